@@ -1,0 +1,205 @@
+"""A spawner's ledger: what it accepted, started and saw ending, on disk before it says so.
+
+A text line for each record, `kind JSON`, appended with one write:
+  H ledger's id    A accepted    S started    L limit changed    E ended    F forgotten
+A process that is killed loses nothing that was written; a machine that crashes comes back with
+another boot id, and nothing here is trusted across boots. So nothing is fsynced but a rewrite.
+A line that was cut is no JSON and is ignored: what it announces never happened.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+from typing import Any, Dict, List, Optional, Set
+
+LIMIT = 1024 * 1024  #: bytes; a file that is larger and mostly forgotten is rewritten
+_KINDS = "HASLEF"
+_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
+_log = logging.getLogger(__name__)
+
+Record = Dict[str, Any]
+
+
+class Entry:
+    """What the ledger holds of one attempt."""
+
+    __slots__ = ("accepted", "ended", "size", "started")
+
+    def __init__(self) -> None:
+        self.accepted: Optional[Record] = None
+        self.started: Optional[Record] = None
+        self.ended: Optional[Record] = None  #: the message as it is sent
+        self.size = 0  #: bytes of its lines
+
+
+class Ledger:
+    """One file; its spawner alone writes it.
+
+    Records that can't be written wait in memory and are tried again with every `flush`; only
+    `accept` insists.
+    """
+
+    def __init__(self, path: str) -> None:
+        """Open or create. Raises OSError."""
+        self.id = ""
+        self.entries: Dict[str, Entry] = {}
+        self.forgotten: Set[str] = set()  #: ids still in the file, whose ends were acknowledged
+        self._path = path
+        self._waiting: List[bytes] = []
+        self._live = 0
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        self._size, self._torn = self._load()
+        if not self.id:
+            self.id = secrets.token_hex(8)
+            self._waiting.insert(0, _line("H", {"ledger": self.id}))
+            self.flush()
+
+    def accept(self, attempt: str, record: Record) -> None:
+        """Write that `attempt` is about to start. Raises OSError: then it isn't, and must not."""
+        line = _line("A", record)
+        self._waiting.append(line)
+        try:
+            self._write()
+        except OSError:
+            self._waiting.remove(line)
+            raise
+        self._entry(attempt, line).accepted = record
+
+    def started(self, attempt: str, record: Record) -> None:
+        self._add("S", attempt, record).started = record
+
+    def limited(self, attempt: str, limit: Optional[float]) -> None:
+        accepted = self._add("L", attempt, {"attempt": attempt, "limit": limit}).accepted
+        if accepted is not None:
+            accepted["limit"] = limit
+
+    def ended(self, attempt: str, message: Record) -> None:
+        self._add("E", attempt, message).ended = message
+
+    def forget(self, attempt: str) -> None:
+        """Its end is on the manager's disk. Unknown attempts are none of ours."""
+        entry = self.entries.pop(attempt, None)
+        if entry is not None:
+            self._live -= entry.size
+            self.forgotten.add(attempt)
+            self._waiting.append(_line("F", {"attempt": attempt}))
+
+    def flush(self) -> bool:
+        """Write what waits; False: the disk doesn't take it now."""
+        if not self._waiting:
+            return True
+        try:
+            self._write()
+            if self._size > LIMIT and self._live < self._size // 2:
+                self._rewrite()
+        except OSError as error:
+            _log.error("cannot write the ledger %s: %s", self._path, error)
+            return False
+        return True
+
+    def close(self) -> None:
+        self.flush()
+        os.close(self._file)
+
+    def _add(self, kind: str, attempt: str, record: Record) -> Entry:
+        line = _line(kind, record)
+        self._waiting.append(line)
+        return self._entry(attempt, line)
+
+    def _entry(self, attempt: str, line: bytes) -> Entry:
+        entry = self.entries.get(attempt)
+        if entry is None:
+            entry = self.entries[attempt] = Entry()
+        entry.size += len(line)
+        self._live += len(line)
+        return entry
+
+    def _write(self) -> None:
+        data = b"".join(self._waiting)
+        if self._torn:
+            data = b"\n" + data
+        written = os.write(self._file, data)
+        if written < len(data):  # a full disk takes what fits: take it back, it is cut anywhere
+            self._torn = True
+            os.ftruncate(self._file, self._size)
+            self._torn = False
+            raise OSError("only {} of {} bytes fitted".format(written, len(data)))
+        self._size += written
+        self._torn = False
+        self._waiting.clear()
+
+    def _rewrite(self) -> None:
+        lines = [_line("H", {"ledger": self.id})]
+        for entry in self.entries.values():
+            for kind, record in (("A", entry.accepted), ("S", entry.started), ("E", entry.ended)):
+                if record is not None:
+                    lines.append(_line(kind, record))
+        data = b"".join(lines)
+        fresh = self._path + ".new"
+        file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            if os.write(file, data) < len(data):
+                raise OSError("no room to rewrite it")
+            os.fsync(file)
+        finally:
+            os.close(file)
+        if os.name == "nt":  # Windows replaces no file that is open
+            os.close(self._file)
+        os.replace(fresh, self._path)
+        if os.name != "nt":
+            os.close(self._file)
+        self._file = os.open(self._path, os.O_RDWR | os.O_APPEND)
+        self._size = len(data)
+        self.forgotten.clear()
+
+    def _load(self) -> "tuple[int, bool]":
+        with open(self._path, "rb") as file:
+            data = file.read()
+        for line in data.splitlines():
+            kind, record = _parse(line)
+            if kind == "H":
+                self.id = record["ledger"]
+            elif kind:
+                self._replay(kind, record, len(line) + 1)
+            elif line:
+                _log.warning("ledger %s: ignored a line that was cut: %.80r", self._path, line)
+        return len(data), bool(data) and not data.endswith(b"\n")
+
+    def _replay(self, kind: str, record: Record, size: int) -> None:
+        attempt = record["attempt"]
+        if kind == "F":
+            entry = self.entries.pop(attempt, None)
+            self._live -= entry.size if entry else 0
+            self.forgotten.add(attempt)
+            return
+        entry = self.entries.setdefault(attempt, Entry())
+        entry.size += size
+        self._live += size
+        if kind == "A":
+            entry.accepted = record
+        elif kind == "S":
+            entry.started = record
+        elif kind == "E":
+            entry.ended = record
+        elif entry.accepted is not None:  # L
+            entry.accepted["limit"] = record["limit"]
+
+
+def _line(kind: str, record: Record) -> bytes:
+    return "{} {}\n".format(kind, _ENCODE(record)).encode("ascii")
+
+
+def _parse(line: bytes) -> "tuple[str, Record]":
+    """The line's kind and record; kind "" for a line that is none."""
+    kind, _, body = line.decode("ascii", "replace").partition(" ")
+    try:
+        record = json.loads(body)
+    except ValueError:
+        return "", {}
+    key = "ledger" if kind == "H" else "attempt"
+    if len(kind) != 1 or kind not in _KINDS or not isinstance(record, dict) or key not in record:
+        return "", {}
+    return kind, record

@@ -1,0 +1,146 @@
+"""What a manager may tell a spawner, checked.
+
+A field that is missing or of the wrong type raises Malformed, which names it. Fields that are
+not known are ignored: a newer manager may send them.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from types import MappingProxyType
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
+
+from solveyard.wire.frames import Message
+
+
+class Malformed(ValueError):
+    """A known message with a field that is missing or of the wrong type."""
+
+
+class Launch(NamedTuple):
+    """One command to start, once."""
+
+    attempt: str
+    argv: List[str]
+    env: Dict[str, str]  #: beside the agent's own
+    cwd: str  #: absolute
+    stdout: str  #: absolute
+    stderr: str  #: absolute
+    grace: float  #: s between TERM and KILL
+    mkdir: bool = False  #: make `cwd` where it is missing
+    files: Mapping[str, str] = MappingProxyType({})  #: relative path -> text
+    outputs: Sequence[str] = ()  #: relative paths that are looked at before and after
+    limit: Optional[float] = None  #: s of running
+    warning: Optional[float] = None  #: s before the limit
+    warning_signal: str = "USR1"
+    after: Optional[str] = None  #: start once this attempt has ended
+    brief: bool = False  #: expected to take milliseconds: cheap checks alone
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _filled(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _absolute(value: Any) -> bool:
+    return isinstance(value, str) and os.path.isabs(value)
+
+
+def _flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _seconds(value: Any) -> bool:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and math.isfinite(value) and value >= 0
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def _inside(path: str) -> bool:
+    parts = path.replace("\\", "/").split("/")
+    return bool(path) and not os.path.isabs(path) and ".." not in parts
+
+
+def _paths(value: Any) -> bool:
+    return _texts(value) and all(_inside(path) for path in value)
+
+
+def _mapping(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(each, str) for each in value.values())
+
+
+def _files(value: Any) -> bool:
+    return _mapping(value) and all(_inside(path) for path in value)
+
+
+def _optional(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: value is None or check(value)
+
+
+_LAUNCH: Dict[str, Callable[[Any], bool]] = {
+    "attempt": _filled,
+    "argv": lambda value: _texts(value) and len(value) > 0,
+    "env": _mapping,
+    "cwd": _absolute,
+    "stdout": _absolute,
+    "stderr": _absolute,
+    "grace": _seconds,
+    "mkdir": _flag,
+    "files": _files,
+    "outputs": _paths,
+    "limit": _optional(_seconds),
+    "warning": _optional(_seconds),
+    "warning_signal": _text,
+    "after": _optional(_filled),
+    "brief": _flag,
+}
+_REQUIRED = ("attempt", "argv", "env", "cwd", "stdout", "stderr", "grace")
+
+
+def launch(message: Message) -> Launch:
+    """A launch message, checked. Raises Malformed."""
+    fields = {}
+    for name, check in _LAUNCH.items():
+        if name in message:
+            value = message[name]
+            if not check(value):
+                raise Malformed("the launch's field `{}` is {!r:.100}".format(name, value))
+            fields[name] = value
+        elif name in _REQUIRED:
+            raise Malformed("the launch has no field `{}`".format(name))
+    return Launch(**fields)
+
+
+def text(message: Message, name: str) -> str:
+    """The field `name`, a string that is not empty. Raises Malformed."""
+    return str(_field(message, name, _filled))
+
+
+def texts(message: Message, name: str) -> List[str]:
+    """The field `name`, a list of strings. Raises Malformed."""
+    return list(_field(message, name, _texts))
+
+
+def seconds(message: Message, name: str) -> float:
+    """The field `name`, a number of seconds from 0. Raises Malformed."""
+    return float(_field(message, name, _seconds))
+
+
+def limit(message: Message) -> Optional[float]:
+    """The field `limit`: seconds, or None for no limit. Raises Malformed."""
+    value = _field(message, "limit", _optional(_seconds))
+    return None if value is None else float(value)
+
+
+def _field(message: Message, name: str, check: Callable[[Any], bool]) -> Any:
+    if name not in message or not check(message[name]):
+        found = repr(message[name])[:100] if name in message else "missing"
+        raise Malformed("field `{}` of a `{}` is {}".format(name, message["t"], found))
+    return message[name]

@@ -1,0 +1,241 @@
+"""The seam between a spawner and its operating system."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from typing import Dict, Iterable, List, NamedTuple, Optional, Set
+
+MARK = "SOLVEYARD_ATTEMPT"  #: the environment variable that names a command's attempt
+
+
+class LaunchError(Exception):
+    """A command can't be started, and why; a sentence for the job's user."""
+
+
+class Order(NamedTuple):
+    """A command as the platform starts it."""
+
+    attempt: str
+    argv: List[str]
+    env: Dict[str, str]  #: beside the agent's own
+    cwd: str
+    stdout: str
+    stderr: str
+    folder: str  #: its control group, "": none
+
+
+class Child(NamedTuple):
+    pid: int
+    start: str  #: "earliest:latest" start time, in the platform's unit; tells pids apart
+
+
+class End(NamedTuple):
+    """A child's end."""
+
+    pid: int
+    code: Optional[int]
+    signal: Optional[int]
+    cpu: float  #: s, with the children that it waited for
+    peak: int  #: MiB, of the largest process
+
+
+class Tree(NamedTuple):
+    """What is known of a command's processes: enough to find them all again."""
+
+    attempt: str
+    pid: int  #: of the first process; its session's and group's id too
+    start: str
+    folder: str
+
+
+class Row(NamedTuple):
+    """A line of the process table."""
+
+    parent: int
+    group: int
+    session: int
+    start: float
+    dead: bool  #: a zombie
+
+
+def during(start: str, moment: float) -> bool:
+    """Whether a process that began at `moment` may be the one recorded as `start`."""
+    earliest, _, latest = start.partition(":")
+    return float(earliest) <= moment <= float(latest)
+
+
+def earliest(start: str) -> float:
+    return float(start.partition(":")[0])
+
+
+class Platform:
+    """An operating system's processes. `reap` and `spawn` belong to one thread."""
+
+    adopts = False  #: orphans of our commands become our children
+
+    def open(self, wakeup: socket.socket) -> None:
+        """Get ready to start commands; write a byte to `wakeup` when a child has ended."""
+        raise NotImplementedError
+
+    def boot_id(self) -> str:
+        raise NotImplementedError
+
+    def folder(self, attempt: str) -> str:
+        """The control group that an attempt would get, "" where there are none."""
+        return ""
+
+    def spawn(self, order: Order) -> Child:
+        """Start a command in a session of its own. Raises LaunchError."""
+        raise NotImplementedError
+
+    def reap(self) -> List[End]:
+        """The children that have ended since the last call."""
+        raise NotImplementedError
+
+    def watch(self, pid: int) -> Optional[int]:
+        """A file that is readable once `pid`, no child of ours, has ended; None: poll."""
+        return None
+
+    def table(self) -> Dict[int, Row]:
+        """All processes."""
+        raise NotImplementedError
+
+    def row(self, pid: int) -> Optional[Row]:
+        """One process; None: there is none."""
+        return self.table().get(pid)
+
+    def age(self, start: float) -> float:
+        """How many seconds ago a process began, from its row's `start`."""
+        raise NotImplementedError
+
+    def marks(self, pids: Iterable[int]) -> Dict[int, str]:
+        """Which attempt's mark each of `pids` carries; those that carry none are left out."""
+        raise NotImplementedError
+
+    def contained(self, folder: str) -> Set[int]:
+        """The processes of a control group."""
+        return set()
+
+    def alive(self, child: Child) -> bool:
+        row = self.row(child.pid)
+        return row is not None and not row.dead and during(child.start, row.start)
+
+    def leftovers(self, tree: Tree, *, alone: bool, mains: Iterable[int]) -> bool:
+        """Whether others of the tree may be left after its first process ended; cheap.
+
+        `mains` are the first processes of all commands that run; `alone`: there are none.
+        """
+        raise NotImplementedError
+
+    def members(self, tree: Tree, *, alone: bool) -> Set[int]:
+        """Every living process of the tree; the dead that nobody waited for don't count.
+
+        By control group, session, group and mark, and the descendants of all these; `alone`:
+        no other command runs, so children that we adopted are of this tree too.
+        """
+        rows = self.table()
+        us = os.getpid()
+        first = rows.get(tree.pid)
+        # A number is given again only when no group or session has it: then all are gone.
+        ours = first is None or during(tree.start, first.start)
+        begin = earliest(tree.start)
+        found = self.contained(tree.folder) if tree.folder else set()
+        young = []
+        for pid, row in rows.items():
+            if (ours and tree.pid in (pid, row.group, row.session)) or (
+                alone and self.adopts and row.parent == us
+            ):
+                found.add(pid)
+            elif row.start >= begin and not row.dead:
+                young.append(pid)
+        found.update(pid for pid, mark in self.marks(young).items() if mark == tree.attempt)
+        found.discard(us)
+        found = with_descendants(found, rows)
+        found.discard(us)
+        return {pid for pid in found if pid in rows and not rows[pid].dead}
+
+    def signal(self, pids: Iterable[int], name: str) -> None:
+        """Send a signal, by its name without SIG, to each of `pids` that still is there."""
+        raise NotImplementedError
+
+    def signal_group(self, pid: int, name: str) -> None:
+        """Send a signal to the group that `pid` leads. Raises ValueError for an unknown name."""
+        raise NotImplementedError
+
+    def kill(self, tree: Tree, members: Set[int]) -> None:
+        """End `members`, and whatever joined them in the meantime, at once."""
+        self.signal(members, "KILL")
+
+    def release(self, tree: Tree) -> None:
+        """The tree is gone: give back what was held for it."""
+
+    def close(self) -> None:
+        """No command runs any more, and none will."""
+
+
+def with_descendants(pids: Set[int], rows: Dict[int, Row]) -> Set[int]:
+    children: Dict[int, List[int]] = {}
+    for pid, row in rows.items():
+        children.setdefault(row.parent, []).append(pid)
+    found, todo = set(pids), list(pids)
+    while todo:
+        for child in children.get(todo.pop(), ()):
+            if child not in found:
+                found.add(child)
+                todo.append(child)
+    return found
+
+
+def clean_environment() -> Dict[str, str]:
+    """The agent's own environment as commands get it: without the agent's own variables."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("SOLVEYARD_") or name == "SOLVEYARD_HOME"
+    }
+
+
+class Programs:
+    """Finds programs on a command's own PATH; remembers where they were."""
+
+    def __init__(self) -> None:
+        self._known: Dict[str, str] = {}
+
+    def find(self, order: Order, path: str) -> str:
+        """The program of `order`, on `path`. Raises LaunchError."""
+        name = order.argv[0]
+        if os.path.dirname(name):
+            return name
+        key = name + "\0" + path
+        program = self._known.get(key)
+        if program is None:
+            found = shutil.which(name, path=path)
+            if not found:
+                raise LaunchError(
+                    "cannot start {}: no such program on its PATH ({})".format(name, path)
+                )
+            program = found
+            if os.path.isabs(program):  # others depend on the folder
+                self._known[key] = program
+        return program
+
+    def forget(self) -> None:
+        """A start failed: what was remembered may be gone."""
+        self._known.clear()
+
+
+def why_not(order: Order, error: BaseException) -> str:
+    """Say which part of a command kept it from starting."""
+    reason = getattr(error, "strerror", None) or str(error)
+    if not os.path.isdir(order.cwd):
+        return "cannot enter the folder {}: {}".format(order.cwd, reason)
+    for path in (order.stdout, order.stderr):
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o666))
+        except (OSError, ValueError) as closed:
+            return "cannot write {}: {}".format(path, getattr(closed, "strerror", closed))
+    if isinstance(error, OSError) and error.errno == 8:  # ENOEXEC
+        reason += " (a script needs a first line such as #!/bin/sh)"
+    return "cannot start {}: {}".format(order.argv[0], reason)

@@ -1,0 +1,188 @@
+"""A control group for each command: what its processes can't leave, whatever they do.
+
+Version 2, else version 1 (freezer or pids); each needs a folder that we may write. Source:
+cgroups(7), and the kernel's Documentation/admin-guide/cgroup-v2.rst.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import re
+from typing import Iterator, List, Set, Tuple
+
+from solveyard.agent.platform.procfs import read
+
+KILL = 9  # signal.SIGKILL, which not every platform that reads this knows
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
+_log = logging.getLogger(__name__)
+
+
+class Cgroups:
+    """The control groups below one of our own, which no other process writes to."""
+
+    def __init__(self, name: str) -> None:
+        self._top = ""
+        self._home = ""
+        for own in _own_groups():
+            top = os.path.join(own, name)
+            if _works(top, own):
+                self._top, self._home = top, own
+                self._clean()
+                return
+        _log.warning("no control group can be written here; trees are found by other means")
+
+    def folder(self, attempt: str) -> str:
+        """Where an attempt's group would be; "" where none can be made."""
+        if not self._top:
+            return ""
+        if not _NAME.fullmatch(attempt):
+            attempt = hashlib.sha256(attempt.encode("utf-8", "surrogatepass")).hexdigest()
+        return os.path.join(self._top, attempt)
+
+    def enter(self, folder: str) -> bool:
+        """Go there, so that what is started next begins there; then `leave`."""
+        try:
+            os.mkdir(folder)
+        except FileExistsError:
+            pass
+        except OSError as error:
+            self._give_up(error)
+            return False
+        try:
+            _join(folder)
+        except OSError as error:
+            self.remove(folder)
+            self._give_up(error)
+            return False
+        return True
+
+    def leave(self) -> None:
+        """Raises OSError, which is the end of a spawner: it would end with its command."""
+        _join(self._home)
+
+    def remove(self, folder: str) -> None:
+        for place in _inside_out(folder):
+            with contextlib.suppress(OSError):  # occupied or gone: tried again at the next start
+                os.rmdir(place)
+
+    def close(self) -> None:
+        self._clean()
+        if self._top:
+            try:
+                os.rmdir(self._top)
+            except OSError:
+                _log.info("control groups are left in %s", self._top)
+
+    def _clean(self) -> None:
+        if self._top:
+            for entry in os.listdir(self._top):
+                place = os.path.join(self._top, entry)
+                if os.path.isdir(place) and not members(place):
+                    self.remove(place)
+
+    def _give_up(self, error: OSError) -> None:
+        _log.warning("control groups can't be used any more: %s", error)
+        self._top = ""
+
+
+def members(folder: str) -> Set[int]:
+    """The processes in a group and in those that they made below it; never ourselves."""
+    found: Set[int] = set()
+    for place in _inside_out(folder):
+        found.update(_pids(place))
+    return found - {0, os.getpid()}
+
+
+def occupied(folder: str) -> bool:
+    events = read(os.path.join(folder, "cgroup.events"))
+    if events:
+        return b"populated 1" in events
+    return bool(members(folder))
+
+
+def kill(folder: str) -> None:
+    """KILL everything there: in one step where the kernel can (5.14), else one by one."""
+    if os.getpid() not in _pids(folder):
+        try:
+            with open(os.path.join(folder, "cgroup.kill"), "wb", buffering=0) as file:
+                file.write(b"1")
+        except OSError:
+            _log.debug("no cgroup.kill in %s", folder)
+        else:
+            return
+    for pid in members(folder):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, KILL)
+
+
+def _pids(folder: str) -> List[int]:
+    try:
+        with open(os.path.join(folder, "cgroup.procs"), "rb") as file:
+            return [int(pid) for pid in file.read().split()]
+    except OSError:
+        return []
+
+
+def _inside_out(folder: str) -> Iterator[str]:
+    for place, _, _ in os.walk(folder, topdown=False):
+        yield place
+
+
+def _join(folder: str) -> None:
+    file = os.open(os.path.join(folder, "cgroup.procs"), os.O_WRONLY)
+    try:
+        os.write(file, b"0")
+    finally:
+        os.close(file)
+
+
+def _works(top: str, own: str) -> bool:
+    """Try the whole way once: make a group, go there, come back, remove it."""
+    trial = os.path.join(top, "trial")
+    try:
+        os.makedirs(trial, exist_ok=True)
+        try:
+            _join(trial)
+        finally:
+            _join(own)
+        os.rmdir(trial)
+    except OSError:
+        for place in (trial, top):
+            with contextlib.suppress(OSError):  # what can't be removed stays
+                os.rmdir(place)
+        return False
+    return True
+
+
+def _own_groups() -> Iterator[str]:
+    """The folders of the groups that this process is in: version 2's, freezer's, pids'."""
+    own = {}
+    for line in read("/proc/self/cgroup").decode().splitlines():
+        _, controllers, path = line.split(":", 2)
+        for controller in controllers.split(","):
+            own[controller] = path
+    mounts = list(_mounts())
+    for wanted in ("", "freezer", "pids"):
+        for kind, options, root, point in mounts:
+            fits = kind == "cgroup2" if not wanted else wanted in options.split(",")
+            if fits and wanted in own:
+                path = own[wanted]
+                if root != "/" and path.startswith(root):
+                    path = path[len(root) :]
+                place = os.path.join(point, path.lstrip("/")).rstrip("/")
+                if os.path.isdir(place):
+                    yield place
+
+
+def _mounts() -> Iterator[Tuple[str, str, str, str]]:
+    """Type, super options, root and place of each cgroup mount. Source: proc_pid_mountinfo(5)."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        for line in file:
+            before, _, after = line.rstrip("\n").partition(" - ")
+            kind, _, options = after.split(" ", 2)
+            if kind in ("cgroup", "cgroup2"):
+                fields = before.split(" ")
+                yield kind, options, fields[3], fields[4]

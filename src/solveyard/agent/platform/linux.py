@@ -1,0 +1,219 @@
+"""Linux: posix_spawn, SIGCHLD, /proc, control groups; orphans of our commands come to us."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from typing import Dict, Iterable, Iterator, List, Optional, Set
+
+from solveyard.agent.platform import cgroups, procfs
+from solveyard.agent.platform.base import (
+    MARK,
+    Child,
+    End,
+    LaunchError,
+    Order,
+    Platform,
+    Programs,
+    Row,
+    Tree,
+    clean_environment,
+    why_not,
+)
+
+if sys.platform != "win32":
+    from solveyard.agent.platform.unix import end_of, number, send
+
+assert sys.platform != "win32"
+
+_PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+_TICKS = os.sysconf("SC_CLK_TCK")
+_DEFAULTS = tuple(
+    signum
+    for signum in signal.valid_signals()
+    if signum not in (signal.SIGKILL, signal.SIGSTOP) and not signum >= 32
+)
+_log = logging.getLogger(__name__)
+
+
+def usable() -> bool:
+    """Whether this C library's posix_spawn starts sessions."""
+    try:
+        os.posix_spawn("/", ["/"], {}, setsid=True)
+    except NotImplementedError:
+        return False
+    except (AttributeError, OSError) as error:
+        return isinstance(error, OSError)  # a folder is no program: it was tried
+    return True
+
+
+class Linux(Platform):
+    def __init__(self, group: str) -> None:
+        self._programs = Programs()
+        self._environment = {
+            os.fsencode(name): os.fsencode(value) for name, value in clean_environment().items()
+        }
+        self._group = group
+        self._cgroups: Optional[cgroups.Cgroups] = None
+
+    def open(self, wakeup: socket.socket) -> None:
+        self._cgroups = cgroups.Cgroups(self._group)
+        libc = ctypes.CDLL(None, use_errno=True)
+        self.adopts = libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+        if not self.adopts:
+            _log.warning("orphans can't be adopted: %s", os.strerror(ctypes.get_errno()))
+        signal.set_wakeup_fd(wakeup.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, _wake)
+
+    def boot_id(self) -> str:
+        return procfs.read("/proc/sys/kernel/random/boot_id").decode().strip()
+
+    def folder(self, attempt: str) -> str:
+        return self._cgroups.folder(attempt) if self._cgroups else ""
+
+    def spawn(self, order: Order) -> Child:
+        environment = dict(self._environment)
+        for name, value in order.env.items():
+            environment[os.fsencode(name)] = os.fsencode(value)
+        environment[MARK.encode()] = os.fsencode(order.attempt)
+        path = os.fsdecode(environment.get(b"PATH", os.defpath.encode()))
+        files = [
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, order.stdout, _WRITE, 0o666),
+            (os.POSIX_SPAWN_DUP2, 1, 2)
+            if order.stderr == order.stdout
+            else (os.POSIX_SPAWN_OPEN, 2, order.stderr, _WRITE, 0o666),
+        ]
+        try:
+            os.chdir(order.cwd)  # the loop's thread is the only one that looks at the folder
+            program = self._programs.find(order, path)
+            with self._inside(order.folder):
+                begin = _now()
+                pid = os.posix_spawn(
+                    program,
+                    order.argv,
+                    environment,
+                    file_actions=files,
+                    setsid=True,
+                    setsigmask=(),
+                    setsigdef=_DEFAULTS,
+                )
+        except (OSError, ValueError) as error:  # ValueError: a NUL in a string
+            self._programs.forget()
+            self._remove(order.folder)
+            raise LaunchError(why_not(order, error)) from error
+        finally:
+            os.chdir("/")  # hold nobody's file system
+        return Child(pid, "{}:{}".format(begin, _now()))
+
+    @contextlib.contextmanager
+    def _inside(self, folder: str) -> Iterator[None]:
+        """What is started meanwhile begins in the control group, without a race."""
+        if not folder or self._cgroups is None or not self._cgroups.enter(folder):
+            yield
+            return
+        try:
+            yield
+        finally:
+            try:
+                self._cgroups.leave()
+            except OSError as error:  # whoever ends the command would end us: let another go on
+                raise SystemExit(
+                    "cannot leave a command's control group: {}".format(error)
+                ) from error
+
+    def _remove(self, folder: str) -> None:
+        if folder and self._cgroups is not None:
+            self._cgroups.remove(folder)
+
+    def reap(self) -> List[End]:
+        ends = []
+        try:
+            while True:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+                if pid == 0:
+                    break
+                ends.append(end_of(pid, status, usage))
+        except ChildProcessError:
+            pass
+        return ends
+
+    def watch(self, pid: int) -> Optional[int]:
+        if sys.version_info < (3, 9):
+            return None
+        try:
+            return os.pidfd_open(pid)
+        except OSError:
+            return None
+
+    def table(self) -> Dict[int, Row]:
+        return procfs.table()
+
+    def row(self, pid: int) -> Optional[Row]:
+        return procfs.row(pid)
+
+    def age(self, start: float) -> float:
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - start / _TICKS
+
+    def marks(self, pids: Iterable[int]) -> Dict[int, str]:
+        return procfs.marks(pids)
+
+    def contained(self, folder: str) -> Set[int]:
+        return cgroups.members(folder)
+
+    def leftovers(self, tree: Tree, *, alone: bool, mains: Iterable[int]) -> bool:
+        if tree.folder and cgroups.occupied(tree.folder):
+            return True
+        try:
+            os.killpg(tree.pid, 0)
+        except ProcessLookupError:
+            pass
+        except PermissionError:
+            return True
+        else:
+            return True
+        # All that a dead process leaves behind comes to us: our children are the whole list.
+        adopted = procfs.children(os.getpid())
+        if adopted is None:
+            return bool(self.members(tree, alone=alone))
+        return any(self._strays(pid, tree, alone) for pid in set(adopted).difference(mains))
+
+    def _strays(self, pid: int, tree: Tree, alone: bool) -> bool:
+        row = procfs.row(pid)
+        if row is None or row.dead:
+            return False
+        return alone or row.session == tree.pid or procfs.marks([pid]).get(pid) == tree.attempt
+
+    def signal(self, pids: Iterable[int], name: str) -> None:
+        send(pids, number(name))
+
+    def signal_group(self, pid: int, name: str) -> None:
+        send([-pid], number(name))
+
+    def kill(self, tree: Tree, members: Set[int]) -> None:
+        if tree.folder and os.path.isdir(tree.folder):
+            cgroups.kill(tree.folder)
+        send(members, signal.SIGKILL)
+
+    def release(self, tree: Tree) -> None:
+        self._remove(tree.folder)
+
+    def close(self) -> None:
+        if self._cgroups is not None:
+            self._cgroups.close()
+
+
+def _now() -> int:
+    """In the unit of /proc/PID/stat's start: clock ticks since boot, suspended time too."""
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * _TICKS)
+
+
+def _wake(signum: int, frame: object) -> None:
+    """Having a handler is what makes SIGCHLD reach the wake-up socket."""

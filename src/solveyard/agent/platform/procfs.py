@@ -1,0 +1,87 @@
+"""Linux's /proc, read with as few system calls as it allows."""
+
+from __future__ import annotations
+
+import os
+from typing import Dict, Iterable, List, Optional
+
+from solveyard.agent.platform.base import MARK, Row
+
+_MARK = b"\0" + MARK.encode() + b"="
+
+
+def read(path: str, size: int = 65536) -> bytes:
+    """The file's first bytes; b"" when it can't be read: its process is gone or not ours."""
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except OSError:
+        return b""
+    try:
+        return os.read(file, size)
+    except OSError:
+        return b""
+    finally:
+        os.close(file)
+
+
+def row(pid: int) -> Optional[Row]:
+    """A process, its start in clock ticks since boot; None: there is none.
+
+    Source: proc_pid_stat(5).
+    """
+    data = read("/proc/{}/stat".format(pid), 4096)
+    if not data:
+        return None
+    # The name, in parentheses, may hold anything, parentheses too.
+    fields = data[data.rindex(b")") + 2 :].split()
+    return Row(
+        parent=int(fields[1]),
+        group=int(fields[2]),
+        session=int(fields[3]),
+        start=float(fields[19]),
+        dead=fields[0] in (b"Z", b"X"),
+    )
+
+
+def table() -> Dict[int, Row]:
+    rows = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            found = row(int(name))
+            if found is not None:
+                rows[int(name)] = found
+    return rows
+
+
+def marks(pids: Iterable[int]) -> Dict[int, str]:
+    """Which attempt's mark each process carries in the environment it was started with."""
+    found = {}
+    for pid in pids:
+        environment = b"\0" + environ(pid)
+        at = environment.find(_MARK)
+        if at >= 0:
+            value = environment[at + len(_MARK) :].split(b"\0", 1)[0]
+            found[pid] = os.fsdecode(value)
+    return found
+
+
+def environ(pid: int) -> bytes:
+    """The whole environment: it may be far larger than one read returns."""
+    try:
+        with open("/proc/{}/environ".format(pid), "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def children(pid: int) -> Optional[List[int]]:
+    """The children of a process with one thread; None: this kernel doesn't tell."""
+    path = "/proc/{0}/task/{0}/children".format(pid)
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        return [int(child) for child in os.read(file, 1 << 16).split()]
+    finally:
+        os.close(file)

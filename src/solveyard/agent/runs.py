@@ -1,0 +1,325 @@
+"""The commands that run: started once, watched, ended whole, reported."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import time
+from typing import Callable, Dict, List, Optional, Tuple
+
+from solveyard.agent.ledger import Ledger, Record
+from solveyard.agent.loop import Loop, Timer
+from solveyard.agent.orders import Launch
+from solveyard.agent.platform.base import Child, End, LaunchError, Order, Platform, Tree
+from solveyard.agent.trees import Ending
+from solveyard.wire.frames import Message
+
+STRAY_GRACE = 2.0  #: s that processes get which outlive their command
+POLL = 0.2  #: s between two looks at a process that is no child of ours
+Stat = Optional[Tuple[int, ...]]
+
+
+class Run:
+    """One command that was started and whose tree is not gone."""
+
+    __slots__ = (
+        "at", "began", "child", "ending", "exited", "lost", "message", "over", "record",
+        "strays", "timers", "tree", "watched",
+    )  # fmt: skip
+
+    def __init__(self, record: Record, started: Record, *, child: bool) -> None:
+        """`record` and `started` are what the ledger says; `child`: we'll get its status."""
+        self.record = record
+        self.tree = Tree(record["attempt"], started["pid"], started["start"], record["folder"])
+        self.at: float = started["at"]  #: s since 1970
+        self.began: float = started["began"]  #: s, monotonic
+        self.child = child
+        self.exited: Optional[End] = None
+        self.over = False  #: its first process has ended
+        self.ending: Optional[Ending] = None
+        self.timers: List[Timer] = []
+        self.watched: Optional[int] = None  #: a file that tells the end of what is no child
+        self.strays = 0
+        self.lost = ""
+        self.message: Message = {
+            "t": "started", "attempt": self.tree.attempt, "pid": self.tree.pid, "at": self.at,
+        }  # fmt: skip
+
+
+class Runs:
+    """All running commands of one spawner."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        platform: Platform,
+        ledger: Ledger,
+        boot_id: str,
+        report: Callable[[Message, Optional[Message]], None],
+    ) -> None:
+        """`report` gets each message, and the one that it makes superfluous if not sent yet."""
+        self.running: Dict[str, Run] = {}
+        self._pids: Dict[int, Run] = {}
+        self._loop = loop
+        self._platform = platform
+        self._ledger = ledger
+        self._boot_id = boot_id
+        self._report = report
+
+    def begin(self, launch: Launch) -> None:
+        """Start a command. Raises OSError when the ledger can't be written: nothing happened."""
+        try:
+            stats = prepare(launch)
+        except LaunchError as error:
+            self.never(launch.attempt, launch_error=str(error))
+            return
+        record: Record = {
+            "attempt": launch.attempt,
+            "boot": self._boot_id,
+            "cwd": launch.cwd,
+            "outputs": stats,
+            "limit": launch.limit,
+            "warning": launch.warning,
+            "warning_signal": launch.warning_signal,
+            "grace": launch.grace,
+            "brief": launch.brief,
+            "folder": "" if launch.brief else self._platform.folder(launch.attempt),
+        }
+        self._ledger.accept(launch.attempt, record)
+        order = Order(
+            launch.attempt, launch.argv, launch.env, launch.cwd, launch.stdout, launch.stderr,
+            record["folder"],
+        )  # fmt: skip
+        began, at = time.monotonic(), time.time()
+        try:
+            child = self._platform.spawn(order)
+        except LaunchError as error:
+            self.never(launch.attempt, launch_error=str(error))
+            return
+        started = {
+            "attempt": launch.attempt, "pid": child.pid, "start": child.start,
+            "at": at, "began": began,
+        }  # fmt: skip
+        self._ledger.started(launch.attempt, started)
+        self._report(self._keep(record, started, child=True).message, None)
+
+    def adopt(self, record: Record, started: Record, lost: str) -> None:
+        """See to a command that a spawner before us started; its status nobody will know."""
+        run = self._keep(record, started, child=False)
+        run.lost = lost
+        run.watched = self._platform.watch(run.tree.pid)
+        if run.watched is not None:
+            self._loop.watch(run.watched, selectors.EVENT_READ, lambda: self._gone(run))
+        self._look(run)
+
+    def found(self, record: Record, started: Record, lost: str) -> None:
+        """Adopt a command whose start was not written."""
+        self._ledger.started(record["attempt"], started)
+        self.adopt(record, started, lost)
+
+    def never(self, attempt: str, **why: str) -> None:
+        """An attempt ends without having started: `launch_error`, `lost` or `ended_by` is why."""
+        self._ended(ended(attempt, **why), None)
+
+    def kill(self, attempt: str, grace: float, because: str) -> None:
+        """End the whole tree. The first `because` stands; a later grace may only shorten."""
+        run = self.running[attempt]
+        until = time.monotonic() + grace
+        if run.ending is None:
+            run.ending = Ending(self._platform, run.tree, because, until)
+        else:
+            run.ending.hurry(until)
+        self._step(run)
+
+    def signal(self, attempt: str, name: str) -> None:
+        """To the first process's group. Raises ValueError for a signal that there isn't."""
+        run = self.running[attempt]
+        if not run.over:
+            self._platform.signal_group(run.tree.pid, name)
+
+    def limit(self, attempt: str, limit: Optional[float]) -> None:
+        run = self.running[attempt]
+        self._ledger.limited(attempt, limit)
+        run.record["limit"] = limit
+        if not run.over and run.ending is None:
+            _disarm(run)
+            self._arm(run)
+
+    def _keep(self, record: Record, started: Record, *, child: bool) -> Run:
+        run = Run(record, started, child=child)
+        self.running[run.tree.attempt] = run
+        if child:
+            self._pids[run.tree.pid] = run
+        self._arm(run)
+        return run
+
+    def reap(self) -> None:
+        """Take in the children that have ended."""
+        for end in self._platform.reap():
+            run = self._pids.pop(end.pid, None)
+            if run is not None:
+                run.exited = end
+                self._first_ended(run)
+            else:  # an orphan of somebody whom we may be ending
+                for ending in [run for run in self.running.values() if run.ending]:
+                    self._step(ending)
+
+    def _first_ended(self, run: Run) -> None:
+        run.over = True
+        _disarm(run)
+        if run.ending is not None:
+            self._step(run)
+            return
+        alone = len(self.running) == 1
+        left = self._platform.leftovers(run.tree, alone=alone, mains=self._pids)
+        if left or (not self._platform.adopts and not run.record["brief"]) or not run.child:
+            strays = self._platform.members(run.tree, alone=alone and run.child)
+            if strays:
+                run.strays = len(strays)
+                until = time.monotonic() + STRAY_GRACE
+                run.ending = Ending(self._platform, run.tree, "", until)
+                self._step(run)
+                return
+        self._finish(run)
+
+    def _step(self, run: Run) -> None:
+        """Go on ending a tree; `ended` is said only when nobody is left."""
+        if run.ending is None:
+            return
+        _disarm(run)
+        alone = run.child and len(self.running) == 1
+        again = run.ending.step(time.monotonic(), alone=alone)
+        if again is None and not run.child:
+            run.over = True
+        if again is not None:
+            run.timers.append(self._loop.later(again, lambda: self._step(run)))
+        elif run.over:
+            self._finish(run)
+        # else: the first process is dead, and its status on the way to us
+
+    def _finish(self, run: Run) -> None:
+        _disarm(run)
+        self._unwatch(run)
+        del self.running[run.tree.attempt]
+        self._platform.release(run.tree)
+        because = run.ending.because if run.ending else ""
+        end = run.exited
+        message = ended(run.tree.attempt, ended_by=because, lost="" if because else run.lost)
+        message["pid"] = run.tree.pid
+        message["started_at"] = run.at
+        message["strays"] = run.strays
+        message["wall"] = round(time.monotonic() - run.began, 6)
+        message["outputs"] = compare(run.record)
+        if end is not None:
+            message["code"], message["signal"] = end.code, end.signal
+            message["cpu"], message["peak"] = round(end.cpu, 6), end.peak
+        self._ended(message, run.message)
+
+    def _ended(self, message: Message, superfluous: Optional[Message]) -> None:
+        self._ledger.ended(message["attempt"], message)
+        self._report(message, superfluous)
+
+    def _look(self, run: Run) -> None:
+        """Whether a first process that is no child of ours still is there."""
+        if run.over or run.ending is not None:
+            return
+        if not self._platform.alive(Child(run.tree.pid, run.tree.start)):
+            self._gone(run)
+        elif run.watched is None:
+            self._loop.later(POLL, lambda: self._look(run))
+
+    def _gone(self, run: Run) -> None:
+        """A first process that is no child of ours has ended."""
+        self._unwatch(run)
+        self._first_ended(run)
+
+    def _unwatch(self, run: Run) -> None:
+        if run.watched is not None:
+            self._loop.unwatch(run.watched)
+            os.close(run.watched)
+            run.watched = None
+
+    def _arm(self, run: Run) -> None:
+        if run.record["limit"] is not None:
+            run.timers = deadlines(self._loop, self, run)
+
+
+def deadlines(loop: Loop, runs: Runs, run: Run) -> List[Timer]:
+    """What is due at a command's limit, and before."""
+    record, attempt = run.record, run.tree.attempt
+
+    def warn() -> None:
+        runs.signal(attempt, record["warning_signal"])
+
+    left = run.began + record["limit"] - time.monotonic()
+    timers = [loop.later(left, lambda: runs.kill(attempt, record["grace"], "time_limit"))]
+    if record["warning"] is not None and left > record["warning"]:
+        timers.append(loop.later(left - record["warning"], warn))
+    return timers
+
+
+def _disarm(run: Run) -> None:
+    for timer in run.timers:
+        timer.cancel()
+    run.timers = []
+
+
+def ended(attempt: str, launch_error: str = "", lost: str = "", ended_by: str = "") -> Message:
+    """An end, without what only a command that started has."""
+    return {
+        "t": "ended",
+        "attempt": attempt,
+        "pid": None,
+        "started_at": None,
+        "code": None,
+        "signal": None,
+        "ended_by": ended_by,
+        "launch_error": launch_error,
+        "lost": lost,
+        "outputs": [],
+        "strays": 0,
+        "wall": 0.0,
+        "cpu": 0.0,
+        "peak": 0,
+    }
+
+
+def prepare(launch: Launch) -> Dict[str, Stat]:
+    """Make the folder and its files; what the outputs are before the start.
+
+    Raises LaunchError.
+    """
+    try:
+        if launch.mkdir:
+            os.makedirs(launch.cwd, exist_ok=True)
+        for path, text in launch.files.items():
+            place = os.path.join(launch.cwd, path)
+            if os.path.dirname(path):
+                os.makedirs(os.path.dirname(place), exist_ok=True)
+            with open(place, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+                file.write(text)
+        return {path: _stat(launch.cwd, path) for path in launch.outputs}
+    except (OSError, ValueError) as error:
+        where = getattr(error, "filename", None) or launch.cwd
+        reason = getattr(error, "strerror", None) or str(error)
+        raise LaunchError("cannot prepare {}: {}".format(where, reason)) from error
+
+
+def compare(record: Record) -> List[List[object]]:
+    """Path, size (None: not there) and whether it is new or changed, for each output."""
+    found: List[List[object]] = []
+    for path, before in record["outputs"].items():
+        now = _stat(record["cwd"], path)
+        if now is None:
+            found.append([path, None, False])
+        else:
+            found.append([path, now[1], before is None or tuple(before) != now])
+    return found
+
+
+def _stat(folder: str, path: str) -> Stat:
+    try:
+        found = os.stat(os.path.join(folder, path))
+    except (OSError, ValueError):  # ValueError: a NUL in the path
+        return None
+    return (found.st_mtime_ns, found.st_size, found.st_ino, found.st_ctime_ns)

@@ -1,0 +1,278 @@
+"""A spawner: starts commands when the manager says so, and tells how they ended."""
+
+from __future__ import annotations
+
+import collections
+import logging
+import os
+from typing import Callable, Deque, Dict, List, NamedTuple, Optional
+
+from solveyard import __version__
+from solveyard.agent import orders
+from solveyard.agent.connection import PROTOCOL, Connection, Owner
+from solveyard.agent.ledger import Ledger
+from solveyard.agent.loop import Loop, Timer
+from solveyard.agent.platform.base import Platform
+from solveyard.agent.recovery import recover
+from solveyard.agent.runs import Runs, ended
+from solveyard.wire.frames import Message
+
+RETRY = 0.5  #: s between two tries to write a ledger that can't be written
+LAST_WORDS = 2.0  #: s for the manager to take what is left to say when the spawner leaves
+FORGOTTEN = "its end was reported and acknowledged before, and is no longer in the ledger"
+_log = logging.getLogger(__name__)
+
+
+class Identity(NamedTuple):
+    """How a process of an agent presents itself."""
+
+    machine: str
+    boot_id: str
+    start: str  #: its own start time
+    token: Callable[[], Optional[str]]
+
+    def hello(self, role: str) -> Message:
+        message: Message = {
+            "t": "hello",
+            "role": role,
+            "protocol": PROTOCOL,
+            "version": __version__,
+            "machine": self.machine,
+            "pid": os.getpid(),
+            "start": self.start,
+            "boot_id": self.boot_id,
+        }
+        token = self.token()
+        if token:
+            message["token"] = token
+        return message
+
+
+class Spawner(Owner):
+    """Takes the manager's messages; `Runs` does what they ask for."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        platform: Platform,
+        ledger: Ledger,
+        identity: Identity,
+        address: str,
+        index: int,
+        linger: float,
+    ) -> None:
+        self._loop = loop
+        self._ledger = ledger
+        self._identity = identity
+        self._index = index
+        self._linger = linger
+        self._leaving = False
+        self._waiting: Dict[str, orders.Launch] = {}  # not started, in order of arrival
+        self._followers: Dict[str, List[str]] = {}  # attempt -> who waits for its end
+        self._ready: Deque[str] = collections.deque()
+        self._blocked: List[str] = []
+        self._retry: Optional[Timer] = None
+        self._farewell: Optional[Timer] = None
+        self._runs = Runs(loop, platform, ledger, identity.boot_id, self._report)
+        loop.on_wake.append(self._runs.reap)
+        platform.open(loop.wakeup)
+        loop.at_turn_end.append(self._turn)  # before the connection's own: what it adds goes too
+        self._connection = Connection(loop, address, self)
+        who = "spawner {}".format(index)
+        recover(ledger, self._runs, platform, identity.boot_id, who)
+        self._handlers: Dict[str, Callable[[Message], None]] = {
+            "launch": self._launch,
+            "recall": self._recall,
+            "kill": self._kill,
+            "signal": self._signal,
+            "modify": self._modify,
+            "forget": self._forget,
+            "ask": self._ask,
+            "ping": lambda message: self._send({"t": "pong", "n": message.get("n")}),
+            "leave": self._leave,
+        }
+
+    def start(self) -> None:
+        self._connection.dial()
+
+    # What the connection tells.
+
+    def hello(self) -> Message:
+        message = self._identity.hello("spawner")
+        message["index"] = self._index
+        message["ledger"] = self._ledger.id
+        return message
+
+    def joined(self) -> None:
+        for entry in self._ledger.entries.values():
+            if entry.ended is not None:
+                self._send(entry.ended)
+
+    def behind(self) -> None:
+        self.joined()
+        for run in self._runs.running.values():
+            self._send(run.message)
+
+    def away(self, seconds: float) -> None:
+        if seconds >= self._linger and self._idle:
+            _log.info("no manager for %.0f s and nothing to do: leaving", seconds)
+            self._loop.stop()
+
+    def receive(self, message: Message) -> None:
+        handler = self._handlers.get(message["t"])
+        if handler is None:
+            _log.info("ignored a message of an unknown type: %.50r", message["t"])
+            return
+        try:
+            handler(message)
+        except ValueError as error:  # Malformed, or a signal that there isn't
+            _log.warning("ignored a %s: %s", message["t"], error)
+
+    # What the manager asks for.
+
+    def _launch(self, message: Message) -> None:
+        attempt = orders.text(message, "attempt")
+        if attempt in self._waiting:
+            self._send({"t": "waiting", "attempt": attempt})
+            return
+        if self._answer(attempt):
+            return
+        try:
+            launch = orders.launch(message)
+        except orders.Malformed as error:
+            self._runs.never(attempt, launch_error=str(error))
+            return
+        self._waiting[attempt] = launch
+        after = launch.after
+        if after is not None and (after in self._waiting or after in self._runs.running):
+            self._followers.setdefault(after, []).append(attempt)
+        else:
+            self._ready.append(attempt)
+
+    def _recall(self, message: Message) -> None:
+        attempt = orders.text(message, "attempt")
+        if self._withdraw(attempt) or not self._answer(attempt):
+            self._send({"t": "recalled", "attempt": attempt})
+
+    def _kill(self, message: Message) -> None:
+        attempt = orders.text(message, "attempt")
+        grace = orders.seconds(message, "grace")
+        because = orders.text(message, "because")
+        if attempt in self._runs.running:
+            self._runs.kill(attempt, grace, because)
+        elif self._withdraw(attempt):
+            self._runs.never(attempt, ended_by=because)
+        elif not self._answer(attempt):
+            self._send({"t": "missing", "attempt": attempt})
+
+    def _signal(self, message: Message) -> None:
+        attempt = orders.text(message, "attempt")
+        if attempt in self._runs.running:
+            self._runs.signal(attempt, orders.text(message, "signal"))
+
+    def _modify(self, message: Message) -> None:
+        attempt, limit = orders.text(message, "attempt"), orders.limit(message)
+        if attempt in self._runs.running:
+            self._runs.limit(attempt, limit)
+        elif attempt in self._waiting:
+            self._waiting[attempt] = self._waiting[attempt]._replace(limit=limit)
+
+    def _forget(self, message: Message) -> None:
+        for attempt in orders.texts(message, "attempts"):
+            entry = self._ledger.entries.get(attempt)
+            if entry is not None and entry.ended is not None:
+                self._ledger.forget(attempt)
+
+    def _ask(self, message: Message) -> None:
+        for attempt in orders.texts(message, "attempts"):
+            if attempt in self._waiting:
+                self._send({"t": "waiting", "attempt": attempt})
+            elif not self._answer(attempt):
+                self._send({"t": "missing", "attempt": attempt})
+
+    def _leave(self, message: Message) -> None:
+        self._leaving = True
+
+    # How it is done.
+
+    @property
+    def _idle(self) -> bool:
+        return not self._runs.running and not self._waiting
+
+    def _send(self, message: Message) -> None:
+        self._connection.send(message)
+
+    def _report(self, message: Message, superfluous: Optional[Message]) -> None:
+        if superfluous is not None:  # an end tells the start too
+            self._connection.unsend(superfluous)
+        self._send(message)
+        if message["t"] == "ended":
+            self._ready.extend(self._followers.pop(message["attempt"], ()))
+
+    def _answer(self, attempt: str) -> bool:
+        """Say again what an attempt that was once started did last; False: it never was."""
+        if attempt in self._runs.running:
+            self._send(self._runs.running[attempt].message)
+            return True
+        entry = self._ledger.entries.get(attempt)
+        if entry is not None and entry.ended is not None:
+            self._send(entry.ended)
+            return True
+        if attempt in self._ledger.forgotten:
+            self._send(ended(attempt, lost=FORGOTTEN))
+            return True
+        return entry is not None
+
+    def _withdraw(self, attempt: str) -> bool:
+        """Take back an attempt that waits; who waited for it waits for whom it waited for."""
+        launch = self._waiting.pop(attempt, None)
+        if launch is None:
+            return False
+        followers = self._followers.pop(attempt, [])
+        for follower in followers:
+            self._waiting[follower] = self._waiting[follower]._replace(after=launch.after)
+        line = self._followers.get(launch.after) if launch.after is not None else None
+        if line is not None and attempt in line:
+            at = line.index(attempt)
+            line[at : at + 1] = followers
+        else:
+            self._ready.extend(followers)
+        return True
+
+    def _turn(self) -> None:
+        """Once for each turn of the loop: start what is ready, write, leave."""
+        while self._ready:
+            launch = self._waiting.pop(self._ready.popleft(), None)
+            if launch is not None:
+                self._begin(launch)
+        if not self._ledger.flush():
+            self._try_later()
+        if self._leaving and self._idle:
+            self._go()
+
+    def _begin(self, launch: orders.Launch) -> None:
+        try:
+            self._runs.begin(launch)
+        except OSError as error:
+            self._waiting[launch.attempt] = launch
+            why = "the agent's ledger can't be written: {}".format(error)
+            if launch.attempt not in self._blocked:
+                self._blocked.append(launch.attempt)
+                self._send({"t": "blocked", "attempt": launch.attempt, "why": why})
+            self._try_later()
+
+    def _try_later(self) -> None:
+        if self._retry is None:
+            self._retry = self._loop.later(RETRY, self._unblock)
+
+    def _unblock(self) -> None:
+        self._retry = None
+        self._ready.extend(self._blocked)
+        self._blocked.clear()
+
+    def _go(self) -> None:
+        """Leave, once the manager has heard everything or had its time to."""
+        if self._connection.idle or not self._connection.welcomed:
+            self._loop.stop()
+        elif self._farewell is None:
+            self._farewell = self._loop.later(LAST_WORDS, self._loop.stop)

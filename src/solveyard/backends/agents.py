@@ -1,0 +1,370 @@
+"""The agents connected to this manager; this machine's own is one of them.
+
+Agents and spawners dial in, each on a connection of its own, and speak `wire` frames. What
+this backend tells the manager is what they say: it keeps no state of jobs.
+"""
+
+import asyncio
+import logging
+import os
+import secrets
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from solveyard import __version__
+from solveyard.backends import translation
+from solveyard.backends.base import Abilities, Order, RawEnd, Report
+from solveyard.backends.local_agent import LocalAgent
+from solveyard.model.jobs import AttemptId
+from solveyard.model.messages import (
+    AgentJoined,
+    AgentLeft,
+    AnyObservation,
+    Ask,
+    Forget,
+    Kill,
+    Recall,
+    SpawnerJoined,
+    SpawnerLeft,
+    Started,
+)
+from solveyard.model.resources import Resources
+from solveyard.wire import frames, peers
+
+log = logging.getLogger(__name__)
+
+#: Bytes that may wait for a connection that doesn't read; more, and it is cut.
+BACKLOG = 64 * 1024 * 1024
+#: Between two pings, and how long a silent connection is believed; s.
+PING = 10.0
+SILENCE = 30.0
+_HELLO_TIMEOUT = 10.0
+
+
+class Link:
+    """One connection: an agent's, or one of its spawners'."""
+
+    def __init__(self, hello: frames.Message, writer: asyncio.StreamWriter) -> None:
+        self.role: str = str(hello["role"])
+        self.machine = str(hello["machine"])
+        self.boot_id = str(hello["boot_id"])
+        self.pid = int(hello["pid"])
+        self.index = int(hello.get("index", -1))
+        self.ledger = str(hello.get("ledger", ""))
+        self.heard = asyncio.get_running_loop().time()
+        self._writer = writer
+
+    def send(self, messages: Sequence[frames.Message]) -> None:
+        """Never waits: a connection that doesn't read is cut, and asked again when it's back."""
+        if self._writer.transport.get_write_buffer_size() > BACKLOG:
+            log.warning("connection cut: it doesn't read", extra={"pid": self.pid})
+            self._writer.transport.abort()
+            return
+        self._writer.write(frames.encode(messages))
+
+    def cut(self) -> None:
+        self._writer.transport.abort()
+
+
+class Agents:
+    """Runs commands on the machines whose agents are connected."""
+
+    name = "agents"
+    abilities = Abilities(places_cores=True, successors=True)
+
+    def __init__(
+        self,
+        address: str,
+        store_uuid: str,
+        local: LocalAgent | None,
+        *,
+        cores: int | None = None,
+        token: str = "",
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.samples: dict[str, frames.Message] = {}  #: machine to its newest telemetry
+        self.blocked: dict[AttemptId, str] = {}  #: attempts that can't start now, and why
+        self._address = address
+        self._uuid = store_uuid
+        self._local = local
+        self._cores = cores
+        self._token = token
+        self.changed = changed
+        self._agents: dict[str, Link] = {}
+        self._spawners: dict[tuple[str, int], Link] = {}
+        self._expected: dict[str, int] = {}  #: spawners of each machine
+        self._offered: dict[str, Resources] = {}  #: what each machine's agent says it has
+        self._reports: list[Report] = []
+        self._news = asyncio.Event()
+        self._moved = asyncio.Event()  #: a connection came or went
+        self._closing = False
+
+    # Its life
+
+    async def run(self) -> None:
+        """Listen, keep this machine's agent alive, notice silent ones; until cancelled."""
+        server = await self._listen()
+        async with server, asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_time())
+            if self._local is not None:
+                tasks.create_task(self._keep_local_agent(self._local))
+            await server.serve_forever()
+
+    async def ready(self, seconds: float) -> bool:
+        """Wait until this machine's agent and all its spawners are connected."""
+        return await self._until(lambda: self.complete, seconds)
+
+    async def leave(self, seconds: float = 3.0) -> None:
+        """Tell all agents that this manager goes: they leave once nothing runs there."""
+        self._closing = True
+        links = [*self._spawners.values(), *self._agents.values()]
+        for link in links:
+            link.send([{"t": "leave"}])
+        await self._until(lambda: not self._agents and not self._spawners, seconds)
+        if self._local is not None:
+            self._local.disown()
+
+    @property
+    def agent_pid(self) -> int | None:
+        link = self._agents.get(self._local.machine) if self._local is not None else None
+        return link.pid if link is not None else None
+
+    @property
+    def spawner_pids(self) -> list[int]:
+        mine = self._local.machine if self._local is not None else None
+        return [link.pid for (m, _), link in sorted(self._spawners.items()) if m == mine]
+
+    # What the manager asks
+
+    async def submit(self, orders: Sequence[Order]) -> None:
+        batches: dict[tuple[str, int], list[frames.Message]] = {}
+        for order in orders:
+            placement = order.launch.placement
+            key = (placement.machine, placement.spawner)
+            batches.setdefault(key, []).append(translation.launch(order))
+        for key, messages in batches.items():
+            self._send(key, messages)
+
+    async def recall(self, recalls: Sequence[Recall]) -> None:
+        for recall in recalls:
+            at = recall.placement
+            message: frames.Message = {"t": "recall", "attempt": recall.attempt}
+            self._send((at.machine, at.spawner), [message])
+
+    async def kill(self, kills: Sequence[Kill]) -> None:
+        for kill in kills:
+            at = kill.placement
+            message: frames.Message = {
+                "t": "kill",
+                "attempt": kill.attempt,
+                "grace": kill.grace,
+                "because": kill.because,
+            }
+            self._send((at.machine, at.spawner), [message])
+
+    async def forget(self, forgets: Sequence[Forget]) -> None:
+        batches: dict[tuple[str, int], list[AttemptId]] = {}
+        for forget in forgets:
+            at = forget.placement
+            batches.setdefault((at.machine, at.spawner), []).append(forget.attempt)
+        for key, attempts in batches.items():
+            self._send(key, [{"t": "forget", "attempts": attempts}])
+
+    def forget_stranger(self, attempt: AttemptId) -> None:
+        """An attempt that no job of this store has: whichever spawner keeps its end, let it go."""
+        for link in self._spawners.values():
+            link.send([{"t": "forget", "attempts": [attempt]}])
+
+    async def ask(self, ask: Ask) -> None:
+        self._send((ask.machine, ask.spawner), [{"t": "ask", "attempts": list(ask.attempts)}])
+
+    async def observations(self) -> AsyncIterator[Sequence[Report]]:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            reports, self._reports = self._reports, []
+            yield reports
+
+    def sample(self, machine: str) -> dict[str, object]:
+        """The machine's newest telemetry; empty: none yet."""
+        return {k: v for k, v in self.samples.get(machine, {}).items() if k != "t"}
+
+    def machines(self) -> list[AnyObservation]:
+        """Who is connected now, as the observations that said so."""
+        joined: list[AnyObservation] = [self._agent_joined(link) for link in self._agents.values()]
+        joined += [_spawner_joined(link) for link in self._spawners.values()]
+        return joined
+
+    # Inside
+
+    async def _until(self, true: Callable[[], bool], seconds: float) -> bool:
+        """Wait for connections to come or go; False: time is over."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not true():
+                    self._moved.clear()
+                    await self._moved.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _send(self, key: tuple[str, int], messages: Sequence[frames.Message]) -> None:
+        """To a spawner that is away nothing is sent: it is asked when it's back."""
+        link = self._spawners.get(key)
+        if link is not None:
+            link.send(messages)
+
+    def _report(self, report: Report) -> None:
+        self._reports.append(report)
+        self._news.set()
+
+    @property
+    def complete(self) -> bool:
+        """Are this machine's agent and all its spawners connected?"""
+        if self._local is None:
+            return True
+        machine = self._local.machine
+        spawners = sum(1 for m, _ in self._spawners if m == machine)
+        return machine in self._agents and spawners >= self._expected.get(machine, 1)
+
+    async def _listen(self) -> asyncio.Server:
+        kind, _, rest = self._address.partition(":")
+        if kind == "unix" and sys.platform != "win32":
+            Path(rest).unlink(missing_ok=True)
+            server = await asyncio.start_unix_server(self._serve, rest)
+            Path(rest).chmod(0o600)
+            return server
+        host, _, port = rest.rpartition(":")
+        return await asyncio.start_server(self._serve, host, int(port))
+
+    async def _keep_local_agent(self, local: LocalAgent) -> None:
+        while not self._closing:
+            local.reap()
+            if local.machine not in self._agents:
+                local.start()
+                await self._until(lambda: local.machine in self._agents or self._closing, 2.0)
+            else:
+                await asyncio.sleep(0.5)
+
+    async def _keep_time(self) -> None:
+        while True:
+            await asyncio.sleep(PING)
+            now = asyncio.get_running_loop().time()
+            for link in [*self._agents.values(), *self._spawners.values()]:
+                if now - link.heard > SILENCE:
+                    log.warning("connection cut: silent", extra={"pid": link.pid})
+                    link.cut()
+                else:
+                    link.send([{"t": "ping", "n": int(now)}])
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        decoder = frames.Decoder()
+        link: Link | None = None
+        try:
+            async with asyncio.timeout(_HELLO_TIMEOUT):
+                first: list[frames.Message] = []
+                while not first:
+                    chunk = await reader.read(65536)
+                    if not chunk:
+                        return
+                    first = decoder.feed(chunk)
+            link = self._welcome(first[0], writer)
+            if link is None:
+                await writer.drain()
+                return
+            for message in first[1:]:
+                self._take(link, message)
+            while chunk := await reader.read(1 << 20):
+                link.heard = asyncio.get_running_loop().time()
+                for message in decoder.feed(chunk):
+                    self._take(link, message)
+        except (OSError, TimeoutError, frames.WireError, KeyError, TypeError, ValueError) as error:
+            log.warning("connection of an agent ended", extra={"error": repr(error)})
+        finally:
+            writer.close()
+            if link is not None:
+                self._left(link)
+
+    def _welcome(self, hello: frames.Message, writer: asyncio.StreamWriter) -> Link | None:
+        refusal = self._refusal(hello, writer)
+        if refusal:
+            writer.write(frames.encode([{"t": "refused", "why": refusal}]))
+            return None
+        link = Link(hello, writer)
+        link.send([{"t": "welcome", "protocol": 1, "store": self._uuid, "version": __version__}])
+        if link.role == "agent":
+            self._expected[link.machine] = int(hello.get("spawners", 1))
+            self._offered[link.machine] = Resources(
+                cores=int(hello["cores"]), memory=int(hello["memory"])
+            )
+            self._agents[link.machine] = link
+            self._report(self._agent_joined(link))
+        else:
+            self._spawners[link.machine, link.index] = link
+            self._report(_spawner_joined(link))
+        self._moved.set()
+        self.changed()
+        return link
+
+    def _refusal(self, hello: frames.Message, writer: asyncio.StreamWriter) -> str:
+        if hello.get("t") != "hello" or hello.get("role") not in {"agent", "spawner"}:
+            return "the first message must be a hello of an agent or a spawner"
+        if hello.get("protocol") != 1:
+            return f"protocol {hello.get('protocol')!r} is not spoken here; 1 is"
+        if not self._may_enter(hello, writer):
+            return "this connection is not the manager's own user's, and has no valid token"
+        return ""
+
+    def _may_enter(self, hello: frames.Message, writer: asyncio.StreamWriter) -> bool:
+        if sys.platform != "win32":
+            uid = peers.peer_uid(writer.get_extra_info("socket"))
+            if uid is not None:
+                return uid in {os.getuid(), 0}
+        given = hello.get("token")
+        return (
+            bool(self._token)
+            and isinstance(given, str)
+            and secrets.compare_digest(given.encode(), self._token.encode())
+        )
+
+    def _agent_joined(self, link: Link) -> AgentJoined:
+        node = self._offered[link.machine]
+        if self._cores is not None and self._local and link.machine == self._local.machine:
+            node = replace(node, cores=self._cores)
+        return AgentJoined(machine=link.machine, nodes={link.machine: node}, boot_id=link.boot_id)
+
+    def _left(self, link: Link) -> None:
+        if link.role == "agent" and self._agents.get(link.machine) is link:
+            del self._agents[link.machine]
+            self._report(AgentLeft(machine=link.machine))
+        elif self._spawners.get((link.machine, link.index)) is link:
+            del self._spawners[link.machine, link.index]
+            self._report(SpawnerLeft(machine=link.machine, spawner=link.index))
+        self._moved.set()
+        self.changed()
+
+    def _take(self, link: Link, message: frames.Message) -> None:
+        match message["t"]:
+            case "sample":
+                self.samples[link.machine] = message
+            case "blocked":
+                self.blocked[AttemptId(message["attempt"])] = str(message["why"])
+            case "pong":
+                pass
+            case _:
+                report = translation.report(message, link.boot_id, link.ledger)
+                if report is None:
+                    log.info("message of an unknown type", extra={"type": message["t"]})
+                    return
+                if isinstance(report, Started | RawEnd):
+                    self.blocked.pop(report.attempt, None)
+                self._report(report)
+
+
+def _spawner_joined(link: Link) -> SpawnerJoined:
+    return SpawnerJoined(
+        machine=link.machine, spawner=link.index, boot_id=link.boot_id, ledger=link.ledger
+    )

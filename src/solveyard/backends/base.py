@@ -1,0 +1,60 @@
+"""What a backend is: where commands run."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import NamedTuple, Protocol
+
+from solveyard.model.jobs import AttemptId
+from solveyard.model.messages import AnyObservation, Ask, Forget, Kill, Launch, Recall
+from solveyard.solvers.base import Command, Exit
+
+
+class Order(NamedTuple):
+    """A launch and the command that its solver made of it."""
+
+    launch: Launch
+    command: Command
+    stdout: str  #: path
+    stderr: str  #: path
+
+
+class RawEnd(NamedTuple):
+    """A command's end before its solver judged it."""
+
+    attempt: AttemptId
+    exit: Exit
+    native_id: str
+    started_at: float | None
+
+
+class Abilities(NamedTuple):
+    """What a backend can do by itself; the engine does the rest."""
+
+    places_cores: bool  #: it runs exactly where the engine says
+    successors: bool  #: it can be handed a command to start after another
+    native_arrays: bool = False
+    holds: bool = False
+    pending_reasons: bool = False
+
+
+Report = AnyObservation | RawEnd
+
+
+class Backend(Protocol):
+    name: str
+    abilities: Abilities
+
+    async def submit(self, orders: Sequence[Order]) -> None:
+        """Send, in order. Returns when sent, not when started; safe to repeat."""
+        ...
+
+    async def recall(self, recalls: Sequence[Recall]) -> None: ...
+
+    async def kill(self, kills: Sequence[Kill]) -> None: ...
+
+    async def forget(self, forgets: Sequence[Forget]) -> None: ...
+
+    async def ask(self, ask: Ask) -> None: ...
+
+    def observations(self) -> AsyncIterator[Sequence[Report]]:
+        """What happens, in batches, until closed. One listener."""
+        ...

@@ -1,0 +1,72 @@
+"""This machine's own agent: started where none runs, in a session of its own."""
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from solveyard.backends.bundle import build
+
+log = logging.getLogger(__name__)
+
+
+class LocalAgent:
+    """Starts the supervisor; the agent's own lock lets only one live for each folder."""
+
+    def __init__(
+        self,
+        folder: Path,
+        address: str,
+        *,
+        machine: str = "here",
+        spawners: int | None = None,
+        token_file: Path | None = None,
+        platform: str = "auto",
+    ) -> None:
+        self.machine = machine
+        self._folder = folder
+        self._address = address
+        self._spawners = spawners or spawners_for(os.cpu_count() or 1)
+        self._token_file = token_file
+        self._platform = platform
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start one, unless the last one that this process started still lives."""
+        self.reap()
+        if self._process is not None:
+            return
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        bundle = build(self._folder)
+        argv = [sys.executable, "-I", str(bundle), "supervisor"]
+        argv += ["--state", str(self._folder), "--address", self._address]
+        argv += ["--machine", self.machine, "--spawners", str(self._spawners)]
+        argv += ["--platform", self._platform]
+        if self._token_file is not None:
+            argv += ["--token-file", str(self._token_file)]
+        self._process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        log.info("agent started", extra={"pid": self._process.pid})
+
+    def disown(self) -> None:
+        """It may outlive this process."""
+        self.reap()
+        if self._process is not None:
+            self._process.returncode = 0  # else Popen warns that it still runs, which is meant
+            self._process = None
+
+    def reap(self) -> None:
+        """Take note of the end of the one we started, if it has ended."""
+        if self._process is not None and self._process.poll() is not None:
+            self._process = None
+
+
+def spawners_for(cores: int) -> int:
+    """Two keep two cores busy with the shortest commands; large machines take more."""
+    return max(2, min(16, cores // 8))

@@ -1,0 +1,82 @@
+"""A job's files, on this machine."""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from solveyard.model.errors import InvalidRequest
+
+
+class FileEntry(NamedTuple):
+    path: str  #: relative to the workspace, with "/"
+    size: int  #: bytes
+    modified: float  #: s since 1970
+
+
+class LocalWorkspace:
+    """A folder on this machine; nothing outside it is ever read.
+
+    Blocking: call it in a thread.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def list(self, limit: int = 10_000) -> list[FileEntry]:
+        """Regular files, by path; at most `limit`."""
+        entries = []
+        for entry in self._walk():
+            entries.append(entry)
+            if len(entries) == limit:
+                break
+        return sorted(entries)
+
+    def stat(self, path: str) -> FileEntry | None:
+        """None: there is no such file."""
+        place = self._inside(path)
+        try:
+            found = place.stat()
+        except FileNotFoundError:
+            return None
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        return FileEntry(path, found.st_size, found.st_mtime)
+
+    def read(self, path: str, offset: int = 0, limit: int = 1 << 20) -> bytes:
+        """At most `limit` bytes from `offset`; a negative offset counts from the end.
+
+        Raises InvalidRequest when it isn't a regular file inside the workspace.
+        """
+        place = self._inside(path)
+        try:
+            descriptor = os.open(place, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        except OSError as error:
+            raise InvalidRequest(f"cannot read {path}: {error.strerror}") from error
+        with open(descriptor, "rb") as file:  # noqa: PTH123  a descriptor, not a path
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise InvalidRequest(f"{path} is not a regular file")
+            file.seek(max(0, found.st_size + offset) if offset < 0 else offset)
+            return file.read(limit)
+
+    def _inside(self, path: str) -> Path:
+        root = Path(os.path.realpath(self.root))
+        place = Path(os.path.realpath(root / path))
+        if "\0" in path or (place != root and root not in place.parents):
+            raise InvalidRequest(f"{path!r} leaves the job's folder")
+        return place
+
+    def _walk(self) -> Iterator[FileEntry]:
+        for folder, folders, files in os.walk(self.root):
+            folders.sort()
+            for name in sorted(files):
+                place = Path(folder) / name
+                try:
+                    found = place.lstat()
+                except OSError:
+                    continue
+                if stat.S_ISREG(found.st_mode):
+                    path = place.relative_to(self.root).as_posix()
+                    yield FileEntry(path, found.st_size, found.st_mtime)

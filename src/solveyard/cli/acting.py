@@ -1,0 +1,158 @@
+"""cancel, hold, release, retry, priority, rm, wait: what is asked of jobs that are there."""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Annotated
+
+import typer
+
+from solveyard.cli import exits, selectors, talk, units, words
+from solveyard.cli.here import Json, Selectors, here
+from solveyard.client.sync import Client
+from solveyard.model.errors import InvalidRequest, SolveyardError, UnknownJob
+from solveyard.model.jobs import FINAL, JobState
+from solveyard.model.records import JobRecord
+
+UNFINISHED = frozenset(JobState) - FINAL
+UNSUCCESSFUL = FINAL - {JobState.COMPLETED}
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
+Act = Callable[[Client, JobRecord], JobRecord | None]
+
+
+def cancel(
+    context: typer.Context,
+    selector: Selectors,
+    yes: Yes = False,
+    grace: Annotated[
+        str, typer.Option(help="Between TERM and KILL; 0: KILL at once. Else as its spec says.")
+    ] = "",
+    as_json: Json = False,
+) -> int:
+    """End jobs, waiting or running. `all`: those that have not ended."""
+    patience = units.seconds(grace) if grace else None
+
+    def act(client: Client, job: JobRecord) -> JobRecord:
+        return client.cancel(job.number, patience)
+
+    return _each(context, selector, UNFINISHED, act, as_json, ask="" if yes else "cancel")
+
+
+def hold(context: typer.Context, selector: Selectors, as_json: Json = False) -> int:
+    """Keep waiting jobs from starting. `all`: those that wait."""
+    return _each(context, selector, {JobState.QUEUED}, lambda c, j: c.hold(j.number), as_json)
+
+
+def release(context: typer.Context, selector: Selectors, as_json: Json = False) -> int:
+    """Let held jobs wait their turn again. `all`: those that are held."""
+    return _each(context, selector, {JobState.HELD}, lambda c, j: c.release(j.number), as_json)
+
+
+def retry(context: typer.Context, selector: Selectors, as_json: Json = False) -> int:
+    """Run ended jobs again, as new attempts. `all`: those that failed or were cancelled."""
+    return _each(context, selector, UNSUCCESSFUL, lambda c, j: c.retry(j.number), as_json)
+
+
+def priority(
+    context: typer.Context,
+    selector: Annotated[str, typer.Argument(help="A name, a number, last, 3,5-9 or all.")],
+    number: Annotated[int, typer.Argument(metavar="N", help="Larger goes first.")],
+    as_json: Json = False,
+) -> int:
+    """Change the priority of jobs that wait. `all`: those that have not ended."""
+    return _each(
+        context, [selector], UNFINISHED, lambda c, j: c.set_priority(j.number, number), as_json
+    )
+
+
+def rm(
+    context: typer.Context,
+    selector: Selectors,
+    files: Annotated[bool, typer.Option("--files", help="Its output and own folder, too.")] = False,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> int:
+    """Forget jobs that have ended; their names are free again. `all`: those that have ended."""
+
+    def act(client: Client, job: JobRecord) -> None:
+        client.remove(job.number, files=files)
+
+    return _each(context, selector, FINAL, act, as_json, ask="" if yes else "forget")
+
+
+def wait(
+    context: typer.Context,
+    selector: Selectors,
+    timeout: Annotated[str, typer.Option(help="At most: 90, 15m, 2h.")] = "",
+    as_json: Json = False,
+) -> int:
+    """Wait until jobs have ended. Exits with 0 if all succeeded, 1 if not, 5 if time is over."""
+    patience = units.seconds(timeout) if timeout else None
+    with here(context).client() as client:
+        chosen = selectors.select(client, selector)
+        numbers = [job.number for job in chosen.jobs if not job.state.final]
+        in_time = client.wait(numbers, patience)
+        jobs = [job if job.state.final else _now(client, job) for job in chosen.jobs]
+    if as_json:
+        talk.answer_json(jobs[0] if chosen.one else jobs)
+    for job in jobs:
+        if not job.state.final or job.state is not JobState.COMPLETED:
+            talk.say(words.ending(job))
+    if not in_time:
+        talk.say(f"error: the time is over: {timeout} (they go on; wait longer with --timeout)")
+        return exits.TIMED_OUT
+    return verdict(jobs)
+
+
+def verdict(jobs: Collection[JobRecord]) -> int:
+    """The exit status of jobs that were waited for."""
+    good = all(job.state is JobState.COMPLETED for job in jobs)
+    return exits.OK if good else exits.NOT_SUCCEEDED
+
+
+def _now(client: Client, job: JobRecord) -> JobRecord:
+    """As it is now; a job that was removed meanwhile is as it was."""
+    try:
+        return client.job(job.number)
+    except UnknownJob:
+        return job
+
+
+def _each(
+    context: typer.Context,
+    words_: Sequence[str],
+    states: Collection[JobState],
+    act: Act,
+    as_json: bool,
+    ask: str = "",
+) -> int:
+    """Do it to each selected job, and go on where one refuses: the first refusal is told last."""
+    place = here(context)
+    with place.client() as client:
+        chosen = selectors.select(client, words_, states)
+        many = [word for word in words_ if word == "all"]
+        if ask and many and chosen.jobs and not talk.confirmed(f"{ask} {len(chosen.jobs)} jobs?"):
+            raise exits.Refused("nothing was done (say --yes to do it without being asked)")
+        done: list[JobRecord] = []
+        refusals: list[tuple[JobRecord, InvalidRequest]] = []
+        for job in chosen.jobs:
+            try:
+                done.append(act(client, job) or job)
+            except InvalidRequest as error:
+                refusals.append((job, error))
+    if not chosen.jobs:
+        talk.say("note: there is no such job now")
+    for job, refusal in refusals[1:]:
+        talk.say(f"error: job {job.number}: {refusal}")
+    if refusals:
+        raise _first(refusals, len(chosen.jobs))
+    if as_json:
+        talk.answer_json(done[0] if chosen.one else done)
+    elif done:
+        talk.answer("\n".join(job.id for job in done))
+    return exits.OK
+
+
+def _first(refusals: list[tuple[JobRecord, InvalidRequest]], of: int) -> SolveyardError:
+    job, error = refusals[0]
+    if of == 1:
+        return error
+    return type(error)(f"job {job.number}: {error} ({of - len(refusals)} of {of} were done)")

@@ -1,0 +1,88 @@
+"""A manager in the background: started for a submission, or for the demo."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from solveyard.client import find
+from solveyard.client.sync import Client
+from solveyard.model.errors import ManagerUnavailable, StoreUnusable
+from solveyard.places import StorePlaces
+
+IDLE_EXIT = 600.0  #: s without anything to do, after which it leaves
+PATIENCE = 30.0  #: s until it must answer
+LOOK_AGAIN = 0.02  #: s
+_SOLVEYARD = (sys.executable, "-P", "-m", "solveyard.cli")  # -P: nothing from the folder it's in
+_TAIL = 2000  #: bytes of its log that may tell why it failed
+
+
+def start(folder: Path, *, idle_exit: float = IDLE_EXIT) -> "subprocess.Popen[bytes]":
+    """Start a manager on the store in `folder`, in a session of its own; it answers on return.
+
+    Raises ManagerUnavailable, with the end of its log, when it doesn't come up.
+    """
+    places = StorePlaces(folder)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        log = places.manager_log.open("ab")
+    except OSError as error:
+        raise StoreUnusable(f"cannot write to the store {folder}: {error.strerror}") from error
+    with log:
+        begin = log.tell()
+        child = subprocess.Popen(
+            [*_SOLVEYARD, "--store", str(folder), "serve", "--idle-exit", str(idle_exit)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+            start_new_session=True,
+        )
+    if not until(lambda: answers(folder) or _failed(child), PATIENCE) or not answers(folder):
+        told = _end_of(places.manager_log, begin)
+        raise ManagerUnavailable(
+            f"the manager that was started does not answer{': ' if told else ''}{told}"
+            f" (its log: {places.manager_log})"
+        )
+    return child
+
+
+def answers(folder: Path) -> bool:
+    """Is there a manager, whole, on the store?"""
+    try:
+        where = find.manager(folder)
+        if where is None or find.gone(where):
+            return False
+        with Client(where) as client:
+            return client.healthy()
+    except ManagerUnavailable:
+        return False
+
+
+def until(true: Callable[[], bool], patience: float) -> bool:
+    """Look again and again; False: `patience` s are over."""
+    deadline = time.monotonic() + patience
+    while not true():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(LOOK_AGAIN)
+    return True
+
+
+def _failed(child: "subprocess.Popen[bytes]") -> bool:
+    """It ended; not because another one was faster, which will answer."""
+    from solveyard.cli.exits import REFUSED
+
+    return child.poll() not in {None, REFUSED}
+
+
+def _end_of(log: Path, begin: int) -> str:
+    try:
+        with log.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(begin, size - _TAIL))
+            lines = file.read().decode(errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1].removeprefix("error: ") if lines else ""

@@ -1,0 +1,220 @@
+"""ps, show, logs, files: what there is to see."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Union
+
+import typer
+
+from solveyard.cli import selectors, talk, units, words
+from solveyard.cli.here import Json, Selectors, here
+from solveyard.cli.selectors import Selection
+from solveyard.client.calls import FileEntry
+from solveyard.client.sync import Client
+from solveyard.model import reading
+from solveyard.model.errors import InvalidRequest, UnknownJob
+from solveyard.model.jobs import FINAL, JobState
+from solveyard.model.records import JobRecord
+
+if TYPE_CHECKING:
+    from solveyard.cli.archive import Archive
+
+Source = Union[Client, "Archive"]
+Selector = Annotated[str, typer.Argument(help="A name, a number, or last.")]
+UNFINISHED = tuple(state for state in JobState if state not in FINAL)
+TAIL = 1 << 16  #: bytes that are read first for `--tail`
+
+
+def ps(
+    context: typer.Context,
+    every: Annotated[bool, typer.Option("--all", "-a", help="Ended jobs, too.")] = False,
+    state: Annotated[
+        list[str] | None, typer.Option(help="In this state; may be repeated, or have commas.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Of this name.")] = "",
+    tag: Annotated[str, typer.Option(help="With this label.")] = "",
+    limit: Annotated[int, typer.Option(min=0, help="At most; 0: no limit.")] = 0,
+    as_json: Json = False,
+) -> int:
+    """List the jobs that have not ended, newest first; with --all, every job."""
+    asked = _states(state or [])
+    states = asked or (() if every or name else UNFINISHED)
+    with here(context).reading() as source:
+        if source is None:
+            jobs: list[JobRecord] = []
+            numbers: dict[str, int] = {}
+        else:
+            most = limit if 0 < limit <= 1000 else None
+            found = source.jobs(states=states, name=name or None, tag=tag or None, limit=most)
+            jobs = found.jobs[:limit] if limit else found.jobs
+            numbers = {} if as_json else source.queue()
+    if as_json:
+        talk.answer_json(jobs)
+        return 0
+    if jobs:
+        talk.answer_table(words.HEADER, [words.row(job) for job in jobs])
+    talk.say(words.counts(numbers) + ("" if every or jobs else " (solveyard ps --all lists all)"))
+    return 0
+
+
+def show(context: typer.Context, selector: Selectors, as_json: Json = False) -> int:
+    """Everything about jobs: why they wait, how they ended, what to do next."""
+    place = here(context)
+    with place.reading() as source:
+        chosen = _selected(source, selector)
+    if as_json:
+        talk.answer_json(chosen.jobs[0] if chosen.one else chosen.jobs)
+    else:
+        talk.answer("\n\n".join(words.details(job, place.options) for job in chosen.jobs))
+    return 0
+
+
+def logs(
+    context: typer.Context,
+    selector: Selector,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the job has ended.")
+    ] = False,
+    errors: Annotated[bool, typer.Option("--err", help="Standard error instead.")] = False,
+    tail: Annotated[
+        int | None, typer.Option("--tail", "-n", min=0, help="The last lines only.")
+    ] = None,
+    attempt: Annotated[int | None, typer.Option(min=1, help="An earlier attempt's.")] = None,
+    as_json: Json = False,
+) -> int:
+    """A job's output."""
+    stream = "stderr" if errors else "stdout"
+    with here(context).reading() as source:
+        job = _one(source, selector)
+        if source is None:
+            return 0
+        offset = 0 if tail is None else _tail_offset(source, job, stream, tail, attempt)
+        pieces = _log(source, job, stream, offset, attempt, follow=follow)
+        if as_json:
+            text = b"".join(pieces).decode(errors="replace")
+            talk.answer_json({"id": job.id, "number": job.number, "stream": stream, "text": text})
+            return 0
+        for piece in pieces:
+            talk.answer_bytes(piece)
+    return 0
+
+
+def files(
+    context: typer.Context,
+    selector: Selector,
+    path: Annotated[str, typer.Argument(help="Print this file instead of a list.")] = "",
+    save: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Save it as.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """The files in a job's folder, or one file's content."""
+    if save is not None and not path:
+        raise InvalidRequest("--output needs the path of the file to save")
+    with here(context).reading() as source:
+        job = _one(source, selector)
+        if source is None:
+            return 0
+        if not path:
+            _list_files(source.files(job.number), as_json)
+            return 0
+        pieces = source.read_file(job.number, path)
+        if save is not None:
+            size = _save(pieces, save)
+            if as_json:
+                talk.answer_json({"path": path, "size": size, "saved": str(save.absolute())})
+            else:
+                talk.say(f"saved {save} ({units.size(size)})")
+        elif as_json:
+            talk.answer_json(_content(path, b"".join(pieces)))
+        else:
+            for piece in pieces:
+                talk.answer_bytes(piece)
+    return 0
+
+
+def _selected(source: Source | None, words_: list[str]) -> Selection:
+    if source is None:
+        raise UnknownJob("there is no job yet (submit one: solveyard submit -- COMMAND)")
+    return selectors.select(source, words_)
+
+
+def _one(source: Source | None, word: str) -> JobRecord:
+    jobs = _selected(source, [word]).jobs
+    if len(jobs) != 1:
+        raise InvalidRequest(f"{word!r} selects {len(jobs)} jobs; name one")
+    return jobs[0]
+
+
+def _states(given: list[str]) -> tuple[JobState, ...]:
+    chosen = [word.strip() for text in given for word in text.split(",") if word.strip()]
+    for word in chosen:
+        if word not in set(JobState):
+            hint = reading.nearest(word, JobState) or f" (there is: {', '.join(JobState)})"
+            raise InvalidRequest(f"there is no state {word!r}{hint}")
+    return tuple(JobState(word) for word in chosen)
+
+
+def _log(
+    source: Source, job: JobRecord, stream: str, offset: int, attempt: int | None, *, follow: bool
+) -> Iterator[bytes]:
+    if follow and attempt is None:
+        yield from source.follow_log(job.number, stream, offset=offset)
+        return
+    while True:
+        part = source.log(job.number, stream, offset=offset, attempt=attempt)
+        if not part.content:
+            return
+        yield part.content
+        offset = part.next_offset
+
+
+def _tail_offset(
+    source: Source, job: JobRecord, stream: str, lines: int, attempt: int | None
+) -> int:
+    """Where the last `lines` lines begin."""
+    wanted = TAIL
+    while True:
+        part = source.log(job.number, stream, offset=-wanted, limit=wanted, attempt=attempt)
+        content = part.content
+        end = part.next_offset
+        if not lines or not content:
+            return end
+        body = content.removesuffix(b"\n")
+        if body.count(b"\n") >= lines:
+            last = body.rsplit(b"\n", lines)[1:]
+            return end - len(b"\n".join(last)) - (len(content) - len(body))
+        if len(content) == end or wanted >= 1 << 24:
+            return end - len(content)
+        wanted *= 4
+
+
+def _list_files(entries: list[FileEntry], as_json: bool) -> None:
+    if as_json:
+        talk.answer_json([entry._asdict() for entry in entries])
+    elif entries:
+        rows = [(entry.path, units.size(entry.size)) for entry in entries]
+        talk.answer_table(("PATH", "SIZE"), rows)
+    else:
+        talk.say("note: its folder holds no files")
+
+
+def _save(pieces: Iterator[bytes], place: Path) -> int:
+    """Returns the number of bytes."""
+    size = 0
+    try:
+        with place.open("wb") as file:
+            for piece in pieces:
+                size += file.write(piece)
+    except OSError as error:
+        raise InvalidRequest(f"cannot write {place}: {error.strerror}") from error
+    return size
+
+
+def _content(path: str, content: bytes) -> dict[str, object]:
+    try:
+        return {"path": path, "size": len(content), "text": content.decode()}
+    except UnicodeDecodeError:
+        import base64
+
+        return {"path": path, "size": len(content), "base64": base64.b64encode(content).decode()}

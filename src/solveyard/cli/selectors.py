@@ -1,0 +1,94 @@
+"""Which jobs a word on the command line means.
+
+A unique name (looked up first), a number, `last` (the newest), a list with ranges `3,5-9`, `all`.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+from solveyard.client.calls import Listing
+from solveyard.model import reading
+from solveyard.model.errors import InvalidRequest, UnknownJob
+from solveyard.model.jobs import JobState
+from solveyard.model.records import JobRecord
+
+NAMES = 1000  #: of the newest jobs, from which the nearest are suggested
+_RANGE = re.compile(r"(\d{1,18})-(\d{1,18})")
+
+
+class Jobs(Protocol):
+    """Where jobs are looked up: a client, or the store's own archive."""
+
+    def job(self, key: str | int) -> JobRecord: ...
+
+    def jobs(
+        self,
+        states: Collection[JobState] = ...,
+        name: str | None = ...,
+        owner: str | None = ...,
+        tag: str | None = ...,
+        limit: int | None = ...,
+    ) -> Listing: ...
+
+
+class Selection(NamedTuple):
+    jobs: list[JobRecord]  #: each once, in the order asked for
+    one: bool  #: one word that means one job: `7`, `last`, a name
+
+
+def select(where: Jobs, words: Sequence[str], states: Collection[JobState] = ()) -> Selection:
+    """The jobs that `words` mean; `all` means those in `states` (none given: in any).
+
+    Raises UnknownJob, with the nearest names; InvalidRequest when nothing was selected at all.
+    """
+    found: dict[int, JobRecord] = {}
+    parts = [part for word in words for part in _parts(where, word)]
+    for part in parts:
+        found |= {job.number: job for job in _one_part(where, part, states)}
+    one = len(parts) == 1 and parts[0] != "all" and not _RANGE.fullmatch(parts[0])
+    return Selection(list(found.values()), one)
+
+
+def _parts(where: Jobs, word: str) -> list[str]:
+    """A name may not hold a comma, but PyEDB's door takes any: the whole is looked up first."""
+    if "," not in word:
+        return [word]
+    if _known(where, word) is not None:
+        return [word]
+    parts = [part.strip() for part in word.split(",")]
+    if not all(parts):
+        raise InvalidRequest(f"{word!r} selects nothing between two commas (e.g. 3,5-9)")
+    return parts
+
+
+def _one_part(where: Jobs, part: str, states: Collection[JobState]) -> Iterable[JobRecord]:
+    if not part:
+        raise InvalidRequest("an empty word selects no job (a name, a number, last, 3,5-9 or all)")
+    named = _known(where, part)
+    if named is not None:
+        return [named]
+    if part == "all":
+        return reversed(where.jobs(states=states, limit=None).jobs)
+    if part == "last":
+        newest = where.jobs(limit=1).jobs
+        if not newest:
+            raise UnknownJob("there is no job yet (submit one: solveyard submit -- COMMAND)")
+        return newest
+    if match := _RANGE.fullmatch(part):
+        first, last = int(match[1]), int(match[2])
+        jobs = where.jobs(limit=None).jobs
+        within = [job for job in reversed(jobs) if first <= job.number <= last]
+        if not within:
+            raise UnknownJob(f"there is no job from {first} to {last}")
+        return within
+    names = [job.id for job in where.jobs(limit=NAMES).jobs]
+    hint = reading.nearest(part, names) or " (solveyard ps --all lists them)"
+    raise UnknownJob(f"there is no job {part!r}{hint}")
+
+
+def _known(where: Jobs, key: str) -> JobRecord | None:
+    try:
+        return where.job(key)
+    except UnknownJob:
+        return None

@@ -1,0 +1,166 @@
+"""serve, stop, doctor, demo: the manager itself."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from solveyard.cli import background, exits, talk, units
+from solveyard.cli.here import Here, Json, here
+from solveyard.client import find
+from solveyard.model.errors import InvalidRequest, ManagerUnavailable
+
+STOP_TIME = "60"
+_HOW = {
+    "leave": "what ran goes on, and the next manager finds it again",
+    "drain": "what ran was ended (TERM, after its grace KILL)",
+    "now": "what ran was ended at once",
+}
+
+
+def serve(
+    context: typer.Context,
+    cores: Annotated[
+        int | None, typer.Option(min=1, help="Cores that jobs may use; else all there are.")
+    ] = None,
+    max_concurrent: Annotated[
+        int | None, typer.Option(min=0, help="Jobs that run at once; kept in the store.")
+    ] = None,
+    on_stop: Annotated[
+        str, typer.Option(metavar="leave|drain", help="What a stop does with running jobs.")
+    ] = "leave",
+    idle_exit: Annotated[
+        str, typer.Option(metavar="TIME", help="Leave after this time without work.")
+    ] = "",
+    as_json: Json = False,
+) -> int:
+    """Run the manager of the store, in the foreground, until Ctrl-C or `solveyard stop`."""
+    if on_stop not in {"leave", "drain"}:
+        raise InvalidRequest(f"--on-stop is leave or drain, not {on_stop!r}")
+    import logging
+
+    from solveyard import serve as service
+    from solveyard.store.lease import LeaseTaken
+
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    place = here(context)
+
+    def started(running: service.Running) -> None:
+        if as_json:
+            told = {"url": running.url, "pid": os.getpid(), "store": str(place.folder)}
+            talk.answer_json(told)
+        else:
+            talk.answer(f"solveyard listens on {running.url}, store {place.folder}")
+
+    options = service.ServeOptions(
+        cores=cores,
+        max_concurrent=max_concurrent,
+        on_stop=on_stop,
+        idle_exit=units.seconds(idle_exit) if idle_exit else None,
+    )
+    try:
+        service.run(place.folder, options, started)
+    except LeaseTaken as error:
+        where = find.manager(place.folder) if error.holder.here else None
+        url = f"; it listens on {where.url}" if where is not None else ""
+        raise exits.Refused(f"{error}{url}") from error
+    return exits.OK
+
+
+def stop(
+    context: typer.Context,
+    drain: Annotated[
+        bool, typer.Option("--drain", help="End running jobs: TERM, after their grace KILL.")
+    ] = False,
+    leave: Annotated[
+        bool, typer.Option("--leave-running", help="Running jobs go on without a manager.")
+    ] = False,
+    now: Annotated[bool, typer.Option("--now", help="End running jobs at once.")] = False,
+    timeout: Annotated[str, typer.Option(help="How long to wait for it.")] = STOP_TIME,
+    as_json: Json = False,
+) -> int:
+    """Stop the manager, and wait until it has gone. Exits with 3 where none runs.
+
+    Without an option running jobs are treated as `serve --on-stop` said: left, by default.
+    """
+    chosen = [word for word, given in (("drain", drain), ("leave", leave), ("now", now)) if given]
+    if len(chosen) > 1:
+        raise InvalidRequest("choose one of --drain, --leave-running and --now")
+    place = here(context)
+    told = stopped(place, chosen[0] if chosen else None, units.seconds(timeout))
+    if as_json:
+        talk.answer_json({"success": True, "how": told["how"], "running": told["running"]})
+    else:
+        running = int(told["running"])
+        jobs = {0: "no job ran", 1: "one job ran"}.get(running, f"{running} jobs ran")
+        talk.answer(f"stopped; {jobs}" + (f": {_HOW[told['how']]}" if running else ""))
+    return exits.OK
+
+
+def stopped(place: Here, how: str | None, patience: float) -> dict[str, Any]:
+    """Stop the manager; returns what it said when its process has gone.
+
+    Raises ManagerUnavailable where none runs, TimeoutError when `patience` s are over.
+    """
+    where = find.manager(place.folder)
+    if where is None or find.gone(where):
+        raise ManagerUnavailable(f"no manager runs on the store {place.folder}: nothing to stop")
+    process = _process(where.pid)
+    with place.client() as client:
+        told = client.stop(how)
+    if process is not None and not background.until(lambda: not _lives(process), patience):
+        raise TimeoutError(
+            f"the manager (process {where.pid}) has not gone in {patience:g} s; it goes on"
+            " stopping (wait longer with --timeout, or end its jobs with --now)"
+        )
+    return told
+
+
+def doctor(context: typer.Context, as_json: Json = False) -> int:
+    """Check this machine, the store and its manager; exits with 1 where something fails."""
+    from solveyard.cli import checks
+
+    found = checks.all_of(here(context))
+    failed = any(check.status == "fail" for check in found)
+    if as_json:
+        talk.answer_json({"success": not failed, "checks": [check._asdict() for check in found]})
+    else:
+        for check in found:
+            talk.answer(f"{check.status:<5} {check.name:<9} {check.found}")
+            if check.way_out:
+                talk.answer(f"{'':<15} → {check.way_out}")
+    return exits.NOT_SUCCEEDED if failed else exits.OK
+
+
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the manager running.")] = False,
+    folder: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where results go; the store is in it.")
+    ] = Path("demo-results"),
+    as_json: Json = False,
+) -> int:
+    """Solve a dipole sweep by the NEC2 method of moments: 11 lengths, plotted."""
+    from solveyard.cli import sweep
+
+    return sweep.demo(folder.absolute(), keep=keep, as_json=as_json)
+
+
+def _process(pid: int | None) -> Any:
+    """The process, told apart from a later one of the same number; None: it has gone."""
+    import psutil
+
+    try:
+        return psutil.Process(pid) if pid is not None else None
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _lives(process: Any) -> bool:
+    """A zombie is dead: whoever should reap it does not matter here."""
+    import psutil
+
+    try:
+        return bool(process.is_running()) and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

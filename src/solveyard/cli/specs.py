@@ -1,0 +1,107 @@
+"""From what a person typed, or wrote into a file, to specifications."""
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from solveyard.cli import units
+from solveyard.model import reading
+from solveyard.model.errors import InvalidJob, InvalidRequest
+from solveyard.model.jobs import JobSpec
+
+_PLACE = re.compile(r"job (\d+) of \d+: (.*)", re.DOTALL)
+
+
+class Line(NamedTuple):
+    """A specification and the number of the line that holds it, from 1."""
+
+    number: int
+    spec: JobSpec
+
+
+def of_argv(
+    argv: Sequence[str], env: Sequence[str], outputs: Sequence[str], given: dict[str, object]
+) -> JobSpec:
+    """A job of the solver `command`, in the current folder unless `given` names another."""
+    options: dict[str, object] = {"argv": list(argv)}
+    if env:
+        options["env"] = dict(units.setting(text) for text in env)
+    if outputs:
+        options["outputs"] = list(outputs)
+    directory = given.get("directory") or str(Path.cwd())
+    return _spec("command", msgspec.json.encode(options), given | {"directory": directory})
+
+
+def of_solver(solver: str, options: str, given: dict[str, object]) -> JobSpec:
+    """A job of any solver; `options` is JSON, or "@" and the path of a file that holds it."""
+    text = options.encode(errors="surrogateescape")
+    if options.startswith("@"):
+        text = _content(options[1:])
+    try:
+        msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidJob(f"--options is no JSON object: {error}") from error
+    return _spec(solver, text, given)
+
+
+def of_file(path: str) -> list[Line]:
+    """One specification a line, as JSON; blank lines and lines that begin with # are skipped.
+
+    "-" is standard input. Raises InvalidJob, naming the line.
+    """
+    lines = []
+    for number, text in enumerate(_content(path).splitlines(), 1):
+        line = text.strip()
+        if not line or line.startswith(b"#"):
+            continue
+        try:
+            lines.append(Line(number, reading.spec(line)))
+        except reading.MalformedJob as error:
+            raise InvalidJob(f"line {number} of {_named(path)}: {error}") from error
+    return lines
+
+
+def with_line(error: InvalidRequest, path: str, lines: Sequence[Line]) -> InvalidRequest:
+    """The manager's refusal of one of many, told by its line instead of its place."""
+    if len(lines) == 1:
+        return type(error)(f"line {lines[0].number} of {_named(path)}: {error}")
+    if match := _PLACE.fullmatch(str(error)):
+        number = lines[int(match[1]) - 1].number
+        return type(error)(f"line {number} of {_named(path)}: {match[2]}")
+    return error
+
+
+def fields(
+    *, cores: int, memory: str, time_limit: str, directory: str, **more: object
+) -> dict[str, object]:
+    """The fields of a specification from options, `more` as they are. Raises InvalidRequest."""
+    return more | {
+        "resources": {"cores": cores, "memory": units.mebibytes(memory) if memory else 0},
+        "time_limit": units.seconds(time_limit) if time_limit else None,
+        "directory": str(Path(directory).expanduser().absolute()) if directory else "",
+    }
+
+
+def _spec(solver: str, options: bytes, given: dict[str, object]) -> JobSpec:
+    fields = {name: value for name, value in given.items() if value is not None}
+    try:
+        return msgspec.convert(
+            {"solver": solver, "options": msgspec.Raw(options), **fields}, JobSpec
+        )
+    except msgspec.ValidationError as error:
+        raise reading.explain(error, JobSpec, error=reading.MalformedJob) from error
+
+
+def _content(path: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    except OSError as error:
+        raise InvalidRequest(f"cannot read {path}: {error.strerror}") from error
+
+
+def _named(path: str) -> str:
+    return "standard input" if path == "-" else path

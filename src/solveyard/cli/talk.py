@@ -1,0 +1,97 @@
+"""Speaking: the answer goes to standard output, everything else to standard error."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import msgspec
+
+
+class NobodyReads(Exception):
+    """Whoever read our standard output has gone."""
+
+
+def answer(text: str) -> None:
+    """Lines of the answer. Raises NobodyReads."""
+    answer_bytes((text + "\n").encode(errors="surrogateescape"))
+
+
+def answer_json(content: object) -> None:
+    """The answer as one line of JSON; `content` is whatever msgspec encodes."""
+    answer_bytes(msgspec.json.encode(content) + b"\n")
+
+
+def answer_bytes(content: bytes) -> None:
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        _silence()
+        raise NobodyReads from error
+
+
+def answer_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table: drawn by rich on a terminal, plain and aligned elsewhere."""
+    if not sys.stdout.isatty():
+        answer(aligned(header, rows))
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*header, box=box.SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
+    Console().print(table)
+
+
+def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns of equal width, two blanks apart."""
+    lines = [header, *([cell or "-" for cell in row] for row in rows)]
+    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def say(text: str) -> None:
+    """A note, a hint, progress: for people."""
+    try:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+    except BrokenPipeError:
+        _silence()
+
+
+def confirmed(question: str) -> bool:
+    """Ask on the terminal; nobody there to answer counts as yes."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return True
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+_STYLES = {
+    "held": "dim",
+    "queued": "dim",
+    "submitted": "yellow",
+    "running": "blue",
+    "completed": "green",
+    "failed": "red",
+    "cancelled": "dim",
+}
+
+
+def _silence() -> None:
+    """Nothing more can be said there; the interpreter's last flush shall not fail either."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

@@ -1,0 +1,218 @@
+"""The life of one job, as a table and a fold.
+
+Everything that changes a job is in this file. A pair that is not in the table is illegal.
+"""
+
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from solveyard.model.errors import IllegalTransition
+from solveyard.model.jobs import Attempt, Job, JobSpec, JobState, Outcome, Reason
+from solveyard.model.messages import (
+    AnyJobEvent,
+    CancelRequested,
+    EvidenceAdded,
+    JobAccepted,
+    JobConfirmed,
+    JobEnded,
+    JobHeld,
+    JobPlaced,
+    JobRecalled,
+    JobReleased,
+    JobRemoved,
+    JobRetried,
+    JobStale,
+    JobStarted,
+    JobSubmitted,
+    PriorityChanged,
+)
+
+HELD, QUEUED, SUBMITTED = JobState.HELD, JobState.QUEUED, JobState.SUBMITTED
+RUNNING, COMPLETED = JobState.RUNNING, JobState.COMPLETED
+FAILED, CANCELLED = JobState.FAILED, JobState.CANCELLED
+
+
+class ByEvent:
+    """Marks a move whose next state is in what the event carries: see `_next_state`."""
+
+
+BY_EVENT = ByEvent()
+
+#: (state, event) -> next state. No state: the job doesn't exist, before or after.
+TRANSITIONS: Mapping[tuple[JobState | None, type[AnyJobEvent]], JobState | ByEvent | None] = {
+    (None, JobSubmitted): BY_EVENT,
+    (HELD, JobReleased): QUEUED,
+    (HELD, PriorityChanged): HELD,
+    (HELD, JobEnded): BY_EVENT,
+    (QUEUED, JobHeld): HELD,
+    (QUEUED, JobPlaced): SUBMITTED,
+    (QUEUED, PriorityChanged): QUEUED,
+    (QUEUED, JobEnded): BY_EVENT,
+    (SUBMITTED, JobAccepted): SUBMITTED,
+    (SUBMITTED, JobStarted): RUNNING,
+    (SUBMITTED, JobRecalled): QUEUED,
+    (SUBMITTED, CancelRequested): SUBMITTED,
+    (SUBMITTED, PriorityChanged): SUBMITTED,
+    (SUBMITTED, JobStale): SUBMITTED,
+    (SUBMITTED, JobConfirmed): SUBMITTED,
+    (SUBMITTED, JobEnded): BY_EVENT,
+    (RUNNING, CancelRequested): RUNNING,
+    (RUNNING, PriorityChanged): RUNNING,
+    (RUNNING, JobStale): RUNNING,
+    (RUNNING, JobConfirmed): RUNNING,
+    (RUNNING, JobEnded): BY_EVENT,
+    (COMPLETED, JobRetried): BY_EVENT,
+    (COMPLETED, EvidenceAdded): COMPLETED,
+    (COMPLETED, JobRemoved): None,
+    (FAILED, JobRetried): BY_EVENT,
+    (FAILED, EvidenceAdded): FAILED,
+    (FAILED, JobRemoved): None,
+    (CANCELLED, JobRetried): BY_EVENT,
+    (CANCELLED, EvidenceAdded): CANCELLED,
+    (CANCELLED, JobRemoved): None,
+    # Evidence about an old attempt may come while a newer one waits or runs.
+    (HELD, EvidenceAdded): HELD,
+    (QUEUED, EvidenceAdded): QUEUED,
+    (SUBMITTED, EvidenceAdded): SUBMITTED,
+    (RUNNING, EvidenceAdded): RUNNING,
+}
+
+#: Where each reason leads; what is not here failed.
+ENDED_STATE: Mapping[Reason, JobState] = {
+    Reason.SUCCESS: COMPLETED,
+    Reason.CANCELLED: CANCELLED,
+    Reason.SHUTDOWN: CANCELLED,
+}
+
+
+def evolve(job: Job | None, event: AnyJobEvent) -> Job | None:
+    """The job after `event`; None once it is removed.
+
+    Raises IllegalTransition when the table has no such move.
+    """
+    state = job.state if job is not None else None
+    key = (state, type(event))
+    if key not in TRANSITIONS:
+        raise IllegalTransition(
+            f"{type(event).__name__} for job {event.job}, which is {state or 'not there'}"
+        )
+    target = TRANSITIONS[key]
+    if target is None:
+        return None
+    next_state = _next_state(event) if isinstance(target, ByEvent) else target
+    if job is None:
+        return _submitted(event, next_state)
+    return _changed(job, event, next_state)
+
+
+def _next_state(event: AnyJobEvent) -> JobState:
+    match event:
+        case JobSubmitted(spec=spec):
+            return _waiting_state(spec)
+        case JobRetried(spec=spec):
+            return QUEUED if spec is None else _waiting_state(spec)
+        case JobEnded(outcome=outcome):
+            return ENDED_STATE.get(outcome.reason, FAILED)
+        case _:
+            raise IllegalTransition(f"{type(event).__name__} doesn't say where it leads")
+
+
+def _waiting_state(spec: JobSpec) -> JobState:
+    return HELD if spec.hold else QUEUED
+
+
+def _submitted(event: AnyJobEvent, state: JobState) -> Job:
+    assert isinstance(event, JobSubmitted)
+    return Job(
+        id=event.job,
+        spec=event.spec,
+        owner=event.by,
+        submitted_at=event.at,
+        waiting_since=event.at,
+        arrival=event.arrival,
+        priority=event.spec.priority,
+        state=state,
+    )
+
+
+def _changed(job: Job, event: AnyJobEvent, state: JobState) -> Job:
+    match event:
+        case JobPlaced(attempt=attempt, placement=placement, at=at):
+            placed = Attempt(id=attempt, placement=placement, placed_at=at)
+            return replace(job, state=state, attempts=(*job.attempts, placed))
+        case JobRecalled():
+            return replace(job, state=state, attempts=_last(job, withdrawn=True))
+        case JobAccepted(native_id=native_id):
+            return replace(job, attempts=_last(job, native_id=native_id))
+        case JobStarted(native_id=native_id, started_at=started_at):
+            known = job.attempts[-1].native_id
+            attempts = _last(job, native_id=native_id or known, started_at=started_at)
+            return replace(job, state=state, attempts=attempts)
+        case JobEnded():
+            return _ended(job, event, state)
+        case JobRetried():
+            return _retried(job, event, state)
+        case JobStale(at=at):
+            return replace(job, stale_since=at)
+        case JobConfirmed():
+            return replace(job, stale_since=None)
+        case CancelRequested():
+            return replace(job, cancel_requested=True)
+        case PriorityChanged(priority=priority):
+            return replace(job, priority=priority)
+        case EvidenceAdded(attempt=attempt_id, note=note):
+            noted = tuple(
+                replace(a, notes=(*a.notes, note)) if a.id == attempt_id else a
+                for a in job.attempts
+            )
+            return replace(job, attempts=noted)
+        case _:
+            return replace(job, state=state)
+
+
+def _last(job: Job, **changes: object) -> tuple[Attempt, ...]:
+    return (*job.attempts[:-1], replace(job.attempts[-1], **changes))
+
+
+def _ended(job: Job, event: JobEnded, state: JobState) -> Job:
+    attempts = job.attempts
+    if job.live_attempt is not None:
+        last = attempts[-1]
+        attempts = _last(
+            job,
+            outcome=event.outcome,
+            ended_at=event.at,
+            usage=event.usage,
+            native_id=event.native_id or last.native_id,
+            started_at=event.started_at if event.started_at is not None else last.started_at,
+        )
+    return replace(
+        job,
+        state=state,
+        attempts=attempts,
+        outcome=event.outcome,
+        ended_at=event.at,
+        stale_since=None,
+    )
+
+
+def _retried(job: Job, event: JobRetried, state: JobState) -> Job:
+    spec = event.spec if event.spec is not None else job.spec
+    return replace(
+        job,
+        spec=spec,
+        state=state,
+        arrival=event.arrival,
+        waiting_since=event.at,
+        priority=job.priority if event.spec is None else spec.priority,
+        cancel_requested=False,
+        stale_since=None,
+        outcome=None,
+        ended_at=None,
+    )
+
+
+def never_started(reason: Reason, message: str) -> Outcome:
+    """The outcome of a job that ended while it waited."""
+    return Outcome(reason=reason, message=message)

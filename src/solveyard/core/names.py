@@ -1,0 +1,23 @@
+"""Which names a job may have: none that reads like a selector or could not be typed."""
+
+import re
+
+from solveyard.model.errors import InvalidJob
+
+LONGEST = 200
+_SELECTOR = re.compile(r"\d+(\[.*\])?|[\d,\-\s]+|last|all|none|-.*", re.IGNORECASE)
+
+
+def check(name: str) -> None:
+    """Raises InvalidJob. The empty name is no name."""
+    if not name:
+        return
+    if len(name) > LONGEST:
+        raise InvalidJob(f"the name has {len(name)} letters; at most {LONGEST} are allowed")
+    if not name.isprintable() or name != name.strip():
+        raise InvalidJob(f"the name {name!r} has control characters or blanks at its ends")
+    if "," in name or "/" in name or _SELECTOR.fullmatch(name):
+        raise InvalidJob(
+            f"the name {name!r} reads like a selection of jobs or a path (choose one with a"
+            " letter in it, without ',' or '/', that is not 'last' or 'all')"
+        )

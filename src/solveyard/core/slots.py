@@ -1,0 +1,105 @@
+"""Slots: what runs one after the other in the same allocation, on the same spawner."""
+
+from bisect import insort
+from collections import OrderedDict
+from typing import NamedTuple
+
+from solveyard.model.jobs import AttemptId, Job, JobId, JobSpec, Placement
+from solveyard.model.resources import Resources
+
+#: A command that ended within this time was brief; s.
+BRIEF = 0.025
+#: So many brief ends of the same command in a row, and successors are handed out.
+ENOUGH = 4
+#: Work that waits in a slot behind its first attempt, at most; s.
+AHEAD = 0.05
+#: A successor that has waited so long is taken back; s.
+PATIENCE = 0.1
+_SHAPES = 1024
+
+
+class Member(NamedTuple):
+    """An attempt in a slot; they sort by turn."""
+
+    turn: int
+    attempt: AttemptId
+    job: JobId
+    placed_at: float
+
+
+class Slot:
+    """One allocation and its attempts: the first runs, or starts; the others wait for it."""
+
+    __slots__ = ("members", "need", "placement")
+
+    def __init__(self, placement: Placement, need: Resources) -> None:
+        self.placement = placement
+        self.need = need
+        self.members: list[Member] = []
+
+    def add(self, job: Job) -> None:
+        attempt = job.attempts[-1]
+        insort(self.members, Member(attempt.placement.turn, attempt.id, job.id, attempt.placed_at))
+
+    def discard(self, attempt: AttemptId) -> None:
+        self.members = [member for member in self.members if member.attempt != attempt]
+
+    def before(self, attempt: AttemptId) -> AttemptId | None:
+        """The attempt that this one follows."""
+        previous = None
+        for member in self.members:
+            if member.attempt == attempt:
+                return previous
+            previous = member.attempt
+        return None
+
+    @property
+    def waiting(self) -> list[Member]:
+        return self.members[1:]
+
+
+class Seat:
+    """A spawner, as the engine knows it."""
+
+    __slots__ = ("boot_id", "connected", "ledger", "left_at", "stale")
+
+    def __init__(self, boot_id: str = "", ledger: str = "", *, connected: bool = False) -> None:
+        self.boot_id = boot_id
+        self.ledger = ledger
+        self.connected = connected
+        self.left_at: float | None = None  #: None while connected, or not noticed yet
+        self.stale = False
+
+
+class Pace:
+    """How long the same command took lately.
+
+    A hint, not a record: it isn't stored, and a restarted engine gathers it anew. It decides
+    only whether a job may be handed out a few milliseconds early, never which job goes first.
+    """
+
+    def __init__(self) -> None:
+        self._shapes: OrderedDict[tuple[str, bytes], tuple[int, float]] = OrderedDict()
+
+    def ended(self, spec: JobSpec, wall: float) -> None:
+        """The command of `spec` took `wall` seconds."""
+        shape = (spec.solver, bytes(spec.options))
+        count, mean = self._shapes.pop(shape, (0, wall))
+        if wall >= BRIEF:
+            return
+        self._shapes[shape] = (count + 1, 0.8 * mean + 0.2 * wall)
+        if len(self._shapes) > _SHAPES:
+            self._shapes.popitem(last=False)
+
+    def brief(self, spec: JobSpec) -> float | None:
+        """The seconds that `spec` will take; None: not known to be brief."""
+        if not self._shapes:
+            return None
+        count, mean = self._shapes.get((spec.solver, bytes(spec.options)), (0, 0.0))
+        return max(mean, 0.0005) if count >= ENOUGH else None
+
+
+def may_follow(spec: JobSpec) -> bool:
+    """Could a job like this be handed out before its slot is free?"""
+    need = spec.resources
+    return not (spec.exclusive or need.licences or need.counts)

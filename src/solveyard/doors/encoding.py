@@ -1,0 +1,216 @@
+"""What goes in and out of the doors as JSON: bodies, queries, records, refusals."""
+
+import time
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from solveyard.manager import Manager
+from solveyard.model import reading, records
+from solveyard.model.errors import (
+    BackendError,
+    Conflict,
+    InvalidJob,
+    InvalidRequest,
+    InvalidResult,
+    SolveyardError,
+    StoreError,
+    StoreFull,
+    UnknownJob,
+)
+from solveyard.model.jobs import Job, JobState
+from solveyard.model.reading import Malformed
+from solveyard.store.base import Filter
+
+T = TypeVar("T")
+JSON = "application/json"
+STATUSES: tuple[tuple[type[SolveyardError], int, str], ...] = (  # the first that fits
+    (UnknownJob, 404, "unknown_job"),
+    (Conflict, 409, "conflict"),
+    (InvalidResult, 400, "invalid_result"),
+    (InvalidJob, 400, "invalid_job"),
+    (InvalidRequest, 400, "invalid_request"),
+    (StoreFull, 507, "store_full"),
+    (StoreError, 503, "store"),
+    (BackendError, 502, "backend"),
+    (SolveyardError, 503, "unavailable"),
+)
+
+
+class JobsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which jobs: `GET /jobs?state=queued,running&limit=50`."""
+
+    state: str = ""  #: one or more states, with commas
+    name: str | None = None
+    owner: str | None = None
+    tag: str | None = None
+    limit: int = 50
+    cursor: str | None = None
+    all: bool = False  #: one array, not paged
+
+    def __post_init__(self) -> None:
+        _within("limit", self.limit, 1, 1000)
+
+    @property
+    def filter(self) -> Filter:
+        states = [_state(word) for word in self.state.split(",") if word]
+        return Filter(
+            states=frozenset(states) if states else None,
+            owner=self.owner,
+            name=self.name,
+            tag=self.tag,
+        )
+
+
+class LogsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which part of a job's output."""
+
+    stream: str = "stdout"
+    offset: int = 0  #: bytes; negative: from the end
+    limit: int = 1 << 20  #: bytes
+    attempt: int | None = None  #: from 1; None: the newest
+    wait: float = 0.0  #: s to wait for something to come, where there is nothing yet
+
+    def __post_init__(self) -> None:
+        if self.stream not in {"stdout", "stderr"}:
+            raise ValueError(f"`stream` is 'stdout' or 'stderr', not {self.stream!r}")
+        _within("offset", self.offset, -(2**62), 2**62)
+        _within("limit", self.limit, 1, 1 << 24)
+        _within("wait", self.wait, 0, 60)
+
+
+class WaitQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    timeout: float | None = None  #: s; None: until it has ended
+
+    def __post_init__(self) -> None:
+        if self.timeout is not None:
+            _within("timeout", self.timeout, 0, 1e8)
+
+
+class EventsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    after: int = 0  #: the number of the last event that is known already
+    limit: int = 1000
+
+    def __post_init__(self) -> None:
+        _within("after", self.after, 0, 2**62)
+        _within("limit", self.limit, 1, 10_000)
+
+
+class RemoveQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    files: bool = False  #: its output and its own folder, too
+
+
+class NoQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class CancelBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    grace: float | None = None  #: s between TERM and KILL; None: as the job's spec says
+
+    def __post_init__(self) -> None:
+        if self.grace is not None:
+            _within("grace", self.grace, 0, 1e8)
+
+
+class NoBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class PriorityBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    priority: int
+
+    def __post_init__(self) -> None:
+        _within("priority", self.priority, -(10**9), 10**9)
+
+
+class LimitsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    max_concurrent: int | None
+
+    def __post_init__(self) -> None:
+        if self.max_concurrent is not None:
+            _within("max_concurrent", self.max_concurrent, 0, 10**9)
+
+
+class StopBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    how: str | None = None  #: None: as the manager was told when it started
+
+    def __post_init__(self) -> None:
+        if self.how not in {None, "leave", "drain", "now"}:
+            raise ValueError(f"`how` is 'leave', 'drain' or 'now', not {self.how!r}")
+
+
+def query(request: web.Request, kind: type[T]) -> T:
+    """The query's parameters. Raises Malformed, naming the nearest right one."""
+    texts: dict[str, str] = {}
+    for name, text in request.query.items():
+        if name in texts:
+            raise Malformed(f"`{name}` is given twice", field=f"$.{name}")
+        texts[name] = text
+    return reading.parameters(texts, kind)
+
+
+async def body(request: web.Request) -> bytes:
+    """The body as it came; one that isn't declared to be JSON is refused."""
+    content = await request.read()
+    if content and request.content_type != JSON:
+        raise web.HTTPUnsupportedMediaType(
+            text=f"a body must be JSON, not {request.content_type} (send the header"
+            f" 'Content-Type: {JSON}')"
+        )
+    return content
+
+
+async def message(request: web.Request, kind: type[T]) -> T:
+    """The body as a `kind`; none at all is read as an empty object. Raises Malformed."""
+    return reading.read(await body(request) or b"{}", kind)
+
+
+def shown(manager: Manager, job: Job) -> records.JobRecord:
+    """A job's record, as the manager knows it now."""
+    if job.id not in manager.jobs():  # removed since it was read
+        return records.record(job, time.time())
+    waiting = "" if job.state.final else manager.why(job.id)
+    directory = "" if job.spec.directory else str(manager.workspace(job.id).root)
+    return records.record(job, time.time(), waiting=waiting, directory=directory)
+
+
+def answer(
+    content: Any, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """`content` may be whatever msgspec encodes."""
+    text = msgspec.json.encode(content) + b"\n"
+    return web.Response(body=text, status=status, headers=headers, content_type=JSON)
+
+
+def refusal(
+    status: int, kind: str, why: str, *, headers: Mapping[str, str] | None = None, **more: str
+) -> web.Response:
+    """What every door says when it can't do what it was asked."""
+    details = {name: text for name, text in more.items() if text}
+    content = {"success": False, "error": why, "kind": kind, **details}
+    return answer(content, status, headers)
+
+
+def refused(error: SolveyardError) -> web.Response:
+    """The refusal that an error becomes."""
+    status, kind = next((status, kind) for cls, status, kind in STATUSES if isinstance(error, cls))
+    if isinstance(error, Malformed):
+        return refusal(
+            status, kind, str(error), field=error.field, expected=error.expected, got=error.got
+        )
+    return refusal(status, kind, str(error))
+
+
+def _state(word: str) -> JobState:
+    try:
+        return JobState(word)
+    except ValueError as error:
+        hint = reading.nearest(word, JobState) or f" (there is: {', '.join(JobState)})"
+        raise Malformed(f"there is no state {word!r}{hint}", field="$.state", got=word) from error
+
+
+def _within(name: str, value: float, least: float, most: float) -> None:
+    if not least <= value <= most:
+        raise ValueError(f"`{name}` is {value}; it must be from {least} to {most}")

@@ -1,0 +1,18 @@
+"""What a door's handlers find in the application and in a request."""
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from solveyard.manager import Manager
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+MANAGER = web.AppKey("manager", Manager)
+BY = web.RequestKey("by", str)
+STOP: web.AppKey[Callable[[str], None]] = web.AppKey("stop")
+
+
+def by(request: web.Request) -> str:
+    """Who asks, as the door's keeper found out; empty: nobody asked them."""
+    account: str = request.get(BY, "")
+    return account

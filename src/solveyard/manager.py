@@ -1,0 +1,276 @@
+"""The manager: the one object that all doors talk to.
+
+Requests go to the engine through `turns`, what is to be done leaves through `outbox`; this
+file ties them to the store's reads, the backend's reports and the people who wait.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from solveyard import judging
+from solveyard.backends.agents import Agents
+from solveyard.backends.base import RawEnd, Report
+from solveyard.backends.workspace import LocalWorkspace
+from solveyard.model.errors import InvalidRequest, StoreError, UnknownJob
+from solveyard.model.jobs import Job, JobId, JobSpec, JobState
+from solveyard.model.messages import (
+    Action,
+    AnyEvent,
+    AnyRequest,
+    Drain,
+    Ended,
+    JobEnded,
+    JobRemoved,
+    Submit,
+)
+from solveyard.ordering import Ordering
+from solveyard.outbox import Outbox
+from solveyard.places import StorePlaces
+from solveyard.solvers.base import Query
+from solveyard.store.base import Filter, Numbered, Page, Store
+from solveyard.turns import TURN, Turns
+from solveyard.workers import Workers
+
+log = logging.getLogger(__name__)
+
+_CHECKPOINT = 2.0  #: s between looks whether the store's log should move into its file
+_ENDING = 15.0  #: s beyond the grace period in which a killed tree has to be gone
+
+
+class Manager:
+    """Its methods belong to its event loop's thread."""
+
+    def __init__(self, store: Store, folder: Path, agents: Agents) -> None:
+        self.store_folder = folder
+        self.agents = agents
+        self._store = store
+        self._places = StorePlaces(folder)
+        self._ordering = Ordering(self._places)
+        self._turns = Turns(store, agents.machines, self._decided)
+        self._outbox = Outbox(agents, self._ordering, self._turns.put)
+        self._ends: dict[JobId, list[asyncio.Future[None]]] = {}
+        self._readers = Workers("reader", 2)
+        self._tasks: asyncio.TaskGroup | None = None
+
+    # What people ask for
+
+    async def submit(self, specs: Sequence[JobSpec], by: str) -> list[Job]:
+        """Take all of `specs`, or none; on disk when it returns.
+
+        Raises InvalidJob or Conflict, naming the job by its place; StoreError.
+        """
+        for index, spec in enumerate(specs):
+            try:
+                self._ordering.check(spec)
+            except InvalidRequest as error:
+                if len(specs) == 1:
+                    raise
+                raise type(error)(f"job {index + 1} of {len(specs)}: {error}") from error
+            if index % TURN == TURN - 1:
+                await asyncio.sleep(0)
+        ids = await self._turns.ask(Submit(specs=tuple(specs), by=by))
+        return [self._turns.jobs[i] for i in ids if i in self._turns.jobs]
+
+    async def request(self, request: AnyRequest) -> None:
+        """Have it done; on disk when it returns.
+
+        Raises UnknownJob, Conflict, InvalidRequest; StoreError.
+        """
+        await self._turns.ask(request)
+
+    async def wait(self, ids: Sequence[JobId], seconds: float | None) -> bool:
+        """Until all of them have ended or are gone; False: the time is over."""
+        loop = asyncio.get_running_loop()
+        waits: list[asyncio.Future[None]] = []
+        for job_id in dict.fromkeys(ids):
+            job = self._turns.jobs.get(job_id)
+            if job is not None and not job.state.final:
+                waits.append(loop.create_future())
+                self._ends.setdefault(job_id, []).append(waits[-1])
+        if not waits:
+            return True
+        try:
+            _, missing = await asyncio.wait(waits, timeout=seconds)
+        finally:
+            for future in waits:
+                future.cancel()
+        return not missing
+
+    async def stop(self, how: str) -> None:
+        """Start nothing more, and deal with what runs; returns when that is done.
+
+        `how`: "leave" it, "drain" it (TERM, KILL after 30 s), or end it "now".
+        """
+        graces = {"leave": 0.0, "drain": 30.0, "now": 0.0}
+        if how not in graces:
+            raise InvalidRequest(f"it can stop by 'leave', 'drain' or 'now', not by {how!r}")
+        await self._turns.ask(Drain(leave=how == "leave", grace=graces[how]))
+        if how != "leave":
+            holding = [job.id for job in self._turns.engine.scheduler.holding()]
+            if not await self.wait(holding, graces[how] + _ENDING):
+                log.error("stopped before all jobs had ended", extra={"jobs": holding})
+        await self._outbox.flushed()
+
+    # What people ask about
+
+    def jobs(self) -> Mapping[JobId, Job]:
+        """All jobs, as they are on disk."""
+        return self._turns.jobs
+
+    def job(self, job_id: JobId) -> Job:
+        """Raises UnknownJob."""
+        job = self._turns.jobs.get(job_id)
+        if job is None:
+            raise UnknownJob(f"there is no job {job_id}")
+        return job
+
+    def find(self, key: str) -> Job:
+        """By name, else by number. Raises UnknownJob."""
+        found = self._turns.engine.names.get(key)
+        if found is None and key.isascii() and key.isdecimal() and len(key) < 19:
+            found = JobId(int(key))
+        job = self._turns.jobs.get(found) if found is not None else None
+        if job is None:
+            raise UnknownJob(f"there is no job {key!r}")
+        return job
+
+    def why(self, job_id: JobId) -> str:
+        """Why a waiting job waits; "" when it doesn't."""
+        attempt = self.job(job_id).live_attempt
+        if attempt is not None and attempt.id in self.agents.blocked:
+            return self.agents.blocked[attempt.id]
+        engine = self._turns.engine
+        return engine.why(job_id) if job_id in engine.jobs else ""
+
+    def counts(self) -> dict[JobState, int]:
+        counts = dict.fromkeys(JobState, 0)
+        for job in self._turns.jobs.values():
+            counts[job.state] += 1
+        return counts
+
+    async def page(self, which: Filter, limit: int, cursor: str | None) -> Page:
+        return await self._readers.call(lambda: self._store.page(which, limit, cursor))
+
+    async def events(self, after: int, limit: int) -> list[Numbered]:
+        return await self._readers.call(lambda: self._store.events(after, limit))
+
+    def workspace(self, job_id: JobId) -> LocalWorkspace:
+        return LocalWorkspace(self._ordering.directory(self.job(job_id).spec, job_id))
+
+    def log_paths(self, job_id: JobId, attempt: int | None = None) -> tuple[Path, Path]:
+        """Standard output and standard error of an attempt, from 1; None: the newest.
+
+        Raises UnknownJob; InvalidRequest when there was no such attempt.
+        """
+        attempts = len(self.job(job_id).attempts)
+        if attempt is not None and not 1 <= attempt <= attempts:
+            raise InvalidRequest(f"job {job_id} has no attempt {attempt}; it has had {attempts}")
+        return self._places.output(job_id, attempt or max(1, attempts))
+
+    def status(self) -> dict[str, object]:
+        """How the manager and its machines are."""
+        engine = self._turns.engine
+        return {
+            "store": str(self.store_folder),
+            "blocked": str(self._turns.blocked or ""),
+            "stopping": engine.draining,
+            "limits": msgspec.to_builtins(engine.limits),
+            "machines": {
+                name: {
+                    "connected": machine.connected,
+                    "cores": sum(n.capacity.cores for n in machine.nodes.values()),
+                    "free_cores": sum(max(0, n.free.cores) for n in machine.nodes.values()),
+                    "memory": sum(n.capacity.memory for n in machine.nodes.values()),
+                    "sample": self.agents.sample(name),
+                }
+                for name, machine in engine.inventory.machines.items()
+            },
+            "queue": {state.value: number for state, number in self.counts().items()},
+            "agent_pid": self.agents.agent_pid,
+            "spawner_pids": self.agents.spawner_pids,
+        }
+
+    @property
+    def busy(self) -> bool:
+        """Is there a job that has not ended?"""
+        return any(not job.state.final for job in self._turns.engine.jobs.values())
+
+    # Its life
+
+    async def run(self) -> None:
+        """Until cancelled; then `close` it."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            tasks.create_task(self.agents.run())
+            tasks.create_task(self._listen())
+            tasks.create_task(self._outbox.run())
+            tasks.create_task(self._checkpoints())
+            tasks.create_task(self._turns.run())
+
+    def close(self) -> None:
+        """No thread is left, and the store is closed."""
+        self._turns.close()
+        self._readers.close()
+        self._store.close()
+
+    # Inside
+
+    def _decided(self, events: Sequence[AnyEvent], actions: Sequence[Action]) -> None:
+        """A turn is on disk."""
+        self._outbox.put(actions)
+        for event in events:
+            if isinstance(event, JobEnded | JobRemoved):
+                for future in self._ends.pop(event.job, ()):
+                    if not future.done():
+                        future.set_result(None)
+
+    async def _listen(self) -> None:
+        async for reports in self.agents.observations():
+            for report in reports:
+                self._take(report)
+
+    def _take(self, report: Report) -> None:
+        if not isinstance(report, RawEnd):
+            self._turns.put(report)
+            return
+        found = self._turns.engine.attempt(report.attempt)
+        if found is None:
+            self.agents.forget_stranger(report.attempt)
+            return
+        job, attempt = found
+        wanted = judging.queries(job.spec) if attempt.live else []
+        if wanted and self._tasks is not None:
+            self._tasks.create_task(self._judge(job, report, wanted))
+        else:
+            self._turns.put(_judged(job, report, {}))
+
+    async def _judge(self, job: Job, report: RawEnd, wanted: list[Query]) -> None:
+        workspace = LocalWorkspace(self._ordering.directory(job.spec, job.id))
+        evidence = await self._readers.call(lambda: judging.gather(wanted, workspace))
+        self._turns.put(_judged(job, report, evidence))
+
+    async def _checkpoints(self) -> None:
+        """Keep the store's log short, off the commit path."""
+        while True:
+            await asyncio.sleep(_CHECKPOINT)
+            if self._turns.written:
+                self._turns.written = False
+                try:
+                    await self._readers.call(self._store.checkpoint)
+                except StoreError as error:  # the log grows meanwhile; nothing is lost
+                    self._turns.written = True
+                    log.warning("checkpoint put off", extra={"error": str(error)})
+
+
+def _judged(job: Job, report: RawEnd, evidence: Mapping[str, bytes | None]) -> Ended:
+    return Ended(
+        attempt=report.attempt,
+        outcome=judging.verdict(job.spec, report.exit, evidence),
+        usage=report.exit.usage,
+        native_id=report.native_id,
+        started_at=report.started_at,
+    )

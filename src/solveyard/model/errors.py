@@ -1,0 +1,72 @@
+"""Every error that solveyard raises on purpose, by whose fault it is.
+
+SolveyardError
+├── InvalidRequest      the caller's to fix
+│   ├── InvalidJob          the specification can't be run as written
+│   ├── UnknownJob          no such job
+│   ├── Conflict            the job's state or name doesn't allow it
+│   └── InvalidResult       a result file can't be read, or holds a value that isn't finite
+├── BackendError        a backend could not do what it was asked; `transient`: try again
+├── StoreError          the store can't be opened or written
+│   ├── StoreFull           no space; goes on by itself when there is some
+│   ├── StoreLocked         another process has it
+│   └── StoreUnusable       corrupt, read-only, from a newer version
+├── ManagerUnavailable  no manager answers, or it went away meanwhile
+└── IllegalTransition   an event that the job's state does not allow (ours to fix)
+"""
+
+
+class SolveyardError(Exception):
+    """Base of all errors that solveyard raises on purpose."""
+
+
+class InvalidRequest(SolveyardError):
+    """The caller's to fix."""
+
+
+class InvalidJob(InvalidRequest):
+    """The specification can't be run as written."""
+
+
+class UnknownJob(InvalidRequest):
+    """No such job."""
+
+
+class Conflict(InvalidRequest):
+    """The job's state or name doesn't allow it."""
+
+
+class InvalidResult(InvalidRequest):
+    """A result file can't be read, or holds a value that isn't finite."""
+
+
+class BackendError(SolveyardError):
+    """A backend could not do what it was asked; `transient` says whether to try again."""
+
+    def __init__(self, message: str, *, transient: bool = False) -> None:
+        super().__init__(message)
+        self.transient = transient
+
+
+class StoreError(SolveyardError):
+    """The store can't be opened or written."""
+
+
+class StoreFull(StoreError):
+    """No space on the store's disk; goes on by itself when there is some."""
+
+
+class StoreLocked(StoreError):
+    """Another process has the store."""
+
+
+class StoreUnusable(StoreError):
+    """The store is corrupt, read-only, or from a newer version."""
+
+
+class ManagerUnavailable(SolveyardError):
+    """No manager answers, or it went away meanwhile."""
+
+
+class IllegalTransition(SolveyardError):
+    """An event arrived that the job's state does not allow."""

@@ -1,0 +1,203 @@
+"""What a job is: the specification a user writes, and the record the system keeps."""
+
+import enum
+from typing import NewType
+
+import msgspec
+
+from solveyard.model.resources import ONE_CORE, Allocation, Resources
+
+JobId = NewType("JobId", int)
+AttemptId = NewType("AttemptId", str)
+
+
+class JobState(enum.StrEnum):
+    """Where a job is in its life. The legal moves are in `core.lifecycle.TRANSITIONS`."""
+
+    HELD = "held"  #: waits until somebody releases it
+    QUEUED = "queued"  #: ready; waits for capacity or its turn
+    SUBMITTED = "submitted"  #: handed to a backend; not known to have started
+    RUNNING = "running"  #: the command has started
+    COMPLETED = "completed"  #: ended, and the evidence says success
+    FAILED = "failed"  #: ended without success; `Outcome.reason` says why
+    CANCELLED = "cancelled"  #: ended because somebody asked
+
+    @property
+    def final(self) -> bool:
+        return self in FINAL
+
+
+FINAL = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED})
+
+
+class Reason(enum.StrEnum):
+    """Why a job ended. A state says where a job is, a reason says why; the list is closed."""
+
+    SUCCESS = "success"
+    EXIT_CODE = "exit_code"
+    SIGNAL = "signal"
+    TIME_LIMIT = "time_limit"
+    WAIT_LIMIT = "wait_limit"
+    OUT_OF_MEMORY = "out_of_memory"
+    LICENCE = "licence"
+    NO_OUTPUT = "no_output"
+    CRITERIA = "criteria"
+    NOT_CONVERGED = "not_converged"
+    LAUNCH = "launch"
+    DEPENDENCY = "dependency"
+    CANCELLED = "cancelled"
+    PREEMPTED = "preempted"
+    NODE_FAILURE = "node_failure"
+    HANG = "hang"
+    SHUTDOWN = "shutdown"
+    LOST = "lost"
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """What an attempt used, as the operating system counted it."""
+
+    wall: float = 0.0  #: s, by a clock that nobody can set
+    cpu: float = 0.0  #: s, user and system, of the command and the children it waited for
+    peak_memory: int = 0  #: MiB, of the largest single process
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """How an attempt, or a job that never started, ended, and how that is known."""
+
+    reason: Reason
+    cause: str = ""  #: open, dotted, from the solver: "nec.geometry"
+    exit_code: int | None = None
+    signal: int | None = None
+    message: str = ""  #: one sentence an engineer acts on
+    evidence: tuple[str, ...] = ()
+
+
+class JobSpec(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    gc=False,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+):
+    """What the user asks for. Never changed after submission.
+
+    `options` belong to the solver, which alone reads them.
+    """
+
+    solver: str
+    options: msgspec.Raw = msgspec.Raw(b"{}")
+    name: str = ""
+    priority: int = 0  #: larger goes first
+    resources: Resources = ONE_CORE
+    directory: str = ""  #: where the command runs; empty: a folder of the job's own
+    time_limit: float | None = None  #: s of running; None: none
+    warning: float | None = None  #: s before the limit at which `warning_signal` is sent
+    warning_signal: str = "USR1"  #: a signal's name without SIG
+    grace: float = 30.0  #: s between TERM and KILL when it is ended
+    wait_limit: float | None = None  #: s of waiting before it starts; None: none
+    exclusive: tuple[str, ...] = ()  #: keys that one running job holds, e.g. a project's path
+    hold: bool = False  #: waits until released
+    tags: tuple[str, ...] = ()
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("time_limit", "warning", "wait_limit", "grace"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < 1e10:
+                raise ValueError(f"`{name}` is {value}; it must be a number of seconds, from 0")
+        if not -(10**9) <= self.priority <= 10**9:
+            raise ValueError(f"`priority` is {self.priority}; it must be within +-1 000 000 000")
+        if len(set(self.exclusive)) != len(self.exclusive):
+            raise ValueError("`exclusive` names a key twice")
+
+
+class Placement(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """Where an attempt was sent, and under which promises.
+
+    Attempts that share a `slot` share one allocation and run one after the other, by `turn`.
+    """
+
+    machine: str
+    allocation: Allocation
+    slot: int
+    turn: int = 0
+    spawner: int = 0  #: which of the machine's spawners
+    boot_id: str = ""  #: the machine's, when the launch was decided
+    ledger: str = ""  #: the spawner's ledger, by its id
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """One try at running a job. Its end is final."""
+
+    id: AttemptId
+    placement: Placement
+    placed_at: float
+    runs_as: str = ""  #: the account that the command runs under; empty: the manager's own
+    native_id: str = ""  #: the backend's own name for it: a process id, a Slurm job id
+    started_at: float | None = None
+    ended_at: float | None = None
+    withdrawn: bool = False  #: taken back before it started
+    outcome: Outcome | None = None
+    usage: Usage | None = None
+    notes: tuple[str, ...] = ()  #: evidence that came after the end
+
+    @property
+    def live(self) -> bool:
+        return self.outcome is None and not self.withdrawn
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """The record of one job."""
+
+    id: JobId
+    spec: JobSpec
+    owner: str  #: the authenticated user who submitted it
+    submitted_at: float
+    arrival: int  #: its place among equals; a retry arrives anew
+    priority: int
+    state: JobState
+    waiting_since: float = 0.0  #: start of the wait that `wait_limit` bounds
+    cancel_requested: bool = False  #: a wish, not a state
+    stale_since: float | None = None  #: since when its state is not confirmed
+    attempts: tuple[Attempt, ...] = ()
+    outcome: Outcome | None = None
+    ended_at: float | None = None
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The newest attempt."""
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def live_attempt(self) -> Attempt | None:
+        """The attempt that holds resources now."""
+        last = self.attempts[-1] if self.attempts else None
+        return last if last is not None and last.live else None
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
+    """What the store's owner allows at once, on all machines together."""
+
+    max_concurrent: int | None = None  #: running jobs; None: as many as there are cores for
+
+    def __post_init__(self) -> None:
+        if self.max_concurrent is not None and self.max_concurrent < 0:
+            raise ValueError(f"`max_concurrent` is {self.max_concurrent}; it can't be negative")
+
+
+class Counter(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """The next numbers. They never go back, so no id is ever used again."""
+
+    next: int = 1  #: job
+    arrival: int = 1
+    slot: int = 1
+
+
+class Removed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """In a commit's records: this job's record goes away."""
+
+    id: JobId
+
+
+Record = Job | Limits | Counter | Removed

@@ -1,0 +1,314 @@
+"""The four kinds of message, all immutable, all encodable.
+
+A request asks (from a person), an observation reports (from a backend or the clock): both go
+into the engine. An event is a fact that happened, an action an effect to perform: both come out.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from solveyard.model.jobs import AttemptId, JobId, JobSpec, Limits, Outcome, Placement, Usage
+from solveyard.model.resources import Resources
+
+# Requests: wishes. `by` is who asks.
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
+    by: str = ""
+
+
+class Submit(Request, frozen=True, kw_only=True, tag="submit", omit_defaults=True):
+    """Take all of these jobs, or none."""
+
+    specs: tuple[JobSpec, ...]
+
+
+class JobRequest(Request, frozen=True, kw_only=True, omit_defaults=True):
+    job: JobId
+
+
+class Cancel(JobRequest, frozen=True, kw_only=True, tag="cancel", omit_defaults=True):
+    """Asked of a job that has ended, it changes nothing."""
+
+    grace: float | None = None  #: s between TERM and KILL; None: as the job's spec says
+
+
+class Hold(JobRequest, frozen=True, kw_only=True, tag="hold", omit_defaults=True):
+    """Keep a waiting job from starting."""
+
+
+class Release(JobRequest, frozen=True, kw_only=True, tag="release", omit_defaults=True):
+    """Let a held job wait its turn again."""
+
+
+class Retry(JobRequest, frozen=True, kw_only=True, tag="retry", omit_defaults=True):
+    """Run an ended job again, as a new attempt beside the old ones."""
+
+
+class Remove(JobRequest, frozen=True, kw_only=True, tag="remove", omit_defaults=True):
+    """Forget an ended job; its name is free again."""
+
+
+class SetPriority(JobRequest, frozen=True, kw_only=True, tag="set_priority", omit_defaults=True):
+    priority: int
+
+
+class SetLimits(Request, frozen=True, kw_only=True, tag="set_limits", omit_defaults=True):
+    limits: Limits
+
+
+class Drain(Request, frozen=True, kw_only=True, tag="drain", omit_defaults=True):
+    """Start nothing more; end what runs, after `grace` by KILL. What waits goes on waiting."""
+
+    grace: float = 30.0  #: s
+    leave: bool = False  #: only start nothing more: what runs goes on
+
+
+AnyRequest = Submit | Cancel | Hold | Release | Retry | Remove | SetPriority | SetLimits | Drain
+
+# Observations: reports.
+
+
+class Observation(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
+    pass
+
+
+class AttemptObservation(Observation, frozen=True, kw_only=True, omit_defaults=True):
+    attempt: AttemptId
+
+
+class Accepted(AttemptObservation, frozen=True, kw_only=True, tag="accepted", omit_defaults=True):
+    """The backend has it under an id of its own."""
+
+    native_id: str
+
+
+class Started(AttemptObservation, frozen=True, kw_only=True, tag="started", omit_defaults=True):
+    native_id: str = ""
+    at: float | None = None  #: by the machine's clock
+
+
+class Ended(AttemptObservation, frozen=True, kw_only=True, tag="ended", omit_defaults=True):
+    """The whole process tree is gone, and this is what the evidence says."""
+
+    outcome: Outcome
+    usage: Usage | None = None
+    native_id: str = ""
+    started_at: float | None = None  #: by the machine's clock; None: it never started
+
+
+class Recalled(AttemptObservation, frozen=True, kw_only=True, tag="recalled", omit_defaults=True):
+    """It had not started, and won't."""
+
+
+class Missing(AttemptObservation, frozen=True, kw_only=True, tag="missing", omit_defaults=True):
+    """The backend, asked, has never seen it; under which boot and ledger it looked."""
+
+    boot_id: str
+    ledger: str
+
+
+class MachineObservation(Observation, frozen=True, kw_only=True, omit_defaults=True):
+    machine: str
+
+
+class AgentJoined(
+    MachineObservation, frozen=True, kw_only=True, tag="agent_joined", omit_defaults=True
+):
+    """A machine's agent is connected, and offers `nodes`."""
+
+    nodes: Mapping[str, Resources]
+    boot_id: str
+    licences: Mapping[str, int] = {}
+    until: float | None = None  #: when this capacity ends (an allocation's end)
+
+
+class AgentLeft(
+    MachineObservation, frozen=True, kw_only=True, tag="agent_left", omit_defaults=True
+):
+    """The connection to the agent is gone; that ends no job."""
+
+
+class SpawnerJoined(
+    MachineObservation, frozen=True, kw_only=True, tag="spawner_joined", omit_defaults=True
+):
+    """One of the machine's spawners is connected and can start commands."""
+
+    spawner: int
+    boot_id: str
+    ledger: str
+
+
+class SpawnerLeft(
+    MachineObservation, frozen=True, kw_only=True, tag="spawner_left", omit_defaults=True
+):
+    spawner: int
+
+
+class Ticked(Observation, frozen=True, kw_only=True, tag="ticked", omit_defaults=True):
+    """Time has passed."""
+
+
+AnyObservation = (
+    Accepted | Started | Ended | Recalled | Missing
+    | AgentJoined | AgentLeft | SpawnerJoined | SpawnerLeft | Ticked
+)  # fmt: skip
+Message = AnyRequest | AnyObservation
+
+# Events: facts. The store numbers them.
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
+    at: float  #: s since 1970, never decreasing within a store
+    by: str = ""  #: who asked for it, where somebody did
+
+
+class JobEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
+    job: JobId
+
+
+class JobSubmitted(JobEvent, frozen=True, kw_only=True, tag="job.submitted", omit_defaults=True):
+    spec: JobSpec
+    arrival: int
+
+
+class JobHeld(JobEvent, frozen=True, kw_only=True, tag="job.held", omit_defaults=True):
+    pass
+
+
+class JobReleased(JobEvent, frozen=True, kw_only=True, tag="job.released", omit_defaults=True):
+    pass
+
+
+class PriorityChanged(
+    JobEvent, frozen=True, kw_only=True, tag="job.priority_changed", omit_defaults=True
+):
+    priority: int
+
+
+class JobPlaced(JobEvent, frozen=True, kw_only=True, tag="job.placed", omit_defaults=True):
+    attempt: AttemptId
+    placement: Placement
+
+
+class JobRecalled(JobEvent, frozen=True, kw_only=True, tag="job.recalled", omit_defaults=True):
+    """The placed attempt was taken back unstarted; the job waits again, in its old place."""
+
+
+class JobAccepted(JobEvent, frozen=True, kw_only=True, tag="job.accepted", omit_defaults=True):
+    native_id: str
+
+
+class JobStarted(JobEvent, frozen=True, kw_only=True, tag="job.started", omit_defaults=True):
+    native_id: str = ""
+    started_at: float  #: by the machine's clock
+
+
+class JobStale(JobEvent, frozen=True, kw_only=True, tag="job.stale", omit_defaults=True):
+    """Its machine doesn't answer: the state shown is the last one known."""
+
+
+class JobConfirmed(JobEvent, frozen=True, kw_only=True, tag="job.confirmed", omit_defaults=True):
+    """Its machine answers again."""
+
+
+class CancelRequested(
+    JobEvent, frozen=True, kw_only=True, tag="job.cancel_requested", omit_defaults=True
+):
+    pass
+
+
+class JobEnded(JobEvent, frozen=True, kw_only=True, tag="job.ended", omit_defaults=True):
+    outcome: Outcome
+    usage: Usage | None = None
+    native_id: str = ""
+    started_at: float | None = None
+
+
+class JobRetried(JobEvent, frozen=True, kw_only=True, tag="job.retried", omit_defaults=True):
+    """An ended job waits again: by a retry, or by a new submission of its name with `spec`."""
+
+    arrival: int
+    spec: JobSpec | None = None
+
+
+class EvidenceAdded(
+    JobEvent, frozen=True, kw_only=True, tag="job.evidence_added", omit_defaults=True
+):
+    """Something reported after the attempt's end; the end stands."""
+
+    attempt: AttemptId
+    note: str
+
+
+class JobRemoved(JobEvent, frozen=True, kw_only=True, tag="job.removed", omit_defaults=True):
+    pass
+
+
+class LimitsChanged(Event, frozen=True, kw_only=True, tag="limits.changed", omit_defaults=True):
+    limits: Limits
+
+
+class MachineJoined(Event, frozen=True, kw_only=True, tag="machine.joined", omit_defaults=True):
+    machine: str
+    nodes: Mapping[str, Resources]
+
+
+class MachineLeft(Event, frozen=True, kw_only=True, tag="machine.left", omit_defaults=True):
+    machine: str
+
+
+AnyJobEvent = (
+    JobSubmitted | JobHeld | JobReleased | PriorityChanged | JobPlaced | JobRecalled | JobAccepted
+    | JobStarted | JobStale | JobConfirmed | CancelRequested | JobEnded | JobRetried
+    | EvidenceAdded | JobRemoved
+)  # fmt: skip
+AnyEvent = AnyJobEvent | LimitsChanged | MachineJoined | MachineLeft
+
+# Actions: effects to perform, once their step's events are on disk.
+
+
+class Launch(msgspec.Struct, frozen=True, kw_only=True, tag="launch", tag_field="type"):
+    """Start this attempt; safe to send again."""
+
+    job: JobId
+    attempt: AttemptId
+    spec: JobSpec
+    placement: Placement
+    after: AttemptId | None = None  #: start only once this one, on the same spawner, has ended
+    brief: bool = False  #: jobs like it took a few ms: not worth a cgroup of its own
+
+
+class Recall(msgspec.Struct, frozen=True, kw_only=True, tag="recall", tag_field="type"):
+    """Take back an attempt if it has not started; answered by Recalled, or by its start."""
+
+    attempt: AttemptId
+    placement: Placement
+
+
+class Kill(msgspec.Struct, frozen=True, kw_only=True, tag="kill", tag_field="type"):
+    """End the whole process tree: TERM, `grace` seconds, KILL."""
+
+    attempt: AttemptId
+    placement: Placement
+    grace: float  #: s
+    because: str  #: "cancelled" or "shutdown"
+
+
+class Forget(msgspec.Struct, frozen=True, kw_only=True, tag="forget", tag_field="type"):
+    """The attempt's end is on disk here; the backend need not keep it."""
+
+    attempt: AttemptId
+    placement: Placement
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True, tag="ask", tag_field="type"):
+    """What became of these attempts? Each is answered by what it did last, or by Missing."""
+
+    machine: str
+    spawner: int
+    attempts: tuple[AttemptId, ...]
+
+
+Action = Launch | Recall | Kill | Forget | Ask

@@ -1,0 +1,107 @@
+"""Read what people write in JSON, and say what is wrong with it so that they can mend it."""
+
+import difflib
+import re
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+import msgspec
+
+from solveyard.model.errors import InvalidJob, InvalidRequest
+from solveyard.model.jobs import JobSpec
+from solveyard.model.resources import Range, Resources
+
+T = TypeVar("T")
+
+_WRONG_TYPE = re.compile(r"Expected (?P<expected>.+?), got (?P<got>.+?)(?: - at `(?P<at>.+)`)?$")
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*?)`(?: - at `(?P<at>.+)`)?$")
+_MISSING = re.compile(
+    r"Object missing required field `(?P<name>.+?)`(?: - at `(?P<at>.+)`)?$"
+)  # fmt: skip
+_ELSEWHERE = re.compile(r"(?P<what>.+) - at `(?P<at>.+)`$", re.DOTALL)
+_FIELDS = {  # where a specification has fields of its own
+    "$.resources": Resources,
+    "$.resources.cores": Range,
+    "$.resources.nodes": Range,
+}
+
+
+class Malformed(InvalidRequest):
+    """What came can't be read as what was expected.
+
+    `field` is its path ("$.resources.cores"), or empty; `expected` and `got` are kinds of value.
+    """
+
+    def __init__(self, message: str, *, field: str = "", expected: str = "", got: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+        self.expected = expected
+        self.got = got
+
+
+class MalformedJob(Malformed, InvalidJob):
+    """A job's specification that can't be read."""
+
+
+def spec(text: bytes | msgspec.Raw, at: str = "$") -> JobSpec:
+    """Read one job's specification. Raises MalformedJob; its `field` begins with `at`."""
+    return read(text, JobSpec, at=at, error=MalformedJob)
+
+
+def read(
+    text: bytes | msgspec.Raw, kind: type[T], *, at: str = "$", error: type[Malformed] = Malformed
+) -> T:
+    """Read JSON as a `kind`, strictly. Raises `error`."""
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+        raise explain(problem, kind, at=at, error=error) from problem
+
+
+def parameters(texts: dict[str, str], kind: type[T]) -> T:
+    """Read a query's parameters, all texts, as a `kind`. Raises Malformed."""
+    try:
+        return msgspec.convert(texts, kind, strict=False)
+    except msgspec.ValidationError as problem:
+        raise explain(problem, kind) from problem
+
+
+def nearest(word: str, right: Iterable[str]) -> str:
+    """ " (did you mean ...?)" with the right words that look most like `word`; or nothing."""
+    close = difflib.get_close_matches(word, [str(one) for one in right], n=3, cutoff=0.55)
+    return f" (did you mean {' or '.join(repr(one) for one in close)}?)" if close else ""
+
+
+def explain(
+    problem: Exception, kind: Any, *, at: str = "$", error: type[Malformed] = Malformed
+) -> Malformed:  # `kind` may be any type that msgspec reads
+    """Turn a reading error of msgspec's into one with path, expected and got."""
+    if isinstance(problem, RecursionError):
+        return error(f"it is nested too deeply at `{at}`", field=at)
+    if isinstance(problem, UnicodeDecodeError):
+        return error(f"it is not UTF-8 at `{at}`: {problem.reason}", field=at)
+    text = str(problem)
+    if not isinstance(problem, msgspec.ValidationError):
+        return error(f"it is not valid JSON: {text[:1].lower()}{text[1:]}", field=at)
+
+    def path(match: re.Match[str]) -> str:
+        return at + (match["at"] or "$")[1:]
+
+    if match := _UNKNOWN.match(text):
+        holder = _FIELDS.get(match["at"]) if match["at"] else kind
+        fields = getattr(holder, "__struct_fields__", ())
+        name = match["name"]
+        hint = nearest(name, fields) or (f" (there is: {', '.join(fields)})" if fields else "")
+        where = f"{path(match)}.{name}"
+        return error(f"there is no field `{name}` at `{path(match)}`{hint}", field=where)
+    if match := _MISSING.match(text):
+        where = f"{path(match)}.{match['name']}"
+        return error(f"`{where}` is missing; it must be given", field=where, got="nothing")
+    if match := _WRONG_TYPE.match(text):
+        expected, got = match["expected"].replace("`", ""), match["got"].replace("`", "")
+        where = path(match)
+        message = f"`{where}` must be {expected}, not {got}"
+        return error(message, field=where, expected=expected, got=got)
+    if match := _ELSEWHERE.match(text):
+        return error(f"{match['what']} (at `{path(match)}`)", field=path(match))
+    return error(text, field=at)

@@ -1,0 +1,146 @@
+"""A job as people see it: what every door answers, and clients and the command line show."""
+
+import datetime as dt
+
+import msgspec
+
+from solveyard.model.jobs import Attempt, Job, JobState, Outcome, Reason
+
+
+class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One try at running a job. What is null isn't known yet, or doesn't apply."""
+
+    number: int  #: from 1
+    id: str
+    machine: str
+    native_id: str  #: the backend's own name for it, e.g. a process id
+    started_at: str | None  #: ISO 8601, UTC
+    ended_at: str | None  #: ISO 8601, UTC
+    withdrawn: bool  #: taken back before it started
+    reason: Reason | None
+    cause: str | None
+    message: str
+    exit_code: int | None
+    signal: int | None
+    evidence: tuple[str, ...]
+    notes: tuple[str, ...]  #: evidence that came after the end
+    run_time: float | None  #: s
+    cpu: float | None  #: s, of all its processes
+    peak_memory: int | None  #: MiB, of the largest single process
+
+
+class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One job. Times are ISO 8601, UTC, with milliseconds."""
+
+    id: str  #: the name if it has one, else the number
+    number: int
+    name: str
+    solver: str
+    state: JobState
+    reason: Reason | None  #: why it ended; null before
+    cause: str | None  #: more exactly, in the solver's words: "nec.geometry"; null before the end
+    message: str  #: how it ended, one sentence
+    evidence: tuple[str, ...]  #: how that is known
+    exit_code: int | None
+    signal: int | None
+    waiting: str  #: why it waits, one sentence; empty when it doesn't
+    priority: int
+    owner: str
+    tags: tuple[str, ...]
+    note: str
+    cancel_requested: bool
+    stale_since: str | None  #: since when its state isn't confirmed
+    submitted_at: str
+    started_at: str | None
+    ended_at: str | None
+    run_time: float | None  #: s, of its newest attempt; so far, while it runs
+    cores: int
+    directory: str  #: where it runs; empty: a folder of its own, not made yet
+    attempts: tuple[AttemptRecord, ...]
+
+
+def instant(at: float | None) -> str | None:
+    """Seconds since 1970 as ISO 8601, UTC, with milliseconds."""
+    if at is None:
+        return None
+    moment = dt.datetime.fromtimestamp(at, tz=dt.UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def record(job: Job, now: float, *, waiting: str = "", directory: str = "") -> JobRecord:
+    """The record of `job`, at `now` (s since 1970).
+
+    `waiting` says why it waits; `directory` is where it runs, where its spec doesn't say.
+    """
+    newest = job.attempt
+    outcome = job.outcome
+    return JobRecord(
+        id=job.spec.name or str(job.id),
+        number=job.id,
+        name=job.spec.name,
+        solver=job.spec.solver,
+        state=job.state,
+        reason=outcome.reason if outcome else None,
+        cause=outcome.cause if outcome else None,
+        message=outcome.message if outcome else "",
+        evidence=outcome.evidence if outcome else (),
+        exit_code=outcome.exit_code if outcome else None,
+        signal=outcome.signal if outcome else None,
+        waiting=waiting,
+        priority=job.priority,
+        owner=job.owner,
+        tags=job.spec.tags,
+        note=job.spec.note,
+        cancel_requested=job.cancel_requested,
+        stale_since=instant(job.stale_since),
+        submitted_at=instant(job.submitted_at) or "",
+        started_at=instant(newest.started_at) if newest else None,
+        ended_at=instant(job.ended_at),
+        run_time=_run_time(newest, now),
+        cores=_cores(job),
+        directory=job.spec.directory or directory,
+        attempts=tuple(
+            _attempt(attempt, number, now) for number, attempt in enumerate(job.attempts, 1)
+        ),
+    )
+
+
+def _attempt(attempt: Attempt, number: int, now: float) -> AttemptRecord:
+    outcome: Outcome | None = attempt.outcome
+    usage = attempt.usage
+    return AttemptRecord(
+        number=number,
+        id=attempt.id,
+        machine=attempt.placement.machine,
+        native_id=attempt.native_id,
+        started_at=instant(attempt.started_at),
+        ended_at=instant(attempt.ended_at),
+        withdrawn=attempt.withdrawn,
+        reason=outcome.reason if outcome else None,
+        cause=outcome.cause if outcome else None,
+        message=outcome.message if outcome else "",
+        exit_code=outcome.exit_code if outcome else None,
+        signal=outcome.signal if outcome else None,
+        evidence=outcome.evidence if outcome else (),
+        notes=attempt.notes,
+        run_time=_run_time(attempt, now),
+        cpu=usage.cpu if usage else None,
+        peak_memory=usage.peak_memory if usage else None,
+    )
+
+
+def _run_time(attempt: Attempt | None, now: float) -> float | None:
+    if attempt is None or attempt.started_at is None:
+        return None
+    if attempt.usage is not None:
+        return round(attempt.usage.wall, 3)
+    end = now if attempt.ended_at is None else attempt.ended_at
+    return round(max(0.0, end - attempt.started_at), 3)
+
+
+def _cores(job: Job) -> int:
+    """What its newest attempt has, else what it asks for at least."""
+    if job.attempt is not None:
+        return job.attempt.placement.allocation.cores
+    cores = job.spec.resources.cores
+    return cores if isinstance(cores, int) else cores.min

@@ -1,0 +1,72 @@
+"""From a launch to an order: the command that its solver makes, and where its files are."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from solveyard import registry
+from solveyard.backends.base import Order
+from solveyard.model.errors import InvalidJob
+from solveyard.model.jobs import JobId, JobSpec
+from solveyard.model.messages import Launch
+from solveyard.places import StorePlaces
+from solveyard.solvers.base import PYTHON, Command
+
+
+class Ordering:
+    """Makes orders for one store's jobs. Blocking only where a folder of outputs is new."""
+
+    def __init__(self, places: StorePlaces) -> None:
+        self._places = places
+        self._shards: set[Path] = set()
+
+    def check(self, spec: JobSpec) -> None:
+        """Raises InvalidJob for what could not be launched later."""
+        command = registry.solver(spec.solver).command(spec)
+        directory = spec.directory or command.directory
+        if directory and not Path(directory).is_absolute():
+            raise InvalidJob(f"`directory` is {directory!r}; it must be an absolute path")
+        if "\0" in directory:
+            raise InvalidJob("`directory` holds a NUL character")
+
+    def order(self, launch: Launch) -> Order:
+        """Raises InvalidJob when its solver doesn't take it any more."""
+        spec, job = launch.spec, launch.job
+        command = registry.solver(spec.solver).command(spec, launch.placement.allocation)
+        number = int(launch.attempt.rpartition(".")[2])
+        stdout, stderr = self._places.output(job, number)
+        if stdout.parent not in self._shards:
+            stdout.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._shards.add(stdout.parent)
+        return Order(launch, self._placed(command, launch), str(stdout), str(stderr))
+
+    def directory(self, spec: JobSpec, job: JobId) -> Path:
+        """Where the job runs."""
+        return Path(spec.directory) if spec.directory else self._places.job_folder(job)
+
+    def _placed(self, command: Command, launch: Launch) -> Command:
+        spec = launch.spec
+        directory = spec.directory or command.directory
+        argv = command.argv
+        if argv[0] == PYTHON:
+            argv = (sys.executable, *argv[1:])
+        return replace(
+            command,
+            argv=argv,
+            env={**command.env, **_environment(launch)},
+            directory=directory or str(self._places.job_folder(launch.job)),
+            own_folder=not directory,
+        )
+
+
+def _environment(launch: Launch) -> Mapping[str, str]:
+    """What a job can know of itself."""
+    allocation = launch.placement.allocation
+    return {
+        "SOLVEYARD_JOB": str(launch.job),
+        "SOLVEYARD_NAME": launch.spec.name,
+        "SOLVEYARD_CORES": str(allocation.cores),
+        "SOLVEYARD_NODES": ",".join(f"{s.node}:{s.cores}" for s in allocation.shares),
+    }

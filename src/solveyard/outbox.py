@@ -1,0 +1,83 @@
+"""What is to be done, on its way to the backend: no door waits for a slow one."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import assert_never
+
+from solveyard.backends.base import Backend, Order
+from solveyard.model.errors import InvalidJob
+from solveyard.model.jobs import Outcome, Reason
+from solveyard.model.messages import Action, Ask, Ended, Forget, Kill, Launch, Recall
+from solveyard.ordering import Ordering
+
+log = logging.getLogger(__name__)
+
+
+class Outbox:
+    """Sends actions in the order in which they were put."""
+
+    def __init__(
+        self, backend: Backend, ordering: Ordering, unable: Callable[[Ended], None]
+    ) -> None:
+        self._backend = backend
+        self._ordering = ordering
+        self._unable = unable  #: told of a launch that can't be made
+        self._waiting: deque[Action] = deque()
+        self._news = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def put(self, actions: Sequence[Action]) -> None:
+        if actions:
+            self._waiting.extend(actions)
+            self._idle.clear()
+            self._news.set()
+
+    async def flushed(self) -> None:
+        """Until all that was put has been sent."""
+        await self._idle.wait()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            actions = list(self._waiting)
+            self._waiting.clear()
+            for _, same in groupby(actions, key=type):
+                await self._send(list(same))
+            if not self._waiting:
+                self._idle.set()
+
+    async def _send(self, actions: Sequence[Action]) -> None:
+        """All of one type."""
+        match actions[0]:
+            case Launch():
+                await self._backend.submit(self._orders(actions))
+            case Recall():
+                await self._backend.recall([a for a in actions if isinstance(a, Recall)])
+            case Kill():
+                await self._backend.kill([a for a in actions if isinstance(a, Kill)])
+            case Forget():
+                await self._backend.forget([a for a in actions if isinstance(a, Forget)])
+            case Ask():
+                for ask in actions:
+                    assert isinstance(ask, Ask)
+                    await self._backend.ask(ask)
+            case unknown:
+                assert_never(unknown)
+
+    def _orders(self, actions: Sequence[Action]) -> list[Order]:
+        orders: list[Order] = []
+        for launch in actions:
+            assert isinstance(launch, Launch)
+            try:
+                orders.append(self._ordering.order(launch))
+            except (InvalidJob, OSError) as error:
+                log.warning("launch not made", extra={"job": launch.job, "error": str(error)})
+                outcome = Outcome(reason=Reason.LAUNCH, message=f"cannot start it: {error}")
+                self._unable(Ended(attempt=launch.attempt, outcome=outcome))
+        return orders

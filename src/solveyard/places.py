@@ -1,0 +1,84 @@
+"""Where things are on this machine: a store's files, and its sockets."""
+
+import hashlib
+import os
+import stat
+import sys
+import tempfile
+from pathlib import Path
+
+from solveyard.model.errors import StoreUnusable
+from solveyard.model.jobs import JobId
+
+_SHARD = 1000  #: jobs whose output files share a folder
+
+
+def store_folder(given: str | Path | None = None) -> Path:
+    """The store to use: the one given, else $SOLVEYARD_HOME, else the platform's data folder."""
+    chosen = given or os.environ.get("SOLVEYARD_HOME")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    from platformdirs import user_data_path
+
+    return user_data_path("solveyard", appauthor=False)
+
+
+class StorePlaces:
+    """The files of one store."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def manager_json(self) -> Path:
+        return self.folder / "manager.json"
+
+    @property
+    def manager_log(self) -> Path:
+        return self.folder / "manager.log"
+
+    @property
+    def agent(self) -> Path:
+        """The agent's own folder: its ledgers, locks and log."""
+        return self.folder / "agent"
+
+    def job_folder(self, job: JobId) -> Path:
+        """Where a job runs that names no directory."""
+        return self.folder / "jobs" / str(job)
+
+    def output(self, job: JobId, attempt: int) -> tuple[Path, Path]:
+        """Standard output and standard error of an attempt (from 1)."""
+        shard = self.folder / "output" / str(job // _SHARD)
+        return shard / f"{job}.{attempt}.out", shard / f"{job}.{attempt}.err"
+
+
+def runtime_folder(store: Path) -> Path:
+    """A private folder (0700) for a store's sockets, with a short path; made where it isn't.
+
+    Raises StoreUnusable when somebody else owns it.
+    """
+    key = hashlib.sha256(str(store.resolve()).encode()).hexdigest()[:16]
+    base = _private(_runtime_base())
+    return _private(base / key)
+
+
+def _runtime_base() -> Path:
+    given = os.environ.get("XDG_RUNTIME_DIR", "")
+    if given and len(given) < 50 and os.access(given, os.W_OK):
+        return Path(given) / "solveyard"
+    if sys.platform == "win32":
+        return Path(tempfile.gettempdir()) / "solveyard"
+    return Path("/tmp") / f"solveyard-{os.getuid()}"
+
+
+def _private(folder: Path) -> Path:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if sys.platform != "win32":
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+            raise StoreUnusable(
+                f"{folder} is not a folder of your own: somebody else made it"
+                " (set XDG_RUNTIME_DIR to a private folder)"
+            )
+        folder.chmod(0o700)
+    return folder

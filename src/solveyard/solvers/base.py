@@ -1,0 +1,94 @@
+"""What a solver adapter is: a specification becomes a command, evidence becomes a verdict. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from solveyard.model.jobs import JobSpec, Outcome, Usage
+from solveyard.model.resources import Allocation
+
+#: As `argv[0]`: the Python that runs solveyard, whichever that is on the machine.
+PYTHON = "{python}"
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something to run, independent of where."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = {}  #: added to the environment of the machine's agent
+    directory: str = ""  #: absolute, or empty: the job's own folder
+    files: Mapping[str, str] = {}  #: written before the start; path in the directory -> content
+    outputs: tuple[str, ...] = ()  #: expected results, paths in the directory
+    own_folder: bool = False  #: it needs a folder of the job's own, even with `directory` empty
+
+
+class OutputFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of one expected output, as its machine saw it."""
+
+    path: str
+    size: int | None = None  #: bytes; None: it is not there
+    fresh: bool = False  #: made or changed since just before the start
+
+
+class Exit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How a command ended, before anybody judges it. Either code or signal, or neither: unknown."""
+
+    code: int | None = None
+    signal: int | None = None
+    ended_by: str = ""  #: "", or who ended it: "cancelled", "time_limit", "shutdown"
+    launch_error: str = ""  #: it never started: why
+    lost: str = ""  #: its status was not observed: why
+    outputs: tuple[OutputFile, ...] = ()
+    strays: int = 0  #: processes that outlived the command and were ended
+    usage: Usage | None = None
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True):
+    """A file whose content the verdict needs; at most `limit` bytes, from the end."""
+
+    path: str
+    limit: int = 1 << 20
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How far a running solver is, as far as its output tells."""
+
+    fraction: float | None = None  #: 0 to 1; None: not known
+    text: str = ""
+
+
+class Reader(Protocol):
+    """Reads a growing log, in any chunks; never raises."""
+
+    def feed(self, chunk: bytes) -> Progress | None: ...
+
+
+class Probe(msgspec.Struct, frozen=True, kw_only=True):
+    """A question to a machine: which of `programs` are on its PATH?"""
+
+    programs: tuple[str, ...]
+
+
+class Solver(Protocol):
+    name: str
+
+    def command(self, spec: JobSpec, allocation: Allocation | None = None) -> Command:
+        """Raises InvalidJob when the options make no sense for this solver."""
+        ...
+
+    def watch(self, spec: JobSpec) -> Sequence[str]:
+        """Files, in the job's directory, that tell progress; standard output is always one."""
+        ...
+
+    def reader(self) -> Reader: ...
+
+    def evidence(self, spec: JobSpec) -> Sequence[Query]:
+        """What `verdict` wants to read once the command has ended."""
+        ...
+
+    def verdict(self, spec: JobSpec, exit: Exit, evidence: Mapping[str, bytes | None]) -> Outcome:  # noqa: A002
+        """Judge an end. `evidence` holds each query's content; None: no such file."""
+        ...
+
+    def probes(self) -> Sequence[Probe]: ...

@@ -1,0 +1,86 @@
+"""A job's options, checked: what is wrong is said in one line, with the way out."""
+
+import re
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+
+from solveyard.model.errors import InvalidJob
+from solveyard.model.jobs import JobSpec
+
+_DRIVE = re.compile(r"[A-Za-z]:")
+
+
+class Options(BaseModel):
+    """Base of a solver's options. A field's description is the way out that an error names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+O = TypeVar("O", bound=Options)  # noqa: E741  # it reads as "of these options"
+
+
+def read(model: type[O], spec: JobSpec) -> O:
+    """The options of `spec` as `model`.
+
+    Raises InvalidJob: which option, what was expected, what it is, what would do.
+    """
+    try:
+        return model.model_validate_json(bytes(spec.options) or b"{}")
+    except ValidationError as error:
+        raise InvalidJob(_sentence(model, spec.solver, error)) from error
+
+
+def directory(spec: JobSpec) -> str:
+    """Where the job runs: absolute, or empty. Raises InvalidJob."""
+    where = spec.directory
+    if where and ("\0" in where or not (where.startswith(("/", "\\\\")) or _DRIVE.match(where))):
+        raise InvalidJob(f"`directory`: expected an absolute path, got {_short(where)}")
+    return where
+
+
+def _inside(path: str) -> str:
+    parts = re.split(r"[/\\]", path)
+    if "\0" in path or _DRIVE.match(path) or any(part in {"", ".", ".."} for part in parts):
+        raise ValueError("expected a path inside the job's directory, such as 'results/out.s2p'")
+    return path
+
+
+def _text(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("expected text without NUL characters")
+    return text
+
+
+InsidePath = Annotated[str, AfterValidator(_inside)]  #: relative, without "." and ".."
+Text = Annotated[str, AfterValidator(_text)]  #: without NUL
+
+
+def _sentence(model: type[Options], solver: str, error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    place = [str(part) for part in first["loc"] if part != "[key]"]
+    path = ".".join(["options", *place])
+    known = ", ".join(model.model_fields)
+    if first["type"] == "extra_forbidden":
+        return f"`{_line(path)}` is no option of solver {solver!r} (it has: {known})"
+    expected = first["msg"].removeprefix("Value error, ")
+    sentence = f"`{_line(path)}`: {expected}"
+    if first["type"] == "missing":
+        sentence = f"`{path}` is missing"
+    elif first["type"] != "json_invalid" and place:
+        sentence += f", got {_short(first['input'])}"
+    field = model.model_fields.get(place[0]) if place else None
+    if field is not None and field.description:
+        sentence += f" (`{place[0]}` is {field.description})"
+    more = error.error_count() - 1
+    return _line(sentence) + (f"; {more} more" if more else "")
+
+
+def _short(value: Any) -> str:  # whatever the user gave
+    shown = repr(value)
+    return shown if len(shown) <= 60 else shown[:57] + "..."
+
+
+def _line(text: str) -> str:
+    shown = " ".join(text.split())
+    return shown if len(shown) <= 600 else shown[:597] + "..."

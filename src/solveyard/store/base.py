@@ -1,0 +1,81 @@
+"""What the manager needs from storage."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from solveyard.model.jobs import Counter, Job, JobId, JobState, Limits, Record
+from solveyard.model.messages import AnyEvent
+
+
+class Numbered(NamedTuple):
+    """An event and its number in the store's log, from 1, without gaps."""
+
+    number: int
+    event: AnyEvent
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which jobs; what is None doesn't count."""
+
+    states: frozenset[JobState] | None = None
+    owner: str | None = None
+    name: str | None = None
+    tag: str | None = None
+
+
+class Page(NamedTuple):
+    jobs: list[Job]  #: newest first
+    total: int  #: how many the filter has
+    cursor: str | None  #: for the next page; None: this was the last
+
+
+class State(NamedTuple):
+    """All that an engine starts from."""
+
+    jobs: list[Job]  #: by id
+    limits: Limits
+    counter: Counter
+    last_at: float  #: time of the newest event; 0.0: none
+
+
+class Store(Protocol):
+    """Synchronous: the manager calls it in a thread of its own.
+
+    Raises StoreFull, StoreLocked or StoreUnusable, each one clear sentence.
+    """
+
+    @property
+    def uuid(self) -> str:
+        """32 hex digits, made with the store."""
+        ...
+
+    def commit(self, events: Sequence[AnyEvent], records: Sequence[Record]) -> int:
+        """Append `events` and apply `records`, all or nothing, on disk before it returns.
+
+        Returns the number of the last event in the log.
+        """
+        ...
+
+    def load(self) -> State: ...
+
+    def job(self, job_id: JobId) -> Job | None: ...
+
+    def events(self, after: int = 0, limit: int = 1000, job: JobId | None = None) -> list[Numbered]:
+        """Events with larger numbers, in order."""
+        ...
+
+    def all_events(self) -> Iterator[Numbered]: ...
+
+    def page(self, which: Filter, limit: int = 50, cursor: str | None = None) -> Page:
+        """Raises InvalidRequest when the cursor is not one of ours."""
+        ...
+
+    def counts(self) -> dict[JobState, int]: ...
+
+    def checkpoint(self) -> None:
+        """Move the write-ahead log into the main file; off the commit path."""
+        ...
+
+    def close(self) -> None: ...

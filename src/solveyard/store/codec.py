@@ -1,0 +1,65 @@
+"""What the records look like on disk: JSON, written and read by msgspec."""
+
+import base64
+import binascii
+import re
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from solveyard.model.errors import InvalidRequest
+from solveyard.model.jobs import Job, JobId, JobSpec
+from solveyard.model.messages import AnyEvent
+
+_KEPT = [field for field in msgspec.structs.fields(Job) if field.name != "spec"]
+
+
+def _definition(field: msgspec.structs.FieldInfo) -> tuple[str, Any] | tuple[str, Any, Any]:
+    if field.default is msgspec.NODEFAULT:
+        return (field.name, field.type)
+    return (field.name, field.type, field.default)
+
+
+# All of a Job but its spec, field by field: a change of state doesn't write the spec again.
+# Its fields are Any to a type checker, since they are made here.
+_Rest: Any = msgspec.defstruct(
+    "_Rest", [_definition(field) for field in _KEPT], frozen=True, omit_defaults=True
+)
+_names = tuple(field.name for field in _KEPT)
+_values = attrgetter(*_names)
+
+encode = msgspec.json.Encoder().encode
+decode_event = msgspec.json.Decoder[AnyEvent](AnyEvent).decode
+_decode_spec = msgspec.json.Decoder(JobSpec).decode
+_decode_rest = msgspec.json.Decoder[Any](_Rest).decode
+
+
+def encode_job(job: Job) -> bytes:
+    """`job` without its spec."""
+    return encode(_Rest(*_values(job)))
+
+
+def decode_job(body: bytes, spec: bytes) -> Job:
+    """What `encode_job` and the encoded spec were made of."""
+    rest = _decode_rest(body)
+    return Job(spec=_decode_spec(spec), **dict(zip(_names, _values(rest), strict=True)))
+
+
+def cursor_before(job_id: JobId) -> str:
+    """The cursor of the page that goes on below `job_id`."""
+    return base64.urlsafe_b64encode(b"before:%d" % job_id).decode()
+
+
+def read_cursor(cursor: str) -> JobId:
+    """The id that the page goes on below. Raises InvalidRequest when it is not one of ours."""
+    try:
+        plain = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
+    except (UnicodeEncodeError, binascii.Error, ValueError):
+        plain = b""
+    found = re.fullmatch(rb"before:(-?\d{1,18})", plain)
+    if found is None:
+        raise InvalidRequest(
+            f"not a page's cursor: {cursor!r} (take `cursor` from the page before, or none)"
+        )
+    return JobId(int(found[1]))

@@ -1,0 +1,72 @@
+"""Who has a store: a process, told from all others that ever had its number."""
+
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+
+class Holder(msgspec.Struct, frozen=True, kw_only=True):
+    """A manager's process."""
+
+    host: str
+    boot_id: str  #: of the host, when the process started; empty where the system has none
+    pid: int
+    start_time: float  #: Linux: clock ticks since the boot; elsewhere s since 1970
+    instance: str  #: random, one for each lease
+    details: Mapping[str, str] = {}  #: what the holder wants others to know
+
+    @classmethod
+    def this_process(cls, instance: str, details: Mapping[str, str]) -> Self:
+        return cls(
+            host=socket.gethostname(),
+            boot_id=boot_id(),
+            pid=os.getpid(),
+            start_time=start_time(os.getpid()) or 0.0,
+            instance=instance,
+            details=details,
+        )
+
+    @property
+    def here(self) -> bool:
+        """Whether it ran on this host, so that `gone` can be known."""
+        return self.host == socket.gethostname()
+
+    @property
+    def gone(self) -> bool:
+        """Whether it has certainly ended: never True of a process on another host."""
+        if not self.here:
+            return False
+        return self.boot_id != boot_id() or start_time(self.pid) != self.start_time
+
+
+def boot_id() -> str:
+    """What the kernel names this boot; empty where it doesn't (a start time tells enough there)."""
+    if sys.platform == "linux":
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return ""
+
+
+def start_time(pid: int) -> float | None:
+    """When the process started, as in `Holder`; None: it has ended, if only as a zombie.
+
+    Source: proc_pid_stat(5), fields 3 and 22; field 2, a name in parentheses, may hold anything.
+    """
+    if sys.platform == "linux":
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        fields = stat[stat.rindex(b")") + 2 :].split()
+        return None if fields[0] in {b"Z", b"X"} else float(fields[19])
+    import psutil  # slow, and not needed on Linux
+
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    except psutil.NoSuchProcess:
+        return None

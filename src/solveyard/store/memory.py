@@ -1,0 +1,113 @@
+"""The store for tests and trials: it keeps its promises until the process ends."""
+
+import threading
+import uuid
+from collections import Counter as Tally
+from collections.abc import Iterator, Sequence
+
+from solveyard.model.errors import Conflict, InvalidRequest
+from solveyard.model.jobs import Counter, Job, JobId, JobState, Limits, Record
+from solveyard.model.messages import AnyEvent, JobEvent
+from solveyard.store import codec
+from solveyard.store.base import Filter, Numbered, Page, State
+from solveyard.store.changes import changes
+
+
+class MemoryStore:
+    """Nothing is written anywhere; any thread may use it."""
+
+    def __init__(self) -> None:
+        self._uuid = uuid.uuid4().hex
+        self._lock = threading.Lock()
+        self._events: list[AnyEvent] = []
+        self._jobs: dict[JobId, Job] = {}
+        self._names: dict[str, JobId] = {}
+        self._limits = Limits()
+        self._counter = Counter()
+
+    @property
+    def uuid(self) -> str:
+        """32 hex digits, made with the store."""
+        return self._uuid
+
+    def commit(self, events: Sequence[AnyEvent], records: Sequence[Record]) -> int:
+        """Append `events` and apply `records`, all or nothing.
+
+        Returns the number of the last event in the log. Raises Conflict when two jobs would have
+        one name.
+        """
+        for thing in (*events, *records):
+            codec.encode(thing)  # what can't be written is refused here, too
+        jobs, removed, limits, counter = changes(records)
+        with self._lock:
+            changed = {*removed, *(job.id for job in jobs)}
+            taken = Tally(job.spec.name for job in jobs if job.spec.name)
+            for name, count in taken.items():
+                holder = self._names.get(name)
+                if count > 1 or (holder is not None and holder not in changed):
+                    raise Conflict(f"two jobs would have the name {name!r}")
+            for job_id in changed:
+                before = self._jobs.pop(job_id, None)
+                if before is not None:
+                    self._names.pop(before.spec.name, None)
+            self._jobs.update((job.id, job) for job in jobs)
+            self._names.update((job.spec.name, job.id) for job in jobs if job.spec.name)
+            self._limits = self._limits if limits is None else limits
+            self._counter = self._counter if counter is None else counter
+            self._events.extend(events)
+            return len(self._events)
+
+    def load(self) -> State:
+        """All that an engine starts from, as of one commit."""
+        with self._lock:
+            jobs = sorted(self._jobs.values(), key=lambda job: job.id)
+            last_at = self._events[-1].at if self._events else 0.0
+            return State(jobs, self._limits, self._counter, last_at)
+
+    def job(self, job_id: JobId) -> Job | None:
+        return self._jobs.get(job_id)
+
+    def events(self, after: int = 0, limit: int = 1000, job: JobId | None = None) -> list[Numbered]:
+        """Events with larger numbers, in order."""
+        with self._lock:
+            later = enumerate(self._events[max(after, 0) :], max(after, 0) + 1)
+            chosen = [
+                Numbered(number, event)
+                for number, event in later
+                if job is None or (isinstance(event, JobEvent) and event.job == job)
+            ]
+        return chosen[: max(limit, 0)]
+
+    def all_events(self) -> Iterator[Numbered]:
+        """The whole log, as of now."""
+        return iter(self.events(limit=len(self._events)))
+
+    def page(self, which: Filter, limit: int = 50, cursor: str | None = None) -> Page:
+        """Raises InvalidRequest when the cursor is not one of ours, or the limit below 1."""
+        if limit < 1:
+            raise InvalidRequest(f"a page has at least one job, not {limit}")
+        below = None if cursor is None else codec.read_cursor(cursor)
+        chosen = [job for job in reversed(self.load().jobs) if _fits(job, which)]
+        rest = [job for job in chosen if below is None or job.id < below]
+        jobs = rest[:limit]
+        more = len(rest) > limit
+        return Page(jobs, len(chosen), codec.cursor_before(jobs[-1].id) if more else None)
+
+    def counts(self) -> dict[JobState, int]:
+        """How many jobs are in each state; states without any are left out."""
+        return dict(Tally(job.state for job in self.load().jobs))
+
+    def checkpoint(self) -> None:
+        """There is no log to move."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+def _fits(job: Job, which: Filter) -> bool:
+    return (
+        (which.states is None or job.state in which.states)
+        and (which.owner is None or job.owner == which.owner)
+        and (which.name is None or job.spec.name == which.name)
+        and (which.tag is None or which.tag in job.spec.tags)
+    )

@@ -1,0 +1,104 @@
+"""The store's SQL, and the rows that go into it. The tables are in `migrations/`."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from solveyard.model.jobs import Job, Record
+from solveyard.model.messages import AnyEvent, JobEvent
+from solveyard.store import codec
+from solveyard.store.base import Filter
+from solveyard.store.changes import changes
+
+Row = tuple[Any, ...]  # what SQLite takes: int, float, str, bytes or None
+
+META = "SELECT value FROM meta WHERE key = ?"
+_SET_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
+
+LAST_NUMBER = "SELECT coalesce(max(number), 0) FROM event"
+LAST_AT = "SELECT coalesce((SELECT at FROM event ORDER BY number DESC LIMIT 1), 0.0)"
+ADD_EVENT = "INSERT INTO event (number, job, at, body) VALUES (?, ?, ?, ?)"
+EVENTS = "SELECT number, body FROM event WHERE number > :after ORDER BY number LIMIT :limit"
+EVENTS_OF_JOB = """
+    SELECT number, body FROM event WHERE job = :job AND number > :after
+    ORDER BY number LIMIT :limit
+"""
+
+_SET_JOB = """
+    INSERT INTO job (id, state, name, owner, priority, submitted_at, ended_at, body)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET
+        state = excluded.state, name = excluded.name, owner = excluded.owner,
+        priority = excluded.priority, submitted_at = excluded.submitted_at,
+        ended_at = excluded.ended_at, body = excluded.body
+"""
+# a spec changes only when its job's name is submitted anew; the same again is not written
+_SET_SPEC = """
+    INSERT INTO spec (job, body) VALUES (?, ?)
+    ON CONFLICT (job) DO UPDATE SET body = excluded.body WHERE body <> excluded.body
+"""
+_REMOVE_JOB = "DELETE FROM job WHERE id = ?"
+_REMOVE_SPEC = "DELETE FROM spec WHERE job = ?"
+
+_JOBS = "SELECT job.body, spec.body FROM job JOIN spec ON spec.job = job.id"
+ALL_JOBS = f"{_JOBS} ORDER BY job.id"
+ONE_JOB = f"{_JOBS} WHERE job.id = ?"
+PAGE = f"{_JOBS} WHERE {{where}} {{below}} ORDER BY job.id DESC LIMIT ?"
+TOTAL = "SELECT count(*) FROM job WHERE {where}"
+COUNTS = "SELECT state, count(*) FROM job GROUP BY state"
+
+_HAS_TAG = """EXISTS (
+    SELECT 1 FROM spec AS tagged, json_each(CAST(tagged.body AS TEXT), '$.tags') AS tag
+    WHERE tagged.job = job.id AND tag.value = ?
+)"""
+
+
+def event_row(event: AnyEvent) -> Row:
+    """The row of `event` but for its number."""
+    job = event.job if isinstance(event, JobEvent) else None
+    return (job, event.at, codec.encode(event))
+
+
+def statements(records: Sequence[Record]) -> Iterator[tuple[str, list[Row]]]:
+    """What to execute, each with its rows, so that the database holds `records`.
+
+    Removals come first: a name may go from one job to another in one commit.
+    """
+    jobs, removed, limits, counter = changes(records)
+    if removed:
+        ids: list[Row] = [(job_id,) for job_id in removed]
+        yield _REMOVE_JOB, ids
+        yield _REMOVE_SPEC, ids
+    if jobs:
+        yield _SET_JOB, [_job_row(job) for job in jobs]
+        yield _SET_SPEC, [(job.id, codec.encode(job.spec)) for job in jobs]
+    for key, value in (("limits", limits), ("counter", counter)):
+        if value is not None:
+            yield _SET_META, [(key, codec.encode(value).decode())]
+
+
+def conditions(which: Filter) -> tuple[str, list[str]]:
+    """The filter as a WHERE clause, with its parameters."""
+    clauses: list[str] = ["TRUE"]
+    parameters: list[str] = []
+    if which.states is not None:
+        clauses.append(f"job.state IN ({', '.join('?' * len(which.states))})")
+        parameters += sorted(which.states)
+    if which.owner is not None:
+        clauses.append("job.owner = ?")
+        parameters.append(which.owner)
+    if which.name is not None:
+        # "job.name <> ''" lets SQLite use the index of names
+        clauses.append("job.name = ? AND job.name <> ''" if which.name else "job.name = ?")
+        parameters.append(which.name)
+    if which.tag is not None:
+        clauses.append(_HAS_TAG)
+        parameters.append(which.tag)
+    return " AND ".join(clauses), parameters
+
+
+def _job_row(job: Job) -> Row:
+    body = codec.encode_job(job)
+    state, name = job.state.value, job.spec.name
+    return (
+        job.id, state, name, job.owner, job.priority, job.submitted_at, job.ended_at, body,
+    )  # fmt: skip

@@ -1,0 +1,158 @@
+"""The store on disk: one SQLite database in one folder."""
+
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from solveyard.model.errors import InvalidRequest
+from solveyard.model.jobs import Counter, Job, JobId, JobState, Limits, Record
+from solveyard.model.messages import AnyEvent
+from solveyard.store import codec, database, queries
+from solveyard.store.base import Filter, Numbered, Page, State
+from solveyard.store.failures import damaged
+
+
+class SqliteStore:
+    """Durable, in `folder`; any thread may use it. Reads don't wait for a commit's fsync.
+
+    On a network file system nobody else can open it, and reads do wait.
+    """
+
+    @classmethod
+    def open(cls, folder: Path, *, read_only: bool = False) -> Self:
+        """The store in `folder`, made if there is none.
+
+        With `read_only` nothing is made or changed, and a manager may have it open meanwhile.
+
+        Raises StoreUnusable when it is missing (`read_only`), damaged, not a store or a newer
+        one, StoreLocked when another process keeps it, StoreFull.
+        """
+        with ExitStack() as opened:
+            if read_only:
+                writer, shared = database.open_reader(folder), False
+            else:
+                writer, shared = database.open_writer(folder)
+            opened.callback(writer.close)
+            reader = database.open_reader(folder) if shared else writer
+            opened.callback(reader.close)
+            store = cls(writer, reader)
+            opened.pop_all()  # from here on `close` closes them
+        return store
+
+    def __init__(self, writer: database.Connection, reader: database.Connection) -> None:
+        """For `open`. Where both are the same, one of the two can't be had."""
+        self._writer = writer
+        self._reader = reader
+        with reader.using() as sqlite:
+            row = sqlite.execute(queries.META, ("uuid",)).fetchone()
+        if row is None:
+            raise damaged(reader.path, "its uuid is missing")
+        self._uuid: str = row[0]
+
+    @property
+    def uuid(self) -> str:
+        """32 hex digits, made with the store."""
+        return self._uuid
+
+    def commit(self, events: Sequence[AnyEvent], records: Sequence[Record]) -> int:
+        """Append `events` and apply `records`, all or nothing, on disk before it returns.
+
+        Returns the number of the last event in the log. After an error the store is as it was,
+        and later commits may succeed. Raises Conflict when two jobs would have one name.
+        """
+        changes = list(queries.statements(records))
+        bodies = [queries.event_row(event) for event in events]
+        with self._writer.transaction("IMMEDIATE") as sqlite:
+            last: int = sqlite.execute(queries.LAST_NUMBER).fetchone()[0]
+            rows = [(number, *body) for number, body in enumerate(bodies, last + 1)]
+            sqlite.executemany(queries.ADD_EVENT, rows)
+            for statement, parameters in changes:
+                sqlite.executemany(statement, parameters)
+        return last + len(rows)
+
+    def load(self) -> State:
+        """All that an engine starts from, as of one commit."""
+        with _no_collections(), self._reader.transaction() as sqlite:
+            rows = sqlite.execute(queries.ALL_JOBS)
+            jobs = [codec.decode_job(body, spec) for body, spec in rows]
+            limits = sqlite.execute(queries.META, ("limits",)).fetchone()
+            counter = sqlite.execute(queries.META, ("counter",)).fetchone()
+            return State(
+                jobs=jobs,
+                limits=msgspec.json.decode(limits[0], type=Limits) if limits else Limits(),
+                counter=msgspec.json.decode(counter[0], type=Counter) if counter else Counter(),
+                last_at=sqlite.execute(queries.LAST_AT).fetchone()[0],
+            )
+
+    def job(self, job_id: JobId) -> Job | None:
+        with self._reader.using() as sqlite:
+            row = sqlite.execute(queries.ONE_JOB, (job_id,)).fetchone()
+            return None if row is None else codec.decode_job(*row)
+
+    def events(self, after: int = 0, limit: int = 1000, job: JobId | None = None) -> list[Numbered]:
+        """Events with larger numbers, in order."""
+        query = queries.EVENTS if job is None else queries.EVENTS_OF_JOB
+        parameters = {"after": after, "limit": max(limit, 0), "job": job}
+        with self._reader.using() as sqlite:
+            rows = sqlite.execute(query, parameters).fetchall()
+            return [Numbered(number, codec.decode_event(body)) for number, body in rows]
+
+    def all_events(self) -> Iterator[Numbered]:
+        """The whole log, read in slices: what is committed meanwhile is in it too."""
+        after = 0
+        while slice_ := self.events(after):
+            yield from slice_
+            after = slice_[-1].number
+
+    def page(self, which: Filter, limit: int = 50, cursor: str | None = None) -> Page:
+        """Raises InvalidRequest when the cursor is not one of ours, or the limit below 1."""
+        if limit < 1:
+            raise InvalidRequest(f"a page has at least one job, not {limit}")
+        where, parameters = queries.conditions(which)
+        below, bound = "", []
+        if cursor is not None:
+            below, bound = "AND job.id < ?", [codec.read_cursor(cursor)]
+        with self._reader.transaction() as sqlite:
+            total = sqlite.execute(queries.TOTAL.format(where=where), parameters).fetchone()[0]
+            rows = sqlite.execute(
+                queries.PAGE.format(where=where, below=below), [*parameters, *bound, limit + 1]
+            ).fetchall()
+            jobs = [codec.decode_job(body, spec) for body, spec in rows[:limit]]
+        more = len(rows) > limit
+        return Page(jobs, total, codec.cursor_before(jobs[-1].id) if more else None)
+
+    def counts(self) -> dict[JobState, int]:
+        """How many jobs are in each state; states without any are left out."""
+        with self._reader.using() as sqlite:
+            rows = sqlite.execute(queries.COUNTS).fetchall()
+        return {JobState(state): count for state, count in rows}
+
+    def checkpoint(self) -> None:
+        """Move the write-ahead log into the main file; off the commit path."""
+        if self._reader is not self._writer:
+            database.checkpoint(self._writer.path)
+
+    def close(self) -> None:
+        if self._reader is not self._writer:
+            self._reader.close()
+            self._writer.settle()
+        self._writer.close()
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Pause the cyclic garbage collector, which would walk every record loaded so far.
+
+    Frozen records make no cycles. 100 000 of them load in a quarter of the time.
+    """
+    paused = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if paused:
+            gc.enable()

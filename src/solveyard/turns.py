@@ -1,0 +1,197 @@
+"""One message after another: a turn takes what has come, lets the engine decide, commits all of
+it at once, and only then answers, publishes and hands on what is to be done.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from solveyard.clock import Clock
+from solveyard.core.engine import Engine
+from solveyard.core.slots import Pace
+from solveyard.model.errors import InvalidRequest, StoreError
+from solveyard.model.jobs import Counter, Job, JobId, Record, Removed
+from solveyard.model.messages import (
+    Action,
+    AnyEvent,
+    AnyObservation,
+    AnyRequest,
+    JobRetried,
+    JobSubmitted,
+    LimitsChanged,
+    Message,
+    Request,
+    Ticked,
+)
+from solveyard.store.base import Store
+from solveyard.workers import Workers
+
+log = logging.getLogger(__name__)
+
+#: Messages that one turn takes, at most: what comes later waits for the next.
+TURN = 200
+#: Between two tries to write to a store that could not be written; s.
+STORE_RETRY = 1.0
+
+Answer = asyncio.Future[list[JobId]]
+
+
+class Turns:
+    """The engine, its queue of messages, and the store behind it."""
+
+    def __init__(
+        self,
+        store: Store,
+        machines: Callable[[], Sequence[AnyObservation]],
+        committed: Callable[[Sequence[AnyEvent], Sequence[Action]], None],
+    ) -> None:
+        self.jobs: dict[JobId, Job] = {}  #: as they are on disk
+        self.blocked: StoreError | None = None  #: why nothing can be decided now
+        self.written = False  #: something was committed since this was last reset
+        self._store = store
+        self._machines = machines
+        self._committed = committed
+        self._pace = Pace()
+        self._counter = Counter()  #: as it is on disk
+        self.engine = self._load()
+        self._inbox: deque[tuple[Message, Answer | None]] = deque()
+        self._news = asyncio.Event()
+        self._wake: float | None = None
+        self._writer = Workers("store-writer")
+
+    async def ask(self, request: AnyRequest) -> list[JobId]:
+        """Have it decided and committed; the jobs that it submitted.
+
+        Raises InvalidRequest when it can't be granted, StoreError when it can't be written.
+        """
+        if self.blocked is not None:
+            raise type(self.blocked)(str(self.blocked))
+        answer: Answer = asyncio.get_running_loop().create_future()
+        self.put(request, answer)
+        return await answer
+
+    def put(self, message: Message, answer: Answer | None = None) -> None:
+        self._inbox.append((message, answer))
+        self._news.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            if not self._inbox:
+                await self._until_news()
+            group = [self._inbox.popleft() for _ in range(min(TURN, len(self._inbox)))]
+            await self._turn(group)
+
+    def close(self) -> None:
+        """After `run` has ended."""
+        self._writer.close()
+
+    async def _until_news(self) -> None:
+        """Until something comes, or until time alone causes something."""
+        self._news.clear()
+        delay = None if self._wake is None else max(0.0, self._wake - self._clock.now())
+        try:
+            async with asyncio.timeout(delay):
+                await self._news.wait()
+        except TimeoutError:
+            self.put(Ticked())
+
+    async def _turn(self, group: Sequence[tuple[Message, Answer | None]]) -> None:
+        now = self._clock.now()
+        events: list[AnyEvent] = []
+        actions: list[Action] = []
+        answers: list[tuple[Answer, list[JobId]]] = []
+        for message, answer in group:
+            try:
+                step = self.engine.handle(message, now)
+            except InvalidRequest as refusal:
+                if answer is not None and not answer.done():
+                    answer.set_exception(refusal)
+                continue
+            events += step.events
+            actions += step.actions
+            self._wake = step.wake
+            if answer is not None:
+                answers.append((answer, _submitted(step.events)))
+        if events:
+            try:
+                await self._commit(events)
+            except StoreError as error:
+                await self._wait_for_store(error, group)
+                return
+        for answer, ids in answers:
+            if not answer.done():
+                answer.set_result(ids)
+        self._committed(events, actions)
+
+    async def _commit(self, events: Sequence[AnyEvent]) -> None:
+        touched: dict[JobId, Job | None] = {}
+        records: list[Record] = []
+        for event in events:
+            job_id: JobId | None = getattr(event, "job", None)
+            if job_id is not None:
+                touched[job_id] = self.engine.jobs.get(job_id)
+            elif isinstance(event, LimitsChanged):
+                records.append(event.limits)
+        records += [job if job is not None else Removed(id=i) for i, job in touched.items()]
+        if self.engine.counter != self._counter:
+            records.append(self.engine.counter)
+        await self._write(events, records)
+        self._counter = self.engine.counter
+        self.written = True
+        for job_id, job in touched.items():
+            if job is not None:
+                self.jobs[job_id] = job
+            else:
+                self.jobs.pop(job_id, None)
+
+    async def _write(self, events: Sequence[AnyEvent], records: Sequence[Record]) -> None:
+        await self._writer.call(lambda: self._store.commit(events, records))
+
+    async def _wait_for_store(
+        self, error: StoreError, group: Sequence[tuple[Message, Answer | None]]
+    ) -> None:
+        """Refuse what was asked, keep what was reported, and begin anew from what is on disk."""
+        log.error("the store can't be written", extra={"error": str(error)})
+        self.blocked = error
+        kept = [message for message, _ in group if not isinstance(message, Request)]
+        self._refuse(group, error)
+        while self.blocked is not None:
+            self._refuse(self._inbox, error)
+            await asyncio.sleep(STORE_RETRY)
+            try:
+                await self._write([], [self._counter])
+                draining = self.engine.draining
+                self.engine = await self._writer.call(self._load)
+            except StoreError as again:
+                self.blocked = again
+                continue
+            self.engine.draining = draining
+            self.blocked = None
+        reported = [message for message, _ in self._inbox if not isinstance(message, Request)]
+        requested = [entry for entry in self._inbox if isinstance(entry[0], Request)]
+        self._inbox.clear()
+        self._inbox.extend((message, None) for message in [*self._machines(), *kept, *reported])
+        self._inbox.extend(requested)
+        log.warning("the store can be written again")
+
+    def _load(self) -> Engine:
+        state = self._store.load()
+        self._clock = Clock(state.last_at)
+        self._counter = state.counter
+        self.jobs = {job.id: job for job in state.jobs}
+        return Engine(self._store.uuid, state.jobs, state.limits, state.counter, self._pace)
+
+    @staticmethod
+    def _refuse(
+        entries: Sequence[tuple[Message, Answer | None]] | deque[tuple[Message, Answer | None]],
+        error: StoreError,
+    ) -> None:
+        for message, answer in entries:
+            if isinstance(message, Request) and answer is not None and not answer.done():
+                answer.set_exception(type(error)(str(error)))
+
+
+def _submitted(events: Sequence[AnyEvent]) -> list[JobId]:
+    return [event.job for event in events if isinstance(event, JobSubmitted | JobRetried)]

@@ -1,0 +1,237 @@
+"""Yard: what people import. A running manager, or one in a thread of its own, and its jobs."""
+
+import atexit
+import contextlib
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, Unpack
+
+import msgspec
+
+from solveyard.client import find
+from solveyard.client.sync import Client
+from solveyard.model.errors import ManagerUnavailable, StoreLocked
+from solveyard.model.jobs import JobSpec, JobState
+from solveyard.model.reading import spec as read_spec
+from solveyard.model.records import JobRecord
+from solveyard.places import store_folder
+
+if TYPE_CHECKING:
+    from solveyard.embedded import Embedded
+    from solveyard.model.wishes import Wishes
+
+
+class Yard:
+    """The jobs of one store.
+
+    Attaches to the manager that has the store, else runs one in a thread of its own, which
+    opens no port. Works in scripts, threads and notebooks. Running jobs and the queue outlive
+    the process, unless `on_exit` is "drain".
+    """
+
+    def __init__(
+        self, store: str | Path | None = None, *, cores: int | None = None, on_exit: str = "leave"
+    ) -> None:
+        """`store`: a folder; None: $SOLVEYARD_HOME, else the platform's data folder.
+        `cores`: that jobs may use, where this process runs the manager.
+
+        Raises StoreError when the store can't be opened.
+        """
+        if on_exit not in {"leave", "drain"}:
+            raise ValueError(f"on_exit is 'leave' or 'drain', not {on_exit!r}")
+        self.store = store_folder(store)
+        self._cores = cores
+        self._on_exit = on_exit
+        self._embedded: Embedded | None = None
+        self._closed = False
+        self._lock = threading.Lock()
+        self._idle: list[Client] = []
+        self._attach()
+        atexit.register(self.close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Yard({str(self.store)!r})"
+
+    def submit(
+        self, solver: str, options: Mapping[str, Any], /, **wishes: Unpack["Wishes"]
+    ) -> "YardJob":
+        """Have `solver` run with `options`; on disk when it returns.
+
+        `wishes` are the other fields of a job's specification: name, priority, resources,
+        time_limit (s), directory ... Raises InvalidJob, Conflict.
+        """
+        return self.submit_many([{"solver": solver, "options": options, **wishes}])[0]
+
+    def command(self, argv: Sequence[str], /, **wishes: Unpack["Wishes"]) -> "YardJob":
+        """Have a program run with its arguments; no shell is involved."""
+        return self.submit("command", {"argv": list(argv)}, **wishes)
+
+    def submit_many(self, specs: Sequence[JobSpec | Mapping[str, Any]]) -> list["YardJob"]:
+        """Have all of them run, or none."""
+        read = [
+            spec if isinstance(spec, JobSpec) else read_spec(msgspec.json.encode(spec))
+            for spec in specs
+        ]
+        with self.client() as client:
+            return [YardJob(self, record) for record in client.submit_many(read)]
+
+    def job(self, key: str | int) -> "YardJob":
+        """By name, else by number. Raises UnknownJob."""
+        with self.client() as client:
+            return YardJob(self, client.job(key))
+
+    def jobs(self, states: Sequence[JobState] = ()) -> list["YardJob"]:
+        """All jobs, newest first; with `states` those alone."""
+        with self.client() as client:
+            return [YardJob(self, record) for record in client.jobs(states, limit=None).jobs]
+
+    def wait(self, jobs: Sequence["YardJob"] | None = None, timeout: float | None = None) -> bool:
+        """Until all of `jobs` (None: all there are) have ended; False: `timeout` s are over."""
+        waited = self.jobs() if jobs is None else jobs
+        with self.client() as client:
+            return client.wait([job.number for job in waited], timeout)
+
+    def status(self) -> dict[str, Any]:
+        """How the manager and its machines are."""
+        with self.client() as client:
+            return client.status()
+
+    @contextlib.contextmanager
+    def client(self) -> Iterator[Client]:
+        """A client of the manager that has the store now; this thread's until it's given back."""
+        if self._closed:
+            raise ManagerUnavailable("this Yard is closed (make another: Yard())")
+        if not self._reachable():
+            self._attach()
+        try:
+            client = self._idle.pop()
+        except IndexError:
+            client = Client(self.store)
+        try:
+            yield client
+        finally:
+            if self._closed:
+                client.close()
+            else:
+                self._idle.append(client)
+
+    def close(self) -> None:
+        """Let go of the manager; one that runs in this process stops, as `on_exit` says."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            atexit.unregister(self.close)
+            while self._idle:
+                self._idle.pop().close()
+            if self._embedded is not None:
+                self._embedded.close(self._on_exit)
+
+    def _reachable(self) -> bool:
+        if self._embedded is not None:
+            return self._embedded.alive
+        where = find.manager(self.store)
+        return where is not None and not find.gone(where)
+
+    def _attach(self) -> None:
+        """Find the store's manager, or become it."""
+        with self._lock:
+            deadline = time.monotonic() + 20.0
+            while not self._reachable():
+                try:
+                    self._embedded = self._embed()
+                except StoreLocked:  # somebody else is just becoming it
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.05)
+
+    def _embed(self) -> "Embedded":
+        from solveyard.embedded import Embedded
+        from solveyard.serve import ServeOptions
+
+        return Embedded(self.store, ServeOptions(cores=self._cores, on_stop=self._on_exit))
+
+
+class YardJob:
+    """One job of a Yard, as it was when last looked at; `refresh` looks again."""
+
+    def __init__(self, yard: Yard, record: JobRecord) -> None:
+        self._yard = yard
+        self.record = record
+
+    def __repr__(self) -> str:
+        return f"<job {self.record.id}: {self.record.state}>"
+
+    @property
+    def id(self) -> str:
+        """The name if it has one, else the number."""
+        return self.record.id
+
+    @property
+    def number(self) -> int:
+        return self.record.number
+
+    @property
+    def state(self) -> JobState:
+        """As it is now."""
+        return self.refresh().state
+
+    def refresh(self) -> JobRecord:
+        """Its record, as it is now."""
+        with self._yard.client() as client:
+            self.record = client.job(self.number)
+        return self.record
+
+    def wait(self, timeout: float | None = None) -> JobRecord:
+        """Until it has ended. Raises TimeoutError after `timeout` s."""
+        if not self._yard.wait([self], timeout):
+            raise TimeoutError(f"job {self.id} had not ended after {timeout} s")
+        return self.refresh()
+
+    def cancel(self) -> JobRecord:
+        with self._yard.client() as client:
+            self.record = client.cancel(self.number)
+        return self.record
+
+    def retry(self) -> JobRecord:
+        with self._yard.client() as client:
+            self.record = client.retry(self.number)
+        return self.record
+
+    def output(self, stream: str = "stdout") -> str:
+        """All of its standard output ("stderr": standard error), of the newest attempt so far."""
+        parts, offset = [], 0
+        with self._yard.client() as client:
+            while (part := client.log(self.number, stream, offset=offset)).content:
+                parts.append(part.content)
+                offset = part.next_offset
+        return b"".join(parts).decode("utf-8", "replace")
+
+    def follow(self) -> Iterator[bytes]:
+        """Its standard output as it comes, until it has ended."""
+        with self._yard.client() as client:
+            yield from client.follow_log(self.number)
+
+    def files(self) -> list[str]:
+        """The files in its folder, by path."""
+        with self._yard.client() as client:
+            return [entry.path for entry in client.files(self.number)]
+
+    def read(self, path: str) -> bytes:
+        """One of its files."""
+        with self._yard.client() as client:
+            return b"".join(client.read_file(self.number, path))

@@ -1,0 +1,344 @@
+"""What every store promises, whatever it keeps its records in."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from solveyard.model.errors import Conflict, InvalidRequest
+from solveyard.model.jobs import (
+    Attempt,
+    AttemptId,
+    Counter,
+    Job,
+    JobId,
+    JobSpec,
+    JobState,
+    Limits,
+    Outcome,
+    Placement,
+    Reason,
+    Record,
+    Removed,
+)
+from solveyard.model.messages import (
+    AnyEvent,
+    JobRemoved,
+    JobStarted,
+    JobSubmitted,
+    LimitsChanged,
+    MachineLeft,
+)
+from solveyard.model.resources import Allocation, Resources, Share
+from solveyard.store.base import Filter, Store
+from solveyard.store.memory import MemoryStore
+from solveyard.store.sqlite import SqliteStore
+
+NewStore = Callable[[], AbstractContextManager[Store]]
+
+
+@pytest.fixture(params=["memory", "sqlite", "sqlite on a network"], scope="module")
+def new_store(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[NewStore]:
+    """Makes empty stores of one kind."""
+
+    def empty() -> Store:
+        if request.param == "memory":
+            return MemoryStore()
+        return SqliteStore.open(tmp_path_factory.mktemp("store"))
+
+    @contextmanager
+    def new() -> Iterator[Store]:
+        store = empty()
+        try:
+            yield store
+        finally:
+            store.close()
+
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "sqlite on a network":
+            patch.setattr("solveyard.store.database.on_network", lambda folder: True)
+        yield new
+
+
+@pytest.fixture
+def store(new_store: NewStore) -> Iterator[Store]:
+    with new_store() as empty:
+        yield empty
+
+
+def a_job(number: int, name: str = "", state: JobState = JobState.QUEUED, **rest: object) -> Job:
+    spec = {"solver": "command", "name": name, **rest}
+    return Job(
+        id=JobId(number),
+        spec=msgspec.convert(spec, JobSpec),
+        owner="ann" if number % 2 else "bob",
+        submitted_at=100.0 + number,
+        arrival=number,
+        priority=0,
+        state=state,
+    )
+
+
+times = st.floats(min_value=0, max_value=4e9)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+allocations = st.builds(
+    Allocation,
+    shares=st.tuples(st.builds(Share, node=texts, cores=st.integers(0, 999))),
+    licences=st.dictionaries(texts, st.integers(0, 9), max_size=2),
+)
+placements = st.builds(
+    Placement, machine=texts, allocation=allocations, slot=st.integers(0, 99), boot_id=texts
+)
+outcomes = st.builds(
+    Outcome, reason=st.sampled_from(Reason), message=texts, evidence=st.tuples(texts)
+)
+attempts = st.builds(
+    Attempt,
+    id=texts.map(AttemptId),
+    placement=placements,
+    placed_at=times,
+    outcome=st.none() | outcomes,
+)
+
+
+@st.composite
+def jobs(draw: st.DrawFn) -> Job:
+    number = draw(st.integers(1, 12))
+    options = draw(st.dictionaries(texts, texts | st.integers(-9, 9), max_size=3))
+    spec = JobSpec(
+        solver=draw(texts),
+        options=msgspec.Raw(msgspec.json.encode(options)),
+        name=draw(st.sampled_from(["", f"name-{number}"])),
+        resources=Resources(cores=draw(st.integers(0, 99))),
+        tags=tuple(draw(st.lists(st.sampled_from("abc"), max_size=2))),
+        note=draw(texts),
+    )
+    return Job(
+        id=JobId(number),
+        spec=spec,
+        owner=draw(texts),
+        submitted_at=draw(times),
+        arrival=draw(st.integers(1, 99)),
+        priority=draw(st.integers(-(10**9), 10**9)),
+        state=draw(st.sampled_from(JobState)),
+        cancel_requested=draw(st.booleans()),
+        stale_since=draw(st.none() | times),
+        attempts=tuple(draw(st.lists(attempts, max_size=2))),
+        outcome=draw(st.none() | outcomes),
+        ended_at=draw(st.none() | times),
+    )
+
+
+ids = st.integers(1, 12).map(JobId)
+records: st.SearchStrategy[Record] = st.one_of(
+    jobs(),
+    jobs(),
+    st.builds(Removed, id=ids),
+    st.builds(Limits, max_concurrent=st.none() | st.integers(0, 9)),
+    st.builds(Counter, next=st.integers(1, 99)),
+)
+events: st.SearchStrategy[AnyEvent] = st.one_of(
+    st.builds(JobStarted, at=times, job=ids, native_id=texts, started_at=times),
+    st.builds(JobSubmitted, at=times, job=ids, arrival=ids, spec=jobs().map(lambda job: job.spec)),
+    st.builds(LimitsChanged, at=times, by=texts, limits=st.just(Limits(max_concurrent=2))),
+    st.builds(MachineLeft, at=times, machine=texts),
+)
+commits = st.lists(
+    st.tuples(st.lists(events, max_size=4), st.lists(records, max_size=6)), max_size=6
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(sequence=commits)
+def test_whatever_is_committed_is_loaded_as_a_plain_dictionary_would_hold_it(
+    new_store: NewStore, sequence: Sequence[tuple[list[AnyEvent], list[Record]]]
+) -> None:
+    held: dict[int, Job] = {}
+    limits, counter = Limits(), Counter()
+    log: list[AnyEvent] = []
+    with new_store() as store:
+        for some_events, some_records in sequence:
+            for record in some_records:
+                if isinstance(record, Job):
+                    held[record.id] = record
+                elif isinstance(record, Removed):
+                    held.pop(record.id, None)
+                elif isinstance(record, Limits):
+                    limits = record
+                else:
+                    counter = record
+            log += some_events
+            assert store.commit(some_events, some_records) == len(log)
+        state = store.load()
+        assert state.jobs == [held[number] for number in sorted(held)]
+        assert state.limits == limits
+        assert state.counter == counter
+        assert state.last_at == (log[-1].at if log else 0.0)
+        assert [tuple(one) for one in store.all_events()] == list(enumerate(log, 1))
+        for number in range(14):
+            assert store.job(JobId(number)) == held.get(number)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    committed=st.lists(jobs(), max_size=12, unique_by=lambda job: job.id),
+    which=st.builds(
+        Filter,
+        states=st.none() | st.frozensets(st.sampled_from(JobState)),
+        owner=st.none() | texts,
+        name=st.none() | st.sampled_from(["", "name-1", "name-2"]),
+        tag=st.none() | st.sampled_from("abc"),
+    ),
+    limit=st.integers(1, 5),
+)
+def test_pages_walk_every_job_of_the_filter_once_newest_first(
+    new_store: NewStore, committed: list[Job], which: Filter, limit: int
+) -> None:
+    wanted = [
+        job
+        for job in sorted(committed, key=lambda job: -job.id)
+        if which.states is None or job.state in which.states
+        if which.owner is None or job.owner == which.owner
+        if which.name is None or job.spec.name == which.name
+        if which.tag is None or which.tag in job.spec.tags
+    ]
+    with new_store() as store:
+        store.commit([], committed)
+        walked: list[Job] = []
+        cursor = None
+        while True:
+            page = store.page(which, limit, cursor)
+            assert page.total == len(wanted)
+            assert len(page.jobs) <= limit
+            walked += page.jobs
+            cursor = page.cursor
+            if cursor is None:
+                break
+        assert walked == wanted
+
+
+def test_a_page_is_not_disturbed_by_jobs_that_come_or_go_meanwhile(store: Store) -> None:
+    store.commit([], [a_job(number) for number in range(1, 7)])
+    first = store.page(Filter(), 2)
+    store.commit([], [a_job(7), Removed(id=JobId(5)), Removed(id=JobId(3))])
+    second = store.page(Filter(), 2, first.cursor)
+    assert [job.id for job in first.jobs] == [6, 5]
+    assert [job.id for job in second.jobs] == [4, 2]
+
+
+@pytest.mark.parametrize(
+    "cursor", ["", "5", "x" * 200, "YmVmb3JlOg==", "YWZ0ZXI6NQ==", "é", "YmVmb3JlOjE=\n"]
+)
+def test_a_cursor_that_is_not_ours_is_an_invalid_request(store: Store, cursor: str) -> None:
+    with pytest.raises(InvalidRequest, match="cursor"):
+        store.page(Filter(), 5, cursor)
+
+
+def test_a_page_of_no_jobs_is_an_invalid_request(store: Store) -> None:
+    with pytest.raises(InvalidRequest, match="at least one"):
+        store.page(Filter(), 0)
+
+
+def test_events_are_read_from_a_number_on_and_for_one_job(store: Store) -> None:
+    log = [JobStarted(at=float(n), job=JobId(n % 3), started_at=0.0) for n in range(1, 10)]
+    for first in range(0, 9, 3):
+        store.commit(log[first : first + 3], [])
+    assert [number for number, _ in store.events(after=4, limit=3)] == [5, 6, 7]
+    assert [number for number, _ in store.events(after=1, job=JobId(1))] == [4, 7]
+    assert [number for number, _ in store.events(job=JobId(2), limit=2)] == [2, 5]
+    assert store.events(after=9) == []
+    assert store.events(limit=0) == []
+
+
+def test_a_long_log_is_read_whole_and_in_order(store: Store) -> None:
+    log = [MachineLeft(at=float(n), machine="m") for n in range(2503)]
+    store.commit(log, [])
+    assert [event.at for _, event in store.all_events()] == [event.at for event in log]
+
+
+def test_the_events_of_a_removed_job_stay(store: Store) -> None:
+    store.commit([JobStarted(at=1.0, job=JobId(1), started_at=1.0)], [a_job(1)])
+    store.commit([JobRemoved(at=2.0, job=JobId(1))], [Removed(id=JobId(1))])
+    assert store.job(JobId(1)) is None
+    assert [event.at for _, event in store.events(job=JobId(1))] == [1.0, 2.0]
+
+
+def test_a_record_that_cannot_be_written_undoes_its_whole_commit(store: Store) -> None:
+    before = [a_job(1, name="one")]
+    event = MachineLeft(at=1.0, machine="m")
+    store.commit([event], before)
+    with pytest.raises(UnicodeEncodeError):
+        store.commit([event], [a_job(2), a_job(3, note="\ud800"), Counter(next=9)])
+    with pytest.raises(Conflict):
+        store.commit([event], [Counter(next=9), a_job(2), a_job(3, name="one")])
+    with pytest.raises(Conflict):
+        store.commit([event], [a_job(2, name="two"), a_job(3, name="two")])
+    assert store.load() == (before, Limits(), Counter(), 1.0)
+    assert store.commit([event], [a_job(2)]) == 2
+
+
+def test_a_name_may_go_from_a_removed_job_to_a_new_one_in_one_commit(store: Store) -> None:
+    store.commit([], [a_job(1, name="dipole")])
+    store.commit([], [a_job(2, name="dipole"), Removed(id=JobId(1))])
+    assert [job.id for job in store.page(Filter(name="dipole")).jobs] == [2]
+
+
+def test_a_job_submitted_anew_has_its_new_spec(store: Store) -> None:
+    store.commit([], [a_job(1, name="dipole", note="old")])
+    anew = a_job(1, name="dipole", note="new")
+    store.commit([], [anew])
+    assert store.job(JobId(1)) == anew
+
+
+def test_jobs_are_counted_by_state(store: Store) -> None:
+    assert store.counts() == {}
+    states = [JobState.QUEUED, JobState.QUEUED, JobState.FAILED]
+    store.commit([], [a_job(number, state=state) for number, state in enumerate(states, 1)])
+    assert store.counts() == {JobState.QUEUED: 2, JobState.FAILED: 1}
+
+
+def test_every_store_has_an_id_of_its_own(new_store: NewStore) -> None:
+    with new_store() as one, new_store() as other:
+        assert len(one.uuid) == 32
+        assert set(one.uuid) <= set("0123456789abcdef")
+        assert one.uuid != other.uuid
+
+
+def test_readers_in_other_threads_see_whole_commits_only(store: Store) -> None:
+    done = threading.Event()
+
+    def read() -> list[int]:
+        seen = []
+        while not done.is_set():
+            seen.append(len(store.load().jobs))
+        return seen
+
+    def write() -> None:
+        try:
+            for number in range(1, 60):
+                store.commit([], [a_job(2 * number), a_job(2 * number + 1)])
+        finally:
+            done.set()
+
+    with ThreadPoolExecutor() as pool:
+        readers = [pool.submit(read) for _ in range(2)]
+        pool.submit(write).result()
+        seen = [reader.result() for reader in readers]
+    assert all(count % 2 == 0 for counts in seen for count in counts)
+    assert all(counts == sorted(counts) for counts in seen)
+
+
+def test_a_checkpoint_changes_nothing_that_can_be_read(store: Store) -> None:
+    store.commit([MachineLeft(at=1.0, machine="m")], [a_job(1), Counter(next=4)])
+    before = store.load()
+    store.checkpoint()
+    store.commit([], [a_job(2)])
+    store.checkpoint()
+    assert store.load() == before._replace(jobs=[a_job(1), a_job(2)])

@@ -1,0 +1,177 @@
+"""Yard, as people use it: in scripts, threads, notebooks, and after somebody died."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import pytest
+
+from solveyard import Yard
+from solveyard.model.errors import InvalidJob, ManagerUnavailable
+
+
+@pytest.fixture
+def store(tmp_path: Path, service) -> Path:
+    """A store whose agent is ended after the test."""
+    return service().store
+
+
+def script(text: str, *arguments: object) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(text), *map(str, arguments)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def test_a_first_job_runs_and_tells_its_output(store):
+    with Yard(store) as yard:
+        job = yard.command(["sh", "-c", "echo out; echo err >&2; echo x > made"], name="first")
+        record = job.wait(60)
+        assert (record.state, record.reason, record.exit_code) == ("completed", "success", 0)
+        assert (job.output(), job.output("stderr")) == ("out\n", "err\n")
+        assert job.files() == ["made"]
+        assert job.read("made") == b"x\n"
+        assert yard.job("first").number == job.number
+
+
+def test_it_opens_no_port_and_says_where_it_is(store):
+    with Yard(store) as yard:
+        told = json.loads((store / "manager.json").read_text())
+        assert told["url"].startswith("unix:")
+        assert told["pid"] == os.getpid()
+        assert len(told["spawner_pids"]) >= 1
+        assert (store / "manager.json").stat().st_mode & 0o777 == 0o600
+        listening = Path(f"/proc/{os.getpid()}/net/tcp").read_text().splitlines()[1:]
+        inodes = {line.split()[9] for line in listening if line.split()[3] == "0A"}
+        mine = {os.readlink(fd) for fd in Path("/proc/self/fd").iterdir() if fd.exists()}
+        assert not any(f"socket:[{inode}]" in mine for inode in inodes)
+        assert yard.status()["machines"]
+    assert not (store / "manager.json").exists()
+
+
+async def test_it_works_inside_a_running_loop(store):
+    with Yard(store) as yard:
+        done = await asyncio.to_thread(yard.command(["true"]).wait, 60)
+        assert done.state == "completed"
+        assert yard.command(["true"]).wait(60).state == "completed"
+
+
+def test_any_thread_may_use_it(store):
+    ended = []
+    with Yard(store) as yard:
+        threads = [
+            threading.Thread(
+                target=lambda code=code: ended.append(
+                    yard.command(["sh", "-c", f"exit {code}"]).wait(60).exit_code
+                )
+            )
+            for code in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sorted(ended) == list(range(8))
+
+
+def test_a_bad_job_is_refused_with_words_and_nothing_is_taken(store):
+    with Yard(store) as yard:
+        with pytest.raises(InvalidJob, match="argv"):
+            yard.submit("command", {"argv": "ls -l"})
+        with pytest.raises(InvalidJob, match="no solver 'nosuch'"):
+            yard.submit("nosuch", {})
+        with pytest.raises(InvalidJob, match="2 of 2"):
+            yard.submit_many([
+                {"solver": "command", "options": {"argv": ["true"]}},
+                {"solver": "command", "options": {"argv": []}},
+            ])  # fmt: skip
+        assert yard.jobs() == []
+
+
+def test_it_attaches_to_a_manager_that_runs(service):
+    running = service().start()
+    with Yard(running.store) as yard:
+        job = yard.command(["true"])
+        assert job.wait(60).state == "completed"
+    assert running.client.job(job.number).state == "completed"
+    assert running.process.poll() is None
+
+
+def test_what_runs_outlives_the_process_and_the_next_yard_takes_it_up(store, tmp_path, until):
+    gate = tmp_path / "gate"
+    first = script(
+        """
+        import sys
+        from solveyard import Yard
+        with Yard(sys.argv[1], cores=1) as yard:
+            wait = ["sh", "-c", "while [ ! -e " + sys.argv[2] + " ]; do sleep 0.05; done; exit 4"]
+            running, waiting = yard.command(wait), yard.command(["sh", "-c", "exit 5"])
+            while running.state != "running":
+                pass
+        """,
+        store, gate,
+    )  # fmt: skip
+    assert first.wait(60) == 0, first.stderr.read()
+    first.stdout.close(), first.stderr.close()
+    gate.touch()
+    with Yard(store, cores=1) as yard:
+        assert yard.wait(timeout=60)
+        assert [job.record.exit_code for job in reversed(yard.jobs())] == [4, 5]
+
+
+def test_when_the_embedding_process_is_killed_another_yard_goes_on(store, until):
+    first = script(
+        """
+        import sys, time
+        from solveyard import Yard
+        yard = Yard(sys.argv[1], cores=1)
+        job = yard.command(["sleep", "0.3"], name="mine")
+        print("ready", flush=True)
+        time.sleep(600)
+        """,
+        store,
+    )
+    assert first.stdout.readline() == b"ready\n"
+    with Yard(store, cores=1) as yard:  # a client, so far
+        assert json.loads((store / "manager.json").read_text())["pid"] == first.pid
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        first.stdout.close(), first.stderr.close()
+        assert yard.job("mine").wait(60).state == "completed"
+        assert json.loads((store / "manager.json").read_text())["pid"] == os.getpid()
+
+
+@pytest.mark.parametrize("how", ["close", "exit"])
+def test_on_exit_drain_ends_what_runs(store, how, alive):
+    text = """
+        import sys
+        from solveyard import Yard
+        yard = Yard(sys.argv[1], on_exit="drain")
+        job = yard.command(["sleep", "600"])
+        while job.state != "running":
+            pass
+        print(job.record.attempts[-1].native_id)
+        if sys.argv[2] == "close":
+            yard.close()
+        """
+    first = script(text, store, how)
+    out, errors = first.communicate(timeout=60)
+    assert first.returncode == 0, errors
+    assert not alive(int(out))
+    with Yard(store) as yard:
+        [job] = yard.jobs()
+        assert (job.record.state, job.record.reason) == ("cancelled", "shutdown")
+
+
+def test_a_closed_yard_says_so(store):
+    yard = Yard(store)
+    yard.close()
+    yard.close()
+    with pytest.raises(ManagerUnavailable, match="closed"):
+        yard.jobs()

@@ -1,0 +1,113 @@
+"""The machine itself fails: its disk fills up, it reboots, somebody sets its clock."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from solveyard.clock import Clock
+from solveyard.model.errors import StoreFull
+from solveyard.model.jobs import JobSpec
+
+
+def job(script: str, **more) -> JobSpec:
+    options = msgspec.json.encode({"argv": ["sh", "-c", script]})
+    return JobSpec(solver="command", options=msgspec.Raw(options), directory="/", **more)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """2 MB; the service's store is on it."""
+    folder = tmp_path / "store"
+    folder.mkdir(mode=0o700)
+    if os.getuid() != 0:
+        pytest.skip("mounting a small tmpfs needs root")
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m,mode=0700", "tmpfs", folder],
+        check=False, capture_output=True,
+    )  # fmt: skip
+    if mounted.returncode != 0:
+        pytest.skip(f"a small tmpfs can't be mounted here: {mounted.stderr.decode()}")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def fill(folder: Path) -> Path:
+    """Leave not a byte."""
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as file:
+        for size in (65536, 4096, 512, 1):
+            try:
+                while file.write(b"x" * size) == size:
+                    pass
+            except OSError:
+                continue
+    return filler
+
+
+def test_a_full_disk_refuses_holds_ends_and_goes_on_by_itself(small_disk, service, until, tmp_path):
+    yard = service("--cores", "2").start()
+    gate = tmp_path / "gate"
+    waiting = yard.client.submit(job(f"while [ ! -e {gate} ]; do sleep 0.05; done; exit 3"))
+    until(lambda: yard.client.job(waiting.number).state == "running", "the job runs")
+    filler = fill(small_disk)
+
+    accepted = []
+    with pytest.raises(StoreFull, match="space"):
+        for _ in range(2000):
+            accepted.append(yard.client.submit(job("true", hold=True)))
+    gate.touch()
+    until(lambda: not os.path.exists(f"/proc/{waiting_pid(yard, waiting)}"), "the job's end")
+    assert yard.client.job(waiting.number).state == "running"  # what is on disk, and no more
+    with pytest.raises(StoreFull):
+        yard.client.submit(job("true"))
+
+    filler.unlink()
+    until(lambda: yard.client.job(waiting.number).state == "failed", "the held end is written")
+    assert yard.client.job(waiting.number).exit_code == 3
+    until(lambda: not yard.client.status()["blocked"], "the store is written again")
+    for record in accepted:
+        yard.client.release(record.number)
+    last = yard.client.submit(job("true"))
+    assert yard.client.wait([*(r.number for r in accepted), last.number], 60)
+    assert {r.state for r in yard.client.jobs(limit=None).jobs} == {"completed", "failed"}
+
+
+def waiting_pid(yard, record) -> str:
+    return yard.client.job(record.number).attempts[-1].native_id
+
+
+def test_what_ran_when_the_machine_rebooted_is_lost_and_what_waited_goes_on(
+    service, until, alive, marked
+):
+    yard = service("--cores", "1", environment={"SOLVEYARD_BOOT_ID": "first"}).start()
+    ran = yard.client.submit(job("sleep 600", name="ran"))
+    until(lambda: yard.client.job("ran").state == "running", "the job runs")
+    waited = yard.client.submit(job("exit 5", name="waited"))
+    everybody = [*yard.pids(), *marked(f"SOLVEYARD_ATTEMPT={ran.attempts[-1].id}")]
+    for pid in everybody:
+        os.kill(pid, signal.SIGKILL)
+    yard.process.wait()
+    until(lambda: not any(map(alive, everybody)), "everything is gone")
+
+    yard.environment["SOLVEYARD_BOOT_ID"] = "second"
+    yard.start()
+    assert yard.client.wait([ran.number, waited.number], 60)
+    lost = yard.client.job("ran")
+    assert (lost.state, lost.reason) == ("failed", "lost")
+    assert "reboot" in " ".join((lost.message, *lost.evidence))
+    assert yard.client.job("waited").exit_code == 5
+    assert len(lost.attempts) == 1
+
+
+def test_the_managers_clock_follows_nobody_who_sets_the_calendars(monkeypatch):
+    clock = Clock()
+    before = clock.now()
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    assert before <= clock.now() < before + 60
+    assert Clock(not_before=before).now() >= before

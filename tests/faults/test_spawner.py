@@ -1,0 +1,671 @@
+"""A real spawner process: what it starts, what it says, what it remembers when it is killed."""
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from solveyard.backends.bundle import build
+from solveyard.wire.frames import Decoder, encode
+
+Stage = Any  # tests/faults/conftest.py
+
+
+@pytest.fixture(autouse=True)
+def _only_where_it_runs() -> None:
+    if not sys.platform.startswith("linux"):
+        pytest.skip("these tests look into /proc")
+
+
+def test_a_command_runs_and_its_end_is_told(stage: Stage, platform: str) -> None:
+    stage.spawner(platform)
+    end = stage.run("a", "sh", "-c", "echo out; echo err >&2; exit 7")
+    assert (end["code"], end["signal"], end["launch_error"], end["lost"]) == (7, None, "", "")
+    assert end["ended_by"] == ""
+    assert end["strays"] == 0
+    assert end["pid"] > 0
+    assert end["wall"] > 0
+    assert stage.output("a") == "out\n"
+    assert (stage.work / "a.err").read_text() == "err\n"
+
+
+def test_a_signal_is_told_by_its_number(stage: Stage, platform: str) -> None:
+    stage.spawner(platform)
+    end = stage.run("a", "sh", "-c", "kill -SEGV $$")
+    assert (end["code"], end["signal"]) == (None, int(signal.SIGSEGV))
+
+
+def test_a_command_gets_its_environment_and_nothing_of_the_agent(
+    stage: Stage, platform: str
+) -> None:
+    stage.spawner(platform, SOLVEYARD_TOKEN="secret", SOLVEYARD_BOOT_ID="b", KEPT="1")
+    stage.run("a", "env", env={"MINE": "ä b"})
+    lines = stage.output("a").splitlines()
+    assert "MINE=ä b" in lines
+    assert "KEPT=1" in lines
+    assert [line for line in lines if line.startswith("SOLVEYARD")] == ["SOLVEYARD_ATTEMPT=a"]
+
+
+def test_a_command_starts_with_default_signals_in_a_session_of_its_own(
+    stage: Stage, platform: str
+) -> None:
+    stage.spawner(platform)
+    status = "while read -r line; do echo $line; done < /proc/$$/status"
+    stage.run("a", "sh", "-c", status + "; cut -d' ' -f1,6 /proc/$$/stat; cat")
+    *lines, sessions = stage.output("a").splitlines()
+    masks = dict(line.partition(": ")[::2] for line in lines)
+    assert int(masks["SigBlk"], 16) == 0
+    assert int(masks["SigIgn"], 16) & (1 << (signal.SIGPIPE - 1)) == 0
+    assert len(set(sessions.split())) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"argv": ["no-such-program"]}, ["no-such-program", "PATH"]),
+        ({"argv": ["/no/such/program"]}, ["/no/such/program", "No such file"]),
+        ({"argv": ["/etc/passwd"]}, ["/etc/passwd", "ermission denied"]),
+        ({"cwd": "/no/such/folder"}, ["/no/such/folder", "No such file"]),
+        ({"stdout": "/no/such/folder/out"}, ["/no/such/folder/out", "No such file"]),
+        ({"stderr": "/proc/err"}, ["/proc/err"]),
+        ({"argv": ["true", "a\0b"]}, ["null"]),
+        ({"files": {"a/../../b": ""}}, ["`files`"]),
+        ({"argv": "true"}, ["`argv`"]),
+        ({"argv": []}, ["`argv`"]),
+        ({"limit": "soon"}, ["`limit`"]),
+        ({"cwd": "relative"}, ["`cwd`"]),
+    ],
+)
+def test_what_keeps_a_command_from_starting_is_said(
+    stage: Stage, platform: str, change: dict[str, Any], words: list[str]
+) -> None:
+    stage.spawner(platform)
+    end = stage.run("a", "true", **change)
+    assert all(word in end["launch_error"] for word in words), end["launch_error"]
+    assert (end["pid"], end["started_at"], end["code"]) == (None, None, None)
+    assert stage.run("b", "true")["code"] == 0
+
+
+def test_a_missing_field_is_named(stage: Stage) -> None:
+    stage.spawner()
+    launch = stage.launch("a", "true")
+    del launch["stdout"]
+    stage.manager.say(launch)
+    assert "`stdout`" in stage.manager.end("a")["launch_error"]
+
+
+def test_outputs_are_fresh_only_when_this_command_made_them(stage: Stage, platform: str) -> None:
+    for name in ("old", "same", "changed"):
+        (stage.work / name).write_text(name)
+    stage.spawner(platform)
+    outputs = ["new", "old", "same", "changed", "missing"]
+    program = "echo 12345 > new; echo changes > changed; cat in/put > same; cp -p same keep"
+    end = stage.run("a", "sh", "-c", program, outputs=outputs, files={"in/put": "same"})
+    told = {path: (size, fresh) for path, size, fresh in end["outputs"]}
+    assert told == {
+        "new": (6, True),
+        "old": (3, False),
+        "same": (4, True),  # written again with the same bytes
+        "changed": (8, True),
+        "missing": (None, False),
+    }
+
+
+def test_200_commands_at_once_all_end_once(stage: Stage, platform: str) -> None:
+    stage.spawner(platform)
+    names = [f"j{n}" for n in range(200)]
+    stage.manager.say(*[stage.launch(n, "sh", "-c", f"echo {n}; exit {i % 5}", brief=True)
+                        for i, n in enumerate(names)])  # fmt: skip
+    for i, name in enumerate(names):
+        assert stage.manager.end(name)["code"] == i % 5
+        assert stage.output(name) == f"{name}\n"
+    stage.manager.settled()
+    assert len([m for m in stage.manager.told if m["t"] == "ended"]) == 200
+
+
+def test_output_of_any_bytes_and_any_size_reaches_the_file_whole(
+    stage: Stage, platform: str
+) -> None:
+    spawner = stage.spawner(platform)
+    stage.manager.spawner()
+    before = _peak(spawner.pid)
+    program = "import sys; block = bytes(range(256)) * 4096\nfor _ in range(64):\n"
+    stage.manager.say(stage.python("a", program + " sys.stdout.buffer.write(block)"))
+    assert stage.manager.end("a")["code"] == 0
+    data = (stage.work / "a.out").read_bytes()
+    assert len(data) == 64 << 20
+    assert data[:256] == bytes(range(256)) == data[-256:]
+    assert _peak(spawner.pid) < before + (16 << 10)
+
+
+def _peak(pid: int) -> int:
+    """KiB."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+
+def test_a_chain_runs_in_order_one_at_a_time(stage: Stage, platform: str) -> None:
+    stage.spawner(platform)
+    names = [f"c{n}" for n in range(20)]
+    program = "echo begin $0 >> log; echo end $0 >> log"
+    stage.manager.say(
+        *[
+            stage.launch(name, "sh", "-c", program, name, after=before, brief=True)
+            for name, before in zip(names, [None, *names], strict=False)
+        ]
+    )
+    stage.manager.end(names[-1])
+    expected = [f"{what} {name}" for name in names for what in ("begin", "end")]
+    assert (stage.work / "log").read_text().splitlines() == expected
+
+
+def _block(stage: Stage, attempt: str, **fields: Any) -> None:
+    """Launch what runs until the file `go` is there."""
+    program = "until [ -e go ]; do sleep 0.02; done"
+    stage.manager.say(stage.launch(attempt, "sh", "-c", program, **fields))
+
+
+def test_a_waiting_attempt_can_be_taken_back_and_its_followers_go_on(
+    stage: Stage, platform: str
+) -> None:
+    stage.spawner(platform)
+    _block(stage, "a")
+    stage.manager.say(
+        stage.launch("b", "true", after="a"),
+        stage.launch("c", "true", after="b"),
+        {"t": "ask", "attempts": ["b", "c", "z"]},
+        {"t": "recall", "attempt": "b"},
+        {"t": "recall", "attempt": "nobody"},
+    )
+    stage.manager.heard("recalled", "nobody")
+    assert stage.manager.heard("waiting", "b")
+    assert stage.manager.heard("waiting", "c")
+    assert stage.manager.heard("missing", "z")
+    assert stage.manager.heard("recalled", "b")
+    stage.manager.settled()
+    assert not stage.manager.ends("c")  # it waits for whom `b` waited for
+    (stage.work / "go").touch()
+    assert stage.manager.end("c")["code"] == 0
+    assert not (stage.work / "b.out").exists()
+
+
+def test_a_waiting_attempt_that_is_killed_ends_unstarted(stage: Stage) -> None:
+    stage.spawner()
+    _block(stage, "a")
+    stage.manager.say(
+        stage.launch("b", "true", after="a"),
+        {"t": "kill", "attempt": "b", "grace": 1.0, "because": "cancelled"},
+    )
+    end = stage.manager.end("b")
+    assert (end["ended_by"], end["started_at"]) == ("cancelled", None)
+    (stage.work / "go").touch()
+    stage.manager.end("a")
+
+
+def test_recall_of_a_started_attempt_is_answered_by_its_start(stage: Stage) -> None:
+    stage.spawner()
+    _block(stage, "a")
+    pid = stage.manager.started("a")
+    stage.manager.told.clear()
+    stage.manager.say({"t": "recall", "attempt": "a"})
+    assert stage.manager.started("a") == pid
+    (stage.work / "go").touch()
+    stage.manager.end("a")
+
+
+def test_a_launch_that_is_repeated_starts_nothing(stage: Stage, platform: str) -> None:
+    stage.spawner(platform)
+    launch = stage.launch("a", "sh", "-c", "echo once >> log")
+    stage.manager.say(launch, launch)
+    first = stage.manager.end("a")
+    stage.manager.say(launch)
+    stage.manager.until(lambda: len(stage.manager.ends("a")) == 2, "the end again")
+    assert stage.manager.ends("a") == [first, first]
+    stage.manager.say({"t": "forget", "attempts": ["a"]}, launch)
+    stage.manager.settled()
+    assert (stage.work / "log").read_text() == "once\n"
+
+
+def test_an_end_is_told_again_until_it_is_acknowledged(stage: Stage, platform: str) -> None:
+    spawner = stage.spawner(platform)
+    end = stage.run("a", "true")
+    stage.manager.cut()
+    stage.manager.until(lambda: len(stage.manager.ends("a")) == 2, "the end after a cut")
+    spawner.kill()
+    stage.spawner(platform)
+    stage.manager.until(lambda: len(stage.manager.ends("a")) == 3, "the end after a kill")
+    assert stage.manager.ends("a") == [end] * 3
+    stage.manager.say({"t": "forget", "attempts": ["a"]}, {"t": "ask", "attempts": ["a"]})
+    stage.manager.settled()
+    stage.manager.cut()
+    stage.manager.settled()
+    assert len(stage.manager.ends("a")) == 3
+
+
+def test_a_manager_that_is_gone_for_a_while_loses_nothing(stage: Stage, platform: str) -> None:
+    stage.spawner(platform)
+    _block(stage, "a")
+    stage.manager.started("a")
+    stage.manager.vanish()
+    (stage.work / "go").touch()
+    stage.manager.listen()
+    assert stage.manager.end("a")["code"] == 0
+
+
+def test_limits_warn_then_end(stage: Stage, platform: str) -> None:
+    stage.spawner(platform)
+    program = (
+        "trap 'echo warned' USR1; trap 'echo asked; exit 3' TERM; while :; do sleep 0.02; done"
+    )
+    end = stage.run("a", "bash", "-c", program, limit=1.0, warning=0.7)
+    assert (end["ended_by"], end["code"]) == ("time_limit", 3)
+    assert stage.output("a").split() == ["warned", "asked"]
+    assert end["wall"] >= 1.0
+
+
+def test_a_limit_can_be_lifted_and_shortened_while_it_runs(stage: Stage) -> None:
+    stage.spawner()
+    _block(stage, "a", limit=3600)
+    _block(stage, "b", limit=0.5)
+    stage.manager.say({"t": "modify", "attempt": "b", "limit": None})
+    stage.manager.say({"t": "modify", "attempt": "a", "limit": 0.6})
+    assert stage.manager.end("a")["ended_by"] == "time_limit"
+    stage.manager.settled()
+    assert not stage.manager.ends("b")
+    (stage.work / "go").touch()
+    assert stage.manager.end("b")["ended_by"] == ""
+
+
+def test_a_signal_reaches_the_commands_group(stage: Stage, platform: str) -> None:
+    stage.spawner(platform)
+    program = "trap 'echo got; exit' USR2; echo ready > ready; while :; do sleep 0.02; done"
+    stage.manager.say(stage.launch("a", "bash", "-c", program))
+    stage.manager.until(lambda: (stage.work / "ready").exists(), "the trap")
+    stage.manager.say({"t": "signal", "attempt": "a", "signal": "NONSENSE"})
+    stage.manager.say({"t": "signal", "attempt": "a", "signal": "USR2"})
+    stage.manager.end("a")
+    assert stage.output("a") == "got\n"
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_no_command_starts_twice_however_often_the_spawner_is_killed(
+    stage: Stage, platform: str, seed: int
+) -> None:
+    chance = random.Random(seed)
+    names = [f"k{n}" for n in range(100)]
+    launches = [
+        stage.launch(name, "sh", "-c", f"echo {name} >> marks/{name}", brief=bool(i % 2),
+                     after=names[i - 1] if i % 4 else None)
+        for i, name in enumerate(names)
+    ]  # fmt: skip
+    (stage.work / "marks").mkdir()
+    spawner = stage.spawner(platform)
+    manager = stage.manager
+    for _ in range(5):
+        manager.say(*[launch for launch in launches if not manager.ends(launch["attempt"])])
+        goal = len(manager.told) + chance.randrange(1, 40)
+        done = lambda goal=goal: len(manager.told) >= goal or all(map(manager.ends, names))  # noqa: E731
+        manager.until(done, "some ends")
+        spawner.kill()
+        spawner.wait()
+        manager.cut()
+        spawner = stage.spawner(platform)
+        manager.spawner()
+    manager.say(*[launch for launch in launches if not manager.ends(launch["attempt"])])
+    for name in names:
+        end = manager.end(name)
+        mark = stage.work / "marks" / name
+        times = len(mark.read_text().splitlines()) if mark.exists() else 0
+        assert times <= 1, f"{name} started {times} times"
+        assert times == 1 or end["lost"], end
+        kinds = {(m["code"], m["lost"]) for m in manager.ends(name)}
+        assert len(kinds) == 1, f"two different ends: {kinds}"
+
+
+def test_a_new_spawner_watches_what_the_dead_one_started(stage: Stage, platform: str) -> None:
+    spawner = stage.spawner(platform)
+    _block(stage, "a")
+    pid = stage.manager.started("a")
+    spawner.kill()
+    spawner.wait()
+    stage.manager.cut()
+    stage.spawner(platform)
+    stage.manager.told.clear()
+    stage.manager.say({"t": "ask", "attempts": ["a"]})
+    assert stage.manager.started("a") == pid
+    (stage.work / "go").touch()
+    end = stage.manager.end("a")
+    assert end["code"] is None
+    assert "spawner 0" in end["lost"]
+    assert end["pid"] == pid
+
+
+def test_a_new_spawner_keeps_limits_and_kills(stage: Stage, platform: str) -> None:
+    spawner = stage.spawner(platform)
+    _block(stage, "a", limit=2.0)
+    _block(stage, "b")
+    pids = [stage.manager.started("a"), stage.manager.started("b")]
+    spawner.kill()
+    spawner.wait()
+    stage.manager.cut()
+    stage.spawner(platform)
+    stage.manager.say({"t": "kill", "attempt": "b", "grace": 5.0, "because": "cancelled"})
+    assert stage.manager.end("b")["ended_by"] == "cancelled"
+    assert stage.manager.end("a")["ended_by"] == "time_limit"
+    assert not [pid for pid in pids if _alive(pid)]
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def _records(stage: Stage) -> list[tuple[str, dict[str, Any]]]:
+    lines = (stage.state / "ledger-0.log").read_text().splitlines()
+    return [(line[0], json.loads(line[2:])) for line in lines]
+
+
+def test_a_start_that_was_not_written_is_found_by_its_mark(stage: Stage, platform: str) -> None:
+    spawner = stage.spawner(platform)
+    _block(stage, "a", brief=True)
+    pid = stage.manager.started("a")
+    spawner.kill()
+    spawner.wait()
+    stage.manager.cut()
+    ledger = stage.state / "ledger-0.log"
+    kept = [line for line in ledger.read_text().splitlines() if not line.startswith("S")]
+    ledger.write_text("\n".join(kept) + "\n")
+    stage.spawner(platform)
+    stage.manager.told.clear()
+    stage.manager.say({"t": "ask", "attempts": ["a"]})
+    assert stage.manager.started("a") == pid
+    (stage.work / "go").touch()
+    assert stage.manager.end("a")["lost"]
+
+
+def test_a_start_that_never_happened_is_lost_and_not_tried_again(stage: Stage) -> None:
+    spawner = stage.spawner()
+    stage.run("a", "true")
+    spawner.kill()
+    spawner.wait()
+    stage.manager.cut()
+    ledger = stage.state / "ledger-0.log"
+    accepted = next(record for kind, record in _records(stage) if kind == "A")
+    accepted["attempt"] = "b"
+    with ledger.open("a") as file:
+        file.write(f"A {json.dumps(accepted)}\nS " + '{"attempt": "b", "pid"')  # cut
+    stage.spawner()
+    stage.manager.say(stage.launch("b", "touch", "again"))
+    assert "no process carries its mark" in stage.manager.end("b")["lost"]
+    stage.manager.settled()
+    assert not (stage.work / "again").exists()
+
+
+def test_after_a_reboot_what_ran_is_lost(stage: Stage, platform: str) -> None:
+    spawner = stage.spawner(platform, SOLVEYARD_BOOT_ID="one")
+    done = stage.run("done", "true")
+    _block(stage, "a")
+    pid = stage.manager.started("a")
+    spawner.kill()
+    spawner.wait()
+    stage.manager.cut()
+    stage.spawner(platform, SOLVEYARD_BOOT_ID="two")
+    assert stage.manager.end("a")["lost"] == "the machine rebooted while it ran"
+    assert stage.manager.spawner().hello["boot_id"] == "two"
+    assert _alive(pid)  # of another boot, this is somebody else's number
+    assert stage.manager.ends("done") == [done, done]
+    (stage.work / "go").touch()
+
+
+def test_a_full_disk_starts_nothing_and_loses_no_end(stage: Stage) -> None:
+    stage.state.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(stage.state)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no tmpfs can be mounted here: the full ledger is not tested")
+    try:
+        stage.spawner()
+        _block(stage, "a")
+        stage.manager.started("a")
+        ballast = stage.state / "ballast"
+        with ballast.open("wb", buffering=0) as file, pytest.raises(OSError, match="space"):
+            while True:
+                file.write(b"\0" * 512)
+        ledger = stage.state / "ledger-0.log"
+        with ledger.open("ab", buffering=0) as file, pytest.raises(OSError, match="space"):
+            while True:  # the last page of it, too
+                file.write(b"\n")
+        stage.manager.say(stage.launch("b", "true"))
+        assert "ledger" in stage.manager.heard("blocked", "b")["why"]
+        (stage.work / "go").touch()
+        assert stage.manager.end("a")["code"] == 0
+        assert not (stage.work / "b.out").exists()
+        ballast.unlink()
+        assert stage.manager.end("b")["code"] == 0
+        ends = [record["attempt"] for kind, record in _lines(ledger) if kind == "E"]
+        assert ends == ["a", "b"]
+    finally:
+        stage.close()
+        subprocess.run(["umount", "-l", str(stage.state)], check=True)
+
+
+def _lines(ledger: Path) -> list[tuple[str, dict[str, Any]]]:
+    lines = ledger.read_text().split("\n")
+    return [(line[0], json.loads(line[2:])) for line in lines if line]
+
+
+def test_a_spawner_leaves_when_asked_and_idle(stage: Stage, platform: str) -> None:
+    spawner = stage.spawner(platform)
+    _block(stage, "a")
+    stage.manager.started("a")
+    stage.manager.say({"t": "leave"}, stage.launch("b", "true", after="a"))
+    stage.manager.settled()
+    assert spawner.poll() is None
+    (stage.work / "go").touch()
+    assert stage.manager.end("b")["code"] == 0
+    assert spawner.wait(30) == 0
+    stage.spawner(platform)
+    stage.manager.until(lambda: len(stage.manager.ends("b")) == 2, "the end, by the next one")
+
+
+def test_a_spawner_without_manager_and_work_leaves(stage: Stage) -> None:
+    spawner = stage.spawner(linger=0.3)
+    _block(stage, "a")
+    stage.manager.started("a")
+    stage.manager.vanish()
+    with pytest.raises(subprocess.TimeoutExpired):
+        spawner.wait(1.5)
+    (stage.work / "go").touch()
+    assert spawner.wait(30) == 0
+
+
+def test_a_second_spawner_of_an_index_leaves_at_once(stage: Stage) -> None:
+    stage.spawner()
+    stage.manager.spawner()
+    assert stage.spawner().wait(30) == 0
+
+
+def test_a_refused_spawner_asks_again_and_keeps_its_ends(stage: Stage) -> None:
+    stage.spawner()
+    end = stage.run("a", "true")
+    stage.manager.refusing = True
+    stage.manager.cut()
+    stage.manager.until(lambda: bool(stage.manager.peers), "another try")
+    stage.manager.until(lambda: not stage.manager.peers, "its giving up")
+    stage.manager.refusing = False
+    stage.manager.until(lambda: stage.manager.ends("a") == [end, end], "the end")
+
+
+def _supervisor(stage: Stage, linger: float = 600) -> subprocess.Popen[bytes]:
+    return stage.agent("supervisor", "--spawners", "2", "--linger", str(linger))
+
+
+def test_a_supervisor_tells_its_machine_and_keeps_two_spawners(stage: Stage) -> None:
+    _supervisor(stage)
+    hello = stage.manager.supervisor().hello
+    assert hello["cores"] >= 1
+    assert hello["memory"] > 100
+    stage.manager.until(lambda: any(m["t"] == "sample" for m in stage.manager.told), "a sample")
+    for index in (0, 1):
+        victim = stage.manager.spawner(index).hello["pid"]
+        os.kill(victim, signal.SIGKILL)
+        stage.manager.until(lambda victim=victim: not _alive(victim), "its death")
+        stage.manager.until(
+            lambda victim=victim: victim not in [p.hello.get("pid") for p in stage.manager.peers],
+            "its end",
+        )
+        assert stage.manager.spawner(index).hello["pid"] != victim
+        assert stage.run("a", "true")["code"] == 0
+
+
+def test_a_new_supervisor_adopts_the_spawners_of_a_killed_one(stage: Stage) -> None:
+    first = _supervisor(stage)
+    pids = [stage.manager.spawner(index).hello["pid"] for index in (0, 1)]
+    first.kill()
+    first.wait()
+    second = _supervisor(stage)
+    stage.manager.until(
+        lambda: stage.manager.supervisor().hello["pid"] == second.pid, "the new supervisor"
+    )
+    assert _supervisor(stage).wait(30) == 0  # a third has no place
+    assert [stage.manager.spawner(index).hello["pid"] for index in (0, 1)] == pids
+    os.kill(pids[1], signal.SIGKILL)
+    stage.manager.until(
+        lambda: pids[1] not in [p.hello.get("pid") for p in stage.manager.peers], "its end"
+    )
+    assert stage.manager.spawner(1).hello["pid"] not in pids
+
+
+def test_an_agent_leaves_when_asked(stage: Stage) -> None:
+    supervisor = _supervisor(stage)
+    peers = [stage.manager.supervisor(), stage.manager.spawner(0), stage.manager.spawner(1)]
+    for peer in peers:
+        peer.link.sendall(encode([{"t": "leave"}]))
+    assert supervisor.wait(30) == 0
+
+
+def test_an_agent_without_manager_leaves_by_itself(stage: Stage) -> None:
+    supervisor = _supervisor(stage, linger=0.5)
+    pids = [stage.manager.spawner(index).hello["pid"] for index in (0, 1)]
+    stage.manager.vanish()
+    assert supervisor.wait(30) == 0
+    assert not [pid for pid in pids if _alive(pid)]
+
+
+def test_programs_are_probed_on_the_agents_path(stage: Stage) -> None:
+    _supervisor(stage)
+    ask = {"t": "probe", "programs": ["sh", "no-such-program"]}
+    stage.manager.supervisor().link.sendall(encode([ask]))
+    stage.manager.until(lambda: any(m["t"] == "probed" for m in stage.manager.told), "the answer")
+    told = next(m for m in stage.manager.told if m["t"] == "probed")["programs"]
+    assert told["no-such-program"] is None
+    assert told["sh"].endswith("/sh")
+
+
+def _older_pythons() -> list[str]:
+    """Pythons 3.8 to 3.10 of this machine, where pyenv or the system has them."""
+    places = [Path.home() / ".pyenv/versions", Path("/opt/python")]
+    found = [str(p) for place in places for p in sorted(place.glob("3.*/bin/python3"))]
+    return [p for p in [*found, "/usr/bin/python3.8", "/usr/bin/python3.9"] if _is_older(p)]
+
+
+def _is_older(python: str) -> bool:
+    ask = [python, "-c", "import sys; print((3, 8) <= sys.version_info[:2] < (3, 11))"]
+    try:
+        return subprocess.run(ask, capture_output=True, check=False).stdout == b"True\n"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("python", [sys.executable, *_older_pythons()])
+def test_the_agent_runs_as_one_file_under_this_and_older_pythons(
+    stage: Stage, platform: str, python: str
+) -> None:
+    bundle = build(stage.folder / "bundle")
+    assert build(stage.folder / "bundle") == bundle
+    arguments = ["--state", str(stage.state), "--address", stage.manager.address]
+    process = subprocess.Popen(
+        [python, "-I", str(bundle), "supervisor", *arguments, "--machine", "here"]
+        + ["--spawners", "1", "--platform", platform]
+    )
+    stage.processes.append(process)
+    assert stage.run("a", "sh", "-c", "exit 4")["code"] == 4
+    stage.manager.say(stage.launch("b", "sh", "-c", "sleep 600 & wait", limit=0.2))
+    assert stage.manager.end("b")["ended_by"] == "time_limit"
+    victim = stage.manager.spawner().hello["pid"]
+    stage.manager.say({"t": "forget", "attempts": ["a", "b"]}, {"t": "leave"})
+    stage.manager.until(
+        lambda: victim not in [p.hello.get("pid") for p in stage.manager.peers], "its leaving"
+    )
+
+
+def test_older_pythons_are_found() -> None:
+    if not _older_pythons():
+        pytest.skip("no Python older than 3.11 here: the agent was not run under one")
+
+
+def test_a_clock_that_jumps_changes_no_duration(stage: Stage) -> None:
+    """Limits are kept by the monotonic clock; the ledger's moments are of the same kind."""
+    stage.spawner()
+    before = time.monotonic()
+    _block(stage, "a")
+    stage.manager.started("a")
+    record = next(record for kind, record in _records(stage) if kind == "S")
+    assert before <= record["began"] <= time.monotonic()
+    (stage.work / "go").touch()
+    stage.manager.end("a")
+
+
+def test_over_tcp_the_token_is_in_the_first_message(stage: Stage, platform: str) -> None:
+    token = stage.folder / "token"
+    token.write_text("secret\n")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        arguments = ["--state", str(stage.state), "--address", f"tcp:127.0.0.1:{port}"]
+        arguments += ["--machine", "there", "--token-file", str(token), "--platform", platform]
+        stage.processes.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "solveyard.agent", "spawner", "--index", "3", *arguments]
+            )
+        )
+        link = listening.accept()[0]
+        with link:
+            hello = Decoder().feed(link.recv(65536))[0]
+    assert (hello["token"], hello["machine"], hello["index"]) == ("secret", "there", 3)
+    assert set(hello) == {
+        *("t", "role", "protocol", "version", "machine", "pid", "start", "boot_id"),
+        *("token", "index", "ledger"),
+    }
+
+
+def test_a_chain_keeps_its_order_when_two_of_it_are_taken_back(stage: Stage) -> None:
+    stage.spawner()
+    _block(stage, "a")
+    names = ["a", "b", "c", "d"]
+    stage.manager.say(
+        *[stage.launch(n, "true", after=m) for m, n in zip(names, names[1:], strict=False)],
+        {"t": "recall", "attempt": "b"},
+        {"t": "recall", "attempt": "c"},
+    )
+    stage.manager.heard("recalled", "c")
+    stage.manager.settled()
+    assert not stage.manager.ends("d")
+    (stage.work / "go").touch()
+    assert stage.manager.end("d")["code"] == 0
+
+
+def test_what_was_acknowledged_is_not_run_again(stage: Stage) -> None:
+    stage.spawner()
+    stage.run("a", "true")
+    stage.manager.say({"t": "forget", "attempts": ["a"]}, {"t": "ask", "attempts": ["a"]})
+    stage.manager.until(lambda: len(stage.manager.ends("a")) == 2, "an answer")
+    assert "acknowledged" in stage.manager.ends("a")[1]["lost"]

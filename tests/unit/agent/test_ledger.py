@@ -1,0 +1,132 @@
+"""The ledger: what was written is read again, whatever happened to its end."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from solveyard.agent import ledger as module
+from solveyard.agent.ledger import Ledger
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from("ASLEF"), st.sampled_from(["a", "b", "ä\ud800\n"])), max_size=30
+)
+
+
+def _write(ledger: Ledger, steps: list[tuple[str, str]]) -> None:
+    for n, (kind, attempt) in enumerate(steps):
+        record: dict[str, Any] = {"attempt": attempt, "n": n}
+        if kind == "A":
+            ledger.accept(attempt, record)
+        elif kind == "S":
+            ledger.started(attempt, record)
+        elif kind == "L":
+            ledger.limited(attempt, float(n))
+        elif kind == "E":
+            ledger.ended(attempt, record)
+        else:
+            ledger.forget(attempt)
+
+
+def _contents(ledger: Ledger) -> dict[str, tuple[Any, Any, Any]]:
+    entries = ledger.entries.items()
+    return {attempt: (e.accepted, e.started, e.ended) for attempt, e in entries}
+
+
+@given(steps=STEPS)
+def test_a_new_reader_sees_what_the_writer_knew(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, str]]
+) -> None:
+    path = str(tmp_path_factory.mktemp("ledger") / "ledger")
+    writer = Ledger(path)
+    _write(writer, steps)
+    assert writer.flush()
+    reader = Ledger(path)
+    assert reader.id == writer.id
+    assert _contents(reader) == _contents(writer)
+    assert reader.forgotten == writer.forgotten
+    writer.close()
+    reader.close()
+
+
+@given(steps=STEPS, cut=st.integers(1, 60))
+def test_a_line_that_was_cut_never_happened_and_spoils_none(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, str]], cut: int
+) -> None:
+    path = tmp_path_factory.mktemp("ledger") / "ledger"
+    writer = Ledger(str(path))
+    _write(writer, steps)
+    writer.close()
+    data = path.read_bytes()
+    first = data.index(b"\n") + 1
+    path.write_bytes(data[: max(first, len(data) - cut)])
+    whole = path.read_bytes().rpartition(b"\n")[0] + b"\n"
+    torn = Ledger(str(path))
+    torn.accept("new", {"attempt": "new"})
+    torn.close()
+    path.write_bytes(whole)
+    expected = Ledger(str(path))
+    expected.accept("new", {"attempt": "new"})
+    found = Ledger(str(path))
+    assert _contents(found) == _contents(expected)
+    for ledger in (expected, found):
+        ledger.close()
+
+
+def test_every_new_file_has_an_id_of_its_own(tmp_path: Path) -> None:
+    one, two = Ledger(str(tmp_path / "1")), Ledger(str(tmp_path / "2"))
+    assert one.id != two.id
+    one.close()
+    two.close()
+
+
+def test_a_large_file_of_forgotten_attempts_is_rewritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LIMIT", 4096)
+    path = tmp_path / "ledger"
+    ledger = Ledger(str(path))
+    ledger.accept("kept", {"attempt": "kept"})
+    ledger.started("kept", {"attempt": "kept", "pid": 1})
+    for n in range(200):
+        ledger.accept(f"x{n}", {"attempt": f"x{n}", "cwd": "/" * 50})
+        ledger.ended(f"x{n}", {"attempt": f"x{n}"})
+        ledger.forget(f"x{n}")
+        assert ledger.flush()
+        assert path.stat().st_size < 8192
+    again = Ledger(str(path))
+    assert again.id == ledger.id
+    assert _contents(again) == {"kept": ({"attempt": "kept"}, {"attempt": "kept", "pid": 1}, None)}
+    ledger.close()
+    again.close()
+
+
+@pytest.mark.parametrize("fits", [0, 5])
+def test_what_does_not_fit_is_taken_back_and_only_a_start_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fits: int
+) -> None:
+    path = tmp_path / "ledger"
+    ledger = Ledger(str(path))
+    before = path.read_bytes()
+    write = os.write
+
+    def full(file: int, data: bytes) -> int:
+        if not fits:
+            raise OSError(28, "No space left on device")
+        return write(file, data[:fits])
+
+    ledger.ended("a", {"attempt": "a"})
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match=r"space|fitted"):
+        ledger.accept("b", {"attempt": "b"})
+    assert not ledger.flush()
+    assert path.read_bytes() == before
+    monkeypatch.undo()
+    assert ledger.flush()
+    again = Ledger(str(path))
+    assert _contents(again) == {"a": (None, None, {"attempt": "a"})}
+    ledger.close()
+    again.close()

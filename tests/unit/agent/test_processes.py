@@ -1,0 +1,97 @@
+"""/proc, ps and the file that travels."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from solveyard.agent.platform import cgroups, procfs
+from solveyard.backends.bundle import build
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux' own")
+
+
+@linux
+def test_a_process_with_a_strange_name_is_read(tmp_path: Path) -> None:
+    program = tmp_path / "a) (b 1"
+    program.symlink_to("/bin/sleep")
+    child = subprocess.Popen([str(program), "600"], env={"SOLVEYARD_ATTEMPT": "x.1"})
+    try:
+        row = procfs.row(child.pid)
+        assert row is not None
+        assert row.parent == os.getpid()
+        assert not row.dead
+        assert procfs.marks([child.pid, os.getpid()]) == {child.pid: "x.1"}
+        assert child.pid in (procfs.children(os.getpid()) or [child.pid])
+    finally:
+        child.kill()
+        child.wait()
+    assert procfs.row(child.pid) is None
+
+
+@linux
+def test_both_tables_tell_the_same_of_this_process() -> None:
+    from solveyard.agent.platform import posix
+
+    rows = [table()[os.getpid()] for table in (posix._from_ps, posix._from_psutil)]
+    assert rows[0][:3] == rows[1][:3] == (os.getppid(), os.getpgid(0), os.getsid(0))
+    assert abs(rows[0].start - rows[1].start) < 3
+
+
+@linux
+def test_every_writable_control_group_holds_and_ends_what_begins_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    worked = 0
+    for own in list(cgroups._own_groups()):
+        monkeypatch.setattr(cgroups, "_own_groups", lambda own=own: iter([own]))
+        groups = cgroups.Cgroups("solveyard-unit-test")
+        folder = groups.folder("st:range/attempt")
+        if not folder:
+            continue
+        worked += 1
+        assert groups.enter(folder)
+        try:
+            child = subprocess.Popen(["sh", "-c", "setsid sleep 600 & echo; wait"], stdout=-1)
+        finally:
+            groups.leave()
+        with child:
+            assert child.stdout is not None
+            child.stdout.readline()
+            found = cgroups.members(folder)
+            assert child.pid in found
+            assert os.getpid() not in found
+            assert cgroups.occupied(folder)
+            cgroups.kill(folder)
+        while cgroups.occupied(folder):
+            cgroups.kill(folder)
+        groups.remove(folder)
+        assert not Path(folder).exists()
+        groups.close()
+    if not worked:
+        pytest.skip("no control group can be written here")
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "seconds"),
+    [("00:07", 7), ("02:03", 123), ("1:00:00", 3600), ("2-00:00:01", 172801)],
+)
+def test_elapsed_times_of_ps_are_seconds(elapsed: str, seconds: int) -> None:
+    from solveyard.agent.platform import posix
+
+    assert posix._seconds(elapsed) == seconds
+
+
+def test_the_bundle_holds_the_agent_and_nothing_else(tmp_path: Path) -> None:
+    path = build(tmp_path / "new" / "folder")
+    names = zipfile.ZipFile(path).namelist()
+    parts = {name.split("/")[1] for name in names if name.count("/") > 1}
+    assert parts == {"agent", "wire"}
+    assert {name for name in names if name.count("/") < 2} == {
+        "__main__.py",
+        "solveyard/__init__.py",
+    }
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]

@@ -1,0 +1,238 @@
+"""Both clients, against the real REST of a manager that only remembers."""
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from solveyard.client import calls, find
+from solveyard.client.aio import AsyncClient
+from solveyard.client.sync import Client
+from solveyard.model.errors import (
+    Conflict,
+    InvalidJob,
+    InvalidRequest,
+    ManagerUnavailable,
+    StoreFull,
+    UnknownJob,
+)
+from solveyard.model.jobs import JobSpec, JobState
+from solveyard.places import StorePlaces
+
+SPEC = JobSpec(solver="command", options=msgspec.Raw(b'{"argv":["true"]}'))
+
+
+class Blocking:
+    """An AsyncClient that is used as the other one is."""
+
+    def __init__(self, where: Any) -> None:
+        self._where = where
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        async def ask(*args: Any, **options: Any) -> Any:
+            async with AsyncClient(self._where) as client:
+                method = getattr(client, name)
+                if name == "follow_log":
+                    return [piece async for piece in method(*args, **options)]
+                return await method(*args, **options)
+
+        return lambda *args, **options: asyncio.run(ask(*args, **options))
+
+
+@pytest.fixture(params=["sync", "aio"])
+def client(request: pytest.FixtureRequest, served: Any) -> Any:
+    if request.param == "aio":
+        yield Blocking(served.folder)
+        return
+    with Client(served.folder) as one:
+        yield one
+
+
+def named(name: str) -> JobSpec:
+    return msgspec.structs.replace(SPEC, name=name)
+
+
+def test_a_job_is_submitted_found_and_listed(client: Any) -> None:
+    first = client.submit(named("a b"))
+    client.submit_many([SPEC, SPEC])
+    assert (first.id, first.number, first.state) == ("a b", 1, JobState.QUEUED)
+    assert client.job("a b") == client.job(1) == first
+    page = client.jobs(limit=2)
+    assert ([job.number for job in page.jobs], page.total) == ([3, 2], 3)
+    assert [job.number for job in client.jobs(limit=2, cursor=page.cursor).jobs] == [1]
+    assert [job.number for job in client.jobs(limit=None).jobs] == [3, 2, 1]
+    assert client.jobs(states=[JobState.HELD]).jobs == []
+    assert client.queue()["queued"] == 3
+    assert [event["number"] for event in client.events(after=1)] == [2, 3]
+
+
+def test_what_is_asked_is_answered_with_the_new_record(client: Any, served: Any) -> None:
+    client.submit(SPEC)
+    assert client.hold(1).state is JobState.HELD
+    assert client.release(1).state is JobState.QUEUED
+    assert client.set_priority(1, -7).priority == -7
+    assert client.cancel(1, 2.5).state is JobState.CANCELLED
+    assert served.manager.requests[-1].grace == 2.5
+    assert client.retry(1).state is JobState.QUEUED
+    client.cancel(1)
+    client.remove(1)
+    client.set_limits(3)
+    assert client.jobs().jobs == []
+    assert client.status()["blocked"] == ""
+    assert client.stop("drain") == {"success": True, "how": "drain", "running": 0}
+
+
+def test_refusals_come_back_as_the_models_errors(client: Any, served: Any) -> None:
+    with pytest.raises(UnknownJob, match="7"):
+        client.job(7)
+    with pytest.raises(InvalidJob, match="no solver"):
+        client.submit(JobSpec(solver="nothing"))
+    client.submit(SPEC)
+    with pytest.raises(Conflict, match="queued"):
+        client.release(1)
+    with pytest.raises(InvalidRequest, match="no file"):
+        client.read_file(1, "nothing")
+    served.manager.blocked = "no space"
+    with pytest.raises(StoreFull, match="no space"):
+        client.submit(SPEC)
+
+
+def test_waiting_ends_with_the_jobs_or_with_the_time(client: Any, served: Any) -> None:
+    client.submit_many([SPEC, SPEC])
+    assert client.wait([1, 2], timeout=0.01) is False
+    served.later(0.05, lambda: served.manager.end(2), lambda: served.manager.end(1))
+    assert client.wait([1, 2], timeout=20) is True
+    assert client.wait([]) is True
+
+
+def test_output_is_followed_until_the_attempt_has_ended(client: Any, served: Any) -> None:
+    client.submit(SPEC)
+    served.later(0.05, lambda: served.manager.start(1))
+    served.later(0.15, lambda: served.manager.write(1, b"one\n"))
+    served.later(0.35, lambda: served.manager.write(1, b"two\n"), lambda: served.manager.end(1))
+    assert b"".join(client.follow_log(1)) == b"one\ntwo\n"
+
+
+def test_files_are_listed_and_read(client: Any, served: Any, tmp_path: Path) -> None:
+    content = bytes(range(256)) * 9000
+    (tmp_path / "r #1.bin").write_bytes(content)
+    spec = msgspec.structs.replace(SPEC, directory=str(tmp_path))
+    client.submit(spec)
+    assert (("r #1.bin", len(content))) in [(one.path, one.size) for one in client.files(1)]
+    found = client.read_file(1, "r #1.bin")
+    assert (found if isinstance(found, bytes) else b"".join(found)) == content
+
+
+@pytest.mark.parametrize("kind", [Client, Blocking])
+def test_no_manager_is_said_with_the_way_out(kind: Any, tmp_path: Path) -> None:
+    with pytest.raises(ManagerUnavailable, match="solveyard serve"):
+        kind(tmp_path).queue()
+    told = {"url": f"unix:{tmp_path / 'gone'}", "pid": 2**22 + 1}
+    StorePlaces(tmp_path).manager_json.write_text(json.dumps(told))
+    with pytest.raises(ManagerUnavailable, match="solveyard serve"):
+        kind(tmp_path).queue()
+    with pytest.raises(ManagerUnavailable, match="solveyard serve"):
+        kind(tmp_path).submit(SPEC)
+
+
+class Dropping:
+    """Takes requests and hangs up without an answer, `times` times; then answers as told."""
+
+    def __init__(self, path: Path, times: int) -> None:
+        self.requests: list[bytes] = []
+        self._times = times
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(str(path))
+        self._socket.listen()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            with connection:
+                self.requests.append(connection.recv(65536).split(b"\r\n")[0])
+                if len(self.requests) > self._times:
+                    connection.sendall(
+                        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                        b"Content-Length: 2\r\nConnection: close\r\n\r\n{}"
+                    )
+
+
+@pytest.fixture
+def dropping(tmp_path: Path) -> Any:
+    made: list[Dropping] = []
+
+    def make(times: int) -> find.Address:
+        path = tmp_path / "s"
+        made.append(Dropping(path, times))
+        return find.address(f"unix:{path}")
+
+    make.made = made  # type: ignore[attr-defined]  # what the test looks at
+    yield make
+    made[0].close()
+
+
+@pytest.mark.parametrize("kind", [Client, Blocking])
+def test_a_question_without_an_answer_is_asked_again(kind: Any, dropping: Any) -> None:
+    assert kind(dropping(2)).queue() == {}
+    assert dropping.made[0].requests == [b"GET /queue HTTP/1.1"] * 3
+
+
+@pytest.mark.parametrize("kind", [Client, Blocking])
+def test_a_question_is_not_asked_for_ever(kind: Any, dropping: Any) -> None:
+    with pytest.raises(ManagerUnavailable, match="went away"):
+        kind(dropping(9)).queue()
+    # aiohttp sends what changes nothing once again by itself.
+    assert len(dropping.made[0].requests) in {calls.TRIES, 2 * calls.TRIES}
+
+
+@pytest.mark.parametrize("kind", [Client, Blocking])
+def test_what_changes_something_is_never_sent_twice(kind: Any, dropping: Any) -> None:
+    with pytest.raises(ManagerUnavailable, match="may have done"):
+        kind(dropping(9)).submit(SPEC)
+    assert dropping.made[0].requests == [b"POST /jobs HTTP/1.1"]
+
+
+def test_a_manager_that_was_restarted_elsewhere_is_found_again(served: Any) -> None:
+    with Client(served.folder) as client:
+        client.submit(SPEC)
+        place = StorePlaces(served.folder).manager_json
+        told = json.loads(place.read_text())
+        moved = served.socket.with_name("t")
+        served.socket.rename(moved)
+        place.write_text(json.dumps(told | {"url": f"unix:{moved}"}))
+        client.close()
+        assert client.submit(SPEC).number == 2
+
+
+def test_an_address_is_read_from_what_a_manager_leaves(tmp_path: Path) -> None:
+    place = StorePlaces(tmp_path).manager_json
+    assert find.manager(tmp_path) is None
+    told = {"url": "http://[::1]:8080", "token": "t", "pid": 7, "agent_pid": 8, "spawner_pids": [9]}
+    place.write_text(json.dumps(told))
+    assert find.manager(tmp_path) == find.Address("", "::1", 8080, "t", 7, 8, (9,))
+    for wrong in ('{"url":"ftp://x"}', "{}", "[]", "no json", '{"url": 3}', '{"url":"http://x"}'):
+        place.write_text(wrong)
+        with pytest.raises(ManagerUnavailable):
+            find.manager(tmp_path)
+
+
+def test_what_answers_nonsense_is_no_manager() -> None:
+    for body in (b"<html>", b"[]", b"{}"):
+        with pytest.raises(ManagerUnavailable, match="502"):
+            calls.checked(calls.Reply(502, {}, body))

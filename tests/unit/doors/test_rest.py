@@ -1,0 +1,356 @@
+"""REST: routes, records, refusals."""
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+SPEC = {"solver": "command", "options": {"argv": ["true"]}}
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def ask(served: Any, method: str, target: str, body: Any = None, kind: str = "json") -> Answer:
+    wire = http.client.HTTPConnection("localhost", timeout=20)
+    wire.sock = socket.socket(socket.AF_UNIX)
+    wire.sock.settimeout(20)
+    wire.sock.connect(str(served.socket))
+    content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+    headers = {"Content-Type": f"application/{kind}"} if content is not None else {}
+    try:
+        wire.request(method, target, content, headers)
+        response = wire.getresponse()
+        text = response.read()
+    finally:
+        wire.close()
+    return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, text)
+
+
+def test_a_submitted_job_is_answered_with_its_record(served: Any) -> None:
+    answer = ask(served, "POST", "/jobs", SPEC | {"name": "dipole", "tags": ["a"]})
+    assert answer.status == 201
+    assert answer.json["success"] is True
+    assert answer.json["job_id"] == "dipole"
+    record = answer.json["job"]
+    expected = {
+        "id": "dipole",
+        "number": 1,
+        "state": "queued",
+        "reason": None,
+        "cause": None,
+        "waiting": "waits for a core",
+        "tags": ["a"],
+        "submitted_at": "2026-09-21T14:13:20.000Z",
+        "ended_at": None,
+        "attempts": [],
+    }
+    assert {name: record[name] for name in expected} == expected
+    assert ask(served, "GET", "/jobs/dipole").json == record
+    assert ask(served, "GET", "/jobs/1").json == record
+
+
+def test_the_documents_own_route_for_a_submission_is_the_same(served: Any) -> None:
+    assert ask(served, "POST", "/jobs/submit", SPEC).status == 201
+    assert len(served.manager.records) == 1
+
+
+def test_a_list_is_submitted_whole_or_not_at_all(served: Any) -> None:
+    bad = [SPEC, SPEC, SPEC | {"prioritty": 3}]
+    answer = ask(served, "POST", "/jobs", bad)
+    assert answer.status == 400
+    assert answer.json["field"] == "$[2].prioritty"
+    assert "did you mean 'priority'" in answer.json["error"]
+    assert served.manager.records == {}
+    answer = ask(served, "POST", "/jobs", [SPEC, SPEC])
+    assert answer.status == 201
+    assert [job["number"] for job in answer.json["jobs"]] == [1, 2]
+
+
+def test_a_wrong_kind_of_value_is_refused_with_path_expected_and_got(served: Any) -> None:
+    answer = ask(served, "POST", "/jobs", SPEC | {"resources": {"cores": "many"}})
+    assert answer.status == 400
+    told = answer.json
+    assert told["success"] is False
+    assert (told["field"], told["got"]) == ("$.resources.cores", "str")
+    assert "int" in told["expected"]
+
+
+def test_the_jobs_are_an_array_that_pages_newest_first(served: Any) -> None:
+    ask(served, "POST", "/jobs", [SPEC] * 5)
+    first = ask(served, "GET", "/jobs?limit=2")
+    assert [job["number"] for job in first.json] == [5, 4]
+    assert first.headers["x-total-count"] == "5"
+    second = ask(served, "GET", f"/jobs?limit=3&cursor={first.headers['x-next-cursor']}")
+    assert [job["number"] for job in second.json] == [3, 2, 1]
+    assert "x-next-cursor" not in second.headers
+
+
+def test_all_of_them_come_in_one_array(served: Any) -> None:
+    assert ask(served, "GET", "/jobs?all=1").json == []
+    ask(served, "POST", "/jobs", [SPEC] * 450)
+    everything = ask(served, "GET", "/jobs?all=1").json
+    assert [job["number"] for job in everything] == list(range(450, 0, -1))
+
+
+def test_states_filter_and_an_unknown_one_names_the_nearest(served: Any) -> None:
+    ask(served, "POST", "/jobs", [SPEC, SPEC | {"hold": True}])
+    held = ask(served, "GET", "/jobs?state=held,failed").json
+    assert [job["state"] for job in held] == ["held"]
+    answer = ask(served, "GET", "/jobs?state=runing")
+    assert answer.status == 400
+    assert "'running'" in answer.json["error"]
+
+
+def test_an_unknown_parameter_is_refused_and_names_the_nearest(served: Any) -> None:
+    answer = ask(served, "GET", "/jobs?limits=3")
+    assert answer.status == 400
+    assert "'limit'" in answer.json["error"]
+    assert ask(served, "GET", "/jobs?limit=3&limit=4").status == 400
+
+
+@pytest.mark.parametrize(
+    ("verb", "before", "after"),
+    [("cancel", "queued", "cancelled"), ("hold", "queued", "held"), ("release", "held", "queued")],
+)
+def test_what_is_asked_of_a_job_is_answered_with_its_new_record(
+    served: Any, verb: str, before: str, after: str
+) -> None:
+    ask(served, "POST", "/jobs", SPEC | {"hold": before == "held"})
+    answer = ask(served, "POST", f"/jobs/1/{verb}")
+    assert answer.status == 200
+    assert answer.json["job"]["state"] == after
+
+
+def test_what_the_state_does_not_allow_is_409(served: Any) -> None:
+    ask(served, "POST", "/jobs", SPEC)
+    assert ask(served, "POST", "/jobs/1/release").status == 409
+    assert ask(served, "DELETE", "/jobs/1").status == 409
+
+
+def test_cancelling_what_has_ended_is_200_with_its_state(served: Any) -> None:
+    ask(served, "POST", "/jobs", SPEC)
+    served.do(lambda: served.manager.end(1))
+    answer = ask(served, "POST", "/jobs/1/cancel", {"grace": 3})
+    assert (answer.status, answer.json["job"]["state"]) == (200, "completed")
+
+
+def test_a_priority_is_changed_by_a_number_only(served: Any) -> None:
+    ask(served, "POST", "/jobs", SPEC)
+    answer = ask(served, "POST", "/jobs/1/priority", {"priority": -3})
+    assert answer.json["job"]["priority"] == -3
+    for wrong in ({"priority": "3"}, {"priority": 2.5}, {}, {"prio": 3}, [3], {"priority": 10**12}):
+        assert ask(served, "POST", "/jobs/1/priority", wrong).status == 400
+
+
+def test_a_removed_job_is_gone_and_its_own_files_with_it_where_asked(served: Any) -> None:
+    ask(served, "POST", "/jobs", [SPEC, SPEC])
+    for number in (1, 2):
+        served.do(
+            lambda n=number: served.manager.start(n),
+            lambda n=number: served.manager.write(n, b"text"),
+            lambda n=number: served.manager.end(n),
+        )
+    outputs = [served.manager.log_paths(number)[0] for number in (1, 2)]
+    own = served.manager.workspace(2).root
+    own.mkdir(parents=True)
+    assert ask(served, "DELETE", "/jobs/1").status == 200
+    assert ask(served, "DELETE", "/jobs/2?files=1").status == 200
+    assert ask(served, "GET", "/jobs/2").status == 404
+    assert [path.exists() for path in outputs] == [True, False]
+    assert not own.exists()
+
+
+def test_a_folder_that_is_not_the_jobs_own_is_never_deleted(served: Any, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    ask(served, "POST", "/jobs", SPEC | {"directory": str(mine)})
+    served.do(lambda: served.manager.end(1))
+    assert ask(served, "DELETE", "/jobs/1?files=1").status == 200
+    assert mine.exists()
+
+
+def test_waiting_answers_at_the_end_or_with_504(served: Any) -> None:
+    ask(served, "POST", "/jobs", SPEC)
+    assert ask(served, "GET", "/jobs/1/wait?timeout=0").status == 504
+    served.later(0.05, lambda: served.manager.end(1))
+    answer = ask(served, "GET", "/jobs/1/wait")
+    assert (answer.status, answer.json["state"]) == (200, "completed")
+    for wrong in ("-1", "nan", "inf", "soon"):
+        assert ask(served, "GET", f"/jobs/1/wait?timeout={wrong}").status == 400
+
+
+def test_a_log_is_bytes_from_an_offset_and_says_where_to_go_on(served: Any) -> None:
+    ask(served, "POST", "/jobs", SPEC)
+    empty = ask(served, "GET", "/jobs/1/logs")
+    assert (empty.body, empty.headers["x-ended"]) == (b"", "0")
+    served.do(lambda: served.manager.start(1), lambda: served.manager.write(1, b"a\xff\0z" * 4))
+    part = ask(served, "GET", "/jobs/1/logs?offset=2&limit=3")
+    assert part.body == b"\0za"
+    assert (part.headers["x-next-offset"], part.headers["x-size"]) == ("5", "16")
+    assert ask(served, "GET", "/jobs/1/logs?offset=-1").body == b"z"
+    assert ask(served, "GET", "/jobs/1/logs?stream=stderr").body == b""
+    assert ask(served, "GET", "/jobs/1/logs?stream=both").status == 400
+    assert ask(served, "GET", "/jobs/1/logs?attempt=2").status == 404
+
+
+def test_a_log_can_be_waited_for(served: Any) -> None:
+    ask(served, "POST", "/jobs", SPEC)
+    served.do(lambda: served.manager.start(1))
+    served.later(0.05, lambda: served.manager.write(1, b"late"))
+    assert ask(served, "GET", "/jobs/1/logs?wait=20").body == b"late"
+    served.later(0.05, lambda: served.manager.end(1))
+    assert ask(served, "GET", "/jobs/1/logs?offset=4&wait=20").headers["x-ended"] == "1"
+
+
+def test_a_jobs_files_are_listed_and_read_and_none_outside_its_folder(
+    served: Any, tmp_path: Path
+) -> None:
+    folder = tmp_path / "work"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "sub" / "r 1.s1p").write_bytes(b"\0" * 3_000_000)
+    (tmp_path / "secret").write_text("s")
+    (folder / "link").symlink_to(tmp_path / "secret")
+    ask(served, "POST", "/jobs", SPEC | {"directory": str(folder)})
+    listed = ask(served, "GET", "/jobs/1/files").json
+    assert [(one["path"], one["size"]) for one in listed] == [("sub/r 1.s1p", 3_000_000)]
+    assert ask(served, "GET", "/jobs/1/files/sub/r%201.s1p").body == b"\0" * 3_000_000
+    assert ask(served, "GET", "/jobs/1/files/nothing").status == 404
+    for path in ("link", "..%2fsecret", "%2fetc%2fpasswd", "a%00b", "x" * 3000, "sub/r%201.s1p/x"):
+        answer = ask(served, "GET", f"/jobs/1/files/{path}")
+        assert answer.status in {400, 404}, path
+        assert answer.json["success"] is False
+
+
+def test_events_are_numbered(served: Any) -> None:
+    ask(served, "POST", "/jobs", [SPEC] * 3)
+    events = ask(served, "GET", "/events?after=1&limit=1").json
+    assert [(one["number"], one["type"], one["job"]) for one in events] == [(2, "job.submitted", 2)]
+
+
+def test_the_queue_counts_every_state(served: Any) -> None:
+    ask(served, "POST", "/jobs", [SPEC] * 2)
+    counts = ask(served, "GET", "/queue").json
+    assert counts["queued"] == 2
+    assert counts["running"] == 0
+
+
+def test_limits_must_be_said(served: Any) -> None:
+    assert ask(served, "POST", "/pool/limits", {"max_concurrent": 3}).status == 200
+    assert ask(served, "POST", "/pool/limits", {"max_concurrent": None}).status == 200
+    for wrong in ({}, {"max_concurrent": -1}, {"max": 3}, {"max_concurrent": "3"}):
+        assert ask(served, "POST", "/pool/limits", wrong).status == 400
+    assert len(served.manager.requests) == 2
+
+
+def test_a_stop_says_how_and_what_runs(served: Any) -> None:
+    ask(served, "POST", "/jobs", SPEC)
+    served.do(lambda: served.manager.start(1))
+    answer = ask(served, "POST", "/system/stop", {"how": "drain"})
+    assert (answer.status, answer.json["how"], answer.json["running"]) == (202, "drain", 1)
+    assert ask(served, "POST", "/system/stop", {"how": "gently"}).status == 400
+    ask(served, "POST", "/system/stop")
+    assert served.stops == ["drain", ""]
+
+
+def test_a_full_store_is_507_and_not_ready(served: Any) -> None:
+    assert ask(served, "GET", "/readyz").status == 200
+    served.manager.blocked = "no space"
+    assert ask(served, "POST", "/jobs", SPEC).status == 507
+    assert ask(served, "GET", "/readyz").status == 503
+    assert ask(served, "GET", "/healthz").status == 200
+
+
+def test_what_is_not_there_is_404_and_a_wrong_method_405(served: Any) -> None:
+    for target in ("/nothing", "/jobs/7", "/jobs/nobody/logs", "/jobs/" + "9" * 40):
+        answer = ask(served, "GET", target)
+        assert (answer.status, answer.json["success"]) == (404, False)
+    answer = ask(served, "PUT", "/jobs")
+    assert answer.status == 405
+    assert answer.headers["allow"] == "GET, HEAD, POST"
+
+
+def test_a_body_must_be_declared_as_json_and_have_a_bound(served: Any) -> None:
+    answer = ask(served, "POST", "/jobs", json.dumps(SPEC).encode(), kind="x-www-form-urlencoded")
+    assert answer.status == 415
+    assert "application/json" in answer.json["error"]
+    assert ask(served, "POST", "/jobs", b"[" + b" " * (64 << 20)).status == 413
+
+
+@settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    body=st.binary(max_size=200)
+    | st.recursive(
+        st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+        lambda inner: (
+            st.lists(inner)
+            | st.dictionaries(st.text() | st.sampled_from(["solver", "priority", "options"]), inner)
+        ),
+        max_leaves=8,
+    ).map(lambda value: json.dumps(value).encode())
+    | st.sampled_from([b"[" * 100_000, b'{"solver":' * 50_000, b'{"solver":"\\ud800"}', b"\xff"]),
+    target=st.sampled_from(
+        ["/jobs", "/jobs/1/priority", "/jobs/1/cancel", "/pool/limits", "/system/stop"]
+    ),
+)
+def test_no_body_whatever_is_answered_with_5xx(served: Any, body: bytes, target: str) -> None:
+    if not served.manager.records:
+        ask(served, "POST", "/jobs", SPEC)
+    answer = ask(served, "POST", target, body)
+    assert answer.status < 500
+    assert answer.json["success"] is (answer.status < 300)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    query=st.text(alphabet="abcstateliminofrx0123456789=&%+-.,\"'[]", max_size=40),
+    path=st.sampled_from(["/jobs", "/jobs/1", "/jobs/1/logs", "/jobs/1/wait", "/events", "/queue"]),
+)
+def test_no_query_whatever_is_answered_with_5xx(served: Any, query: str, path: str) -> None:
+    if not served.manager.records:
+        ask(served, "POST", "/jobs", SPEC)
+        served.do(lambda: served.manager.end(1))
+    assert ask(served, "GET", f"{path}?{query}").status < 500
+
+
+@pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="needs root for another user")
+def test_another_user_gets_401(served: Any) -> None:
+    served.socket.parent.chmod(0o755)
+    served.socket.chmod(0o666)
+    program = (
+        "import os, socket; os.setuid(65534); s = socket.socket(socket.AF_UNIX);"
+        f"s.connect({str(served.socket)!r});"
+        "s.sendall(b'GET /jobs HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n');"
+        "print(s.recv(65536).decode())"
+    )
+    told = subprocess.run(
+        [sys.executable, "-I", "-c", program], capture_output=True, check=True
+    ).stdout.decode()
+    assert told.startswith("HTTP/1.1 401")
+    assert '"success":false' in told
+
+
+def test_the_owner_of_a_job_is_the_account_at_the_sockets_other_end(served: Any) -> None:
+    import pwd
+
+    ask(served, "POST", "/jobs", SPEC)
+    assert ask(served, "GET", "/jobs/1").json["owner"] == pwd.getpwuid(os.getuid()).pw_name
