@@ -83,6 +83,8 @@ class Service:
         where = find.manager(self.store)
         if where is None or self._manager is None or where.pid != self._manager.pid:
             return False
+        if sys.platform == "win32":
+            return False
         with socket.socket(socket.AF_UNIX) as wire:
             wire.settimeout(_PATIENCE)
             try:
@@ -111,4 +113,6 @@ def cpu_time(pid: int) -> float:
 
     Source: clock_getcpuclockid(3), as Linux makes the clock's number from the pid.
     """
+    if sys.platform == "win32":
+        raise CannotMeasure("the clock of another process can't be read on Windows")
     return time.clock_gettime((~pid << 3) | 2)

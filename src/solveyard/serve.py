@@ -18,7 +18,7 @@ from aiohttp import web
 from solveyard import __version__
 from solveyard.backends.agents import Agents
 from solveyard.backends.local_agent import LocalAgent
-from solveyard.doors import rest
+from solveyard.doors import peer, rest
 from solveyard.manager import Manager
 from solveyard.model.jobs import Limits
 from solveyard.model.messages import SetLimits
@@ -112,7 +112,7 @@ async def opened(folder: Path, options: ServeOptions) -> AsyncIterator[Running]:
             if options.max_concurrent is not None:
                 limits = Limits(max_concurrent=options.max_concurrent)
                 await manager.request(SetLimits(limits=limits, by=_me()))
-            door = _Door(manager, runtime, stop)
+            door = _Door(manager, runtime, token, stop)
             await door.open()
 
             def announce() -> None:
@@ -145,11 +145,14 @@ def _nothing() -> None:
 class _Door:
     """REST on the store's private socket: whoever may open it owns the store."""
 
-    def __init__(self, manager: Manager, runtime: Path, stop: Callable[[str], None]) -> None:
+    def __init__(
+        self, manager: Manager, runtime: Path, token: str, stop: Callable[[str], None]
+    ) -> None:
         self.requests = 0
         self._runtime = runtime
         app = rest.application(manager, stop=stop)
-        app.middlewares.append(self._count)
+        keeper = peer.own_user_only if unix_sockets() else peer.with_token(token, _me())
+        app.middlewares.extend([self._count, keeper])
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
         self.url = ""
 
@@ -178,8 +181,12 @@ class _Door:
         return await handler(request)
 
 
+def unix_sockets() -> bool:
+    return sys.platform != "win32"
+
+
 def _address(runtime: Path, name: str) -> str:
-    if sys.platform != "win32":
+    if unix_sockets():
         return f"unix:{runtime / name}"
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -230,10 +237,10 @@ async def _stop_when_idle(
 
 
 def _me() -> str:
-    """The account that the manager runs under."""
+    """The account that the manager runs under; empty where it has no name."""
     import getpass
 
     try:
         return getpass.getuser()
     except (KeyError, OSError):
-        return str(os.getuid()) if sys.platform != "win32" else ""
+        return ""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
 from solveyard.cli import demo_sweep, sweep_report
 from solveyard.model.jobs import JobSpec, Reason
 from solveyard.registry import solver
@@ -145,9 +146,7 @@ def test_every_dipole_of_the_demo_resonates_where_hallens_equation_says(
     engine: str, tmp_path: Path
 ) -> None:
     solved = []
-    for length, spec in zip(
-        demo_sweep.LENGTHS, demo_sweep.demo_specs(engine=engine), strict=True
-    ):
+    for length, spec in zip(demo_sweep.LENGTHS, demo_sweep.demo_specs(engine=engine), strict=True):
         found, theory = resonance_of(solve(spec, tmp_path)), resonance_by_theory(length, 0.001)
         assert found.frequency == pytest.approx(theory.frequency, rel=0.01)
         assert found.resistance == pytest.approx(theory.resistance, abs=2.0)

@@ -27,7 +27,10 @@ def cancel(
     ] = "",
     as_json: Json = False,
 ) -> int:
-    """End jobs, waiting or running. `all`: those that have not ended."""
+    """End jobs, waiting or running.
+
+    `all`: those that have not ended.
+    """
     patience = units.seconds(grace) if grace else None
 
     def act(client: Client, job: JobRecord) -> JobRecord:
@@ -37,17 +40,26 @@ def cancel(
 
 
 def hold(context: typer.Context, selector: Selectors, as_json: Json = False) -> int:
-    """Keep waiting jobs from starting. `all`: those that wait."""
+    """Keep waiting jobs from starting.
+
+    `all`: those that wait.
+    """
     return _each(context, selector, {JobState.QUEUED}, lambda c, j: c.hold(j.number), as_json)
 
 
 def release(context: typer.Context, selector: Selectors, as_json: Json = False) -> int:
-    """Let held jobs wait their turn again. `all`: those that are held."""
+    """Let held jobs wait their turn again.
+
+    `all`: those that are held.
+    """
     return _each(context, selector, {JobState.HELD}, lambda c, j: c.release(j.number), as_json)
 
 
 def retry(context: typer.Context, selector: Selectors, as_json: Json = False) -> int:
-    """Run ended jobs again, as new attempts. `all`: those that failed or were cancelled."""
+    """Run ended jobs again.
+
+    Each is a new attempt beside the old. `all`: those that failed or were cancelled.
+    """
     return _each(context, selector, UNSUCCESSFUL, lambda c, j: c.retry(j.number), as_json)
 
 
@@ -57,7 +69,10 @@ def priority(
     number: Annotated[int, typer.Argument(metavar="N", help="Larger goes first.")],
     as_json: Json = False,
 ) -> int:
-    """Change the priority of jobs that wait. `all`: those that have not ended."""
+    """Change the priority of jobs.
+
+    `all`: those that have not ended.
+    """
     return _each(
         context, [selector], UNFINISHED, lambda c, j: c.set_priority(j.number, number), as_json
     )
@@ -70,7 +85,10 @@ def rm(
     yes: Yes = False,
     as_json: Json = False,
 ) -> int:
-    """Forget jobs that have ended; their names are free again. `all`: those that have ended."""
+    """Forget jobs that have ended.
+
+    Their names are free again. `all`: those that have ended.
+    """
 
     def act(client: Client, job: JobRecord) -> None:
         client.remove(job.number, files=files)
@@ -84,7 +102,10 @@ def wait(
     timeout: Annotated[str, typer.Option(help="At most: 90, 15m, 2h.")] = "",
     as_json: Json = False,
 ) -> int:
-    """Wait until jobs have ended. Exits with 0 if all succeeded, 1 if not, 5 if time is over."""
+    """Wait until jobs have ended.
+
+    Exits with 0 if all succeeded, 1 if not, 5 if the time is over. `all`: every job.
+    """
     patience = units.seconds(timeout) if timeout else None
     with here(context).client() as client:
         chosen = selectors.select(client, selector)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from solveyard import __version__
 from solveyard.cli import acting, exits, looking, serving, submitting, talk
 from solveyard.cli.here import Here
 from solveyard.model.errors import SolveyardError
@@ -44,6 +45,12 @@ for command, settings in (
     app.command(epilog=exits.HELP, context_settings=settings)(command)
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        talk.answer(f"solveyard {__version__}")
+        raise typer.Exit
+
+
 @app.callback(epilog=exits.HELP)
 def begin(
     context: typer.Context,
@@ -53,7 +60,10 @@ def begin(
             metavar="DIR", help="The store; else $SOLVEYARD_HOME, else the platform's data folder."
         ),
     ] = None,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_version, help="Print the version."),
+    ] = False,
 ) -> None:
     """A job manager for simulations. `solveyard COMMAND --help` says more."""
     context.obj = Here(store)

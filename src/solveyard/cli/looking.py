@@ -36,7 +36,10 @@ def ps(
     limit: Annotated[int, typer.Option(min=0, help="At most; 0: no limit.")] = 0,
     as_json: Json = False,
 ) -> int:
-    """List the jobs that have not ended, newest first; with --all, every job."""
+    """List jobs, newest first.
+
+    Those that have not ended; with --all, --name or --state, others, too.
+    """
     asked = _states(state or [])
     states = asked or (() if every or name else UNFINISHED)
     with here(context).reading() as source:
@@ -58,7 +61,10 @@ def ps(
 
 
 def show(context: typer.Context, selector: Selectors, as_json: Json = False) -> int:
-    """Everything about jobs: why they wait, how they ended, what to do next."""
+    """Tell everything about jobs.
+
+    Why they wait, how they ended, how that is known, what to do next.
+    """
     place = here(context)
     with place.reading() as source:
         chosen = _selected(source, selector)
@@ -82,7 +88,7 @@ def logs(
     attempt: Annotated[int | None, typer.Option(min=1, help="An earlier attempt's.")] = None,
     as_json: Json = False,
 ) -> int:
-    """A job's output."""
+    """Print a job's output."""
     stream = "stderr" if errors else "stdout"
     with here(context).reading() as source:
         job = _one(source, selector)
@@ -108,7 +114,7 @@ def files(
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """The files in a job's folder, or one file's content."""
+    """List a job's files, or print one."""
     if save is not None and not path:
         raise InvalidRequest("--output needs the path of the file to save")
     with here(context).reading() as source:

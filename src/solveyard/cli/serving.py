@@ -35,7 +35,10 @@ def serve(
     ] = "",
     as_json: Json = False,
 ) -> int:
-    """Run the manager of the store, in the foreground, until Ctrl-C or `solveyard stop`."""
+    """Run the manager in the foreground.
+
+    Until Ctrl-C, SIGTERM or `solveyard stop`.
+    """
     if on_stop not in {"leave", "drain"}:
         raise InvalidRequest(f"--on-stop is leave or drain, not {on_stop!r}")
     import logging
@@ -80,9 +83,10 @@ def stop(
     timeout: Annotated[str, typer.Option(help="How long to wait for it.")] = STOP_TIME,
     as_json: Json = False,
 ) -> int:
-    """Stop the manager, and wait until it has gone. Exits with 3 where none runs.
+    """Stop the manager.
 
-    Without an option running jobs are treated as `serve --on-stop` said: left, by default.
+    Waits until it has gone; exits with 3 where none runs. Without an option running jobs are
+    treated as `serve --on-stop` said: left, by default.
     """
     chosen = [word for word, given in (("drain", drain), ("leave", leave), ("now", now)) if given]
     if len(chosen) > 1:
@@ -118,7 +122,10 @@ def stopped(place: Here, how: str | None, patience: float) -> dict[str, Any]:
 
 
 def doctor(context: typer.Context, as_json: Json = False) -> int:
-    """Check this machine, the store and its manager; exits with 1 where something fails."""
+    """Check machine, store and manager.
+
+    Exits with 1 where something fails.
+    """
     from solveyard.cli import checks
 
     found = checks.all_of(here(context))
@@ -140,7 +147,10 @@ def demo(
     ] = Path("demo-results"),
     as_json: Json = False,
 ) -> int:
-    """Solve a dipole sweep by the NEC2 method of moments: 11 lengths, plotted."""
+    """Solve a sweep of dipoles and plot it.
+
+    11 lengths from 0.40 m to 0.60 m by the NEC2 method of moments, in a store of its own.
+    """
     from solveyard.cli import sweep
 
     return sweep.demo(folder.absolute(), keep=keep, as_json=as_json)

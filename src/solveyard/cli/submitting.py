@@ -22,7 +22,9 @@ Cores = Annotated[int, typer.Option("--cores", "-c", help="Processor cores it us
 Memory = Annotated[str, typer.Option(help="Memory it needs: 512M, 4G.")]
 TimeLimit = Annotated[str, typer.Option(help="It is ended after: 90, 15m, 2h, 1:30:00.")]
 Hold = Annotated[bool, typer.Option("--hold", help="It waits until released.")]
-Tags = Annotated[list[str] | None, typer.Option("--tag", help="A label; may be repeated.")]
+Tags = Annotated[
+    list[str] | None, typer.Option("--tag", metavar="LABEL", help="A label; may be repeated.")
+]
 Env = Annotated[
     list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="Environment; repeatable.")
 ]
@@ -66,9 +68,10 @@ def submit(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it has ended.")] = False,
     as_json: Json = False,
 ) -> int:
-    """Submit a command, a solver's job, or a file of jobs; prints each job's id.
+    """Submit a command or a file of jobs.
 
-    Starts a manager in the background where none runs.
+    Or a solver's job, with --solver. Prints the id of each. Starts a manager in the background
+    where none runs.
     """
     chosen = [bool(argv), bool(solver), bool(source)].count(True)
     if chosen != 1:
@@ -127,9 +130,9 @@ def run(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     note: Note = "",
     as_json: Json = False,
 ) -> int:
-    """Submit a command, show its output as it comes, and wait for its end.
+    """Submit a command and watch it.
 
-    Ctrl-C stops watching; the job goes on.
+    Shows its output as it comes, until it has ended. Ctrl-C stops watching; the job goes on.
     """
     if not argv:
         raise InvalidRequest("say what to run: solveyard run -- COMMAND")

@@ -10,7 +10,6 @@ from solveyard.cli import acting, background, demo_sweep, sweep_report, talk, un
 from solveyard.cli.here import Here
 from solveyard.client import find
 from solveyard.client.sync import Client
-from solveyard.model.errors import ManagerUnavailable
 from solveyard.model.jobs import JobState
 from solveyard.model.records import JobRecord
 from solveyard.solvers import touchstone
@@ -66,10 +65,7 @@ def _manager(place: Here, *, keep: bool) -> Iterator[find.Address]:
 
     child = None if place.runs() else background.start(place.folder)
     try:
-        where = find.manager(place.folder)
-        if where is None:
-            raise ManagerUnavailable(f"the manager on {place.folder} has just stopped")
-        yield where
+        yield find.running(place.folder)
     except BaseException:
         keep = False
         raise

@@ -200,11 +200,7 @@ class AsyncClient:
             return Reply(response.status, headers, await response.read())
 
     def _opened(self) -> aiohttp.ClientSession:
-        where = self._where if isinstance(self._where, Address) else find.manager(self._where)
-        if where is None:
-            raise ManagerUnavailable(
-                f"no manager runs on the store {self._where} (start one: solveyard serve)"
-            )
+        where = self._where if isinstance(self._where, Address) else find.running(self._where)
         connector = (
             # A connection that was closed meanwhile must not be mistaken for a lost answer.
             aiohttp.UnixConnector(where.socket, force_close=True)

@@ -57,6 +57,16 @@ def manager(folder: Path) -> Address | None:
         raise ManagerUnavailable(f"cannot read {path}: {error}") from error
 
 
+def running(folder: Path) -> Address:
+    """What the store's `manager.json` says. Raises ManagerUnavailable where there is none."""
+    found = manager(folder)
+    if found is None:
+        raise ManagerUnavailable(
+            f"no manager runs on the store {folder} (start one: solveyard serve)"
+        )
+    return found
+
+
 def gone(where: Address) -> bool:
     """Is the manager's process known to be dead? False: it may live."""
     if where.pid is None or sys.platform == "win32":

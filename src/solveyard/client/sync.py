@@ -230,14 +230,7 @@ class Client:
                 return wire
 
     def _address(self) -> Address:
-        if isinstance(self._where, Address):
-            return self._where
-        found = find.manager(self._where)
-        if found is None:
-            raise ManagerUnavailable(
-                f"no manager runs on the store {self._where} (start one: solveyard serve)"
-            )
-        return found
+        return self._where if isinstance(self._where, Address) else find.running(self._where)
 
 
 class _UnixConnection(http.client.HTTPConnection):

@@ -308,9 +308,10 @@ class Engine:
             if job.cancel_requested:
                 told = never_started(Reason.CANCELLED, "cancelled before it started")
                 self._end(job, told, now, "")
-            elif self.draining or self.scheduler.recalls(attempt.id):
+            elif self.draining or not self.scheduler.may_launch_again(attempt):
                 self._record(JobRecalled(job=job.id, at=now))
             else:
+                self.scheduler.heard(attempt.id)
                 self._actions.append(self.scheduler.launch(job))
             return
         if not same_ledger:
@@ -465,6 +466,7 @@ class Engine:
         if found is None or not found[1].live:
             return None
         job = found[0]
+        self.scheduler.heard(attempt_id)
         if job.stale_since is not None:
             self._record(JobConfirmed(job=job.id, at=now))
         return self.jobs[job.id]

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from solveyard.core.inventory import Inventory
 from solveyard.core.slots import AHEAD, PATIENCE, Member, Pace, Seat, Slot, may_follow
 from solveyard.core.waiting import Deadlines, Parking, Queue, urgency
-from solveyard.model.jobs import AttemptId, Job, JobId, JobState, Limits, Placement
+from solveyard.model.jobs import Attempt, AttemptId, Job, JobId, JobState, Limits, Placement
 from solveyard.model.messages import AgentJoined, Launch, Recall, SpawnerJoined, SpawnerLeft
 
 #: A spawner that has been away so long makes its jobs stale; s.
@@ -30,7 +30,8 @@ class Scheduler:
         self._keys: dict[str, JobId] = {}  #: exclusive key to the job that holds it
         self._slots: dict[int, Slot] = {}
         self._seats: dict[tuple[str, int], Seat] = {}
-        self._recalled: set[AttemptId] = set()
+        self._recalled: set[AttemptId] = set()  #: asked back, without an answer yet
+        self._unsure: set[AttemptId] = set()  #: asked for, since their spawner has joined
 
     # What changes
 
@@ -80,6 +81,7 @@ class Scheduler:
         self._seats[key] = Seat(joined.boot_id, joined.ledger, connected=True)
         attempts = tuple(member.attempt for slot in self._at(*key) for member in slot.members)
         self._recalled.difference_update(attempts)  # a recall may be lost with its connection
+        self._unsure.update(attempts)
         return attempts
 
     def spawner_left(self, left: SpawnerLeft, now: float) -> None:
@@ -127,9 +129,17 @@ class Scheduler:
             brief=self.pace.brief(job.spec) is not None,
         )
 
-    def recalls(self, attempt: AttemptId) -> bool:
-        """Was it asked back, without an answer yet?"""
-        return attempt in self._recalled
+    def heard(self, attempt: AttemptId) -> None:
+        """Its spawner knows it."""
+        self._unsure.discard(attempt)
+
+    def may_launch_again(self, attempt: Attempt) -> bool:
+        """Its spawner, asked, has never seen it: could it be sent once more as it is?
+
+        Not where others share its slot: they may have gone on without it.
+        """
+        slot = self._slots[attempt.placement.slot]
+        return len(slot.members) == 1 and attempt.id not in self._recalled
 
     def holding(self) -> list[Job]:
         """The jobs that hold an allocation, and those that wait in a slot for one."""
@@ -280,7 +290,11 @@ class Scheduler:
 
     def _leads(self, slot: Slot, job: Job) -> bool:
         seat = self._seats.get((slot.placement.machine, slot.placement.spawner))
-        tail = self._jobs[slot.members[-1].job]
+        last = slot.members[-1]
+        tail = self._jobs[last.job]
+        leaving = last.attempt in self._recalled or tail.cancel_requested
+        if len(slot.members) > 1 and (leaving or last.attempt in self._unsure):
+            return False  # who follows one that the spawner doesn't have starts at once
         return (
             seat is not None
             and seat.connected
@@ -308,6 +322,7 @@ class Scheduler:
         slot = self._slots[placement.slot]
         slot.discard(attempt)
         self._recalled.discard(attempt)
+        self._unsure.discard(attempt)
         if not slot.members:
             del self._slots[placement.slot]
             self.inventory.give(placement.machine, placement.allocation)

@@ -3,8 +3,11 @@
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from solveyard.manager import Manager
+
+__all__ = ["BY", "MANAGER", "STOP", "Handler", "Middleware", "by"]
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MANAGER = web.AppKey("manager", Manager)

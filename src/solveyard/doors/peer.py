@@ -1,32 +1,16 @@
 """Who is at the other end of the private socket: the kernel says, no token is needed."""
 
 import os
-import socket
-import struct
+import secrets
 import sys
 
 from aiohttp import web
 
 from solveyard.doors import encoding
-from solveyard.doors.keys import BY, Handler
+from solveyard.doors.keys import BY, Handler, Middleware
+from solveyard.wire.peers import peer_uid
 
 ROOT = 0
-
-
-def peer_uid(connection: socket.socket) -> int | None:
-    """The user id of the process that connected; None where the kernel doesn't tell.
-
-    Source: unix(7), SO_PEERCRED; unix(4) of the BSDs and macOS, LOCAL_PEERCRED.
-    """
-    if sys.platform == "linux":
-        size = struct.calcsize("3i")
-        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-        return int(struct.unpack("3i", credentials)[1])
-    if sys.platform == "darwin" or sys.platform.startswith("freebsd"):
-        local, local_peercred = 0, 1
-        credentials = connection.getsockopt(local, local_peercred, struct.calcsize("2I"))
-        return int(struct.unpack("2I", credentials)[1])
-    return None
 
 
 def account(uid: int) -> str:
@@ -48,14 +32,30 @@ async def own_user_only(request: web.Request, handler: Handler) -> web.StreamRes
     connection = transport.get_extra_info("socket") if transport is not None else None
     if sys.platform == "win32" or connection is None:
         return _refusal("the caller's account is not known")
-    # asyncio hands out a wrapper, whose getsockopt is the socket's own.
-    uid = peer_uid(connection) if connection.family == socket.AF_UNIX else None
+    uid = peer_uid(connection)  # asyncio's wrapper of it, which knows as much
     if uid is None:
         return _refusal("the caller's account is not known")
     if uid not in {os.getuid(), ROOT}:
         return _refusal(f"this manager belongs to {account(os.getuid())}, not to {account(uid)}")
     request[BY] = account(uid)
     return await handler(request)
+
+
+def with_token(token: str, owner: str) -> Middleware:
+    """Let in who has the token that `manager.json` (0600) tells; others get 401.
+
+    For a private door where there are no Unix sockets.
+    """
+
+    @web.middleware
+    async def token_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if not secrets.compare_digest(given.encode(), token.encode()):
+            return _refusal("the token is missing or not this manager's")
+        request[BY] = owner
+        return await handler(request)
+
+    return token_only
 
 
 def _refusal(why: str) -> web.Response:

@@ -1,5 +1,6 @@
 """Frames: what goes in comes out; nothing else does harm."""
 
+import itertools
 import struct
 from typing import Any
 
@@ -27,7 +28,7 @@ def test_messages_arrive_in_order_in_whatever_pieces(
     edges = sorted({0, len(data), *[cut for cut in cuts if cut < len(data)]})
     decoder = Decoder()
     found: list[Message] = []
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in itertools.pairwise(edges):
         found += decoder.feed(data[begin:end])
     assert found == messages
     assert decoder.pending == 0

@@ -125,9 +125,8 @@ class Linux(Platform):
             try:
                 self._cgroups.leave()
             except OSError as error:  # whoever ends the command would end us: let another go on
-                raise SystemExit(
-                    "cannot leave a command's control group: {}".format(error)
-                ) from error
+                why = "cannot leave a command's control group: {}".format(error)
+                raise SystemExit(why) from error
 
     def _remove(self, folder: str) -> None:
         if folder and self._cgroups is not None:
