@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from solveyard.clock import Clock
 from solveyard.core.engine import Engine
 from solveyard.core.slots import Pace
-from solveyard.model.errors import InvalidRequest, StoreError
+from solveyard.model.errors import InternalFault, InvalidRequest, StoreError
 from solveyard.model.jobs import Counter, Job, JobId, Record, Removed
 from solveyard.model.messages import (
     Action,
@@ -47,7 +47,7 @@ class Turns:
         committed: Callable[[Sequence[AnyEvent], Sequence[Action]], None],
     ) -> None:
         self.jobs: dict[JobId, Job] = {}  #: as they are on disk
-        self.blocked: StoreError | None = None  #: why nothing can be decided now
+        self.blocked: StoreError | InternalFault | None = None  #: why nothing can be decided now
         self.written = False  #: something was committed since this was last reset
         self._store = store
         self._machines = machines
@@ -109,6 +109,13 @@ class Turns:
                 if answer is not None and not answer.done():
                     answer.set_exception(refusal)
                 continue
+            except Exception as fault:
+                log.exception("the engine failed", extra={"request": repr(message)})
+                failed = InternalFault(f"solveyard failed at this: {fault!r} (please report it)")
+                self._refuse([(message, answer)], failed)
+                rest = [entry for entry in group if entry[0] is not message]
+                await self._begin_anew(failed, rest)
+                return
             events += step.events
             actions += step.actions
             self._wake = step.wake
@@ -118,7 +125,13 @@ class Turns:
             try:
                 await self._commit(events)
             except StoreError as error:
-                await self._wait_for_store(error, group)
+                await self._begin_anew(error, group)
+                return
+            except Exception as fault:
+                log.exception("a turn could not be written", extra={"events": repr(events)[:2000]})
+                unwritten = InternalFault(f"solveyard could not write this: {fault!r}")
+                self._refuse(group, unwritten)
+                await self._begin_anew(unwritten, [])  # the spawners say again what they had said
                 return
         for answer, ids in answers:
             if not answer.done():
@@ -149,20 +162,20 @@ class Turns:
     async def _write(self, events: Sequence[AnyEvent], records: Sequence[Record]) -> None:
         await self._writer.call(lambda: self._store.commit(events, records))
 
-    async def _wait_for_store(
-        self, error: StoreError, group: Sequence[tuple[Message, Answer | None]]
+    async def _begin_anew(
+        self, error: StoreError | InternalFault, group: Sequence[tuple[Message, Answer | None]]
     ) -> None:
-        """Refuse what was asked, keep what was reported, and begin anew from what is on disk."""
-        log.error("the store can't be written", extra={"error": str(error)})
+        """Refuse what was asked, keep what was reported, and start from what is on disk."""
+        log.error("nothing of this turn was kept", extra={"error": str(error)})
         self.blocked = error
         kept = [message for message, _ in group if not isinstance(message, Request)]
         self._refuse(group, error)
         while self.blocked is not None:
-            self._refuse(self._inbox, error)
+            self._refuse(self._inbox, self.blocked)
             await asyncio.sleep(STORE_RETRY)
+            draining = self.engine.draining
             try:
                 await self._write([], [self._counter])
-                draining = self.engine.draining
                 self.engine = await self._writer.call(self._load)
             except StoreError as again:
                 self.blocked = again
@@ -174,7 +187,7 @@ class Turns:
         self._inbox.clear()
         self._inbox.extend((message, None) for message in [*self._machines(), *kept, *reported])
         self._inbox.extend(requested)
-        log.warning("the store can be written again")
+        log.warning("going on from what is on disk")
 
     def _load(self) -> Engine:
         state = self._store.load()
@@ -186,7 +199,7 @@ class Turns:
     @staticmethod
     def _refuse(
         entries: Sequence[tuple[Message, Answer | None]] | deque[tuple[Message, Answer | None]],
-        error: StoreError,
+        error: StoreError | InternalFault,
     ) -> None:
         for message, answer in entries:
             if isinstance(message, Request) and answer is not None and not answer.done():

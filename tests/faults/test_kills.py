@@ -6,12 +6,10 @@ import signal
 import threading
 from pathlib import Path
 
-import pytest
-
-from solveyard.model.jobs import JobSpec
-from solveyard.model.errors import ManagerUnavailable
-
 import msgspec
+
+from solveyard.model.errors import ManagerUnavailable
+from solveyard.model.jobs import JobSpec
 
 
 def job(folder: Path, code: int, seconds: float) -> JobSpec:

@@ -1,22 +1,16 @@
-"""A real spawner process: what it starts, what it says, what it remembers when it is killed."""
+"""A real spawner process: what it starts, and what it says."""
 
-import contextlib
 import itertools
-import json
-import os
-import random
 import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from solveyard.backends.bundle import build
-from solveyard.wire.frames import Decoder, encode
+from solveyard.wire.frames import Decoder
 
 Stage = Any  # tests/faults/conftest.py
 
@@ -236,32 +230,6 @@ def test_a_launch_that_is_repeated_starts_nothing(stage: Stage, platform: str) -
     assert (stage.work / "log").read_text() == "once\n"
 
 
-def test_an_end_is_told_again_until_it_is_acknowledged(stage: Stage, platform: str) -> None:
-    spawner = stage.spawner(platform)
-    end = stage.run("a", "true")
-    stage.manager.cut()
-    stage.manager.until(lambda: len(stage.manager.ends("a")) == 2, "the end after a cut")
-    spawner.kill()
-    stage.spawner(platform)
-    stage.manager.until(lambda: len(stage.manager.ends("a")) == 3, "the end after a kill")
-    assert stage.manager.ends("a") == [end] * 3
-    stage.manager.say({"t": "forget", "attempts": ["a"]}, {"t": "ask", "attempts": ["a"]})
-    stage.manager.settled()
-    stage.manager.cut()
-    stage.manager.settled()
-    assert len(stage.manager.ends("a")) == 3
-
-
-def test_a_manager_that_is_gone_for_a_while_loses_nothing(stage: Stage, platform: str) -> None:
-    stage.spawner(platform)
-    _block(stage, "a")
-    stage.manager.started("a")
-    stage.manager.vanish()
-    (stage.work / "go").touch()
-    stage.manager.listen()
-    assert stage.manager.end("a")["code"] == 0
-
-
 def test_limits_warn_then_end(stage: Stage, platform: str) -> None:
     stage.spawner(platform)
     program = (
@@ -295,177 +263,6 @@ def test_a_signal_reaches_the_commands_group(stage: Stage, platform: str) -> Non
     stage.manager.say({"t": "signal", "attempt": "a", "signal": "USR2"})
     stage.manager.end("a")
     assert stage.output("a") == "got\n"
-
-
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_no_command_starts_twice_however_often_the_spawner_is_killed(
-    stage: Stage, platform: str, seed: int
-) -> None:
-    chance = random.Random(seed)
-    names = [f"k{n}" for n in range(100)]
-    launches = [
-        stage.launch(name, "sh", "-c", f"echo {name} >> marks/{name}", brief=bool(i % 2),
-                     after=names[i - 1] if i % 4 else None)
-        for i, name in enumerate(names)
-    ]  # fmt: skip
-    (stage.work / "marks").mkdir()
-    spawner = stage.spawner(platform)
-    manager = stage.manager
-    for _ in range(5):
-        manager.say(*[launch for launch in launches if not manager.ends(launch["attempt"])])
-        goal = len(manager.told) + chance.randrange(1, 40)
-        done = lambda goal=goal: len(manager.told) >= goal or all(map(manager.ends, names))  # noqa: E731
-        manager.until(done, "some ends")
-        spawner.kill()
-        spawner.wait()
-        manager.cut()
-        spawner = stage.spawner(platform)
-        manager.spawner()
-    manager.say(*[launch for launch in launches if not manager.ends(launch["attempt"])])
-    for name in names:
-        end = manager.end(name)
-        mark = stage.work / "marks" / name
-        times = len(mark.read_text().splitlines()) if mark.exists() else 0
-        assert times <= 1, f"{name} started {times} times"
-        assert times == 1 or end["lost"], end
-        kinds = {(m["code"], m["lost"]) for m in manager.ends(name)}
-        assert len(kinds) == 1, f"two different ends: {kinds}"
-
-
-def test_a_new_spawner_watches_what_the_dead_one_started(stage: Stage, platform: str) -> None:
-    spawner = stage.spawner(platform)
-    _block(stage, "a")
-    pid = stage.manager.started("a")
-    spawner.kill()
-    spawner.wait()
-    stage.manager.cut()
-    stage.spawner(platform)
-    stage.manager.told.clear()
-    stage.manager.say({"t": "ask", "attempts": ["a"]})
-    assert stage.manager.started("a") == pid
-    (stage.work / "go").touch()
-    end = stage.manager.end("a")
-    assert end["code"] is None
-    assert "spawner 0" in end["lost"]
-    assert end["pid"] == pid
-
-
-def test_a_new_spawner_keeps_limits_and_kills(stage: Stage, platform: str) -> None:
-    spawner = stage.spawner(platform)
-    _block(stage, "a", limit=2.0)
-    _block(stage, "b")
-    pids = [stage.manager.started("a"), stage.manager.started("b")]
-    spawner.kill()
-    spawner.wait()
-    stage.manager.cut()
-    stage.spawner(platform)
-    stage.manager.say({"t": "kill", "attempt": "b", "grace": 5.0, "because": "cancelled"})
-    assert stage.manager.end("b")["ended_by"] == "cancelled"
-    assert stage.manager.end("a")["ended_by"] == "time_limit"
-    assert not [pid for pid in pids if _alive(pid)]
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
-
-
-def _records(stage: Stage) -> list[tuple[str, dict[str, Any]]]:
-    lines = (stage.state / "ledger-0.log").read_text().splitlines()
-    return [(line[0], json.loads(line[2:])) for line in lines]
-
-
-def test_a_start_that_was_not_written_is_found_by_its_mark(stage: Stage, platform: str) -> None:
-    spawner = stage.spawner(platform)
-    _block(stage, "a", brief=True)
-    pid = stage.manager.started("a")
-    spawner.kill()
-    spawner.wait()
-    stage.manager.cut()
-    ledger = stage.state / "ledger-0.log"
-    kept = [line for line in ledger.read_text().splitlines() if not line.startswith("S")]
-    ledger.write_text("\n".join(kept) + "\n")
-    stage.spawner(platform)
-    stage.manager.told.clear()
-    stage.manager.say({"t": "ask", "attempts": ["a"]})
-    assert stage.manager.started("a") == pid
-    (stage.work / "go").touch()
-    assert stage.manager.end("a")["lost"]
-
-
-def test_a_start_that_never_happened_is_lost_and_not_tried_again(stage: Stage) -> None:
-    spawner = stage.spawner()
-    stage.run("a", "true")
-    spawner.kill()
-    spawner.wait()
-    stage.manager.cut()
-    ledger = stage.state / "ledger-0.log"
-    accepted = next(record for kind, record in _records(stage) if kind == "A")
-    accepted["attempt"] = "b"
-    with ledger.open("a") as file:
-        file.write(f"A {json.dumps(accepted)}\nS " + '{"attempt": "b", "pid"')  # cut
-    stage.spawner()
-    stage.manager.say(stage.launch("b", "touch", "again"))
-    assert "no process carries its mark" in stage.manager.end("b")["lost"]
-    stage.manager.settled()
-    assert not (stage.work / "again").exists()
-
-
-def test_after_a_reboot_what_ran_is_lost(stage: Stage, platform: str) -> None:
-    spawner = stage.spawner(platform, SOLVEYARD_BOOT_ID="one")
-    done = stage.run("done", "true")
-    _block(stage, "a")
-    pid = stage.manager.started("a")
-    spawner.kill()
-    spawner.wait()
-    stage.manager.cut()
-    stage.spawner(platform, SOLVEYARD_BOOT_ID="two")
-    assert stage.manager.end("a")["lost"] == "the machine rebooted while it ran"
-    assert stage.manager.spawner().hello["boot_id"] == "two"
-    assert _alive(pid)  # of another boot, this is somebody else's number
-    assert stage.manager.ends("done") == [done, done]
-    (stage.work / "go").touch()
-
-
-def test_a_full_disk_starts_nothing_and_loses_no_end(stage: Stage) -> None:
-    stage.state.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(stage.state)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("no tmpfs can be mounted here: the full ledger is not tested")
-    try:
-        stage.spawner()
-        _block(stage, "a")
-        stage.manager.started("a")
-        ballast = stage.state / "ballast"
-        _fill(ballast, 512)
-        ledger = stage.state / "ledger-0.log"
-        _fill(ledger, 1)  # its last page, too
-        stage.manager.say(stage.launch("b", "true"))
-        assert "ledger" in stage.manager.heard("blocked", "b")["why"]
-        (stage.work / "go").touch()
-        assert stage.manager.end("a")["code"] == 0
-        assert not (stage.work / "b.out").exists()
-        ballast.unlink()
-        assert stage.manager.end("b")["code"] == 0
-        ends = [record["attempt"] for kind, record in _lines(ledger) if kind == "E"]
-        assert ends == ["a", "b"]
-    finally:
-        stage.close()
-        subprocess.run(["umount", "-l", str(stage.state)], check=True)
-
-
-def _fill(path: Path, step: int) -> None:
-    """Append lines until the disk is full."""
-    with path.open("ab", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(b"\n" * step)
-
-
-def _lines(ledger: Path) -> list[tuple[str, dict[str, Any]]]:
-    lines = ledger.read_text().split("\n")
-    return [(line[0], json.loads(line[2:])) for line in lines if line]
 
 
 def test_a_spawner_leaves_when_asked_and_idle(stage: Stage, platform: str) -> None:
@@ -510,128 +307,6 @@ def test_a_refused_spawner_asks_again_and_keeps_its_ends(stage: Stage) -> None:
     stage.manager.until(lambda: stage.manager.ends("a") == [end, end], "the end")
 
 
-def _supervisor(stage: Stage, linger: float = 600) -> subprocess.Popen[bytes]:
-    return stage.agent("supervisor", "--spawners", "2", "--linger", str(linger))
-
-
-def test_a_supervisor_tells_its_machine_and_keeps_two_spawners(stage: Stage) -> None:
-    _supervisor(stage)
-    hello = stage.manager.supervisor().hello
-    assert hello["cores"] >= 1
-    assert hello["memory"] > 100
-    stage.manager.until(lambda: any(m["t"] == "sample" for m in stage.manager.told), "a sample")
-    for index in (0, 1):
-        victim = stage.manager.spawner(index).hello["pid"]
-        os.kill(victim, signal.SIGKILL)
-        stage.manager.until(lambda victim=victim: not _alive(victim), "its death")
-        stage.manager.until(
-            lambda victim=victim: victim not in [p.hello.get("pid") for p in stage.manager.peers],
-            "its end",
-        )
-        assert stage.manager.spawner(index).hello["pid"] != victim
-        assert stage.run("a", "true")["code"] == 0
-
-
-def test_a_new_supervisor_adopts_the_spawners_of_a_killed_one(stage: Stage) -> None:
-    first = _supervisor(stage)
-    pids = [stage.manager.spawner(index).hello["pid"] for index in (0, 1)]
-    first.kill()
-    first.wait()
-    second = _supervisor(stage)
-    stage.manager.until(
-        lambda: stage.manager.supervisor().hello["pid"] == second.pid, "the new supervisor"
-    )
-    assert _supervisor(stage).wait(30) == 0  # a third has no place
-    assert [stage.manager.spawner(index).hello["pid"] for index in (0, 1)] == pids
-    os.kill(pids[1], signal.SIGKILL)
-    stage.manager.until(
-        lambda: pids[1] not in [p.hello.get("pid") for p in stage.manager.peers], "its end"
-    )
-    assert stage.manager.spawner(1).hello["pid"] not in pids
-
-
-def test_an_agent_leaves_when_asked(stage: Stage) -> None:
-    supervisor = _supervisor(stage)
-    peers = [stage.manager.supervisor(), stage.manager.spawner(0), stage.manager.spawner(1)]
-    for peer in peers:
-        peer.link.sendall(encode([{"t": "leave"}]))
-    assert supervisor.wait(30) == 0
-
-
-def test_an_agent_without_manager_leaves_by_itself(stage: Stage) -> None:
-    supervisor = _supervisor(stage, linger=0.5)
-    pids = [stage.manager.spawner(index).hello["pid"] for index in (0, 1)]
-    stage.manager.vanish()
-    assert supervisor.wait(30) == 0
-    assert not [pid for pid in pids if _alive(pid)]
-
-
-def test_programs_are_probed_on_the_agents_path(stage: Stage) -> None:
-    _supervisor(stage)
-    ask = {"t": "probe", "programs": ["sh", "no-such-program"]}
-    stage.manager.supervisor().link.sendall(encode([ask]))
-    stage.manager.until(lambda: any(m["t"] == "probed" for m in stage.manager.told), "the answer")
-    told = next(m for m in stage.manager.told if m["t"] == "probed")["programs"]
-    assert told["no-such-program"] is None
-    assert told["sh"].endswith("/sh")
-
-
-def _older_pythons() -> list[str]:
-    """Pythons 3.8 to 3.10 of this machine, where pyenv or the system has them."""
-    places = [Path.home() / ".pyenv/versions", Path("/opt/python")]
-    found = [str(p) for place in places for p in sorted(place.glob("3.*/bin/python3"))]
-    return [p for p in [*found, "/usr/bin/python3.8", "/usr/bin/python3.9"] if _is_older(p)]
-
-
-def _is_older(python: str) -> bool:
-    ask = [python, "-c", "import sys; print((3, 8) <= sys.version_info[:2] < (3, 11))"]
-    try:
-        return subprocess.run(ask, capture_output=True, check=False).stdout == b"True\n"
-    except OSError:
-        return False
-
-
-@pytest.mark.parametrize("python", [sys.executable, *_older_pythons()])
-def test_the_agent_runs_as_one_file_under_this_and_older_pythons(
-    stage: Stage, platform: str, python: str
-) -> None:
-    bundle = build(stage.folder / "bundle")
-    assert build(stage.folder / "bundle") == bundle
-    arguments = ["--state", str(stage.state), "--address", stage.manager.address]
-    process = subprocess.Popen(
-        [
-            *(python, "-I", str(bundle), "supervisor", *arguments, "--machine", "here"),
-            *("--spawners", "1", "--platform", platform),
-        ]
-    )
-    stage.processes.append(process)
-    assert stage.run("a", "sh", "-c", "exit 4")["code"] == 4
-    stage.manager.say(stage.launch("b", "sh", "-c", "sleep 600 & wait", limit=0.2))
-    assert stage.manager.end("b")["ended_by"] == "time_limit"
-    victim = stage.manager.spawner().hello["pid"]
-    stage.manager.say({"t": "forget", "attempts": ["a", "b"]}, {"t": "leave"})
-    stage.manager.until(
-        lambda: victim not in [p.hello.get("pid") for p in stage.manager.peers], "its leaving"
-    )
-
-
-def test_older_pythons_are_found() -> None:
-    if not _older_pythons():
-        pytest.skip("no Python older than 3.11 here: the agent was not run under one")
-
-
-def test_a_clock_that_jumps_changes_no_duration(stage: Stage) -> None:
-    """Limits are kept by the monotonic clock; the ledger's moments are of the same kind."""
-    stage.spawner()
-    before = time.monotonic()
-    _block(stage, "a")
-    stage.manager.started("a")
-    record = next(record for kind, record in _records(stage) if kind == "S")
-    assert before <= record["began"] <= time.monotonic()
-    (stage.work / "go").touch()
-    stage.manager.end("a")
-
-
 def test_over_tcp_the_token_is_in_the_first_message(stage: Stage, platform: str) -> None:
     token = stage.folder / "token"
     token.write_text("secret\n")
@@ -668,11 +343,3 @@ def test_a_chain_keeps_its_order_when_two_of_it_are_taken_back(stage: Stage) -> 
     assert not stage.manager.ends("d")
     (stage.work / "go").touch()
     assert stage.manager.end("d")["code"] == 0
-
-
-def test_what_was_acknowledged_is_not_run_again(stage: Stage) -> None:
-    stage.spawner()
-    stage.run("a", "true")
-    stage.manager.say({"t": "forget", "attempts": ["a"]}, {"t": "ask", "attempts": ["a"]})
-    stage.manager.until(lambda: len(stage.manager.ends("a")) == 2, "an answer")
-    assert "acknowledged" in stage.manager.ends("a")[1]["lost"]

@@ -13,10 +13,11 @@ import zipfile
 from typing import Callable, List, Optional
 
 from solveyard.agent import locks, platform
+from solveyard.agent.identity import Identity
 from solveyard.agent.ledger import Ledger
 from solveyard.agent.loop import Loop
 from solveyard.agent.platform.base import Platform
-from solveyard.agent.spawner import Identity, Spawner
+from solveyard.agent.spawner import Spawner
 from solveyard.agent.supervisor import Supervisor
 from solveyard.agent.telemetry import Telemetry
 

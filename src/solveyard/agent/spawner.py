@@ -2,50 +2,24 @@
 
 from __future__ import annotations
 
-import collections
 import logging
-import os
-from typing import Callable, Deque, Dict, List, NamedTuple, Optional
+from typing import Callable, Dict, Optional, Set
 
-from solveyard import __version__
 from solveyard.agent import orders
-from solveyard.agent.connection import PROTOCOL, Connection, Owner
+from solveyard.agent.connection import Connection, Owner
+from solveyard.agent.identity import Identity
 from solveyard.agent.ledger import Ledger
 from solveyard.agent.loop import Loop, Timer
 from solveyard.agent.platform.base import Platform
 from solveyard.agent.recovery import recover
 from solveyard.agent.runs import Runs, ended
+from solveyard.agent.waiting import Waiting
 from solveyard.wire.frames import Message
 
 RETRY = 0.5  #: s between two tries to write a ledger that can't be written
 LAST_WORDS = 2.0  #: s for the manager to take what is left to say when the spawner leaves
 FORGOTTEN = "its end was reported and acknowledged before, and is no longer in the ledger"
 _log = logging.getLogger(__name__)
-
-
-class Identity(NamedTuple):
-    """How a process of an agent presents itself."""
-
-    machine: str
-    boot_id: str
-    start: str  #: its own start time
-    token: Callable[[], Optional[str]]
-
-    def hello(self, role: str) -> Message:
-        message: Message = {
-            "t": "hello",
-            "role": role,
-            "protocol": PROTOCOL,
-            "version": __version__,
-            "machine": self.machine,
-            "pid": os.getpid(),
-            "start": self.start,
-            "boot_id": self.boot_id,
-        }
-        token = self.token()
-        if token:
-            message["token"] = token
-        return message
 
 
 class Spawner(Owner):
@@ -67,10 +41,8 @@ class Spawner(Owner):
         self._index = index
         self._linger = linger
         self._leaving = False
-        self._waiting: Dict[str, orders.Launch] = {}  # not started, in order of arrival
-        self._followers: Dict[str, List[str]] = {}  # attempt -> who waits for its end
-        self._ready: Deque[str] = collections.deque()
-        self._blocked: List[str] = []
+        self._waiting = Waiting()
+        self._told: Set[str] = set()  # of whom the manager knows that they are blocked
         self._retry: Optional[Timer] = None
         self._farewell: Optional[Timer] = None
         self._runs = Runs(loop, platform, ledger, identity.boot_id, self._report)
@@ -142,16 +114,11 @@ class Spawner(Owner):
         except orders.Malformed as error:
             self._runs.never(attempt, launch_error=str(error))
             return
-        self._waiting[attempt] = launch
-        after = launch.after
-        if after is not None and (after in self._waiting or after in self._runs.running):
-            self._followers.setdefault(after, []).append(attempt)
-        else:
-            self._ready.append(attempt)
+        self._waiting.add(launch, self._runs.running)
 
     def _recall(self, message: Message) -> None:
         attempt = orders.text(message, "attempt")
-        if self._withdraw(attempt) or not self._answer(attempt):
+        if self._waiting.withdraw(attempt) or not self._answer(attempt):
             self._send({"t": "recalled", "attempt": attempt})
 
     def _kill(self, message: Message) -> None:
@@ -160,7 +127,7 @@ class Spawner(Owner):
         because = orders.text(message, "because")
         if attempt in self._runs.running:
             self._runs.kill(attempt, grace, because)
-        elif self._withdraw(attempt):
+        elif self._waiting.withdraw(attempt):
             self._runs.never(attempt, ended_by=because)
         elif not self._answer(attempt):
             self._send({"t": "missing", "attempt": attempt})
@@ -175,7 +142,7 @@ class Spawner(Owner):
         if attempt in self._runs.running:
             self._runs.limit(attempt, limit)
         elif attempt in self._waiting:
-            self._waiting[attempt] = self._waiting[attempt]._replace(limit=limit)
+            self._waiting.limit(attempt, limit)
 
     def _forget(self, message: Message) -> None:
         for attempt in orders.texts(message, "attempts"):
@@ -207,7 +174,7 @@ class Spawner(Owner):
             self._connection.unsend(superfluous)
         self._send(message)
         if message["t"] == "ended":
-            self._ready.extend(self._followers.pop(message["attempt"], ()))
+            self._waiting.ended(message["attempt"])
 
     def _answer(self, attempt: str) -> bool:
         """Say again what an attempt that was once started did last; False: it never was."""
@@ -223,28 +190,12 @@ class Spawner(Owner):
             return True
         return entry is not None
 
-    def _withdraw(self, attempt: str) -> bool:
-        """Take back an attempt that waits; who waited for it waits for whom it waited for."""
-        launch = self._waiting.pop(attempt, None)
-        if launch is None:
-            return False
-        followers = self._followers.pop(attempt, [])
-        for follower in followers:
-            self._waiting[follower] = self._waiting[follower]._replace(after=launch.after)
-        line = self._followers.get(launch.after) if launch.after is not None else None
-        if line is not None and attempt in line:
-            at = line.index(attempt)
-            line[at : at + 1] = followers
-        else:
-            self._ready.extend(followers)
-        return True
-
     def _turn(self) -> None:
         """Once for each turn of the loop: start what is ready, write, leave."""
-        while self._ready:
-            launch = self._waiting.pop(self._ready.popleft(), None)
-            if launch is not None:
-                self._begin(launch)
+        launch = self._waiting.next()
+        while launch is not None:
+            self._begin(launch)
+            launch = self._waiting.next()
         if not self._ledger.flush():
             self._try_later()
         if self._leaving and self._idle:
@@ -254,12 +205,14 @@ class Spawner(Owner):
         try:
             self._runs.begin(launch)
         except OSError as error:
-            self._waiting[launch.attempt] = launch
-            why = "the agent's ledger can't be written: {}".format(error)
-            if launch.attempt not in self._blocked:
-                self._blocked.append(launch.attempt)
+            self._waiting.block(launch)
+            if launch.attempt not in self._told:
+                self._told.add(launch.attempt)
+                why = "the agent's ledger can't be written: {}".format(error)
                 self._send({"t": "blocked", "attempt": launch.attempt, "why": why})
             self._try_later()
+        else:
+            self._told.clear()
 
     def _try_later(self) -> None:
         if self._retry is None:
@@ -267,8 +220,7 @@ class Spawner(Owner):
 
     def _unblock(self) -> None:
         self._retry = None
-        self._ready.extend(self._blocked)
-        self._blocked.clear()
+        self._waiting.unblock()
 
     def _go(self) -> None:
         """Leave, once the manager has heard everything or had its time to."""

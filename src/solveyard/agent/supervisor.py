@@ -13,8 +13,8 @@ from typing import Any, Callable, Dict, List, Optional
 
 from solveyard.agent import locks, orders
 from solveyard.agent.connection import Connection, Owner
+from solveyard.agent.identity import Identity
 from solveyard.agent.loop import Loop
-from solveyard.agent.spawner import Identity
 from solveyard.agent.telemetry import Telemetry, probe
 from solveyard.wire.frames import Message
 

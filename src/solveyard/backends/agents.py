@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
+import msgspec
 from msgspec.structs import replace
 
 from solveyard import __version__
@@ -47,13 +48,10 @@ _HELLO_TIMEOUT = 10.0
 class Link:
     """One connection: an agent's, or one of its spawners'."""
 
-    def __init__(self, hello: frames.Message, writer: asyncio.StreamWriter) -> None:
-        self.role: str = str(hello["role"])
-        self.machine = str(hello["machine"])
-        self.boot_id = str(hello["boot_id"])
-        self.pid = int(hello["pid"])
-        self.index = int(hello.get("index", -1))
-        self.ledger = str(hello.get("ledger", ""))
+    def __init__(self, hello: translation.Hello, writer: asyncio.StreamWriter) -> None:
+        self.hello = hello
+        self.machine = hello.machine
+        self.pid = hello.pid
         self.heard = asyncio.get_running_loop().time()
         self._writer = writer
 
@@ -120,12 +118,16 @@ class Agents:
     async def leave(self, seconds: float = 3.0) -> None:
         """Tell all agents that this manager goes: they leave once nothing runs there."""
         self._closing = True
-        links = [*self._spawners.values(), *self._agents.values()]
-        for link in links:
+        for link in reversed(self.links):
             link.send([{"t": "leave"}])
         await self._until(lambda: not self._agents and not self._spawners, seconds)
         if self._local is not None:
             self._local.disown()
+
+    @property
+    def links(self) -> list[Link]:
+        """All connections: agents' and spawners'."""
+        return [*self._agents.values(), *self._spawners.values()]
 
     @property
     def agent_pid(self) -> int | None:
@@ -253,7 +255,7 @@ class Agents:
         while True:
             await asyncio.sleep(PING)
             now = asyncio.get_running_loop().time()
-            for link in [*self._agents.values(), *self._spawners.values()]:
+            for link in self.links:
                 if now - link.heard > SILENCE:
                     log.warning("connection cut: silent", extra={"pid": link.pid})
                     link.cut()
@@ -281,68 +283,66 @@ class Agents:
                 link.heard = asyncio.get_running_loop().time()
                 for message in decoder.feed(chunk):
                     self._take(link, message)
-        except (OSError, TimeoutError, frames.WireError, KeyError, TypeError, ValueError) as error:
+        except (OSError, TimeoutError, frames.WireError, msgspec.ValidationError) as error:
             log.warning("connection of an agent ended", extra={"error": repr(error)})
         finally:
             writer.close()
             if link is not None:
                 self._left(link)
 
-    def _welcome(self, hello: frames.Message, writer: asyncio.StreamWriter) -> Link | None:
-        refusal = self._refusal(hello, writer)
+    def _welcome(self, first: frames.Message, writer: asyncio.StreamWriter) -> Link | None:
+        try:
+            hello = translation.hello(first)
+            refusal = self._refusal(hello, writer)
+        except msgspec.ValidationError as error:
+            refusal = f"the first message must be a hello: {error}"
         if refusal:
             writer.write(frames.encode([{"t": "refused", "why": refusal}]))
             return None
         link = Link(hello, writer)
         link.send([{"t": "welcome", "protocol": 1, "store": self._uuid, "version": __version__}])
-        if link.role == "agent":
-            self._expected[link.machine] = int(hello.get("spawners", 1))
-            self._offered[link.machine] = Resources(
-                cores=int(hello["cores"]), memory=int(hello["memory"])
-            )
+        if hello.role == "agent":
+            self._expected[link.machine] = hello.spawners
+            self._offered[link.machine] = Resources(cores=hello.cores, memory=hello.memory)
             self._agents[link.machine] = link
             self._report(self._agent_joined(link))
         else:
-            self._spawners[link.machine, link.index] = link
+            self._spawners[link.machine, hello.index] = link
             self._report(_spawner_joined(link))
         self._moved.set()
         self.changed()
         return link
 
-    def _refusal(self, hello: frames.Message, writer: asyncio.StreamWriter) -> str:
-        if hello.get("t") != "hello" or hello.get("role") not in {"agent", "spawner"}:
-            return "the first message must be a hello of an agent or a spawner"
-        if hello.get("protocol") != 1:
-            return f"protocol {hello.get('protocol')!r} is not spoken here; 1 is"
+    def _refusal(self, hello: translation.Hello, writer: asyncio.StreamWriter) -> str:
+        if hello.protocol != 1:
+            return f"protocol {hello.protocol} is not spoken here; 1 is"
         if not self._may_enter(hello, writer):
             return "this connection is not the manager's own user's, and has no valid token"
         return ""
 
-    def _may_enter(self, hello: frames.Message, writer: asyncio.StreamWriter) -> bool:
+    def _may_enter(self, hello: translation.Hello, writer: asyncio.StreamWriter) -> bool:
         if sys.platform != "win32":
             uid = peers.peer_uid(writer.get_extra_info("socket"))
             if uid is not None:
                 return uid in {os.getuid(), 0}
-        given = hello.get("token")
-        return (
-            bool(self._token)
-            and isinstance(given, str)
-            and secrets.compare_digest(given.encode(), self._token.encode())
-        )
+        given, token = hello.token.encode("utf-8", "replace"), self._token.encode()
+        return bool(token) and secrets.compare_digest(given, token)
 
     def _agent_joined(self, link: Link) -> AgentJoined:
         node = self._offered[link.machine]
         if self._cores is not None and self._local and link.machine == self._local.machine:
             node = replace(node, cores=self._cores)
-        return AgentJoined(machine=link.machine, nodes={link.machine: node}, boot_id=link.boot_id)
+        return AgentJoined(
+            machine=link.machine, nodes={link.machine: node}, boot_id=link.hello.boot_id
+        )
 
     def _left(self, link: Link) -> None:
-        if link.role == "agent" and self._agents.get(link.machine) is link:
+        if link.hello.role == "agent" and self._agents.get(link.machine) is link:
             del self._agents[link.machine]
             self._report(AgentLeft(machine=link.machine))
-        elif self._spawners.get((link.machine, link.index)) is link:
-            del self._spawners[link.machine, link.index]
-            self._report(SpawnerLeft(machine=link.machine, spawner=link.index))
+        elif self._spawners.get((link.machine, link.hello.index)) is link:
+            del self._spawners[link.machine, link.hello.index]
+            self._report(SpawnerLeft(machine=link.machine, spawner=link.hello.index))
         self._moved.set()
         self.changed()
 
@@ -350,21 +350,24 @@ class Agents:
         match message["t"]:
             case "sample":
                 self.samples[link.machine] = message
-            case "blocked":
-                self.blocked[AttemptId(message["attempt"])] = str(message["why"])
-            case "pong":
+            case "pong" | "probed":
                 pass
             case _:
-                report = translation.report(message, link.boot_id, link.ledger)
+                report = translation.report(message, link.hello.boot_id, link.hello.ledger)
                 if report is None:
                     log.info("message of an unknown type", extra={"type": message["t"]})
-                    return
-                if isinstance(report, Started | RawEnd):
-                    self.blocked.pop(report.attempt, None)
-                self._report(report)
+                elif isinstance(report, translation.Blocked):
+                    self.blocked[report.attempt] = report.why
+                else:
+                    if isinstance(report, Started | RawEnd):
+                        self.blocked.pop(report.attempt, None)
+                    self._report(report)
 
 
 def _spawner_joined(link: Link) -> SpawnerJoined:
     return SpawnerJoined(
-        machine=link.machine, spawner=link.index, boot_id=link.boot_id, ledger=link.ledger
+        machine=link.machine,
+        spawner=link.hello.index,
+        boot_id=link.hello.boot_id,
+        ledger=link.hello.ledger,
     )

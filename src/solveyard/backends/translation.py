@@ -1,33 +1,96 @@
 """Between the wire's messages and the manager's."""
 
+from typing import Annotated, Literal, NamedTuple
+
+import msgspec
+
 from solveyard.backends.base import Order, RawEnd, Report
 from solveyard.model.jobs import AttemptId, Usage
 from solveyard.model.messages import Accepted, Missing, Recalled, Started
 from solveyard.solvers.base import Exit, OutputFile
 from solveyard.wire import frames
 
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+_Seconds = Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]  # finite
 
-def report(message: frames.Message, boot_id: str, ledger: str) -> Report | None:
+
+class Hello(msgspec.Struct, frozen=True):
+    """How an agent, or one of its spawners, presents itself."""
+
+    role: Literal["agent", "spawner"]
+    protocol: int
+    machine: str
+    pid: _Count
+    boot_id: str
+    token: str = ""
+    cores: _Count = 1
+    memory: _Count = 0  #: MiB
+    spawners: _Count = 1
+    index: _Count = 0
+    ledger: str = ""
+
+
+class _About(msgspec.Struct, frozen=True):
+    attempt: AttemptId
+
+
+class _Started(_About, frozen=True):
+    pid: _Count
+    at: _Seconds
+
+
+class _Blocked(_About, frozen=True):
+    why: str
+
+
+class _Ended(_About, frozen=True):
+    code: int | None
+    signal: int | None
+    ended_by: str
+    launch_error: str
+    lost: str
+    outputs: list[tuple[str, _Count | None, bool]]
+    strays: _Count
+    wall: _Seconds
+    cpu: _Seconds
+    peak: _Count
+    pid: _Count | None = None
+    started_at: _Seconds | None = None
+
+
+class Blocked(NamedTuple):
+    """An attempt can't be started for now."""
+
+    attempt: AttemptId
+    why: str
+
+
+def hello(message: frames.Message) -> Hello:
+    """Raises msgspec.ValidationError when it is none."""
+    return msgspec.convert(message, Hello)
+
+
+def report(message: frames.Message, boot_id: str, ledger: str) -> Report | Blocked | None:
     """What a spawner says of an attempt; None: not a type we know.
 
-    Raises KeyError, TypeError or ValueError when a field is missing or of the wrong type.
+    Raises msgspec.ValidationError when a field is missing or not what it should be.
     """
     match message["t"]:
         case "started":
-            return Started(
-                attempt=AttemptId(message["attempt"]),
-                native_id=str(message["pid"]),
-                at=float(message["at"]),
-            )
+            start = msgspec.convert(message, _Started)
+            return Started(attempt=start.attempt, native_id=str(start.pid), at=start.at)
         case "ended":
-            return _ended(message)
+            return _ended(msgspec.convert(message, _Ended))
         case "recalled":
-            return Recalled(attempt=AttemptId(message["attempt"]))
+            return Recalled(attempt=msgspec.convert(message, _About).attempt)
         case "waiting":
-            return Accepted(attempt=AttemptId(message["attempt"]), native_id="")
+            return Accepted(attempt=msgspec.convert(message, _About).attempt, native_id="")
         case "missing":
-            attempt = AttemptId(message["attempt"])
+            attempt = msgspec.convert(message, _About).attempt
             return Missing(attempt=attempt, boot_id=boot_id, ledger=ledger)
+        case "blocked":
+            blocked = msgspec.convert(message, _Blocked)
+            return Blocked(blocked.attempt, blocked.why)
         case _:
             return None
 
@@ -55,27 +118,28 @@ def launch(order: Order) -> frames.Message:
     }
 
 
-def _ended(message: frames.Message) -> RawEnd:
-    started = message.get("started_at")
-    usage = Usage(
-        wall=float(message["wall"]), cpu=float(message["cpu"]), peak_memory=int(message["peak"])
-    )
-    pid = message.get("pid")
+def _ended(end: _Ended) -> RawEnd:
+    started = end.started_at is not None
     return RawEnd(
-        attempt=AttemptId(message["attempt"]),
+        attempt=end.attempt,
         exit=Exit(
-            code=message["code"],
-            signal=message["signal"],
-            ended_by=message["ended_by"],
-            launch_error=message["launch_error"],
-            lost=message["lost"],
+            code=end.code,
+            signal=end.signal,
+            ended_by=end.ended_by,
+            launch_error=_text(end.launch_error),
+            lost=_text(end.lost),
             outputs=tuple(
-                OutputFile(path=path, size=size, fresh=bool(fresh))
-                for path, size, fresh in message["outputs"]
+                OutputFile(path=_text(path), size=size, fresh=fresh)
+                for path, size, fresh in end.outputs
             ),
-            strays=int(message["strays"]),
-            usage=usage if started is not None else None,
+            strays=end.strays,
+            usage=Usage(wall=end.wall, cpu=end.cpu, peak_memory=end.peak) if started else None,
         ),
-        native_id="" if pid is None else str(pid),
-        started_at=None if started is None else float(started),
+        native_id="" if end.pid is None else str(end.pid),
+        started_at=end.started_at,
     )
+
+
+def _text(text: str) -> str:
+    """Text that can be stored: a file's name may hold bytes that are no character."""
+    return text.encode("utf-8", "backslashreplace").decode()

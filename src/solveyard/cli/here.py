@@ -46,12 +46,13 @@ class Here:
             client.healthy()
         except ManagerUnavailable as error:
             client.close()
-            from solveyard.cli.archive import Archive
             from solveyard.store.database import FILE
 
             if not (self.folder / FILE).exists():
                 yield None
                 return
+            from solveyard.cli.archive import Archive
+
             with Archive(self.folder) as archive:
                 talk.say(f"note: {error}; states are as last recorded")
                 yield archive

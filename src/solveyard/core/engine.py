@@ -232,6 +232,8 @@ class Engine:
             self._record(
                 PriorityChanged(job=job.id, at=now, by=message.by, priority=message.priority)
             )
+            if message.priority < job.priority:
+                self._actions += self.scheduler.recall_successor(self.jobs[job.id])
 
     @_decide.register
     def _(self, message: SetLimits, now: float) -> None:
@@ -305,13 +307,13 @@ class Engine:
         same_boot = placement.boot_id == message.boot_id
         same_ledger = placement.ledger == message.ledger
         if job.state is JobState.SUBMITTED and same_boot and same_ledger:
+            job = self._live(attempt.id, now) or job
             if job.cancel_requested:
                 told = never_started(Reason.CANCELLED, "cancelled before it started")
                 self._end(job, told, now, "")
             elif self.draining or not self.scheduler.may_launch_again(attempt):
                 self._record(JobRecalled(job=job.id, at=now))
             else:
-                self.scheduler.heard(attempt.id)
                 self._actions.append(self.scheduler.launch(job))
             return
         if not same_ledger:

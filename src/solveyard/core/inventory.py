@@ -99,7 +99,7 @@ class Inventory:
             empty = [Node(n.name, n.capacity, n.capacity) for n in place.nodes.values()]
             if _fit(need, empty) is not None:
                 return ""
-        return f"it needs {describe(need)}, and there is {self._describe()}"
+        return f"it needs {describe(need)}, and the machines have {self._describe()}"
 
     def missing(self, need: Resources) -> str:
         """What `need` waits for now, in words."""

@@ -163,6 +163,14 @@ class Scheduler:
                 recalls += self._recall(slot, outranked)
         return recalls
 
+    def recall_successor(self, job: Job) -> list[Recall]:
+        """`job`, where it waits in a slot: it is less urgent than it was."""
+        attempt = job.live_attempt
+        slot = self._slots[attempt.placement.slot] if attempt is not None else None
+        if slot is None:
+            return []
+        return self._recall(slot, [member for member in slot.waiting if member.job == job.id])
+
     def recall_impatient(self, now: float) -> list[Recall]:
         """Successors whose predecessor takes longer than was foreseen."""
         recalls: list[Recall] = []

@@ -12,6 +12,7 @@ SolveyardError
 │   ├── StoreLocked         another process has it
 │   └── StoreUnusable       corrupt, read-only, from a newer version
 ├── ManagerUnavailable  no manager answers, or it went away meanwhile
+├── InternalFault       solveyard failed where it shouldn't (ours to fix)
 └── IllegalTransition   an event that the job's state does not allow (ours to fix)
 """
 
@@ -66,6 +67,10 @@ class StoreUnusable(StoreError):
 
 class ManagerUnavailable(SolveyardError):
     """No manager answers, or it went away meanwhile."""
+
+
+class InternalFault(SolveyardError):
+    """Solveyard failed where it shouldn't; nothing of what it was doing was kept."""
 
 
 class IllegalTransition(SolveyardError):

@@ -19,7 +19,7 @@ def _variable(name: str) -> str:
     if not name or "=" in name or "\0" in name:
         raise ValueError("expected a variable's name, without '='")
     if name.upper().startswith("SOLVEYARD_"):
-        raise ValueError("names with SOLVEYARD_ are the manager's own")
+        raise ValueError("expected another name: SOLVEYARD_ is the manager's")
     return name
 
 
@@ -33,7 +33,7 @@ class CommandOptions(Options):
         default_factory=dict, description='variables added to the environment: {"NAME": "value"}'
     )
     outputs: tuple[InsidePath, ...] = Field(
-        default=(), description="the files that it must write, in its directory"
+        default=(), description="a list of the files that it must write, in its directory"
     )
     files: dict[InsidePath, str] = Field(
         default_factory=dict, description='files written before it starts: {"run.py": "..."}'

@@ -17,10 +17,10 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-O = TypeVar("O", bound=Options)  # noqa: E741  # it reads as "of these options"
+Chosen = TypeVar("Chosen", bound=Options)
 
 
-def read(model: type[O], spec: JobSpec) -> O:
+def read(model: type[Chosen], spec: JobSpec) -> Chosen:
     """The options of `spec` as `model`.
 
     Raises InvalidJob: which option, what was expected, what it is, what would do.
@@ -60,20 +60,21 @@ def _sentence(model: type[Options], solver: str, error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     place = [str(part) for part in first["loc"] if part != "[key]"]
     path = ".".join(["options", *place])
-    known = ", ".join(model.model_fields)
     if first["type"] == "extra_forbidden":
-        return f"`{_line(path)}` is no option of solver {solver!r} (it has: {known})"
-    expected = first["msg"].removeprefix("Value error, ")
-    sentence = f"`{_line(path)}`: {expected}"
+        has = f" (it has: {', '.join(model.model_fields)})" if len(place) == 1 else ""
+        return _line(f"`{path}` is no option of solver {solver!r}{has}")
+    expected = first["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+    expected = expected.replace("a valid array", "a list").replace("a valid ", "a ")
+    sentence = f"`{path}`: {expected}"
     if first["type"] == "missing":
         sentence = f"`{path}` is missing"
-    elif first["type"] != "json_invalid" and place:
+    elif first["type"] != "json_invalid" and first["input"] is not None:
         sentence += f", got {_short(first['input'])}"
     field = model.model_fields.get(place[0]) if place else None
     if field is not None and field.description:
-        sentence += f" (`{place[0]}` is {field.description})"
+        sentence += f"; give {field.description}"
     more = error.error_count() - 1
-    return _line(sentence) + (f"; {more} more" if more else "")
+    return _line(sentence) + (f" (and {more} more)" if more else "")
 
 
 def _short(value: Any) -> str:  # whatever the user gave

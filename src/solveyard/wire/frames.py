@@ -84,9 +84,13 @@ class Decoder:
         return messages
 
 
+def _no_number(word: str) -> None:
+    raise ValueError("{} is no number".format(word))
+
+
 def _messages(body: bytes) -> List[Message]:
     try:
-        found = json.loads(body.decode("utf-8", "surrogatepass"))
+        found = json.loads(body.decode("utf-8", "surrogatepass"), parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise WireError("a frame's body is not JSON: {}".format(error)) from error
     if not isinstance(found, list) or not all(

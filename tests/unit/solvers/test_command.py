@@ -56,7 +56,7 @@ def refusal(asked: JobSpec) -> str:
 
 def test_a_string_is_refused_with_the_hint_to_give_a_list() -> None:
     message = refusal(spec(argv="echo hello"))
-    assert message.startswith("`options.argv`: ")
+    assert message.startswith("`options.argv`: expected a list, ")
     assert "got 'echo hello'" in message
     assert '["sh", "-c", "..."]' in message
 
@@ -71,7 +71,10 @@ def test_a_string_is_refused_with_the_hint_to_give_a_list() -> None:
         ({"argv": ["a\0b"]}, "`options.argv.0`: expected text without NUL"),
         ({"argv": ["a"], "env": {"A=B": "1"}}, "`options.env.A=B`: expected a variable's name"),
         ({"argv": ["a"], "env": {"": "1"}}, "`options.env."),
-        ({"argv": ["a"], "env": {"SOLVEYARD_HOME": "1"}}, "`options.env.SOLVEYARD_HOME`: names"),
+        (
+            {"argv": ["a"], "env": {"SOLVEYARD_HOME": "1"}},
+            "`options.env.SOLVEYARD_HOME`: expected another name",
+        ),
         ({"argv": ["a"], "env": {"A": 1}}, "`options.env.A`: "),
         ({"argv": ["a"], "outputs": "r.txt"}, "`options.outputs`: "),
         ({"argv": ["a"], "outputs": ["r", "r"]}, "`options.outputs`: expected each output once"),

@@ -89,7 +89,8 @@ def test_a_whole_sweep_is_success() -> None:
 
 
 def test_a_sweep_that_lacks_frequencies_is_not() -> None:
-    for content in (SWEEP.rpartition(b"4000")[0], SWEEP.replace(b"2000", b"2100")):
+    head, low, middle, high = SWEEP.splitlines(keepends=True)
+    for content in (head + low + middle, head + low + high, SWEEP.replace(b"2000", b"2100")):
         found = judged(content)
         assert (found.reason, found.cause) == (Reason.CRITERIA, "result.invalid")
         assert "3 from 2e+08 to 4e+08 Hz were asked" in found.message

@@ -1,0 +1,320 @@
+"""The commands, against the real REST of a manager that only remembers."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from solveyard.cli import main, words
+
+
+class Told(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Run = Callable[..., Told]
+
+
+@pytest.fixture
+def run(served: Any, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Run one command on the fake manager's store."""
+
+    def command(*arguments: str) -> Told:
+        capfd.readouterr()
+        status = main(["--store", str(served.folder), *arguments])
+        return Told(status, *capfd.readouterr())
+
+    return command
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Run one command on a store that isn't there."""
+
+    def command(*arguments: str) -> Told:
+        capfd.readouterr()
+        status = main(["--store", str(tmp_path / "none"), *arguments])
+        return Told(status, *capfd.readouterr())
+
+    return command
+
+
+def test_a_submission_prints_the_id_alone(run: Run) -> None:
+    told = run("submit", "--", "echo", "--json", "hi")
+    assert told == (0, "1\n", "")
+    assert run("submit", "--name", "dipole", "echo", "-n").out == "dipole\n"
+    told = run("submit", "--json", "--priority", "-4", "true")
+    assert (told.json["number"], told.json["priority"]) == (3, -4)
+
+
+def test_a_file_is_submitted_whole_or_not_at_all(run: Run, served: Any, tmp_path: Path) -> None:
+    path = tmp_path / "jobs"
+    path.write_text('{"solver":"command"}\n#\n{"solver":"nothing"}\n')
+    told = run("submit", "--from", str(path))
+    assert (told.status, told.out) == (2, "")
+    assert told.err.startswith(f"error: line 3 of {path}: there is no solver 'nothing'")
+    assert served.manager.records == {}
+    path.write_text('{"solver":"command","name":"a"}\n{"solver":"nec"}\n')
+    assert run("submit", "--from", str(path)).out == "a\n2\n"
+    assert [job["number"] for job in run("submit", "--json", "--from", "/dev/null").json] == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("--", "true", "--from", "x"),
+        ("--solver", "nec", "true"),
+        ("--from", "/dev/null", "--solver", "nec"),
+        ("--from", "/dev/null", "--name", "x"),
+        ("--from", "/nowhere/at/all"),
+        ("--solver", "nec", "--options", "[]"),
+        ("--solver", "nec", "--options", "@/nowhere"),
+        ("--time-limit", "soon", "true"),
+        ("--cores", "x", "true"),
+        ("--cores", "-1", "true"),
+        ("--env", "novalue", "true"),
+        ("--nmae", "x", "true"),
+    ],
+)
+def test_a_wrong_submission_is_one_line_and_status_2(
+    run: Run, served: Any, arguments: tuple[str, ...]
+) -> None:
+    if arguments[:1] == ("--",):
+        arguments = ("--from", "x", "--", "true")
+    told = run("submit", *arguments)
+    assert (told.status, told.out) == (2, "")
+    assert told.err.startswith("error: ")
+    assert told.err.count("\n") == 1
+    assert served.manager.records == {}
+
+
+def test_jobs_are_listed_and_the_counts_are_a_note(run: Run, served: Any) -> None:
+    told = run("ps", "--all", "--json")
+    assert (told.status, told.json) == (0, [])
+    run("submit", "--name", "dipole", "--", "true")
+    run("submit", "--", "true")
+    served.do(lambda: served.manager.end(2, code=3))
+    told = run("ps")
+    assert told.out.splitlines()[0].split() == " ".join(words.HEADER).split()
+    assert told.out.splitlines()[1].startswith("1   dipole  queued")
+    assert len(told.out.splitlines()) == 2
+    assert told.err == "1 queued, 1 failed\n"
+    assert [job["number"] for job in run("ps", "--json", "--all").json] == [2, 1]
+    assert [job["number"] for job in run("ps", "--json", "--state", "failed").json] == [2]
+    assert [job["number"] for job in run("ps", "--json", "--all", "--limit", "1").json] == [2]
+    assert run("ps", "--state", "runing").status == 2
+
+
+def test_a_job_is_shown_with_why_and_what_next(run: Run, served: Any) -> None:
+    run("submit", "--name", "dipole", "--", "true")
+    assert "waits for a core" in run("show", "dipole").out
+    served.do(lambda: served.manager.start(1), lambda: served.manager.end(1, code=3))
+    told = run("show", "last")
+    assert told.out.startswith("job 1 (dipole) failed after 5.5 s: exit code 3")
+    assert "retry 1" in told.out
+    record = run("show", "1", "--json").json
+    assert (record["id"], record["reason"], record["exit_code"]) == ("dipole", "exit_code", 3)
+    assert [job["id"] for job in run("show", "1-3", "--json").json] == ["dipole"]
+
+
+def test_an_unknown_job_is_status_2_with_the_nearest_name(run: Run) -> None:
+    run("submit", "--name", "dipole", "--", "true")
+    told = run("show", "dipol", "--json")
+    assert told.status == 2
+    assert "did you mean 'dipole'" in told.err
+    assert told.json == {"success": False, "error": told.err.removeprefix("error: ").strip()}
+
+
+def test_jobs_are_acted_on_by_any_selector(run: Run, served: Any) -> None:
+    for _ in range(4):
+        run("submit", "--", "true")
+    assert run("hold", "2-3").out == "2\n3\n"
+    assert run("release", "all").out == "2\n3\n"
+    assert run("priority", "last", "-5").out == "4\n"
+    assert served.manager.records[4].priority == -5
+    assert run("cancel", "--yes", "all", "--json").status == 0
+    assert {job.state.value for job in served.manager.records.values()} == {"cancelled"}
+    assert run("retry", "1", "--json").json["state"] == "queued"
+    assert run("rm", "2,3").out == "2\n3\n"
+    assert sorted(served.manager.records) == [1, 4]
+
+
+def test_a_refusal_is_status_4_and_the_others_are_done(run: Run, served: Any) -> None:
+    run("submit", "--", "true")
+    run("submit", "--hold", "--", "true")
+    told = run("release", "1,2")
+    assert told.status == 4
+    assert told.err == "error: job 1: job 1 is queued (1 of 2 were done)\n"
+    assert served.manager.records[2].state.value == "queued"
+
+
+def test_waiting_tells_success_failure_and_time_by_its_status(run: Run, served: Any) -> None:
+    run("submit", "--", "true")
+    run("submit", "--", "false")
+    told = run("wait", "1", "--timeout", "0.01")
+    assert told.status == 5
+    served.later(0.05, lambda: served.manager.end(1), lambda: served.manager.end(2, code=1))
+    assert run("wait", "1").status == 0
+    told = run("wait", "all", "--json")
+    assert told.status == 1
+    assert [job["state"] for job in told.json] == ["completed", "failed"]
+    assert run("wait", "nobody").status == 2
+
+
+def test_output_is_printed_byte_by_byte(
+    served: Any, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    main(["--store", str(served.folder), "submit", "--", "true"])
+    served.do(lambda: served.manager.start(1), lambda: served.manager.write(1, b"\xff\0\r\n"))
+    capfdbinary.readouterr()
+    assert main(["--store", str(served.folder), "logs", "1"]) == 0
+    assert capfdbinary.readouterr().out == b"\xff\0\r\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "lines", "expected"),
+    [
+        ("a\nb\nc\n", 2, "b\nc\n"),
+        ("a\nb\nc", 2, "b\nc"),
+        ("a\nb\n", 5, "a\nb\n"),
+        ("a\n", 0, ""),
+        ("", 3, ""),
+        ("\n\n", 1, "\n"),
+        ("x" * 100_000 + "\n" + "y\n" * 70_000, 70_001, "x" * 100_000 + "\n" + "y\n" * 70_000),
+        ("x\n" * 200_000, 150_000, "x\n" * 150_000),
+    ],
+)
+def test_the_tail_is_the_last_lines(
+    run: Run, served: Any, text: str, lines: int, expected: str
+) -> None:
+    run("submit", "--", "true")
+    served.do(lambda: served.manager.start(1), lambda: served.manager.write(1, text.encode()))
+    assert run("logs", "1", "--tail", str(lines)).out == expected
+
+
+def test_output_is_followed_to_the_jobs_end(run: Run, served: Any) -> None:
+    run("submit", "--", "true")
+    served.do(lambda: served.manager.start(1))
+    served.later(0.05, lambda: served.manager.write(1, b"one\n", "stderr"))
+    served.later(
+        0.2, lambda: served.manager.write(1, b"two\n", "stderr"), lambda: served.manager.end(1)
+    )
+    assert run("logs", "-f", "--err", "1").out == "one\ntwo\n"
+    assert run("logs", "1", "--err", "--json").json["text"] == "one\ntwo\n"
+
+
+def test_a_command_is_run_and_its_output_shown(run: Run, served: Any) -> None:
+    served.later(0.3, lambda: served.manager.start(1))
+    served.later(
+        0.4, lambda: served.manager.write(1, b"out\n"), lambda: served.manager.end(1, code=7)
+    )
+    told = run("run", "--", "sh", "-c", "exit 7")
+    assert (told.status, told.out) == (1, "out\n")
+    assert "exit code 7" in told.err
+    served.later(0.3, lambda: served.manager.end(2))
+    told = run("run", "--json", "true")
+    assert (told.status, told.json["state"]) == (0, "completed")
+
+
+def test_files_are_listed_printed_and_saved(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "a.s1p").write_bytes(b"\x00\xff")
+    run("submit", "--directory", str(folder), "--", "true")
+    assert run("files", "1").out == "PATH   SIZE\na.s1p  2 B\n"
+    assert run("files", "1", "a.s1p", "-o", str(tmp_path / "b")).status == 0
+    assert (tmp_path / "b").read_bytes() == b"\x00\xff"
+    assert run("files", "1", "a.s1p", "--json").json == {
+        "path": "a.s1p",
+        "size": 2,
+        "base64": "AP8=",
+    }
+    assert run("files", "1", "nothing").status == 2
+    assert run("files", "1", "a.s1p", "-o", "/nowhere/b").status == 2
+
+
+def test_a_stop_waits_until_the_manager_has_gone(run: Run, served: Any) -> None:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    served.announce(process.pid)
+    served.on_stop = process.kill
+    told = run("stop", "--drain")
+    assert told == (0, "stopped; no job ran\n", "")
+    assert served.stops == ["drain"]
+    process.communicate()
+    assert run("stop").status == 3
+
+
+def test_a_stop_that_takes_too_long_is_status_5(run: Run, served: Any) -> None:
+    told = run("stop", "--timeout", "0.05")  # this very process
+    assert told.status == 5
+    assert run("stop", "--drain", "--now").status == 2
+
+
+def test_where_no_manager_runs_looking_works_and_acting_is_status_3(nowhere: Run) -> None:
+    assert nowhere("ps", "--all", "--json") == (0, "[]\n", "")
+    assert nowhere("show", "7").status == 2
+    for command in (["cancel", "7"], ["stop"], ["wait", "last"], ["priority", "7", "-3"]):
+        told = nowhere(*command)
+        assert (told.status, told.out) == (3, "")
+        assert told.err.startswith("error: no manager runs")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["pss"], ["ps", "--jsno"], ["priority", "last"], ["priority", "last", "x"], ["-x"]],
+)
+def test_wrong_usage_is_one_line_with_the_way_out(nowhere: Run, arguments: list[str]) -> None:
+    told = nowhere(*arguments)
+    assert (told.status, told.out) == (2, "")
+    assert told.err.startswith("error: ")
+    assert "--help)" in told.err
+    assert told.err.count("\n") == 1
+
+
+def test_every_command_says_its_exit_statuses_and_takes_json(nowhere: Run) -> None:
+    listed = nowhere("--help").out.split("Commands:")[1].split("Exit statuses")[0]
+    commands = [line.split()[0] for line in listed.splitlines() if line.strip()]
+    expected = "cancel demo doctor files hold logs priority ps release retry rm run serve show stop"
+    assert " ".join(sorted(commands)) == f"{expected} submit wait"
+    for command in commands:
+        told = nowhere(command, "--help")
+        assert "Exit statuses:" in told.out
+        assert "--json" in told.out
+
+
+def test_the_doctor_looks_at_everything(run: Run) -> None:
+    told = run("doctor", "--json")
+    found = {check["name"]: check["status"] for check in told.json["checks"]}
+    assert found["manager"] == found["agent"] == found["store"] == found["python"] == "ok"
+    assert {"space", "disk", "solvers", "cgroup", "platform"} <= set(found)
+    assert told.status == (1 if "fail" in found.values() else 0)
+
+
+def test_a_reader_that_goes_away_is_no_error(run: Run, served: Any) -> None:
+    for _ in range(30):
+        run("submit", "--name", "", "--", "true")
+    program = [sys.executable, "-m", "solveyard.cli", "--store", str(served.folder), "ps"]
+    script = '"$@" | true; exit ${PIPESTATUS[0]}'
+    told = subprocess.run(["bash", "-c", script, "-", *program], capture_output=True)
+    assert (told.returncode, told.stderr.replace(b"30 queued\n", b"")) == (0, b"")
+
+
+def test_starting_imports_nothing_heavy() -> None:
+    program = (
+        "import sys; from solveyard.cli import main; main(['--store', '/nowhere', 'ps', '--json']);"
+        "heavy = {'rich', 'aiohttp', 'asyncio', 'psutil', 'platformdirs', 'solveyard.core.engine'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert told.stdout.splitlines()[-1] == b"[]"

@@ -1,0 +1,406 @@
+"""What the engine decides, case by case."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from solveyard.model.errors import Conflict, InvalidJob, UnknownJob
+from solveyard.model.jobs import AttemptId, JobId, JobSpec, JobState, Limits, Outcome, Reason
+from solveyard.model.messages import (
+    Accepted,
+    AgentLeft,
+    Ask,
+    Cancel,
+    Drain,
+    Ended,
+    EvidenceAdded,
+    Forget,
+    Hold,
+    JobConfirmed,
+    JobStale,
+    Kill,
+    Missing,
+    Release,
+    Remove,
+    Retry,
+    SetLimits,
+    SetPriority,
+    SpawnerJoined,
+    Started,
+    Submit,
+    Ticked,
+)
+from solveyard.model.resources import Resources
+from unit.core.drive import Drive
+
+X = JobSpec(solver="x")
+
+
+def missing(drive: Drive, job_id: JobId, boot_id: str = "boot", ledger: str = "ledger") -> None:
+    drive.send(Missing(attempt=drive.attempt(job_id), boot_id=boot_id, ledger=ledger))
+
+
+# Order
+
+
+@given(priorities=st.lists(st.integers(-3, 3), min_size=1, max_size=8))
+def test_larger_priorities_go_first_and_equal_ones_in_order_of_arrival(
+    priorities: list[int],
+) -> None:
+    drive = Drive(joined=False)
+    jobs = drive.submit(*(JobSpec(solver="x", priority=each) for each in priorities))
+    drive.join()
+    while drive.engine.jobs[drive.launched()[-1]].state is JobState.SUBMITTED:
+        drive.end(drive.launched()[-1])
+    assert drive.launched() == sorted(jobs, key=lambda job: (-priorities[jobs.index(job)], job))
+
+
+def test_a_large_job_at_the_head_is_not_starved_by_small_ones() -> None:
+    drive = Drive(cores=2)
+    small = drive.one()
+    large = drive.one(resources=Resources(cores=2))
+    late = drive.one()
+    assert drive.launched() == [small]
+    drive.end(small)
+    drive.end(large)
+    assert drive.launched() == [small, large, late]
+
+
+def test_a_changed_priority_changes_the_turn() -> None:
+    drive = Drive()
+    first, second, third = drive.submit(X, X, X)
+    drive.send(SetPriority(job=third, priority=1))
+    drive.end(first)
+    drive.end(third)
+    assert drive.launched() == [first, third, second]
+
+
+def test_jobs_with_one_key_run_one_after_the_other_and_delay_nobody() -> None:
+    drive = Drive(cores=4)
+    first, second = drive.one(exclusive=("p", "q")), drive.one(exclusive=("q",))
+    other = drive.one()
+    assert drive.launched() == [first, other]
+    assert drive.why(second) == f"'q', which job {first} holds"
+    drive.end(first)
+    assert drive.launched() == [first, other, second]
+
+
+def test_a_job_that_no_machine_can_run_stands_aside_until_one_joins() -> None:
+    drive = Drive(joined=False)
+    large, small = drive.submit(JobSpec(solver="x", resources=Resources(cores=8)), X)
+    drive.join()
+    assert drive.launched() == [small]
+    assert drive.why(large).startswith("a machine that can run it: it needs 8 cores")
+    drive.end(small)
+    drive.cores = 8
+    drive.join()
+    assert drive.launched() == [small, large]
+
+
+def test_no_more_jobs_run_than_the_limit_says() -> None:
+    drive = Drive(cores=4)
+    drive.send(SetLimits(limits=Limits(max_concurrent=2)))
+    jobs = drive.submit(X, X, X)
+    assert drive.launched() == jobs[:2]
+    assert drive.why(jobs[2]) == "the limit of 2 jobs at once"
+    drive.send(SetLimits(limits=Limits()))
+    assert drive.launched() == jobs
+
+
+# Waiting
+
+
+def test_a_job_that_has_waited_too_long_ends_with_what_it_waited_for() -> None:
+    drive = Drive()
+    busy, waiting = drive.one(), drive.one(wait_limit=5.0)
+    assert drive.step.wake == 105.0
+    drive.send(Ticked(), after=4.9)
+    assert drive.job(waiting).state is JobState.QUEUED
+    drive.send(Ticked(), after=0.1)
+    outcome = drive.job(waiting).outcome
+    assert outcome is not None
+    assert outcome.reason is Reason.WAIT_LIMIT
+    assert outcome.message == "it waited 5 s and had not started"
+    assert outcome.evidence == ("it waited for 1 core (0 cores free)",)
+    assert (drive.job(busy).state, drive.step.wake) == (JobState.SUBMITTED, None)
+
+
+def test_a_wait_limit_bounds_a_hold_too_and_a_retry_waits_anew() -> None:
+    drive = Drive(joined=False)
+    job = drive.one(wait_limit=5.0, hold=True)
+    drive.send(Ticked(), after=5.0)
+    assert drive.job(job).state is JobState.FAILED
+    drive.send(Retry(job=job), after=1.0)
+    assert (drive.job(job).state, drive.step.wake) == (JobState.QUEUED, 111.0)
+
+
+def test_a_job_that_started_in_time_is_left_alone() -> None:
+    drive = Drive()
+    job = drive.one(wait_limit=5.0)
+    drive.send(Ticked(), after=50.0)
+    assert drive.job(job).state is JobState.SUBMITTED
+
+
+# People
+
+
+def test_a_held_job_starts_when_it_is_released() -> None:
+    drive = Drive()
+    job = drive.one(hold=True)
+    assert (drive.launched(), drive.why(job)) == ([], "somebody to release it: it is held")
+    drive.send(Release(job=job))
+    assert drive.launched() == [job]
+    with pytest.raises(Conflict, match="only a queued job can be held"):
+        drive.send(Hold(job=job))
+
+
+def test_a_waiting_job_is_cancelled_at_once_and_a_running_one_when_it_is_gone() -> None:
+    drive = Drive()
+    running, waiting = drive.submit(X, X)
+    drive.start(running)
+    drive.send(Cancel(job=waiting, by="eve"))
+    outcome = drive.job(waiting).outcome
+    assert outcome is not None
+    assert outcome.message == "cancelled by eve before it started"
+    drive.send(Cancel(job=running, grace=1.0))
+    at = drive.job(running).attempts[-1].placement
+    kill = Kill(attempt=drive.attempt(running), placement=at, grace=1.0, because="cancelled")
+    assert drive.step.actions == [kill]
+    assert drive.job(running).state is JobState.RUNNING
+    drive.end(running, Reason.CANCELLED)
+    assert drive.job(running).state is JobState.CANCELLED
+
+
+def test_a_cancel_that_could_not_be_told_is_told_when_the_machine_answers() -> None:
+    drive = Drive()
+    job = drive.one()
+    drive.leave()
+    drive.send(Cancel(job=job))
+    drive.join()
+    for news in (Accepted(attempt=drive.attempt(job), native_id=""),
+                 Started(attempt=drive.attempt(job))):  # fmt: skip
+        drive.send(news)
+        assert [type(action) for action in drive.step.actions] == [Kill]
+
+
+def test_a_cancelled_job_that_was_never_seen_is_not_launched_again() -> None:
+    drive = Drive()
+    job = drive.one()
+    drive.leave()
+    drive.send(Cancel(job=job))
+    drive.join()
+    missing(drive, job)
+    assert (drive.job(job).state, len(drive.launches)) == (JobState.CANCELLED, 1)
+
+
+def test_a_retry_is_a_new_attempt_beside_the_old() -> None:
+    drive = Drive()
+    job = drive.one()
+    drive.end(job, Reason.EXIT_CODE)
+    first = drive.job(job).attempts[0]
+    drive.send(Retry(job=job))
+    drive.end(job)
+    assert drive.job(job).attempts[0] == first
+    assert [each.id for each in drive.job(job).attempts] == [f"u.{job}.0.1", f"u.{job}.0.2"]
+    assert drive.job(job).state is JobState.COMPLETED
+
+
+def test_a_name_submitted_again_is_refused_before_the_end_and_a_new_attempt_after_it() -> None:
+    drive = Drive()
+    job = drive.one(name="dipole")
+    with pytest.raises(Conflict, match=f"is job {job}'s, which is submitted"):
+        drive.one(name="dipole")
+    drive.end(job)
+    assert drive.submit(JobSpec(solver="x", name="dipole", priority=7)) == []
+    assert (drive.job(job).priority, len(drive.job(job).attempts)) == (7, 2)
+
+
+def test_a_removed_job_leaves_its_name_but_not_its_number() -> None:
+    drive = Drive()
+    job = drive.one(name="dipole")
+    with pytest.raises(Conflict, match="cancel it before you remove it"):
+        drive.send(Remove(job=job))
+    drive.end(job)
+    drive.send(Remove(job=job))
+    assert drive.one(name="dipole") > job
+    with pytest.raises(UnknownJob, match=f"there is no job {job}"):
+        drive.send(Cancel(job=job))
+
+
+def test_a_submission_is_taken_whole_or_not_at_all() -> None:
+    drive = Drive()
+    with pytest.raises(InvalidJob, match=r"job 2 of 2: this job could never run: it needs 2 cores"):
+        drive.send(Submit(specs=(X, JobSpec(solver="x", resources=Resources(cores=2)))))
+    with pytest.raises(Conflict, match=r"job 2 of 2: the name 'a' is given twice"):
+        drive.send(Submit(specs=(JobSpec(solver="x", name="a"),) * 2))
+    with pytest.raises(InvalidJob, match="^the name 'last' reads like a selection"):
+        drive.one(name="last")
+    assert (drive.engine.jobs, drive.engine.names, drive.engine.counter.next) == ({}, {}, 1)
+
+
+# Machines
+
+
+def test_what_was_never_seen_is_launched_again_under_the_same_id() -> None:
+    drive = Drive()
+    job = drive.one()
+    drive.leave()
+    drive.join()
+    assert drive.step.actions == [Ask(machine="m", spawner=0, attempts=(drive.attempt(job),))]
+    missing(drive, job)
+    first, second = drive.launches
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("boot_id", "ledger", "evidence"),
+    [
+        ("boot", "new", "the ledger that would know is gone"),
+        ("new", "ledger", "the machine was rebooted after the launch, and its ledger has no start"),
+    ],
+)
+def test_what_another_boot_or_ledger_never_saw_is_lost_and_never_sent_again(
+    boot_id: str, ledger: str, evidence: str
+) -> None:
+    drive = Drive()
+    job = drive.one()
+    drive.leave()
+    drive.join(boot_id, ledger)
+    missing(drive, job, boot_id, ledger)
+    outcome = drive.job(job).outcome
+    assert outcome is not None
+    assert (outcome.reason, outcome.evidence) == (Reason.LOST, (evidence,))
+    assert len(drive.launches) == 1
+
+
+def test_what_had_started_and_is_not_known_any_more_is_lost() -> None:
+    drive = Drive()
+    job = drive.one()
+    drive.start(job)
+    missing(drive, job)
+    outcome = drive.job(job).outcome
+    assert outcome is not None
+    assert outcome.evidence == ("it had started, and its spawner's ledger doesn't know it",)
+
+
+def test_an_end_that_is_heard_after_all_is_added_to_a_lost_attempt_once() -> None:
+    drive = Drive()
+    job = drive.one()
+    attempt = drive.attempt(job)
+    missing(drive, job, ledger="new")
+    told = drive.job(job).outcome
+    late = Ended(attempt=attempt, outcome=Outcome(reason=Reason.SUCCESS, message="fine"))
+    assert [type(event) for event in drive.send(late).events] == [EvidenceAdded]
+    assert drive.send(late).events == []
+    assert [type(action) for action in drive.step.actions] == [Forget]
+    assert drive.job(job).outcome == told
+    assert drive.job(job).attempts[0].notes == ("reported later: success, fine",)
+
+
+def test_a_machine_that_is_away_for_ten_seconds_makes_its_jobs_stale_and_keeps_their_place() -> None:
+    drive = Drive()
+    job, waiting = drive.submit(X, X)
+    drive.start(job)
+    assert drive.leave().wake == 110.0
+    assert drive.send(Ticked(), after=9.9).events == []
+    assert [type(event) for event in drive.send(Ticked(), after=0.1).events] == [JobStale]
+    assert drive.send(Ticked(), after=100.0).events == []
+    assert (drive.job(job).state, drive.job(job).stale_since) == (JobState.RUNNING, 110.0)
+    assert drive.why(waiting) == "a machine's agent to connect"
+    drive.join()
+    assert [type(event) for event in drive.start(job).events] == [JobConfirmed]
+    assert drive.job(job).stale_since is None
+
+
+def test_a_stale_job_that_was_never_seen_is_confirmed_before_it_is_launched_again() -> None:
+    drive = Drive()
+    job = drive.one()
+    drive.leave()
+    drive.send(Ticked(), after=10.0)
+    drive.join()
+    missing(drive, job)
+    assert (drive.job(job).stale_since, len(drive.launches)) == (None, 2)
+
+
+def test_nothing_is_placed_on_a_machine_whose_agent_has_left() -> None:
+    drive = Drive()
+    drive.send(AgentLeft(machine="m"))
+    job = drive.one()
+    assert (drive.launches, drive.why(job)) == ([], "1 core (0 cores free)")
+
+
+def test_the_backends_id_is_kept_when_a_start_does_not_repeat_it() -> None:
+    drive = Drive()
+    job = drive.one()
+    drive.send(Accepted(attempt=drive.attempt(job), native_id="4711"))
+    drive.send(Started(attempt=drive.attempt(job)))
+    drive.send(Accepted(attempt=drive.attempt(job), native_id="4712"))
+    assert drive.job(job).attempts[0].native_id == "4711"
+
+
+# Stopping
+
+
+def test_draining_starts_nothing_more_and_ends_what_runs() -> None:
+    drive = Drive()
+    running, waiting = drive.submit(X, X)
+    drive.start(running)
+    drive.send(Drain(grace=3.0))
+    kills = [action for action in drive.step.actions if isinstance(action, Kill)]
+    assert [(kill.attempt, kill.grace, kill.because) for kill in kills] == [
+        (drive.attempt(running), 3.0, "shutdown")
+    ]
+    drive.end(running, Reason.SHUTDOWN)
+    assert drive.job(running).state is JobState.CANCELLED
+    assert (drive.job(waiting).state, drive.launched()) == (JobState.QUEUED, [running])
+    assert drive.why(waiting) == "the manager, which is stopping, to be started again"
+
+
+def test_draining_can_leave_what_runs() -> None:
+    drive = Drive()
+    job = drive.one()
+    assert drive.send(Drain(leave=True)).actions == []
+    drive.leave()
+    drive.join()
+    missing(drive, job)
+    assert (drive.job(job).state, len(drive.launches)) == (JobState.QUEUED, 1)
+
+
+def test_a_machine_that_was_away_is_told_to_end_what_runs_when_it_is_back() -> None:
+    drive = Drive()
+    job = drive.one()
+    drive.leave()
+    drive.send(Drain(grace=3.0))
+    drive.join()
+    assert [type(action) for action in drive.start(job).actions] == [Kill]
+
+
+@pytest.mark.parametrize("attempt", ["", "u", "v.1.0.1", "u.1.0.2", "u.2.0.1", "u.1.0.x", "u.1.0"])
+def test_reports_of_attempts_that_are_none_of_ours_change_nothing(attempt: str) -> None:
+    drive = Drive()
+    drive.one()
+    for news in (
+        Ended(attempt=AttemptId(attempt), outcome=Outcome(reason=Reason.SUCCESS)),
+        Missing(attempt=AttemptId(attempt), boot_id="", ledger=""),
+        Started(attempt=AttemptId(attempt)),
+    ):
+        assert drive.send(news)[:2] == ([], [])
+
+
+def test_a_spawner_is_asked_for_its_attempts_alone() -> None:
+    drive = Drive(cores=4)
+    drive.send(SpawnerJoined(machine="m", spawner=1, boot_id="boot", ledger="other"))
+    jobs = drive.submit(X, X, X)
+    spawners = [drive.job(job).attempts[0].placement.spawner for job in jobs]
+    assert sorted(spawners) == [0, 0, 1]
+    asked = drive.send(SpawnerJoined(machine="m", spawner=1, boot_id="boot", ledger="other"))
+    alone = drive.attempt(jobs[spawners.index(1)])
+    assert asked.actions == [Ask(machine="m", spawner=1, attempts=(alone,))]
+
+
+def test_options_come_out_as_they_went_in() -> None:
+    drive = Drive()
+    job = drive.one(options=msgspec.Raw(b'{"argv": ["true"]}'))
+    assert bytes(drive.launches[0].spec.options) == b'{"argv": ["true"]}'
+    assert drive.job(job).spec.options == drive.launches[0].spec.options
