@@ -62,7 +62,7 @@ def test_a_full_disk_refuses_holds_ends_and_goes_on_by_itself(small_disk, servic
         for _ in range(2000):
             accepted.append(yard.client.submit(job("true", hold=True)))
     gate.touch()
-    until(lambda: not os.path.exists(f"/proc/{waiting_pid(yard, waiting)}"), "the job's end")
+    until(lambda: not Path(f"/proc/{waiting_pid(yard, waiting)}").exists(), "the job's end")
     assert yard.client.job(waiting.number).state == "running"  # what is on disk, and no more
     with pytest.raises(StoreFull):
         yard.client.submit(job("true"))

@@ -195,8 +195,9 @@ def test_a_second_kill_shortens_the_grace_and_changes_no_reason(
     assert (end["ended_by"], end["signal"]) == ("cancelled", signal.SIGKILL)
 
 
-def test_what_forks_all_the_time_is_ended(stage: Stage, platform: str) -> None:
-    stage.spawner(platform)
+@pytest.mark.usefixtures("cgroups")
+def test_what_forks_all_the_time_is_ended(stage: Stage) -> None:
+    stage.spawner()
     program = "import os\nwhile True:\n  if os.fork(): os._exit(0)\n  os.setsid()\n"
     stage.manager.say(stage.python("a", program, limit=0.5, grace=0.1))
     end = stage.manager.end("a")

@@ -72,6 +72,9 @@ class Inventory:
         if machine in self.machines:
             self.machines[machine].connected = False
 
+    def connected(self, machine: str) -> bool:
+        return machine in self.machines and self.machines[machine].connected
+
     def allocate(self, need: Resources, machine: str) -> Allocation | None:
         """How `need` could be met on `machine` now; takes nothing."""
         place = self.machines.get(machine)

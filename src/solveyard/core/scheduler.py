@@ -306,6 +306,7 @@ class Scheduler:
         return (
             seat is not None
             and seat.connected
+            and self.inventory.connected(slot.placement.machine)
             and (seat.boot_id, seat.ledger) == (slot.placement.boot_id, slot.placement.ledger)
             and slot.need == job.spec.resources
             and may_follow(tail.spec)

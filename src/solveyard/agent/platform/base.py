@@ -141,7 +141,8 @@ class Platform:
         # A number is given again only when no group or session has it: then all are gone.
         ours = first is None or during(tree.start, first.start)
         begin = earliest(tree.start)
-        found = self.contained(tree.folder) if tree.folder else set()
+        contained = self.contained(tree.folder) if tree.folder else set()
+        found = set(contained)
         young = []
         for pid, row in rows.items():
             if (ours and tree.pid in (pid, row.group, row.session)) or (
@@ -154,7 +155,8 @@ class Platform:
         found.discard(us)
         found = with_descendants(found, rows)
         found.discard(us)
-        return {pid for pid in found if pid in rows and not rows[pid].dead}
+        born_since = contained.difference(rows)
+        return born_since | {pid for pid in found if pid in rows and not rows[pid].dead}
 
     def signal(self, pids: Iterable[int], name: str) -> None:
         """Send a signal, by its name without SIG, to each of `pids` that still is there."""

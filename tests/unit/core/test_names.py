@@ -1,0 +1,31 @@
+"""Which names a job may have."""
+
+import pytest
+
+from solveyard.core import names
+from solveyard.model.errors import InvalidJob
+
+
+@pytest.mark.parametrize("name", ["", "dipole", "dipole 0.40 m", "7a", "näher", "a" * 200, "x-7"])
+def test_a_name_that_can_be_typed_is_allowed(name: str) -> None:
+    names.check(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["7", "5-9", "3 5", "last", "ALL", "none", "-x", "a,b", "a/b", "7[2]", "3,5-9", "-", " - "],
+)
+def test_a_name_that_reads_like_a_selection_or_an_option_is_refused(name: str) -> None:
+    with pytest.raises(InvalidJob, match=r"reads like a selection|blanks at its ends"):
+        names.check(name)
+
+
+@pytest.mark.parametrize("name", [" a", "a ", "a\nb", "a\x00", "\t"])
+def test_a_name_with_blanks_at_its_ends_or_control_characters_is_refused(name: str) -> None:
+    with pytest.raises(InvalidJob, match="control characters or blanks at its ends"):
+        names.check(name)
+
+
+def test_a_name_that_is_too_long_is_refused_with_its_length() -> None:
+    with pytest.raises(InvalidJob, match="has 201 letters; at most 200"):
+        names.check("a" * 201)
