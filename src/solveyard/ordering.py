@@ -8,10 +8,10 @@ from msgspec.structs import replace
 
 from solveyard import registry
 from solveyard.backends.base import Order
-from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import JobId, JobSpec
 from solveyard.model.messages import Launch
 from solveyard.places import StorePlaces
+from solveyard.solvers import options
 from solveyard.solvers.base import PYTHON, Command
 
 
@@ -24,12 +24,8 @@ class Ordering:
 
     def check(self, spec: JobSpec) -> None:
         """Raises InvalidJob for what could not be launched later."""
-        command = registry.solver(spec.solver).command(spec)
-        directory = spec.directory or command.directory
-        if directory and not Path(directory).is_absolute():
-            raise InvalidJob(f"`directory` is {directory!r}; it must be an absolute path")
-        if "\0" in directory:
-            raise InvalidJob("`directory` holds a NUL character")
+        options.directory(spec)
+        registry.solver(spec.solver).command(spec)
 
     def order(self, launch: Launch) -> Order:
         """Raises InvalidJob when its solver doesn't take it any more."""

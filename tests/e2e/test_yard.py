@@ -49,7 +49,7 @@ def test_it_opens_no_port_and_says_where_it_is(store):
         assert (store / "manager.json").stat().st_mode & 0o777 == 0o600
         listening = Path(f"/proc/{os.getpid()}/net/tcp").read_text().splitlines()[1:]
         inodes = {line.split()[9] for line in listening if line.split()[3] == "0A"}
-        mine = {os.readlink(fd) for fd in Path("/proc/self/fd").iterdir() if fd.exists()}
+        mine = {str(fd.readlink()) for fd in Path("/proc/self/fd").iterdir() if fd.exists()}
         assert not any(f"socket:[{inode}]" in mine for inode in inodes)
         assert yard.status()["machines"]
     assert not (store / "manager.json").exists()

@@ -13,10 +13,11 @@ import json
 import logging
 import os
 import secrets
-from typing import Any, Dict, List, Optional, Set
+from typing import Any, Dict, Iterable, List, Optional, Set
 
 LIMIT = 1024 * 1024  #: bytes; a file that is larger and mostly forgotten is rewritten
-_KINDS = "HASLEF"
+_KEYS = dict.fromkeys("ASLE", "attempt")
+_KEYS.update(H="ledger", F="attempts")  # what a record of each kind must hold
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 _log = logging.getLogger(__name__)
 
@@ -79,13 +80,11 @@ class Ledger:
     def ended(self, attempt: str, message: Record) -> None:
         self._add("E", attempt, message).ended = message
 
-    def forget(self, attempt: str) -> None:
-        """Its end is on the manager's disk. Unknown attempts are none of ours."""
-        entry = self.entries.pop(attempt, None)
-        if entry is not None:
-            self._live -= entry.size
-            self.forgotten.add(attempt)
-            self._waiting.append(_line("F", {"attempt": attempt}))
+    def forget(self, attempts: Iterable[str]) -> None:
+        """Their ends are on the manager's disk. Those that have not ended stay."""
+        gone = [attempt for attempt in attempts if self._drop(attempt)]
+        if gone:
+            self._waiting.append(_line("F", {"attempts": gone}))
 
     def flush(self) -> bool:
         """Write what waits; False: the disk doesn't take it now."""
@@ -103,6 +102,15 @@ class Ledger:
     def close(self) -> None:
         self.flush()
         os.close(self._file)
+
+    def _drop(self, attempt: str) -> bool:
+        entry = self.entries.get(attempt)
+        if entry is None or entry.ended is None:
+            return False
+        del self.entries[attempt]
+        self._live -= entry.size
+        self.forgotten.add(attempt)
+        return True
 
     def _add(self, kind: str, attempt: str, record: Record) -> Entry:
         line = _line(kind, record)
@@ -169,12 +177,11 @@ class Ledger:
         return len(data), bool(data) and not data.endswith(b"\n")
 
     def _replay(self, kind: str, record: Record, size: int) -> None:
-        attempt = record["attempt"]
         if kind == "F":
-            entry = self.entries.pop(attempt, None)
-            self._live -= entry.size if entry else 0
-            self.forgotten.add(attempt)
+            for attempt in record["attempts"]:
+                self._drop(attempt)
             return
+        attempt = record["attempt"]
         entry = self.entries.setdefault(attempt, Entry())
         entry.size += size
         self._live += size
@@ -199,7 +206,7 @@ def _parse(line: bytes) -> "tuple[str, Record]":
         record = json.loads(body)
     except ValueError:
         return "", {}
-    key = "ledger" if kind == "H" else "attempt"
-    if len(kind) != 1 or kind not in _KINDS or not isinstance(record, dict) or key not in record:
+    key = _KEYS.get(kind)
+    if key is None or not isinstance(record, dict) or key not in record:
         return "", {}
     return kind, record

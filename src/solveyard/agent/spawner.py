@@ -145,10 +145,7 @@ class Spawner(Owner):
             self._waiting.limit(attempt, limit)
 
     def _forget(self, message: Message) -> None:
-        for attempt in orders.texts(message, "attempts"):
-            entry = self._ledger.entries.get(attempt)
-            if entry is not None and entry.ended is not None:
-                self._ledger.forget(attempt)
+        self._ledger.forget(orders.texts(message, "attempts"))
 
     def _ask(self, message: Message) -> None:
         for attempt in orders.texts(message, "attempts"):

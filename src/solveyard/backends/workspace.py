@@ -62,9 +62,11 @@ class LocalWorkspace:
             return file.read(limit)
 
     def _inside(self, path: str) -> Path:
+        if "\0" in path:
+            raise InvalidRequest(f"{path!r} is no path")
         root = Path(os.path.realpath(self.root))
         place = Path(os.path.realpath(root / path))
-        if "\0" in path or (place != root and root not in place.parents):
+        if place != root and root not in place.parents:
             raise InvalidRequest(f"{path!r} leaves the job's folder")
         return place
 

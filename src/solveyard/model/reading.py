@@ -105,3 +105,10 @@ def explain(
     if match := _ELSEWHERE.match(text):
         return error(f"{match['what']} (at `{path(match)}`)", field=path(match))
     return error(text, field=at)
+
+
+def schema() -> bytes:
+    """The JSON schema of a job's specification, as `docs/reference/job-spec.schema.json` has it."""
+    described = msgspec.json.schema(JobSpec)
+    described["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    return msgspec.json.format(msgspec.json.encode(described, order="sorted"), indent=2) + b"\n"

@@ -28,7 +28,7 @@ def _write(ledger: Ledger, steps: list[tuple[str, str]]) -> None:
         elif kind == "E":
             ledger.ended(attempt, record)
         else:
-            ledger.forget(attempt)
+            ledger.forget([attempt, "nobody"])
 
 
 def _contents(ledger: Ledger) -> dict[str, tuple[Any, Any, Any]]:
@@ -94,7 +94,7 @@ def test_a_large_file_of_forgotten_attempts_is_rewritten(
     for n in range(200):
         ledger.accept(f"x{n}", {"attempt": f"x{n}", "cwd": "/" * 50})
         ledger.ended(f"x{n}", {"attempt": f"x{n}"})
-        ledger.forget(f"x{n}")
+        ledger.forget([f"x{n}"])
         assert ledger.flush()
         assert path.stat().st_size < 8192
     again = Ledger(str(path))

@@ -1,4 +1,4 @@
-"""What the engine is judged by: books kept by hand from its messages and events, and sums over them.
+"""What the engine is judged by: books kept from its messages and events, and sums over them.
 
 Nothing here calls the core: not its inventory, not its queue, not its table of transitions.
 """
@@ -269,7 +269,8 @@ class Books:
         members = [other for other, at in self.holding if at.slot == placement.slot]
         assert self.limits.max_concurrent is None
         assert all(other.spec.resources == need for other in members)
-        assert not (entry.spec.exclusive or need.licences)
+        assert not entry.spec.exclusive
+        assert not need.licences
         assert self.brief.get(bytes(entry.spec.options), 0) >= 4, "it isn't known to be brief"
         assert len(members) * 0.02 <= 0.05 + 1e-9, "too much work is handed out ahead"
 

@@ -206,6 +206,17 @@ def test_a_retry_is_a_new_attempt_beside_the_old() -> None:
     assert drive.job(job).state is JobState.COMPLETED
 
 
+def test_a_late_report_of_an_old_attempt_does_not_end_the_new_one() -> None:
+    drive = Drive()
+    job = drive.one()
+    old = drive.attempt(job)
+    drive.end(job, Reason.EXIT_CODE)
+    drive.send(Retry(job=job))
+    step = drive.send(Ended(attempt=old, outcome=Outcome(reason=Reason.SUCCESS)))
+    assert (step.events, [type(action) for action in step.actions]) == ([], [Forget])
+    assert drive.job(job).state is JobState.SUBMITTED
+
+
 def test_a_name_submitted_again_is_refused_before_the_end_and_a_new_attempt_after_it() -> None:
     drive = Drive()
     job = drive.one(name="dipole")
@@ -234,7 +245,7 @@ def test_a_submission_is_taken_whole_or_not_at_all() -> None:
         drive.send(Submit(specs=(X, JobSpec(solver="x", resources=Resources(cores=2)))))
     with pytest.raises(Conflict, match=r"job 2 of 2: the name 'a' is given twice"):
         drive.send(Submit(specs=(JobSpec(solver="x", name="a"),) * 2))
-    with pytest.raises(InvalidJob, match="^the name 'last' reads like a selection"):
+    with pytest.raises(InvalidJob, match=r"^the name 'last' reads like a selection"):
         drive.one(name="last")
     assert (drive.engine.jobs, drive.engine.names, drive.engine.counter.next) == ({}, {}, 1)
 
@@ -298,7 +309,9 @@ def test_an_end_that_is_heard_after_all_is_added_to_a_lost_attempt_once() -> Non
     assert drive.job(job).attempts[0].notes == ("reported later: success, fine",)
 
 
-def test_a_machine_that_is_away_for_ten_seconds_makes_its_jobs_stale_and_keeps_their_place() -> None:
+def test_a_machine_that_is_away_for_ten_seconds_makes_its_jobs_stale_and_keeps_their_place() -> (
+    None
+):
     drive = Drive()
     job, waiting = drive.submit(X, X)
     drive.start(job)

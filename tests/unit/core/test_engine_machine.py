@@ -1,13 +1,14 @@
 """The engine keeps its promises under any order of messages, losses and crashes.
 
-SOLVEYARD_EXAMPLES multiplies the number of examples.
+SOLVEYARD_EXAMPLES multiplies the number of examples; with SOLVEYARD_SHRINK=no a counterexample
+is shown as it was found.
 """
 
 import copy
 import os
 
 import msgspec
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -60,7 +61,7 @@ from unit.core.oracle import WAITING, Books
 from unit.core.world import BRIEF, LONG, World
 
 UUID = "0123456789abcdef0123456789abcdef"
-EXAMPLES = int(110 * float(os.environ.get("SOLVEYARD_EXAMPLES", "1")))
+EXAMPLES = int(300 * float(os.environ.get("SOLVEYARD_EXAMPLES", "1")))
 SHAPES = (b'{"brief":1}', b'{"brief":2}', b"{}")
 
 counts = st.integers(1, 4)
@@ -121,10 +122,10 @@ class EngineMachine(RuleBasedStateMachine):
         before = dict(engine.jobs), dict(engine.names), engine.counter, engine.limits
         try:
             return self.send(request)
-        except InvalidRequest as refusal:
-            assert str(refusal)
-            assert before == (engine.jobs, engine.names, engine.counter, engine.limits)
-            return None
+        except InvalidRequest:
+            pass
+        assert before == (engine.jobs, engine.names, engine.counter, engine.limits)
+        return None
 
     def judge(self, before: dict[JobId, Job], step: Step) -> None:
         retried, touched = set(), set()
@@ -135,7 +136,6 @@ class EngineMachine(RuleBasedStateMachine):
                 touched.add(event.job)
                 retried |= {event.job} if isinstance(event, JobRetried) else set()
         jobs, entries = self.engine.jobs, self.books.entries
-        assert self.folded == jobs if len(step.events) > 20 else True
         assert [*jobs] == [*entries]
         for job_id, old in before.items():
             new = jobs.get(job_id)
@@ -368,8 +368,8 @@ class EngineMachine(RuleBasedStateMachine):
             self.compare_with_restored(news)
         self.engine = self.restored()
         assert self.engine.jobs == self.folded
-        assert self.engine.names == {e.spec.name: i for i, e in self.books.entries.items()
-                                     if e.spec.name}  # fmt: skip
+        names = {entry.spec.name: i for i, entry in self.books.entries.items() if entry.spec.name}
+        assert self.engine.names == names
         self.pace = self.engine.scheduler.pace
         self.draining = False
         self.books.restart()
@@ -502,6 +502,7 @@ EngineMachine.TestCase.settings = settings(
     max_examples=EXAMPLES,
     stateful_step_count=50,
     deadline=None,
+    phases=(Phase.generate,) if os.environ.get("SOLVEYARD_SHRINK") == "no" else tuple(Phase),
     suppress_health_check=list(HealthCheck),
     print_blob=True,
 )

@@ -1,0 +1,43 @@
+"""The reference pages say what the program does."""
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from solveyard.cli import app, exits
+from solveyard.model import reading
+from solveyard.model.jobs import JobSpec
+from solveyard.model.resources import Resources
+
+REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
+
+
+def test_the_schema_of_a_specification_is_the_one_that_is_published() -> None:
+    assert (REFERENCE / "job-spec.schema.json").read_bytes() == reading.schema(), (
+        "write reading.schema() to docs/reference/job-spec.schema.json"
+    )
+
+
+@pytest.mark.parametrize("kind", [JobSpec, Resources])
+def test_every_field_of_a_specification_is_described(kind: type[msgspec.Struct]) -> None:
+    page = (REFERENCE / "job-spec.md").read_text()
+    described = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    assert set(kind.__struct_fields__) <= described
+
+
+def test_the_example_on_the_page_is_a_specification() -> None:
+    page = (REFERENCE / "job-spec.md").read_text()
+    example = page.split("```json\n")[1].split("```")[0]
+    assert reading.spec(example.encode()).name == "dipole"
+
+
+def test_every_command_and_status_is_on_the_page() -> None:
+    page = (REFERENCE / "cli.md").read_text()
+    for name in app.COMMANDS:
+        assert f"| `{name}" in page
+    told = re.findall(r"^\| (\d+) \|", page, re.MULTILINE)
+    assert told == re.findall(r"^  (\d+) ", exits.HELP, re.MULTILINE)
+    kept = {value for name, value in vars(exits).items() if name.isupper() and name != "HELP"}
+    assert {int(status) for status in told} == kept

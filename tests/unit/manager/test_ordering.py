@@ -1,0 +1,73 @@
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from solveyard.model.errors import InvalidJob
+from solveyard.model.jobs import AttemptId, JobId, JobSpec, Placement
+from solveyard.model.messages import Launch
+from solveyard.model.resources import Allocation, Share
+from solveyard.ordering import Ordering
+from solveyard.places import StorePlaces
+
+
+def launch(spec: JobSpec, number: int = 1) -> Launch:
+    shares = (Share(node="a", cores=2), Share(node="b", cores=1))
+    at = Placement(machine="here", allocation=Allocation(shares=shares), slot=1)
+    return Launch(job=JobId(7), attempt=AttemptId(f"u.7.0.{number}"), spec=spec, placement=at)
+
+
+def command(**fields) -> JobSpec:
+    options = msgspec.json.encode({"argv": ["prog", "x"], **fields.pop("options", {})})
+    return JobSpec(solver="command", options=msgspec.Raw(options), **fields)
+
+
+def test_a_job_without_a_directory_gets_a_folder_of_its_own(tmp_path):
+    order = Ordering(StorePlaces(tmp_path)).order(launch(command()))
+    assert order.command.directory == str(tmp_path / "jobs" / "7")
+    assert order.command.own_folder
+    assert Path(order.stdout).parent.is_dir()
+
+
+def test_a_given_directory_is_used_and_not_made(tmp_path):
+    order = Ordering(StorePlaces(tmp_path)).order(launch(command(directory="/d")))
+    assert (order.command.directory, order.command.own_folder) == ("/d", False)
+
+
+def test_a_job_knows_itself(tmp_path):
+    spec = command(name="n", options={"env": {"A": "1", "SOLVE": "2"}})
+    env = Ordering(StorePlaces(tmp_path)).order(launch(spec)).command.env
+    assert env == {
+        "A": "1", "SOLVE": "2", "SOLVEYARD_JOB": "7", "SOLVEYARD_NAME": "n",
+        "SOLVEYARD_CORES": "3", "SOLVEYARD_NODES": "a:2,b:1",
+    }  # fmt: skip
+
+
+def test_each_attempts_output_is_kept_apart(tmp_path):
+    ordering = Ordering(StorePlaces(tmp_path))
+    first, second = ordering.order(launch(command(), 1)), ordering.order(launch(command(), 2))
+    assert first.stdout != second.stdout
+
+
+def test_our_own_programs_run_under_this_python(tmp_path):
+    options = {
+        "dipole": {"length": 0.5, "radius": 0.001, "segments": 21},
+        "frequencies": {"start": 2e8, "stop": 3e8, "points": 3},
+    }
+    spec = JobSpec(solver="nec", options=msgspec.Raw(msgspec.json.encode(options)))
+    assert Ordering(StorePlaces(tmp_path)).order(launch(spec)).command.argv[0] == sys.executable
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (command(directory="relative"), "absolute"),
+        (command(directory="/a\0b"), "directory"),
+        (JobSpec(solver="nosuch"), "no solver 'nosuch'"),
+        (JobSpec(solver="command"), "argv"),
+    ],
+)
+def test_what_could_not_be_launched_is_refused_before(tmp_path, spec, words):
+    with pytest.raises(InvalidJob, match=words):
+        Ordering(StorePlaces(tmp_path)).check(spec)

@@ -1,0 +1,149 @@
+"""Plant faults in a copy of the package, one by one, and see the core's tests find each.
+
+    python tools/plant_faults.py [--machine]
+
+With `--machine` the state machine alone has to find them. Exit status 1: one was not found.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+TESTS = ROOT / "tests" / "unit" / "core"
+MACHINE = TESTS / "test_engine_machine.py"
+AT_ONCE = 2
+LONGEST = 200  #: s for one run of the tests
+PASSED, FAILED = 0, 1  #: pytest's exit statuses; others mean that the tests did not run
+
+
+class Fault(NamedTuple):
+    what: str
+    file: str  #: in core/
+    right: str  #: stands there exactly once
+    wrong: str
+
+
+FAULTS = (
+    Fault(
+        "lifecycle: a held job stays in the queue",
+        "lifecycle.py",
+        "(QUEUED, JobHeld): HELD,",
+        "(QUEUED, JobHeld): QUEUED,",
+    ),
+    Fault(
+        "queue: of equal jobs the last to arrive goes first",
+        "waiting.py",
+        "Urgency(-job.priority, job.arrival, job.id)",
+        "Urgency(-job.priority, -job.arrival, job.id)",
+    ),
+    Fault(
+        "inventory: taken memory is not taken",
+        "inventory.py",
+        "free.memory += sign * share.memory",
+        "free.memory += 0 * share.memory",
+    ),
+    Fault(
+        "slots: one is sent after another that may be gone, and starts beside a third",
+        "scheduler.py",
+        "if len(slot.members) > 1 and (leaving or last.attempt in self._unsure):",
+        "if False and (leaving or last.attempt in self._unsure):",
+    ),
+    Fault(
+        "boot: what an earlier boot was sent is sent again",
+        "engine.py",
+        "if job.state is JobState.SUBMITTED and same_boot and same_ledger:",
+        "if job.state is JobState.SUBMITTED and same_ledger:",
+    ),
+    Fault(
+        "keys: an exclusive key is not held",
+        "scheduler.py",
+        "            self._keys[key] = job.id",
+        "            self._keys.pop(key, None)",
+    ),
+    Fault(
+        "wait limit: a retried job has been waiting since its first submission",
+        "scheduler.py",
+        "after.waiting_since + after.spec.wait_limit",
+        "after.submitted_at + after.spec.wait_limit",
+    ),
+    Fault(
+        "recall: a recall that was lost with its connection is not repeated",
+        "scheduler.py",
+        "self._recalled.difference_update(attempts)",
+        "self._recalled.update(attempts)",
+    ),
+    Fault(
+        "ends: an old attempt's late report ends the new attempt",
+        "engine.py",
+        "        if attempt.live:\n            if message.usage",
+        "        if not job.state.final:\n            if message.usage",
+    ),
+    Fault(
+        "limits: one job more than allowed",
+        "scheduler.py",
+        "len(self._slots) >= limits.max_concurrent:\n                return None",
+        "len(self._slots) > limits.max_concurrent:\n                return None",
+    ),
+)
+NO_FAULT = Fault("no fault", "engine.py", '"""The engine:', '"""The engine:')
+
+
+def plant(fault: Fault, folder: Path) -> None:
+    """Copy the package into `folder`, with the fault. Raises ValueError: its place has changed."""
+    package = folder / "solveyard"
+    shutil.copytree(ROOT / "src" / "solveyard", package, ignore=shutil.ignore_patterns("*.pyc"))
+    path = package / "core" / fault.file
+    text = path.read_text(encoding="utf-8")
+    if (found := text.count(fault.right)) != 1:
+        raise ValueError(f"{fault.what}: {found} places in {fault.file} read {fault.right!r}")
+    path.write_text(text.replace(fault.right, fault.wrong), encoding="utf-8")
+
+
+def judge(fault: Fault, tests: list[Path]) -> subprocess.CompletedProcess[str]:
+    """Run `tests` against a copy with the fault, until the first that fails."""
+    with tempfile.TemporaryDirectory(prefix="planted-") as name:
+        folder = Path(name)
+        plant(fault, folder)
+        quick = {"SOLVEYARD_EXAMPLES": "0.2", "SOLVEYARD_SHRINK": "no"}
+        return subprocess.run(
+            [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests],
+            env={**os.environ, **quick, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=LONGEST,
+            check=False,
+        )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--machine", action="store_true", help="by the state machine alone")
+    machine_alone = parser.parse_args().machine
+    examples = sorted({*TESTS.glob("test_*.py")} - {MACHINE, TESTS / "test_planted_faults.py"})
+    tests = [MACHINE] if machine_alone else [*examples, MACHINE]
+    survived = 0
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        runs = pool.map(lambda fault: judge(fault, tests), (NO_FAULT, *FAULTS))
+        for fault, run in zip((NO_FAULT, *FAULTS), runs, strict=True):
+            right = run.returncode == (PASSED if fault is NO_FAULT else FAILED)
+            survived += not right
+            failed = [line for line in run.stdout.splitlines() if line.startswith("FAILED")]
+            by = failed[0].rpartition("::")[2].partition(" - ")[0] if failed else ""
+            verdict = {PASSED: "nothing found", FAILED: f"found by {by}"}.get(
+                run.returncode, f"the tests did not run:\n{run.stdout}{run.stderr}"
+            )
+            print(f"{'ok ' if right else 'BAD'}  {fault.what}: {verdict}", flush=True)
+    print(f"{len(FAULTS)} faults, {survived} wrong verdicts")
+    return 1 if survived else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
