@@ -54,10 +54,11 @@ class LocalWorkspace:
             descriptor = os.open(place, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         except OSError as error:
             raise InvalidRequest(f"cannot read {path}: {error.strerror}") from error
-        with open(descriptor, "rb") as file:  # noqa: PTH123  a descriptor, not a path
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode):
-                raise InvalidRequest(f"{path} is not a regular file")
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            os.close(descriptor)
+            raise InvalidRequest(f"{path} is not a regular file")
+        with os.fdopen(descriptor, "rb") as file:
             file.seek(max(0, found.st_size + offset) if offset < 0 else offset)
             return file.read(limit)
 
