@@ -20,6 +20,7 @@ from benchmarks.failure import CannotMeasure
 from benchmarks.figures import Figure, Verdict
 from benchmarks.room import Room
 from solveyard.model.errors import SolveyardError
+from solveyard.store.filesystems import kind_in
 
 ALL: Sequence[ModuleType] = (launch, latency, memory, idle, restart)
 LAST = Path(__file__).with_name("last.json")
@@ -45,6 +46,9 @@ def main(given: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(given)
     if sys.platform != "linux":
         _tell("the benchmarks read Linux's clocks and /proc; they run nowhere else")
+        return 2
+    if in_memory(chosen.folder):
+        _tell(f"{chosen.folder} is in memory, where fsync costs nothing (--folder: one on a disk)")
         return 2
     folder = Path(tempfile.mkdtemp(prefix="sy-bench-", dir=chosen.folder))
     try:
@@ -81,6 +85,12 @@ def _measure(folder: Path, modules: Sequence[ModuleType]) -> tuple[list[Figure],
             _tell(f"{module.name} could not be measured: {error}")
             whole = False
     return found, loop, whole
+
+
+def in_memory(folder: Path) -> bool:
+    """Is what is written there never on a disk?"""
+    mounts = Path("/proc/self/mountinfo").read_text(errors="surrogateescape")
+    return kind_in(mounts, folder.resolve()) in {"tmpfs", "ramfs"}
 
 
 def _tell(line: str) -> None:

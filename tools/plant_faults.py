@@ -111,7 +111,7 @@ def judge(fault: Fault, tests: list[Path]) -> subprocess.CompletedProcess[str]:
     with tempfile.TemporaryDirectory(prefix="planted-") as name:
         folder = Path(name)
         plant(fault, folder)
-        quick = {"SOLVEYARD_EXAMPLES": "0.2", "SOLVEYARD_SHRINK": "no"}
+        quick = {"SOLVEYARD_EXAMPLES": "0.1", "SOLVEYARD_SHRINK": "no"}
         return subprocess.run(
             [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests],
             env={**os.environ, **quick, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},

@@ -57,6 +57,7 @@ class FakeManager:
         self.requests: list[AnyRequest] = []
         self.blocked = ""
         self.changed = asyncio.Event()
+        self.asked = threading.Event()  # somebody waits
         self._places = StorePlaces(folder)
 
     async def submit(self, specs: Sequence[JobSpec], by: str) -> list[Job]:
@@ -189,6 +190,7 @@ class FakeManager:
         return [one for one in self.log if one.number > after][:limit]
 
     async def wait(self, ids: Sequence[JobId], timeout: float | None) -> bool:  # noqa: ASYNC109  the manager's own
+        self.asked.set()
         try:
             async with asyncio.timeout(timeout):
                 while not all(self.job(job_id).state.final for job_id in ids):
@@ -243,8 +245,10 @@ class Served:
         StorePlaces(self.folder).manager_json.write_text(json.dumps(told))
 
     def stop(self) -> None:
+        if self._loop.is_closed():
+            return
         self._loop.call_soon_threadsafe(self._close.set)
-        self._thread.join(20)
+        self._thread.join(60)
         self._loop.close()
 
     def do(self, *acts: Callable[[], object]) -> None:
@@ -278,8 +282,6 @@ class Served:
             app,
             access_log=None,
             handle_signals=False,
-            handler_cancellation=True,
-            shutdown_timeout=1.0,
         )
         await runner.setup()
         await web.UnixSite(runner, str(self.socket)).start()

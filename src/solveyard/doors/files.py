@@ -7,7 +7,7 @@ from pathlib import Path
 from aiohttp import web
 
 from solveyard.doors import encoding
-from solveyard.doors.keys import MANAGER
+from solveyard.doors.keys import CLOSING, MANAGER
 from solveyard.manager import Manager
 from solveyard.model.errors import InvalidRequest, UnknownJob
 from solveyard.model.jobs import Job, JobId
@@ -39,7 +39,7 @@ async def logs(request: web.Request) -> web.Response:
             content, offset, size = await asyncio.to_thread(
                 read_log, path, wanted.offset, wanted.limit
             )
-        if content or ended or loop.time() >= deadline:
+        if content or ended or loop.time() >= deadline or request.app[CLOSING].is_set():
             break
         await asyncio.sleep(LOOK_AGAIN)
         job = manager.job(job.id)

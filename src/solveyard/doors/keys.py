@@ -1,5 +1,6 @@
 """What a door's handlers find in the application and in a request."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -7,11 +8,12 @@ from aiohttp.typedefs import Middleware
 
 from solveyard.manager import Manager
 
-__all__ = ["BY", "MANAGER", "STOP", "Handler", "Middleware", "by"]
+__all__ = ["BY", "CLOSING", "MANAGER", "STOP", "Handler", "Middleware", "by"]
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MANAGER = web.AppKey("manager", Manager)
 BY = web.RequestKey("by", str)
+CLOSING = web.AppKey("closing", asyncio.Event)  #: set when the door closes
 STOP: web.AppKey[Callable[[str], None]] = web.AppKey("stop")
 
 

@@ -5,6 +5,7 @@ Every refusal is {"success": false, "error": "...", "kind": "..."}, where it hel
 """
 
 import asyncio
+import math
 import platform
 from collections.abc import Callable, Sequence
 
@@ -14,10 +15,10 @@ from aiohttp.typedefs import Middleware
 
 import solveyard
 from solveyard.doors import encoding, files
-from solveyard.doors.keys import MANAGER, STOP, Handler, by
+from solveyard.doors.keys import CLOSING, MANAGER, STOP, Handler, by
 from solveyard.manager import Manager
 from solveyard.model import reading
-from solveyard.model.errors import SolveyardError
+from solveyard.model.errors import ManagerUnavailable, SolveyardError
 from solveyard.model.jobs import JobId, JobSpec, JobState, Limits
 from solveyard.model.messages import (
     AnyRequest,
@@ -31,6 +32,7 @@ from solveyard.model.messages import (
 )
 
 MAX_BODY = 64 << 20  #: bytes
+GLANCE = 0.5  #: s between two looks at whether the door closes, while somebody waits
 SLICE = 200  #: jobs that are read or written between two turns of the loop
 
 
@@ -44,6 +46,8 @@ def application(
     app = web.Application(middlewares=[_refusals, *keepers], client_max_size=MAX_BODY)
     app[MANAGER] = manager
     app[STOP] = stop
+    app[CLOSING] = asyncio.Event()
+    app.on_shutdown.append(_close)
     app.router.add_routes(
         [
             web.post("/jobs", submit),
@@ -172,7 +176,7 @@ async def wait(request: web.Request) -> web.Response:
     wanted = encoding.query(request, encoding.WaitQuery)
     manager = request.app[MANAGER]
     found = manager.find(request.match_info["id"])
-    if not await manager.wait([found.id], wanted.timeout):
+    if not await _ended(request, found.id, wanted.timeout):
         name = found.spec.name or found.id
         return encoding.refusal(504, "timeout", f"job {name} has not ended in {wanted.timeout} s")
     return encoding.answer(encoding.shown(manager, manager.job(found.id)))
@@ -233,6 +237,24 @@ async def ready(request: web.Request) -> web.Response:
 
 async def version(request: web.Request) -> web.Response:
     return encoding.answer({"version": solveyard.__version__, "python": platform.python_version()})
+
+
+async def _ended(request: web.Request, job: JobId, timeout: float | None) -> bool:  # noqa: ASYNC109  False is an answer
+    """Wait for the job's end, not longer than the door is open: then ManagerUnavailable."""
+    loop = asyncio.get_running_loop()
+    deadline = math.inf if timeout is None else loop.time() + timeout
+    while not request.app[CLOSING].is_set():
+        left = max(0.0, deadline - loop.time())
+        if await request.app[MANAGER].wait([job], min(left, GLANCE)):
+            return True
+        if loop.time() >= deadline:
+            return False
+    raise ManagerUnavailable("the manager is stopping (start one: solveyard serve)")
+
+
+async def _close(app: web.Application) -> None:
+    """Whoever waits gets an answer now, so that nobody delays the stop."""
+    app[CLOSING].set()
 
 
 async def _act(request: web.Request, wish: Callable[[JobId], AnyRequest]) -> web.Response:

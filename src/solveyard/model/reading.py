@@ -109,6 +109,15 @@ def explain(
 
 def schema() -> bytes:
     """The JSON schema of a job's specification, as `docs/reference/job-spec.schema.json` has it."""
-    described = msgspec.json.schema(JobSpec)
+    fields: list[Any] = []  # as msgspec.defstruct takes them
+    for field in msgspec.structs.fields(JobSpec):
+        if field.name == "options":  # any object: its own schema is the solver's
+            fields.append((field.name, dict[str, Any], msgspec.field(default_factory=dict)))
+        elif field.required:
+            fields.append((field.name, field.type))
+        else:
+            fields.append((field.name, field.type, field.default))
+    kind = msgspec.defstruct("JobSpec", fields, kw_only=True, forbid_unknown_fields=True)
+    described = msgspec.json.schema(kind)
     described["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     return msgspec.json.format(msgspec.json.encode(described, order="sorted"), indent=2) + b"\n"

@@ -17,18 +17,22 @@ linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc i
 @linux
 def test_a_process_with_a_strange_name_is_read(tmp_path: Path) -> None:
     program = tmp_path / "a) (b 1"
-    program.symlink_to("/bin/sleep")
-    child = subprocess.Popen([str(program), "600"], env={"SOLVEYARD_ATTEMPT": "x.1"})
-    try:
+    program.symlink_to("/bin/sh")
+    child = subprocess.Popen(
+        [str(program), "-c", "echo; read line"],
+        env={"SOLVEYARD_ATTEMPT": "x.1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with child:
+        assert child.stdout is not None
+        child.stdout.readline()  # in the middle of an exec there is no environment
         row = procfs.row(child.pid)
         assert row is not None
         assert row.parent == os.getpid()
         assert not row.dead
         assert procfs.marks([child.pid, os.getpid()]) == {child.pid: "x.1"}
         assert child.pid in (procfs.children(os.getpid()) or [child.pid])
-    finally:
-        child.kill()
-        child.wait()
     assert procfs.row(child.pid) is None
 
 

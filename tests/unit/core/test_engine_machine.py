@@ -30,8 +30,9 @@ from solveyard.model.jobs import (
 )
 from solveyard.model.messages import (
     Accepted,
-    AnyEvent,
+    AnyJobEvent,
     AnyObservation,
+    AnyRequest,
     Cancel,
     Drain,
     Ended,
@@ -48,7 +49,6 @@ from solveyard.model.messages import (
     Recalled,
     Release,
     Remove,
-    Request,
     Retry,
     SetLimits,
     SetPriority,
@@ -61,37 +61,45 @@ from unit.core.oracle import WAITING, Books
 from unit.core.world import BRIEF, LONG, World
 
 UUID = "0123456789abcdef0123456789abcdef"
-EXAMPLES = int(300 * float(os.environ.get("SOLVEYARD_EXAMPLES", "1")))
+EXAMPLES = int(500 * float(os.environ.get("SOLVEYARD_EXAMPLES", "1")))
 SHAPES = (b'{"brief":1}', b'{"brief":2}', b"{}")
 
-counts = st.integers(1, 4)
+counts = st.integers(1, 3)
 ranges = st.builds(lambda low, more: Range(min=low, max=low + more), counts, st.integers(0, 4))
 needs = st.one_of(
-    st.just(Resources()),
-    st.builds(Resources, cores=counts | ranges, memory=st.sampled_from([0, 0, 50, 100])),
-    st.builds(Resources, cores=counts, licences=st.just({"hfss": 1}) | st.just({"hfss": 3})),
-    st.builds(Resources, cores=counts, nodes=st.integers(1, 3), memory=st.sampled_from([0, 60])),
+    st.builds(Resources, cores=counts | ranges, memory=st.sampled_from([0, 30, 50, 100])),
+    st.builds(Resources, cores=counts, licences=st.sampled_from([{"hfss": 1}, {"hfss": 2}])),
+    st.builds(Resources, cores=counts, nodes=st.integers(1, 2), memory=st.sampled_from([0, 60])),
     st.builds(Resources, nodes=st.integers(1, 2), whole_nodes=st.just(True)),
+    st.builds(Resources, cores=st.just(5), nodes=st.integers(1, 3)),
 )
+options = st.sampled_from(SHAPES).map(msgspec.Raw)
+plain = st.builds(JobSpec, solver=st.just("x"), options=options, priority=st.integers(-1, 1))
 specs = st.one_of(
+    plain,
+    st.builds(JobSpec, solver=st.just("x"), name=st.sampled_from(["a", "b"]), options=options),
+    st.builds(JobSpec, solver=st.just("x"), resources=needs, priority=st.integers(-2, 2)),
+    st.builds(JobSpec, solver=st.just("x"), resources=needs, options=options),
     st.builds(
         JobSpec,
         solver=st.just("x"),
-        options=st.sampled_from(SHAPES).map(msgspec.Raw),
+        options=options,
+        exclusive=st.sampled_from([("p",), ("q",), ("p", "q")]),
         priority=st.integers(-1, 1),
     ),
     st.builds(
         JobSpec,
         solver=st.just("x"),
-        options=st.sampled_from(SHAPES).map(msgspec.Raw),
-        name=st.sampled_from(["", "", "a", "b"]),
-        priority=st.integers(-2, 2),
-        resources=needs,
-        exclusive=st.sampled_from([(), (), ("p",), ("q",), ("p", "q")]),
-        wait_limit=st.sampled_from([None, None, 1.0, 30.0]),
-        hold=st.sampled_from([False, False, False, True]),
+        options=options,
+        wait_limit=st.sampled_from([0.3, 1.0, 30.0]),
+        hold=st.booleans(),
     ),
 )
+
+
+machines = st.sampled_from(["m", "m", "n"])
+spawners = st.sampled_from([("m", 0), ("m", 1), ("n", 0)])
+mostly = st.sampled_from([True, True, True, False])
 
 
 class EngineMachine(RuleBasedStateMachine):
@@ -116,7 +124,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.world.perform(step.actions)
         return step
 
-    def request(self, request: Request) -> Step | None:
+    def request(self, request: AnyRequest) -> Step | None:
         """None: it was refused, and that changed nothing."""
         engine = self.engine
         before = dict(engine.jobs), dict(engine.names), engine.counter, engine.limits
@@ -155,7 +163,7 @@ class EngineMachine(RuleBasedStateMachine):
         else:
             self.books.judge_rest()
 
-    def fold(self, event: AnyEvent) -> None:
+    def fold(self, event: AnyJobEvent) -> None:
         after = evolve(self.folded.get(event.job), event)
         if after is None:
             del self.folded[event.job]
@@ -188,7 +196,7 @@ class EngineMachine(RuleBasedStateMachine):
 
     # What people ask for
 
-    @initialize(warm=st.booleans(), machines=st.sampled_from([["m"], ["m", "n"]]))
+    @initialize(warm=mostly, machines=st.sampled_from([["m"], ["m", "n"]]))
     def begin(self, warm: bool, machines: list[str]) -> None:
         for shape in SHAPES[: 2 if warm else 0]:
             for _ in range(4):
@@ -197,7 +205,7 @@ class EngineMachine(RuleBasedStateMachine):
         for name in machines:
             self.connect(name)
 
-    @rule(wanted=st.lists(specs, min_size=1, max_size=5))
+    @rule(wanted=st.lists(specs, min_size=1, max_size=3))
     def submit(self, wanted: list[JobSpec]) -> None:
         busy = [e.spec.name for e in self.books.entries.values() if not e.state.final]
         given = [spec.name for spec in wanted if spec.name]
@@ -207,9 +215,8 @@ class EngineMachine(RuleBasedStateMachine):
         step = self.request(Submit(by="eve", specs=tuple(wanted)))
         assert (step is None) == wrong
 
-    @rule(copies=st.integers(2, 12), shape=st.sampled_from(SHAPES))
-    def submit_many_alike(self, copies: int, shape: bytes) -> None:
-        spec = JobSpec(solver="x", options=msgspec.Raw(shape))
+    @rule(copies=st.integers(2, 12), spec=plain)
+    def submit_many_alike(self, copies: int, spec: JobSpec) -> None:
         assert self.request(Submit(specs=(spec,) * copies)) is not None
 
     @rule(data=st.data())
@@ -229,16 +236,25 @@ class EngineMachine(RuleBasedStateMachine):
         else:
             assert (step.events, step.actions) == ([], [])
 
-    @rule(data=st.data(), kind=st.sampled_from([Hold, Release, Retry, Remove]))
-    def change(self, data: st.DataObject, kind: type[Hold | Release | Retry | Remove]) -> None:
-        self.request(kind(job=self.pick(data)))
+    @rule(data=st.data(), kind=st.sampled_from([Hold, Retry, Remove]), fitting=mostly)
+    def change(self, data: st.DataObject, kind: type[Hold | Retry | Remove], fitting: bool) -> None:
+        states = {JobState.QUEUED} if kind is Hold else {state for state in JobState if state.final}
+        self.request(kind(job=self.pick(data, states if fitting else None)))
+
+    @rule(data=st.data())
+    def retry_or_release(self, data: st.DataObject) -> None:
+        waiting = [each.id for each in self.engine.jobs.values() if each.state is JobState.HELD]
+        if waiting:
+            self.request(Release(job=data.draw(st.sampled_from(waiting))))
+        else:
+            self.request(Retry(job=self.pick(data, {JobState.FAILED, JobState.COMPLETED})))
 
     @rule(data=st.data(), priority=st.integers(-3, 3))
     def set_priority(self, data: st.DataObject, priority: int) -> None:
         job_id = self.pick(data, {JobState.QUEUED, JobState.HELD, JobState.SUBMITTED})
         self.request(SetPriority(job=job_id, priority=priority))
 
-    @rule(most=st.sampled_from([None, None, 0, 1, 3]))
+    @rule(most=st.sampled_from([None, None, 3, 1, 0]))
     def set_limits(self, most: int | None) -> None:
         self.request(SetLimits(limits=Limits(max_concurrent=most)))
 
@@ -253,23 +269,31 @@ class EngineMachine(RuleBasedStateMachine):
 
     # What machines do
 
-    @rule(data=st.data(), all_of_it=st.booleans())
-    def spawners_work(self, data: st.DataObject, all_of_it: bool) -> None:
+    @rule(data=st.data(), steps=st.integers(1, 12))
+    def spawners_work(self, data: st.DataObject, steps: int) -> None:
+        """One of them takes some of its orders."""
         busy = [spawner for spawner in self.world.spawners.values() if spawner.inbox]
-        for spawner in [data.draw(st.sampled_from(busy))] if busy else []:
+        spawner = data.draw(st.sampled_from(busy)) if busy else None
+        while spawner is not None and spawner.inbox and steps:
+            spawner.obey()
+            steps -= 1
+
+    @rule(data=st.data(), steps=st.integers(1, 12))
+    def news_arrives(self, data: st.DataObject, steps: int) -> None:
+        """Some of what one spawner has to say."""
+        telling = [spawner for spawner in self.world.spawners.values() if spawner.outbox]
+        spawner = data.draw(st.sampled_from(telling)) if telling else None
+        while spawner is not None and spawner.outbox and steps:
+            self.send(spawner.outbox.popleft())
+            steps -= 1
+
+    @rule()
+    def all_goes_well_for_a_while(self) -> None:
+        for spawner in self.world.spawners.values():
             while spawner.inbox:
                 spawner.obey()
-                if not all_of_it:
-                    break
-
-    @rule(data=st.data(), all_of_it=st.booleans())
-    def news_arrives(self, data: st.DataObject, all_of_it: bool) -> None:
-        telling = [spawner for spawner in self.world.spawners.values() if spawner.outbox]
-        for spawner in [data.draw(st.sampled_from(telling))] if telling else []:
             while spawner.outbox:
                 self.send(spawner.outbox.popleft())
-                if not all_of_it:
-                    break
 
     @rule(data=st.data())
     def news_arrives_twice(self, data: st.DataObject) -> None:
@@ -284,23 +308,14 @@ class EngineMachine(RuleBasedStateMachine):
             assert again.events == []
             assert all(isinstance(action, Forget | Kill) for action in again.actions)
 
-    @rule(data=st.data(), brief=st.booleans(), ok=st.sampled_from([True, True, True, False]))
-    def a_command_ends(self, data: st.DataObject, brief: bool, ok: bool) -> None:
-        able = [(s, a) for s in self.world.spawners.values() for a in s.running]
-        if able:
-            spawner, attempt = data.draw(st.sampled_from(able))
-            reason = Reason.SUCCESS if ok else Reason.EXIT_CODE
+    @rule(key=spawners, brief=mostly, ok=mostly)
+    def commands_end(self, key: tuple[str, int], brief: bool, ok: bool) -> None:
+        spawner = self.world.spawners[key]
+        reason = Reason.SUCCESS if ok else Reason.EXIT_CODE
+        for attempt in [*spawner.running]:
             spawner.finish(attempt, reason, BRIEF if brief else LONG)
 
-    @rule(attempt=st.sampled_from(["", "x.1.0.1", f"{UUID}.1.0.99", f"{UUID}.999.0.1", "1.2"]))
-    def a_stranger_reports(self, attempt: str) -> None:
-        ended = Ended(attempt=AttemptId(attempt), outcome=Outcome(reason=Reason.SUCCESS))
-        self.send(Ticked())  # so that what time causes is done
-        for message in (ended, Started(attempt=AttemptId(attempt))):
-            step = self.send(message)
-            assert (step.events, step.actions) == ([], [])
-
-    @rule(name=st.sampled_from(["m", "n"]))
+    @rule(name=machines)
     def connect(self, name: str) -> None:
         machine = self.world.machines[name]
         if not machine.connected:
@@ -309,32 +324,32 @@ class EngineMachine(RuleBasedStateMachine):
             if not spawner.connected:
                 self.send(spawner.join())
 
-    @rule(data=st.data(), agent=st.booleans())
-    def a_connection_is_lost(self, data: st.DataObject, agent: bool) -> None:
-        machine = self.world.machines[data.draw(st.sampled_from(["m", "n"]))]
+    @rule(key=spawners, agent=st.booleans(), killed=st.booleans(), back=mostly)
+    def a_connection_is_lost(
+        self, key: tuple[str, int], agent: bool, killed: bool, back: bool
+    ) -> None:
+        machine, spawner = self.world.machines[key[0]], self.world.spawners[key]
+        if killed:
+            spawner.die()
         if agent and machine.connected:
             self.send(machine.leave())
-        spawner = data.draw(st.sampled_from(machine.spawners))
         if spawner.connected:
             self.send(spawner.leave())
+        if back:
+            self.connect(key[0])
 
-    @rule(key=st.sampled_from([("m", 0), ("m", 1), ("n", 0)]))
-    def a_spawner_is_killed(self, key: tuple[str, int]) -> None:
-        spawner = self.world.spawners[key]
-        spawner.die()
-        if spawner.connected:
-            self.send(spawner.leave())
-
-    @rule(name=st.sampled_from(["m", "n"]), reboot=st.booleans(), ledger_gone=st.booleans())
-    def a_machine_crashes(self, name: str, reboot: bool, ledger_gone: bool) -> None:
+    @rule(name=machines, ledger_gone=st.booleans(), back=mostly)
+    def a_machine_crashes(self, name: str, ledger_gone: bool, back: bool) -> None:
         machine = self.world.machines[name]
         for spawner in machine.spawners:
-            spawner.crash(ledger_gone=ledger_gone or not reboot)
+            spawner.crash(ledger_gone=ledger_gone)
             if spawner.connected:
                 self.send(spawner.leave())
-        machine.boots += reboot
+        machine.boots += 1
         if machine.connected:
             self.send(machine.leave())
+        if back:
+            self.connect(name)
 
     # What time does
 
@@ -374,7 +389,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.draining = False
         self.books.restart()
         self.world.lose_manager()
-        for name in data.draw(st.sampled_from([[], ["m"], ["m", "n"]])):
+        for name in data.draw(st.sampled_from([["m", "n"], ["m", "n"], ["m"], []])):
             self.connect(name)
 
     def compare_with_restored(self, news: list[tuple[int, int]]) -> None:

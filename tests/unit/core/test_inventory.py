@@ -136,15 +136,16 @@ needs = st.builds(
     memory=st.integers(0, 60),
     licences=st.fixed_dictionaries({}, optional={"hfss": st.integers(1, 2)}),
 )
-capacities = st.lists(st.builds(Resources, cores=amounts, memory=st.integers(0, 100)), max_size=4)
+capacities = st.lists(st.tuples(amounts, st.integers(0, 100)), max_size=4)
 
 
 @given(capacity=capacities, wanted=st.lists(st.tuples(needs, st.booleans()), max_size=12))
 def test_allocations_stay_within_what_is_free_and_come_back_whole(
-    capacity: list[Resources], wanted: list[tuple[Resources, bool]]
+    capacity: list[tuple[int, int]], wanted: list[tuple[Resources, bool]]
 ) -> None:
-    inventory = yard({f"n{i}": each for i, each in enumerate(capacity)}, hfss=2)
-    free = {f"n{i}": [each.cores, each.memory] for i, each in enumerate(capacity)}
+    free = {f"n{i}": [cores, memory] for i, (cores, memory) in enumerate(capacity)}
+    nodes = {name: Resources(cores=each[0], memory=each[1]) for name, each in free.items()}
+    inventory = yard(nodes, hfss=2)
     seats = 2
     held: list[Allocation] = []
     for need, give_back in wanted:

@@ -87,7 +87,7 @@ LEGAL: dict[JobState | None, dict[type[JobEvent], JobState | None]] = {
 }  # fmt: skip
 
 
-def life(*events: JobEvent) -> Job:
+def life(*events: AnyJobEvent) -> Job:
     job: Job | None = None
     for event in events:
         job = evolve(job, event)
@@ -96,7 +96,7 @@ def life(*events: JobEvent) -> Job:
 
 
 def of(*kinds: type[JobEvent]) -> Job:
-    return life(*(EVENTS[kind] for kind in (JobSubmitted, *kinds)))
+    return life(EVENTS[JobSubmitted], *(EVENTS[kind] for kind in kinds))
 
 
 def in_state(state: JobState | None) -> Job | None:
@@ -106,7 +106,7 @@ def in_state(state: JobState | None) -> Job | None:
     if state in reasons:
         start = of(JobPlaced, JobStarted)
         return evolve(start, JobEnded(job=ID, at=3.0, outcome=Outcome(reason=reasons[state])))
-    kinds = {
+    kinds: dict[JobState, tuple[type[JobEvent], ...]] = {
         S.HELD: (JobHeld,),
         S.QUEUED: (),
         S.SUBMITTED: (JobPlaced,),

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -193,6 +194,16 @@ def test_waiting_answers_at_the_end_or_with_504(served: Any) -> None:
     assert (answer.status, answer.json["state"]) == (200, "completed")
     for wrong in ("-1", "nan", "inf", "soon"):
         assert ask(served, "GET", f"/jobs/1/wait?timeout={wrong}").status == 400
+
+
+def test_who_waits_is_answered_when_the_manager_stops(served: Any) -> None:
+    ask(served, "POST", "/jobs", SPEC)
+    with ThreadPoolExecutor() as threads:
+        waiting = threads.submit(ask, served, "GET", "/jobs/1/wait")
+        served.manager.asked.wait(10)
+        served.stop()
+        answer = waiting.result()
+        assert (answer.status, answer.json["kind"]) == (503, "unavailable")
 
 
 def test_a_log_is_bytes_from_an_offset_and_says_where_to_go_on(served: Any) -> None:

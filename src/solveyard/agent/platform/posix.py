@@ -1,6 +1,7 @@
 """macOS, BSDs, and Linux without its own ways: sessions and groups, psutil where it is, else ps.
 
-Without psutil no mark is read: what left its session and its parents is not found.
+Without psutil no mark is read: what left its session and its parents is not found. And what
+becomes another process faster than the table can be read may get away from any look at it.
 """
 
 from __future__ import annotations

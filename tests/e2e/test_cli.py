@@ -1,0 +1,205 @@
+"""The command line as people use it: processes, a real manager, real jobs."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+PATIENCE = 120.0  #: s that any one command may take
+
+
+class Told(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Shell:
+    """Somebody at a shell, in a folder, with a store."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.store = folder / "store"
+        self.environment = {**os.environ, "SOLVEYARD_HOME": str(self.store)}
+
+    def start(self, *arguments: str, **options: Any) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "solveyard.cli", *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            **options,
+        )
+
+    def __call__(self, *arguments: str, text: str = "") -> Told:
+        process = self.start(*arguments, stdin=subprocess.PIPE)
+        out, err = process.communicate(text.encode(), timeout=PATIENCE)
+        return Told(process.returncode, out.decode(), err.decode())
+
+    def pids(self) -> list[int]:
+        """The processes of the manager that runs, its agent's among them."""
+        told = json.loads((self.store / "manager.json").read_text())
+        return [told["pid"], told["agent_pid"], *told["spawner_pids"]]
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    one = Shell(tmp_path)
+    yield one
+    one("stop", "--now")
+
+
+def gone(pid: int) -> bool:
+    """Has the process ended? A zombie has."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return True
+    return text.rpartition(")")[2].split()[0] in {"Z", "X"}
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.02)
+
+
+def test_a_first_job_from_submission_to_result(shell: Shell) -> None:
+    assert shell("ps", "--all", "--json") == Told(0, "[]\n", "")
+    script = "echo out; echo err >&2; echo $A > r.txt"
+    options = ("--name", "first", "--output", "r.txt", "--env", "A=b=c")
+    told = shell("submit", *options, "--", "sh", "-c", script)
+    assert (told.status, told.out) == (0, "first\n")
+    assert "started a manager" in told.err
+    assert "stop" in told.err
+    assert shell("wait", "first", "--timeout", "60") == Told(0, "", "")
+    assert shell("logs", "first").out == "out\n"
+    assert shell("logs", "last", "--err").out == "err\n"
+    assert shell("files", "1", "r.txt").out == "b=c\n"
+    record = shell("show", "1", "--json").json
+    assert (record["state"], record["reason"], record["exit_code"]) == ("completed", "success", 0)
+    assert record["directory"] == str(shell.folder)
+    [attempt] = record["attempts"]
+    assert attempt["reason"] == "success"
+    pids = shell.pids()
+    assert shell("doctor").status == 0
+    told = shell("stop")
+    assert (told.status, told.out) == (0, "stopped; no job ran\n")
+    until(lambda: all(gone(pid) for pid in pids))
+    assert not (shell.store / "manager.json").exists()
+    assert shell("stop").status == 3
+    told = shell("ps", "--all", "--json")
+    assert [job["id"] for job in told.json] == ["first"]
+    assert "as last recorded" in told.err
+    assert shell("logs", "first").out == "out\n"
+
+
+def test_what_a_run_job_says_and_how_it_ends_is_seen(shell: Shell) -> None:
+    told = shell("run", "--", "sh", "-c", "echo out; echo err >&2; exit 7")
+    assert (told.status, told.out) == (1, "out\n")
+    assert "err\n" in told.err
+    assert "exit code 7" in told.err
+    assert shell("run", "true").status == 0
+    assert shell("run", "no-such-program").status == 1
+    assert shell("wait", "all").status == 1
+
+
+def test_a_file_of_jobs_is_submitted_from_standard_input(shell: Shell) -> None:
+    line = '{"solver":"command","options":{"argv":["sh","-c","echo %d"]},"name":"j%d"}\n'
+    text = "# three\n\n" + "".join(line % (number, number) for number in range(3))
+    bad = shell("submit", "--from", "-", text=text + '{"solver":"command","options":{}}\n')
+    assert bad.status == 2
+    assert bad.err.splitlines()[-1].startswith("error: line 6 of standard input: ")
+    assert shell("ps", "--all", "--json").json == []
+    told = shell("submit", "--from", "-", "--wait", text=text)
+    assert (told.status, told.out) == (0, "j0\nj1\nj2\n")
+    assert [shell("logs", f"j{number}").out for number in range(3)] == ["0\n", "1\n", "2\n"]
+
+
+def test_jobs_wait_their_turn_and_are_held_released_cancelled_and_retried(shell: Shell) -> None:
+    held = shell("submit", "--hold", "--json", "--", "sleep", "600").json
+    assert held["state"] == "held"
+    assert "held" in shell("show", "1").out
+    assert shell("release", "1").out == "1\n"
+    assert shell("wait", "1", "--timeout", "0.1").status == 5
+    assert shell("release", "1").status == 4
+    assert shell("rm", "1").status == 4
+    assert shell("cancel", "all").out == "1\n"
+    assert shell("wait", "1", "--timeout", "60").status == 1
+    assert shell("show", "1", "--json").json["reason"] == "cancelled"
+    assert shell("retry", "1").status == 0
+    assert shell("priority", "1", "-7").status == 0
+    assert shell("cancel", "1", "--grace", "0").status == 0
+    assert shell("wait", "1", "--timeout", "60").status == 1
+    assert shell("show", "1", "--json").json["priority"] == -7
+    assert shell("rm", "1", "--files").out == "1\n"
+    assert shell("ps", "--all", "--json").json == []
+
+
+def test_a_stop_leaves_running_jobs_and_the_next_manager_finds_them(shell: Shell) -> None:
+    (shell.folder / "go").unlink(missing_ok=True)
+    script = "until test -e go; do sleep 0.05; done; echo done"
+    shell("submit", "--", "sh", "-c", script)
+    until(lambda: shell("show", "1", "--json").json["state"] == "running")
+    told = shell("stop")
+    assert (told.status, told.out.split(":")[0]) == (0, "stopped; one job ran")
+    assert shell("show", "1", "--json").json["state"] == "running"
+    (shell.folder / "go").touch()
+    serving = shell.start("serve")
+    assert serving.stdout is not None
+    assert b"listens on unix:" in serving.stdout.readline()
+    assert shell("wait", "1", "--timeout", "60").status == 0
+    assert shell("logs", "1").out == "done\n"
+    second = shell("serve")
+    assert second.status == 4
+    assert f"process {serving.pid} " in second.err
+    assert "unix:" in second.err
+    serving.send_signal(signal.SIGTERM)
+    assert serving.communicate(timeout=PATIENCE) == (b"", b"")
+    assert serving.returncode == 0
+
+
+def test_a_drain_ends_what_runs(shell: Shell) -> None:
+    shell("submit", "--", "sleep", "600")
+    until(lambda: shell("show", "1", "--json").json["state"] == "running")
+    told = shell("stop", "--drain", "--json")
+    assert (told.status, told.json) == (0, {"success": True, "how": "drain", "running": 1})
+    assert shell("show", "1", "--json").json["reason"] == "shutdown"
+
+
+def test_ctrl_c_stops_watching_and_the_job_goes_on(shell: Shell) -> None:
+    shell("submit", "true")  # so that a manager runs
+    watching = shell.start("run", "--", "sh", "-c", "echo begun; exec sleep 600")
+    assert watching.stdout is not None
+    assert watching.stdout.readline() == b"begun\n"
+    watching.send_signal(signal.SIGINT)
+    _, err = watching.communicate(timeout=PATIENCE)
+    assert watching.returncode == 130
+    assert b"goes on" in err
+    assert shell("show", "last", "--json").json["state"] == "running"
+
+
+def test_the_demo_brings_curves_and_leaves_no_process(shell: Shell) -> None:
+    for _ in range(2):  # old results are no hindrance
+        told = shell("demo", "--json")
+        assert told.status == 0, told.err
+        assert "manager   unix:" in told.err.splitlines()[0]
+        results = told.json["results"]
+        assert [round(one["length"], 2) for one in results] == [n / 100 for n in range(40, 61, 2)]
+        found = [one["resonance"] for one in results]
+        assert found == sorted(found, reverse=True)
+        assert all(Path(one["touchstone"]).stat().st_size > 1000 for one in results)
+        assert not (shell.folder / "demo-results" / "store" / "manager.json").exists()
