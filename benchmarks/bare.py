@@ -19,6 +19,10 @@ class Loop(NamedTuple):
     rate: float  #: launches/s
     cpu: float  #: s for each launch: the loop's own, and the child's
 
+    def busy(self, cores: int = 2) -> float:
+        """The part of so many cores that it had; the rest was others', or was waited for."""
+        return self.rate * self.cpu / cores
+
 
 class Bare:
     """The compiled program, and fresh folders for its output files."""

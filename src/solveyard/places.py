@@ -42,6 +42,15 @@ class StorePlaces:
         """The agent's own folder: its ledgers, locks and log."""
         return self.folder / "agent"
 
+    @property
+    def agent_address(self) -> Path:
+        """Says where the manager listens for agents, also to those that an earlier one started."""
+        return self.agent / "address"
+
+    @property
+    def agent_token(self) -> Path:
+        return self.agent / "token"
+
     def job_folder(self, job: JobId) -> Path:
         """Where a job runs that names no directory."""
         return self.folder / "jobs" / str(job)

@@ -96,46 +96,58 @@ async def opened(folder: Path, options: ServeOptions) -> AsyncIterator[Running]:
     lease = Lease.take(folder, {})
     try:
         runtime = runtime_folder(folder)
-        store = SqliteStore.open(folder)
-        stop = _Stop(options.on_stop)
         token = secrets.token_urlsafe(32)
-        token_file = runtime / "token"
-        _write_private(token_file, token.encode())
         address = _address(runtime, "agents.sock")
-        local = LocalAgent(places.agent, address, token_file=token_file, platform=options.platform)
+        places.agent.mkdir(mode=0o700, exist_ok=True)
+        _write_private(places.agent_address, address.encode())
+        _write_private(places.agent_token, token.encode())
+        local = LocalAgent(
+            places.agent,
+            f"file:{places.agent_address}",
+            token_file=places.agent_token,
+            platform=options.platform,
+        )
+        store = SqliteStore.open(folder)
         agents = Agents(address, store.uuid, local, cores=options.cores, token=token)
         manager = Manager(store, folder, agents)
-        async with asyncio.TaskGroup() as tasks:
-            life = tasks.create_task(manager.run())
-            if not await agents.ready(_READY):
-                log.error("the agent didn't connect", extra={"log": str(places.agent)})
-            if options.max_concurrent is not None:
-                limits = Limits(max_concurrent=options.max_concurrent)
-                await manager.request(SetLimits(limits=limits, by=_me()))
-            door = _Door(manager, runtime, token, stop)
-            await door.open()
+        stop = _Stop(options.on_stop)
+        door = _Door(manager, runtime, token, stop)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                life = tasks.create_task(manager.run())
+                await _prepare(manager, options)
+                await door.open()
 
-            def announce() -> None:
-                if agents.complete:
-                    _announce(places, manager, door.url, token)
+                def announce() -> None:
+                    if agents.complete:
+                        _announce(places, manager, door.url, token)
 
-            agents.changed = announce
-            announce()
-            idle = tasks.create_task(_stop_when_idle(manager, door, options.idle_exit, stop))
-            running = Running(manager=manager, url=door.url, stop=stop, stopped=stop.asked)
-            try:
-                yield running
-            finally:
-                agents.changed = _nothing
-                await manager.stop(stop.how or options.on_stop)
-                await agents.leave(_LEAVING)
-                places.manager_json.unlink(missing_ok=True)
-                await door.close()
-                idle.cancel()
-                life.cancel()
-        manager.close()
+                agents.changed = announce
+                announce()
+                idle = tasks.create_task(_stop_when_idle(manager, door, options.idle_exit, stop))
+                try:
+                    yield Running(manager=manager, url=door.url, stop=stop, stopped=stop.asked)
+                finally:
+                    agents.changed = _nothing
+                    await manager.stop(stop.how or options.on_stop)
+                    await agents.leave(_LEAVING)
+                    places.manager_json.unlink(missing_ok=True)
+                    await door.close()
+                    idle.cancel()
+                    life.cancel()
+        finally:
+            manager.close()
     finally:
         lease.release()
+
+
+async def _prepare(manager: Manager, options: ServeOptions) -> None:
+    """Nobody is let in before the agent is there and the limits are set."""
+    if not await manager.agents.ready(_READY):
+        log.error("the agent didn't connect", extra={"store": str(manager.store_folder)})
+    if options.max_concurrent is not None:
+        limits = Limits(max_concurrent=options.max_concurrent)
+        await manager.request(SetLimits(limits=limits, by=_me()))
 
 
 def _nothing() -> None:

@@ -234,13 +234,14 @@ class Stage:
 
 
 def _processes_below(folder: Path) -> list[int]:
-    """What a failed test left: processes that name its folder."""
+    """What a test left: processes that name its folder, or are in it."""
     mark = str(folder).encode()
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             with contextlib.suppress(OSError):
-                if mark in (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes():
+                words = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+                if mark in words + os.fsencode((entry / "cwd").readlink()):
                     found.append(int(entry.name))
     return found
 

@@ -45,7 +45,11 @@ class Owner:
 
 
 class Connection:
-    """To the manager at `address`: "unix:PATH" or "tcp:HOST:PORT"."""
+    """To the manager at `address`: "unix:PATH" or "tcp:HOST:PORT".
+
+    "file:PATH" names a file that holds one of those, read anew at each dial: the next manager
+    may listen elsewhere.
+    """
 
     def __init__(self, loop: Loop, address: str, owner: Owner) -> None:
         self.welcomed = False
@@ -99,9 +103,11 @@ class Connection:
     def dial(self) -> None:
         """Connect; tried again by itself until it succeeds."""
         self._owner.away(time.monotonic() - self._away_since)
-        kind, _, where = self._address.partition(":")
+        kind, _, where = _current(self._address).partition(":")
         if kind == "unix":
             self._connected(_dial_unix(where))
+        elif kind != "tcp":
+            self._connected(None)
         else:  # names may take long to resolve, and connections to be refused
             threading.Thread(target=self._dial_tcp, args=(where,), daemon=True).start()
 
@@ -235,6 +241,18 @@ def _encode_each(messages: List[Message]) -> bytes:
             except WireError as error:
                 _log.error("a %s could not be sent: %s", message["t"], error)
         return b"".join(frames)
+
+
+def _current(address: str) -> str:
+    """Where the manager is now; empty: that can't be read."""
+    kind, _, path = address.partition(":")
+    if kind != "file":
+        return address
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read().strip()
+    except (OSError, ValueError):
+        return ""
 
 
 def _dial_unix(path: str) -> Optional[socket.socket]:

@@ -45,8 +45,10 @@ class LocalAgent:
         argv += ["--platform", self._platform]
         if self._token_file is not None:
             argv += ["--token-file", str(self._token_file)]
-        self._process = subprocess.Popen(
+        environment = {k: v for k, v in os.environ.items() if k != "SOLVEYARD_ATTEMPT"}
+        self._process = subprocess.Popen(  # a job that starts a manager doesn't own its agent
             argv,
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

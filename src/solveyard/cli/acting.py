@@ -13,7 +13,7 @@ from solveyard.model.jobs import FINAL, JobState
 from solveyard.model.records import JobRecord
 
 UNFINISHED = frozenset(JobState) - FINAL
-UNSUCCESSFUL = FINAL
+UNSUCCESSFUL = FINAL - {JobState.COMPLETED}
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
 Act = Callable[[Client, JobRecord], JobRecord | None]
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from solveyard.cli import talk
-from solveyard.client import find
 from solveyard.client.sync import Client
 from solveyard.model.errors import ManagerUnavailable
 from solveyard.places import store_folder
@@ -59,16 +58,6 @@ class Here:
         else:
             with client:
                 yield client
-
-    def runs(self) -> bool:
-        """Does a manager answer?"""
-        if find.manager(self.folder) is None:
-            return False
-        with self.client() as client:
-            try:
-                return client.healthy()
-            except ManagerUnavailable:
-                return False
 
 
 def here(context: typer.Context) -> Here:

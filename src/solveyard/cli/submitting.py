@@ -177,7 +177,7 @@ def _submit_file(place: Here, source: str) -> list[JobRecord]:
 
 def _submit(place: Here, wanted: Sequence[JobSpec]) -> list[JobRecord]:
     """Starts a manager where none answers. What was sent is never sent again."""
-    if not background.answers(place.folder) and not place.runs():
+    if not background.answers(place.folder):
         background.start(place.folder)
         talk.say(
             f"note: started a manager on {place.folder}; it leaves after"

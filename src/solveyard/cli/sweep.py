@@ -63,7 +63,7 @@ def _manager(place: Here, *, keep: bool) -> Iterator[find.Address]:
     """A manager on the demo's store; when it is done with, none of its processes is left."""
     from solveyard.cli.serving import stopped
 
-    child = None if place.runs() else background.start(place.folder)
+    child = None if background.answers(place.folder) else background.start(place.folder)
     try:
         yield find.running(place.folder)
     except BaseException:

@@ -10,7 +10,7 @@ from solveyard.doors import encoding
 from solveyard.doors.keys import CLOSING, MANAGER
 from solveyard.manager import Manager
 from solveyard.model.errors import InvalidRequest, UnknownJob
-from solveyard.model.jobs import Job, JobId
+from solveyard.model.jobs import Job
 
 CHUNK = 1 << 20  #: bytes
 LOOK_AGAIN = 0.1  #: s between two looks at a log that somebody follows
@@ -108,8 +108,8 @@ def belongings(manager: Manager, job: Job) -> list[Path]:
         for path in manager.log_paths(job.id, attempt)
     ]
     if not job.spec.directory:
-        places.append(_own_folder(manager, job.id))
-    return [place for place in places if manager.store_folder in place.parents]
+        places.append(manager.workspace(job.id).root)
+    return places
 
 
 def delete(places: list[Path]) -> None:
@@ -119,10 +119,6 @@ def delete(places: list[Path]) -> None:
             shutil.rmtree(place, ignore_errors=True)
         else:
             place.unlink(missing_ok=True)
-
-
-def _own_folder(manager: Manager, job_id: JobId) -> Path:
-    return manager.workspace(job_id).root
 
 
 def _ended(job: Job, attempt: int) -> bool:

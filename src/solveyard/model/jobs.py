@@ -58,7 +58,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
 
     wall: float = 0.0  #: s, by a clock that nobody can set
     cpu: float = 0.0  #: s, user and system, of the command and the children it waited for
-    peak_memory: int = 0  #: MiB, of the largest single process
+    peak_memory: int = 0  #: MiB, of the largest single process; 0: not known
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):

@@ -125,7 +125,7 @@ def _attempt(attempt: Attempt, number: int, now: float) -> AttemptRecord:
         notes=attempt.notes,
         run_time=_run_time(attempt, now),
         cpu=usage.cpu if usage else None,
-        peak_memory=usage.peak_memory if usage else None,
+        peak_memory=usage.peak_memory or None if usage else None,
     )
 
 

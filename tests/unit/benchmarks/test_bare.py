@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from benchmarks.bare import Bare
+from benchmarks.bare import Bare, Loop
 from benchmarks.failure import CannotMeasure
 
 needs_a_compiler = pytest.mark.skipif(
@@ -17,6 +17,11 @@ def test_a_missing_compiler_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("CC", "no-such-compiler -m64")
     with pytest.raises(CannotMeasure, match="'no-such-compiler'"):
         Bare.compiled(tmp_path / "bare")
+
+
+def test_a_loop_with_all_of_both_cores_is_wholly_busy() -> None:
+    assert Loop(rate=2000.0, cpu=0.001).busy() == pytest.approx(1.0)
+    assert Loop(rate=500.0, cpu=0.001).busy() == pytest.approx(0.25)
 
 
 @needs_a_compiler

@@ -20,8 +20,10 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the benchmarks 
 class Machine:
     """Stands for the compiled C program."""
 
+    rate = 2920.0
+
     def launches(self, count: int) -> Loop:
-        return Loop(2920.0, 0.0006)
+        return Loop(self.rate, 0.0006)
 
 
 @pytest.fixture(autouse=True)
@@ -89,3 +91,17 @@ def test_a_folder_in_memory_is_refused(
     assert command.main(["--folder", str(tmp_path), "--json", str(tmp_path / "a")]) == 2
     assert "in memory" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("rate", "warned"), [(2920.0, False), (440.0, True)])
+def test_a_busy_machine_is_warned_of(
+    rate: float,
+    warned: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(Machine, "rate", rate)
+    monkeypatch.setattr(command, "ALL", [finds(0.7)])
+    command.main(["--folder", str(tmp_path), "--json", str(tmp_path / "last.json")])
+    assert ("WARNING" in capsys.readouterr().err) is warned

@@ -150,6 +150,13 @@ def test_jobs_are_acted_on_by_any_selector(run: Run, served: Any) -> None:
     assert sorted(served.manager.records) == [1, 4]
 
 
+def test_retrying_all_leaves_what_succeeded_alone(run: Run, served: Any) -> None:
+    for code in (0, 1):
+        run("submit", "--", "true")
+        served.do(lambda n=code + 1, code=code: served.manager.end(n, code=code))
+    assert run("retry", "all").out == "2\n"
+
+
 def test_a_refusal_is_status_4_and_the_others_are_done(run: Run, served: Any) -> None:
     run("submit", "--", "true")
     run("submit", "--hold", "--", "true")

@@ -178,12 +178,13 @@ def test_a_removed_job_is_gone_and_its_own_files_with_it_where_asked(served: Any
 
 
 def test_a_folder_that_is_not_the_jobs_own_is_never_deleted(served: Any, tmp_path: Path) -> None:
-    mine = tmp_path / "mine"
-    mine.mkdir()
-    ask(served, "POST", "/jobs", SPEC | {"directory": str(mine)})
-    served.do(lambda: served.manager.end(1))
-    assert ask(served, "DELETE", "/jobs/1?files=1").status == 200
-    assert mine.exists()
+    for mine in (tmp_path / "mine", served.folder / "mine"):
+        mine.mkdir()
+        submitted = ask(served, "POST", "/jobs", SPEC | {"directory": str(mine)})
+        number = submitted.json["job"]["number"]
+        served.do(lambda n=number: served.manager.end(n))
+        assert ask(served, "DELETE", f"/jobs/{number}?files=1").status == 200
+        assert mine.exists()
 
 
 def test_waiting_answers_at_the_end_or_with_504(served: Any) -> None:

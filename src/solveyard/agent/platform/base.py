@@ -38,7 +38,7 @@ class End(NamedTuple):
     code: Optional[int]
     signal: Optional[int]
     cpu: float  #: s, with the children that it waited for
-    peak: int  #: MiB, of the largest process
+    peak: int  #: MiB, of the largest process; 0: not known
 
 
 class Tree(NamedTuple):

@@ -6,14 +6,13 @@ import contextlib
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Iterable
+from typing import Iterable
 
 from solveyard.agent.platform.base import End
 
-if TYPE_CHECKING:
-    import resource
-
 assert sys.platform != "win32"
+
+import resource  # noqa: E402  Windows has none
 
 
 def number(name: str) -> int:
@@ -34,10 +33,13 @@ def send(pids: Iterable[int], signum: int) -> None:
 def end_of(pid: int, status: int, usage: "resource.struct_rusage") -> End:
     """A child's end from wait4.
 
-    Linux counts into the peak what the child shared with us before its exec: some 20 MiB.
+    Linux counts into the peak what the child shared with us before its exec; a peak that could
+    be ours is told as 0: not known.
     """
     killed = os.WIFSIGNALED(status)
-    peak = usage.ru_maxrss // (1024 if sys.platform != "darwin" else 1024 * 1024)
+    unit = 1024 if sys.platform != "darwin" else 1024 * 1024
+    ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = usage.ru_maxrss // unit if usage.ru_maxrss > ours else 0
     return End(
         pid,
         code=None if killed else os.WEXITSTATUS(status),

@@ -1,0 +1,173 @@
+"""An engine in its world, where every step is judged."""
+
+import copy
+
+import msgspec
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant
+
+from solveyard.core.engine import Engine, Step
+from solveyard.core.lifecycle import evolve
+from solveyard.core.slots import Pace
+from solveyard.model.errors import InvalidRequest
+from solveyard.model.jobs import (
+    AttemptId,
+    Job,
+    JobId,
+    JobState,
+    Placement,
+)
+from solveyard.model.messages import (
+    AnyJobEvent,
+    AnyRequest,
+    Forget,
+    JobEvent,
+    JobPlaced,
+    JobRetried,
+    Kill,
+    Launch,
+    Message,
+    Recall,
+)
+from unit.core.oracle import WAITING, Books
+from unit.core.world import World
+
+UUID = "0123456789abcdef0123456789abcdef"
+
+
+class JudgedEngine(RuleBasedStateMachine):
+    """The promises; who derives from it makes things happen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world, self.books, self.pace = World(), Books(), Pace()
+        self.engine = Engine(UUID, pace=self.pace)
+        self.now = 1000.0
+        self.folded: dict[JobId, Job] = {}
+        self.launched: dict[AttemptId, Placement] = {}
+        self.draining = False
+
+    # How the engine is asked, and judged
+
+    def send(self, message: Message) -> Step:
+        self.books.hear(message)
+        before = dict(self.engine.jobs)
+        step = self.engine.handle(message, self.now)
+        self.judge(before, step)
+        self.world.perform(step.actions)
+        return step
+
+    def request(self, request: AnyRequest) -> Step | None:
+        """None: it was refused, and that changed nothing."""
+        engine = self.engine
+        before = dict(engine.jobs), dict(engine.names), engine.counter, engine.limits
+        try:
+            return self.send(request)
+        except InvalidRequest:
+            pass
+        assert before == (engine.jobs, engine.names, engine.counter, engine.limits)
+        return None
+
+    def judge(self, before: dict[JobId, Job], step: Step) -> None:
+        retried, touched = set(), set()
+        for event in step.events:
+            self.books.note(event)
+            if isinstance(event, JobEvent):
+                self.fold(event)
+                touched.add(event.job)
+                retried |= {event.job} if isinstance(event, JobRetried) else set()
+        jobs, entries = self.engine.jobs, self.books.entries
+        assert [*jobs] == [*entries]
+        for job_id, old in before.items():
+            new = jobs.get(job_id)
+            if job_id not in touched:
+                assert new is old
+            elif new is not None:
+                assert self.folded[job_id] == new
+                assert not old.state.final or job_id in retried or new.state is old.state
+                self.judge_attempts(old, new)
+        for job_id, entry in entries.items():
+            assert (jobs[job_id].state, jobs[job_id].priority) == (entry.state, entry.priority)
+            assert not self.books.overdue(entry, self.now)
+        self.judge_actions(step)
+        assert step.wake is None or step.wake > self.now
+        if self.draining:
+            assert not any(isinstance(event, JobPlaced) for event in step.events)
+        else:
+            self.books.judge_rest()
+
+    def fold(self, event: AnyJobEvent) -> None:
+        after = evolve(self.folded.get(event.job), event)
+        if after is None:
+            del self.folded[event.job]
+        else:
+            self.folded[event.job] = after
+
+    def judge_attempts(self, old: Job, new: Job) -> None:
+        assert len(new.attempts) >= len(old.attempts)
+        for was, now in zip(old.attempts, new.attempts, strict=False):
+            if not was.live:
+                assert now.notes[: len(was.notes)] == was.notes
+                assert msgspec.structs.replace(now, notes=was.notes) == was, "an end was changed"
+
+    def judge_actions(self, step: Step) -> None:
+        live = {entry.attempt: placement for entry, placement in self.books.holding}
+        for action in step.actions:
+            if isinstance(action, Launch):
+                assert not self.draining
+                assert live[action.attempt] == action.placement
+                known = self.launched.setdefault(action.attempt, action.placement)
+                assert known == action.placement
+                at = action.placement
+                spawner = self.world.spawners[at.machine, at.spawner]
+                here = (spawner.machine.boot_id, spawner.ledger)
+                assert here == (at.boot_id, at.ledger), "it was meant for another boot"
+            elif isinstance(action, Kill | Recall):
+                assert action.attempt in live
+            elif isinstance(action, Forget):
+                assert action.attempt not in live
+
+    def pick(self, data: st.DataObject, states: set[JobState] | None = None) -> JobId:
+        able = [i for i, job in self.engine.jobs.items() if states is None or job.state in states]
+        return data.draw(st.sampled_from(able or [JobId(10**6)]))
+
+    def restored(self) -> Engine:
+        records = msgspec.json.encode([*self.engine.jobs.values()])
+        jobs = msgspec.json.decode(records, type=list[Job])
+        pace = copy.deepcopy(self.pace)
+        return Engine(UUID, jobs, self.engine.limits, self.engine.counter, pace)
+
+    # What is always so
+
+    @invariant()
+    def nothing_runs_that_should_not(self) -> None:
+        world, running = self.world, self.world.running
+        assert len(set(world.started)) == len(world.started), "an attempt was started twice"
+        believed = {entry.attempt for entry, _ in self.books.holding}
+        assert running.keys() <= believed, "something runs that is believed to have ended"
+        used: dict[str, list[int]] = {}
+        for run in running.values():
+            for share in run.placement.allocation.shares:
+                amounts = used.setdefault(share.node, [0, 0])
+                amounts[0] += share.cores
+                amounts[1] += share.memory
+        for machine in world.machines.values():
+            for node, (cores, memory) in machine.nodes.items():
+                assert used.get(node, [0, 0])[0] <= cores
+                assert used.get(node, [0, 0])[1] <= memory
+        seats = sum(run.spec.resources.licences.get("hfss", 0) for run in running.values())
+        assert seats <= 3
+        slots = [run.placement.slot for run in running.values()]
+        assert len(set(slots)) == len(slots), "two run in one slot"
+        keys = [key for run in running.values() for key in run.spec.exclusive]
+        assert len(set(keys)) == len(keys), "two that exclude each other run at once"
+
+    @invariant()
+    def what_waits_has_a_reason(self) -> None:
+        for job_id, job in self.engine.jobs.items():
+            assert bool(self.engine.why(job_id)) == (job.state in {*WAITING, JobState.SUBMITTED})
+
+    @invariant()
+    def no_job_is_forgotten(self) -> None:
+        submitted = sum(isinstance(each, int) for each in self.books.ids)
+        assert submitted == len(self.engine.jobs) + self.books.removed
