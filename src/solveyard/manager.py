@@ -44,8 +44,11 @@ _ENDING = 15.0  #: s beyond the grace period in which a killed tree has to be go
 class Manager:
     """Its methods belong to its event loop's thread."""
 
-    def __init__(self, store: Store, folder: Path, agents: Agents) -> None:
+    def __init__(
+        self, store: Store, folder: Path, agents: Agents, *, on_stop: str = "leave"
+    ) -> None:
         self.store_folder = folder
+        self.on_stop = on_stop
         self.agents = agents
         self._store = store
         self._places = StorePlaces(folder)
@@ -109,10 +112,8 @@ class Manager:
         if how not in graces:
             raise InvalidRequest(f"it can stop by 'leave', 'drain' or 'now', not by {how!r}")
         await self._turns.ask(Drain(leave=how == "leave", grace=graces[how]))
-        if how != "leave":
-            holding = [job.id for job in self._turns.engine.scheduler.holding()]
-            if not await self.wait(holding, graces[how] + _ENDING):
-                log.error("stopped before all jobs had ended", extra={"jobs": holding})
+        if how != "leave" and not await self.wait(self.holding, graces[how] + _ENDING):
+            log.error("stopped before all jobs had ended", extra={"jobs": self.holding})
         await self._outbox.flushed()
 
     # What people ask about
@@ -178,6 +179,7 @@ class Manager:
             "store": str(self.store_folder),
             "blocked": str(self._turns.blocked or ""),
             "stopping": engine.draining,
+            "on_stop": self.on_stop,
             "limits": msgspec.to_builtins(engine.limits),
             "machines": {
                 name: {
@@ -193,6 +195,11 @@ class Manager:
             "agent_pid": self.agents.agent_pid,
             "spawner_pids": self.agents.spawner_pids,
         }
+
+    @property
+    def holding(self) -> list[JobId]:
+        """The jobs that are with a machine."""
+        return [job.id for job in self._turns.engine.scheduler.holding()]
 
     @property
     def busy(self) -> bool:

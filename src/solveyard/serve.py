@@ -109,7 +109,7 @@ async def opened(folder: Path, options: ServeOptions) -> AsyncIterator[Running]:
         )
         store = SqliteStore.open(folder)
         agents = Agents(address, store.uuid, local, cores=options.cores, token=token)
-        manager = Manager(store, folder, agents)
+        manager = Manager(store, folder, agents, on_stop=options.on_stop)
         stop = _Stop(options.on_stop)
         door = _Door(manager, runtime, token, stop)
         try:
@@ -130,7 +130,7 @@ async def opened(folder: Path, options: ServeOptions) -> AsyncIterator[Running]:
                 finally:
                     agents.changed = _nothing
                     await manager.stop(stop.how or options.on_stop)
-                    await agents.leave(_LEAVING)
+                    await agents.leave(_LEAVING if not manager.holding else 0.0)
                     places.manager_json.unlink(missing_ok=True)
                     await door.close()
                     idle.cancel()

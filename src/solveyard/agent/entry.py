@@ -167,7 +167,7 @@ def _detach(log: str, *, rotate: bool) -> None:
 def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--state", required=True, help="folder for ledgers, locks and the log")
-    common.add_argument("--address", required=True, help="unix:PATH, tcp:HOST:PORT, or file:PATH of one")
+    common.add_argument("--address", required=True, help="unix:PATH, tcp:HOST:PORT, file:PATH")
     common.add_argument("--machine", required=True, help="what the manager calls this machine")
     common.add_argument("--token-file", help="a file with the manager's token")
     common.add_argument("--linger", type=float, default=30.0, help="s without a manager")

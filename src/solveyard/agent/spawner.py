@@ -76,12 +76,16 @@ class Spawner(Owner):
         return message
 
     def joined(self) -> None:
+        self._leaving = False  # that was the manager before this one
+        self._say_ends()
+
+    def _say_ends(self) -> None:
         for entry in self._ledger.entries.values():
             if entry.ended is not None:
                 self._send(entry.ended)
 
     def behind(self) -> None:
-        self.joined()
+        self._say_ends()
         for run in self._runs.running.values():
             self._send(run.message)
 

@@ -86,6 +86,7 @@ class Supervisor(Owner):
 
     def joined(self) -> None:
         self._abandoned = False
+        self._leaving = False  # that was the manager before this one
         for slot in self._slots:
             self._look(slot)
         self._connection.send(self._telemetry.sample())

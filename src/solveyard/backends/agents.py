@@ -285,6 +285,8 @@ class Agents:
                     self._take(link, message)
         except (OSError, TimeoutError, frames.WireError, msgspec.ValidationError) as error:
             log.warning("connection of an agent ended", extra={"error": repr(error)})
+        except asyncio.CancelledError:
+            pass  # the manager ends; asyncio's streams would report a cancelled callback
         finally:
             writer.close()
             if link is not None:

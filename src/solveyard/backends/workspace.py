@@ -34,12 +34,14 @@ class LocalWorkspace:
         return sorted(entries)
 
     def stat(self, path: str) -> FileEntry | None:
-        """None: there is no such file."""
+        """None: there is no such file. Raises InvalidRequest when that can't be told."""
         place = self._inside(path)
         try:
             found = place.stat()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            raise InvalidRequest(f"cannot look at {path[:100]}: {error.strerror}") from error
         if not stat.S_ISREG(found.st_mode):
             return None
         return FileEntry(path, found.st_size, found.st_mtime)
@@ -53,7 +55,7 @@ class LocalWorkspace:
         try:
             descriptor = os.open(place, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         except OSError as error:
-            raise InvalidRequest(f"cannot read {path}: {error.strerror}") from error
+            raise InvalidRequest(f"cannot read {path[:100]}: {error.strerror}") from error
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             os.close(descriptor)
