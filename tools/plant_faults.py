@@ -57,7 +57,7 @@ FAULTS = (
     ),
     Fault(
         "boot: what an earlier boot was sent is sent again",
-        "engine.py",
+        "reports.py",
         "if job.state is JobState.SUBMITTED and same_boot and same_ledger:",
         "if job.state is JobState.SUBMITTED and same_ledger:",
     ),
@@ -81,9 +81,9 @@ FAULTS = (
     ),
     Fault(
         "ends: an old attempt's late report ends the new attempt",
-        "engine.py",
-        "        if attempt.live:\n            if message.usage",
-        "        if not job.state.final:\n            if message.usage",
+        "reports.py",
+        "    if attempt.live:\n        if report.usage",
+        "    if not job.state.final:\n        if report.usage",
     ),
     Fault(
         "limits: one job more than allowed",

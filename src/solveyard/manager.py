@@ -139,13 +139,13 @@ class Manager:
             raise UnknownJob(f"there is no job {key!r}")
         return job
 
-    def why(self, job_id: JobId) -> str:
-        """Why a waiting job waits; "" when it doesn't."""
+    def why(self, job_id: JobId, *, place: bool = True) -> str:
+        """Why a waiting job waits, and, with `place`, at which place in line; "": it doesn't."""
         attempt = self.job(job_id).live_attempt
         if attempt is not None and attempt.id in self.agents.blocked:
             return self.agents.blocked[attempt.id]
         engine = self._turns.engine
-        return engine.why(job_id) if job_id in engine.jobs else ""
+        return engine.why(job_id, place=place) if job_id in engine.jobs else ""
 
     def counts(self) -> dict[JobState, int]:
         counts = dict.fromkeys(JobState, 0)
@@ -170,7 +170,8 @@ class Manager:
         attempts = len(self.job(job_id).attempts)
         if attempt is not None and not 1 <= attempt <= attempts:
             raise InvalidRequest(f"job {job_id} has no attempt {attempt}; it has had {attempts}")
-        return self._places.output(job_id, attempt or max(1, attempts))
+        out, err = self._places.output(job_id, attempt or max(1, attempts))
+        return Path(out), Path(err)
 
     def status(self) -> dict[str, object]:
         """How the manager and its machines are."""

@@ -20,7 +20,7 @@ class Ordering:
 
     def __init__(self, places: StorePlaces) -> None:
         self._places = places
-        self._shards: set[Path] = set()
+        self._shards: set[str] = set()
 
     def check(self, spec: JobSpec) -> None:
         """Raises InvalidJob for what could not be launched later."""
@@ -33,10 +33,11 @@ class Ordering:
         command = registry.solver(spec.solver).command(spec, launch.placement.allocation)
         number = int(launch.attempt.rpartition(".")[2])
         stdout, stderr = self._places.output(job, number)
-        if stdout.parent not in self._shards:
-            stdout.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._shards.add(stdout.parent)
-        return Order(launch, self._placed(command, launch), str(stdout), str(stderr))
+        shard = stdout.rpartition("/")[0]
+        if shard not in self._shards:
+            Path(shard).mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._shards.add(shard)
+        return Order(launch, self._placed(command, launch), stdout, stderr)
 
     def directory(self, spec: JobSpec, job: JobId) -> Path:
         """Where the job runs."""

@@ -55,10 +55,10 @@ class StorePlaces:
         """Where a job runs that names no directory."""
         return self.folder / "jobs" / str(job)
 
-    def output(self, job: JobId, attempt: int) -> tuple[Path, Path]:
-        """Standard output and standard error of an attempt (from 1)."""
-        shard = self.folder / "output" / str(job // _SHARD)
-        return shard / f"{job}.{attempt}.out", shard / f"{job}.{attempt}.err"
+    def output(self, job: JobId, attempt: int) -> tuple[str, str]:
+        """Paths of standard output and standard error of an attempt (from 1)."""
+        shard = f"{self.folder}/output/{job // _SHARD}"
+        return f"{shard}/{job}.{attempt}.out", f"{shard}/{job}.{attempt}.err"
 
 
 def runtime_folder(store: Path) -> Path:

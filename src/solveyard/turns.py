@@ -17,6 +17,7 @@ from solveyard.model.messages import (
     AnyEvent,
     AnyObservation,
     AnyRequest,
+    Drain,
     JobRetried,
     JobSubmitted,
     LimitsChanged,
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 
 #: Messages that one turn takes, at most: what comes later waits for the next.
 TURN = 200
+#: Between two commits while there is much to do; an idle manager commits at once; s.
+GROUP = 0.004
 #: Between two tries to write to a store that could not be written; s.
 STORE_RETRY = 1.0
 
@@ -52,12 +55,14 @@ class Turns:
         self._store = store
         self._machines = machines
         self._committed = committed
+        self._drain: Drain | None = None  #: asked for; an engine that is rebuilt must know
         self._pace = Pace()
         self._counter = Counter()  #: as it is on disk
         self.engine = self._load()
         self._inbox: deque[tuple[Message, Answer | None]] = deque()
         self._news = asyncio.Event()
         self._wake: float | None = None
+        self._committed_at = 0.0  #: by the loop's clock
         self._writer = Workers("store-writer")
 
     async def ask(self, request: AnyRequest) -> list[JobId]:
@@ -80,12 +85,21 @@ class Turns:
         while True:
             if not self._inbox:
                 await self._until_news()
+            await self._gather()
             group = [self._inbox.popleft() for _ in range(min(TURN, len(self._inbox)))]
             await self._turn(group)
 
     def close(self) -> None:
         """After `run` has ended."""
         self._writer.close()
+
+    async def _gather(self) -> None:
+        """While commits follow one another, let some more come, so that they share the next."""
+        if len(self._inbox) < TURN:
+            loop = asyncio.get_running_loop()
+            pause = self._committed_at + GROUP - loop.time()
+            if pause > 0.0:
+                await asyncio.sleep(pause)
 
     async def _until_news(self) -> None:
         """Until something comes, or until time alone causes something."""
@@ -116,6 +130,8 @@ class Turns:
                 rest = [entry for entry in group if entry[0] is not message]
                 await self._begin_anew(failed, rest)
                 return
+            if isinstance(message, Drain):
+                self._drain = message
             events += step.events
             actions += step.actions
             self._wake = step.wake
@@ -152,6 +168,7 @@ class Turns:
             records.append(self.engine.counter)
         await self._write(events, records)
         self._counter = self.engine.counter
+        self._committed_at = asyncio.get_running_loop().time()
         self.written = True
         for job_id, job in touched.items():
             if job is not None:
@@ -173,19 +190,19 @@ class Turns:
         while self.blocked is not None:
             self._refuse(self._inbox, self.blocked)
             await asyncio.sleep(STORE_RETRY)
-            draining = self.engine.draining
             try:
                 await self._write([], [self._counter])
                 self.engine = await self._writer.call(self._load)
             except StoreError as again:
                 self.blocked = again
                 continue
-            self.engine.draining = draining
             self.blocked = None
         reported = [message for message, _ in self._inbox if not isinstance(message, Request)]
         requested = [entry for entry in self._inbox if isinstance(entry[0], Request)]
         self._inbox.clear()
-        self._inbox.extend((message, None) for message in [*self._machines(), *kept, *reported])
+        draining = [] if self._drain is None else [self._drain]
+        said = [*self._machines(), *draining, *kept, *reported]
+        self._inbox.extend((message, None) for message in said)
         self._inbox.extend(requested)
         log.warning("going on from what is on disk")
 

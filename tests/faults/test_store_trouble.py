@@ -89,7 +89,7 @@ async def test_a_fault_in_the_engine_is_told_and_survived(monkeypatch):
     store = Trouble()
     async with turning(store, monkeypatch) as (turns, _):
         [first] = await turns.ask(Submit(specs=(SPEC,)))
-        monkeypatch.setattr(turns.engine, "_kill", None)
+        monkeypatch.setattr(turns.engine._board, "kill", None)
         with pytest.raises(InternalFault, match="report"):
             await turns.ask(Cancel(job=first))
         async with asyncio.timeout(10):

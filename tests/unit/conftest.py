@@ -199,7 +199,7 @@ class FakeManager:
             return False
         return True
 
-    def why(self, job_id: JobId) -> str:
+    def why(self, job_id: JobId, *, place: bool = True) -> str:
         return "waits for a core" if self.job(job_id).state is JobState.QUEUED else ""
 
     def workspace(self, job_id: JobId) -> LocalWorkspace:
@@ -208,7 +208,8 @@ class FakeManager:
 
     def log_paths(self, job_id: JobId, attempt: int | None = None) -> tuple[Path, Path]:
         number = len(self.job(job_id).attempts) if attempt is None else attempt
-        return self._places.output(job_id, max(1, number))
+        out, err = self._places.output(job_id, max(1, number))
+        return Path(out), Path(err)
 
     def status(self) -> dict[str, object]:
         return {"blocked": self.blocked, "on_stop": "leave", "store": str(self.store_folder)}

@@ -61,7 +61,7 @@ class Link:
             log.warning("connection cut: it doesn't read", extra={"pid": self.pid})
             self._writer.transport.abort()
             return
-        self._writer.write(frames.encode(messages))
+        self._writer.write(frames.pack([msgspec.json.encode(message) for message in messages]))
 
     def cut(self) -> None:
         self._writer.transport.abort()

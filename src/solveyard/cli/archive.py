@@ -68,7 +68,7 @@ class Archive:
         number = attempt if attempt is not None else max(1, len(job.attempts))
         if attempt is not None and not 1 <= attempt <= len(job.attempts):
             raise UnknownJob(f"job {job.id} has no attempt {attempt} (it has {len(job.attempts)})")
-        path = self._places.output(job.id, number)[stream == "stderr"]
+        path = Path(self._places.output(job.id, number)[stream == "stderr"])
         try:
             with path.open("rb") as file:
                 size = file.seek(0, 2)

@@ -32,6 +32,7 @@ class Scheduler:
         self._seats: dict[tuple[str, int], Seat] = {}
         self._recalled: set[AttemptId] = set()  #: asked back, without an answer yet
         self._unsure: set[AttemptId] = set()  #: asked for, since their spawner has joined
+        self.moved = True  #: something has changed that may let a job start
 
     # What changes
 
@@ -41,7 +42,8 @@ class Scheduler:
         new = after.live_attempt if after is not None else None
         if old is not None and (new is None or new.id != old.id):
             assert before is not None
-            self._leave_slot(before, old.placement, old.id)
+            ended_at = None if after is None else after.attempts[-1].ended_at
+            self._leave_slot(before, old, ended_at)
         if new is not None and (old is None or new.id != old.id):
             assert after is not None
             self._join_slot(after, new.placement)
@@ -49,8 +51,10 @@ class Scheduler:
         if after is not None and after.state is JobState.QUEUED:
             if after.id not in self._parking and after.id not in self._misfits:
                 self._queue.add(after)
+            self.moved = True
         elif was_queued:
             assert before is not None
+            self.moved = True
             self._queue.discard(before.id)
             self._parking.discard(before.id)
             self._misfits.pop(before.id, None)
@@ -71,17 +75,21 @@ class Scheduler:
         ]
         self.inventory.join(joined.machine, joined.nodes, joined.licences, held)
         self._fits = None
+        self.moved = True
         for job_id in self._misfits:
             self._queue.add(self._jobs[job_id])
         self._misfits.clear()
 
-    def spawner_joined(self, joined: SpawnerJoined) -> tuple[AttemptId, ...]:
+    def spawner_joined(self, joined: SpawnerJoined, now: float) -> tuple[AttemptId, ...]:
         """The attempts that it should know, in order."""
+        self.moved = True
         key = (joined.machine, joined.spawner)
         self._seats[key] = Seat(joined.boot_id, joined.ledger, connected=True)
         attempts = tuple(member.attempt for slot in self._at(*key) for member in slot.members)
         self._recalled.difference_update(attempts)  # a recall may be lost with its connection
         self._unsure.update(attempts)
+        for slot in self._at(*key):
+            slot.moved_at = now  # nobody knows what happened while it was away
         return attempts
 
     def spawner_left(self, left: SpawnerLeft, now: float) -> None:
@@ -92,7 +100,7 @@ class Scheduler:
 
     # What starts
 
-    def next_start(self, limits: Limits) -> tuple[Job, Placement] | None:
+    def next_start(self, limits: Limits, now: float) -> tuple[Job, Placement] | None:
         """The job that goes next and its place; slot 0 in a placement asks for a new one.
 
         The most urgent job that could run goes first. One that doesn't fit yet stops all
@@ -114,7 +122,7 @@ class Scheduler:
                 self._misfits[job_id] = None
                 continue
             self._fits = job_id
-            follow = self._follow(job) if limits.max_concurrent is None else None
+            follow = self._follow(job, now) if limits.max_concurrent is None else None
             return None if follow is None else (job, follow)
         return None
 
@@ -131,7 +139,9 @@ class Scheduler:
 
     def heard(self, attempt: AttemptId) -> None:
         """Its spawner knows it."""
-        self._unsure.discard(attempt)
+        if attempt in self._unsure:
+            self._unsure.discard(attempt)
+            self.moved = True
 
     def may_launch_again(self, attempt: Attempt) -> bool:
         """Its spawner, asked, has never seen it: could it be sent once more as it is?
@@ -175,7 +185,7 @@ class Scheduler:
         """Successors whose predecessor takes longer than was foreseen."""
         recalls: list[Recall] = []
         for slot in self._slots.values():
-            if len(slot.members) > 1 and slot.members[1].placed_at + PATIENCE <= now:
+            if len(slot.members) > 1 and slot.moved_at + PATIENCE <= now:
                 recalls += self._recall(slot, slot.waiting)
         return recalls
 
@@ -184,9 +194,9 @@ class Scheduler:
     def wake(self) -> float | None:
         """When time alone causes something next."""
         times = [
-            slot.members[1].placed_at + PATIENCE
+            slot.moved_at + PATIENCE
             for slot in self._slots.values()
-            if len(slot.members) > 1 and slot.members[1].attempt not in self._recalled
+            if any(member.attempt not in self._recalled for member in slot.waiting)
         ]
         times += [
             seat.left_at + STALE_AFTER
@@ -217,7 +227,7 @@ class Scheduler:
 
     # Why a job waits
 
-    def why(self, job: Job, limits: Limits, *, draining: bool) -> str:
+    def why(self, job: Job, limits: Limits, *, draining: bool, place: bool) -> str:
         if job.state is JobState.HELD:
             return "somebody to release it: it is held"
         if job.state is JobState.SUBMITTED:
@@ -234,6 +244,8 @@ class Scheduler:
             return f"a machine that can run it: {misfit}"
         if limits.max_concurrent is not None and len(self._slots) >= limits.max_concurrent:
             return f"the limit of {limits.max_concurrent} jobs at once"
+        if job.id != self._queue.first() and not place:
+            return "its turn: more urgent jobs wait, too"
         if ahead := self._queue.place(job):
             return f"its turn: {ahead} of the waiting jobs go before it"
         return self.inventory.missing(job.spec.resources)
@@ -273,15 +285,17 @@ class Scheduler:
                 busy[slot.placement.spawner] += 1
         return min(sorted(busy), key=busy.__getitem__, default=None)
 
-    def _follow(self, job: Job) -> Placement | None:
+    def _follow(self, job: Job, now: float) -> Placement | None:
         """A place behind a brief job with the same needs."""
         seconds = self.pace.brief(job.spec)
         if seconds is None or not may_follow(job.spec):
             return None
         best: Slot | None = None
         for slot in self._slots.values():
+            if slot.moved_at + PATIENCE <= now or len(slot.members) * seconds >= AHEAD:
+                continue
             shorter = best is None or len(slot.members) < len(best.members)
-            if shorter and len(slot.members) * seconds < AHEAD and self._leads(slot, job):
+            if shorter and self._leads(slot, job):
                 best = slot
         if best is None:
             return None
@@ -327,11 +341,15 @@ class Scheduler:
         for key in job.spec.exclusive:
             self._keys[key] = job.id
 
-    def _leave_slot(self, job: Job, placement: Placement, attempt: AttemptId) -> None:
+    def _leave_slot(self, job: Job, attempt: Attempt, ended_at: float | None) -> None:
+        self.moved = True
+        placement = attempt.placement
         slot = self._slots[placement.slot]
-        slot.discard(attempt)
-        self._recalled.discard(attempt)
-        self._unsure.discard(attempt)
+        slot.discard(attempt.id)
+        if ended_at is not None:
+            slot.moved_at = ended_at
+        self._recalled.discard(attempt.id)
+        self._unsure.discard(attempt.id)
         if not slot.members:
             del self._slots[placement.slot]
             self.inventory.give(placement.machine, placement.allocation)

@@ -13,7 +13,7 @@ BRIEF = 0.025
 ENOUGH = 4
 #: Work that waits in a slot behind its first attempt, at most; s.
 AHEAD = 0.05
-#: A successor that has waited so long is taken back; s.
+#: When a slot's first attempt takes so long, those behind it are taken back; s.
 PATIENCE = 0.1
 _SHAPES = 1024
 
@@ -30,15 +30,18 @@ class Member(NamedTuple):
 class Slot:
     """One allocation and its attempts: the first runs, or starts; the others wait for it."""
 
-    __slots__ = ("members", "need", "placement")
+    __slots__ = ("members", "moved_at", "need", "placement")
 
     def __init__(self, placement: Placement, need: Resources) -> None:
         self.placement = placement
         self.need = need
         self.members: list[Member] = []
+        self.moved_at = 0.0  #: when its first attempt came to be the first
 
     def add(self, job: Job) -> None:
         attempt = job.attempts[-1]
+        if not self.members:
+            self.moved_at = attempt.placed_at
         insort(self.members, Member(attempt.placement.turn, attempt.id, job.id, attempt.placed_at))
 
     def discard(self, attempt: AttemptId) -> None:

@@ -167,11 +167,11 @@ async def message(request: web.Request, kind: type[T]) -> T:
     return reading.read(await body(request) or b"{}", kind)
 
 
-def shown(manager: Manager, job: Job) -> records.JobRecord:
-    """A job's record, as the manager knows it now."""
+def shown(manager: Manager, job: Job, *, place: bool = False) -> records.JobRecord:
+    """A job's record, as the manager knows it now; with `place`, its place in line is counted."""
     if job.id not in manager.jobs():  # removed since it was read
         return records.record(job, time.time())
-    waiting = "" if job.state.final else manager.why(job.id)
+    waiting = "" if job.state.final else manager.why(job.id, place=place)
     directory = "" if job.spec.directory else str(manager.workspace(job.id).root)
     return records.record(job, time.time(), waiting=waiting, directory=directory)
 

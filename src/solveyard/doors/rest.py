@@ -128,7 +128,8 @@ async def jobs(request: web.Request) -> web.StreamResponse:
 async def job(request: web.Request) -> web.Response:
     encoding.query(request, encoding.NoQuery)
     manager = request.app[MANAGER]
-    return encoding.answer(encoding.shown(manager, manager.find(request.match_info["id"])))
+    found = manager.find(request.match_info["id"])
+    return encoding.answer(encoding.shown(manager, found, place=True))
 
 
 async def cancel(request: web.Request) -> web.Response:

@@ -27,7 +27,11 @@ def encode(messages: Iterable[Message]) -> bytes:
 
     Raises WireError for a single message over LIMIT, which nobody could receive.
     """
-    encoded = [_ENCODER.encode(message).encode("utf-8", "surrogatepass") for message in messages]
+    return pack([_ENCODER.encode(message).encode("utf-8", "surrogatepass") for message in messages])
+
+
+def pack(encoded: List[bytes]) -> bytes:
+    """As `encode`, for messages that are JSON already."""
     frames, start, size = [], 0, 1
     for index, body in enumerate(encoded):
         if len(body) + 2 > LIMIT:
@@ -84,10 +88,6 @@ class Decoder:
         return messages
 
 
-def _no_number(word: str) -> None:
-    raise ValueError("{} is no number".format(word))
-
-
 def _messages(body: bytes) -> List[Message]:
     try:
         found = json.loads(body.decode("utf-8", "surrogatepass"), parse_constant=_no_number)
@@ -98,3 +98,7 @@ def _messages(body: bytes) -> List[Message]:
     ):
         raise WireError("a frame's body is not a list of messages")
     return found
+
+
+def _no_number(word: str) -> None:
+    raise ValueError("{} is no number".format(word))

@@ -165,6 +165,7 @@ def test_a_recall_that_was_lost_with_its_connection_is_repeated() -> None:
     assert recalled == [drive.attempt(second)]
     drive.leave()
     drive.join()
+    drive.send(Ticked(), after=0.1)
     assert drive.recalled() == recalled
 
 

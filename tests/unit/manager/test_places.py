@@ -21,7 +21,7 @@ def test_each_attempt_has_output_files_of_its_own(tmp_path):
     here = places.StorePlaces(tmp_path)
     first, second = here.output(JobId(7), 1), here.output(JobId(7), 2)
     assert len({*first, *second}) == 4
-    assert here.output(JobId(1007), 1)[0].parent != first[0].parent
+    assert Path(here.output(JobId(1007), 1)[0]).parent != Path(first[0]).parent
 
 
 def test_the_runtime_folder_is_private_and_short(monkeypatch, tmp_path):

@@ -1,0 +1,128 @@
+"""The board: all jobs, every index over them, and the one way in which a job changes."""
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from solveyard.core.lifecycle import evolve
+from solveyard.core.scheduler import Scheduler
+from solveyard.core.slots import Pace
+from solveyard.model.errors import UnknownJob
+from solveyard.model.jobs import (
+    Attempt,
+    AttemptId,
+    Counter,
+    Job,
+    JobId,
+    JobState,
+    Limits,
+    Outcome,
+)
+from solveyard.model.messages import Action, AnyEvent, AnyJobEvent, Ended, JobEnded, Kill
+
+WAITING = frozenset({JobState.HELD, JobState.QUEUED})
+
+
+class Board:
+    """What the engine knows, and what the step under way has led to so far."""
+
+    def __init__(
+        self,
+        store_uuid: str,
+        jobs: Iterable[Job],
+        limits: Limits,
+        counter: Counter,
+        pace: Pace,
+    ) -> None:
+        self.uuid = store_uuid
+        self.jobs: dict[JobId, Job] = {}
+        self.names: dict[str, JobId] = {}
+        self.limits = limits
+        self.counter = counter
+        self.draining = False
+        self.ending: float | None = None  #: draining ends what runs, with this grace; s
+        self.scheduler = Scheduler(self.jobs, pace)
+        self.now = 0.0
+        self.events: list[AnyEvent] = []
+        self.actions: list[Action] = []
+        for job in jobs:
+            self._replace(None, job)
+        self.scheduler.restore()
+
+    def begin(self, now: float) -> None:
+        """A new step."""
+        self.now = now
+        self.events, self.actions = [], []
+
+    def record(self, event: AnyJobEvent) -> None:
+        """Something has happened to a job: change it, and tell."""
+        before = self.jobs.get(event.job)
+        self._replace(before, evolve(before, event))
+        self.events.append(event)
+
+    def end(self, job: Job, outcome: Outcome, *, by: str = "", report: Ended | None = None) -> None:
+        """`report` is what its machine said of its end, if it did."""
+        self.record(
+            JobEnded(
+                job=job.id,
+                at=self.now,
+                by=by,
+                outcome=outcome,
+                usage=report.usage if report else None,
+                native_id=report.native_id if report else "",
+                started_at=report.started_at if report else None,
+            )
+        )
+
+    def kill(self, job: Job, grace: float | None, because: str) -> None:
+        """Have its tree ended; `grace` None: as its specification says."""
+        attempt = job.live_attempt
+        if attempt is not None:
+            self.actions.append(
+                Kill(
+                    attempt=attempt.id,
+                    placement=attempt.placement,
+                    grace=job.spec.grace if grace is None else grace,
+                    because=because,
+                )
+            )
+
+    def next(self, what: str) -> int:
+        """The next number of that counter."""
+        number: int = getattr(self.counter, what)
+        self.counter = replace(self.counter, **{what: number + 1})
+        return number
+
+    def known(self, job_id: JobId) -> Job:
+        """Raises UnknownJob."""
+        job = self.jobs.get(job_id)
+        if job is None:
+            raise UnknownJob(f"there is no job {job_id}")
+        return job
+
+    def attempt(self, attempt_id: AttemptId) -> tuple[Job, Attempt] | None:
+        """Whose it is; None for one of another store, or of a job that was removed."""
+        uuid, _, rest = attempt_id.partition(".")
+        parts = rest.split(".")
+        if uuid != self.uuid or len(parts) != 3 or not all(_number(part) for part in parts):
+            return None
+        job, number = self.jobs.get(JobId(int(parts[0]))), int(parts[2])
+        if job is None or not 1 <= number <= len(job.attempts):
+            return None
+        return job, job.attempts[number - 1]
+
+    def _replace(self, before: Job | None, after: Job | None) -> None:
+        """Put `after` in the place of `before`, in every index."""
+        if after is not None:
+            self.jobs[after.id] = after
+            if before is None and after.spec.name:
+                self.names[after.spec.name] = after.id
+        elif before is not None:
+            del self.jobs[before.id]
+            if before.spec.name:
+                del self.names[before.spec.name]
+        self.scheduler.replace(before, after)
+
+
+def _number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 19

@@ -1,0 +1,168 @@
+"""What machines report, and what is concluded from it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from solveyard.core.board import Board
+from solveyard.core.lifecycle import never_started
+from solveyard.model.jobs import AttemptId, Job, JobState, Outcome, Reason
+from solveyard.model.messages import (
+    Accepted,
+    AgentJoined,
+    AgentLeft,
+    Ask,
+    Ended,
+    EvidenceAdded,
+    Forget,
+    JobAccepted,
+    JobConfirmed,
+    JobRecalled,
+    JobStarted,
+    MachineJoined,
+    MachineLeft,
+    Missing,
+    Recalled,
+    SpawnerJoined,
+    SpawnerLeft,
+    Started,
+    Ticked,
+)
+
+
+def accepted(board: Board, report: Accepted) -> None:
+    if (job := _live(board, report.attempt)) is not None:
+        known = job.attempts[-1].native_id
+        if job.state is JobState.SUBMITTED and report.native_id not in {"", known}:
+            board.record(JobAccepted(job=job.id, at=board.now, native_id=report.native_id))
+        _kill_again(board, job)
+
+
+def started(board: Board, report: Started) -> None:
+    if (job := _live(board, report.attempt)) is None:
+        return
+    if job.state is JobState.SUBMITTED:
+        at = report.at if report.at is not None else board.now
+        board.record(
+            JobStarted(job=job.id, at=board.now, native_id=report.native_id, started_at=at)
+        )
+    _kill_again(board, job)
+
+
+def ended(board: Board, report: Ended) -> None:
+    found = board.attempt(report.attempt)
+    if found is None:
+        return
+    job, attempt = found
+    board.actions.append(Forget(attempt=attempt.id, placement=attempt.placement))
+    if attempt.live:
+        if report.usage is not None and report.outcome.reason is Reason.SUCCESS:
+            board.scheduler.pace.ended(job.spec, report.usage.wall)
+        board.end(job, report.outcome, report=report)
+    elif _contradicts(attempt.outcome, report.outcome):
+        note = f"reported later: {report.outcome.reason}, {report.outcome.message}"
+        if note not in attempt.notes:
+            board.record(EvidenceAdded(job=job.id, at=board.now, attempt=attempt.id, note=note))
+
+
+def recalled(board: Board, report: Recalled) -> None:
+    job = _live(board, report.attempt)
+    if job is None or job.state is not JobState.SUBMITTED:
+        return
+    board.record(JobRecalled(job=job.id, at=board.now))
+    if job.cancel_requested:
+        _end_unstarted(board, board.jobs[job.id])
+
+
+def missing(board: Board, report: Missing) -> None:
+    """Absent from a ledger that would have it: it can be sent again. Else nobody knows."""
+    found = board.attempt(report.attempt)
+    if found is None or not found[1].live:
+        return
+    job, attempt = found
+    same_boot = attempt.placement.boot_id == report.boot_id
+    same_ledger = attempt.placement.ledger == report.ledger
+    if job.state is JobState.SUBMITTED and same_boot and same_ledger:
+        job = _live(board, attempt.id) or job
+        if job.cancel_requested:
+            _end_unstarted(board, job)
+        elif board.draining or not board.scheduler.may_launch_again(attempt):
+            board.record(JobRecalled(job=job.id, at=board.now))
+        else:
+            board.actions.append(board.scheduler.launch(job))
+        return
+    if not same_ledger:
+        evidence = "the ledger that would know is gone"
+    elif not same_boot:
+        evidence = "the machine was rebooted after the launch, and its ledger has no start"
+    else:
+        evidence = "it had started, and its spawner's ledger doesn't know it"
+    told = "it is not known whether it ran or how it ended: look at its output, then retry it"
+    board.end(job, Outcome(reason=Reason.LOST, message=told, evidence=(evidence,)))
+
+
+def agent_joined(board: Board, report: AgentJoined) -> None:
+    board.scheduler.machine_joined(report)
+    board.events.append(MachineJoined(at=board.now, machine=report.machine, nodes=report.nodes))
+
+
+def agent_left(board: Board, report: AgentLeft) -> None:
+    board.scheduler.inventory.leave(report.machine)
+    board.events.append(MachineLeft(at=board.now, machine=report.machine))
+
+
+def spawner_joined(board: Board, report: SpawnerJoined) -> None:
+    attempts = board.scheduler.spawner_joined(report, board.now)
+    if attempts:
+        board.actions.append(Ask(machine=report.machine, spawner=report.spawner, attempts=attempts))
+
+
+def spawner_left(board: Board, report: SpawnerLeft) -> None:
+    board.scheduler.spawner_left(report, board.now)
+
+
+def ticked(board: Board, report: Ticked) -> None:
+    """Time passes with every message; this one brings nothing else."""
+
+
+def _live(board: Board, attempt_id: AttemptId) -> Job | None:
+    """The job whose live attempt this is; its state is confirmed by the report."""
+    found = board.attempt(attempt_id)
+    if found is None or not found[1].live:
+        return None
+    job = found[0]
+    board.scheduler.heard(attempt_id)
+    if job.stale_since is not None:
+        board.record(JobConfirmed(job=job.id, at=board.now))
+    return board.jobs[job.id]
+
+
+def _kill_again(board: Board, job: Job) -> None:
+    """Its machine answers: what was asked for meanwhile could not be told."""
+    if job.cancel_requested:
+        board.kill(job, None, "cancelled")
+    elif board.ending is not None:
+        board.kill(job, board.ending, "shutdown")
+
+
+def _end_unstarted(board: Board, job: Job) -> None:
+    board.end(job, never_started(Reason.CANCELLED, "cancelled before it started"))
+
+
+def _contradicts(told: Outcome | None, later: Outcome) -> bool:
+    """Is the later report news about an attempt that was given up as lost?"""
+    return told is not None and told.reason is Reason.LOST and later.reason is not Reason.LOST
+
+
+#: Any: each takes the observation of its own type.
+CONCLUDE: dict[type, Callable[[Board, Any], None]] = {
+    Accepted: accepted,
+    Started: started,
+    Ended: ended,
+    Recalled: recalled,
+    Missing: missing,
+    AgentJoined: agent_joined,
+    AgentLeft: agent_left,
+    SpawnerJoined: spawner_joined,
+    SpawnerLeft: spawner_left,
+    Ticked: ticked,
+}
