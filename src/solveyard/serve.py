@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import secrets
@@ -84,6 +85,8 @@ async def _run(folder: Path, options: ServeOptions, started: Callable[[Running],
         else:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, running.stop, "")
+        gc.freeze()  # what is there now stays: the collector needn't look at it again
+        gc.set_threshold(50_000, 20, 20)
         started(running)
         await running.stopped.wait()
 

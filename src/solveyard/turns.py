@@ -32,8 +32,10 @@ log = logging.getLogger(__name__)
 
 #: Messages that one turn takes, at most: what comes later waits for the next.
 TURN = 200
-#: Between two commits while there is much to do; an idle manager commits at once; s.
-GROUP = 0.004
+#: Between two commits while there is much to do; else each turn commits at once; s.
+GROUP = 0.008
+#: Messages in one turn that make the manager a busy one.
+MANY = 5
 #: Between two tries to write to a store that could not be written; s.
 STORE_RETRY = 1.0
 
@@ -62,6 +64,7 @@ class Turns:
         self._inbox: deque[tuple[Message, Answer | None]] = deque()
         self._news = asyncio.Event()
         self._wake: float | None = None
+        self._busy = False
         self._committed_at = 0.0  #: by the loop's clock
         self._writer = Workers("store-writer")
 
@@ -87,6 +90,7 @@ class Turns:
                 await self._until_news()
             await self._gather()
             group = [self._inbox.popleft() for _ in range(min(TURN, len(self._inbox)))]
+            self._busy = len(group) >= MANY
             await self._turn(group)
 
     def close(self) -> None:
@@ -94,10 +98,9 @@ class Turns:
         self._writer.close()
 
     async def _gather(self) -> None:
-        """While commits follow one another, let some more come, so that they share the next."""
-        if len(self._inbox) < TURN:
-            loop = asyncio.get_running_loop()
-            pause = self._committed_at + GROUP - loop.time()
+        """While much comes, let some more come, so that it shares the next commit."""
+        if self._busy and len(self._inbox) < TURN:
+            pause = self._committed_at + GROUP - asyncio.get_running_loop().time()
             if pause > 0.0:
                 await asyncio.sleep(pause)
 

@@ -14,7 +14,7 @@ from solveyard.wire.frames import Decoder, Message, WireError, encode
 
 PROTOCOL = 1
 FIRST_WAIT, LONGEST_WAIT, REFUSED_WAIT = 0.05, 1.0, 5.0  #: s between two dials
-COALESCE = 0.002  #: s; what is sent sooner than this after the last time is sent together
+COALESCE = 0.005  #: s; while there is much to do, what is sent within it is sent together
 ROOM = 4 * 1024 * 1024  #: bytes that may wait for a slow manager
 _READ = 256 * 1024
 _log = logging.getLogger(__name__)
@@ -38,6 +38,11 @@ class Owner:
     def behind(self) -> None:
         """The manager was slow, messages were dropped, and now there is room again."""
         raise NotImplementedError
+
+    @property
+    def busy(self) -> bool:
+        """There is so much to do that what is to be said may wait a little."""
+        return False
 
     def away(self, seconds: float) -> None:
         """There has been no manager for so long; told again at every dial."""
@@ -91,11 +96,11 @@ class Connection:
         return not self._queue and not self._buffer
 
     def flush(self) -> None:
-        """Send what has accumulated; when the last time was just now, a little later."""
+        """Send what has accumulated; a busy one that has just done so, a little later."""
         if not self._queue or self._timer is not None:
             return
         wait = self._sent_at + COALESCE - time.monotonic()
-        if wait > 0:
+        if wait > 0 and self._owner.busy:
             self._timer = self._loop.later(wait, self._flush_now)
         else:
             self._flush_now()

@@ -196,7 +196,7 @@ class Ledger:
 
 
 def _line(kind: str, record: Record) -> bytes:
-    return "{} {}\n".format(kind, _ENCODE(record)).encode("ascii")
+    return (kind + " " + _ENCODE(record) + "\n").encode("ascii")
 
 
 def _parse(line: bytes) -> "tuple[str, Record]":

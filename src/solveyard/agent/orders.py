@@ -38,6 +38,9 @@ class Launch(NamedTuple):
     brief: bool = False  #: expected to take milliseconds: cheap checks alone
 
 
+_TEXT = frozenset({str})  # what JSON brings is of exactly these types
+
+
 def _text(value: Any) -> bool:
     return isinstance(value, str)
 
@@ -47,7 +50,7 @@ def _filled(value: Any) -> bool:
 
 
 def _absolute(value: Any) -> bool:
-    return isinstance(value, str) and os.path.isabs(value)
+    return isinstance(value, str) and (value[:1] == "/" or os.path.isabs(value))
 
 
 def _flag(value: Any) -> bool:
@@ -60,7 +63,7 @@ def _seconds(value: Any) -> bool:
 
 
 def _texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+    return isinstance(value, list) and set(map(type, value)) <= _TEXT
 
 
 def _inside(path: str) -> bool:
@@ -73,7 +76,7 @@ def _paths(value: Any) -> bool:
 
 
 def _mapping(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(each, str) for each in value.values())
+    return isinstance(value, dict) and set(map(type, value.values())) <= _TEXT
 
 
 def _files(value: Any) -> bool:

@@ -89,6 +89,10 @@ class Spawner(Owner):
         for run in self._runs.running.values():
             self._send(run.message)
 
+    @property
+    def busy(self) -> bool:
+        return bool(self._waiting)
+
     def away(self, seconds: float) -> None:
         if seconds >= self._linger and self._idle:
             _log.info("no manager for %.0f s and nothing to do: leaving", seconds)

@@ -102,14 +102,13 @@ class Board:
 
     def attempt(self, attempt_id: AttemptId) -> tuple[Job, Attempt] | None:
         """Whose it is; None for one of another store, or of a job that was removed."""
-        uuid, _, rest = attempt_id.partition(".")
-        parts = rest.split(".")
-        if uuid != self.uuid or len(parts) != 3 or not all(_number(part) for part in parts):
+        try:
+            uuid, number, _, index = attempt_id.split(".")
+            job = self.jobs[JobId(int(number))]
+            attempt = job.attempts[int(index) - 1]
+        except (ValueError, LookupError):
             return None
-        job, number = self.jobs.get(JobId(int(parts[0]))), int(parts[2])
-        if job is None or not 1 <= number <= len(job.attempts):
-            return None
-        return job, job.attempts[number - 1]
+        return (job, attempt) if uuid == self.uuid and attempt.id == attempt_id else None
 
     def _replace(self, before: Job | None, after: Job | None) -> None:
         """Put `after` in the place of `before`, in every index."""
@@ -122,7 +121,3 @@ class Board:
             if before.spec.name:
                 del self.names[before.spec.name]
         self.scheduler.replace(before, after)
-
-
-def _number(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) < 19

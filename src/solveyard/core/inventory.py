@@ -45,6 +45,8 @@ class Machine:
 class Inventory:
     """All machines' nodes, and the licences and counts that have no place."""
 
+    _asked: tuple[Resources, str] | None = None  #: the last misfit asked about, and the answer
+
     machines: dict[str, Machine] = field(default_factory=dict)
     _licences_taken: dict[str, int] = field(default_factory=dict)
     _counts_taken: dict[str, int] = field(default_factory=dict)
@@ -58,6 +60,7 @@ class Inventory:
         held: Iterable[Allocation],
     ) -> None:
         """Know `machine` by what it has now; `held` are the allocations on it."""
+        self._asked = None
         known: dict[str, Node] = {}
         for name, capacity in nodes.items():
             cores = capacity.cores if isinstance(capacity.cores, int) else capacity.cores.min
@@ -90,6 +93,11 @@ class Inventory:
 
     def misfit(self, need: Resources) -> str:
         """Why no known machine could ever meet `need`, in words; "" if one could."""
+        if self._asked is None or self._asked[0] != need:
+            self._asked = (need, self._misfit(need))
+        return self._asked[1]
+
+    def _misfit(self, need: Resources) -> str:
         if not self.machines:
             return ""
         for name, seats in need.licences.items():
@@ -234,6 +242,9 @@ def _fit_nodes(need: Resources, nodes: Iterable[Node]) -> list[Share] | None:
 
 
 def _fit_cores(need: Resources, nodes: list[Node]) -> list[Share] | None:
+    if len(nodes) == 1 and isinstance(need.cores, int):  # much the commonest
+        fits = need.cores <= nodes[0].free.cores and _has_rest(need, nodes[0].free)
+        return [_share(need, nodes[0], need.cores)] if fits else None
     least, most = _bounds(need.cores)
     fitting = [node for node in nodes if _has_rest(need, node.free)]
     for node in fitting:

@@ -1,6 +1,7 @@
 """A job's options, checked: what is wrong is said in one line, with the way out."""
 
 import re
+from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
@@ -8,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import JobSpec
 
+_SHORT = 4096  #: bytes; longer options are not kept
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -25,10 +27,19 @@ def read(model: type[Chosen], spec: JobSpec) -> Chosen:
 
     Raises InvalidJob: which option, what was expected, what it is, what would do.
     """
+    text = bytes(spec.options) or b"{}"
     try:
-        return model.model_validate_json(bytes(spec.options) or b"{}")
+        found = _validated(model, text) if len(text) < _SHORT else model.model_validate_json(text)
     except ValidationError as error:
         raise InvalidJob(_sentence(model, spec.solver, error)) from error
+    assert isinstance(found, model)
+    return found
+
+
+@lru_cache(maxsize=256)
+def _validated(model: type[Options], text: bytes) -> Options:
+    """Equal options are read once: a job's are looked at on its way in, at its start and end."""
+    return model.model_validate_json(text)
 
 
 def directory(spec: JobSpec) -> str:

@@ -40,6 +40,7 @@ _DEFAULTS = tuple(
     for signum in signal.valid_signals()
     if signum not in (signal.SIGKILL, signal.SIGSTOP) and not signum >= 32
 )
+_ANYWHERE = contextlib.nullcontext()
 _log = logging.getLogger(__name__)
 
 
@@ -57,9 +58,7 @@ def usable() -> bool:
 class Linux(Platform):
     def __init__(self, group: str) -> None:
         self._programs = Programs()
-        self._environment = {
-            os.fsencode(name): os.fsencode(value) for name, value in clean_environment().items()
-        }
+        self._environment = clean_environment()
         self._group = group
         self._cgroups: Optional[cgroups.Cgroups] = None
 
@@ -79,11 +78,7 @@ class Linux(Platform):
         return self._cgroups.folder(attempt) if self._cgroups else ""
 
     def spawn(self, order: Order) -> Child:
-        environment = dict(self._environment)
-        for name, value in order.env.items():
-            environment[os.fsencode(name)] = os.fsencode(value)
-        environment[MARK.encode()] = os.fsencode(order.attempt)
-        path = os.fsdecode(environment.get(b"PATH", os.defpath.encode()))
+        environment = {**self._environment, **order.env, MARK: order.attempt}
         files = [
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, order.stdout, _WRITE, 0o666),
@@ -93,8 +88,8 @@ class Linux(Platform):
         ]
         try:
             os.chdir(order.cwd)  # the loop's thread is the only one that looks at the folder
-            program = self._programs.find(order, path)
-            with self._inside(order.folder):
+            program = self._programs.find(order, environment.get("PATH", os.defpath))
+            with self._inside(order.folder) if order.folder else _ANYWHERE:
                 begin = _now()
                 pid = os.posix_spawn(
                     program,
