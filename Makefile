@@ -3,7 +3,7 @@
 # make bench  measures the speed promises      (ONLY=launch one of them)
 # make lock   renews the lock files from pyproject.toml
 
-PYTHON ?= $(firstword $(shell for p in python3.13 python3.12 python3.11 python3; do \
+PYTHON ?= $(firstword $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p; done))
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet

@@ -1,0 +1,100 @@
+"""`solveyard serve`: who may have the store, how it stops, and who follows."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+
+def command(store, *words: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "solveyard.cli", "--store", str(store), *words]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+
+
+def running(service, name: str, script: str, until):
+    """A job that runs."""
+    done = command(service.store, "submit", "--name", name, "--", "sh", "-c", script)
+    assert done.returncode == 0, done.stderr
+    until(lambda: service.client.job(name).state == "running", f"{name} runs")
+    return service.client.job(name)
+
+
+def test_manager_json_tells_all_that_lives(service, alive):
+    told = service().start().told
+    assert {"url", "token", "pid", "agent_pid", "spawner_pids"} <= set(told)
+    assert told["url"].startswith("unix:")
+    assert all(map(alive, [told["pid"], told["agent_pid"], *told["spawner_pids"]]))
+    assert len(told["token"]) >= 32
+
+
+def test_a_second_manager_says_where_the_first_runs(service):
+    first = service().start()
+    second = command(first.store, "serve")
+    assert second.returncode == 4
+    assert str(first.process.pid) in second.stderr
+    assert first.client.healthy()
+
+
+def test_what_was_left_running_is_taken_up_by_the_next_manager(service, until, tmp_path, alive):
+    yard = service("--cores", "2").start()
+    gate = tmp_path / "gate"
+    job = running(yard, "long", f"while [ ! -e {gate} ]; do sleep 0.05; done; exit 6", until)
+    assert yard.stop() == 0
+    assert alive(int(job.attempts[-1].native_id))
+    yard.start()
+    assert yard.client.job("long").state == "running"
+    gate.touch()
+    assert yard.client.wait(["long"], 60)
+    assert yard.client.job("long").exit_code == 6
+    assert len(yard.client.job("long").attempts) == 1
+
+
+def test_an_agent_follows_a_manager_that_listens_elsewhere(service, until, tmp_path, monkeypatch):
+    first, second = tmp_path / "r1", tmp_path / "r2"
+    first.mkdir(mode=0o700), second.mkdir(mode=0o700)
+    yard = service("--cores", "2", environment={"XDG_RUNTIME_DIR": str(first)}).start()
+    gate = tmp_path / "gate"
+    running(yard, "long", f"while [ ! -e {gate} ]; do sleep 0.05; done; exit 6", until)
+    agent = yard.told["agent_pid"]
+    yard.kill()
+    yard.environment["XDG_RUNTIME_DIR"] = str(second)
+    yard.start()
+    assert yard.told["agent_pid"] == agent
+    gate.touch()
+    assert yard.client.wait(["long"], 60)
+    assert yard.client.job("long").exit_code == 6
+
+
+@pytest.mark.parametrize("how", [["--drain"], ["--now"], []])
+def test_a_drain_ends_what_runs_and_keeps_what_waits(service, until, how):
+    options = [] if how else ["--on-stop", "drain"]
+    yard = service("--cores", "1", *options).start()
+    running(yard, "runs", "sleep 600", until)
+    assert command(yard.store, "submit", "--name", "waits", "--", "true").returncode == 0
+    if how:
+        assert command(yard.store, "stop", *how).returncode == 0
+    else:
+        os.kill(yard.process.pid, signal.SIGTERM)
+    assert yard.process.wait(60) == 0
+    yard.start()
+    assert (yard.client.job("runs").state, yard.client.job("runs").reason) == (
+        "cancelled",
+        "shutdown",
+    )
+    assert yard.client.wait(["waits"], 60)
+    assert yard.client.job("waits").state == "completed"
+
+
+def test_nothing_is_left_behind_when_nothing_runs(service, alive, until):
+    yard = service().start()
+    everybody = yard.pids()
+    assert yard.stop() == 0
+    until(lambda: not any(map(alive, everybody)), "everything has gone", 10.0)
+    assert not (yard.store / "manager.json").exists()
+
+
+def test_an_idle_manager_leaves_when_it_was_told_to(service):
+    yard = service("--idle-exit", "1").start()
+    assert yard.process.wait(30) == 0
