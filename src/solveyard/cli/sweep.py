@@ -32,6 +32,7 @@ class Solved(NamedTuple):
 
 def demo(folder: Path, *, keep: bool, as_json: bool) -> int:
     """Solve the sweep, show it, and stop the manager unless `keep`; returns the exit status."""
+    sweep_report.prepare()
     place = Here(folder / "store")
     tell = talk.say if as_json else talk.answer
     with _manager(place, keep=keep) as where:

@@ -1,7 +1,10 @@
 """What an engineer wants to see of antenna sweeps: resonance, matching, curves."""
 
+import contextlib
 import math
+import threading
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +15,17 @@ _FLOOR = -200.0  #: dB, shown for a reflection of nothing at all
 
 class MissingPlotter(Exception):
     """matplotlib is not installed."""
+
+
+def prepare() -> None:
+    """Begin to load what `plot` needs, which takes half a second, while others work."""
+
+    def load() -> None:
+        with contextlib.suppress(ImportError):  # `plot` says so
+            import_module("matplotlib.backends.backend_svg")
+            import_module("matplotlib.figure")
+
+    threading.Thread(target=load, name="load-matplotlib", daemon=True).start()
 
 
 class Resonance(NamedTuple):
