@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from solveyard.client import find
 from solveyard.client.sync import Client
@@ -86,3 +87,42 @@ def _end_of(log: Path, begin: int) -> str:
     except OSError:
         return ""
     return lines[-1].removeprefix("error: ") if lines else ""
+
+
+def stop(folder: Path, how: str | None, patience: float) -> dict[str, Any]:
+    """Stop the manager; returns what it said when its process has gone.
+
+    Raises ManagerUnavailable where none runs, TimeoutError when `patience` s are over.
+    """
+    where = find.manager(folder)
+    if where is None or find.gone(where):
+        raise ManagerUnavailable(f"no manager runs on the store {folder}: nothing to stop")
+    process = _process(where.pid)
+    with Client(folder) as client:
+        told = client.stop(how)
+    if process is not None and not until(lambda: not _lives(process), patience):
+        raise TimeoutError(
+            f"the manager (process {where.pid}) has not gone in {patience:g} s; it goes on"
+            " stopping (wait longer with --timeout, or end its jobs with --now)"
+        )
+    return told
+
+
+def _process(pid: int | None) -> Any:
+    """The process, told apart from a later one of the same number; None: it has gone."""
+    import psutil
+
+    try:
+        return psutil.Process(pid) if pid is not None else None
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _lives(process: Any) -> bool:
+    """A zombie is dead: whoever should reap it does not matter here."""
+    import psutil
+
+    try:
+        return bool(process.is_running()) and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -2,19 +2,19 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from solveyard.cli import background, exits, talk, units
-from solveyard.cli.here import Here, Json, here
+from solveyard.cli.here import Json, here
 from solveyard.client import find
-from solveyard.model.errors import InvalidRequest, ManagerUnavailable
+from solveyard.model.errors import InvalidRequest
 
 STOP_TIME = "60"
 _HOW = {
     "leave": "what ran goes on, and the next manager finds it again",
-    "drain": "what ran was ended (TERM, after its grace KILL)",
+    "drain": "what ran was ended (TERM, KILL after 30 s)",
     "now": "what ran was ended at once",
 }
 
@@ -74,7 +74,7 @@ def serve(
 def stop(
     context: typer.Context,
     drain: Annotated[
-        bool, typer.Option("--drain", help="End running jobs: TERM, after their grace KILL.")
+        bool, typer.Option("--drain", help="End running jobs: TERM, KILL after 30 s.")
     ] = False,
     leave: Annotated[
         bool, typer.Option("--leave-running", help="Running jobs go on without a manager.")
@@ -92,7 +92,7 @@ def stop(
     if len(chosen) > 1:
         raise InvalidRequest("choose one of --drain, --leave-running and --now")
     place = here(context)
-    told = stopped(place, chosen[0] if chosen else None, units.seconds(timeout))
+    told = background.stop(place.folder, chosen[0] if chosen else None, units.seconds(timeout))
     if as_json:
         talk.answer_json({"success": True, "how": told["how"], "running": told["running"]})
     else:
@@ -100,25 +100,6 @@ def stop(
         jobs = {0: "no job ran", 1: "one job ran"}.get(running, f"{running} jobs ran")
         talk.answer(f"stopped; {jobs}" + (f": {_HOW[told['how']]}" if running else ""))
     return exits.OK
-
-
-def stopped(place: Here, how: str | None, patience: float) -> dict[str, Any]:
-    """Stop the manager; returns what it said when its process has gone.
-
-    Raises ManagerUnavailable where none runs, TimeoutError when `patience` s are over.
-    """
-    where = find.manager(place.folder)
-    if where is None or find.gone(where):
-        raise ManagerUnavailable(f"no manager runs on the store {place.folder}: nothing to stop")
-    process = _process(where.pid)
-    with place.client() as client:
-        told = client.stop(how)
-    if process is not None and not background.until(lambda: not _lives(process), patience):
-        raise TimeoutError(
-            f"the manager (process {where.pid}) has not gone in {patience:g} s; it goes on"
-            " stopping (wait longer with --timeout, or end its jobs with --now)"
-        )
-    return told
 
 
 def doctor(context: typer.Context, as_json: Json = False) -> int:
@@ -154,23 +135,3 @@ def demo(
     from solveyard.cli import sweep
 
     return sweep.demo(folder.absolute(), keep=keep, as_json=as_json)
-
-
-def _process(pid: int | None) -> Any:
-    """The process, told apart from a later one of the same number; None: it has gone."""
-    import psutil
-
-    try:
-        return psutil.Process(pid) if pid is not None else None
-    except psutil.NoSuchProcess:
-        return None
-
-
-def _lives(process: Any) -> bool:
-    """A zombie is dead: whoever should reap it does not matter here."""
-    import psutil
-
-    try:
-        return bool(process.is_running()) and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False

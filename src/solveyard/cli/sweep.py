@@ -62,8 +62,6 @@ def demo(folder: Path, *, keep: bool, as_json: bool) -> int:
 @contextmanager
 def _manager(place: Here, *, keep: bool) -> Iterator[find.Address]:
     """A manager on the demo's store; when it is done with, none of its processes is left."""
-    from solveyard.cli.serving import stopped
-
     child = None if background.answers(place.folder) else background.start(place.folder)
     try:
         yield find.running(place.folder)
@@ -72,7 +70,7 @@ def _manager(place: Here, *, keep: bool) -> Iterator[find.Address]:
         raise
     finally:
         if not keep:
-            stopped(place, "now", STOP_TIME)
+            background.stop(place.folder, "now", STOP_TIME)
             if child is not None:
                 child.wait()
 
