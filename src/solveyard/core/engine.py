@@ -146,17 +146,18 @@ class Engine:
                 raise type(error)(
                     f"job {index + 1} of {len(message.specs)}: {error}" if many else str(error)
                 ) from error
+        by, key = message.by, message.key
         for spec in message.specs:
             known = self.names.get(spec.name) if spec.name else None
             arrival = self._next("arrival")
             if known is None:
-                job_id = JobId(self._next("next"))
+                new = JobId(self._next("next"))
                 self._record(
-                    JobSubmitted(job=job_id, at=now, by=message.by, spec=spec, arrival=arrival)
+                    JobSubmitted(job=new, at=now, by=by, spec=spec, arrival=arrival, key=key)
                 )
             else:
                 self._record(
-                    JobRetried(job=known, at=now, by=message.by, spec=spec, arrival=arrival)
+                    JobRetried(job=known, at=now, by=by, spec=spec, arrival=arrival, key=key)
                 )
 
     def _check(self, spec: JobSpec, taken: set[str]) -> None:
