@@ -6,7 +6,7 @@ file ties them to the store's reads, the backend's reports and the people who wa
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -30,6 +30,7 @@ from solveyard.model.messages import (
 from solveyard.ordering import Ordering
 from solveyard.outbox import Outbox
 from solveyard.places import StorePlaces
+from solveyard.repeats import Repeats
 from solveyard.solvers.base import Query
 from solveyard.store.base import Filter, Numbered, Page, Store
 from solveyard.turns import TURN, Turns
@@ -55,14 +56,16 @@ class Manager:
         self._ordering = Ordering(self._places)
         self._turns = Turns(store, agents.machines, self._decided)
         self._outbox = Outbox(agents, self._ordering, self._turns.put)
+        self._repeats = Repeats(self._turns.jobs)
         self._ends: dict[JobId, list[asyncio.Future[None]]] = {}
+        self._listeners: list[Callable[[Sequence[Numbered]], None]] = []
         self._readers = Workers("reader", 2)
         self._tasks: asyncio.TaskGroup | None = None
 
     # What people ask for
 
-    async def submit(self, specs: Sequence[JobSpec], by: str) -> list[Job]:
-        """Take all of `specs`, or none; on disk when it returns.
+    async def submit(self, specs: Sequence[JobSpec], by: str, key: str = "") -> list[Job]:
+        """Take all of `specs`, or none; on disk when it returns. `key` is kept with the jobs.
 
         Raises InvalidJob or Conflict, naming the job by its place; StoreError.
         """
@@ -75,8 +78,17 @@ class Manager:
                 raise type(error)(f"job {index + 1} of {len(specs)}: {error}") from error
             if index % TURN == TURN - 1:
                 await asyncio.sleep(0)
-        ids = await self._turns.ask(Submit(specs=tuple(specs), by=by))
+        ids = await self._turns.ask(Submit(specs=tuple(specs), by=by, key=key))
         return [self._turns.jobs[i] for i in ids if i in self._turns.jobs]
+
+    async def submit_once(
+        self, specs: Sequence[JobSpec], by: str, key: str
+    ) -> tuple[list[Job], bool]:
+        """`submit`, or the jobs that were submitted with this key before, and whether it is so.
+
+        A key is free again once all of its jobs are removed, or where they were refused.
+        """
+        return await self._repeats.submit(key, self.jobs, lambda: self.submit(specs, by, key))
 
     async def request(self, request: AnyRequest) -> None:
         """Have it done; on disk when it returns.
@@ -159,6 +171,19 @@ class Manager:
     async def events(self, after: int, limit: int) -> list[Numbered]:
         return await self._readers.call(lambda: self._store.events(after, limit))
 
+    @property
+    def last_event(self) -> int:
+        """The number of the newest event on disk; 0: none."""
+        return self._turns.last
+
+    def subscribe(self, listener: Callable[[Sequence[Numbered]], None]) -> Callable[[], None]:
+        """Have `listener` called with each turn's events, once they are on disk; in order, all.
+
+        It must be quick. Returns what ends that.
+        """
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
     def workspace(self, job_id: JobId) -> LocalWorkspace:
         return LocalWorkspace(self._ordering.directory(self.job(job_id).spec, job_id))
 
@@ -230,6 +255,12 @@ class Manager:
     def _decided(self, events: Sequence[AnyEvent], actions: Sequence[Action]) -> None:
         """A turn is on disk."""
         self._outbox.put(actions)
+        self._repeats.note(events)
+        if self._listeners and events:
+            first = self._turns.last - len(events) + 1
+            numbered = [Numbered(number, event) for number, event in enumerate(events, first)]
+            for listener in tuple(self._listeners):
+                listener(numbered)
         for event in events:
             if isinstance(event, JobEnded | JobRemoved):
                 for future in self._ends.pop(event.job, ()):

@@ -9,28 +9,46 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
-from aiohttp import web
 
-from solveyard import __version__
+from solveyard import __version__, registry
 from solveyard.backends.agents import Agents
 from solveyard.backends.local_agent import LocalAgent
-from solveyard.doors import peer, rest
+from solveyard.doors import ports
+from solveyard.doors.auth import Keeper
+from solveyard.doors.door import Door
+from solveyard.doors.ports import PortTaken
+from solveyard.doors.rules import Rules
 from solveyard.manager import Manager
 from solveyard.model.jobs import Limits
 from solveyard.model.messages import SetLimits
 from solveyard.places import StorePlaces, runtime_folder
 from solveyard.store.lease import Lease
 from solveyard.store.sqlite import SqliteStore
+from solveyard.tokens import Tokens
+
+__all__ = [
+    "Network", "PortTaken", "Running", "ServeOptions", "exposed", "network", "opened", "run",
+]  # fmt: skip
 
 log = logging.getLogger(__name__)
 
 _READY = 15.0  #: s that the agent may take to connect
 _LEAVING = 3.0  #: s that an idle agent may take to leave
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """Where a manager listens beside its private socket, and for what."""
+
+    hosts: tuple[str, ...] = ports.LOOPBACK
+    port: int | None = None  #: None: 8080, or a free one where that is busy
+    rules: Rules = field(default_factory=Rules)
+    allowed_hosts: tuple[str, ...] = ()  #: names by which browsers may call it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +60,7 @@ class ServeOptions:
     on_stop: str = "leave"  #: what a signal, or a plain `stop`, does with running jobs
     idle_exit: float | None = None  #: s without jobs and requests after which it stops
     platform: str = "auto"  #: how the agent starts processes: "auto" or "portable"
+    network: Network | None = None  #: None: only the store's private socket
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,10 +88,34 @@ class _Stop:
         self.asked.set()
 
 
+def network(
+    host: str = "",
+    port: int | None = None,
+    *,
+    allow: Sequence[str] = (),
+    roots: Sequence[Path] = (),
+    allowed_hosts: Sequence[str] = (),
+) -> Network:
+    """As the command line's options say. Raises InvalidRequest."""
+    for name in allow:
+        registry.solver(name)
+    return Network(
+        hosts=(host,) if host else ports.LOOPBACK,
+        port=port,
+        rules=Rules(allow=frozenset(allow), roots=tuple(root.absolute() for root in roots)),
+        allowed_hosts=tuple(allowed_hosts),
+    )
+
+
+def exposed(options: ServeOptions) -> bool:
+    """Can other machines reach it?"""
+    return options.network is not None and ports.exposed(options.network.hosts)
+
+
 def run(folder: Path, options: ServeOptions, started: Callable[[Running], None]) -> None:
     """Serve `folder` until a signal or a stop; `started` is called once it is open.
 
-    Raises StoreError: LeaseTaken where another manager has the store.
+    Raises StoreError: LeaseTaken where another manager has the store; PortTaken.
     """
     asyncio.run(_run(folder, options, started))
 
@@ -93,11 +136,14 @@ async def _run(folder: Path, options: ServeOptions, started: Callable[[Running],
 
 @contextlib.asynccontextmanager
 async def opened(folder: Path, options: ServeOptions) -> AsyncIterator[Running]:
-    """A manager on `folder` with its private door; on leaving, it stops as it was asked to."""
+    """A manager on `folder` with its doors; on leaving, it stops as it was asked to."""
     places = StorePlaces(folder)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     lease = Lease.take(folder, {})
+    listeners: list[socket.socket] = []
     try:
+        if options.network is not None:
+            listeners = ports.bind(options.network.hosts, options.network.port)
         runtime = runtime_folder(folder)
         token = secrets.token_urlsafe(32)
         address = _address(runtime, "agents.sock")
@@ -114,16 +160,17 @@ async def opened(folder: Path, options: ServeOptions) -> AsyncIterator[Running]:
         agents = Agents(address, store.uuid, local, cores=options.cores, token=token)
         manager = Manager(store, folder, agents, on_stop=options.on_stop)
         stop = _Stop(options.on_stop)
-        door = _Door(manager, runtime, token, stop)
+        door = _door(manager, options, token, stop)
         try:
             async with asyncio.TaskGroup() as tasks:
                 life = tasks.create_task(manager.run())
                 await _prepare(manager, options)
-                await door.open()
+                await door.open(_address(runtime, "manager.sock"), listeners)
+                live = tasks.create_task(door.run())
 
                 def announce() -> None:
                     if agents.complete:
-                        _announce(places, manager, door.url, token)
+                        _announce(places, manager, door, token)
 
                 agents.changed = announce
                 announce()
@@ -136,11 +183,13 @@ async def opened(folder: Path, options: ServeOptions) -> AsyncIterator[Running]:
                     await agents.leave(_LEAVING if not manager.holding else 0.0)
                     places.manager_json.unlink(missing_ok=True)
                     await door.close()
-                    idle.cancel()
-                    life.cancel()
+                    for task in (idle, live, life):
+                        task.cancel()
         finally:
             manager.close()
     finally:
+        for listener in listeners:
+            listener.close()
         lease.release()
 
 
@@ -153,47 +202,15 @@ async def _prepare(manager: Manager, options: ServeOptions) -> None:
         await manager.request(SetLimits(limits=limits, by=_me()))
 
 
+def _door(manager: Manager, options: ServeOptions, token: str, stop: Callable[[str], None]) -> Door:
+    network = options.network or Network()
+    tokens = Tokens(manager.store_folder)
+    keeper = Keeper(_me(), token, tokens, allowed_hosts=network.allowed_hosts)
+    return Door(manager, keeper, network.rules, stop, public=options.network is not None)
+
+
 def _nothing() -> None:
     """Nobody wants to know any more."""
-
-
-class _Door:
-    """REST on the store's private socket: whoever may open it owns the store."""
-
-    def __init__(
-        self, manager: Manager, runtime: Path, token: str, stop: Callable[[str], None]
-    ) -> None:
-        self.requests = 0
-        self._runtime = runtime
-        app = rest.application(manager, stop=stop)
-        keeper = peer.own_user_only if unix_sockets() else peer.with_token(token, _me())
-        app.middlewares.extend([self._count, keeper])
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
-        self.url = ""
-
-    async def open(self) -> None:
-        await self._runner.setup()
-        address = _address(self._runtime, "manager.sock")
-        kind, _, rest_of_it = address.partition(":")
-        if kind == "unix":
-            Path(rest_of_it).unlink(missing_ok=True)
-            await web.UnixSite(self._runner, rest_of_it).start()
-            Path(rest_of_it).chmod(0o600)
-            self.url = address
-        else:
-            host, _, port = rest_of_it.rpartition(":")
-            await web.TCPSite(self._runner, host, int(port)).start()
-            self.url = f"http://{host}:{port}"
-
-    async def close(self) -> None:
-        await self._runner.cleanup()
-
-    @web.middleware
-    async def _count(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
-        self.requests += 1
-        return await handler(request)
 
 
 def unix_sockets() -> bool:
@@ -208,10 +225,11 @@ def _address(runtime: Path, name: str) -> str:
         return f"tcp:127.0.0.1:{probe.getsockname()[1]}"
 
 
-def _announce(places: StorePlaces, manager: Manager, url: str, token: str) -> None:
+def _announce(places: StorePlaces, manager: Manager, door: Door, token: str) -> None:
     """Say in `manager.json` where the manager is; replaced whole, so never half there."""
     told = {
-        "url": url,
+        "url": door.url,
+        "socket": door.socket,
         "token": token,
         "pid": os.getpid(),
         "agent_pid": manager.agents.agent_pid,
@@ -235,7 +253,7 @@ def _write_private(place: Path, content: bytes) -> None:
 
 
 async def _stop_when_idle(
-    manager: Manager, door: _Door, seconds: float | None, stop: Callable[[str], None]
+    manager: Manager, door: Door, seconds: float | None, stop: Callable[[str], None]
 ) -> None:
     """A manager that was started for a submission goes when there's no more to do."""
     if seconds is None:

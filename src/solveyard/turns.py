@@ -51,6 +51,7 @@ class Turns:
         machines: Callable[[], Sequence[AnyObservation]],
         committed: Callable[[Sequence[AnyEvent], Sequence[Action]], None],
     ) -> None:
+        self.last = 0  #: the number of the newest event on disk
         self.jobs: dict[JobId, Job] = {}  #: as they are on disk
         self.blocked: StoreError | InternalFault | None = None  #: why nothing can be decided now
         self.written = False  #: something was committed since this was last reset
@@ -169,7 +170,7 @@ class Turns:
         records += [job if job is not None else Removed(id=i) for i, job in touched.items()]
         if self.engine.counter != self._counter:
             records.append(self.engine.counter)
-        await self._write(events, records)
+        self.last = await self._write(events, records)
         self._counter = self.engine.counter
         self._committed_at = asyncio.get_running_loop().time()
         self.written = True
@@ -179,8 +180,8 @@ class Turns:
             else:
                 self.jobs.pop(job_id, None)
 
-    async def _write(self, events: Sequence[AnyEvent], records: Sequence[Record]) -> None:
-        await self._writer.call(lambda: self._store.commit(events, records))
+    async def _write(self, events: Sequence[AnyEvent], records: Sequence[Record]) -> int:
+        return await self._writer.call(lambda: self._store.commit(events, records))
 
     async def _begin_anew(
         self, error: StoreError | InternalFault, group: Sequence[tuple[Message, Answer | None]]
@@ -213,6 +214,7 @@ class Turns:
         state = self._store.load()
         self._clock = Clock(state.last_at)
         self._counter = state.counter
+        self.last = state.last_number
         self.jobs = {job.id: job for job in state.jobs}
         return Engine(self._store.uuid, state.jobs, state.limits, state.counter, self._pace)
 

@@ -280,7 +280,7 @@ def test_a_record_that_cannot_be_written_undoes_its_whole_commit(store: Store) -
         store.commit([event], [Counter(next=9), a_job(2), a_job(3, name="one")])
     with pytest.raises(Conflict):
         store.commit([event], [a_job(2, name="two"), a_job(3, name="two")])
-    assert store.load() == (before, Limits(), Counter(), 1.0)
+    assert store.load() == (before, Limits(), Counter(), 1.0, 1)
     assert store.commit([event], [a_job(2)]) == 2
 
 

@@ -160,13 +160,13 @@ def test_a_stop_leaves_running_jobs_and_the_next_manager_finds_them(shell: Shell
     (shell.folder / "go").touch()
     serving = shell.start("serve")
     assert serving.stdout is not None
-    assert b"listens on unix:" in serving.stdout.readline()
+    assert b"listens on http://127.0.0.1:" in serving.stdout.readline()
     assert shell("wait", "1", "--timeout", "60").status == 0
     assert shell("logs", "1").out == "done\n"
     second = shell("serve")
     assert second.status == 4
     assert f"process {serving.pid} " in second.err
-    assert "unix:" in second.err
+    assert "http://127.0.0.1:" in second.err
     serving.send_signal(signal.SIGTERM)
     assert serving.communicate(timeout=PATIENCE) == (b"", b"")
     assert serving.returncode == 0
@@ -196,7 +196,7 @@ def test_the_demo_brings_curves_and_leaves_no_process(shell: Shell) -> None:
     for _ in range(2):  # old results are no hindrance
         told = shell("demo", "--json")
         assert told.status == 0, told.err
-        assert "manager   unix:" in told.err.splitlines()[0]
+        assert "manager   http://127.0.0.1:" in told.err.splitlines()[0]
         results = told.json["results"]
         assert [round(one["length"], 2) for one in results] == [n / 100 for n in range(40, 61, 2)]
         found = [one["resonance"] for one in results]

@@ -24,7 +24,8 @@ def running(service, name: str, script: str, until):
 def test_manager_json_tells_all_that_lives(service, alive):
     told = service().start().told
     assert {"url", "token", "pid", "agent_pid", "spawner_pids"} <= set(told)
-    assert told["url"].startswith("unix:")
+    assert told["url"].startswith("http://127.0.0.1:")
+    assert told["socket"]
     assert all(map(alive, [told["pid"], told["agent_pid"], *told["spawner_pids"]]))
     assert len(told["token"]) >= 32
 

@@ -55,12 +55,27 @@ class FakeManager:
         self.records: dict[JobId, Job] = {}
         self.log: list[Numbered] = []
         self.requests: list[AnyRequest] = []
+        self.keys: dict[str, list[JobId]] = {}
         self.blocked = ""
+        self.connected = True
         self.changed = asyncio.Event()
         self.asked = threading.Event()  # somebody waits
         self._places = StorePlaces(folder)
 
-    async def submit(self, specs: Sequence[JobSpec], by: str) -> list[Job]:
+    async def submit_once(
+        self, specs: Sequence[JobSpec], by: str, key: str
+    ) -> tuple[list[Job], bool]:
+        if key in self.keys:
+            return [self.records[number] for number in self.keys[key]], True
+        jobs = await self.submit(specs, by)
+        self.keys[key] = [job.id for job in jobs]
+        return jobs, False
+
+    @property
+    def last_event(self) -> int:
+        return len(self.log)
+
+    async def submit(self, specs: Sequence[JobSpec], by: str, key: str = "") -> list[Job]:
         if self.blocked:
             raise StoreFull(self.blocked)
         for index, spec in enumerate(specs):
@@ -212,7 +227,15 @@ class FakeManager:
         return Path(out), Path(err)
 
     def status(self) -> dict[str, object]:
-        return {"blocked": self.blocked, "on_stop": "leave", "store": str(self.store_folder)}
+        sample = {"at": NOW, "cpu": 12.5, "memory_free": 1024, "memory_total": 4096}
+        sample |= {"disk_free": 2048, "disk_total": 8192}
+        machine = {"connected": self.connected, "cores": 2, "free_cores": 1, "sample": sample}
+        return {
+            "blocked": self.blocked,
+            "on_stop": "leave",
+            "store": str(self.store_folder),
+            "machines": {"here": machine},
+        }
 
 
 class Served:

@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, tuple[str, dict[str, bool]]] = {
     "rm": ("acting", {}),
     "wait": ("acting", {}),
     "doctor": ("serving", {}),
+    "token": ("tokens", {}),
 }
 
 

@@ -7,6 +7,7 @@ from solveyard.model.errors import (
     Conflict,
     InvalidRequest,
     ManagerUnavailable,
+    NotAllowed,
     SolveyardError,
     StoreFull,
     StoreLocked,
@@ -39,7 +40,7 @@ class Refused(SolveyardError):
 def status(error: BaseException) -> int:
     """The exit status that an error ends the command with."""
     match error:
-        case Conflict() | StoreFull() | StoreLocked() | Refused():
+        case Conflict() | NotAllowed() | StoreFull() | StoreLocked() | Refused():
             return REFUSED
         case InvalidRequest():
             return USAGE

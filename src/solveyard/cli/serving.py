@@ -19,7 +19,7 @@ _HOW = {
 }
 
 
-def serve(
+def serve(  # noqa: PLR0913, PLR0917  typer makes an option of each
     context: typer.Context,
     cores: Annotated[
         int | None, typer.Option(min=1, help="Cores that jobs may use; else all there are.")
@@ -33,11 +33,33 @@ def serve(
     idle_exit: Annotated[
         str, typer.Option(metavar="TIME", help="Leave after this time without work.")
     ] = "",
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="Where HTTP listens; else 8080, or a free one if that's busy."
+        ),
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; else this machine alone.")
+    ] = "",
+    allow: Annotated[
+        list[str],
+        typer.Option(metavar="SOLVER", help="A solver that may be used over HTTP: command."),
+    ] = [],  # noqa: B006  typer reads it, and makes a new list
+    project_root: Annotated[
+        list[Path],
+        typer.Option(metavar="DIR", help="A folder in which jobs may run that come over HTTP."),
+    ] = [],  # noqa: B006  as above
+    allowed_host: Annotated[
+        list[str],
+        typer.Option(metavar="NAME", help="A name, with its port, that browsers call it by."),
+    ] = [],  # noqa: B006  as above
     as_json: Json = False,
 ) -> int:
     """Run the manager in the foreground.
 
-    Until Ctrl-C, SIGTERM or `solveyard stop`.
+    Until Ctrl-C, SIGTERM or `solveyard stop`. HTTP listens on this machine alone, where the
+    kernel tells who calls; at any other --host everybody needs a token (solveyard token).
     """
     if on_stop not in {"leave", "drain"}:
         raise InvalidRequest(f"--on-stop is leave or drain, not {on_stop!r}")
@@ -45,6 +67,7 @@ def serve(
 
     from solveyard import serve as service
     from solveyard.store.lease import LeaseTaken
+    from solveyard.tokens import Tokens
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     place = here(context)
@@ -61,9 +84,18 @@ def serve(
         max_concurrent=max_concurrent,
         on_stop=on_stop,
         idle_exit=units.seconds(idle_exit) if idle_exit else None,
+        network=service.network(
+            host, port, allow=allow, roots=project_root, allowed_hosts=allowed_host
+        ),
     )
+    tokens = Tokens(place.folder)
+    if service.exposed(options) and not tokens.all():
+        secret = tokens.create("first")
+        talk.say(f"token 'first', shown this once: {secret} (more: solveyard token create NAME)")
     try:
         service.run(place.folder, options, started)
+    except service.PortTaken as error:
+        raise exits.Refused(str(error)) from error
     except LeaseTaken as error:
         where = find.manager(place.folder) if error.holder.here else None
         url = f"; it listens on {where.url}" if where is not None else ""

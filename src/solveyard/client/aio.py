@@ -141,8 +141,7 @@ class AsyncClient:
 
     async def queue(self) -> dict[str, int]:
         """How many jobs are in each state."""
-        counts: dict[str, int] = calls.value(await self._ask(calls.get("/queue")))
-        return counts
+        return calls.counts(await self._ask(calls.get("/queue")))
 
     async def status(self) -> dict[str, Any]:
         state: dict[str, Any] = calls.value(await self._ask(calls.get("/system/status")))
@@ -207,6 +206,5 @@ class AsyncClient:
             if where.socket
             else aiohttp.TCPConnector(force_close=True)
         )
-        host = f"[{where.host}]" if ":" in where.host else where.host
-        self._base = "http://localhost" if where.socket else f"http://{host}:{where.port}"
+        self._base = "http://localhost" if where.socket else where.url
         return aiohttp.ClientSession(connector=connector, headers=calls.credentials(where.token))

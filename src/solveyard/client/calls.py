@@ -14,6 +14,7 @@ from solveyard.model.errors import (
     InvalidRequest,
     InvalidResult,
     ManagerUnavailable,
+    NotAllowed,
     SolveyardError,
     StoreError,
     StoreFull,
@@ -35,6 +36,8 @@ _ERRORS: Mapping[str, type[SolveyardError]] = {
     "unknown_file": InvalidRequest,
     "conflict": Conflict,
     "invalid_job": InvalidJob,
+    "forbidden": NotAllowed,
+    "unauthorized": NotAllowed,
     "invalid_result": InvalidResult,
     "invalid_request": InvalidRequest,
     "store_full": StoreFull,
@@ -226,6 +229,12 @@ def log_part(reply: Reply) -> LogPart:
         int(headers["x-attempt"]),
         headers["x-ended"] == "1",
     )
+
+
+def counts(reply: Reply) -> dict[str, int]:
+    """Jobs by state."""
+    told = value(reply)
+    return {state.value: told[state.value] for state in JobState if state.value in told}
 
 
 def file_entries(reply: Reply) -> list[FileEntry]:

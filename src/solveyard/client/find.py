@@ -11,10 +11,10 @@ from solveyard.places import StorePlaces
 
 
 class Address(NamedTuple):
-    """How to reach a manager: `socket` is the path of its private socket, else host and port."""
+    """How to reach a manager: by its private socket where that is known, else over TCP."""
 
-    socket: str
-    host: str
+    socket: str  #: a path; empty: not known
+    host: str  #: empty: it doesn't listen on TCP
     port: int
     token: str
     pid: int | None  #: None: not known
@@ -23,7 +23,11 @@ class Address(NamedTuple):
 
     @property
     def url(self) -> str:
-        return f"unix:{self.socket}" if self.socket else f"http://{self.host}:{self.port}"
+        """Where people find it."""
+        if not self.host:
+            return f"unix:{self.socket}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
 
 
 def address(url: str, token: str = "") -> Address:
@@ -48,8 +52,12 @@ def manager(folder: Path) -> Address | None:
     try:
         found = json.loads(path.read_bytes())
         pids = found.get("spawner_pids") or ()
-        return address(found["url"], found.get("token") or "")._replace(
-            pid=found.get("pid"), agent_pid=found.get("agent_pid"), spawner_pids=tuple(pids)
+        where = address(found["url"], found.get("token") or "")
+        return where._replace(
+            socket=str(found.get("socket") or where.socket),
+            pid=found.get("pid"),
+            agent_pid=found.get("agent_pid"),
+            spawner_pids=tuple(pids),
         )
     except FileNotFoundError:
         return None

@@ -147,8 +147,7 @@ class Client:
 
     def queue(self) -> dict[str, int]:
         """How many jobs are in each state."""
-        counts: dict[str, int] = calls.value(self._ask(calls.get("/queue")))
-        return counts
+        return calls.counts(self._ask(calls.get("/queue")))
 
     def status(self) -> dict[str, Any]:
         state: dict[str, Any] = calls.value(self._ask(calls.get("/system/status")))

@@ -133,6 +133,7 @@ def _submitted(event: AnyJobEvent, state: JobState) -> Job:
         arrival=event.arrival,
         priority=event.spec.priority,
         state=state,
+        key=event.key,
     )
 
 
@@ -210,6 +211,7 @@ def _retried(job: Job, event: JobRetried, state: JobState) -> Job:
         stale_since=None,
         outcome=None,
         ended_at=None,
+        key=job.key if event.spec is None else event.key,
     )
 
 

@@ -38,17 +38,18 @@ def submit(board: Board, asked: Submit) -> None:
             if len(asked.specs) == 1:
                 raise
             raise type(error)(f"job {place} of {len(asked.specs)}: {error}") from error
+    by, key = asked.by, asked.key
     for spec in asked.specs:
         known = board.names.get(spec.name) if spec.name else None
         arrival = board.next("arrival")
         if known is None:
             job = JobId(board.next("next"))
             board.record(
-                JobSubmitted(job=job, at=board.now, by=asked.by, spec=spec, arrival=arrival)
+                JobSubmitted(job=job, at=board.now, by=by, spec=spec, arrival=arrival, key=key)
             )
         else:
             board.record(
-                JobRetried(job=known, at=board.now, by=asked.by, spec=spec, arrival=arrival)
+                JobRetried(job=known, at=board.now, by=by, spec=spec, arrival=arrival, key=key)
             )
 
 

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from solveyard.manager import Manager
 from solveyard.model import reading, records
@@ -15,6 +16,7 @@ from solveyard.model.errors import (
     InvalidJob,
     InvalidRequest,
     InvalidResult,
+    NotAllowed,
     SolveyardError,
     StoreError,
     StoreFull,
@@ -26,9 +28,11 @@ from solveyard.store.base import Filter
 
 T = TypeVar("T")
 JSON = "application/json"
+LONGEST_KEY = 255  #: characters
 STATUSES: tuple[tuple[type[SolveyardError], int, str], ...] = (  # the first that fits
     (UnknownJob, 404, "unknown_job"),
     (Conflict, 409, "conflict"),
+    (NotAllowed, 403, "forbidden"),
     (InvalidResult, 400, "invalid_result"),
     (InvalidJob, 400, "invalid_job"),
     (InvalidRequest, 400, "invalid_request"),
@@ -126,11 +130,59 @@ class PriorityBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class LimitsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    max_concurrent: int | None
+    """One of the two, which mean the same; null: as many as there are cores for."""
+
+    max_concurrent: int | msgspec.UnsetType | None = msgspec.UNSET
+    max_concurrent_jobs: int | msgspec.UnsetType | None = msgspec.UNSET  #: the documents' name
 
     def __post_init__(self) -> None:
-        if self.max_concurrent is not None:
-            _within("max_concurrent", self.max_concurrent, 0, 10**9)
+        if (self.max_concurrent is msgspec.UNSET) is (self.max_concurrent_jobs is msgspec.UNSET):
+            raise ValueError("give `max_concurrent`, or `max_concurrent_jobs` in its place")
+        if self.value is not None:
+            _within("max_concurrent", self.value, 0, 10**9)
+
+    @property
+    def value(self) -> int | None:
+        for given in (self.max_concurrent, self.max_concurrent_jobs):
+            if given is not msgspec.UNSET:
+                return given
+        return None
+
+
+class Submitted(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to one specification."""
+
+    success: bool
+    job_id: str
+    status: str  #: the job's state
+    message: str
+    job: records.JobRecord
+
+
+class SubmittedMany(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to a list of specifications; the records are in its order."""
+
+    success: bool
+    jobs: list[records.JobRecord]
+
+
+class Acted(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one job that something was asked of."""
+
+    success: bool
+    job_id: str
+    job: records.JobRecord
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What every route answers when it can't do what it was asked."""
+
+    success: bool
+    error: str  #: one sentence, with the way out
+    kind: str  #: for programs: "unknown_job", "conflict", "invalid_request" ...
+    field: str = ""  #: the path of what was wrong in the body: "$.resources.cores"
+    expected: str = ""
+    got: str = ""
 
 
 class StopBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -153,13 +205,17 @@ def query(request: web.Request, kind: type[T]) -> T:
 
 async def body(request: web.Request) -> bytes:
     """The body as it came; one that isn't declared to be JSON is refused."""
-    content = await request.read()
+    try:
+        content = await request.read()
+    except (web.RequestPayloadError, HttpProcessingError) as error:
+        raise Malformed(f"the body can't be read: {error or type(error).__name__}") from error
     if content and request.content_type != JSON:
-        raise web.HTTPUnsupportedMediaType(
-            text=f"a body must be JSON, not {request.content_type} (send the header"
-            f" 'Content-Type: {JSON}')"
-        )
+        raise web.HTTPUnsupportedMediaType(text=not_json(request.content_type))
     return content
+
+
+def not_json(kind: str) -> str:
+    return f"a body must be JSON, not {kind} (send the header 'Content-Type: {JSON}')"
 
 
 async def message(request: web.Request, kind: type[T]) -> T:
@@ -174,6 +230,14 @@ def shown(manager: Manager, job: Job, *, place: bool = False) -> records.JobReco
     waiting = "" if job.state.final else manager.why(job.id, place=place)
     directory = "" if job.spec.directory else str(manager.workspace(job.id).root)
     return records.record(job, time.time(), waiting=waiting, directory=directory)
+
+
+def idempotency_key(request: web.Request) -> str:
+    """Empty: none was sent. Raises Malformed."""
+    key = request.headers.get("Idempotency-Key", "")
+    if len(key) > LONGEST_KEY or not key.isprintable():
+        raise Malformed(f"an Idempotency-Key has at most {LONGEST_KEY} printable characters")
+    return key
 
 
 def answer(

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 from aiohttp import web
 
@@ -14,6 +15,14 @@ from solveyard.model.jobs import Job
 
 CHUNK = 1 << 20  #: bytes
 LOOK_AGAIN = 0.1  #: s between two looks at a log that somebody follows
+
+
+class FileEntry(NamedTuple):
+    """A file in a job's folder."""
+
+    path: str
+    size: int  #: bytes
+    modified: float  #: s since 1970
 
 
 async def logs(request: web.Request) -> web.Response:

@@ -2,22 +2,48 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from solveyard.manager import Manager
 
-__all__ = ["BY", "CLOSING", "MANAGER", "STOP", "Handler", "Middleware", "by"]
+if TYPE_CHECKING:
+    from solveyard.doors.rules import Rules
+
+__all__ = [
+    "CALLER", "CLOSING", "DOCUMENT", "MANAGER", "RULES", "STOP",
+    "Caller", "Handler", "Middleware", "by", "caller",
+]  # fmt: skip
+
+
+class Caller(NamedTuple):
+    """Who asks, as the door's keeper found out."""
+
+    name: str  #: an account, or "token:" and the token's name
+    private: bool = False  #: by the store's private socket: the rules don't bind them
+    owner: bool = False  #: the account that the manager runs under
+    token: str = ""  #: the hash of the token that let them in
+
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MANAGER = web.AppKey("manager", Manager)
-BY = web.RequestKey("by", str)
+CALLER = web.RequestKey("caller", Caller)
 CLOSING = web.AppKey("closing", asyncio.Event)  #: set when the door closes
 STOP: web.AppKey[Callable[[str], None]] = web.AppKey("stop")
+DOCUMENT: web.AppKey[bytes] = web.AppKey("openapi")  #: the description of the routes
+RULES: web.AppKey["Rules"] = web.AppKey("rules")  #: what may run over the network
+
+_NOBODY = Caller("")
+
+
+def caller(request: web.Request) -> Caller:
+    """Where no keeper asked them, they are nobody, with nobody's rights."""
+    found: Caller = request.get(CALLER, _NOBODY)
+    return found
 
 
 def by(request: web.Request) -> str:
-    """Who asks, as the door's keeper found out; empty: nobody asked them."""
-    account: str = request.get(BY, "")
-    return account
+    """The name that goes into the store's log."""
+    return caller(request).name

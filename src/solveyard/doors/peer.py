@@ -1,13 +1,12 @@
 """Who is at the other end of the private socket: the kernel says, no token is needed."""
 
 import os
-import secrets
 import sys
 
 from aiohttp import web
 
 from solveyard.doors import encoding
-from solveyard.doors.keys import BY, Handler, Middleware
+from solveyard.doors.keys import CALLER, Caller, Handler
 from solveyard.wire.peers import peer_uid
 
 ROOT = 0
@@ -31,32 +30,15 @@ async def own_user_only(request: web.Request, handler: Handler) -> web.StreamRes
     transport = request.transport
     connection = transport.get_extra_info("socket") if transport is not None else None
     if sys.platform == "win32" or connection is None:
-        return _refusal("the caller's account is not known")
+        return refusal("the caller's account is not known")
     uid = peer_uid(connection)  # asyncio's wrapper of it, which knows as much
     if uid is None:
-        return _refusal("the caller's account is not known")
+        return refusal("the caller's account is not known")
     if uid not in {os.getuid(), ROOT}:
-        return _refusal(f"this manager belongs to {account(os.getuid())}, not to {account(uid)}")
-    request[BY] = account(uid)
+        return refusal(f"this manager belongs to {account(os.getuid())}, not to {account(uid)}")
+    request[CALLER] = Caller(account(uid), private=True, owner=True)
     return await handler(request)
 
 
-def with_token(token: str, owner: str) -> Middleware:
-    """Let in who has the token that `manager.json` (0600) tells; others get 401.
-
-    For a private door where there are no Unix sockets.
-    """
-
-    @web.middleware
-    async def token_only(request: web.Request, handler: Handler) -> web.StreamResponse:
-        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        if not secrets.compare_digest(given.encode(), token.encode()):
-            return _refusal("the token is missing or not this manager's")
-        request[BY] = owner
-        return await handler(request)
-
-    return token_only
-
-
-def _refusal(why: str) -> web.Response:
+def refusal(why: str) -> web.Response:
     return encoding.refusal(401, "unauthorized", f"{why} (ask its owner to run the command)")

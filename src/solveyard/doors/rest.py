@@ -6,20 +6,23 @@ Every refusal is {"success": false, "error": "...", "kind": "..."}, where it hel
 
 import asyncio
 import math
-import platform
 from collections.abc import Callable, Sequence
+from functools import partial
+from types import GenericAlias
+from typing import Any
 
 import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-import solveyard
-from solveyard.doors import encoding, files
-from solveyard.doors.keys import CLOSING, MANAGER, STOP, Handler, by
+from solveyard.doors import encoding, files, openapi, system
+from solveyard.doors.keys import CLOSING, DOCUMENT, MANAGER, RULES, STOP, Handler, by, caller
+from solveyard.doors.openapi import Route
+from solveyard.doors.rules import Rules
 from solveyard.manager import Manager
 from solveyard.model import reading
 from solveyard.model.errors import ManagerUnavailable, SolveyardError
-from solveyard.model.jobs import JobId, JobSpec, JobState, Limits
+from solveyard.model.jobs import Job, JobId, JobSpec
 from solveyard.model.messages import (
     AnyRequest,
     Cancel,
@@ -27,9 +30,9 @@ from solveyard.model.messages import (
     Release,
     Remove,
     Retry,
-    SetLimits,
     SetPriority,
 )
+from solveyard.model.records import JobRecord
 
 MAX_BODY = 64 << 20  #: bytes
 GLANCE = 0.5  #: s between two looks at whether the door closes, while somebody waits
@@ -37,70 +40,67 @@ SLICE = 200  #: jobs that are read or written between two turns of the loop
 
 
 def application(
-    manager: Manager, *, stop: Callable[[str], None], keepers: Sequence[Middleware] = ()
+    manager: Manager,
+    *,
+    stop: Callable[[str], None],
+    rules: Rules | None = None,
+    keepers: Sequence[Middleware] = (),
 ) -> web.Application:
     """The routes. `stop` begins the manager's stop, and returns: by "leave", "drain", "now", or ""
-    for what the manager was told when it started. `keepers` decide who comes in, and say who it is
-    (`peer.own_user_only` at the private socket).
+    for what the manager was told when it started. `rules`: what may run for whom comes over the
+    network. `keepers` decide who comes in, and say who it is.
     """
     app = web.Application(middlewares=[_refusals, *keepers], client_max_size=MAX_BODY)
     app[MANAGER] = manager
     app[STOP] = stop
+    app[RULES] = rules or Rules()
     app[CLOSING] = asyncio.Event()
     app.on_shutdown.append(_close)
-    app.router.add_routes(
-        [
-            web.post("/jobs", submit),
-            web.post("/jobs/submit", submit),
-            web.get("/jobs", jobs),
-            web.get("/jobs/{id}", job),
-            web.delete("/jobs/{id}", remove),
-            web.post("/jobs/{id}/cancel", cancel),
-            web.post("/jobs/{id}/hold", hold),
-            web.post("/jobs/{id}/release", release),
-            web.post("/jobs/{id}/retry", retry),
-            web.post("/jobs/{id}/priority", priority),
-            web.get("/jobs/{id}/wait", wait),
-            web.get("/jobs/{id}/logs", files.logs),
-            web.get("/jobs/{id}/files", files.listing),
-            web.get("/jobs/{id}/files/{path:.+}", files.content),
-            web.get("/events", events),
-            web.get("/queue", queue),
-            web.post("/pool/limits", limits),
-            web.get("/system/status", status),
-            web.post("/system/stop", begin_stop),
-            web.get("/healthz", healthy),
-            web.get("/readyz", ready),
-            web.get("/version", version),
-        ]
-    )
+    for route in (*ROUTES, *system.ROUTES):
+        verb = web.get if route.method == "GET" else partial(web.route, route.method)
+        app.router.add_routes([verb(route.path, route.handler)])
+    app[DOCUMENT] = openapi.document((*ROUTES, *system.ROUTES))
     return app
 
 
 async def submit(request: web.Request) -> web.Response:
-    """One specification, or a list: all of them are submitted, or none."""
+    """Submit one specification, or a list: all of them, or none.
+
+    With an `Idempotency-Key`, jobs that were submitted with it before are answered, with 200.
+    """
     encoding.query(request, encoding.NoQuery)
     manager = request.app[MANAGER]
     content = await encoding.body(request)
     if not content.lstrip().startswith(b"["):
-        [one] = await manager.submit([reading.spec(content)], by(request))
-        record = encoding.shown(manager, one)
-        return encoding.answer({"success": True, "job_id": record.id, "job": record}, 201)
-    specs: list[JobSpec] = []
+        specs = [reading.spec(content)]
+        submitted, repeated = await _submitted(request, specs)
+        record = encoding.shown(manager, submitted[0])
+        told = encoding.Submitted(
+            success=True,
+            job_id=record.id,
+            status=record.state.value,
+            message=f"job {record.id} is {record.state}",
+            job=record,
+        )
+        return encoding.answer(told, 200 if repeated else 201)
+    specs = []
     for index, text in enumerate(reading.read(content, list[msgspec.Raw])):
         specs.append(reading.spec(text, f"$[{index}]"))
         if index % SLICE == SLICE - 1:
             await asyncio.sleep(0)
-    submitted = await manager.submit(specs, by(request)) if specs else []
+    submitted, repeated = await _submitted(request, specs) if specs else ([], False)
     records: list[msgspec.Raw] = []
     for start in range(0, len(submitted), SLICE):
         records.extend(_encoded(manager, [one.id for one in submitted[start : start + SLICE]]))
         await asyncio.sleep(0)
-    return encoding.answer({"success": True, "jobs": records}, 201)
+    return encoding.answer({"success": True, "jobs": records}, 200 if repeated else 201)
 
 
 async def jobs(request: web.Request) -> web.StreamResponse:
-    """Newest first; a page, or with `all=1` the whole list in one array."""
+    """The jobs, newest first: a page, or with `all=1` the whole list in one array.
+
+    X-Total-Count: how many there are; X-Next-Cursor: where the next page begins.
+    """
     wanted = encoding.query(request, encoding.JobsQuery)
     manager = request.app[MANAGER]
     if not wanted.all:
@@ -126,6 +126,7 @@ async def jobs(request: web.Request) -> web.StreamResponse:
 
 
 async def job(request: web.Request) -> web.Response:
+    """One job."""
     encoding.query(request, encoding.NoQuery)
     manager = request.app[MANAGER]
     found = manager.find(request.match_info["id"])
@@ -133,27 +134,31 @@ async def job(request: web.Request) -> web.Response:
 
 
 async def cancel(request: web.Request) -> web.Response:
-    """Asked of a job that has ended, it changes nothing."""
+    """End a job, waiting or running. Asked of one that has ended, it changes nothing."""
     wish = await encoding.message(request, encoding.CancelBody)
     return await _act(request, lambda job: Cancel(job=job, by=by(request), grace=wish.grace))
 
 
 async def hold(request: web.Request) -> web.Response:
+    """Keep a waiting job from starting."""
     await encoding.message(request, encoding.NoBody)
     return await _act(request, lambda job: Hold(job=job, by=by(request)))
 
 
 async def release(request: web.Request) -> web.Response:
+    """Let a held job wait its turn again."""
     await encoding.message(request, encoding.NoBody)
     return await _act(request, lambda job: Release(job=job, by=by(request)))
 
 
 async def retry(request: web.Request) -> web.Response:
+    """Run an ended job again, as a new attempt."""
     await encoding.message(request, encoding.NoBody)
     return await _act(request, lambda job: Retry(job=job, by=by(request)))
 
 
 async def priority(request: web.Request) -> web.Response:
+    """Change when a job goes; the larger, the sooner."""
     wish = await encoding.message(request, encoding.PriorityBody)
     return await _act(
         request, lambda job: SetPriority(job=job, by=by(request), priority=wish.priority)
@@ -173,7 +178,7 @@ async def remove(request: web.Request) -> web.Response:
 
 
 async def wait(request: web.Request) -> web.Response:
-    """Answers when the job has ended; 504 when `timeout` is over before."""
+    """Answer when the job has ended; 504 when `timeout` is over before."""
     wanted = encoding.query(request, encoding.WaitQuery)
     manager = request.app[MANAGER]
     found = manager.find(request.match_info["id"])
@@ -184,60 +189,32 @@ async def wait(request: web.Request) -> web.Response:
 
 
 async def events(request: web.Request) -> web.Response:
-    """Numbered, from 1, without gaps; `at` in s since 1970."""
+    """The numbered events after one of them, from 1, without gaps; `at` in s since 1970.
+
+    X-Last-Number: of the newest event there is.
+    """
     wanted = encoding.query(request, encoding.EventsQuery)
     numbered = await request.app[MANAGER].events(wanted.after, wanted.limit)
     texts = [
         msgspec.Raw(b'{"number":%d,' % number + msgspec.json.encode(event)[1:])
         for number, event in numbered
     ]
-    return encoding.answer(texts)
+    last = str(request.app[MANAGER].last_event)
+    return encoding.answer(texts, headers={"X-Last-Number": last})
 
 
-async def queue(request: web.Request) -> web.Response:
-    encoding.query(request, encoding.NoQuery)
-    counts = request.app[MANAGER].counts()
-    return encoding.answer({state: counts.get(state, 0) for state in JobState})
+async def _submitted(request: web.Request, specs: list[JobSpec]) -> tuple[list[Job], bool]:
+    """The jobs, and whether an earlier request submitted them.
 
-
-async def limits(request: web.Request) -> web.Response:
-    wish = await encoding.message(request, encoding.LimitsBody)
-    new = Limits(max_concurrent=wish.max_concurrent)
-    await request.app[MANAGER].request(SetLimits(limits=new, by=by(request)))
-    return encoding.answer({"success": True, "limits": new})
-
-
-async def status(request: web.Request) -> web.Response:
-    encoding.query(request, encoding.NoQuery)
-    return encoding.answer(request.app[MANAGER].status())
-
-
-async def begin_stop(request: web.Request) -> web.Response:
-    """Answered at once (202); the stop is done when the process has gone."""
-    wish = await encoding.message(request, encoding.StopBody)
-    manager = request.app[MANAGER]
-    how = wish.how or str(manager.status().get("on_stop", "leave"))
-    counts = manager.counts()
-    running = counts.get(JobState.RUNNING, 0) + counts.get(JobState.SUBMITTED, 0)
-    request.app[STOP](wish.how or "")
-    return encoding.answer({"success": True, "how": how, "running": running}, 202)
-
-
-async def healthy(request: web.Request) -> web.Response:
-    """The process answers."""
-    return encoding.answer({"success": True})
-
-
-async def ready(request: web.Request) -> web.Response:
-    """The manager accepts jobs; else 503, with the reason."""
-    blocked = request.app[MANAGER].status().get("blocked")
-    if blocked:
-        return encoding.refusal(503, "unavailable", str(blocked))
-    return encoding.answer({"success": True})
-
-
-async def version(request: web.Request) -> web.Response:
-    return encoding.answer({"version": solveyard.__version__, "python": platform.python_version()})
+    Raises NotAllowed for what this caller may not have run.
+    """
+    manager, who, rules = request.app[MANAGER], caller(request), request.app[RULES]
+    key = encoding.idempotency_key(request)
+    if not who.private:
+        await asyncio.to_thread(rules.check, who, specs)
+    if key:
+        return await manager.submit_once(specs, who.name, key)
+    return await manager.submit(specs, who.name), False
 
 
 async def _ended(request: web.Request, job: JobId, timeout: float | None) -> bool:  # noqa: ASYNC109  False is an answer
@@ -275,6 +252,37 @@ def _encoded(manager: Manager, ids: list[JobId]) -> list[msgspec.Raw]:
         for job_id in ids
         if job_id in known
     ]
+
+
+#: One specification of a job, or many.
+_Spec = reading.described()
+_Specs: Any = _Spec | GenericAlias(list, (_Spec,))
+_Answers = (encoding.Submitted, encoding.SubmittedMany)
+_FILE = "application/octet-stream"
+
+ROUTES = (
+    Route("POST", "/jobs", submit, body=_Specs, answer=_Answers, status=201),
+    Route("POST", "/jobs/submit", submit, body=_Specs, answer=_Answers, status=201),
+    Route("GET", "/jobs", jobs, query=encoding.JobsQuery, answer=list[JobRecord]),
+    Route("GET", "/jobs/{id}", job, answer=JobRecord),
+    Route("DELETE", "/jobs/{id}", remove, query=encoding.RemoveQuery),
+    Route("POST", "/jobs/{id}/cancel", cancel, body=encoding.CancelBody, answer=encoding.Acted),
+    Route("POST", "/jobs/{id}/hold", hold, answer=encoding.Acted),
+    Route("POST", "/jobs/{id}/release", release, answer=encoding.Acted),
+    Route("POST", "/jobs/{id}/retry", retry, answer=encoding.Acted),
+    Route(
+        "POST",
+        "/jobs/{id}/priority",
+        priority,
+        body=encoding.PriorityBody,
+        answer=encoding.Acted,
+    ),
+    Route("GET", "/jobs/{id}/wait", wait, query=encoding.WaitQuery, answer=JobRecord),
+    Route("GET", "/jobs/{id}/logs", files.logs, query=encoding.LogsQuery, content="text/plain"),
+    Route("GET", "/jobs/{id}/files", files.listing, answer=list[files.FileEntry]),
+    Route("GET", "/jobs/{id}/files/{path:.+}", files.content, content=_FILE),
+    Route("GET", "/events", events, query=encoding.EventsQuery, answer=list[dict[str, Any]]),
+)
 
 
 @web.middleware

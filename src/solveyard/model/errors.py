@@ -5,6 +5,7 @@ SolveyardError
 │   ├── InvalidJob          the specification can't be run as written
 │   ├── UnknownJob          no such job
 │   ├── Conflict            the job's state or name doesn't allow it
+│   ├── NotAllowed          this caller may not, or not that
 │   └── InvalidResult       a result file can't be read, or holds a value that isn't finite
 ├── BackendError        a backend could not do what it was asked; `transient`: try again
 ├── StoreError          the store can't be opened or written
@@ -35,6 +36,10 @@ class UnknownJob(InvalidRequest):
 
 class Conflict(InvalidRequest):
     """The job's state or name doesn't allow it."""
+
+
+class NotAllowed(InvalidRequest):
+    """This caller may not, or not that."""
 
 
 class InvalidResult(InvalidRequest):

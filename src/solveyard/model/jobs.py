@@ -163,6 +163,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
     attempts: tuple[Attempt, ...] = ()
     outcome: Outcome | None = None
     ended_at: float | None = None
+    key: str = ""  #: of the submission that it comes from; who repeats that gets this job
 
     @property
     def attempt(self) -> Attempt | None:

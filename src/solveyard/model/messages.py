@@ -22,6 +22,7 @@ class Submit(Request, frozen=True, kw_only=True, tag="submit", omit_defaults=Tru
     """Take all of these jobs, or none."""
 
     specs: tuple[JobSpec, ...]
+    key: str = ""  #: by which the submission is known again
 
 
 class JobRequest(Request, frozen=True, kw_only=True, omit_defaults=True):
@@ -171,6 +172,7 @@ class JobEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
 class JobSubmitted(JobEvent, frozen=True, kw_only=True, tag="job.submitted", omit_defaults=True):
     spec: JobSpec
     arrival: int
+    key: str = ""
 
 
 class JobHeld(JobEvent, frozen=True, kw_only=True, tag="job.held", omit_defaults=True):
@@ -231,6 +233,7 @@ class JobRetried(JobEvent, frozen=True, kw_only=True, tag="job.retried", omit_de
 
     arrival: int
     spec: JobSpec | None = None
+    key: str = ""
 
 
 class EvidenceAdded(

@@ -107,8 +107,8 @@ def explain(
     return error(text, field=at)
 
 
-def schema() -> bytes:
-    """The JSON schema of a job's specification, as `docs/reference/job-spec.schema.json` has it."""
+def described() -> Any:
+    """A type whose JSON schema is that of a job's specification."""
     fields: list[Any] = []  # as msgspec.defstruct takes them
     for field in msgspec.structs.fields(JobSpec):
         if field.name == "options":  # any object: its own schema is the solver's
@@ -117,7 +117,11 @@ def schema() -> bytes:
             fields.append((field.name, field.type))
         else:
             fields.append((field.name, field.type, field.default))
-    kind = msgspec.defstruct("JobSpec", fields, kw_only=True, forbid_unknown_fields=True)
-    described = msgspec.json.schema(kind)
-    described["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    return msgspec.json.format(msgspec.json.encode(described, order="sorted"), indent=2) + b"\n"
+    return msgspec.defstruct("JobSpec", fields, kw_only=True, forbid_unknown_fields=True)
+
+
+def schema() -> bytes:
+    """The JSON schema of a job's specification, as `docs/reference/job-spec.schema.json` has it."""
+    told = msgspec.json.schema(described())
+    told["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    return msgspec.json.format(msgspec.json.encode(told, order="sorted"), indent=2) + b"\n"

@@ -38,6 +38,7 @@ class State(NamedTuple):
     limits: Limits
     counter: Counter
     last_at: float  #: time of the newest event; 0.0: none
+    last_number: int  #: of the newest event; 0: none
 
 
 class Store(Protocol):

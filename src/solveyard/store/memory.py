@@ -62,7 +62,7 @@ class MemoryStore:
         with self._lock:
             jobs = sorted(self._jobs.values(), key=lambda job: job.id)
             last_at = self._events[-1].at if self._events else 0.0
-            return State(jobs, self._limits, self._counter, last_at)
+            return State(jobs, self._limits, self._counter, last_at, len(self._events))
 
     def job(self, job_id: JobId) -> Job | None:
         return self._jobs.get(job_id)

@@ -86,6 +86,7 @@ class SqliteStore:
                 limits=msgspec.json.decode(limits[0], type=Limits) if limits else Limits(),
                 counter=msgspec.json.decode(counter[0], type=Counter) if counter else Counter(),
                 last_at=sqlite.execute(queries.LAST_AT).fetchone()[0],
+                last_number=sqlite.execute(queries.LAST_NUMBER).fetchone()[0],
             )
 
     def job(self, job_id: JobId) -> Job | None:

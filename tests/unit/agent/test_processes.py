@@ -37,6 +37,15 @@ def test_a_process_with_a_strange_name_is_read(tmp_path: Path) -> None:
 
 
 @linux
+def test_more_children_than_one_read_returns_are_listed() -> None:
+    with contextlib.ExitStack() as stack:
+        wait = ["sh", "-c", "read line"]
+        made = [stack.enter_context(subprocess.Popen(wait, stdin=-1)) for _ in range(2)]
+        pids = {child.pid for child in made}
+        assert pids <= set(procfs.children(os.getpid()) or pids)
+
+
+@linux
 def test_both_tables_tell_the_same_of_this_process() -> None:
     from solveyard.agent.platform import posix
 

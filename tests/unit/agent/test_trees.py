@@ -1,11 +1,12 @@
 """TERM, the grace period, KILL, until nobody is left; judged with processes that are made up."""
 
 import itertools
+import logging
 
 import pytest
 
 from solveyard.agent.platform.base import Platform, Row, Tree, during, with_descendants
-from solveyard.agent.trees import Ending
+from solveyard.agent.trees import LOOKS, OBSTINATE, Ending
 
 TREE = Tree("a", 10, "0:0", "")
 
@@ -17,9 +18,10 @@ class MadeUp(Platform):
         self.living = living
         self.deaf = deaf
         self.sent: list[tuple[str, int]] = []
+        self.seeing = True
 
     def members(self, tree: Tree, *, alone: bool) -> set[int]:
-        return set(self.living)
+        return set(self.living) if self.seeing else set()
 
     def signal(self, pids: object, name: str) -> None:
         assert isinstance(pids, set)
@@ -29,8 +31,13 @@ class MadeUp(Platform):
                 self.living.discard(pid)
 
 
+class Sure(MadeUp):
+    def sure(self, tree: Tree, *, alone: bool) -> bool:
+        return True
+
+
 def test_who_obeys_is_told_once_and_never_killed() -> None:
-    platform = MadeUp({10, 11}, set())
+    platform = Sure({10, 11}, set())
     ending = Ending(platform, TREE, "cancelled", until=5.0)
     assert ending.step(0.0, alone=False) is not None
     assert ending.step(0.1, alone=False) is None
@@ -48,6 +55,39 @@ def test_who_is_deaf_is_killed_when_the_grace_is_over_and_not_before() -> None:
     assert platform.sent == [("TERM", 10), ("CONT", 10), ("KILL", 10)]
     assert 5.0 <= now < 5.1
     assert looks < 20
+
+
+def test_where_one_look_may_miss_somebody_several_must_find_nobody() -> None:
+    platform = MadeUp({10}, {10})
+    ending = Ending(platform, TREE, "cancelled", until=0.0)
+    platform.seeing = False
+    now = 0.0
+    for _ in range(LOOKS - 1):
+        again = ending.step(now, alone=False)
+        assert again is not None
+        assert ending.step(now + again / 2, alone=False) is not None  # too soon to count
+        now += again
+    platform.seeing = True
+    assert ending.step(now, alone=False) is not None
+    assert platform.sent == [("KILL", 10)]
+    again, looks = 0.0, 0
+    while again is not None:
+        now += again
+        again = ending.step(now, alone=False)
+        looks += 1
+    assert looks == LOOKS
+
+
+def test_who_outlives_kill_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    class Immortal(MadeUp):
+        def signal(self, pids: object, name: str) -> None:
+            self.sent.append((name, 0))
+
+    ending = Ending(Immortal({10}, set()), TREE, "cancelled", until=0.0)
+    with caplog.at_level(logging.WARNING, logger="solveyard"):
+        for now in (0.0, OBSTINATE / 2, OBSTINATE, 2 * OBSTINATE):
+            assert ending.step(now, alone=False) is not None
+    assert ["outlive KILL" in record.message for record in caplog.records] == [True]
 
 
 def test_who_joins_later_is_told_too() -> None:

@@ -293,7 +293,7 @@ def test_every_command_says_its_exit_statuses_and_takes_json(nowhere: Run) -> No
     listed = nowhere("--help").out.split("Commands:")[1].split("Exit statuses")[0]
     commands = [line.split()[0] for line in listed.splitlines() if line.strip()]
     expected = "cancel demo doctor files hold logs priority ps release retry rm run serve show stop"
-    assert " ".join(sorted(commands)) == f"{expected} submit wait"
+    assert " ".join(sorted(commands)) == f"{expected} submit token wait"
     for command in commands:
         told = nowhere(command, "--help")
         assert "Exit statuses:" in told.out

@@ -1,0 +1,44 @@
+// Requests to the manager, by addresses relative to the page: it may live below any path.
+
+const PATIENCE = 15_000; // ms
+
+/** The manager refused; `message` is its own sentence. */
+export class Refused extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** Ask, and have the response. Throws Refused, or TypeError/DOMException when nobody answers. */
+export async function ask(path, { method = "GET", body, signal, patience = PATIENCE } = {}) {
+  const limit = AbortSignal.timeout(patience);
+  const response = await fetch(path, {
+    method,
+    body: body === undefined ? undefined : JSON.stringify(body),
+    headers: body === undefined ? {} : { "Content-Type": "application/json" },
+    signal: signal ? AbortSignal.any([signal, limit]) : limit,
+    cache: "no-store",
+  });
+  if (!response.ok) throw new Refused(response.status, await reason(response));
+  return response;
+}
+
+/** Ask, and have the JSON. */
+export async function get(path, options) {
+  return (await ask(path, options)).json();
+}
+
+/** The address of a job, and of what belongs to it: `ofJob("a/b", "files", "out.s1p")`. */
+export function ofJob(id, ...parts) {
+  const words = parts.flatMap((part) => part.split("/"));
+  return ["jobs", id, ...words].map(encodeURIComponent).join("/");
+}
+
+async function reason(response) {
+  try {
+    return (await response.json()).error ?? response.statusText;
+  } catch {
+    return `${response.status} ${response.statusText}`; // a proxy's own page
+  }
+}

@@ -1,0 +1,163 @@
+// One job: how it is in words, its attempts, output, plots and files, and what can be done to it.
+import { act, ACTIONS } from "./actions.js";
+import { get, ofJob, Refused } from "./api.js";
+import { html, signal, useEffect, useState } from "./html.js";
+import * as jobs from "./jobs.js";
+import { Log } from "./log.js";
+import { chosenFile, Plots, TOUCHSTONE } from "./plot.js";
+import { Badge } from "./table.js";
+import { bytes, count, duration, FINAL, moment, seconds, sentence, waits } from "./words.js";
+
+const GLANCE = 5; // s between two looks at a job that has not ended
+export const TABS = { overview: "Overview", log: "Log", plots: "Plots", files: "Files" };
+export const tab = signal("overview");
+
+export function close() {
+  location.hash = "";
+}
+
+export function Detail({ number }) {
+  const row = jobs.row(number);
+  const [{ job, files, trouble }, settle] = useState({});
+  const loaded = jobs.loaded.value;
+  const beat = row && !FINAL.has(row.state) ? Math.floor(jobs.clock.value / GLANCE) : 0;
+  useEffect(() => {
+    if (!loaded && !row) return undefined;
+    let here = true;
+    const keep = (found) => here && settle((now) => ({ ...now, trouble: "", ...found }));
+    const id = row?.id ?? String(number);
+    get(ofJob(id)).then(
+      (job) => keep({ job }),
+      (error) => keep({ trouble: error instanceof Refused ? error.message : "" }),
+    );
+    get(ofJob(id, "files")).then((files) => keep({ files }), () => {});
+    return () => (here = false);
+  }, [row, loaded, beat]);
+
+  if (trouble && (!job || !row)) {
+    return html`<aside class="detail" aria-label="Job"><${Close} />
+      <p class="nothing">${sentence(trouble)}</p></aside>`;
+  }
+  if (!job) return html`<aside class="detail" aria-label="Job" aria-busy="true"><${Close} /></aside>`;
+  const now = row ?? job;
+  return html`<aside class="detail" aria-label=${`Job ${job.id}`}>
+    <header>
+      <div class="title"><h2>${job.id}</h2>
+        ${job.id !== String(number) && html`<span class="faint">#${number}</span>`}
+        <${Badge} state=${now.state} row=${row ?? job} /><${Close} /></div>
+      <${Verdict} job=${job} />
+      <div class="buttons">${ACTIONS.filter((action) => action.fits(now)).map((action) => html`
+        <button key=${action.name} class=${action.danger ? "danger" : ""}
+          onClick=${() => act(action, job)}>${action.label}</button>`)}</div>
+    </header>
+    <${Tabs} files=${files} />
+    <div class="tab-body" role="tabpanel" id="tab-body" aria-labelledby=${`tab-${tab.value}`}>
+      ${tab.value === "overview" && html`<${Overview} job=${job} />`}
+      ${tab.value === "log" && html`<${Log} id=${job.id} attempts=${job.attempts.length} />`}
+      ${tab.value === "plots" && html`<${Plots} number=${number} id=${job.id} files=${files} fresh=${now.state} />`}
+      ${tab.value === "files" && html`<${Files} number=${number} id=${job.id} files=${files} directory=${job.directory} />`}
+    </div></aside>`;
+}
+
+function Close() {
+  return html`<button class="plain close" aria-label="Close (Esc)" onClick=${close}>✕</button>`;
+}
+
+function Tabs({ files }) {
+  const names = Object.keys(TABS);
+  const results = (files ?? []).filter((file) => TOUCHSTONE.test(file.path)).length;
+  const numbers = { plots: results, files: files?.length };
+  const step = (event) => {
+    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!by) return;
+    tab.value = names[(names.indexOf(tab.value) + by + names.length) % names.length];
+    requestAnimationFrame(() => document.getElementById(`tab-${tab.value}`)?.focus());
+  };
+  return html`<div class="tabs" role="tablist" aria-label="About the job" onKeyDown=${step}>
+    ${names.map((name) => html`<button key=${name} id=${`tab-${name}`} role="tab" aria-controls="tab-body"
+      aria-selected=${tab.value === name} tabindex=${tab.value === name ? 0 : -1}
+      onClick=${() => (tab.value = name)}>${TABS[name]}
+        ${numbers[name] > 0 && html` <span class="faint">${numbers[name]}</span>`}</button>`)}
+  </div>`;
+}
+
+/** Why it waits, or how it ended, first of all. */
+function Verdict({ job }) {
+  const waiting = job.waiting && !FINAL.has(job.state);
+  const text = waiting ? waits(job.waiting) : job.message;
+  const evidence = FINAL.has(job.state) ? job.evidence : [];
+  const open = job.state === "failed";
+  return html`
+    ${text && html`<p class=${`verdict ${job.state}`}>${sentence(text)}</p>`}
+    ${job.stale_since && html`<p class="verdict failed">Its machine has not answered since
+      ${" "}${moment(seconds(job.stale_since))}; this is the last that is known.</p>`}
+    ${evidence.length > 0 && html`<details open=${open}><summary>How that is known</summary>
+      <ul class="evidence">${evidence.map((line) => html`<li key=${line}>${line}</li>`)}</ul></details>`}`;
+}
+
+function Overview({ job }) {
+  const newest = job.attempts.at(-1);
+  const running = newest && newest.started_at && !newest.ended_at;
+  const time = running ? jobs.clock.value - seconds(newest.started_at) : job.run_time;
+  const facts = [
+    ["Solver", job.solver],
+    ["Owner", job.owner],
+    ["Submitted", moment(seconds(job.submitted_at))],
+    ["Started", moment(seconds(job.started_at))],
+    ["Ended", moment(seconds(job.ended_at))],
+    ["Run time", duration(time)],
+    ["Cores", job.cores],
+    ["Priority", job.priority],
+    ["Reason", job.reason && (job.cause ? `${job.reason} (${job.cause})` : job.reason)],
+    ["Exit code", job.exit_code],
+    ["Signal", job.signal],
+    ["Tags", job.tags.join(", ")],
+    ["Note", job.note],
+    ["Folder", job.directory],
+  ].filter(([, value]) => value !== null && value !== "" && value !== "–");
+  return html`<dl class="facts">${facts.map(([name, value]) => html`<div key=${name}
+      class=${name === "Folder" || name === "Note" ? "wide" : ""}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
+    <h3>Attempts</h3>
+    ${job.attempts.length === 0
+      ? html`<p class="faint">None yet.</p>`
+      : html`<ol class="attempts">${job.attempts.toReversed().map((one) => html`
+          <${Attempt} key=${one.number} attempt=${one} told=${one === newest && FINAL.has(job.state)} />`)}</ol>`}`;
+}
+
+/** `told`: its evidence is on this page already. */
+function Attempt({ attempt, told }) {
+  const usage = [
+    attempt.run_time !== null && duration(attempt.run_time),
+    attempt.cpu !== null && `${duration(attempt.cpu)} of CPU`,
+    attempt.peak_memory > 0 && `peak ${bytes(attempt.peak_memory * 1048576)}`,
+  ].filter(Boolean);
+  const end = attempt.withdrawn
+    ? "taken back before it started"
+    : attempt.message || attempt.reason || (attempt.started_at ? "running" : "starting");
+  return html`<li><div><strong>${attempt.number}</strong> on ${attempt.machine}
+      ${attempt.native_id && html` <span class="faint">as ${attempt.native_id}</span>`}
+      <span class="faint"> · ${[moment(seconds(attempt.started_at)), ...usage].join(" · ")}</span></div>
+    <div>${sentence(end)}</div>
+    ${[...(told ? [] : attempt.evidence), ...attempt.notes].map((line) => html`
+      <div class="faint small" key=${line}>${line}</div>`)}</li>`;
+}
+
+function Files({ number, id, files, directory }) {
+  if (!files) return html`<p class="faint">reading…</p>`;
+  if (!files.length) {
+    const where = directory ? ` (${directory})` : "";
+    return html`<p class="faint nothing">No files in its folder${where} yet.</p>`;
+  }
+  const show = (path) => {
+    chosenFile.value = { number, path };
+    tab.value = "plots";
+  };
+  return html`<table class="facts-table files"><caption>${count(files.length, "file")} in ${directory}</caption>
+    <thead><tr><th scope="col">name</th><th scope="col">size</th><th scope="col">changed</th>
+      <th scope="col"><span class="unseen">what to do</span></th></tr></thead>
+    <tbody>${files.map((file) => html`<tr key=${file.path}>
+      <th scope="row"><a download href=${ofJob(id, "files", file.path)}>${file.path}</a></th>
+      <td>${bytes(file.size)}</td><td>${moment(file.modified)}</td>
+      <td>${TOUCHSTONE.test(file.path) && html`<button onClick=${() => show(file.path)}
+        aria-label=${`Plot ${file.path}`}>Plot</button>`}</td></tr>`)}</tbody></table>`;
+}

@@ -1,0 +1,87 @@
+// What asks before it acts, what tells what became of it, and the page of keys.
+import { html, signal, useEffect, useRef, useState } from "./html.js";
+
+const question = signal(null);
+const message = signal(null);
+export const keysShown = signal(false);
+
+/** Ask; resolves to null when the answer is no, else to {extra: whether its box was ticked}. */
+export function confirm(asked) {
+  return new Promise((answer) => (question.value = { ...asked, answer }));
+}
+
+/** Say something for some seconds; errors stay until they are closed. */
+export function say(text, kind = "") {
+  const mine = { text, kind };
+  message.value = mine;
+  if (kind !== "error") setTimeout(() => message.value === mine && (message.value = null), 6000);
+}
+
+export function Dialogs() {
+  return html`<${Question} /><${Keys} />`;
+}
+
+export function Message() {
+  const said = message.value;
+  return html`<div class="message-place" role="status">${said && html`
+    <div class=${`message ${said.kind}`}>${said.text}
+      <button class="plain" aria-label="Close" onClick=${() => (message.value = null)}>✕</button>
+    </div>`}</div>`;
+}
+
+function Question() {
+  const asked = question.value;
+  const [extra, setExtra] = useState(false);
+  useEffect(() => setExtra(false), [asked]);
+  if (!asked) return null;
+  const done = (yes) => {
+    question.value = null;
+    asked.answer(yes ? { extra } : null);
+  };
+  return html`<${Modal} label=${asked.title} close=${() => done(false)}>
+    <h2>${asked.title}</h2>
+    <p>${asked.text}</p>
+    ${asked.extra && html`<label class="box"><input type="checkbox" checked=${extra}
+      onChange=${(event) => setExtra(event.target.checked)} /> ${asked.extra}</label>`}
+    <div class="buttons">
+      <button data-first=${asked.danger} onClick=${() => done(false)}>${asked.no ?? "Not now"}</button>
+      <button class=${asked.danger ? "danger" : "primary"} data-first=${!asked.danger}
+        onClick=${() => done(true)}>${asked.yes}</button>
+    </div><//>`;
+}
+
+const KEYS = [
+  ["/", "search"],
+  ["j  k", "next, previous job"],
+  ["Enter", "open the job"],
+  ["Esc", "close what is open"],
+  ["o  l  p  f", "overview, log, plots, files of the open job"],
+  ["c", "cancel the job (asks first)"],
+  ["r", "retry the job (asks first)"],
+  ["0 … 7", "all jobs, or those in one state"],
+  [".", "dark or light"],
+  ["?", "this page"],
+];
+
+function Keys() {
+  if (!keysShown.value) return null;
+  const close = () => (keysShown.value = false);
+  return html`<${Modal} label="Keys" close=${close}>
+    <h2>Keys</h2>
+    <dl class="keys">${KEYS.map(([keys, what]) => html`<div key=${keys}>
+      <dt>${keys.split("  ").map((one) => html`<kbd>${one}</kbd> `)}</dt><dd>${what}</dd></div>`)}</dl>
+    <div class="buttons"><button class="primary" data-first=${true} onClick=${close}>Close</button></div><//>`;
+}
+
+/** The browser's own dialog: it keeps the focus inside and gives it back. */
+function Modal({ label, close, children }) {
+  const element = useRef(null);
+  useEffect(() => {
+    const before = document.activeElement;
+    element.current.showModal();
+    element.current.querySelector("[data-first=true]").focus();
+    return () => before?.focus?.({ preventScroll: true });
+  }, []);
+  return html`<dialog ref=${element} aria-label=${label}
+    onCancel=${(event) => (event.preventDefault(), close())}>${children}</dialog>`;
+}

@@ -1,0 +1,85 @@
+// The jobs that this page knows, and which of them are shown.
+import { batch, computed, signal } from "./html.js";
+import { FINAL } from "./words.js";
+
+const KEPT = 20_000; // rows; beyond them the oldest ended ones are let go
+
+const rows = new Map(); // by number
+const version = signal(0); // goes up with every change to `rows`
+
+export const loaded = signal(false); // all that shall be known is
+export const status = signal(null); // of the manager and its machines, as it was last told
+export const clock = signal(Date.now() / 1000); // the manager's, s since 1970
+export const state = signal(""); // only jobs in this state; "": in any
+export const text = signal(""); // only jobs that mention all these words
+export const current = signal(null); // the number of the row that the keyboard is at
+export const opened = signal(null); // the number of the job that is looked at
+
+/** Newest first. */
+const numbers = computed(() => {
+  version.value;
+  return Float64Array.from(rows.keys()).sort().reverse();
+});
+
+/** The numbers of the jobs that pass both filters, newest first. */
+export const shown = computed(() => {
+  const all = numbers.value;
+  const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const wanted = state.value;
+  if (!words.length && !wanted) return all;
+  return all.filter((number) => {
+    const row = rows.get(number);
+    return (!wanted || row.state === wanted) && words.every((word) => said(row).includes(word));
+  });
+});
+
+/** How many jobs there are by state, known here or not. */
+export const counts = computed(() => status.value?.queue ?? {});
+export const total = computed(() => Object.values(counts.value).reduce((sum, one) => sum + one, 0));
+export const known = computed(() => (version.value, rows.size));
+
+export function row(number) {
+  version.value;
+  return rows.get(number);
+}
+
+/** Take what has come: new or changed rows, and the numbers of removed jobs. */
+export function take(changed, removed = []) {
+  if (!changed.length && !removed.length) return;
+  batch(() => {
+    for (const one of changed) {
+      const before = rows.get(one.number);
+      if (one.why === null) one.why = before?.state === one.state ? before.why : ""; // until asked for
+      rows.set(one.number, one);
+    }
+    for (const number of removed) rows.delete(number);
+    if (rows.size > KEPT * 1.1) letGo();
+    version.value += 1;
+  });
+}
+
+/** Forget all: another store answers now. */
+export function clear() {
+  rows.clear();
+  loaded.value = false;
+  version.value += 1;
+}
+
+export function isFull() {
+  return rows.size >= KEPT;
+}
+
+function letGo() {
+  for (const number of [...rows.keys()].sort((a, b) => a - b)) {
+    if (rows.size <= KEPT) break;
+    if (FINAL.has(rows.get(number).state)) rows.delete(number);
+  }
+}
+
+/** All that can be searched for in a row, made when it is first needed. */
+function said(row) {
+  row.said ??= [row.number, row.id, row.solver, row.machine, row.why, row.reason, ...row.tags]
+    .join(" ")
+    .toLowerCase();
+  return row.said;
+}

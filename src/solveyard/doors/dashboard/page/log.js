@@ -1,0 +1,121 @@
+// A job's output: its end first, then what comes.
+import { ask, ofJob } from "./api.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
+import { bytes } from "./words.js";
+
+const TAIL = 64 << 10; // bytes read first, and at each step backwards
+const KEPT = 1 << 19; // characters shown while following
+const LARGEST = 1 << 24; // bytes that one answer holds
+const WAIT = 20; // s that the manager may wait for more
+const PAUSE = 250; // ms between two readings
+
+// ECMA-48 control sequences: colours and cursor moves of programs that believe in a terminal
+const CONTROLS = /\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)?/g;
+
+export function Log({ id, attempts }) {
+  const [stream, setStream] = useState("stdout");
+  return html`<div class="log">
+    <div class="bar-of-tools">
+      <div role="group" aria-label="Stream" class="switch">
+        ${["stdout", "stderr"].map((name) => html`<button key=${name}
+          aria-pressed=${stream === name} onClick=${() => setStream(name)}>${name}</button>`)}
+      </div>
+    </div>
+    <${Stream} key=${`${id} ${stream} ${attempts}`} id=${id} stream=${stream} attempts=${attempts} />
+  </div>`;
+}
+
+function Stream({ id, stream, attempts }) {
+  const [log, setLog] = useState({ text: "", start: 0, size: 0, ended: false, trouble: "" });
+  const [following, setFollowing] = useState(true);
+  const [reading, setReading] = useState(false); // what came earlier
+  const pane = useRef(null);
+  const output = `${ofJob(id, "logs")}?stream=${stream}&attempt=${attempts || 1}`;
+  const address = (offset, wait) => `${output}&offset=${offset}&limit=${TAIL}&wait=${wait}`;
+
+  useEffect(() => {
+    const leaving = new AbortController();
+    follow(address, leaving.signal, setLog);
+    return () => leaving.abort();
+  }, []);
+  useLayoutEffect(() => {
+    if (following) pane.current.scrollTop = pane.current.scrollHeight;
+  }, [log.text, following]);
+
+  const earlier = async () => {
+    setFollowing(false);
+    setReading(true);
+    const from = Math.max(0, log.start - TAIL);
+    try {
+      const response = await ask(`${output}&offset=${from}&limit=${log.start - from}`);
+      const before = new TextDecoder().decode(await response.arrayBuffer());
+      const { scrollHeight } = pane.current;
+      setLog((now) => ({ ...now, text: before + now.text, start: from, all: true, trouble: "" }));
+      requestAnimationFrame(() => (pane.current.scrollTop += pane.current.scrollHeight - scrollHeight));
+    } catch (error) {
+      setLog((now) => ({ ...now, trouble: `cannot read it now: ${error.message}` }));
+    }
+    setReading(false);
+  };
+  const scrolled = ({ target }) =>
+    setFollowing(target.scrollTop + target.clientHeight >= target.scrollHeight - 24);
+
+  const whole = log.size <= LARGEST;
+  const download = `${output}&offset=${whole ? 0 : -LARGEST}&limit=${LARGEST}`;
+  const nothing = log.ended ? `nothing was written to ${stream}` : `nothing on ${stream} yet`;
+  return html`
+    ${log.start > 0 && html`<button class="earlier" disabled=${reading} onClick=${earlier}>
+      Earlier output (${bytes(log.start)} before this)</button>`}
+    <pre class="output" ref=${pane} tabindex="0" role="region" aria-label=${`${stream} of the job`}
+      onScroll=${scrolled}>${readable(log.text)}</pre>
+    <p class="foot faint">
+      <span>${log.trouble || (log.size ? bytes(log.size) : nothing)}
+        ${" · "}${log.ended ? "ended" : following ? "following" : "not following"}</span>
+      ${!log.ended && !following && html`<button onClick=${() => setFollowing(true)}>Follow</button>`}
+      ${log.size > 0 && html`<a class="button" download=${`${id}.${stream}.txt`} href=${download}>
+        ${whole ? "Download" : `Download its last ${bytes(LARGEST)}`}</a>`}
+    </p>`;
+}
+
+/** Read on until the attempt has ended and all of it is read, or `leaving`. */
+async function follow(address, leaving, setLog) {
+  const decoder = new TextDecoder();
+  let offset = -TAIL;
+  while (!leaving.aborted) {
+    try {
+      const response = await ask(address(offset, offset < 0 ? 0 : WAIT), {
+        signal: leaving,
+        patience: (WAIT + 10) * 1000,
+      });
+      const content = await response.arrayBuffer();
+      const next = Number(response.headers.get("X-Next-Offset"));
+      const size = Number(response.headers.get("X-Size"));
+      const ended = response.headers.get("X-Ended") === "1" && next >= size;
+      const text = decoder.decode(content, { stream: true });
+      const begin = next - content.byteLength;
+      setLog((now) => extended(now, text, begin, { size, ended, trouble: "" }));
+      offset = next;
+      if (ended) return;
+    } catch (error) {
+      if (leaving.aborted) return;
+      setLog((now) => ({ ...now, trouble: `cannot read it now: ${error.message}` }));
+    }
+    await new Promise((go) => setTimeout(go, PAUSE));
+  }
+}
+
+function extended(now, more, begin, rest) {
+  let text = now.text + more;
+  let start = now.text ? now.start : begin;
+  if (text.length > KEPT && !now.all) {
+    const cut = text.indexOf("\n", text.length - KEPT) + 1;
+    start += new TextEncoder().encode(text.slice(0, cut)).length;
+    text = text.slice(cut);
+  }
+  return { ...now, ...rest, text, start };
+}
+
+/** As a terminal would leave it: no colours, and of an overwritten line the last state alone. */
+function readable(text) {
+  return text.replace(CONTROLS, "").replace(/[^\n]*\r(?!\n|$)/g, "").replaceAll("\r", "");
+}

@@ -1,0 +1,165 @@
+// The page: its parts, its address and its keys.
+import { act, ACTIONS } from "./actions.js";
+import { close, Detail, tab, TABS } from "./detail.js";
+import { Dialogs, keysShown, Message } from "./dialogs.js";
+import { Empty } from "./empty.js";
+import { connection, start } from "./feed.js";
+import { Gauges } from "./gauges.js";
+import { html, render, useEffect, useRef, useState } from "./html.js";
+import * as jobs from "./jobs.js";
+import { go, move, open, Table } from "./table.js";
+import { count, grouped, moment, STATES } from "./words.js";
+
+const TOLD = 5000; // ms between two spoken summaries
+
+function App() {
+  const lost = connection.value.state === "lost";
+  const number = jobs.opened.value;
+  const empty = jobs.loaded.value && jobs.known.value === 0 && jobs.total.value === 0;
+  return html`
+    <${Header} />
+    ${lost && html`<${Lost} />`}
+    <main class=${`${lost ? "old" : ""} ${number === null ? "" : "with-detail"}`}>
+      <div class="overview"><${Gauges} /><${States} /></div>
+      ${empty && number === null
+        ? html`<${Empty} />`
+        : html`<section class="list" aria-label="Jobs"><${Table} /></section>`}
+      ${number !== null && html`<${Detail} key=${number} number=${number} />`}
+    </main>
+    <${Message} /><${Dialogs} /><${Spoken} />`;
+}
+
+function Header() {
+  const { state } = connection.value;
+  const word = { live: "live", lost: "not connected", connecting: "connecting…" }[state];
+  return html`<header class="top">
+    <h1><svg viewBox="0 0 32 32" aria-hidden="true"><path d="M4 9 C10 9 11 9 13 15 C14.500 19.500 15 25 16 25 C17 25 17.500 19.500 19 15 C21 9 22 9 28 9" /></svg>solveyard</h1>
+    <input id="search" type="search" placeholder="Search jobs  ( / )" aria-label="Search jobs by name, number, tag, solver, machine or reason"
+      value=${jobs.text.value} onInput=${(event) => (jobs.text.value = event.target.value)} />
+    <span class=${`connection ${state}`}><span aria-hidden="true">●</span> ${word}</span>
+    <button class="plain" aria-label="Dark or light (.)" title="Dark or light (.)" onClick=${turn}>◐</button>
+    <button class="plain" aria-label="Keys (?)" title="Keys (?)" onClick=${() => (keysShown.value = true)}>?</button>
+  </header>`;
+}
+
+function Lost() {
+  const { since, retryAt, why } = connection.value;
+  const [now, tick] = useState(Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => tick(Date.now()), 500);
+    return () => clearInterval(timer);
+  }, []);
+  const left = Math.max(0, Math.ceil((retryAt - now) / 1000));
+  return html`<div class="banner" role="alert">
+    ${why ? html`The manager refused: ${why}.` : "Connection lost."}
+    ${" "}${jobs.loaded.value ? `What you see is from ${moment(since / 1000)}.` : ""}
+    ${" "}<span aria-hidden="true">${left ? `Trying again in ${left} s.` : "Trying again…"}</span></div>`;
+}
+
+function States() {
+  const counts = jobs.counts.value;
+  return html`<div class="states" role="group" aria-label="Jobs by state">
+    <${State} name="" icon="" word="all" number=${jobs.total.value} />
+    ${Object.entries(STATES).map(([name, { icon, word }]) => html`<${State} key=${name} name=${name}
+      icon=${icon} word=${word} number=${counts[name] ?? 0} />`)}
+  </div>`;
+}
+
+function State({ name, icon, word, number }) {
+  const chosen = jobs.state.value === name;
+  return html`<button class=${`chip ${name} ${number ? "" : "none"}`} aria-pressed=${chosen}
+    onClick=${() => (jobs.state.value = chosen ? "" : name)}>
+    ${icon && html`<span class="sign" aria-hidden="true">${icon}</span>`}<strong>${grouped(number)}</strong> ${word}</button>`;
+}
+
+/** The counts for who listens, not more often than each few seconds. */
+function Spoken() {
+  const [said, say] = useState("");
+  const told = useRef(0);
+  const counts = jobs.counts.value;
+  const now = ["running", "queued", "failed"].map((name) => count(counts[name] ?? 0, `${name} job`)).join(", ");
+  useEffect(() => {
+    const timer = setTimeout(() => {
+      told.current = Date.now();
+      say(now);
+    }, Math.max(0, told.current + TOLD - Date.now()));
+    return () => clearTimeout(timer);
+  }, [now]);
+  return html`<p class="unseen" aria-live="polite">${said}</p>`;
+}
+
+/** From dark to light or back, and remember it. */
+function turn() {
+  const root = document.documentElement;
+  const dark = root.dataset.theme
+    ? root.dataset.theme === "dark"
+    : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "light" : "dark";
+  localStorage.setItem("solveyard-theme", root.dataset.theme);
+}
+
+/** `#/jobs/17` is job 17. */
+function readAddress() {
+  const number = /^#\/jobs\/(\d+)$/.exec(location.hash)?.[1];
+  const before = jobs.opened.value;
+  jobs.opened.value = number ? Number(number) : null;
+  if (number) jobs.current.value = Number(number);
+  else if (before !== null) go(before);
+}
+
+function chosenJob() {
+  return jobs.row(jobs.opened.peek() ?? jobs.current.peek());
+}
+
+function wish(name) {
+  const job = chosenJob();
+  const action = ACTIONS.find((one) => one.name === name);
+  if (job && action.fits(job)) act(action, job);
+}
+
+function look(name) {
+  tab.value = name;
+  if (jobs.opened.peek() === null && jobs.current.peek() !== null) open(jobs.current.peek());
+}
+
+const KEYS = {
+  "/": () => document.getElementById("search").focus(),
+  "?": () => (keysShown.value = true),
+  ".": turn,
+  j: () => move(1),
+  k: () => move(-1),
+  ArrowDown: () => move(1),
+  ArrowUp: () => move(-1),
+  c: () => wish("cancel"),
+  r: () => wish("retry"),
+  Escape: close,
+  0: () => (jobs.state.value = ""),
+};
+for (const name of Object.keys(TABS)) KEYS[name[0]] = () => look(name);
+Object.keys(STATES).forEach((name, i) => (KEYS[i + 1] = () => (jobs.state.value = name)));
+
+function pressed(event) {
+  const { target, key } = event;
+  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  if (target.closest("input, select, textarea")) {
+    if (key === "Escape") target.blur();
+    return;
+  }
+  const inTable = target === document.body || target.closest(".list");
+  if (key.startsWith("Arrow") && !inTable) return;
+  if (key === "Enter") {
+    if (target.matches("tr.row") || target === document.body) {
+      if (jobs.current.peek() !== null) open(jobs.current.peek());
+    }
+    return;
+  }
+  if (!KEYS[key]) return;
+  event.preventDefault();
+  KEYS[key]();
+}
+
+addEventListener("keydown", pressed);
+addEventListener("hashchange", readAddress);
+readAddress();
+start();
+render(html`<${App} />`, document.getElementById("app"));

@@ -1,0 +1,147 @@
+// The table of jobs. Only the rows on the screen are in the document, however many there are.
+import { count, duration, FINAL, grouped, moment, sentence, STATES, WAITING, waits } from "./words.js";
+import { waiting, watch } from "./feed.js";
+import { batch, effect, html, signal, useEffect, useRef } from "./html.js";
+import * as jobs from "./jobs.js";
+
+const BEYOND = 8; // rows kept above and below the screen, so that scrolling shows no gaps
+const COLUMNS = ["State", "Job", "Solver", "Machine", "Submitted", "Time", "Why"];
+
+const first = signal(0); // index of the first row on the screen
+const room = signal(20); // rows that fit on the screen
+let pane = null; // the element that scrolls
+let settled = null; // timer: the rows on the screen stay for a moment
+let height = 40; // px of a row, as the style sheet has it
+
+watch(() => {
+  const shown = jobs.shown.peek();
+  const numbers = [...shown.slice(first.peek(), first.peek() + room.peek() + 1)];
+  const opened = jobs.opened.peek();
+  return opened === null ? numbers : [opened, ...numbers];
+});
+
+/** Move the keyboard's row by so many, and bring it on the screen. */
+export function move(by) {
+  const shown = jobs.shown.peek();
+  if (!shown.length) return;
+  const at = shown.indexOf(jobs.current.peek());
+  const next = at < 0 ? first.peek() : Math.min(shown.length - 1, Math.max(0, at + by));
+  go(shown[next]);
+}
+
+/** Put the keyboard at a row. */
+export function go(number) {
+  jobs.current.value = number;
+  const top = jobs.shown.peek().indexOf(number) * height;
+  if (pane && top >= 0) {
+    const heading = pane.querySelector("thead").offsetHeight;
+    const space = pane.clientHeight - heading;
+    if (top < pane.scrollTop) pane.scrollTop = top;
+    else if (top + height > pane.scrollTop + space) pane.scrollTop = top + height - space;
+    measure();
+  }
+  requestAnimationFrame(() => {
+    const busy = document.activeElement?.closest("input, select, dialog"); // somebody went there since
+    if (!busy) pane?.querySelector(`#row-${number}`)?.focus({ preventScroll: true });
+  });
+}
+
+export function Table() {
+  const element = useRef(null);
+  useEffect(() => {
+    pane = element.current;
+    const watcher = new ResizeObserver(measure);
+    watcher.observe(pane);
+    const stop = effect(() => (jobs.state.value, jobs.text.value, (pane.scrollTop = 0), measure()));
+    return () => (watcher.disconnect(), stop(), (pane = null));
+  }, []);
+  const shown = jobs.shown.value;
+  const from = Math.max(0, Math.min(first.value, shown.length - room.value) - BEYOND);
+  const to = Math.min(shown.length, Math.max(0, first.value) + room.value + BEYOND);
+  const reachable = shown.includes(jobs.current.value) ? jobs.current.value : shown[0];
+  return html`
+    <div class="pane" ref=${element} onScroll=${measure}>
+      <table role="grid" aria-label="Jobs, newest first" aria-rowcount=${shown.length + 1}>
+        <thead>
+          <tr aria-rowindex="1">
+            ${COLUMNS.map((name) => html`<th scope="col" class=${`col-${name.toLowerCase()}`}>${name}</th>`)}
+          </tr>
+        </thead>
+        <tbody>
+          <${Space} rows=${from} />
+          ${Array.from(shown.slice(from, to), (number, index) => html`
+            <${Row} key=${number} number=${number} index=${from + index}
+              reachable=${number === reachable} />`)}
+          <${Space} rows=${shown.length - to} />
+        </tbody>
+      </table>
+    </div>
+    <${Footer} />`;
+}
+
+function Space({ rows }) {
+  return rows > 0 && html`<tr class="space" role="presentation" style=${{ height: `${rows * height}px` }}></tr>`;
+}
+
+function Row({ number, index, reachable }) {
+  const row = jobs.row(number);
+  if (!row) return null;
+  const chosen = jobs.opened.value === number;
+  return html`
+    <tr id=${`row-${number}`} class=${`row ${chosen ? "chosen" : ""}`} aria-rowindex=${index + 2}
+      aria-selected=${chosen} tabindex=${reachable ? 0 : -1}
+      onFocus=${() => (jobs.current.value = number)} onClick=${() => open(number)}>
+      <td class="col-state"><${Badge} state=${row.state} row=${row} /></td>
+      <td class="col-job"><span class="name">${row.id}</span>
+        ${row.id !== String(number) && html`<span class="faint"> #${number}</span>`}
+        ${row.tags.map((tag) => html` <span class="tag" key=${tag}>${tag}</span>`)}</td>
+      <td class="col-solver">${row.solver}</td>
+      <td class="col-machine">${row.machine || "–"}</td>
+      <td class="col-submitted">${moment(row.submitted_at, jobs.clock.peek())}</td>
+      <td class="col-time"><${RunTime} row=${row} /></td>
+      <td class="col-why" title=${row.why}>${why(row)}</td>
+    </tr>`;
+}
+
+/** A state by its sign, its word and its colour. */
+export function Badge({ state, row }) {
+  const { icon, word } = STATES[state];
+  const more = row?.cancel_requested && !FINAL.has(state) ? "ending" : row?.stale ? "unconfirmed" : "";
+  return html`<span class=${`badge ${state}`}><span class="sign" aria-hidden="true">${icon}</span
+    >${more || word}</span>`;
+}
+
+function RunTime({ row }) {
+  if (row.started_at == null) return "–";
+  return duration((row.ended_at ?? jobs.clock.value) - row.started_at);
+}
+
+function Footer() {
+  const shown = jobs.shown.value.length;
+  const known = jobs.known.value;
+  const total = jobs.total.value;
+  const parts = [shown === known ? count(shown, "job") : `${grouped(shown)} of ${count(known, "job")}`];
+  if (!jobs.loaded.value) parts.push("reading…");
+  else if (total > known) parts.push(`older ended jobs are not in this list (${grouped(total)} in all)`);
+  return html`<p class="foot faint">${parts.join(" · ")}</p>`;
+}
+
+export function open(number) {
+  location.hash = `#/jobs/${number}`;
+}
+
+function why(row) {
+  if (row.state === "completed") return "";
+  return sentence(WAITING.has(row.state) ? waits(row.why) : row.why);
+}
+
+function measure() {
+  if (!pane) return;
+  height = pane.querySelector("tr.row")?.offsetHeight || height;
+  batch(() => {
+    first.value = Math.floor(pane.scrollTop / height);
+    room.value = Math.ceil(pane.clientHeight / height);
+  });
+  clearTimeout(settled);
+  settled = setTimeout(() => waiting().catch(() => {}), 250); // the next beat asks again
+}

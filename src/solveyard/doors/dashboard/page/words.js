@@ -1,0 +1,79 @@
+// Numbers and states as people read them.
+
+/** By state: its sign, and what it is called. Colour is never alone. */
+export const STATES = {
+  held: { icon: "‖", word: "held" },
+  queued: { icon: "○", word: "queued" },
+  submitted: { icon: "◔", word: "starting" },
+  running: { icon: "●", word: "running" },
+  completed: { icon: "✓", word: "completed" },
+  failed: { icon: "✗", word: "failed" },
+  cancelled: { icon: "∅", word: "cancelled" },
+};
+export const FINAL = new Set(["completed", "failed", "cancelled"]);
+export const WAITING = new Set(["held", "queued", "submitted"]);
+
+const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+
+/** Bytes: "1.2 MiB". */
+export function bytes(count) {
+  let power = 0;
+  while (count >= 1024 && power < UNITS.length - 1) {
+    count /= 1024;
+    power += 1;
+  }
+  return `${count >= 100 || power === 0 ? Math.round(count) : count.toFixed(1)} ${UNITS[power]}`;
+}
+
+/** Seconds: "0.04 s", "41 s", "18 min 3 s", "5 h 12 min", "3 d 4 h". */
+export function duration(seconds) {
+  if (seconds == null) return "–";
+  if (seconds < 10) return `${Math.max(0, seconds).toFixed(seconds < 1 ? 2 : 1)} s`;
+  if (seconds < 60) return `${Math.floor(seconds)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
+  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
+  return `${Math.floor(seconds / 86400)} d ${Math.floor((seconds % 86400) / 3600)} h`;
+}
+
+/** A moment by this browser's clock and place: the time today, else with its date. */
+export function moment(at, now = Date.now() / 1000) {
+  if (at == null) return "–";
+  const then = new Date(at * 1000);
+  const time = then.toLocaleTimeString([], { hour12: false });
+  if (then.toDateString() === new Date(now * 1000).toDateString()) return time;
+  return `${then.toLocaleDateString([], { year: "numeric", month: "short", day: "numeric" })} ${time}`;
+}
+
+/** ISO 8601 as seconds since 1970. */
+export function seconds(iso) {
+  return iso == null ? null : Date.parse(iso) / 1000;
+}
+
+/** Hz: the unit that suits the largest of them, and what it counts. */
+export function frequencyUnit(largest) {
+  return [["THz", 1e12], ["GHz", 1e9], ["MHz", 1e6], ["kHz", 1e3], ["Hz", 1]].find(
+    ([, scale]) => largest >= scale || scale === 1,
+  );
+}
+
+/** A whole number, by thousands: "10 002". */
+export function grouped(number) {
+  return String(number).replace(/\B(?=(\d{3})+$)/g, "\u202f");
+}
+
+/** A number with its noun: "1 job", "12 jobs". */
+export function count(number, noun) {
+  return `${grouped(number)} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/** What a job waits for, with the words before it. */
+export function waits(why) {
+  return why && !why.startsWith("waits") ? `waits for ${why}` : why;
+}
+
+/** "waits for a core", said as a sentence: "Waits for a core." */
+export function sentence(text) {
+  if (!text) return "";
+  const begun = text[0].toUpperCase() + text.slice(1);
+  return /[.!?)]$/.test(begun) ? begun : `${begun}.`;
+}

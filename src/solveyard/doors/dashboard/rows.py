@@ -1,0 +1,170 @@
+"""Jobs as rows of the dashboard's table: small, and only those that have changed."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+
+import msgspec
+from aiohttp import web
+
+from solveyard.doors import encoding
+from solveyard.doors.keys import MANAGER
+from solveyard.manager import Manager
+from solveyard.model.errors import InvalidRequest
+from solveyard.model.jobs import FINAL, Job, JobId, JobState, Reason
+from solveyard.model.messages import JobEvent
+from solveyard.store.base import Filter
+
+SLICE = 200  #: rows made between two turns of the loop
+MOST_NAMED = 100  #: jobs asked for by their numbers
+MOST_EVENTS = 1000  #: read at once
+UNFINISHED = frozenset(JobState) - FINAL
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What the table shows of one job. Times in s since 1970."""
+
+    number: int
+    id: str  #: as other routes take it
+    solver: str
+    state: JobState
+    reason: Reason | None
+    why: str | None  #: why it waits, or how it ended, in words; null: not looked up
+    tags: tuple[str, ...]
+    machine: str
+    cancel_requested: bool
+    stale: bool
+    submitted_at: float
+    started_at: float | None
+    ended_at: float | None
+
+
+class PageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    unfinished: bool = False  #: only jobs that haven't ended
+    limit: int = 1000
+    cursor: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.limit <= 2000:
+            raise ValueError(f"`limit` is {self.limit}; it must be from 1 to 2000")
+
+
+class ChangesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    after: int | None = None  #: the last event that is known; None: from now on
+
+    def __post_init__(self) -> None:
+        if self.after is not None and not 0 <= self.after < 2**62:
+            raise ValueError(f"`after` is {self.after}; it must be the number of an event")
+
+
+class Rows(msgspec.Struct, frozen=True, kw_only=True):
+    now: float  #: s since 1970, by the manager's clock
+    jobs: list[Row]
+    total: int = 0  #: how many there are in all
+    cursor: str | None = None  #: for the next page; None: this was the last
+
+
+class Changes(msgspec.Struct, frozen=True, kw_only=True):
+    now: float  #: s since 1970, by the manager's clock
+    last: int  #: to ask from next time
+    more: bool  #: there are later events already
+    forgotten: bool  #: `after` is no event of this store: read everything anew
+    jobs: list[Row]
+    removed: list[JobId]
+    status: dict[str, object]  #: of the manager and its machines
+
+
+async def page(request: web.Request) -> web.Response:
+    """Rows, newest first."""
+    wanted = encoding.query(request, PageQuery)
+    manager = request.app[MANAGER]
+    which = Filter(states=UNFINISHED if wanted.unfinished else None)
+    found = await manager.page(which, wanted.limit, wanted.cursor)
+    rows = await _rows(manager, [job.id for job in found.jobs])
+    return encoding.answer(Rows(now=time.time(), jobs=rows, total=found.total, cursor=found.cursor))
+
+
+async def some(request: web.Request) -> web.Response:
+    """The rows of the named jobs, those that there are: `/dashboard/jobs/3,17,18`.
+
+    Only these tell why a queued job waits: each answer looks at the whole queue.
+    """
+    encoding.query(request, encoding.NoQuery)
+    words = request.match_info["numbers"].split(",")
+    if len(words) > MOST_NAMED or not all(_is_number(word) for word in words):
+        raise InvalidRequest(f"expected up to {MOST_NAMED} jobs' numbers, with commas")
+    manager = request.app[MANAGER]
+    rows: list[Row] = []
+    for word in words:
+        job = manager.jobs().get(JobId(int(word)))
+        if job is not None:
+            why = job.outcome.message if job.outcome else manager.why(job.id)
+            rows.append(row(job, why))
+        await asyncio.sleep(0)
+    return encoding.answer(Rows(now=time.time(), jobs=rows))
+
+
+async def changes(request: web.Request) -> web.Response:
+    """The jobs that events after the last known one are about, as they are now."""
+    after = encoding.query(request, ChangesQuery).after
+    manager = request.app[MANAGER]
+    touched: dict[JobId, None] = {}
+    last, forgotten, more = manager.last_event, False, False
+    if after is not None:
+        numbered = await manager.events(max(0, after - 1), MOST_EVENTS)
+        forgotten = bool(after) and (not numbered or numbered[0].number != after)
+        if not forgotten:
+            newest = manager.last_event  # later ones are on disk, but the jobs are not yet so
+            numbered = [one for one in numbered if after < one.number <= newest]
+            touched = dict.fromkeys(
+                event.job for _, event in numbered if isinstance(event, JobEvent)
+            )
+            last = numbered[-1].number if numbered else after
+            more = last < newest
+    known = manager.jobs()
+    return encoding.answer(
+        Changes(
+            now=time.time(),
+            last=last,
+            more=more,
+            forgotten=forgotten,
+            jobs=await _rows(manager, touched),
+            removed=[number for number in touched if number not in known],
+            status=manager.status(),
+        )
+    )
+
+
+def row(job: Job, why: str | None) -> Row:
+    attempt = job.attempt
+    return Row(
+        number=job.id,
+        id=job.spec.name or str(job.id),
+        solver=job.spec.solver,
+        state=job.state,
+        reason=job.outcome.reason if job.outcome else None,
+        why=why,
+        tags=job.spec.tags,
+        machine=attempt.placement.machine if attempt else "",
+        cancel_requested=job.cancel_requested,
+        stale=job.stale_since is not None,
+        submitted_at=job.submitted_at,
+        started_at=attempt.started_at if attempt else None,
+        ended_at=job.ended_at,
+    )
+
+
+async def _rows(manager: Manager, numbers: Iterable[JobId]) -> list[Row]:
+    """Those of the jobs that are still there; the loop gets its turns meanwhile."""
+    rows: list[Row] = []
+    for count, number in enumerate(numbers, 1):
+        job = manager.jobs().get(number)
+        if job is not None:
+            rows.append(row(job, job.outcome.message if job.outcome else None))
+        if count % SLICE == 0:
+            await asyncio.sleep(0)
+    return rows
+
+
+def _is_number(word: str) -> bool:
+    return word.isascii() and word.isdecimal() and len(word) < 19

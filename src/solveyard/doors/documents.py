@@ -1,0 +1,147 @@
+"""What the PyEDB job manager's documents call things: its routes' keys and its events.
+
+Its gigabytes are 2**30 bytes.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from solveyard.core.lifecycle import ENDED_STATE
+from solveyard.manager import Manager
+from solveyard.model.jobs import Job, JobState, Limits
+from solveyard.model.messages import (
+    AnyEvent,
+    JobEnded,
+    JobReleased,
+    JobRetried,
+    JobStarted,
+    JobSubmitted,
+)
+from solveyard.model.records import instant
+
+MIB_PER_GB = 1024
+
+
+def resources(manager: Manager) -> dict[str, Any]:
+    """The newest sample of this machine; empty: there is none yet."""
+    machines: Any = manager.status().get("machines") or {}
+    samples = [machine["sample"] for machine in machines.values() if machine.get("sample")]
+    if not samples:
+        return {}
+    sample = samples[0]
+    total, free = sample["memory_total"], sample["memory_free"]
+    disk, disk_free = sample["disk_total"], sample["disk_free"]
+    return {
+        "cpu_percent": sample["cpu"],
+        "memory_percent": _percent(total - free, total),
+        "memory_used_gb": round((total - free) / MIB_PER_GB, 2),
+        "memory_total_gb": round(total / MIB_PER_GB, 2),
+        "memory_free_gb": round(free / MIB_PER_GB, 2),
+        "disk_usage_percent": _percent(disk - disk_free, disk),
+        "disk_free_gb": round(disk_free / MIB_PER_GB, 2),
+        "timestamp": instant(sample["at"]),
+    }
+
+
+def queue(manager: Manager) -> dict[str, Any]:
+    """How many wait and run. "priority_queues" counts the queued ones by priority."""
+    queued = [job for job in manager.jobs().values() if job.state is JobState.QUEUED]
+    priorities: dict[str, int] = {}
+    for job in queued:
+        if job.priority:
+            priorities[str(job.priority)] = priorities.get(str(job.priority), 0) + 1
+    return {
+        "total_queued": len(queued),
+        "regular_queue_size": len(queued) - sum(priorities.values()),
+        "priority_queues": priorities,
+        "running_jobs": _running(manager.counts()),
+        "max_concurrent": _max_concurrent(manager.status()),
+    }
+
+
+def status(manager: Manager) -> dict[str, Any]:
+    """What the documents' combined status has beside ours."""
+    now = manager.status()
+    counts = manager.counts()
+    sample = resources(manager)
+    return {
+        "scheduler_detection": {
+            "active_scheduler": "none",
+            "detected_by": "no batch system is configured",
+            "backend_available": False,
+        },
+        "resource_monitoring": {
+            "active": bool(sample),
+            "last_update": sample.get("timestamp"),
+            **sample,
+        },
+        "mode": "local",
+        "local_pool": {
+            "running_jobs": _running(counts),
+            "queued_jobs": counts.get(JobState.QUEUED, 0),
+            "max_concurrent": _max_concurrent(now),
+        },
+    }
+
+
+def limits(now: Limits) -> dict[str, int | None]:
+    """Under both names that setting them takes."""
+    return {"max_concurrent": now.max_concurrent, "max_concurrent_jobs": now.max_concurrent}
+
+
+def job_id(job: Job) -> str:
+    return job.spec.name or str(job.id)
+
+
+class News(NamedTuple):
+    """One of our events, and what was true when it happened."""
+
+    event: AnyEvent
+    job_id: str
+    priority: int
+    started: bool  #: its job's start was told before
+
+
+def messages(
+    news: News, *, queued: int, sample: Mapping[str, Any]
+) -> list[tuple[str, dict[str, Any]]]:
+    """The documents' events for it: names and payloads; mostly one or none.
+
+    `queued`: jobs that wait; `sample`: as `resources` answers.
+    """
+    name = news.job_id
+    match news.event:
+        case JobSubmitted(spec=spec) | JobRetried(spec=spec) if spec is not None and spec.hold:
+            return []
+        case JobSubmitted() | JobReleased() | JobRetried():
+            told = {"job_id": name, "priority": news.priority, "queue_position": queued}
+            return [("job_queued", told)]
+        case JobStarted(started_at=at):
+            return [("job_started", _start(name, at, sample))]
+        case JobEnded(at=ended, started_at=at, outcome=outcome):
+            code = -outcome.signal if outcome.signal else outcome.exit_code
+            status = ENDED_STATE.get(outcome.reason, JobState.FAILED).value
+            told = {"job_id": name, "status": status, "end_time": instant(ended)}
+            end = ("job_completed", {**told, "return_code": code})
+            if at is not None and not news.started:
+                return [("job_started", _start(name, at, sample)), end]
+            return [end]
+        case _:
+            return []
+
+
+def _start(name: str, at: float, sample: Mapping[str, Any]) -> dict[str, Any]:
+    return {"job_id": name, "start_time": instant(at), "resources": dict(sample)}
+
+
+def _running(counts: Mapping[JobState, int]) -> int:
+    return counts.get(JobState.RUNNING, 0) + counts.get(JobState.SUBMITTED, 0)
+
+
+def _max_concurrent(now: Mapping[str, Any]) -> int | None:
+    found: int | None = (now.get("limits") or {}).get("max_concurrent")
+    return found
+
+
+def _percent(part: float, whole: float) -> float:
+    return round(100.0 * part / whole, 1) if whole else 0.0

@@ -1,0 +1,82 @@
+"""The doors of one manager, on every socket that it listens on."""
+
+import socket
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from solveyard.doors import ports, rest
+from solveyard.doors.auth import Keeper
+from solveyard.doors.dashboard import routes as dashboard
+from solveyard.doors.keys import Handler
+from solveyard.doors.rules import Rules
+from solveyard.manager import Manager
+
+if TYPE_CHECKING:
+    from solveyard.doors.live import Live
+
+_GOODBYE = 2.0  #: s that an answer under way may take when the door closes
+
+
+class Door:
+    """REST, the dashboard and, where it is `public`, live events, for whom the keeper lets in."""
+
+    def __init__(
+        self,
+        manager: Manager,
+        keeper: Keeper,
+        rules: Rules,
+        stop: Callable[[str], None],
+        *,
+        public: bool,
+    ) -> None:
+        self.requests = 0  #: of those who were let in
+        self.socket = ""  #: the private one's path; empty: there is none
+        self.url = ""
+        self._live: Live | None = None
+        app = rest.application(manager, stop=stop, rules=rules)
+        app.middlewares.extend([keeper.keep, self._count])
+        dashboard.add(app)
+        if public:
+            from solveyard.doors import live  # takes 100 ms that a notebook needn't wait
+
+            self._live = live.Live(manager, keeper.holds)
+            self._live.attach(app)
+        self._runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, shutdown_timeout=_GOODBYE
+        )
+
+    async def open(self, private: str, listeners: Sequence[socket.socket]) -> None:
+        """Listen at `private` ("unix:PATH" or "tcp:HOST:PORT") and on `listeners`."""
+        await self._runner.setup()
+        kind, _, place = private.partition(":")
+        if kind == "unix":
+            Path(place).unlink(missing_ok=True)
+            await web.UnixSite(self._runner, place).start()
+            Path(place).chmod(0o600)
+            self.url, self.socket = private, place
+        else:
+            host, _, port = place.rpartition(":")
+            await web.TCPSite(self._runner, host, int(port)).start()
+            self.url = f"http://{host}:{port}"
+        for listener in listeners:
+            await web.SockSite(self._runner, listener).start()
+        if listeners:
+            self.url = ports.url(listeners)
+
+    async def run(self) -> None:
+        """Send live events, until cancelled."""
+        if self._live is not None:
+            await self._live.run()
+
+    async def close(self) -> None:
+        if self._live is not None:
+            await self._live.close()
+        await self._runner.cleanup()
+
+    @web.middleware
+    async def _count(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        self.requests += 1
+        return await handler(request)

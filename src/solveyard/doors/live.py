@@ -1,0 +1,329 @@
+"""Live events over Socket.IO.
+
+`/v1` carries our events, numbered. A subscription is a cursor over the store's log: what a client
+missed is read from there, what is new follows, so there is no gap and nothing comes twice. The
+default namespace carries the documents' events (`job_queued`, `job_started`, ...) and no others.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+import socketio
+from aiohttp import web
+
+from solveyard.doors import documents
+from solveyard.doors.keys import Caller, caller
+from solveyard.manager import Manager
+from solveyard.model import reading
+from solveyard.model.errors import InvalidRequest, StoreError, UnknownJob
+from solveyard.model.jobs import JobId, JobState
+from solveyard.model.messages import AnyEvent, JobEnded, JobStarted, LimitsChanged
+from solveyard.store.base import Numbered
+
+log = logging.getLogger(__name__)
+
+OURS = "/v1"
+DOCUMENTS = "/"
+PAUSE = 0.1  #: s between two messages to one client
+RECENT = 5000  #: events that need not be read from the store
+SLICE = 1000  #: events in one message, at most
+BYTES = 256 << 10  #: of one message, about
+LARGE = 64 << 10  #: bytes; of a larger event only number, at, type, job and by are sent
+BACKLOG = 4  #: messages that wait for a client that doesn't read; it gets no more meanwhile
+PATIENCE = 5000  #: the documents' events that may wait for one; beyond, it is disconnected
+ROOMS = 1000  #: that one client may be in
+LOOK_AGAIN = 1.0  #: s between two looks at whether a token still holds
+_GOODBYE = 1.0  #: s for the connections to end
+
+
+class Subscribe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a client asks for by `subscribe`; it replaces what it asked for before."""
+
+    rooms: tuple[str, ...] = ("all",)  #: "all", or "job:" and a job's name or number
+    after: int | None = None  #: the number of the last event it knows; None: only new ones
+
+    def __post_init__(self) -> None:
+        if self.after is not None and not 0 <= self.after < 2**62:
+            raise ValueError(f"`after` is {self.after}; it must be the number of an event, or 0")
+        if not 1 <= len(self.rooms) <= ROOMS:
+            raise ValueError(f"`rooms` has {len(self.rooms)} names; it must have 1 to {ROOMS}")
+
+
+class _Subscription:
+    """Where one client is in the log."""
+
+    def __init__(self, sid: str, jobs: frozenset[JobId] | None, after: int) -> None:
+        self.sid = sid
+        self.jobs = jobs  #: None: all
+        self.after = after
+
+    def wants(self, event: AnyEvent) -> bool:
+        return self.jobs is None or getattr(event, "job", None) in self.jobs
+
+
+class Live:
+    """The Socket.IO server of one manager; `run` sends."""
+
+    def __init__(self, manager: Manager, holds: Callable[[Caller], bool]) -> None:
+        """`holds` tells whether what let a caller in is still good."""
+        self._manager = manager
+        self._holds = holds
+        self._recent: deque[Numbered] = deque(maxlen=RECENT)
+        self._subscriptions: dict[str, _Subscription] = {}
+        self._callers: dict[tuple[str, str], Caller] = {}  #: by namespace and connection
+        self._documents = _Documents(manager)
+        self._news = asyncio.Event()
+        self._sio = socketio.AsyncServer(
+            async_mode="aiohttp",
+            async_handlers=False,
+            cors_allowed_origins=[],  # the keeper looks at origins; no header admits any
+            namespaces=[DOCUMENTS, OURS],
+        )
+        for namespace in (DOCUMENTS, OURS):
+            self._sio.on("connect", self._connected(namespace), namespace=namespace)
+            self._sio.on("disconnect", self._disconnected(namespace), namespace=namespace)
+        self._sio.on("subscribe", self._subscribe, namespace=OURS)
+        self._sio.on("unsubscribe", self._unsubscribe, namespace=OURS)
+
+    def attach(self, app: web.Application) -> None:
+        self._sio.attach(app)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        end = self._manager.subscribe(self._take)
+        try:
+            while True:
+                await self._until_news()
+                self._news.clear()
+                await self._drop_revoked()
+                await self._tell_documents()
+                for one in list(self._subscriptions.values()):
+                    await self._serve(one)
+                await asyncio.sleep(PAUSE)
+        finally:
+            end()
+
+    async def close(self) -> None:
+        """Say goodbye to everybody."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GOODBYE):
+                for namespace, sid in list(self._callers):
+                    await self._sio.disconnect(sid, namespace=namespace)
+                await self._sio.shutdown()
+
+    # What comes from the manager
+
+    def _take(self, events: Sequence[Numbered]) -> None:
+        self._recent.extend(events)
+        if any(namespace == DOCUMENTS for namespace, _ in self._callers):
+            self._documents.take(events)
+        else:
+            self._documents.pass_over(events)
+        self._news.set()
+
+    async def _until_news(self) -> None:
+        """Or until it is time to look at tokens again."""
+        tokens = any(one.token for one in self._callers.values())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_AGAIN if tokens else None):
+                await self._news.wait()
+
+    # What goes to clients
+
+    async def _serve(self, one: _Subscription) -> None:
+        """Send what comes after its cursor, as much as one message takes."""
+        if one.after >= self._manager.last_event:
+            return
+        self._news.set()  # there may be more; after a pause
+        if self._waiting(OURS, one.sid) >= BACKLOG:
+            return
+        try:
+            events = self._from_recent(one.after)
+            if events is None:
+                events = await self._manager.events(one.after, SLICE)
+        except StoreError as error:
+            log.warning("missed events not read", extra={"error": str(error)})
+            return
+        if self._subscriptions.get(one.sid) is not one:
+            return  # it asked for something else meanwhile
+        told: list[dict[str, Any]] = []
+        size = 0
+        for number, event in events:
+            if one.wants(event):
+                payload, length = _shown(number, event)
+                if told and size + length > BYTES:
+                    break
+                told.append(payload)
+                size += length
+            one.after = number
+        if told:
+            await self._sio.emit("events", told, to=one.sid, namespace=OURS)
+
+    def _from_recent(self, after: int) -> list[Numbered] | None:
+        """None: they have to be read from the store."""
+        if not self._recent or self._recent[0].number > after + 1:
+            return None
+        start = after + 1 - self._recent[0].number
+        return list(itertools.islice(self._recent, start, start + SLICE))
+
+    async def _tell_documents(self) -> None:
+        for name, payload in self._documents.told():
+            await self._sio.emit(name, payload, namespace=DOCUMENTS)
+        for namespace, sid in list(self._callers):
+            if namespace == DOCUMENTS and self._waiting(namespace, sid) > PATIENCE:
+                await self._sio.disconnect(sid, namespace=namespace)
+
+    async def _drop_revoked(self) -> None:
+        for (namespace, sid), one in list(self._callers.items()):
+            if not self._holds(one):
+                await self._sio.disconnect(sid, namespace=namespace)
+
+    def _waiting(self, namespace: str, sid: str) -> int:
+        """Messages that its connection has not taken yet."""
+        connection = self._sio.eio.sockets.get(self._sio.manager.eio_sid_from_sid(sid, namespace))
+        return connection.queue.qsize() if connection is not None else 0
+
+    # What comes from clients
+
+    def _connected(self, namespace: str) -> Callable[..., Any]:
+        async def connected(sid: str, environ: dict[str, Any], auth: object = None) -> None:
+            self._callers[namespace, sid] = caller(environ["aiohttp.request"])
+            self._news.set()  # a token is looked at from now on
+
+        return connected
+
+    def _disconnected(self, namespace: str) -> Callable[..., Any]:
+        async def disconnected(sid: str, reason: str = "") -> None:
+            self._callers.pop((namespace, sid), None)
+            self._subscriptions.pop(sid, None)
+
+        return disconnected
+
+    async def _subscribe(self, sid: str, asked: object = None) -> dict[str, Any]:
+        """Answers {"success": true, "after": the number that events follow}, or why not."""
+        try:
+            wish = _read(asked)
+            jobs = self._jobs(wish.rooms)
+        except InvalidRequest as error:
+            return {"success": False, "error": str(error)}
+        last = self._manager.last_event
+        after = last if wish.after is None else wish.after
+        if after > last:
+            why = f"`after` is {after}, but the newest event has the number {last}"
+            return {"success": False, "error": why, "last": last}
+        self._subscriptions[sid] = _Subscription(sid, jobs, after)
+        self._news.set()
+        return {"success": True, "after": after, "last": last}
+
+    async def _unsubscribe(self, sid: str, asked: object = None) -> dict[str, Any]:
+        self._subscriptions.pop(sid, None)
+        return {"success": True}
+
+    def _jobs(self, rooms: Iterable[str]) -> frozenset[JobId] | None:
+        """Raises InvalidRequest."""
+        found: set[JobId] = set()
+        for room in rooms:
+            if room == "all":
+                return None
+            kind, _, key = room.partition(":")
+            if kind != "job" or not key:
+                raise InvalidRequest(f"there is no room {room!r} (there is: 'all', 'job:ID')")
+            try:
+                found.add(self._manager.find(key).id)
+            except UnknownJob:
+                if not key.isascii() or not key.isdecimal() or len(key) > 18:
+                    raise
+                found.add(JobId(int(key)))  # it was removed, but what it missed is still told
+        return frozenset(found)
+
+
+class _Documents:
+    """Our events, as they are told in the documents' words."""
+
+    def __init__(self, manager: Manager) -> None:
+        self._manager = manager
+        self._fresh: list[documents.News] = []
+        self._limit = self._now()
+        self._started = {job.id for job in manager.jobs().values() if job.state is JobState.RUNNING}
+
+    def take(self, events: Sequence[Numbered]) -> None:
+        """To be told."""
+        known = self._manager.jobs()
+        for _, event in events:
+            number = getattr(event, "job", JobId(0))
+            job = known.get(number)
+            name = documents.job_id(job) if job is not None else str(number)
+            priority = job.priority if job is not None else 0
+            self._fresh.append(documents.News(event, name, priority, self._note(event)))
+
+    def pass_over(self, events: Sequence[Numbered]) -> None:
+        """Nobody listens."""
+        for _, event in events:
+            self._note(event)
+            if isinstance(event, LimitsChanged):
+                self._limit = event.limits.max_concurrent
+
+    def told(self) -> list[tuple[str, dict[str, Any]]]:
+        """What there is to tell, each thing once."""
+        fresh, self._fresh = self._fresh, []
+        if not fresh:
+            return []
+        queued = self._manager.counts().get(JobState.QUEUED, 0)
+        sample = documents.resources(self._manager)
+        found: list[tuple[str, dict[str, Any]]] = []
+        for news in fresh:
+            if isinstance(news.event, LimitsChanged):
+                found.append(("limits_updated", self._limits(news.event)))
+            else:
+                found += documents.messages(news, queued=queued, sample=sample)
+        return found
+
+    def _note(self, event: AnyEvent) -> bool:
+        """Was the start of its job told before?"""
+        match event:
+            case JobStarted(job=job):
+                self._started.add(job)
+            case JobEnded(job=job):
+                started = job in self._started
+                self._started.discard(job)
+                return started
+            case _:
+                pass
+        return False
+
+    def _limits(self, event: LimitsChanged) -> dict[str, Any]:
+        old, self._limit = self._limit, event.limits.max_concurrent
+        return {
+            "old_limits": {"max_concurrent_jobs": old},
+            "new_limits": {"max_concurrent_jobs": self._limit},
+        }
+
+    def _now(self) -> int | None:
+        limits: Any = self._manager.status().get("limits") or {}
+        found: int | None = limits.get("max_concurrent")
+        return found
+
+
+def _read(asked: object) -> Subscribe:
+    """Raises InvalidRequest."""
+    try:
+        return msgspec.convert({} if asked is None else asked, Subscribe)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise reading.explain(error, Subscribe) from error
+
+
+def _shown(number: int, event: AnyEvent) -> tuple[dict[str, Any], int]:
+    """An event as it is sent, and about how many bytes that is."""
+    text = msgspec.json.encode(event)
+    shown: dict[str, Any] = msgspec.json.decode(text)
+    if len(text) > LARGE:
+        shown = {name: shown[name] for name in ("type", "at", "by", "job") if name in shown}
+        shown["cut"] = True
+        return {"number": number, **shown}, 200
+    return {"number": number, **shown}, len(text)

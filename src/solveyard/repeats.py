@@ -1,0 +1,49 @@
+"""Submissions that are made again under the same key, because an answer got lost."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from solveyard.model.jobs import Job, JobId
+from solveyard.model.messages import AnyEvent, JobRetried, JobSubmitted
+
+
+class Repeats:
+    """Knows the jobs of each key. The jobs keep their key, so a restart forgets none."""
+
+    def __init__(self, jobs: Mapping[JobId, Job]) -> None:
+        self._ids: dict[str, list[JobId]] = {}
+        self._under_way: dict[str, asyncio.Event] = {}
+        for job in sorted(jobs.values(), key=lambda job: job.arrival):
+            if job.key:
+                self._ids.setdefault(job.key, []).append(job.id)
+
+    def note(self, events: Sequence[AnyEvent]) -> None:
+        """These are on disk."""
+        for event in events:
+            if isinstance(event, JobSubmitted | JobRetried) and event.key:
+                self._ids.setdefault(event.key, []).append(event.job)
+
+    async def submit(
+        self,
+        key: str,
+        jobs: Callable[[], Mapping[JobId, Job]],
+        submit: Callable[[], Awaitable[list[Job]]],
+    ) -> tuple[list[Job], bool]:
+        """The key's jobs, and whether it had them already; else what `submit` returns."""
+        while (other := self._under_way.get(key)) is not None:
+            await other.wait()
+        if known := self._known(key, jobs()):
+            return known, True
+        done = self._under_way[key] = asyncio.Event()
+        try:
+            return await submit(), False
+        finally:
+            del self._under_way[key]
+            done.set()
+
+    def _known(self, key: str, jobs: Mapping[JobId, Job]) -> list[Job]:
+        """Those that are left; a job that was submitted anew belongs to its newer key."""
+        found = [jobs[i] for i in self._ids.get(key, ()) if i in jobs and jobs[i].key == key]
+        if not found:
+            self._ids.pop(key, None)
+        return found

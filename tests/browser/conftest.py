@@ -1,0 +1,168 @@
+"""A real manager behind its real routes on a loopback port, and a real Chromium before it."""
+
+import asyncio
+import json
+import shutil
+import socket
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from solveyard import serve
+from solveyard.doors import rest
+from solveyard.doors.dashboard import routes
+from solveyard.doors.keys import CALLER, Caller, Handler
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE = 20.0  #: s
+
+
+@web.middleware
+async def _owner(request: web.Request, handler: Handler) -> web.StreamResponse:
+    request[CALLER] = Caller("tester", private=True, owner=True)
+    return await handler(request)
+
+
+class Served:
+    """A manager in a thread of its own; its port can be closed and opened again."""
+
+    def __init__(self, folder: Path, port: int = 0) -> None:
+        self.folder = folder
+        self.port = port
+        self.url = ""
+        self._loop = asyncio.new_event_loop()
+        self._up = threading.Event()
+        self._leave = asyncio.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+        if not self._up.wait(PATIENCE) or not self.url:
+            raise RuntimeError("the manager didn't start")
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._leave.set)
+        self._thread.join()
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        content = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(
+            f"{self.url}{path}", content, {"Content-Type": "application/json"}, method=method
+        )
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            return json.load(answer)
+
+    def submit(self, *specs: dict[str, Any]) -> list[dict[str, Any]]:
+        """Their records."""
+        jobs: list[dict[str, Any]] = self.ask("POST", "jobs", list(specs))["jobs"]
+        return jobs
+
+    def until(self, is_so: Callable[[], bool]) -> None:
+        """Waits for what the browser can't be asked about."""
+        deadline = time.monotonic() + PATIENCE
+        while not is_so():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    def cut(self) -> None:
+        """Nobody listens at the port any more, and open connections are gone."""
+        self._do(self._close_port)
+
+    def mend(self) -> None:
+        """Somebody listens again, at the same port."""
+        self._do(self._open_port)
+
+    def _do(self, what: Callable[[], Any]) -> None:
+        asyncio.run_coroutine_threadsafe(what(), self._loop).result(PATIENCE)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._serve())
+        finally:
+            self._up.set()
+            self._loop.close()
+
+    async def _serve(self) -> None:
+        options = serve.ServeOptions(cores=2)
+        async with serve.opened(self.folder, options) as running:
+            self.manager = running.manager
+            await self._open_port()
+            self._up.set()
+            await self._leave.wait()
+            await self._close_port()
+            running.stop("now")
+
+    async def _open_port(self) -> None:
+        app = rest.application(self.manager, stop=lambda how: None, keepers=[_owner])
+        routes.add(app)
+        below = web.Application(client_max_size=rest.MAX_BODY)  # as a proxy would have it
+        below.add_subapp("/yard/", app)
+        self._runner = web.AppRunner(below, access_log=None, shutdown_timeout=0.5)
+        await self._runner.setup()
+        listener = socket.create_server(("127.0.0.1", self.port))
+        await web.SockSite(self._runner, listener).start()
+        self.port = listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/yard/"
+
+    async def _close_port(self) -> None:
+        await self._runner.cleanup()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here (Debian: apt-get install chromium)")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    with tempfile.TemporaryDirectory(prefix="sy-") as folder:
+        served = Served(Path(folder) / "store")
+        yield served
+        served.close()
+
+
+@pytest.fixture
+def page(chromium: Any, served: Served) -> Iterator[Any]:
+    """A page of its own; afterwards: no error on its console, no request to anybody else."""
+    context = chromium.new_context(
+        viewport={"width": 1360, "height": 820}, color_scheme="light", service_workers="block"
+    )
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE * 1000)
+    troubles: list[str] = []
+    strangers: list[str] = []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on(
+        "console",
+        lambda said: troubles.append(said.text) if said.type in {"error", "warning"} else None,
+    )
+    page.on(
+        "request",
+        lambda asked: None if asked.url.startswith(served.url) else strangers.append(asked.url),
+    )
+    page.troubles = troubles
+    yield page
+    context.close()
+    assert strangers == []
+    assert troubles == []

@@ -1,0 +1,341 @@
+"""The dashboard in a real Chromium, before a real manager that runs real jobs."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api")
+expect = sync_api.expect
+expect.set_options(timeout=20_000)
+
+AXE = Path(__file__).parent / "vendor/axe.min.js"
+
+
+def shell(name: str, line: str, **more: Any) -> dict[str, Any]:
+    return {"solver": "command", "name": name, "options": {"argv": ["sh", "-c", line]}, **more}
+
+
+def waits_for(file: Path) -> str:
+    """A shell's line that goes on once the file is there."""
+    return f"until [ -e {file} ]; do sleep 0.02; done"
+
+
+def row(page: Any, name: str) -> Any:
+    return page.locator("tr.row", has=page.get_by_text(name, exact=True))
+
+
+def open_job(page: Any, served: Any, name: str) -> Any:
+    number = served.ask("GET", f"jobs/{name}")["number"]
+    page.goto(f"{served.url}#/jobs/{number}")
+    detail = page.get_by_role("complementary", name=f"Job {name}")
+    expect(detail).to_be_visible()
+    return detail
+
+
+def test_a_first_visitor_is_told_how_to_submit_a_job(page: Any, served: Any) -> None:
+    page.goto(served.url)
+    expect(page.get_by_role("heading", name="No jobs yet.")).to_be_visible()
+    code = page.locator(".empty code")
+    expect(code).to_have_count(3)
+    assert f"--store {served.folder} submit" in code.nth(0).inner_text()
+    assert f"curl {served.url}jobs " in code.nth(2).inner_text()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy: In a shell").click()
+    expect(page.get_by_role("button", name="Copied: In a shell")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == code.nth(0).inner_text()
+
+
+def test_the_command_over_http_that_it_shows_is_a_job_that_runs(page: Any, served: Any) -> None:
+    page.goto(served.url)
+    text = page.locator(".empty code").nth(2).inner_text()
+    served.ask("POST", "jobs", json.loads(text[text.index("'{") + 1 : text.rindex("'")]))
+    expect(row(page, "dipole")).to_contain_text("completed")
+
+
+def test_a_job_is_seen_from_queued_to_completed(page: Any, served: Any, tmp_path: Path) -> None:
+    go, end = tmp_path / "go", tmp_path / "end"
+    served.submit(shell("first", waits_for(go), resources={"cores": 2}))
+    page.goto(served.url)
+    expect(row(page, "first")).to_contain_text("running")
+    served.submit(shell("second", waits_for(end), tags=["board-A"]))
+    expect(row(page, "second")).to_contain_text("queued")
+    expect(row(page, "second")).to_contain_text("Waits for 1 core")
+    go.touch()
+    expect(row(page, "second")).to_contain_text("running")
+    end.touch()
+    expect(row(page, "second")).to_contain_text("completed")
+    expect(page.get_by_role("button", name="2 completed")).to_be_visible()
+    expect(page.get_by_role("meter", name="Cores")).to_have_attribute(
+        "aria-valuetext", "0 of 2 in use"
+    )
+
+
+def test_the_log_grows_while_it_is_looked_at(page: Any, served: Any, tmp_path: Path) -> None:
+    more = tmp_path / "more"
+    lines = "seq 1 30000; echo begun; echo oops >&2"
+    served.submit(shell("writer", f"{lines}; {waits_for(more)}; printf '\\033[31mred\\033[0m end'"))
+    detail = open_job(page, served, "writer")
+    detail.get_by_role("tab", name="Log").click()
+    output = detail.get_by_role("region", name="stdout of the job")
+    expect(output).to_contain_text("begun")
+    earlier = detail.get_by_role("button", name=re.compile("Earlier output"))
+    expect(earlier).to_be_visible()
+    more.touch()
+    expect(output).to_contain_text("red end")
+    expect(detail).to_contain_text("ended")
+    for _ in range(2):
+        earlier.click()
+    expect(earlier).to_have_count(0)
+    assert output.inner_text().startswith("1\n2\n3\n")
+    assert output.inner_text().split() == [*map(str, range(1, 30_001)), "begun", "red", "end"]
+    with page.expect_download() as saved:
+        detail.get_by_role("link", name="Download").click()
+    assert Path(saved.value.path()).read_bytes().endswith(b"begun\n\x1b[31mred\x1b[0m end")
+    detail.get_by_role("button", name="stderr").click()
+    expect(detail.get_by_role("region", name="stderr of the job")).to_have_text("oops\n")
+
+
+def test_a_job_is_cancelled_after_a_question_and_retried(page: Any, served: Any) -> None:
+    served.submit(shell("endless", "sleep 1000"))
+    detail = open_job(page, served, "endless")
+    expect(detail).to_contain_text("running")
+    detail.get_by_role("button", name="Cancel…").click()
+    expect(page.get_by_role("button", name="Let it go on")).to_be_focused()
+    page.keyboard.press("Enter")
+    assert served.ask("GET", "jobs/endless")["cancel_requested"] is False
+    page.keyboard.press("c")
+    page.get_by_role("button", name="Cancel the job").click()
+    expect(detail.locator(".badge")).to_contain_text("cancelled")
+    expect(detail).to_contain_text("Cancelled on request.")
+    assert served.ask("GET", "jobs/endless")["state"] == "cancelled"
+    page.keyboard.press("r")
+    page.get_by_role("button", name="Retry", exact=True).click()
+    expect(detail.locator(".badge")).to_contain_text("running")
+    expect(detail.locator(".attempts > li")).to_have_count(2)
+
+
+def test_a_job_is_held_released_and_removed(page: Any, served: Any) -> None:
+    served.submit(shell("waiting", "true", hold=True))
+    detail = open_job(page, served, "waiting")
+    expect(detail).to_contain_text("Waits for somebody to release it: it is held.")
+    detail.get_by_role("button", name="Release").click()
+    expect(detail.locator(".badge")).to_contain_text("completed")
+    detail.get_by_role("button", name="Remove…").click()
+    page.get_by_role("checkbox", name="Its output and its own folder, too").check()
+    page.get_by_role("button", name="Remove", exact=True).click()
+    expect(row(page, "waiting")).to_have_count(0)
+    expect(detail).to_have_count(0)
+    assert served.ask("GET", "jobs") == []
+
+
+def test_a_refused_action_is_told_in_the_managers_words(page: Any, served: Any) -> None:
+    served.submit(shell("gone", "true"))
+    detail = open_job(page, served, "gone")
+    expect(detail.locator(".badge")).to_contain_text("completed")
+    detail.get_by_role("button", name="Remove…").click()
+    served.ask("DELETE", "jobs/gone")
+    page.get_by_role("button", name="Remove", exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text("there is no job 'gone'")
+    page.troubles.clear()  # Chromium reports each 404
+
+
+def test_a_failure_is_told_with_its_evidence_and_attempt(page: Any, served: Any) -> None:
+    served.submit(shell("broken", "exit 3"))
+    detail = open_job(page, served, "broken")
+    expect(detail).to_contain_text("Exit code 3.")
+    expect(detail.locator(".evidence")).to_contain_text("exit code 3")
+    expect(detail.locator(".attempts")).to_contain_text("1 on ")
+
+
+def test_a_touchstone_result_is_drawn_and_summed_up(page: Any, served: Any) -> None:
+    lines = ["# MHz S DB R 50", "100 -1 0 -20 0 -20 0 -2 0", "200 -15.5 0 -3 0 -3 0 -4 0"]
+    spec = shell("filter", "true")
+    spec["options"]["files"] = {"sub/line 1.s2p": "\n".join(lines)}
+    served.submit(spec)
+    detail = open_job(page, served, "filter")
+    detail.get_by_role("tab", name=re.compile("Files")).click()
+    detail.get_by_role("button", name="Plot sub/line 1.s2p").click()
+    expect(detail.locator(".facts-table")).to_contain_text("-15.50 dB at 200 MHz")
+    assert colours(page) > 2
+    detail.get_by_role("button", name="S21", exact=True).click()
+    expect(detail.locator(".facts-table")).to_contain_text("-3.00 dB at 200 MHz")
+    expect(detail.locator(".canvas")).to_have_attribute(
+        "aria-label", re.compile("S21 from -20.00 dB")
+    )
+
+
+def colours(page: Any) -> int:
+    """How many different ones are on the plot's canvas."""
+    found: int = page.locator(".canvas canvas").evaluate(
+        """canvas => {
+            const {width, height} = canvas;
+            const pixels = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+            return new Set(new Uint32Array(pixels.buffer)).size;
+        }"""
+    )
+    return found
+
+
+def test_files_that_a_running_job_writes_show_up(page: Any, served: Any, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    served.submit(shell("writer", f"{waits_for(go)}; echo hello > result.txt; sleep 1000"))
+    detail = open_job(page, served, "writer")
+    detail.get_by_role("tab", name="Files").click()
+    expect(detail).to_contain_text("No files in its folder")
+    go.touch()
+    with page.expect_download() as saved:
+        detail.get_by_role("link", name="result.txt").click()
+    assert Path(saved.value.path()).read_text() == "hello\n"
+
+
+def test_a_broken_touchstone_file_is_refused_in_words(page: Any, served: Any) -> None:
+    spec = shell("diverged", "true")
+    spec["options"]["files"] = {"a.s1p": "# GHz S RI R 50\n1 nan 0\n"}
+    served.submit(spec)
+    detail = open_job(page, served, "diverged")
+    detail.get_by_role("tab", name=re.compile("Plots")).click()
+    expect(detail.get_by_role("alert")).to_contain_text("a.s1p: line 2: nan is not finite")
+    page.troubles.clear()  # Chromium reports each 400
+
+
+def test_a_lost_manager_is_told_and_found_again(page: Any, served: Any) -> None:
+    served.submit(shell("before", "sleep 1000"))
+    page.goto(served.url)
+    expect(row(page, "before")).to_contain_text("running")
+    served.cut()
+    banner = page.get_by_role("alert")
+    expect(banner).to_contain_text("Connection lost. What you see is from ")
+    expect(row(page, "before")).to_be_visible()
+    served.mend()
+    served.submit(shell("meanwhile", "true"))
+    expect(row(page, "meanwhile")).to_contain_text("completed")
+    expect(banner).to_have_count(0)
+    page.troubles.clear()  # Chromium reports each refused connection
+
+
+def test_another_store_at_the_same_address_is_read_from_its_beginning(
+    page: Any, served: Any, tmp_path: Path
+) -> None:
+    served.submit(*[shell(f"old-{i}", "true", hold=True) for i in range(3)])
+    page.goto(served.url)
+    expect(row(page, "old-2")).to_be_visible()
+    served.cut()
+    expect(page.get_by_role("alert")).to_contain_text("Connection lost")
+    other = type(served)(tmp_path / "other", served.port)
+    try:
+        expect(page.get_by_role("heading", name="No jobs yet.")).to_be_visible()
+        other.submit(shell("new", "true", hold=True))
+        expect(page.locator("tr.row")).to_have_count(1)
+        expect(row(page, "new")).to_contain_text("held")
+    finally:
+        other.close()
+    page.troubles.clear()  # Chromium reports each refused connection
+
+
+def test_dark_follows_the_system_and_a_choice_is_kept(page: Any, served: Any) -> None:
+    def ground() -> str:
+        found: str = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        return found
+
+    light, dark = "rgb(243, 245, 248)", "rgb(15, 20, 26)"
+    page.goto(served.url)
+    expect(page.get_by_role("heading", name="No jobs yet.")).to_be_visible()
+    assert ground() == light
+    page.emulate_media(color_scheme="dark")
+    assert ground() == dark
+    page.keyboard.press(".")
+    assert ground() == light
+    page.reload()
+    assert ground() == light
+
+
+def test_the_keyboard_reaches_every_job_and_its_parts(page: Any, served: Any) -> None:
+    served.submit(*[shell(f"job-{i}", "echo hello", tags=["odd"] * (i % 2)) for i in range(6)])
+    page.goto(served.url)
+    expect(page.locator("tr.row")).to_have_count(6)
+    for _ in range(3):
+        page.keyboard.press("j")
+    page.keyboard.press("k")
+    expect(row(page, "job-4")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("complementary", name="Job job-4")).to_be_visible()
+    page.keyboard.press("l")
+    expect(page.get_by_role("region", name="stdout of the job")).to_have_text("hello\n")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("complementary")).to_have_count(0)
+    expect(row(page, "job-4")).to_be_focused()
+    page.keyboard.press("/")
+    page.keyboard.type("odd")
+    expect(page.locator("tr.row")).to_have_count(3)
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.keyboard.press("4")
+    expect(page.get_by_role("button", name="0 running")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("tr.row")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(page: Any, served: Any, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    page.goto(served.url)
+    expect(page.get_by_role("heading", name="No jobs yet.")).to_be_visible()
+    assert findings(page) == []
+    spec = shell("antenna", "echo pass 1; sleep 1000")
+    spec["options"]["files"] = {"a.s2p": "# GHz S RI R 50\n1 0 0 1 0 1 0 0 0\n2 0 0 1 0 1 0 0 0\n"}
+    held = shell("later", "true", hold=True, tags=["board-A"])
+    served.submit(spec, shell("broken", "exit 3"), held, shell("fine", "true"))
+    expect(row(page, "fine")).to_contain_text("completed")
+    expect(row(page, "antenna")).to_contain_text("running")
+    assert findings(page) == []
+    row(page, "antenna").click()
+    for key in "olpf":
+        page.keyboard.press(key)
+        name = {"o": "Overview", "l": "Log", "p": "Plots", "f": "Files"}[key]
+        tab = page.get_by_role("tab", name=re.compile(name))
+        expect(tab).to_have_attribute("aria-selected", "true")
+        assert findings(page) == []
+    page.keyboard.press("c")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert findings(page) == []
+
+
+def findings(page: Any) -> list[str]:
+    """Serious and critical ones by axe-core."""
+    if not page.evaluate("typeof axe !== 'undefined'"):
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{one['id']}: {[node['html'] for node in one['nodes']]}"
+        for one in found["violations"]
+        if one["impact"] in {"serious", "critical"}
+    ]
+
+
+def test_of_many_jobs_only_the_visible_rows_are_in_the_document(page: Any, served: Any) -> None:
+    blockers = [shell(f"blocker-{i}", "sleep 1000") for i in range(2)]
+    served.submit(*blockers, *[{"solver": "command", "options": {"argv": ["true"]}}] * 3000)
+    page.goto(served.url)
+    expect(page.locator(".list > .foot")).to_have_text("3\u202f002 jobs")
+    assert page.locator("tr.row").count() < 60
+    assert page.get_by_role("grid").get_attribute("aria-rowcount") == "3003"
+    page.locator(".pane").evaluate("pane => (pane.scrollTop = pane.scrollHeight)")
+    expect(row(page, "blocker-0")).to_be_visible()
+    assert page.locator("tr.row").count() < 60
+    page.keyboard.press("/")
+    page.keyboard.type("blocker")
+    expect(page.locator("tr.row")).to_have_count(2)
+
+
+def test_it_fits_a_telephone(page: Any, served: Any) -> None:
+    page.set_viewport_size({"width": 375, "height": 740})
+    served.submit(shell("a-job-with-a-rather-long-name-that-nobody-can-remember", "true"))
+    page.goto(served.url)
+    page.locator("tr.row").click()
+    expect(page.get_by_role("complementary")).to_contain_text("completed")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375

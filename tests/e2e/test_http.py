@@ -1,0 +1,339 @@
+"""HTTP as others meet it: ports, accounts, tokens, sites, and what may run."""
+
+import http.client
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import msgspec
+import pytest
+
+from solveyard.client import find
+from solveyard.client.aio import AsyncClient
+from solveyard.client.sync import Client
+from solveyard.model.errors import NotAllowed
+from solveyard.model.jobs import JobSpec
+
+TRUE = {"solver": "command", "options": {"argv": ["true"]}}
+DIPOLE = {
+    "solver": "nec",
+    "hold": True,
+    "options": {
+        "dipole": {"length": 0.5, "radius": 0.001, "segments": 21},
+        "frequencies": {"start": 2e8, "stop": 4e8, "points": 3},
+    },
+}
+root = pytest.mark.skipif(
+    sys.platform != "linux" or os.getuid() != 0, reason="only root can become somebody else"
+)
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def ask(
+    url: str,
+    method: str,
+    target: str,
+    body: Any = None,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
+    where = urlsplit(url)
+    wire = http.client.HTTPConnection(where.hostname or "", where.port or 80, timeout=30)
+    sent = dict(headers or {})
+    content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+    if content is not None:
+        sent.setdefault("Content-Type", "application/json")
+    try:
+        wire.request(method, target, content, sent)
+        response = wire.getresponse()
+        return Answer(
+            response.status,
+            {name.lower(): text for name, text in response.getheaders()},
+            response.read(),
+        )
+    finally:
+        wire.close()
+
+
+def bearer(secret: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {secret}"}
+
+
+def told(yard: Any) -> Any:
+    return yard.told
+
+
+def shell(yard: Any, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "solveyard.cli", "--store", str(yard.store), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=yard.environment,
+    )
+
+
+def status_for(uid: int, url: str, target: str = "/jobs") -> int:
+    """The status that an account gets from a program of its own."""
+    where = urlsplit(url)
+    program = (
+        f"import os, socket; os.setuid({uid}); s = socket.socket();"
+        f"s.connect(({where.hostname!r}, {where.port}));"
+        f"s.sendall(b'GET {target} HTTP/1.1\\r\\nHost: {where.netloc}\\r\\n"
+        "Connection: close\\r\\n\\r\\n');"
+        "print(s.makefile('rb').readline().decode())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True
+    )
+    return int(done.stdout.split()[1])
+
+
+def test_it_listens_on_both_loopback_addresses_and_tells_where(service: Any) -> None:
+    yard = service().start()
+    where = urlsplit(told(yard)["url"])
+    assert (where.scheme, where.hostname) == ("http", "127.0.0.1")
+    assert Path(told(yard)["socket"]).is_socket()
+    assert ask(told(yard)["url"], "GET", "/healthz").status == 200
+    with socket.socket(socket.AF_INET6) as probe:
+        try:
+            probe.bind(("::1", 0))
+        except OSError:
+            pytest.skip("this machine has no ::1")
+    assert ask(f"http://[::1]:{where.port}", "GET", "/healthz").status == 200
+
+
+def test_the_stores_own_clients_use_the_private_socket(service: Any) -> None:
+    yard = service().start()
+    address = find.running(yard.store)
+    assert address.socket == told(yard)["socket"]
+    assert address.url == told(yard)["url"]
+    options = msgspec.Raw(b'{"argv": ["true"]}')
+    with Client(yard.store) as client:
+        assert client.submit(JobSpec(solver="command", options=options)).number == 1
+
+
+def test_a_busy_port_is_an_error_that_names_its_holder_where_it_was_chosen(service: Any) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        yard = service()
+        done = shell(yard, "serve", "--port", str(port))
+    assert done.returncode == 4
+    assert f"port {port} is taken by" in done.stderr
+    if sys.platform == "linux":
+        assert f"process {os.getpid()} " in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_busy_default_port_takes_a_free_one(service: Any) -> None:
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            holder.bind(("127.0.0.1", 8080))
+            holder.listen()
+        except OSError:
+            pass  # somebody else has it: that will do
+        yard = service().start()
+        assert urlsplit(told(yard)["url"]).port != 8080
+        assert ask(told(yard)["url"], "GET", "/healthz").status == 200
+
+
+def test_a_chosen_free_port_is_taken(service: Any) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    yard = service("--port", str(port)).start()
+    assert urlsplit(told(yard)["url"]).port == port
+
+
+@root
+def test_another_account_of_this_machine_gets_401_and_with_a_token_in(service: Any) -> None:
+    yard = service().start()
+    url = told(yard)["url"]
+    assert status_for(os.getuid(), url) == 200
+    for target in ("/jobs", "/healthz", "/socket.io/?EIO=4&transport=polling", "/nothing"):
+        assert status_for(4242, url, target) == 401
+    secret = shell(yard, "token", "create", "somebody").stdout.strip()
+    assert ask(url, "GET", "/jobs", headers=bearer(secret)).status == 200
+
+
+def test_tokens_are_made_named_listed_and_revoked_and_only_hashes_are_kept(service: Any) -> None:
+    yard = service().start()
+    url = told(yard)["url"]
+    made = shell(yard, "token", "create", "ci")
+    secret = made.stdout.strip()
+    assert made.returncode == 0
+    assert len(secret) > 40
+    assert shell(yard, "token", "create", "ci").returncode == 4
+    assert [one["name"] for one in json.loads(shell(yard, "token", "list", "--json").stdout)] == [
+        "ci"
+    ]
+    assert ask(url, "GET", "/jobs", headers=bearer(secret)).status == 200
+    place = yard.store / "tokens.json"
+    assert stat.S_IMODE(place.stat().st_mode) == 0o600
+    for file in yard.store.rglob("*"):
+        if file.is_file():
+            assert secret.encode() not in file.read_bytes()
+    assert shell(yard, "token", "revoke", "ci").returncode == 0
+    answer = ask(url, "GET", "/jobs", headers=bearer(secret))
+    assert answer.status == 401
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert shell(yard, "token", "revoke", "ci").returncode == 2
+
+
+def test_wrong_tokens_are_asked_to_wait_and_right_ones_are_not(service: Any) -> None:
+    yard = service().start()
+    url = told(yard)["url"]
+    secret = shell(yard, "token", "create", "ci").stdout.strip()
+    answers = [
+        ask(url, "GET", "/jobs", headers=bearer(f"sy_{number}")).status for number in range(25)
+    ]
+    assert answers == [401] * 20 + [429] * 5
+    assert ask(url, "GET", "/jobs", headers=bearer(secret)).status == 200
+    assert ask(url, "GET", "/jobs").status == 200
+
+
+def test_a_wider_bind_makes_a_token_prints_it_once_and_asks_for_it(service: Any) -> None:
+    yard = service("--host", "0.0.0.0", "--port", "0").start()
+    log = (yard.store.parent / "serve.log").read_text()
+    [line] = [line for line in log.splitlines() if "token 'first'" in line]
+    secret = line.split("this once: ")[1].split()[0]
+    url = told(yard)["url"]
+    assert ask(url, "GET", "/jobs").status == 200  # the kernel tells that it's the owner
+    assert ask(url, "GET", "/jobs", headers={"X-Forwarded-For": "192.0.2.7"}).status == 401
+    assert ask(url, "GET", "/jobs", headers=bearer(secret)).status == 200
+    yard.stop()
+    (yard.store.parent / "serve.log").unlink()
+    yard.start()
+    assert "this once" not in (yard.store.parent / "serve.log").read_text()
+    assert ask(told(yard)["url"], "GET", "/jobs", headers=bearer(secret)).status == 200
+
+
+def test_other_sites_names_and_forms_are_refused(service: Any) -> None:
+    yard = service("--allow", "command", "--allowed-host", "yard.example:8443").start()
+    url = told(yard)["url"]
+    own = urlsplit(url).netloc
+    for headers in (
+        {"Host": "evil.example"},
+        {"Host": f"evil.example:{urlsplit(url).port}"},
+        {"Host": "127.0.0.1.evil.example"},
+        {"Host": ""},
+        {"Host": "a@127.0.0.1"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": f"http://localhost.evil.example:{urlsplit(url).port}"},
+        {"Sec-Fetch-Site": "cross-site"},
+    ):
+        answer = ask(url, "POST", "/jobs", TRUE, headers)
+        assert (answer.status, answer.json["success"]) == (403, False), headers
+        assert "access-control-allow-origin" not in answer.headers
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
+        assert ask(url, "POST", "/jobs", TRUE, {"Content-Type": kind}).status == 415
+        assert ask(url, "POST", "/jobs/1/cancel", b"", {"Content-Type": kind}).status == 415
+    assert ask(url, "GET", "/jobs").json == []
+    for headers in (
+        {"Origin": f"http://{own}"},
+        {"Host": "yard.example:8443", "Origin": "https://yard.example:8443"},
+        {"Host": "localhost"},
+    ):
+        assert ask(url, "POST", "/jobs", TRUE, headers).status == 201, headers
+    answer = ask(url, "OPTIONS", "/jobs", headers={"Access-Control-Request-Method": "PUT"})
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+    live = "/socket.io/?EIO=4&transport=polling"
+    assert ask(url, "GET", live, headers={"Origin": "http://evil.example"}).status == 403
+
+
+def test_over_http_a_command_runs_only_where_it_is_allowed(service: Any, tmp_path: Path) -> None:
+    yard = service().start()
+    answer = ask(told(yard)["url"], "POST", "/jobs", [DIPOLE, TRUE])
+    assert answer.status == 403
+    assert answer.json["error"].startswith("job 2 of 2: ")
+    assert "--allow command" in answer.json["error"]
+    assert ask(told(yard)["url"], "GET", "/jobs").json == []
+    assert ask(told(yard)["url"], "POST", "/jobs", DIPOLE).status == 201
+    address = find.running(yard.store)._replace(socket="")
+    options = msgspec.Raw(b'{"argv": ["true"]}')
+    with Client(address) as client, pytest.raises(NotAllowed):
+        client.submit(JobSpec(solver="command", options=options))
+    yard.stop()
+    yard.options = ("--allow", "command")
+    yard.start()
+    assert ask(told(yard)["url"], "POST", "/jobs", TRUE).status == 201
+
+
+async def test_over_http_jobs_stay_below_the_project_roots(service: Any, tmp_path: Path) -> None:
+    inside, outside = tmp_path / "projects" / "a", tmp_path / "elsewhere"
+    inside.mkdir(parents=True)
+    outside.mkdir()
+    (inside / "link").symlink_to(outside)
+    yard = service("--allow", "command", "--project-root", str(inside.parent)).start()
+    url = told(yard)["url"]
+    for place in (outside, inside / "link", inside / ".." / ".." / "elsewhere", Path("/")):
+        answer = ask(url, "POST", "/jobs", TRUE | {"directory": str(place)})
+        assert answer.status == 403, place
+        assert "--project-root" in answer.json["error"]
+    assert ask(url, "POST", "/jobs", TRUE | {"directory": str(inside)}).status == 201
+    assert ask(url, "POST", "/jobs", TRUE).status == 201
+    options = msgspec.Raw(b'{"argv": ["true"]}')
+    spec = JobSpec(solver="command", options=options, directory=str(outside))
+    async with AsyncClient(yard.store) as client:  # the owner, by the private socket
+        assert (await client.submit(spec)).directory == str(outside)
+
+
+def test_who_has_a_token_is_no_owner(service: Any, tmp_path: Path) -> None:
+    yard = service("--allow", "command").start()
+    url = told(yard)["url"]
+    secret = shell(yard, "token", "create", "guest").stdout.strip()
+    here = TRUE | {"directory": str(tmp_path)}
+    assert ask(url, "POST", "/jobs", here, bearer(secret)).status == 403
+    assert ask(url, "POST", "/jobs", here).status == 201
+    record = ask(url, "POST", "/jobs", TRUE, bearer(secret)).json["job"]
+    assert record["owner"] == "token:guest"
+    answer = ask(url, "POST", "/system/stop", {"how": "now"}, bearer(secret))
+    assert answer.status == 403
+    assert ask(url, "GET", "/healthz").status == 200
+
+
+def test_a_key_keeps_a_submission_from_being_made_twice_until_its_job_is_removed(
+    service: Any,
+) -> None:
+    yard = service("--allow", "command").start()
+    key = {"Idempotency-Key": "night-7"}
+
+    def submitted(body: Any = TRUE) -> tuple[int, Any]:
+        answer = ask(told(yard)["url"], "POST", "/jobs", body, key)
+        return answer.status, answer.json.get("job", {}).get("number")
+
+    assert submitted({"solver": "nobody"}) == (400, None)  # a refused one frees its key
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: submitted(), range(16)))
+    assert sorted(status for status, _ in answers) == [200] * 15 + [201]
+    assert {number for _, number in answers} == {1}
+    yard.kill()
+    yard.start()
+    assert submitted() == (200, 1)
+    assert yard.client.wait([1], 60)
+    yard.client.remove(1)
+    assert submitted() == (201, 2)
+    yard.stop()
+    yard.start()
+    assert submitted() == (200, 2)
