@@ -160,7 +160,7 @@ def service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
     made: list[Service] = []
 
     def make(*options: str, environment: dict[str, str] | None = None) -> Service:
-        made.append(Service(tmp_path / "store", *options, environment=environment))
+        made.append(Service(tmp_path / "store", "--port", "0", *options, environment=environment))
         return made[-1]
 
     yield make

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
@@ -107,8 +108,41 @@ _LAUNCH: Dict[str, Callable[[Any], bool]] = {
 _REQUIRED = ("attempt", "argv", "env", "cwd", "stdout", "stderr", "grace")
 
 
+_FIELDS = itemgetter(*Launch._fields)
+_TYPES = (str, list, dict, str, str, str, float, bool, dict, list)  # of the fields before `limit`
+
+
 def launch(message: Message) -> Launch:
     """A launch message, checked. Raises Malformed."""
+    try:
+        order = Launch(*_FIELDS(message))
+    except KeyError:  # a field that has a default, or one that must be there
+        return _launch(message)
+    return order if _usual(order) else _launch(message)
+
+
+def _usual(order: Launch) -> bool:
+    """Is it what managers send for a plain command? Then no field needs a closer look."""
+    return (
+        tuple(map(type, order[:10])) == _TYPES
+        and order.argv != []
+        and set(map(type, order.argv)) == _TEXT
+        and set(map(type, order.env.values())) <= _TEXT
+        and order.attempt != ""
+        and order.cwd[:1] == order.stdout[:1] == order.stderr[:1] == "/"
+        and 0.0 <= order.grace < math.inf
+        and not order.files
+        and not order.outputs
+        and order.limit is None
+        and order.warning is None
+        and type(order.warning_signal) is str
+        and (order.after is None or (type(order.after) is str and order.after != ""))
+        and type(order.brief) is bool
+    )
+
+
+def _launch(message: Message) -> Launch:
+    """Field by field, so that what is wrong can be named."""
     fields = {}
     for name, check in _LAUNCH.items():
         if name in message:

@@ -1,5 +1,6 @@
 """A manager's messages are checked field by field."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -70,3 +71,27 @@ def test_any_message_is_a_launch_or_malformed(message: dict[str, Any]) -> None:
     except orders.Malformed:
         return
     assert launch.argv
+
+
+USUAL = {
+    "attempt": "a", "argv": ["x"], "env": {"A": "1"}, "cwd": "/c", "stdout": "/o", "stderr": "/e",
+    "grace": 1.0, "mkdir": False, "files": {}, "outputs": [], "limit": None, "warning": None,
+    "warning_signal": "USR1", "after": None, "brief": True,
+}  # fmt: skip
+ODD = st.sampled_from(
+    [None, "", "b", "/d", 1, 0.0, -1.0, True, [], [1], ["y"], {}, {"k": 1}, {"k": "v"}]
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(USUAL)), ODD, max_size=3), st.sets(
+    st.sampled_from(sorted(USUAL)), max_size=2))  # fmt: skip
+def test_the_short_way_through_takes_only_what_the_long_way_takes(changes, without):
+    message = {k: v for k, v in {**USUAL, **changes}.items() if k not in without}
+
+    def outcome(read: Callable[[dict[str, Any]], object]) -> object:
+        try:
+            return read(message)
+        except orders.Malformed as error:
+            return str(error)
+
+    assert outcome(orders.launch) == outcome(orders._launch)

@@ -101,7 +101,7 @@ def test_who_joins_later_is_told_too() -> None:
 
 @pytest.mark.parametrize(("second", "killed_at"), [(1.0, 1.0), (9.0, 5.0)])
 def test_the_grace_is_shortened_but_never_prolonged(second: float, killed_at: float) -> None:
-    platform = MadeUp({10}, {10})
+    platform = Sure({10}, {10})
     ending = Ending(platform, TREE, "cancelled", until=5.0)
     ending.hurry(second)
     moments = itertools.takewhile(lambda now: not ending_step(ending, now), _moments())
