@@ -151,8 +151,6 @@ def test_a_new_spawner_ends_what_kept_nothing_by_control_group(stage: Stage) -> 
 def test_strays_are_counted_and_ended_before_the_end_is_told(
     stage: Stage, platform: str, how: str, brief: bool
 ) -> None:
-    if platform == "portable" and ("clear" in how or (brief and "session" in how)):
-        pytest.skip("only adoption of orphans finds these cheaply; it is Linux' own")
     stage.spawner(platform)
     _launch(stage, "a", how, brief=brief)
     end = stage.manager.end("a")
@@ -195,13 +193,38 @@ def test_a_second_kill_shortens_the_grace_and_changes_no_reason(
     assert (end["ended_by"], end["signal"]) == ("cancelled", signal.SIGKILL)
 
 
-@pytest.mark.usefixtures("cgroups")
-def test_what_forks_all_the_time_is_ended(stage: Stage) -> None:
-    stage.spawner()
-    program = "import os\nwhile True:\n  if os.fork(): os._exit(0)\n  os.setsid()\n"
-    stage.manager.say(stage.python("a", program, limit=0.5, grace=0.1))
+FORKS = "import os\nwhile True:\n  if os.fork(): os._exit(0)\n  os.setsid()\n"
+
+
+@pytest.mark.parametrize("brief", [False, True])  # brief: in no control group
+@pytest.mark.parametrize("others", [False, True])
+def test_what_forks_all_the_time_is_ended(
+    stage: Stage, platform: str, others: bool, brief: bool
+) -> None:
+    stage.spawner(platform)
+    if others:
+        stage.manager.say(stage.launch("other", "sleep", "600"))
+        stage.manager.started("other")
+    stage.manager.say(stage.python("a", FORKS, brief=brief))
     end = stage.manager.end("a")
     assert not _marked("a"), end
+    assert not stage.manager.ends("other")
+
+
+@pytest.mark.parametrize("others", [False, True])
+def test_a_kill_reaches_what_forks_all_the_time(stage: Stage, platform: str, others: bool) -> None:
+    """The first process stays; the others deafly go from one process to the next."""
+    stage.spawner(platform)
+    if others:
+        stage.manager.say(stage.launch("other", "sleep", "600"))
+        stage.manager.started("other")
+    deaf = "import os,signal,time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    program = deaf + "if os.fork(): time.sleep(600)\n" + FORKS
+    stage.manager.say(stage.python("a", program, brief=True, limit=0.5, grace=0.1))
+    end = stage.manager.end("a")
+    assert (end["ended_by"], end["signal"]) == ("time_limit", signal.SIGKILL)
+    assert not _marked("a"), end
+    assert not stage.manager.ends("other")
 
 
 def _marked(attempt: str) -> list[str]:

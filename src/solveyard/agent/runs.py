@@ -171,10 +171,10 @@ class Runs:
             self._step(run)
             return
         alone = len(self.running) == 1
-        left = self._platform.leftovers(run.tree, alone=alone, mains=self._pids)
+        left = self._platform.leftovers(run.tree, alone=alone)
         if left or (not self._platform.adopts and not run.record["brief"]) or not run.child:
             strays = self._platform.members(run.tree, alone=alone and run.child)
-            if strays:
+            if strays or self._platform.restless:
                 run.strays = len(strays)
                 until = time.monotonic() + STRAY_GRACE
                 run.ending = Ending(self._platform, run.tree, "", until)

@@ -205,6 +205,7 @@ def _retried(job: Job, event: JobRetried, state: JobState) -> Job:
         spec=spec,
         state=state,
         arrival=event.arrival,
+        submitted_at=job.submitted_at if event.spec is None else event.at,
         waiting_since=event.at,
         priority=job.priority if event.spec is None else spec.priority,
         cancel_requested=False,

@@ -153,7 +153,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
     id: JobId
     spec: JobSpec
     owner: str  #: the authenticated user who submitted it
-    submitted_at: float
+    submitted_at: float  #: of its present specification
     arrival: int  #: its place among equals; a retry arrives anew
     priority: int
     state: JobState

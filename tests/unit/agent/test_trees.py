@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from solveyard.agent.platform.base import Platform, Row, Tree, during, with_descendants
-from solveyard.agent.trees import LOOKS, OBSTINATE, Ending
+from solveyard.agent.trees import LOOKS, OBSTINATE, RESTLESS, Ending
 
 TREE = Tree("a", 10, "0:0", "")
 
@@ -88,6 +88,22 @@ def test_who_outlives_kill_is_logged_once(caplog: pytest.LogCaptureFixture) -> N
         for now in (0.0, OBSTINATE / 2, OBSTINATE, 2 * OBSTINATE):
             assert ending.step(now, alone=False) is not None
     assert ["outlive KILL" in record.message for record in caplog.records] == [True]
+
+
+def test_an_end_waits_for_who_is_too_fast_to_be_known_but_not_for_ever(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Restless(MadeUp):
+        restless = True
+
+    ending = Ending(Restless(set(), set()), TREE, "cancelled", until=0.0)
+    with caplog.at_level(logging.WARNING, logger="solveyard"):
+        now, again = 0.0, ending.step(0.0, alone=False)
+        while again is not None:
+            now += again
+            again = ending.step(now, alone=False)
+    assert RESTLESS <= now < RESTLESS + 1.0
+    assert ["taken for ended" in record.message for record in caplog.records] == [True]
 
 
 def test_who_joins_later_is_told_too() -> None:

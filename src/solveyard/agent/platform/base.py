@@ -122,10 +122,10 @@ class Platform:
         row = self.row(child.pid)
         return row is not None and not row.dead and during(child.start, row.start)
 
-    def leftovers(self, tree: Tree, *, alone: bool, mains: Iterable[int]) -> bool:
+    def leftovers(self, tree: Tree, *, alone: bool) -> bool:
         """Whether others of the tree may be left after its first process ended; cheap.
 
-        `mains` are the first processes of all commands that run; `alone`: there are none.
+        `alone`: no other command runs.
         """
         raise NotImplementedError
 
@@ -156,7 +156,21 @@ class Platform:
         found = with_descendants(found, rows)
         found.discard(us)
         born_since = contained.difference(rows)
-        return born_since | {pid for pid in found if pid in rows and not rows[pid].dead}
+        living = {pid for pid in found if pid in rows and not rows[pid].dead}
+        return living | born_since | self.orphans(tree, alone=alone)
+
+    def orphans(self, tree: Tree, *, alone: bool) -> Set[int]:
+        """Those of the tree that we adopted: found even as they become other processes."""
+        return set()
+
+    @property
+    def restless(self) -> bool:
+        """Whether the last look at these had no end: somebody, of whatever tree, is too fast."""
+        return False
+
+    def sure(self, tree: Tree, *, alone: bool) -> bool:
+        """Whether `members` misses nobody; else it may miss who forks or execs all the time."""
+        return alone and self.adopts
 
     def signal(self, pids: Iterable[int], name: str) -> None:
         """Send a signal, by its name without SIG, to each of `pids` that still is there."""
@@ -166,7 +180,7 @@ class Platform:
         """Send a signal to the group that `pid` leads. Raises ValueError for an unknown name."""
         raise NotImplementedError
 
-    def kill(self, tree: Tree, members: Set[int]) -> None:
+    def kill(self, tree: Tree, members: Set[int], *, alone: bool) -> None:
         """End `members`, and whatever joined them in the meantime, at once."""
         self.signal(members, "KILL")
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import logging
 import os
 import signal
 import socket
@@ -28,11 +26,11 @@ from solveyard.agent.platform.base import (
 )
 
 if sys.platform != "win32":
-    from solveyard.agent.platform.unix import end_of, number, send
+    from solveyard.agent.platform.adoption import Adoption
+    from solveyard.agent.platform.unix import end_of, number, send, wake_for_children
 
 assert sys.platform != "win32"
 
-_PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 _TICKS = os.sysconf("SC_CLK_TCK")
 _DEFAULTS = tuple(
@@ -41,7 +39,6 @@ _DEFAULTS = tuple(
     if signum not in (signal.SIGKILL, signal.SIGSTOP) and not signum >= 32
 )
 _ANYWHERE = contextlib.nullcontext()
-_log = logging.getLogger(__name__)
 
 
 def usable() -> bool:
@@ -61,15 +58,13 @@ class Linux(Platform):
         self._environment = clean_environment()
         self._group = group
         self._cgroups: Optional[cgroups.Cgroups] = None
+        self._adoption: Adoption
 
     def open(self, wakeup: socket.socket) -> None:
         self._cgroups = cgroups.Cgroups(self._group)
-        libc = ctypes.CDLL(None, use_errno=True)
-        self.adopts = libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
-        if not self.adopts:
-            _log.warning("orphans can't be adopted: %s", os.strerror(ctypes.get_errno()))
-        signal.set_wakeup_fd(wakeup.fileno(), warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, _wake)
+        self._adoption = Adoption()
+        self.adopts = self._adoption.works
+        wake_for_children(wakeup)
 
     def boot_id(self) -> str:
         return procfs.read("/proc/sys/kernel/random/boot_id").decode().strip()
@@ -106,6 +101,7 @@ class Linux(Platform):
             raise LaunchError(why_not(order, error)) from error
         finally:
             os.chdir("/")  # hold nobody's file system
+        self._adoption.commands.add(pid)
         return Child(pid, "{}:{}".format(begin, _now()))
 
     @contextlib.contextmanager
@@ -128,12 +124,13 @@ class Linux(Platform):
             self._cgroups.remove(folder)
 
     def reap(self) -> List[End]:
-        ends = []
+        ends = self._adoption.take()
         try:
             while True:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
                 if pid == 0:
                     break
+                self._adoption.commands.discard(pid)
                 ends.append(end_of(pid, status, usage))
         except ChildProcessError:
             pass
@@ -162,7 +159,7 @@ class Linux(Platform):
     def contained(self, folder: str) -> Set[int]:
         return cgroups.members(folder)
 
-    def leftovers(self, tree: Tree, *, alone: bool, mains: Iterable[int]) -> bool:
+    def leftovers(self, tree: Tree, *, alone: bool) -> bool:
         if tree.folder and cgroups.occupied(tree.folder):
             return True
         try:
@@ -173,17 +170,17 @@ class Linux(Platform):
             return True
         else:
             return True
-        # All that a dead process leaves behind comes to us: our children are the whole list.
-        adopted = procfs.children(os.getpid())
-        if adopted is None:
-            return bool(self.members(tree, alone=alone))
-        return any(self._strays(pid, tree, alone) for pid in set(adopted).difference(mains))
+        return any(self._adoption.orphans(tree, alone=alone)) or self.restless
 
-    def _strays(self, pid: int, tree: Tree, alone: bool) -> bool:
-        row = procfs.row(pid)
-        if row is None or row.dead:
-            return False
-        return alone or row.session == tree.pid or procfs.marks([pid]).get(pid) == tree.attempt
+    def orphans(self, tree: Tree, *, alone: bool) -> Set[int]:
+        return set(self._adoption.orphans(tree, alone=alone))
+
+    @property
+    def restless(self) -> bool:
+        return self._adoption.restless
+
+    def sure(self, tree: Tree, *, alone: bool) -> bool:
+        return bool(tree.folder) or super().sure(tree, alone=alone)
 
     def signal(self, pids: Iterable[int], name: str) -> None:
         send(pids, number(name))
@@ -191,10 +188,11 @@ class Linux(Platform):
     def signal_group(self, pid: int, name: str) -> None:
         send([-pid], number(name))
 
-    def kill(self, tree: Tree, members: Set[int]) -> None:
+    def kill(self, tree: Tree, members: Set[int], *, alone: bool) -> None:
         if tree.folder and os.path.isdir(tree.folder):
             cgroups.kill(tree.folder)
         send(members, signal.SIGKILL)
+        self._adoption.pursue(tree, alone=alone)
 
     def release(self, tree: Tree) -> None:
         self._remove(tree.folder)
@@ -207,7 +205,3 @@ class Linux(Platform):
 def _now() -> int:
     """In the unit of /proc/PID/stat's start: clock ticks since boot, suspended time too."""
     return int(time.clock_gettime(time.CLOCK_BOOTTIME) * _TICKS)
-
-
-def _wake(signum: int, frame: object) -> None:
-    """Having a handler is what makes SIGCHLD reach the wake-up socket."""

@@ -1,22 +1,26 @@
 """macOS, BSDs, and Linux without its own ways: sessions and groups, psutil where it is, else ps.
 
-Without psutil no mark is read: what left its session and its parents is not found. And what
-becomes another process faster than the table can be read may get away from any look at it.
+On Linux orphans are adopted, as Windows lists them in a Job Object. Elsewhere, without psutil, no
+mark is read: what left its session and its parents is not found. And what becomes another process
+faster than the table can be read may get away from many looks at it.
 """
 
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 import time
-from typing import Any, Dict, Iterable
+from typing import Any, Dict, Iterable, List, Optional, Set
 
 from solveyard.agent.platform.base import MARK, Child, End, Order, Row, Tree
 from solveyard.agent.platform.portable import Portable
 
 if sys.platform != "win32":
-    from solveyard.agent.platform.unix import end_of, number, send
+    from solveyard.agent.platform.adoption import Adoption
+    from solveyard.agent.platform.unix import end_of, number, send, wake_for_children
 
 assert sys.platform != "win32"
 
@@ -26,10 +30,22 @@ except ImportError:
     psutil = None  # type: ignore[assignment]  # the agent does without
 
 _SLACK = 2.0  #: s by which two readings of one start time may differ
+_ROUNDS = 5  # of stopping who was found, and looking who else there is
 
 
 class Posix(Portable):
     """Start times are seconds since 1970, as far as the system tells."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._adoption: Optional[Adoption] = None
+
+    def open(self, wakeup: socket.socket) -> None:
+        super().open(wakeup)
+        if sys.platform == "linux":
+            self._adoption = Adoption()
+            self.adopts = self._adoption.works
+            wake_for_children(wakeup)  # no thread waits for an orphan
 
     def boot_id(self) -> str:
         try:
@@ -60,14 +76,47 @@ class Posix(Portable):
                 found[pid] = mark
         return found
 
-    def leftovers(self, tree: Tree, *, alone: bool, mains: Iterable[int]) -> bool:
+    def reap(self) -> List[End]:
+        ends = super().reap()
+        if self._adoption is not None:
+            self._adoption.commands.difference_update(end.pid for end in ends)
+            ends += self._adoption.reap()
+        return ends
+
+    def leftovers(self, tree: Tree, *, alone: bool) -> bool:
         try:
             os.killpg(tree.pid, 0)
         except ProcessLookupError:
-            return False
+            return bool(self.orphans(tree, alone=alone)) or self.restless
         except PermissionError:  # macOS says so of zombies
             pass
         return True
+
+    def orphans(self, tree: Tree, *, alone: bool) -> Set[int]:
+        if self._adoption is None:
+            return set()
+        return set(self._adoption.orphans(tree, alone=alone))
+
+    @property
+    def restless(self) -> bool:
+        return self._adoption is not None and self._adoption.restless
+
+    def kill(self, tree: Tree, members: Set[int], *, alone: bool) -> None:
+        """What is stopped forks no more and still is its children's parent: then look again."""
+        found: Set[int] = set()
+        fresh = members
+        for _ in range(_ROUNDS):
+            send(fresh, signal.SIGSTOP)
+            found |= fresh
+            fresh = self.members(tree, alone=alone) - found
+            if not fresh:
+                break
+        found |= fresh
+        if any(_group(pid) == tree.pid for pid in found):  # the number still is this tree's
+            send([-tree.pid], signal.SIGKILL)
+        send(found, signal.SIGKILL)
+        if self._adoption is not None:
+            self._adoption.pursue(tree, alone=alone)
 
     def signal(self, pids: Iterable[int], name: str) -> None:
         send(pids, number(name))
@@ -79,6 +128,8 @@ class Posix(Portable):
         return {"start_new_session": True}
 
     def _started(self, process: "subprocess.Popen[bytes]", order: Order) -> Child:
+        if self._adoption is not None:
+            self._adoption.commands.add(process.pid)
         now = time.time()
         return Child(process.pid, "{}:{}".format(now - _SLACK, now + _SLACK))
 
@@ -86,6 +137,14 @@ class Posix(Portable):
         pid, status, usage = os.wait4(process.pid, 0)
         process.returncode = status  # it must not wait by itself
         return end_of(pid, status, usage)
+
+
+def _group(pid: int) -> int:
+    """0: it is gone."""
+    try:
+        return os.getpgid(pid)
+    except OSError:
+        return 0
 
 
 def _from_psutil() -> Dict[int, Row]:

@@ -75,13 +75,18 @@ def environ(pid: int) -> bytes:
 
 
 def children(pid: int) -> Optional[List[int]]:
-    """The children of a process with one thread; None: this kernel doesn't tell."""
+    """The children of a process's main thread, the eldest first; None: this kernel doesn't tell."""
     path = "/proc/{0}/task/{0}/children".format(pid)
     try:
         file = os.open(path, os.O_RDONLY)
     except OSError:
         return None
     try:
-        return [int(child) for child in os.read(file, 1 << 16).split()]
+        text = b""
+        while True:
+            more = os.read(file, 1 << 16)  # a page at most comes at a time
+            if not more:
+                return [int(child) for child in text.split()]
+            text += more
     finally:
         os.close(file)

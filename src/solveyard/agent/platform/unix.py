@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import sys
 from typing import Iterable
 
@@ -28,6 +29,16 @@ def send(pids: Iterable[int], signum: int) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signum)
+
+
+def wake_for_children(wakeup: socket.socket) -> None:
+    """Write a byte to `wakeup` whenever a child ends; call it in the main thread."""
+    signal.set_wakeup_fd(wakeup.fileno(), warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, _wake)
+
+
+def _wake(signum: int, frame: object) -> None:
+    """Having a handler is what makes SIGCHLD reach the wake-up socket."""
 
 
 def end_of(pid: int, status: int, usage: "resource.struct_rusage") -> End:

@@ -118,8 +118,11 @@ class Windows(Portable):
                 found[pid] = mark
         return found
 
-    def leftovers(self, tree: Tree, *, alone: bool, mains: Iterable[int]) -> bool:
+    def leftovers(self, tree: Tree, *, alone: bool) -> bool:
         return bool(self._listed(tree))
+
+    def sure(self, tree: Tree, *, alone: bool) -> bool:
+        return tree.pid in self._jobs
 
     def members(self, tree: Tree, *, alone: bool) -> Set[int]:
         if tree.pid in self._jobs:
@@ -145,7 +148,7 @@ class Windows(Portable):
             raise ValueError("Windows has no signal {!r}".format(name))
         self.signal([pid], "TERM")
 
-    def kill(self, tree: Tree, members: Set[int]) -> None:
+    def kill(self, tree: Tree, members: Set[int], *, alone: bool) -> None:
         job = self._jobs.get(tree.pid)
         if job is not None:
             _kernel.TerminateJobObject(job, 1)
