@@ -165,14 +165,19 @@ def _from_psutil() -> Dict[int, Row]:
 
 
 def _from_ps() -> Dict[int, Row]:
-    """`ps` tells how long a process has run, in "[[days-]hours:]minutes:seconds". ps(1), POSIX."""
+    """`ps` tells how long a process has run, in "[[days-]hours:]minutes:seconds". ps(1), POSIX.
+
+    It sees itself, a child of ours; nobody shall take it for an orphan of a command.
+    """
     now = time.time()
-    text = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid=,pgid=,stat=,etime="], capture_output=True, check=False
-    ).stdout.decode("ascii", "replace")
+    command = ["ps", "-A", "-o", "pid=,ppid=,pgid=,stat=,etime="]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as ps:
+        text = ps.communicate()[0].decode("ascii", "replace")
     rows = {}
     for line in text.splitlines():
         pid, parent, group, state, elapsed = line.split()
+        if int(pid) == ps.pid:
+            continue
         try:
             session = os.getsid(int(pid))
         except OSError:
