@@ -161,8 +161,8 @@ def page(chromium: Any, served: Served) -> Iterator[Any]:
         "request",
         lambda asked: None if asked.url.startswith(served.url) else strangers.append(asked.url),
     )
-    page.troubles = troubles
+    page.expected = []  # parts of what Chromium says of troubles that a test makes on purpose
     yield page
     context.close()
     assert strangers == []
-    assert troubles == []
+    assert [t for t in troubles if not any(part in t for part in page.expected)] == []

@@ -139,7 +139,7 @@ def test_a_refused_action_is_told_in_the_managers_words(page: Any, served: Any) 
     served.ask("DELETE", "jobs/gone")
     page.get_by_role("button", name="Remove", exact=True).click()
     expect(page.get_by_role("status")).to_contain_text("there is no job 'gone'")
-    page.troubles.clear()  # Chromium reports each 404
+    page.expected.append("404 (Not Found)")
 
 
 def test_a_failure_is_told_with_its_evidence_and_attempt(page: Any, served: Any) -> None:
@@ -198,7 +198,7 @@ def test_a_broken_touchstone_file_is_refused_in_words(page: Any, served: Any) ->
     detail = open_job(page, served, "diverged")
     detail.get_by_role("tab", name=re.compile("Plots")).click()
     expect(detail.get_by_role("alert")).to_contain_text("a.s1p: line 2: nan is not finite")
-    page.troubles.clear()  # Chromium reports each 400
+    page.expected.append("400 (Bad Request)")
 
 
 def test_a_lost_manager_is_told_and_found_again(page: Any, served: Any) -> None:
@@ -213,7 +213,7 @@ def test_a_lost_manager_is_told_and_found_again(page: Any, served: Any) -> None:
     served.submit(shell("meanwhile", "true"))
     expect(row(page, "meanwhile")).to_contain_text("completed")
     expect(banner).to_have_count(0)
-    page.troubles.clear()  # Chromium reports each refused connection
+    page.expected.append("net::ERR_")
 
 
 def test_another_store_at_the_same_address_is_read_from_its_beginning(
@@ -232,7 +232,7 @@ def test_another_store_at_the_same_address_is_read_from_its_beginning(
         expect(row(page, "new")).to_contain_text("held")
     finally:
         other.close()
-    page.troubles.clear()  # Chromium reports each refused connection
+    page.expected.append("net::ERR_")
 
 
 def test_dark_follows_the_system_and_a_choice_is_kept(page: Any, served: Any) -> None:
