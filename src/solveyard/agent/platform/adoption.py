@@ -37,12 +37,21 @@ class Adoption:
 
     def __init__(self) -> None:
         libc = ctypes.CDLL(None, use_errno=True)
-        self.works = libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+        self.works: bool = libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
         self.commands: Set[int] = set()  #: children that we started and that nobody waited for
         self.restless = False  #: the last look was given up: somebody forks faster than we read
         self._ended: List[End] = []
         if not self.works:
             _log.warning("orphans can't be adopted: %s", os.strerror(ctypes.get_errno()))
+
+    def childless(self) -> bool:
+        """No child at all: then nobody of a tree is left whose first process was waited for."""
+        try:
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            self.restless = False
+            return self.works
+        return False
 
     def orphans(self, tree: Tree, *, alone: bool) -> Iterator[int]:
         """The living orphans that are of the tree, and theirs, the newest first; `alone`: all are.

@@ -170,6 +170,8 @@ class Linux(Platform):
             return True
         else:
             return True
+        if self._adoption.childless():  # much the commonest, and cheap to know
+            return False
         return any(self._adoption.orphans(tree, alone=alone)) or self.restless
 
     def orphans(self, tree: Tree, *, alone: bool) -> Set[int]:
