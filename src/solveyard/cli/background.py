@@ -28,6 +28,7 @@ def start(folder: Path, *, idle_exit: float = IDLE_EXIT) -> "subprocess.Popen[by
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         log = places.manager_log.open("ab")
+        places.manager_log.chmod(0o600)
     except OSError as error:
         raise StoreUnusable(f"cannot write to the store {folder}: {error.strerror}") from error
     with log:

@@ -230,7 +230,8 @@ class Programs:
             found = shutil.which(name, path=path)
             if not found:
                 raise LaunchError(
-                    "cannot start {}: no such program on its PATH ({})".format(name, path)
+                    "cannot start {}: no such program on its PATH ({}): give its full path, or a"
+                    " PATH in the job's environment".format(name, path)
                 )
             program = found
             if os.path.isabs(program):  # others depend on the folder
