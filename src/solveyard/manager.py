@@ -11,16 +11,18 @@ from pathlib import Path
 
 import msgspec
 
-from solveyard import judging
+from solveyard import judging, selecting
 from solveyard.backends.agents import Agents
 from solveyard.backends.base import RawEnd, Report
 from solveyard.backends.workspace import LocalWorkspace
 from solveyard.model.errors import InvalidRequest, StoreError, UnknownJob
+from solveyard.model.ids import array_of
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState
 from solveyard.model.messages import (
     Action,
     AnyEvent,
     AnyRequest,
+    CancelRequested,
     Drain,
     Ended,
     JobEnded,
@@ -31,6 +33,8 @@ from solveyard.ordering import Ordering
 from solveyard.outbox import Outbox
 from solveyard.places import StorePlaces
 from solveyard.repeats import Repeats
+from solveyard.selecting import JobWish
+from solveyard.solvers import tasks
 from solveyard.solvers.base import Query
 from solveyard.store.base import Filter, Numbered, Page, Store
 from solveyard.turns import TURN, Turns
@@ -97,12 +101,23 @@ class Manager:
         """
         await self._turns.ask(request)
 
+    async def request_all(self, requests: Sequence[JobWish]) -> None:
+        """The same of several jobs: where one could be refused by its state, nothing is done.
+
+        Raises as `request` does.
+        """
+        selecting.check_states(self._turns.engine.look, requests)
+        for request in requests[:-1]:
+            self._turns.put(request)
+        if requests:
+            await self._turns.ask(requests[-1])
+
     async def wait(self, ids: Sequence[JobId], seconds: float | None) -> bool:
         """Until all of them have ended or are gone; False: the time is over."""
         loop = asyncio.get_running_loop()
         waits: list[asyncio.Future[None]] = []
         for job_id in dict.fromkeys(ids):
-            job = self._turns.jobs.get(job_id)
+            job = selecting.look(self._turns.jobs, job_id)
             if job is not None and not job.state.final:
                 waits.append(loop.create_future())
                 self._ends.setdefault(job_id, []).append(waits[-1])
@@ -135,21 +150,26 @@ class Manager:
         return self._turns.jobs
 
     def job(self, job_id: JobId) -> Job:
-        """Raises UnknownJob."""
-        job = self._turns.jobs.get(job_id)
+        """Of a task without a record of its own: as its array says. Raises UnknownJob."""
+        job = selecting.look(self._turns.jobs, job_id)
         if job is None:
             raise UnknownJob(f"there is no job {job_id}")
         return job
 
     def find(self, key: str) -> Job:
-        """By name, else by number. Raises UnknownJob."""
-        found = self._turns.engine.names.get(key)
-        if found is None and key.isascii() and key.isdecimal() and len(key) < 19:
-            found = JobId(int(key))
-        job = self._turns.jobs.get(found) if found is not None else None
-        if job is None:
-            raise UnknownJob(f"there is no job {key!r}")
-        return job
+        """By name, else by number; a task as "sweep[3]". Raises UnknownJob."""
+        found = self.select(key)
+        if len(found) != 1:
+            raise InvalidRequest(f"{key!r} names {len(found)} tasks, where one is expected")
+        return self.job(found[0])
+
+    def select(self, key: str) -> list[JobId]:
+        """`find`, or some tasks: "sweep[3,5-9]". Raises UnknownJob."""
+        return selecting.select(self._turns.jobs, self._turns.engine.names, key)
+
+    def task_counts(self, array: Job) -> dict[JobState, int]:
+        """All tasks of an array, by state."""
+        return self._turns.engine.scheduler.arrays.counts(array)
 
     def why(self, job_id: JobId, *, place: bool = True) -> str:
         """Why a waiting job waits, and, with `place`, at which place in line; "": it doesn't."""
@@ -157,13 +177,11 @@ class Manager:
         if attempt is not None and attempt.id in self.agents.blocked:
             return self.agents.blocked[attempt.id]
         engine = self._turns.engine
-        return engine.why(job_id, place=place) if job_id in engine.jobs else ""
+        return engine.why(job_id, place=place) if engine.look(job_id) is not None else ""
 
     def counts(self) -> dict[JobState, int]:
-        counts = dict.fromkeys(JobState, 0)
-        for job in self._turns.jobs.values():
-            counts[job.state] += 1
-        return counts
+        """Jobs and tasks by state; an array counts as its tasks."""
+        return selecting.counts(self._turns.jobs, self.task_counts)
 
     async def page(self, which: Filter, limit: int, cursor: str | None) -> Page:
         return await self._readers.call(lambda: self._store.page(which, limit, cursor))
@@ -225,7 +243,7 @@ class Manager:
     @property
     def holding(self) -> list[JobId]:
         """The jobs that are with a machine."""
-        return [job.id for job in self._turns.engine.scheduler.holding()]
+        return [job.id for job in self._turns.engine.scheduler.seating.holding()]
 
     @property
     def busy(self) -> bool:
@@ -263,9 +281,17 @@ class Manager:
                 listener(numbered)
         for event in events:
             if isinstance(event, JobEnded | JobRemoved):
-                for future in self._ends.pop(event.job, ()):
-                    if not future.done():
-                        future.set_result(None)
+                self._tell_ended(event.job)
+            elif isinstance(event, CancelRequested):  # an array's tasks have no events of their own
+                for task in [i for i in self._ends if array_of(i) == event.job]:
+                    if self.job(task).state.final:
+                        self._tell_ended(task)
+
+    def _tell_ended(self, job_id: JobId) -> None:
+        ended = [job_id, *(i for i in self._ends if array_of(i) == job_id)]
+        for future in [future for i in ended for future in self._ends.pop(i, ())]:
+            if not future.done():
+                future.set_result(None)
 
     async def _listen(self) -> None:
         async for reports in self.agents.observations():
@@ -281,7 +307,7 @@ class Manager:
             self.agents.forget_stranger(report.attempt)
             return
         job, attempt = found
-        wanted = judging.queries(job.spec) if attempt.live else []
+        wanted = judging.queries(tasks.spec_of(job.spec, job.id)) if attempt.live else []
         if wanted and self._tasks is not None:
             self._tasks.create_task(self._judge(job, report, wanted))
         else:
@@ -308,7 +334,7 @@ class Manager:
 def _judged(job: Job, report: RawEnd, evidence: Mapping[str, bytes | None]) -> Ended:
     return Ended(
         attempt=report.attempt,
-        outcome=judging.verdict(job.spec, report.exit, evidence),
+        outcome=judging.verdict(tasks.spec_of(job.spec, job.id), report.exit, evidence),
         usage=report.exit.usage,
         native_id=report.native_id,
         started_at=report.started_at,

@@ -8,10 +8,11 @@ from msgspec.structs import replace
 
 from solveyard import registry
 from solveyard.backends.base import Order
+from solveyard.model.ids import array_of
 from solveyard.model.jobs import JobId, JobSpec
 from solveyard.model.messages import Launch
 from solveyard.places import StorePlaces
-from solveyard.solvers import options
+from solveyard.solvers import options, tasks
 from solveyard.solvers.base import PYTHON, Command
 
 
@@ -25,11 +26,14 @@ class Ordering:
     def check(self, spec: JobSpec) -> None:
         """Raises InvalidJob for what could not be launched later."""
         options.directory(spec)
-        registry.solver(spec.solver).command(spec)
+        solver = registry.solver(spec.solver)
+        for sample in tasks.samples(spec):
+            solver.command(sample)
 
     def order(self, launch: Launch) -> Order:
         """Raises InvalidJob when its solver doesn't take it any more."""
-        spec, job = launch.spec, launch.job
+        job = launch.job
+        spec = tasks.spec_of(launch.spec, job)
         command = registry.solver(spec.solver).command(spec, launch.placement.allocation)
         number = int(launch.attempt.rpartition(".")[2])
         stdout, stderr = self._places.output(job, number)
@@ -62,7 +66,9 @@ def _environment(launch: Launch) -> Mapping[str, str]:
     """What a job can know of itself."""
     allocation = launch.placement.allocation
     return {
-        "SOLVEYARD_JOB": str(launch.job),
+        "SOLVEYARD_JOB": str(array_of(launch.job) or launch.job),
+        "SOLVEYARD_TRY": launch.attempt.rpartition(".")[2],
+        **tasks.environment(launch.spec, launch.job),
         "SOLVEYARD_NAME": launch.spec.name,
         "SOLVEYARD_CORES": str(allocation.cores),
         "SOLVEYARD_NODES": ",".join(f"{s.node}:{s.cores}" for s in allocation.shares),

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from solveyard.model.errors import StoreUnusable
+from solveyard.model.ids import array_of, position_of
 from solveyard.model.jobs import JobId
 
 _SHARD = 1000  #: jobs whose output files share a folder
@@ -52,13 +53,21 @@ class StorePlaces:
         return self.agent / "token"
 
     def job_folder(self, job: JobId) -> Path:
-        """Where a job runs that names no directory."""
-        return self.folder / "jobs" / str(job)
+        """Where a job runs that names no directory; a task in a folder of its array's."""
+        array = array_of(job)
+        if array is None:
+            return self.folder / "jobs" / str(job)
+        return self.folder / "jobs" / str(array) / str(position_of(job))
 
     def output(self, job: JobId, attempt: int) -> tuple[str, str]:
         """Paths of standard output and standard error of an attempt (from 1)."""
-        shard = f"{self.folder}/output/{job // _SHARD}"
-        return f"{shard}/{job}.{attempt}.out", f"{shard}/{job}.{attempt}.err"
+        array, position = array_of(job), position_of(job)
+        if array is None or position is None:
+            place = f"{self.folder}/output/{job // _SHARD}/{job}.{attempt}"
+        else:
+            shard = f"{array // _SHARD}/{array}.tasks/{position // _SHARD}"
+            place = f"{self.folder}/output/{shard}/{position}.{attempt}"
+        return f"{place}.out", f"{place}.err"
 
 
 def runtime_folder(store: Path) -> Path:

@@ -11,6 +11,7 @@ from solveyard.clock import Clock
 from solveyard.core.engine import Engine
 from solveyard.core.slots import Pace
 from solveyard.model.errors import InternalFault, InvalidRequest, StoreError
+from solveyard.model.ids import task_id
 from solveyard.model.jobs import Counter, Job, JobId, Record, Removed
 from solveyard.model.messages import (
     Action,
@@ -177,8 +178,10 @@ class Turns:
         for job_id, job in touched.items():
             if job is not None:
                 self.jobs[job_id] = job
-            else:
-                self.jobs.pop(job_id, None)
+            elif (gone := self.jobs.pop(job_id, None)) is not None and gone.is_array:
+                assert gone.spec.array is not None
+                for position in range(len(gone.spec.array)):
+                    self.jobs.pop(task_id(job_id, position), None)
 
     async def _write(self, events: Sequence[AnyEvent], records: Sequence[Record]) -> int:
         return await self._writer.call(lambda: self._store.commit(events, records))

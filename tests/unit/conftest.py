@@ -103,6 +103,13 @@ class FakeManager:
         self.log.append(Numbered(len(self.log) + 1, event))
         return job
 
+    def select(self, key: str) -> list[JobId]:
+        return [self.find(key).id]
+
+    async def request_all(self, requests: Sequence[AnyRequest]) -> None:
+        for request in requests:
+            await self.request(request)
+
     async def request(self, request: AnyRequest) -> None:
         self.requests.append(request)
         if isinstance(request, SetLimits):

@@ -331,12 +331,15 @@ class Agents:
         return bool(token) and secrets.compare_digest(given, token)
 
     def _agent_joined(self, link: Link) -> AgentJoined:
+        nodes = {link.machine: self._node(link)}
+        return AgentJoined(machine=link.machine, nodes=nodes, boot_id=link.hello.boot_id)
+
+    def _node(self, link: Link) -> Resources:
+        """What jobs may use there."""
         node = self._offered[link.machine]
         if self._cores is not None and self._local and link.machine == self._local.machine:
             node = replace(node, cores=self._cores)
-        return AgentJoined(
-            machine=link.machine, nodes={link.machine: node}, boot_id=link.hello.boot_id
-        )
+        return node
 
     def _left(self, link: Link) -> None:
         if link.hello.role == "agent" and self._agents.get(link.machine) is link:
@@ -352,6 +355,7 @@ class Agents:
         match message["t"]:
             case "sample":
                 self.samples[link.machine] = message
+                self._report(translation.sample(message, link.machine, link.hello.cores))
             case "pong" | "probed":
                 pass
             case _:

@@ -6,7 +6,7 @@ import msgspec
 
 from solveyard.backends.base import Order, RawEnd, Report
 from solveyard.model.jobs import AttemptId, Usage
-from solveyard.model.messages import Accepted, Missing, Recalled, Started
+from solveyard.model.messages import Accepted, Missing, Recalled, Sampled, Started
 from solveyard.solvers.base import Exit, OutputFile
 from solveyard.wire import frames
 
@@ -39,6 +39,12 @@ class _Started(_About, frozen=True):
     at: _Seconds
 
 
+class _Sample(msgspec.Struct, frozen=True):
+    cpu: Annotated[float, msgspec.Meta(ge=0, le=100)]  #: percent of its cores
+    memory_free: _Count  #: MiB
+    disk_free: _Count  #: MiB
+
+
 class _Blocked(_About, frozen=True):
     why: str
 
@@ -68,6 +74,17 @@ class Blocked(NamedTuple):
 def hello(message: frames.Message) -> Hello:
     """Raises msgspec.ValidationError when it is none."""
     return msgspec.convert(message, Hello)
+
+
+def sample(message: frames.Message, machine: str, cores: int) -> Sampled:
+    """How busy a machine of so many `cores` is. Raises msgspec.ValidationError."""
+    told = msgspec.convert(message, _Sample)
+    return Sampled(
+        machine=machine,
+        cpu=told.cpu / 100.0 * cores,
+        memory_free=told.memory_free,
+        disk_free=told.disk_free,
+    )
 
 
 def report(message: frames.Message, boot_id: str, ledger: str) -> Report | Blocked | None:

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from solveyard.core.lifecycle import evolve
+from solveyard.core.lifecycle import evolve, unopened
 from solveyard.core.scheduler import Scheduler
 from solveyard.core.slots import Pace
 from solveyard.model.errors import UnknownJob
+from solveyard.model.ids import array_of, position_of, task_id
 from solveyard.model.jobs import (
     Attempt,
     AttemptId,
@@ -41,7 +42,7 @@ class Board:
         self.counter = counter
         self.draining = False
         self.ending: float | None = None  #: draining ends what runs, with this grace; s
-        self.scheduler = Scheduler(self.jobs, pace)
+        self.scheduler = Scheduler(self.jobs, self.look, pace)
         self.now = 0.0
         self.events: list[AnyEvent] = []
         self.actions: list[Action] = []
@@ -57,11 +58,19 @@ class Board:
     def record(self, event: AnyJobEvent) -> None:
         """Something has happened to a job: change it, and tell."""
         before = self.jobs.get(event.job)
-        self._replace(before, evolve(before, event))
+        after = evolve(self.look(event.job), event)
+        if after is None and before is not None and before.is_array:
+            for task in [*self.scheduler.arrays.tasks(before)]:
+                self._replace(task, None)
+        self._replace(before, after)
         self.events.append(event)
 
     def end(self, job: Job, outcome: Outcome, *, by: str = "", report: Ended | None = None) -> None:
-        """`report` is what its machine said of its end, if it did."""
+        """`report` is what its machine said of its end, if it did. Its array may end with it."""
+        if job.is_array:
+            for task in [*self.scheduler.arrays.tasks(job)]:
+                if task.state in WAITING:
+                    self.record(JobEnded(job=task.id, at=self.now, by=by, outcome=outcome))
         self.record(
             JobEnded(
                 job=job.id,
@@ -73,6 +82,14 @@ class Board:
                 started_at=report.started_at if report else None,
             )
         )
+        if (array := self.array(job)) is not None:
+            self.settle(array, by=by)
+
+    def settle(self, array: Job, *, by: str = "") -> None:
+        """End an array of which all tasks have ended."""
+        outcome = self.scheduler.arrays.ending(array)
+        if outcome is not None:
+            self.record(JobEnded(job=array.id, at=self.now, by=by, outcome=outcome))
 
     def kill(self, job: Job, grace: float | None, because: str) -> None:
         """Have its tree ended; `grace` None: as its specification says."""
@@ -93,9 +110,24 @@ class Board:
         self.counter = replace(self.counter, **{what: number + 1})
         return number
 
+    def look(self, job_id: JobId) -> Job | None:
+        """A job, or a task, be it that nothing has happened to it alone; None: there is none."""
+        job = self.jobs.get(job_id)
+        position = position_of(job_id)
+        if job is not None or position is None:
+            return job
+        array = self.jobs.get(array_of(job_id) or JobId(0))
+        if array is None or array.spec.array is None or position >= len(array.spec.array):
+            return None
+        return unopened(array, position)
+
+    def array(self, job: Job) -> Job | None:
+        """The array whose task `job` is; None: it's no task."""
+        return self.jobs.get(array_of(job.id) or JobId(0))
+
     def known(self, job_id: JobId) -> Job:
         """Raises UnknownJob."""
-        job = self.jobs.get(job_id)
+        job = self.look(job_id)
         if job is None:
             raise UnknownJob(f"there is no job {job_id}")
         return job
@@ -103,8 +135,10 @@ class Board:
     def attempt(self, attempt_id: AttemptId) -> tuple[Job, Attempt] | None:
         """Whose it is; None for one of another store, or of a job that was removed."""
         try:
-            uuid, number, _, index = attempt_id.split(".")
+            uuid, number, task, index = attempt_id.split(".")
             job = self.jobs[JobId(int(number))]
+            if job.is_array:
+                job = self.jobs[task_id(job.id, int(task))]
             attempt = job.attempts[int(index) - 1]
         except (ValueError, LookupError):
             return None
@@ -114,10 +148,10 @@ class Board:
         """Put `after` in the place of `before`, in every index."""
         if after is not None:
             self.jobs[after.id] = after
-            if before is None and after.spec.name:
+            if before is None and after.spec.name and position_of(after.id) is None:
                 self.names[after.spec.name] = after.id
         elif before is not None:
             del self.jobs[before.id]
-            if before.spec.name:
+            if before.spec.name and position_of(before.id) is None:
                 del self.names[before.spec.name]
         self.scheduler.replace(before, after)

@@ -10,22 +10,26 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from solveyard.core.board import WAITING, Board
+from solveyard.core.dependencies import doom
 from solveyard.core.inventory import Inventory
 from solveyard.core.reports import CONCLUDE
 from solveyard.core.requests import GRANT
 from solveyard.core.scheduler import Scheduler
 from solveyard.core.slots import Pace
+from solveyard.core.why import why
+from solveyard.model.ids import array_of, position_of
 from solveyard.model.jobs import (
     Attempt,
     AttemptId,
     Counter,
     Job,
     JobId,
+    JobState,
     Limits,
     Outcome,
     Reason,
 )
-from solveyard.model.messages import Action, AnyEvent, JobPlaced, JobStale, Message
+from solveyard.model.messages import Action, AnyEvent, ArrayBegun, JobPlaced, JobStale, Message
 
 _DECIDE: dict[type, Callable[[Board, Any], None]] = {**GRANT, **CONCLUDE}
 
@@ -62,6 +66,7 @@ class Engine:
         board.begin(now)
         _DECIDE[type(message)](board, message)
         self._let_time_pass()
+        self._end_doomed()
         if board.scheduler.moved:
             self._schedule()
         return Step(board.events, board.actions, board.scheduler.wake())
@@ -76,10 +81,14 @@ class Engine:
         Without `place` its place in line is not counted, which takes a look at all that wait.
         """
         board = self._board
-        job = board.jobs[job_id]
-        return board.scheduler.why(job, board.limits, draining=board.draining, place=place)
+        job = board.known(job_id)
+        return why(board.scheduler, job, board.limits, draining=board.draining, place=place)
 
     # What it knows
+
+    def look(self, job_id: JobId) -> Job | None:
+        """A job, or a task, be it that nothing has happened to it alone; None: there is none."""
+        return self._board.look(job_id)
 
     @property
     def jobs(self) -> Mapping[JobId, Job]:
@@ -126,9 +135,28 @@ class Engine:
                         evidence=(f"it waited for {why}",) if why else (),
                     ),
                 )
-        for job_id in board.scheduler.gone_stale(board.now):
+        for job_id in board.scheduler.line.pauses.due(board.now):
+            board.scheduler.line.pause_over(job_id)
+            board.scheduler.moved = True
+        for job_id in board.scheduler.seating.gone_stale(board.now):
             board.record(JobStale(job=job_id, at=board.now))
-        board.actions += board.scheduler.recall_impatient(board.now)
+        board.actions += board.scheduler.seating.recall_impatient(board.now)
+
+    def _end_doomed(self) -> None:
+        """Those that wait for what can't come any more; and who waits for them in turn."""
+        board = self._board
+        dependencies, doomed = board.scheduler.dependencies, board.scheduler.line.doomed
+        while doomed:
+            job = board.jobs.get(doomed.pop())
+            never = dependencies.never(job.id) if job is not None else None
+            if job is None or never is None:
+                continue
+            if job.is_array and (never[1].each or job.state is JobState.RUNNING):
+                task = board.scheduler.arrays.candidate(job)
+                assert task is not None
+                board.end(task, doom(*never))
+            else:
+                board.end(job, doom(*never))
 
     def _schedule(self) -> None:
         board = self._board
@@ -137,8 +165,13 @@ class Engine:
         while (start := board.scheduler.next_start(board.limits, board.now)) is not None:
             job, planned = start
             placement = replace(planned, slot=planned.slot or board.next("slot"))
-            attempt = AttemptId(f"{board.uuid}.{job.id}.0.{len(job.attempts) + 1}")
+            array = array_of(job.id)
+            if array is not None and board.jobs[array].state is JobState.QUEUED:
+                board.record(ArrayBegun(job=array, at=board.now))
+            number = f"{array or job.id}.{position_of(job.id) or 0}.{len(job.attempts) + 1}"
+            attempt = AttemptId(f"{board.uuid}.{number}")
             board.record(JobPlaced(job=job.id, at=board.now, attempt=attempt, placement=placement))
-            board.actions.append(board.scheduler.launch(board.jobs[job.id]))
-        board.actions += board.scheduler.recall_outranked()
+            board.actions.append(board.scheduler.seating.launch(board.jobs[job.id]))
+        line, seating = board.scheduler.line, board.scheduler.seating
+        board.actions += seating.recall_outranked(line.head())
         board.scheduler.moved = False

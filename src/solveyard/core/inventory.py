@@ -1,35 +1,10 @@
 """What there is, node by node, what of it is free, and how a need is met from it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from solveyard.model.resources import Allocation, Range, Resources, Share
-
-_MANY = 10**9
-
-
-@dataclass(slots=True)
-class Amounts:
-    """Cores, memory (MiB), disk (MiB) and GPUs of one node."""
-
-    cores: int
-    memory: int
-    disk: int
-    gpus: int
-
-    def copy(self) -> "Amounts":
-        return Amounts(self.cores, self.memory, self.disk, self.gpus)
-
-
-@dataclass(slots=True)
-class Node:
-    name: str
-    capacity: Amounts
-    free: Amounts
-
-    @property
-    def untouched(self) -> bool:
-        return self.free == self.capacity
+from solveyard.core.fitting import Amounts, Node, count, describe, fit
+from solveyard.model.resources import Allocation, Resources
 
 
 @dataclass(slots=True)
@@ -83,7 +58,44 @@ class Inventory:
         place = self.machines.get(machine)
         if place is None or not place.connected or not self._pool_has(need):
             return None
-        return _fit(need, place.nodes.values())
+        return fit(need, place.nodes.values())
+
+    def booked(self, machine: str) -> tuple[int, int]:
+        """Cores that are taken there, and all there are."""
+        nodes = self.machines[machine].nodes.values()
+        cores = sum(node.capacity.cores for node in nodes)
+        return cores - sum(node.free.cores for node in nodes), cores
+
+    def shadow(self) -> "Shadow":
+        """What is free now, to be tried out on."""
+        return Shadow(
+            {
+                name: {n.name: Node(n.name, n.capacity, n.free.copy()) for n in m.nodes.values()}
+                for name, m in self.machines.items()
+            },
+            {
+                name: self._licence_capacity(name) - taken
+                for name, taken in self._licences_taken.items()
+            },
+            {name: have - self._counts_taken.get(name, 0) for name, have in self.counts.items()},
+            self._licence_capacity,
+        )
+
+    def any_free(self) -> bool:
+        """Is a core free anywhere?"""
+        return any(
+            node.free.cores > 0
+            for place in self.machines.values()
+            if place.connected
+            for node in place.nodes.values()
+        )
+
+    @property
+    def cores(self) -> int:
+        """On all machines that have ever joined."""
+        return sum(
+            node.capacity.cores for place in self.machines.values() for node in place.nodes.values()
+        )
 
     def take(self, machine: str, allocation: Allocation) -> None:
         self._shift(machine, allocation, -1)
@@ -108,7 +120,7 @@ class Inventory:
                 return f"it needs {amount} of {name}, and there are {have}"
         for place in self.machines.values():
             empty = [Node(n.name, n.capacity, n.capacity) for n in place.nodes.values()]
-            if _fit(need, empty) is not None:
+            if fit(need, empty) is not None:
                 return ""
         return f"it needs {describe(need)}, and the machines have {self._describe()}"
 
@@ -128,7 +140,7 @@ class Inventory:
             if place.connected
             for node in place.nodes.values()
         )
-        return f"{describe(need)} ({_count(free_cores, 'core')} free)"
+        return f"{describe(need)} ({count(free_cores, 'core')} free)"
 
     def _licence_capacity(self, name: str) -> int:
         return sum(place.licences.get(name, 0) for place in self.machines.values())
@@ -148,11 +160,7 @@ class Inventory:
             assert place is not None
             node = place.nodes.get(share.node)
             if node is not None:
-                free = node.free
-                free.cores += sign * share.cores
-                free.memory += sign * share.memory
-                free.disk += sign * share.disk
-                free.gpus += sign * share.gpus
+                node.free.shift(share, sign)
         if pool:
             for name, seats in allocation.licences.items():
                 self._licences_taken[name] = self._licences_taken.get(name, 0) - sign * seats
@@ -165,97 +173,45 @@ class Inventory:
         if largest is None:
             return "no node"
         return (
-            f"{_count(len(nodes), 'node')}, the largest with "
-            f"{_count(largest.capacity.cores, 'core')} and {largest.capacity.memory} MiB"
+            f"{count(len(nodes), 'node')}, the largest with "
+            f"{count(largest.capacity.cores, 'core')} and {largest.capacity.memory} MiB"
         )
 
 
-def describe(need: Resources) -> str:
-    """A need in words: "4 cores on each of 2 nodes, 2000 MiB"."""
-    parts = []
-    if need.whole_nodes:
-        parts.append(f"{_amount(need.nodes or 1, 'whole node')}")
-    elif need.nodes is not None:
-        parts.append(f"{_amount(need.cores, 'core')} on each of {_amount(need.nodes, 'node')}")
-    else:
-        parts.append(_amount(need.cores, "core"))
-    if need.memory:
-        parts.append(f"{need.memory} MiB of memory")
-    if need.disk:
-        parts.append(f"{need.disk} MiB of disk")
-    if need.gpus:
-        parts.append(_count(need.gpus, "GPU"))
-    return ", ".join(parts)
+@dataclass(slots=True)
+class Shadow:
+    """What would be free: changed without changing anything."""
 
+    nodes: dict[str, dict[str, Node]]  #: by machine and name
+    licences: dict[str, int]
+    counts: dict[str, int]
+    _capacity: Callable[[str], int]  #: of a licence that nobody has taken yet
 
-def _amount(amount: int | Range, noun: str) -> str:
-    if isinstance(amount, int):
-        return _count(amount, noun)
-    return f"{amount.min} to {amount.max or 'any number of'} {noun}s"
+    def copy(self) -> "Shadow":
+        nodes = {
+            machine: {name: Node(name, n.capacity, n.free.copy()) for name, n in there.items()}
+            for machine, there in self.nodes.items()
+        }
+        return Shadow(nodes, dict(self.licences), dict(self.counts), self._capacity)
 
+    def give(self, machine: str, allocation: Allocation, sign: int) -> None:
+        """Free it, or with a negative sign take it."""
+        there = self.nodes.get(machine, {})
+        for share in allocation.shares:
+            if (node := there.get(share.node)) is not None:
+                node.free.shift(share, sign)
+        for name, seats in allocation.licences.items():
+            have = self.licences.setdefault(name, self._capacity(name))
+            self.licences[name] = have + sign * seats
+        for name, amount in allocation.counts.items():
+            self.counts[name] = self.counts.get(name, 0) + sign * amount
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _bounds(amount: int | Range) -> tuple[int, int]:
-    if isinstance(amount, int):
-        return amount, amount
-    return amount.min, _MANY if amount.max is None else amount.max
-
-
-def _fit(need: Resources, nodes: Iterable[Node]) -> Allocation | None:
-    """First fit, in the nodes' order; a job without `nodes` goes to one node where it can."""
-    if need.nodes is not None or need.whole_nodes:
-        shares = _fit_nodes(need, nodes)
-    else:
-        shares = _fit_cores(need, list(nodes))
-    if shares is None:
-        return None
-    return Allocation(shares=tuple(shares), licences=need.licences, counts=need.counts)
-
-
-def _has_rest(need: Resources, free: Amounts) -> bool:
-    """Everything but the cores."""
-    return need.memory <= free.memory and need.disk <= free.disk and need.gpus <= free.gpus
-
-
-def _share(need: Resources, node: Node, cores: int) -> Share:
-    return Share(node=node.name, cores=cores, memory=need.memory, disk=need.disk, gpus=need.gpus)
-
-
-def _fit_nodes(need: Resources, nodes: Iterable[Node]) -> list[Share] | None:
-    low, high = _bounds(1 if need.nodes is None else need.nodes)
-    least, most = _bounds(need.cores)
-    shares: list[Share] = []
-    for node in nodes:
-        if len(shares) == high:
-            break
-        if not _has_rest(need, node.free):
-            continue
-        if need.whole_nodes:
-            if node.untouched and node.free.cores >= (least if isinstance(need.cores, int) else 1):
-                shares.append(_share(need, node, node.free.cores))
-        elif node.free.cores >= least:
-            shares.append(_share(need, node, min(most, node.free.cores)))
-    return shares if len(shares) >= max(low, 1) else None
-
-
-def _fit_cores(need: Resources, nodes: list[Node]) -> list[Share] | None:
-    if len(nodes) == 1 and isinstance(need.cores, int):  # much the commonest
-        fits = need.cores <= nodes[0].free.cores and _has_rest(need, nodes[0].free)
-        return [_share(need, nodes[0], need.cores)] if fits else None
-    least, most = _bounds(need.cores)
-    fitting = [node for node in nodes if _has_rest(need, node.free)]
-    for node in fitting:
-        if node.free.cores >= most:
-            return [_share(need, node, most)]
-    shares: list[Share] = []
-    wanted = most
-    for node in fitting:
-        cores = min(wanted, node.free.cores)
-        if cores > 0:
-            shares.append(_share(need, node, cores))
-            wanted -= cores
-    gathered = sum(share.cores for share in shares)
-    return shares if shares and gathered >= least else None
+    def fits(self, need: Resources, machine: str) -> bool:
+        return (
+            all(
+                seats <= self.licences.get(name, self._capacity(name))
+                for name, seats in need.licences.items()
+            )
+            and all(amount <= self.counts.get(name, 0) for name, amount in need.counts.items())
+            and fit(need, self.nodes.get(machine, {}).values()) is not None
+        )

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from solveyard.model.errors import IllegalTransition
+from solveyard.model.ids import task_id
 from solveyard.model.jobs import Attempt, Job, JobSpec, JobState, Outcome, Reason
 from solveyard.model.messages import (
     AnyJobEvent,
+    ArrayBegun,
     CancelRequested,
     EvidenceAdded,
     JobAccepted,
@@ -21,6 +23,7 @@ from solveyard.model.messages import (
     JobRecalled,
     JobReleased,
     JobRemoved,
+    JobRequeued,
     JobRetried,
     JobStale,
     JobStarted,
@@ -42,6 +45,9 @@ BY_EVENT = ByEvent()
 #: (state, event) -> next state. No state: the job doesn't exist, before or after.
 TRANSITIONS: Mapping[tuple[JobState | None, type[AnyJobEvent]], JobState | ByEvent | None] = {
     (None, JobSubmitted): BY_EVENT,
+    (QUEUED, ArrayBegun): RUNNING,
+    (RUNNING, JobHeld): RUNNING,
+    (RUNNING, JobReleased): RUNNING,
     (HELD, JobReleased): QUEUED,
     (HELD, PriorityChanged): HELD,
     (HELD, JobEnded): BY_EVENT,
@@ -57,11 +63,13 @@ TRANSITIONS: Mapping[tuple[JobState | None, type[AnyJobEvent]], JobState | ByEve
     (SUBMITTED, JobStale): SUBMITTED,
     (SUBMITTED, JobConfirmed): SUBMITTED,
     (SUBMITTED, JobEnded): BY_EVENT,
+    (SUBMITTED, JobRequeued): QUEUED,
     (RUNNING, CancelRequested): RUNNING,
     (RUNNING, PriorityChanged): RUNNING,
     (RUNNING, JobStale): RUNNING,
     (RUNNING, JobConfirmed): RUNNING,
     (RUNNING, JobEnded): BY_EVENT,
+    (RUNNING, JobRequeued): QUEUED,
     (COMPLETED, JobRetried): BY_EVENT,
     (COMPLETED, EvidenceAdded): COMPLETED,
     (COMPLETED, JobRemoved): None,
@@ -86,8 +94,28 @@ ENDED_STATE: Mapping[Reason, JobState] = {
 }
 
 
+def unopened(array: Job, position: int) -> Job:
+    """The task at `position`, as long as it has no record of its own."""
+    waiting = HELD if array.held or array.state is HELD else QUEUED
+    outcome = array.outcome or never_started(Reason.CANCELLED, "its array was cancelled before")
+    return Job(
+        id=task_id(array.id, position),
+        spec=array.spec,
+        owner=array.owner,
+        submitted_at=array.submitted_at,
+        waiting_since=array.waiting_since,
+        arrival=array.arrival,
+        priority=array.priority,
+        state=CANCELLED if array.closed else waiting,
+        key=array.key,
+        after=array.after,
+        outcome=outcome if array.closed else None,
+        ended_at=array.ended_at if array.closed else None,
+    )
+
+
 def evolve(job: Job | None, event: AnyJobEvent) -> Job | None:
-    """The job after `event`; None once it is removed.
+    """The job after `event`; None once it is removed. A task without a record is `unopened`.
 
     Raises IllegalTransition when the table has no such move.
     """
@@ -134,6 +162,7 @@ def _submitted(event: AnyJobEvent, state: JobState) -> Job:
         priority=event.spec.priority,
         state=state,
         key=event.key,
+        after=event.after,
     )
 
 
@@ -141,7 +170,8 @@ def _changed(job: Job, event: AnyJobEvent, state: JobState) -> Job:
     match event:
         case JobPlaced(attempt=attempt, placement=placement, at=at):
             placed = Attempt(id=attempt, placement=placement, placed_at=at)
-            return replace(job, state=state, attempts=(*job.attempts, placed))
+            attempts = (*job.attempts, placed)
+            return replace(job, state=state, attempts=attempts, not_before=None)
         case JobRecalled():
             return replace(job, state=state, attempts=_last(job, withdrawn=True))
         case JobAccepted(native_id=native_id):
@@ -150,44 +180,50 @@ def _changed(job: Job, event: AnyJobEvent, state: JobState) -> Job:
             known = job.attempts[-1].native_id
             attempts = _last(job, native_id=native_id or known, started_at=started_at)
             return replace(job, state=state, attempts=attempts)
-        case JobEnded():
-            return _ended(job, event, state)
-        case JobRetried():
-            return _retried(job, event, state)
-        case JobStale(at=at):
-            return replace(job, stale_since=at)
-        case JobConfirmed():
-            return replace(job, stale_since=None)
+        case JobEnded() | JobRequeued() | JobRetried():
+            return _over(job, event, state)
+        case JobStale() | JobConfirmed():
+            return replace(job, stale_since=event.at if isinstance(event, JobStale) else None)
         case CancelRequested():
-            return replace(job, cancel_requested=True)
+            return replace(job, cancel_requested=True, closed=job.is_array)
+        case JobHeld() | JobReleased():
+            return replace(job, state=state, held=job.is_array and isinstance(event, JobHeld))
         case PriorityChanged(priority=priority):
             return replace(job, priority=priority)
-        case EvidenceAdded(attempt=attempt_id, note=note):
-            noted = tuple(
-                replace(a, notes=(*a.notes, note)) if a.id == attempt_id else a
-                for a in job.attempts
-            )
-            return replace(job, attempts=noted)
+        case EvidenceAdded():
+            return _noted(job, event)
         case _:
             return replace(job, state=state)
+
+
+def _noted(job: Job, event: EvidenceAdded) -> Job:
+    noted = tuple(
+        replace(attempt, notes=(*attempt.notes, event.note)) if attempt.id == event.attempt
+        else attempt
+        for attempt in job.attempts
+    )  # fmt: skip
+    return replace(job, attempts=noted)
 
 
 def _last(job: Job, **changes: object) -> tuple[Attempt, ...]:
     return (*job.attempts[:-1], replace(job.attempts[-1], **changes))
 
 
+def _told(job: Job, event: JobEnded | JobRequeued) -> tuple[Attempt, ...]:
+    """Its attempts, the last of which has ended."""
+    last = job.attempts[-1]
+    return _last(
+        job,
+        outcome=event.outcome,
+        ended_at=event.at,
+        usage=event.usage,
+        native_id=event.native_id or last.native_id,
+        started_at=event.started_at if event.started_at is not None else last.started_at,
+    )
+
+
 def _ended(job: Job, event: JobEnded, state: JobState) -> Job:
-    attempts = job.attempts
-    if job.live_attempt is not None:
-        last = attempts[-1]
-        attempts = _last(
-            job,
-            outcome=event.outcome,
-            ended_at=event.at,
-            usage=event.usage,
-            native_id=event.native_id or last.native_id,
-            started_at=event.started_at if event.started_at is not None else last.started_at,
-        )
+    attempts = job.attempts if job.live_attempt is None else _told(job, event)
     return replace(
         job,
         state=state,
@@ -195,6 +231,33 @@ def _ended(job: Job, event: JobEnded, state: JobState) -> Job:
         outcome=event.outcome,
         ended_at=event.at,
         stale_since=None,
+        not_before=None,
+        closed=job.closed or (job.is_array and job.state is not RUNNING),
+    )
+
+
+def _over(job: Job, event: JobEnded | JobRequeued | JobRetried, state: JobState) -> Job:
+    """One run of it is over, or it begins anew."""
+    match event:
+        case JobEnded():
+            return _ended(job, event, state)
+        case JobRequeued():
+            return _requeued(job, event)
+        case JobRetried():
+            return _retried(job, event, state)
+
+
+def _requeued(job: Job, event: JobRequeued) -> Job:
+    return replace(
+        job,
+        state=QUEUED,
+        attempts=_told(job, event),
+        stale_since=None,
+        waiting_since=event.at,
+        tries=event.tries,
+        mishaps=event.mishaps,
+        not_before=event.not_before,
+        memory=event.memory,
     )
 
 
@@ -213,6 +276,12 @@ def _retried(job: Job, event: JobRetried, state: JobState) -> Job:
         outcome=None,
         ended_at=None,
         key=job.key if event.spec is None else event.key,
+        after=job.after if event.spec is None else event.after,
+        closed=event.closed,
+        held=False,
+        tries=1,
+        mishaps=0,
+        memory=None,
     )
 
 

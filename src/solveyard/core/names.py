@@ -5,6 +5,7 @@ import re
 from solveyard.model.errors import InvalidJob
 
 LONGEST = 200
+_FORBIDDEN = frozenset(",/[]")
 _SELECTOR = re.compile(r"\d+(\[.*\])?|[\d,\-\s]+|last|all|none|-.*", re.IGNORECASE)
 
 
@@ -16,8 +17,8 @@ def check(name: str) -> None:
         raise InvalidJob(f"the name has {len(name)} letters; at most {LONGEST} are allowed")
     if not name.isprintable() or name != name.strip():
         raise InvalidJob(f"the name {name!r} has control characters or blanks at its ends")
-    if "," in name or "/" in name or _SELECTOR.fullmatch(name):
+    if not _FORBIDDEN.isdisjoint(name) or _SELECTOR.fullmatch(name):
         raise InvalidJob(
             f"the name {name!r} reads like a selection of jobs or a path (choose one with a"
-            " letter in it, without ',' or '/', that is not 'last' or 'all')"
+            " letter in it, without any of ,/[], that is not 'last' or 'all')"
         )

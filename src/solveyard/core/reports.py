@@ -1,7 +1,10 @@
 """What machines report, and what is concluded from it."""
 
 from collections.abc import Callable
+from math import ceil
 from typing import Any
+
+from msgspec.structs import replace
 
 from solveyard.core.board import Board
 from solveyard.core.lifecycle import never_started
@@ -17,16 +20,19 @@ from solveyard.model.messages import (
     JobAccepted,
     JobConfirmed,
     JobRecalled,
+    JobRequeued,
     JobStarted,
     MachineJoined,
     MachineLeft,
     Missing,
     Recalled,
+    Sampled,
     SpawnerJoined,
     SpawnerLeft,
     Started,
     Ticked,
 )
+from solveyard.model.policies import INFRASTRUCTURE, INFRASTRUCTURE_TRIES
 
 
 def accepted(board: Board, report: Accepted) -> None:
@@ -57,7 +63,7 @@ def ended(board: Board, report: Ended) -> None:
     if attempt.live:
         if report.usage is not None and report.outcome.reason is Reason.SUCCESS:
             board.scheduler.pace.ended(job.spec, report.usage.wall)
-        board.end(job, report.outcome, report=report)
+        _conclude(board, job, report.outcome, report)
     elif _contradicts(attempt.outcome, report.outcome):
         note = f"reported later: {report.outcome.reason}, {report.outcome.message}"
         if note not in attempt.notes:
@@ -85,10 +91,10 @@ def missing(board: Board, report: Missing) -> None:
         job = _live(board, attempt.id) or job
         if job.cancel_requested:
             _end_unstarted(board, job)
-        elif board.draining or not board.scheduler.may_launch_again(attempt):
+        elif board.draining or not board.scheduler.seating.may_launch_again(attempt):
             board.record(JobRecalled(job=job.id, at=board.now))
         else:
-            board.actions.append(board.scheduler.launch(job))
+            board.actions.append(board.scheduler.seating.launch(job))
         return
     if not same_ledger:
         evidence = "the ledger that would know is gone"
@@ -97,7 +103,56 @@ def missing(board: Board, report: Missing) -> None:
     else:
         evidence = "it had started, and its spawner's ledger doesn't know it"
     told = "it is not known whether it ran or how it ended: look at its output, then retry it"
-    board.end(job, Outcome(reason=Reason.LOST, message=told, evidence=(evidence,)))
+    _conclude(board, job, Outcome(reason=Reason.LOST, message=told, evidence=(evidence,)))
+
+
+def _conclude(board: Board, job: Job, outcome: Outcome, report: Ended | None = None) -> None:
+    """Its attempt has ended: so has the job, unless its own policy has it try again."""
+    again = _next_try(board, job, outcome)
+    if again is None:
+        board.end(job, outcome, report=report)
+        return
+    board.record(
+        JobRequeued(
+            job=job.id,
+            at=board.now,
+            outcome=outcome,
+            usage=report.usage if report else None,
+            native_id=report.native_id if report else "",
+            started_at=report.started_at if report else None,
+            tries=again.tries,
+            mishaps=again.mishaps,
+            not_before=again.not_before or board.now,
+            memory=again.memory,
+        )
+    )
+
+
+def _next_try(board: Board, job: Job, outcome: Outcome) -> Job | None:
+    """How `job` goes on by itself after this; None: it doesn't."""
+    policy = job.spec.retry
+    array = board.array(job)
+    cancelled = job.cancel_requested or (array is not None and array.cancel_requested)
+    if policy is None or cancelled or not policy.covers(outcome.reason, outcome.cause):
+        return None
+    if outcome.reason in INFRASTRUCTURE:
+        if job.mishaps >= INFRASTRUCTURE_TRIES:
+            return None
+        pause = policy.pause(job.mishaps + 1)
+        again = replace(job, mishaps=job.mishaps + 1, not_before=board.now + pause)
+    elif job.tries < policy.tries:
+        pause = policy.pause(job.tries)
+        again = replace(job, tries=job.tries + 1, not_before=board.now + pause)
+    else:
+        return None
+    if outcome.reason is Reason.OUT_OF_MEMORY and policy.memory_factor > 1 and job.need.memory:
+        again = replace(again, memory=ceil(job.need.memory * policy.memory_factor))
+    return None if board.scheduler.misfit(again) else again
+
+
+def sampled(board: Board, report: Sampled) -> None:
+    board.scheduler.gates.sampled(report)
+    board.scheduler.moved = True
 
 
 def agent_joined(board: Board, report: AgentJoined) -> None:
@@ -111,13 +166,14 @@ def agent_left(board: Board, report: AgentLeft) -> None:
 
 
 def spawner_joined(board: Board, report: SpawnerJoined) -> None:
-    attempts = board.scheduler.spawner_joined(report, board.now)
+    attempts = board.scheduler.seating.joined(report, board.now)
+    board.scheduler.moved = True
     if attempts:
         board.actions.append(Ask(machine=report.machine, spawner=report.spawner, attempts=attempts))
 
 
 def spawner_left(board: Board, report: SpawnerLeft) -> None:
-    board.scheduler.spawner_left(report, board.now)
+    board.scheduler.seating.left(report, board.now)
 
 
 def ticked(board: Board, report: Ticked) -> None:
@@ -130,7 +186,8 @@ def _live(board: Board, attempt_id: AttemptId) -> Job | None:
     if found is None or not found[1].live:
         return None
     job = found[0]
-    board.scheduler.heard(attempt_id)
+    if board.scheduler.seating.heard(attempt_id):
+        board.scheduler.moved = True
     if job.stale_since is not None:
         board.record(JobConfirmed(job=job.id, at=board.now))
     return board.jobs[job.id]
@@ -164,5 +221,6 @@ CONCLUDE: dict[type, Callable[[Board, Any], None]] = {
     AgentLeft: agent_left,
     SpawnerJoined: spawner_joined,
     SpawnerLeft: spawner_left,
+    Sampled: sampled,
     Ticked: ticked,
 }

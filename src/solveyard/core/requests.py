@@ -3,16 +3,19 @@
 from collections.abc import Callable
 from typing import Any
 
-from solveyard.core import names
+from msgspec.structs import replace
+
+from solveyard.core import names, wishes
 from solveyard.core.board import WAITING, Board
 from solveyard.core.lifecycle import never_started
 from solveyard.model.errors import Conflict, InvalidJob, InvalidRequest
-from solveyard.model.jobs import JobId, JobSpec, JobState, Reason
+from solveyard.model.jobs import Job, JobId, JobSpec, JobState, Outcome, Reason
 from solveyard.model.messages import (
     Cancel,
     CancelRequested,
     Drain,
     Hold,
+    JobEnded,
     JobHeld,
     JobReleased,
     JobRemoved,
@@ -27,36 +30,42 @@ from solveyard.model.messages import (
     SetPriority,
     Submit,
 )
+from solveyard.model.policies import Link
 
 
 def submit(board: Board, asked: Submit) -> None:
     taken: set[str] = set()
-    for place, spec in enumerate(asked.specs, 1):
+    named, ids = wishes.numbered(board, asked.specs)
+    links: dict[JobId, tuple[Link, ...]] = {}
+    for place, (spec, job) in enumerate(zip(asked.specs, ids, strict=True), 1):
         try:
             _check(board, spec, taken)
+            links[job] = wishes.links(board, spec, named)
         except InvalidRequest as error:
             if len(asked.specs) == 1:
                 raise
             raise type(error)(f"job {place} of {len(asked.specs)}: {error}") from error
-    by, key = asked.by, asked.key
-    for spec in asked.specs:
-        known = board.names.get(spec.name) if spec.name else None
-        arrival = board.next("arrival")
-        if known is None:
-            job = JobId(board.next("next"))
+    wishes.check_acyclic(board, links, dict(zip(ids, asked.specs, strict=True)))
+    by, key, now = asked.by, asked.key, board.now
+    for spec, job in zip(asked.specs, ids, strict=True):
+        arrival, after = board.next("arrival"), links[job]
+        if job in board.jobs:
             board.record(
-                JobSubmitted(job=job, at=board.now, by=by, spec=spec, arrival=arrival, key=key)
+                JobRetried(job=job, at=now, by=by, spec=spec, arrival=arrival, key=key, after=after)
             )
         else:
+            assert job == board.next("next")
             board.record(
-                JobRetried(job=known, at=board.now, by=by, spec=spec, arrival=arrival, key=key)
+                JobSubmitted(
+                    job=job, at=now, by=by, spec=spec, arrival=arrival, key=key, after=after
+                )
             )
 
 
 def _check(board: Board, spec: JobSpec, taken: set[str]) -> None:
     """Raises InvalidJob or Conflict; `taken` are the names of the same submission."""
     names.check(spec.name)
-    if misfit := board.scheduler.inventory.misfit(spec.resources):
+    if misfit := board.scheduler.misfit_of(spec):
         raise InvalidJob(f"this job could never run: {misfit} (ask for less)")
     if not spec.name:
         return
@@ -69,6 +78,11 @@ def _check(board: Board, spec: JobSpec, taken: set[str]) -> None:
             f"the name {spec.name!r} is job {job.id}'s, which is {job.state}"
             " (wait for its end, cancel it, or choose another name)"
         )
+    if job is not None and (job.is_array or spec.array is not None):
+        raise Conflict(
+            f"the name {spec.name!r} is job {job.id}'s, and an array can't take another's place"
+            " (remove that one, or choose another name)"
+        )
 
 
 def cancel(board: Board, asked: Cancel) -> None:
@@ -76,60 +90,122 @@ def cancel(board: Board, asked: Cancel) -> None:
     if job.state.final:
         return
     if job.state in WAITING:
-        whose = f" by {asked.by}" if asked.by else ""
-        told = never_started(Reason.CANCELLED, f"cancelled{whose} before it started")
-        board.end(job, told, by=asked.by)
+        board.end(job, _unstarted(asked.by), by=asked.by)
         return
     if not job.cancel_requested:
         board.record(CancelRequested(job=job.id, at=board.now, by=asked.by))
-    board.kill(job, asked.grace, "cancelled")
+    if not job.is_array:
+        board.kill(job, asked.grace, "cancelled")
+        return
+    for task in [*board.scheduler.arrays.tasks(job)]:
+        if task.state in WAITING:
+            told = _unstarted(asked.by)
+            board.record(JobEnded(job=task.id, at=board.now, by=asked.by, outcome=told))
+        elif not task.state.final:
+            cancel(board, replace(asked, job=task.id))
+    board.settle(board.jobs[job.id], by=asked.by)
+
+
+def _unstarted(by: str) -> Outcome:
+    whose = f" by {by}" if by else ""
+    return never_started(Reason.CANCELLED, f"cancelled{whose} before it started")
 
 
 def hold(board: Board, asked: Hold) -> None:
     job = board.known(asked.job)
-    if job.state is JobState.HELD:
+    if job.state is JobState.HELD or job.held:
         return
-    if job.state is not JobState.QUEUED:
-        raise Conflict(f"job {job.id} is {job.state}; only a queued job can be held")
+    may = job.state is JobState.QUEUED or (job.is_array and job.state is JobState.RUNNING)
+    if not may:
+        raise Conflict(f"job {job.label} is {job.state}; only a queued job can be held")
     board.record(JobHeld(job=job.id, at=board.now, by=asked.by))
+    for task in _tasks(board, job):
+        if task.state is JobState.QUEUED:
+            board.record(JobHeld(job=task.id, at=board.now, by=asked.by))
 
 
 def release(board: Board, asked: Release) -> None:
     job = board.known(asked.job)
-    if job.state is JobState.QUEUED:
-        return
-    if job.state is not JobState.HELD:
-        raise Conflict(f"job {job.id} is {job.state}; only a held job can be released")
+    if job.state is JobState.QUEUED or (job.state is JobState.RUNNING and job.is_array):
+        if not job.held:
+            return
+    elif job.state is not JobState.HELD:
+        raise Conflict(f"job {job.label} is {job.state}; only a held job can be released")
+    array = board.array(job)
+    if array is not None and (array.held or array.state is JobState.HELD):
+        raise Conflict(f"job {array.label} is held as a whole (release that)")
     board.record(JobReleased(job=job.id, at=board.now, by=asked.by))
+    for task in _tasks(board, job):
+        if task.state is JobState.HELD:
+            board.record(JobReleased(job=task.id, at=board.now, by=asked.by))
 
 
 def retry(board: Board, asked: Retry) -> None:
     job = board.known(asked.job)
     if not job.state.final:
-        raise Conflict(f"job {job.id} is {job.state}; only an ended job can be retried")
+        raise Conflict(f"job {job.label} is {job.state}; only an ended job can be retried")
+    array = board.array(job)
+    if array is not None:
+        _retry_task(board, array, job, asked.by)
+        return
+    unsuccessful = [
+        task for task in _tasks(board, job) if task.state in {JobState.FAILED, JobState.CANCELLED}
+    ]
+    if job.is_array and not job.closed and not unsuccessful:
+        raise Conflict(f"all tasks of {job.label} succeeded (name those to run again: [0-4])")
     arrival = board.next("arrival")
-    board.record(JobRetried(job=job.id, at=board.now, by=asked.by, arrival=arrival))
+    for one in (job, *unsuccessful):
+        board.record(JobRetried(job=one.id, at=board.now, by=asked.by, arrival=arrival))
+
+
+def _retry_task(board: Board, array: Job, task: Job, by: str) -> None:
+    if array.cancel_requested and not array.state.final:
+        raise Conflict(f"job {array.label} is being cancelled (wait for its end)")
+    arrival = board.next("arrival")
+    if array.state.final:
+        board.record(
+            JobRetried(job=array.id, at=board.now, by=by, arrival=arrival, closed=array.closed)
+        )
+    board.record(JobRetried(job=task.id, at=board.now, by=by, arrival=arrival))
+    if array.held or board.jobs[array.id].state is JobState.HELD:
+        board.record(JobHeld(job=task.id, at=board.now, by=by))
 
 
 def remove(board: Board, asked: Remove) -> None:
     job = board.known(asked.job)
+    if board.array(job) is not None:
+        raise Conflict(
+            f"{job.label} is a task: its whole array can be removed, once that has ended"
+        )
     if not job.state.final:
-        raise Conflict(f"job {job.id} is {job.state}; cancel it before you remove it")
+        raise Conflict(f"job {job.label} is {job.state}; cancel it before you remove it")
+    dependencies = board.scheduler.dependencies
+    for other in (job.id, *dependencies.watched_tasks(job.id)):
+        if waiting := dependencies.waiting_for(other):
+            who = board.jobs[waiting[0]].label
+            raise Conflict(f"job {who} waits for how job {job.label} ends (cancel that one first)")
     board.record(JobRemoved(job=job.id, at=board.now, by=asked.by))
 
 
 def set_priority(board: Board, asked: SetPriority) -> None:
     job = board.known(asked.job)
     if job.state.final:
-        raise Conflict(f"job {job.id} has ended; its priority can't matter any more")
+        raise Conflict(f"job {job.label} has ended; its priority can't matter any more")
     if not -(10**9) <= asked.priority <= 10**9:
         raise InvalidJob(f"priority {asked.priority} is not within +-1 000 000 000")
-    if job.priority != asked.priority:
+    for one in (job, *_tasks(board, job)):
+        if one.state.final or one.priority == asked.priority:
+            continue
         board.record(
-            PriorityChanged(job=job.id, at=board.now, by=asked.by, priority=asked.priority)
+            PriorityChanged(job=one.id, at=board.now, by=asked.by, priority=asked.priority)
         )
-        if asked.priority < job.priority:
-            board.actions += board.scheduler.recall_successor(board.jobs[job.id])
+        if asked.priority < one.priority:
+            board.actions += board.scheduler.seating.recall_successor(board.jobs[one.id])
+
+
+def _tasks(board: Board, job: Job) -> list[Job]:
+    """Of an array, those that something happened to alone."""
+    return [*board.scheduler.arrays.tasks(job)] if job.is_array else []
 
 
 def set_limits(board: Board, asked: SetLimits) -> None:
@@ -137,15 +213,15 @@ def set_limits(board: Board, asked: SetLimits) -> None:
         board.limits = asked.limits
         board.events.append(LimitsChanged(at=board.now, by=asked.by, limits=asked.limits))
         board.scheduler.moved = True
-        board.actions += board.scheduler.recall_all()
+        board.actions += board.scheduler.seating.recall_all()
 
 
 def drain(board: Board, asked: Drain) -> None:
     board.draining = True
-    board.actions += board.scheduler.recall_all()
+    board.actions += board.scheduler.seating.recall_all()
     if not asked.leave:
         board.ending = asked.grace
-        for job in board.scheduler.holding():
+        for job in board.scheduler.seating.holding():
             board.kill(job, asked.grace, "shutdown")
 
 

@@ -1,15 +1,26 @@
 """Who goes next, and where. Pure: the same jobs and the same machines give the same plan."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 
+from msgspec.structs import replace
+
+from solveyard.core.arrays import Arrays
+from solveyard.core.dependencies import Dependencies
+from solveyard.core.gates import Gates
 from solveyard.core.inventory import Inventory
-from solveyard.core.slots import AHEAD, PATIENCE, Member, Pace, Seat, Slot, may_follow
-from solveyard.core.waiting import Deadlines, Parking, Queue, urgency
-from solveyard.model.jobs import Attempt, AttemptId, Job, JobId, JobState, Limits, Placement
-from solveyard.model.messages import AgentJoined, Launch, Recall, SpawnerJoined, SpawnerLeft
+from solveyard.core.line import Line
+from solveyard.core.reservation import Reservation, reserve
+from solveyard.core.seating import Seating, over_by
+from solveyard.core.sharing import share
+from solveyard.core.slots import Pace
+from solveyard.core.waiting import Deadlines
+from solveyard.model.ids import position_of
+from solveyard.model.jobs import Job, JobId, JobSpec, JobState, Limits, Placement
+from solveyard.model.messages import AgentJoined
+from solveyard.model.resources import Range, Resources
 
-#: A spawner that has been away so long makes its jobs stale; s.
-STALE_AFTER = 10.0
+#: Jobs behind the first that are looked at for one that fits a gap.
+LOOKAHEAD = 64
 
 
 class Scheduler:
@@ -18,20 +29,19 @@ class Scheduler:
     `replace` keeps them in step with the jobs; it is called for every change of a job.
     """
 
-    def __init__(self, jobs: Mapping[JobId, Job], pace: Pace) -> None:
+    def __init__(
+        self, jobs: Mapping[JobId, Job], look: Callable[[JobId], Job | None], pace: Pace
+    ) -> None:
         self._jobs = jobs
         self.pace = pace
         self.inventory = Inventory()
-        self.deadlines = Deadlines()
-        self._queue = Queue()
-        self._parking = Parking()
-        self._misfits: dict[JobId, None] = {}
-        self._fits: JobId | None = None  #: the queue's first, when it is known to be no misfit
-        self._keys: dict[str, JobId] = {}  #: exclusive key to the job that holds it
-        self._slots: dict[int, Slot] = {}
-        self._seats: dict[tuple[str, int], Seat] = {}
-        self._recalled: set[AttemptId] = set()  #: asked back, without an answer yet
-        self._unsure: set[AttemptId] = set()  #: asked for, since their spawner has joined
+        self.gates = Gates(self.inventory)
+        self.deadlines = Deadlines()  #: of jobs that wait no longer than that
+        self.arrays = Arrays(jobs)
+        self.dependencies = Dependencies(look)
+        self.line = Line(jobs, self.arrays, self.dependencies)
+        self.seating = Seating(jobs, self.inventory, pace)
+        self._fits: JobId | None = None  #: the first in line, when it's known to be no misfit
         self.moved = True  #: something has changed that may let a job start
 
     # What changes
@@ -40,323 +50,154 @@ class Scheduler:
         """A job has changed; None: it wasn't there before, or isn't any more."""
         old = before.live_attempt if before is not None else None
         new = after.live_attempt if after is not None else None
+        self.arrays.replace(before, after)
         if old is not None and (new is None or new.id != old.id):
             assert before is not None
             ended_at = None if after is None else after.attempts[-1].ended_at
-            self._leave_slot(before, old, ended_at)
+            self.moved = True
+            self.seating.unseat(before, old, ended_at)
+            for key in before.spec.exclusive:
+                self.line.key_is_free(key)
         if new is not None and (old is None or new.id != old.id):
             assert after is not None
-            self._join_slot(after, new.placement)
-        was_queued = before is not None and before.state is JobState.QUEUED
-        if after is not None and after.state is JobState.QUEUED:
-            if after.id not in self._parking and after.id not in self._misfits:
-                self._queue.add(after)
+            self.seating.seat(after, new.placement)
+            self.gates.placed(new.placement.machine, new.placement.allocation)
+        self.line.changed(before, after)
+        queued = JobState.QUEUED
+        if (after is not None and (after.state is queued or after.is_array)) or (
+            before is not None and before.state is queued
+        ):
             self.moved = True
-        elif was_queued:
-            assert before is not None
-            self.moved = True
-            self._queue.discard(before.id)
-            self._parking.discard(before.id)
-            self._misfits.pop(before.id, None)
         self._set_deadline(before, after)
 
     def restore(self) -> None:
-        """All jobs are in: know the spawners that hold attempts, though not yet connected."""
-        self._slots = dict(sorted(self._slots.items()))  # as they came: it decides between equals
-        for slot in self._slots.values():
-            at = slot.placement
-            self._seats.setdefault((at.machine, at.spawner), Seat(at.boot_id, at.ledger))
+        """All jobs are in."""
+        self.seating.restore()
 
     def machine_joined(self, joined: AgentJoined) -> None:
-        held = [
-            slot.placement.allocation
-            for slot in self._slots.values()
-            if slot.placement.machine == joined.machine
-        ]
+        held = self.seating.machine(joined.machine)
         self.inventory.join(joined.machine, joined.nodes, joined.licences, held)
+        self.gates.forget(joined.machine)
         self._fits = None
         self.moved = True
-        for job_id in self._misfits:
-            self._queue.add(self._jobs[job_id])
-        self._misfits.clear()
-
-    def spawner_joined(self, joined: SpawnerJoined, now: float) -> tuple[AttemptId, ...]:
-        """The attempts that it should know, in order."""
-        self.moved = True
-        key = (joined.machine, joined.spawner)
-        self._seats[key] = Seat(joined.boot_id, joined.ledger, connected=True)
-        attempts = tuple(member.attempt for slot in self._at(*key) for member in slot.members)
-        self._recalled.difference_update(attempts)  # a recall may be lost with its connection
-        self._unsure.update(attempts)
-        for slot in self._at(*key):
-            slot.moved_at = now  # nobody knows what happened while it was away
-        return attempts
-
-    def spawner_left(self, left: SpawnerLeft, now: float) -> None:
-        seat = self._seats.get((left.machine, left.spawner))
-        if seat is not None and seat.connected:
-            seat.connected = False
-            seat.left_at = now
+        self.line.machine_joined()
 
     # What starts
 
     def next_start(self, limits: Limits, now: float) -> tuple[Job, Placement] | None:
-        """The job that goes next and its place; slot 0 in a placement asks for a new one.
+        """The job or task that goes next and its place; slot 0 in a placement asks for a new one.
 
-        The most urgent job that could run goes first. One that doesn't fit yet stops all
-        behind it, so that small jobs can't starve a large one; one that waits for a key, or
-        that no known machine could run, stands aside.
+        The most urgent that could run goes first. One that doesn't fit yet gets a reservation,
+        and only who doesn't delay it may start before; one that waits for a key, or that no known
+        machine could run, stands aside.
         """
-        while (job_id := self._queue.first()) is not None:
-            job = self._jobs[job_id]
-            if (key := self._busy_key(job)) is not None:
-                self._queue.discard(job_id)
-                self._parking.park(job_id, key)
+        if self.all_taken(limits):
+            return None
+        while (first := self.line.first()) is not None:
+            job, task = first
+            if self._aside(job):
                 continue
-            if limits.max_concurrent is not None and len(self._slots) >= limits.max_concurrent:
-                return None
-            if (placement := self._place(job)) is not None:
-                return job, placement
-            if self._fits != job_id and self.inventory.misfit(job.spec.resources):
-                self._queue.discard(job_id)
-                self._misfits[job_id] = None
+            need = self.need(task)
+            if (placement := self._place(need, limits)) is not None:
+                return task, placement
+            if self._fits != job.id and self.misfit(task):
+                self.line.wait_for_machine(job.id)
                 continue
-            self._fits = job_id
-            follow = self._follow(job, now) if limits.max_concurrent is None else None
-            return None if follow is None else (job, follow)
+            self._fits = job.id
+            follow = self.seating.follow(task, now) if limits.max_concurrent is None else None
+            return (task, follow) if follow is not None else self._fill_gap(need, limits, now)
         return None
 
-    def launch(self, job: Job) -> Launch:
-        attempt = job.attempts[-1]
-        return Launch(
-            job=job.id,
-            attempt=attempt.id,
-            spec=job.spec,
-            placement=attempt.placement,
-            after=self._slots[attempt.placement.slot].before(attempt.id),
-            brief=self.pace.brief(job.spec) is not None,
-        )
+    def need(self, task: Job) -> Resources:
+        """What it needs, of all that there is now."""
+        return self._shared(task.need, task.spec, position_of(task.id) or 0)
 
-    def heard(self, attempt: AttemptId) -> None:
-        """Its spawner knows it."""
-        if attempt in self._unsure:
-            self._unsure.discard(attempt)
-            self.moved = True
+    def misfit(self, task: Job) -> str:
+        """Why no known machine could ever run it, in words; "" if one could."""
+        return self._misfit(self.need(task), task.need)
 
-    def may_launch_again(self, attempt: Attempt) -> bool:
-        """Its spawner, asked, has never seen it: could it be sent once more as it is?
+    def misfit_of(self, spec: JobSpec) -> str:
+        """The same, of what is only asked for yet."""
+        return self._misfit(self._shared(spec.resources, spec, 0), spec.resources)
 
-        Not where others share its slot: they may have gone on without it.
-        """
-        slot = self._slots[attempt.placement.slot]
-        return len(slot.members) == 1 and attempt.id not in self._recalled
+    def _shared(self, need: Resources, spec: JobSpec, position: int) -> Resources:
+        if not isinstance(need.cores, Range) or need.cores.split is None:
+            return need
+        tasks = len(spec.array) if spec.array is not None else 1
+        return replace(need, cores=share(need.cores, position, tasks, self.inventory.cores))
 
-    def holding(self) -> list[Job]:
-        """The jobs that hold an allocation, and those that wait in a slot for one."""
-        return [self._jobs[m.job] for slot in self._slots.values() for m in slot.members]
+    def _misfit(self, need: Resources, asked: Resources) -> str:
+        if not self.inventory.machines:
+            return ""
+        if need.cores == 0 and asked.cores != 0:
+            return f"its share of {self.inventory.cores} cores comes to none"
+        return self.inventory.misfit(need)
 
-    # What is taken back
+    def all_taken(self, limits: Limits) -> bool:
+        """Do as many jobs run as may at once?"""
+        most = limits.max_concurrent
+        return most is not None and len(self.seating) >= most
 
-    def recall_all(self) -> list[Recall]:
-        return [r for slot in self._slots.values() for r in self._recall(slot, slot.waiting)]
+    def _aside(self, job: Job) -> bool:
+        """Have it stand aside where it can't start, whatever is free."""
+        if (key := self.seating.busy_key(job)) is not None:
+            self.line.wait_for_key(job.id, key)
+            return True
+        if job.is_array and self.arrays.full(job):
+            self.line.wait_for_task(job.id)
+            return True
+        return False
 
-    def recall_outranked(self) -> list[Recall]:
-        """Successors that would start before a more urgent job that waits in the queue."""
-        first = self._queue.first()
-        if first is None:
-            return []
-        head = urgency(self._jobs[first])
-        recalls: list[Recall] = []
-        for slot in self._slots.values():
-            if len(slot.members) > 1 and urgency(self._jobs[slot.members[-1].job]) > head:
-                outranked = [m for m in slot.waiting if urgency(self._jobs[m.job]) > head]
-                recalls += self._recall(slot, outranked)
-        return recalls
+    def _place(
+        self, need: Resources, limits: Limits, reserved: Reservation | None = None, until: float = 0
+    ) -> Placement | None:
+        for machine in sorted(self.inventory.machines):
+            if self.gates.closed(machine, need, limits):
+                continue
+            allocation = self.inventory.allocate(need, machine)
+            if allocation is None:
+                continue
+            if reserved is not None and not reserved.admits(machine, allocation, until):
+                continue
+            if (placement := self.seating.place(machine, allocation)) is not None:
+                return placement
+        return None
 
-    def recall_successor(self, job: Job) -> list[Recall]:
-        """`job`, where it waits in a slot: it is less urgent than it was."""
-        attempt = job.live_attempt
-        slot = self._slots[attempt.placement.slot] if attempt is not None else None
-        if slot is None:
-            return []
-        return self._recall(slot, [member for member in slot.waiting if member.job == job.id])
+    def _fill_gap(
+        self, need: Resources, limits: Limits, now: float
+    ) -> tuple[Job, Placement] | None:
+        """One that goes after the first and doesn't delay it."""
+        if not self.inventory.any_free():
+            return None
+        reserved = self.reservation(need)
+        if reserved is None:
+            return None
+        failed: list[tuple[Resources, float]] = []
+        for job, task in self.line.after_first(LOOKAHEAD):
+            other, until = self.need(task), over_by(task, now)
+            if other == need or (other, until) in failed or self._aside(job):
+                continue
+            if (placement := self._place(other, limits, reserved, until)) is not None:
+                return task, placement
+            failed.append((other, until))
+        return None
 
-    def recall_impatient(self, now: float) -> list[Recall]:
-        """Successors whose predecessor takes longer than was foreseen."""
-        recalls: list[Recall] = []
-        for slot in self._slots.values():
-            if len(slot.members) > 1 and slot.moved_at + PATIENCE <= now:
-                recalls += self._recall(slot, slot.waiting)
-        return recalls
+    def reservation(self, need: Resources) -> Reservation | None:
+        """Of the first in line, which needs this."""
+        return reserve(need, self.inventory, self.seating.holders())
+
+    def label(self, job_id: JobId) -> str:
+        return self._jobs[job_id].label
 
     # What time does
 
     def wake(self) -> float | None:
         """When time alone causes something next."""
-        times = [
-            slot.moved_at + PATIENCE
-            for slot in self._slots.values()
-            if any(member.attempt not in self._recalled for member in slot.waiting)
-        ]
-        times += [
-            seat.left_at + STALE_AFTER
-            for seat in self._seats.values()
-            if seat.left_at is not None and not seat.stale
-        ]
-        if (deadline := self.deadlines.next()) is not None:
-            times.append(deadline)
+        next_ones = (self.deadlines.next(), self.line.pauses.next())
+        times = [*self.seating.wakes(), *(at for at in next_ones if at is not None)]
         return min(times, default=None)
 
-    def gone_stale(self, now: float) -> list[JobId]:
-        """Jobs whose spawner has been away too long; each is told once."""
-        stale: list[JobId] = []
-        for (machine, spawner), seat in self._seats.items():
-            if seat.connected or seat.stale:
-                continue
-            if seat.left_at is None:
-                seat.left_at = now
-            if seat.left_at + STALE_AFTER <= now:
-                seat.stale = True
-                stale += [
-                    member.job
-                    for slot in self._at(machine, spawner)
-                    for member in slot.members
-                    if self._jobs[member.job].stale_since is None
-                ]
-        return stale
-
-    # Why a job waits
-
-    def why(self, job: Job, limits: Limits, *, draining: bool, place: bool) -> str:
-        if job.state is JobState.HELD:
-            return "somebody to release it: it is held"
-        if job.state is JobState.SUBMITTED:
-            return "its machine to start it"
-        if job.state is not JobState.QUEUED:
-            return ""
-        if draining:
-            return "the manager, which is stopping, to be started again"
-        if (key := self._busy_key(job)) is not None:
-            return f"{key!r}, which job {self._keys[key]} holds"
-        if not any(seat.connected for seat in self._seats.values()):
-            return "a machine's agent to connect"
-        if misfit := self.inventory.misfit(job.spec.resources):
-            return f"a machine that can run it: {misfit}"
-        if limits.max_concurrent is not None and len(self._slots) >= limits.max_concurrent:
-            return f"the limit of {limits.max_concurrent} jobs at once"
-        if job.id != self._queue.first() and not place:
-            return "its turn: more urgent jobs wait, too"
-        if ahead := self._queue.place(job):
-            return f"its turn: {ahead} of the waiting jobs go before it"
-        return self.inventory.missing(job.spec.resources)
-
     # Inside
-
-    def _at(self, machine: str, spawner: int) -> Iterator[Slot]:
-        for slot in self._slots.values():
-            if slot.placement.machine == machine and slot.placement.spawner == spawner:
-                yield slot
-
-    def _busy_key(self, job: Job) -> str | None:
-        return next((key for key in job.spec.exclusive if key in self._keys), None)
-
-    def _place(self, job: Job) -> Placement | None:
-        for machine in sorted(self.inventory.machines):
-            spawner = self._least_busy(machine)
-            if spawner is None:
-                continue
-            allocation = self.inventory.allocate(job.spec.resources, machine)
-            if allocation is not None:
-                seat = self._seats[machine, spawner]
-                return Placement(
-                    machine=machine,
-                    allocation=allocation,
-                    slot=0,
-                    spawner=spawner,
-                    boot_id=seat.boot_id,
-                    ledger=seat.ledger,
-                )
-        return None
-
-    def _least_busy(self, machine: str) -> int | None:
-        busy = {s: 0 for (m, s), seat in self._seats.items() if m == machine and seat.connected}
-        for slot in self._slots.values():
-            if slot.placement.machine == machine and slot.placement.spawner in busy:
-                busy[slot.placement.spawner] += 1
-        return min(sorted(busy), key=busy.__getitem__, default=None)
-
-    def _follow(self, job: Job, now: float) -> Placement | None:
-        """A place behind a brief job with the same needs."""
-        seconds = self.pace.brief(job.spec)
-        if seconds is None or not may_follow(job.spec):
-            return None
-        best: Slot | None = None
-        for slot in self._slots.values():
-            if slot.moved_at + PATIENCE <= now or len(slot.members) * seconds >= AHEAD:
-                continue
-            shorter = best is None or len(slot.members) < len(best.members)
-            if shorter and self._leads(slot, job):
-                best = slot
-        if best is None:
-            return None
-        at = best.placement
-        return Placement(
-            machine=at.machine,
-            allocation=at.allocation,
-            slot=at.slot,
-            turn=best.members[-1].turn + 1,
-            spawner=at.spawner,
-            boot_id=at.boot_id,
-            ledger=at.ledger,
-        )
-
-    def _leads(self, slot: Slot, job: Job) -> bool:
-        seat = self._seats.get((slot.placement.machine, slot.placement.spawner))
-        last = slot.members[-1]
-        tail = self._jobs[last.job]
-        leaving = last.attempt in self._recalled or tail.cancel_requested
-        if len(slot.members) > 1 and (leaving or last.attempt in self._unsure):
-            return False  # who follows one that the spawner doesn't have starts at once
-        return (
-            seat is not None
-            and seat.connected
-            and self.inventory.connected(slot.placement.machine)
-            and (seat.boot_id, seat.ledger) == (slot.placement.boot_id, slot.placement.ledger)
-            and slot.need == job.spec.resources
-            and may_follow(tail.spec)
-            and self.pace.brief(tail.spec) is not None
-        )
-
-    def _recall(self, slot: Slot, members: list[Member]) -> list[Recall]:
-        fresh = [m for m in members if m.attempt not in self._recalled]
-        self._recalled.update(m.attempt for m in fresh)
-        return [Recall(attempt=m.attempt, placement=slot.placement) for m in reversed(fresh)]
-
-    def _join_slot(self, job: Job, placement: Placement) -> None:
-        slot = self._slots.get(placement.slot)
-        if slot is None:
-            slot = self._slots[placement.slot] = Slot(placement, job.spec.resources)
-            self.inventory.take(placement.machine, placement.allocation)
-        slot.add(job)
-        for key in job.spec.exclusive:
-            self._keys[key] = job.id
-
-    def _leave_slot(self, job: Job, attempt: Attempt, ended_at: float | None) -> None:
-        self.moved = True
-        placement = attempt.placement
-        slot = self._slots[placement.slot]
-        slot.discard(attempt.id)
-        if ended_at is not None:
-            slot.moved_at = ended_at
-        self._recalled.discard(attempt.id)
-        self._unsure.discard(attempt.id)
-        if not slot.members:
-            del self._slots[placement.slot]
-            self.inventory.give(placement.machine, placement.allocation)
-        for key in job.spec.exclusive:
-            self._keys.pop(key, None)
-            for freed in self._parking.freed(key):
-                self._queue.add(self._jobs[freed])
 
     def _set_deadline(self, before: Job | None, after: Job | None) -> None:
         if after is None or after.state not in {JobState.QUEUED, JobState.HELD}:

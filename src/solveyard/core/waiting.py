@@ -11,11 +11,12 @@ class Urgency(NamedTuple):
 
     lowness: int  #: the priority, negated
     arrival: int
+    place: JobId  #: its own number; of an array that of its next task
     job: JobId
 
 
-def urgency(job: Job) -> Urgency:
-    return Urgency(-job.priority, job.arrival, job.id)
+def urgency(job: Job, place: JobId | None = None) -> Urgency:
+    return Urgency(-job.priority, job.arrival, job.id if place is None else place, job.id)
 
 
 class Queue:
@@ -31,9 +32,9 @@ class Queue:
     def __contains__(self, job_id: JobId) -> bool:
         return job_id in self._current
 
-    def add(self, job: Job) -> None:
-        """Put it in its place; a job that is here already moves."""
-        entry = urgency(job)
+    def add(self, job: Job, place: JobId | None = None) -> None:
+        """Put it in its place; a job that is here already moves. `place`: as in Urgency."""
+        entry = urgency(job, place)
         if self._current.get(job.id) != entry:
             self._current[job.id] = entry
             heappush(self._heap, entry)
@@ -43,18 +44,32 @@ class Queue:
         self._current.pop(job_id, None)
 
     def first(self) -> JobId | None:
+        head = self.head()
+        return None if head is None else head.job
+
+    def head(self) -> Urgency | None:
         heap = self._heap
         while heap:
             entry = heap[0]
             if self._current.get(entry.job) == entry:
-                return entry.job
+                return entry
             heappop(heap)
         return None
 
-    def place(self, job: Job) -> int:
-        """How many go before it."""
-        mine = urgency(job)
-        return sum(entry < mine for entry in self._current.values())
+    def after_first(self, most: int) -> list[JobId]:
+        """Those that go next after the first, in order, so many at most."""
+        taken: list[Urgency] = []
+        while len(taken) <= most and (head := self.head()) is not None:
+            taken.append(head)
+            heappop(self._heap)
+        for entry in taken:
+            heappush(self._heap, entry)
+        return [entry.job for entry in taken[1:]]
+
+    def place(self, job_id: JobId) -> int:
+        """How many go before it; 0 where it isn't here."""
+        mine = self._current.get(job_id)
+        return 0 if mine is None else sum(entry < mine for entry in self._current.values())
 
     def _tidy(self) -> None:
         if len(self._heap) > 64 + 4 * len(self._current):
@@ -101,6 +116,9 @@ class Deadlines:
     def __init__(self) -> None:
         self._heap: list[tuple[float, JobId]] = []
         self._current: dict[JobId, float] = {}
+
+    def __contains__(self, job_id: JobId) -> bool:
+        return job_id in self._current
 
     def set(self, job_id: JobId, at: float | None) -> None:
         """None: no deadline any more."""

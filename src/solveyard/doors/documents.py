@@ -90,7 +90,7 @@ def limits(now: Limits) -> dict[str, int | None]:
 
 
 def job_id(job: Job) -> str:
-    return job.spec.name or str(job.id)
+    return job.label
 
 
 class News(NamedTuple):

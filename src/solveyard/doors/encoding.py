@@ -225,11 +225,17 @@ async def message(request: web.Request, kind: type[T]) -> T:
 
 def shown(manager: Manager, job: Job, *, place: bool = False) -> records.JobRecord:
     """A job's record, as the manager knows it now; with `place`, its place in line is counted."""
-    if job.id not in manager.jobs():  # removed since it was read
+    try:
+        manager.job(job.id)
+    except UnknownJob:  # removed since it was read
         return records.record(job, time.time())
-    waiting = "" if job.state.final else manager.why(job.id, place=place)
-    directory = "" if job.spec.directory else str(manager.workspace(job.id).root)
-    return records.record(job, time.time(), waiting=waiting, directory=directory)
+    return records.record(
+        job,
+        time.time(),
+        waiting="" if job.state.final else manager.why(job.id, place=place),
+        directory="" if job.spec.directory else str(manager.workspace(job.id).root),
+        tasks=manager.task_counts(job) if job.is_array else None,
+    )
 
 
 def idempotency_key(request: web.Request) -> str:

@@ -22,8 +22,10 @@ from solveyard.doors.keys import Caller, caller
 from solveyard.manager import Manager
 from solveyard.model import reading
 from solveyard.model.errors import InvalidRequest, StoreError, UnknownJob
+from solveyard.model.ids import array_of
 from solveyard.model.jobs import JobId, JobState
 from solveyard.model.messages import AnyEvent, JobEnded, JobStarted, LimitsChanged
+from solveyard.model.records import event_text
 from solveyard.store.base import Numbered
 
 log = logging.getLogger(__name__)
@@ -64,7 +66,10 @@ class _Subscription:
         self.after = after
 
     def wants(self, event: AnyEvent) -> bool:
-        return self.jobs is None or getattr(event, "job", None) in self.jobs
+        if self.jobs is None:
+            return True
+        job = getattr(event, "job", JobId(0))
+        return job in self.jobs or (array_of(job) or job) in self.jobs
 
 
 class Live:
@@ -320,10 +325,9 @@ def _read(asked: object) -> Subscribe:
 
 def _shown(number: int, event: AnyEvent) -> tuple[dict[str, Any], int]:
     """An event as it is sent, and about how many bytes that is."""
-    text = msgspec.json.encode(event)
+    text = event_text(number, event)
     shown: dict[str, Any] = msgspec.json.decode(text)
     if len(text) > LARGE:
-        shown = {name: shown[name] for name in ("type", "at", "by", "job") if name in shown}
-        shown["cut"] = True
-        return {"number": number, **shown}, 200
-    return {"number": number, **shown}, len(text)
+        kept = ("number", "type", "at", "by", "job", "task")
+        return {name: shown[name] for name in kept if name in shown} | {"cut": True}, 200
+    return shown, len(text)

@@ -15,6 +15,7 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from solveyard import selecting
 from solveyard.doors import encoding, files, openapi, system
 from solveyard.doors.keys import CLOSING, DOCUMENT, MANAGER, RULES, STOP, Handler, by, caller
 from solveyard.doors.openapi import Route
@@ -24,7 +25,6 @@ from solveyard.model import reading
 from solveyard.model.errors import ManagerUnavailable, SolveyardError
 from solveyard.model.jobs import Job, JobId, JobSpec
 from solveyard.model.messages import (
-    AnyRequest,
     Cancel,
     Hold,
     Release,
@@ -32,7 +32,8 @@ from solveyard.model.messages import (
     Retry,
     SetPriority,
 )
-from solveyard.model.records import JobRecord
+from solveyard.model.records import JobRecord, event_text
+from solveyard.selecting import JobWish
 
 MAX_BODY = 64 << 20  #: bytes
 GLANCE = 0.5  #: s between two looks at whether the door closes, while somebody waits
@@ -173,7 +174,7 @@ async def remove(request: web.Request) -> web.Response:
     places = files.belongings(manager, found) if wanted.files else []
     await manager.request(Remove(job=found.id, by=by(request)))
     await asyncio.to_thread(files.delete, places)
-    shown = {"id": found.spec.name or str(found.id), "number": found.id, "removed": True}
+    shown = {"id": found.label, "number": found.id, "removed": True}
     return encoding.answer({"success": True, "job": shown})
 
 
@@ -183,8 +184,9 @@ async def wait(request: web.Request) -> web.Response:
     manager = request.app[MANAGER]
     found = manager.find(request.match_info["id"])
     if not await _ended(request, found.id, wanted.timeout):
-        name = found.spec.name or found.id
-        return encoding.refusal(504, "timeout", f"job {name} has not ended in {wanted.timeout} s")
+        return encoding.refusal(
+            504, "timeout", f"job {found.label} has not ended in {wanted.timeout} s"
+        )
     return encoding.answer(encoding.shown(manager, manager.job(found.id)))
 
 
@@ -195,10 +197,7 @@ async def events(request: web.Request) -> web.Response:
     """
     wanted = encoding.query(request, encoding.EventsQuery)
     numbered = await request.app[MANAGER].events(wanted.after, wanted.limit)
-    texts = [
-        msgspec.Raw(b'{"number":%d,' % number + msgspec.json.encode(event)[1:])
-        for number, event in numbered
-    ]
+    texts = [msgspec.Raw(event_text(number, event)) for number, event in numbered]
     last = str(request.app[MANAGER].last_event)
     return encoding.answer(texts, headers={"X-Last-Number": last})
 
@@ -235,22 +234,27 @@ async def _close(app: web.Application) -> None:
     app[CLOSING].set()
 
 
-async def _act(request: web.Request, wish: Callable[[JobId], AnyRequest]) -> web.Response:
-    """Ask the engine something about one job; answers the job's record afterwards."""
+async def _act(request: web.Request, wish: Callable[[JobId], JobWish]) -> web.Response:
+    """Ask the engine something about a job or some tasks; answers their records afterwards."""
     encoding.query(request, encoding.NoQuery)
     manager = request.app[MANAGER]
-    found = manager.find(request.match_info["id"])
-    await manager.request(wish(found.id))
-    record = encoding.shown(manager, manager.job(found.id))
+    key = request.match_info["id"]
+    ids = manager.select(key)
+    await manager.request_all([wish(job_id) for job_id in ids])
+    if len(ids) > 1:
+        records = _encoded(manager, ids[:SLICE])
+        told = {"success": True, "job_id": key, "count": len(ids), "jobs": records}
+        return encoding.answer(told)
+    record = encoding.shown(manager, manager.job(ids[0]))
     return encoding.answer({"success": True, "job_id": record.id, "job": record})
 
 
 def _encoded(manager: Manager, ids: list[JobId]) -> list[msgspec.Raw]:
-    known = manager.jobs()
+    known = [selecting.look(manager.jobs(), job_id) for job_id in ids]
     return [
-        msgspec.Raw(msgspec.json.encode(encoding.shown(manager, known[job_id])))
-        for job_id in ids
-        if job_id in known
+        msgspec.Raw(msgspec.json.encode(encoding.shown(manager, job)))
+        for job in known
+        if job is not None
     ]
 
 

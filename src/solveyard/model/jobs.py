@@ -1,14 +1,17 @@
 """What a job is: the specification a user writes, and the record the system keeps."""
 
 import enum
-from typing import NewType
+from collections.abc import Mapping
 
 import msgspec
+from msgspec.structs import replace
 
+from solveyard.model.arrays import ArraySpec, Value
+from solveyard.model.ids import AttemptId as AttemptId
+from solveyard.model.ids import JobId as JobId
+from solveyard.model.ids import array_of, position_of
+from solveyard.model.policies import Dependency, Link, RetryPolicy
 from solveyard.model.resources import ONE_CORE, Allocation, Resources
-
-JobId = NewType("JobId", int)
-AttemptId = NewType("AttemptId", str)
 
 
 class JobState(enum.StrEnum):
@@ -70,6 +73,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults
     signal: int | None = None
     message: str = ""  #: one sentence an engineer acts on
     evidence: tuple[str, ...] = ()
+    values: Mapping[str, Value] = {}  #: what was measured in its results
 
 
 class JobSpec(
@@ -100,6 +104,9 @@ class JobSpec(
     hold: bool = False  #: waits until released
     tags: tuple[str, ...] = ()
     note: str = ""
+    array: ArraySpec | None = None  #: run it once for each of these; None: once
+    after: tuple[Dependency, ...] = ()  #: waits for these
+    retry: RetryPolicy | None = None  #: None: it's not started again by itself
 
     def __post_init__(self) -> None:
         for name in ("time_limit", "warning", "wait_limit", "grace"):
@@ -148,7 +155,10 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """The record of one job."""
+    """The record of one job, of an array as a whole, or of one task of an array.
+
+    A task has a record once something happened to it alone; before, it's as its array says.
+    """
 
     id: JobId
     spec: JobSpec
@@ -164,6 +174,13 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
     outcome: Outcome | None = None
     ended_at: float | None = None
     key: str = ""  #: of the submission that it comes from; who repeats that gets this job
+    after: tuple[Link, ...] = ()  #: whom `spec.after` means
+    held: bool = False  #: of an array that has begun: it begins no more tasks
+    closed: bool = False  #: of an array: its tasks without a record were ended with it
+    tries: int = 1  #: those of `spec.retry` used by now, with the present one
+    mishaps: int = 0  #: ends that used up no try
+    not_before: float | None = None  #: when its next try may start
+    memory: int | None = None  #: MiB, where a retry asks for more than the specification
 
     @property
     def attempt(self) -> Attempt | None:
@@ -176,15 +193,47 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
         last = self.attempts[-1] if self.attempts else None
         return last if last is not None and last.live else None
 
+    @property
+    def is_array(self) -> bool:
+        """It's an array as a whole: its tasks run, not itself."""
+        return self.spec.array is not None and position_of(self.id) is None
+
+    @property
+    def need(self) -> Resources:
+        if self.memory is None:
+            return self.spec.resources
+        return replace(self.spec.resources, memory=self.memory)
+
+    @property
+    def label(self) -> str:
+        """Its name if it has one, else its number; of a task "sweep[3]"."""
+        position = position_of(self.id)
+        if position is None:
+            return self.spec.name or str(self.id)
+        assert self.spec.array is not None
+        whose = self.spec.name or str(array_of(self.id))
+        return f"{whose}[{self.spec.array.index(position)}]"
+
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """What the store's owner allows at once, on all machines together."""
 
     max_concurrent: int | None = None  #: running jobs; None: as many as there are cores for
+    max_cpu_percent: float | None = None  #: no job starts on a machine as busy; None, 100: ever
+    min_memory_gb: float | None = None  #: GiB that stay free on a machine; None, 0: none need to
+    min_disk_gb: float | None = None  #: GiB that stay free on the store's disk there
 
     def __post_init__(self) -> None:
         if self.max_concurrent is not None and self.max_concurrent < 0:
             raise ValueError(f"`max_concurrent` is {self.max_concurrent}; it can't be negative")
+        if self.max_cpu_percent is not None and not 0 < self.max_cpu_percent <= 100:
+            raise ValueError(
+                f"`max_cpu_percent` is {self.max_cpu_percent}; it must be above 0, up to 100"
+            )
+        for name in ("min_memory_gb", "min_disk_gb"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < 1e9:
+                raise ValueError(f"`{name}` is {value}; it must be a number of GiB, from 0")
 
 
 class Counter(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):

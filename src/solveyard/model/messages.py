@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import msgspec
 
 from solveyard.model.jobs import AttemptId, JobId, JobSpec, Limits, Outcome, Placement, Usage
+from solveyard.model.policies import Link
 from solveyard.model.resources import Resources
 
 # Requests: wishes. `by` is who asks.
@@ -147,13 +148,22 @@ class SpawnerLeft(
     spawner: int
 
 
+class Sampled(MachineObservation, frozen=True, kw_only=True, tag="sampled", omit_defaults=True):
+    """How busy a machine was, just now."""
+
+    cpu: float  #: cores' worth of work, of everybody
+    ours: float | None = None  #: of that, by our attempts; None: count what is booked as used
+    memory_free: int = 0  #: MiB
+    disk_free: int = 0  #: MiB, where the store is
+
+
 class Ticked(Observation, frozen=True, kw_only=True, tag="ticked", omit_defaults=True):
     """Time has passed."""
 
 
 AnyObservation = (
     Accepted | Started | Ended | Recalled | Missing
-    | AgentJoined | AgentLeft | SpawnerJoined | SpawnerLeft | Ticked
+    | AgentJoined | AgentLeft | SpawnerJoined | SpawnerLeft | Sampled | Ticked
 )  # fmt: skip
 Message = AnyRequest | AnyObservation
 
@@ -173,6 +183,11 @@ class JobSubmitted(JobEvent, frozen=True, kw_only=True, tag="job.submitted", omi
     spec: JobSpec
     arrival: int
     key: str = ""
+    after: tuple[Link, ...] = ()
+
+
+class ArrayBegun(JobEvent, frozen=True, kw_only=True, tag="array.begun", omit_defaults=True):
+    """The first of its tasks was placed."""
 
 
 class JobHeld(JobEvent, frozen=True, kw_only=True, tag="job.held", omit_defaults=True):
@@ -228,12 +243,27 @@ class JobEnded(JobEvent, frozen=True, kw_only=True, tag="job.ended", omit_defaul
     started_at: float | None = None
 
 
+class JobRequeued(JobEvent, frozen=True, kw_only=True, tag="job.requeued", omit_defaults=True):
+    """The attempt has ended, and the job's own policy has it wait for another."""
+
+    outcome: Outcome
+    usage: Usage | None = None
+    native_id: str = ""
+    started_at: float | None = None
+    tries: int  #: used by now, with the coming one
+    mishaps: int = 0
+    not_before: float
+    memory: int | None = None
+
+
 class JobRetried(JobEvent, frozen=True, kw_only=True, tag="job.retried", omit_defaults=True):
     """An ended job waits again: by a retry, or by a new submission of its name with `spec`."""
 
     arrival: int
     spec: JobSpec | None = None
     key: str = ""
+    after: tuple[Link, ...] = ()  #: of the new `spec`
+    closed: bool = False  #: of an array: only some of its tasks are; the others stay ended
 
 
 class EvidenceAdded(
@@ -263,9 +293,9 @@ class MachineLeft(Event, frozen=True, kw_only=True, tag="machine.left", omit_def
 
 
 AnyJobEvent = (
-    JobSubmitted | JobHeld | JobReleased | PriorityChanged | JobPlaced | JobRecalled | JobAccepted
-    | JobStarted | JobStale | JobConfirmed | CancelRequested | JobEnded | JobRetried
-    | EvidenceAdded | JobRemoved
+    JobSubmitted | ArrayBegun | JobHeld | JobReleased | PriorityChanged | JobPlaced | JobRecalled
+    | JobAccepted | JobStarted | JobStale | JobConfirmed | CancelRequested | JobEnded
+    | JobRequeued | JobRetried | EvidenceAdded | JobRemoved
 )  # fmt: skip
 AnyEvent = AnyJobEvent | LimitsChanged | MachineJoined | MachineLeft
 

@@ -7,8 +7,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from solveyard.model.arrays import ArraySpec
 from solveyard.model.errors import InvalidJob, InvalidRequest
 from solveyard.model.jobs import JobSpec
+from solveyard.model.policies import Dependency, RetryPolicy
 from solveyard.model.resources import Range, Resources
 
 T = TypeVar("T")
@@ -19,7 +21,11 @@ _MISSING = re.compile(
     r"Object missing required field `(?P<name>.+?)`(?: - at `(?P<at>.+)`)?$"
 )  # fmt: skip
 _ELSEWHERE = re.compile(r"(?P<what>.+) - at `(?P<at>.+)`$", re.DOTALL)
-_FIELDS = {  # where a specification has fields of its own
+_INDEX = re.compile(r"\[\d+\]")
+_FIELDS: dict[str, type[msgspec.Struct]] = {  # where a specification has fields of its own
+    "$.array": ArraySpec,
+    "$.after[...]": Dependency,
+    "$.retry": RetryPolicy,
     "$.resources": Resources,
     "$.resources.cores": Range,
     "$.resources.nodes": Range,
@@ -88,7 +94,7 @@ def explain(
         return at + (match["at"] or "$")[1:]
 
     if match := _UNKNOWN.match(text):
-        holder = _FIELDS.get(match["at"]) if match["at"] else kind
+        holder = _FIELDS.get(_INDEX.sub("[...]", match["at"])) if match["at"] else kind
         fields = getattr(holder, "__struct_fields__", ())
         name = match["name"]
         hint = nearest(name, fields) or (f" (there is: {', '.join(fields)})" if fields else "")

@@ -1,10 +1,15 @@
 """A job as people see it: what every door answers, and clients and the command line show."""
 
 import datetime as dt
+from collections.abc import Mapping
 
 import msgspec
 
-from solveyard.model.jobs import Attempt, Job, JobState, Outcome, Reason
+from solveyard.model.arrays import Value
+from solveyard.model.ids import array_of, position_of
+from solveyard.model.jobs import Attempt, Job, JobId, JobState, Outcome, Reason
+from solveyard.model.messages import AnyEvent
+from solveyard.model.policies import Dependency
 
 
 class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,11 +34,24 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
     peak_memory: int | None  #: MiB, of the largest single process
 
 
-class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One job. Times are ISO 8601, UTC, with milliseconds."""
+class TaskCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """An array's tasks, by state."""
 
-    id: str  #: the name if it has one, else the number
-    number: int
+    total: int
+    held: int = 0
+    queued: int = 0
+    submitted: int = 0
+    running: int = 0
+    completed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+
+
+class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One job, array or task. Times are ISO 8601, UTC, with milliseconds."""
+
+    id: str  #: the name if it has one, else the number; of a task "sweep[3]"
+    number: int  #: of a task its array's
     name: str
     solver: str
     state: JobState
@@ -57,6 +75,13 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     cores: int
     directory: str  #: where it runs; empty: a folder of its own, not made yet
     attempts: tuple[AttemptRecord, ...]
+    after: tuple[Dependency, ...]
+    tries: int  #: of `retry`, used by now
+    not_before: str | None  #: when its next try may start
+    values: Mapping[str, Value]  #: what was measured in its results
+    task: int | None  #: of a task, its index
+    parameters: Mapping[str, Value]  #: of a task: its own, and `value`
+    tasks: TaskCounts | None  #: of an array
 
 
 def instant(at: float | None) -> str | None:
@@ -67,16 +92,25 @@ def instant(at: float | None) -> str | None:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def record(job: Job, now: float, *, waiting: str = "", directory: str = "") -> JobRecord:
+def record(
+    job: Job,
+    now: float,
+    *,
+    waiting: str = "",
+    directory: str = "",
+    tasks: Mapping[JobState, int] | None = None,
+) -> JobRecord:
     """The record of `job`, at `now` (s since 1970).
 
-    `waiting` says why it waits; `directory` is where it runs, where its spec doesn't say.
+    `waiting` says why it waits; `directory` is where it runs, where its spec doesn't say; `tasks`
+    counts those of an array.
     """
     newest = job.attempt
     outcome = job.outcome
+    position, array = position_of(job.id), job.spec.array
     return JobRecord(
-        id=job.spec.name or str(job.id),
-        number=job.id,
+        id=job.label,
+        number=array_of(job.id) or job.id,
         name=job.spec.name,
         solver=job.spec.solver,
         state=job.state,
@@ -102,7 +136,43 @@ def record(job: Job, now: float, *, waiting: str = "", directory: str = "") -> J
         attempts=tuple(
             _attempt(attempt, number, now) for number, attempt in enumerate(job.attempts, 1)
         ),
+        after=job.spec.after,
+        tries=job.tries,
+        not_before=instant(job.not_before),
+        values=outcome.values if outcome else {},
+        task=array.index(position) if array is not None and position is not None else None,
+        parameters=parameters(job),
+        tasks=counted(tasks) if tasks is not None else None,
     )
+
+
+def parameters(job: Job) -> dict[str, Value]:
+    """Of a task: what tells it from the others; with `value` where it has one."""
+    position, array = position_of(job.id), job.spec.array
+    if position is None or array is None:
+        return {}
+    own = array.parameters(position)
+    return own if array.values is None else {"value": array.values[position], **own}
+
+
+def counted(tasks: Mapping[JobState, int]) -> TaskCounts:
+    return TaskCounts(
+        total=sum(tasks.values()), **{state.value: number for state, number in tasks.items()}
+    )
+
+
+def event_text(number: int, event: AnyEvent) -> bytes:
+    """A numbered event as JSON. Of a task's, `job` is its array's number, and `task` its position.
+
+    So no number is too large for a browser.
+    """
+    job: JobId = getattr(event, "job", JobId(0))
+    text = msgspec.json.encode(event)
+    array = array_of(job)
+    if array is None:
+        return b'{"number":%d,%b' % (number, text[1:])
+    told = msgspec.json.decode(text) | {"job": array, "task": position_of(job)}
+    return msgspec.json.encode({"number": number, **told})
 
 
 def _attempt(attempt: Attempt, number: int, now: float) -> AttemptRecord:

@@ -23,6 +23,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     owner: str | None = None
     name: str | None = None
     tag: str | None = None
+    array: JobId | None = None  #: the tasks of this one; else no tasks, but arrays as a whole
 
 
 class Page(NamedTuple):
@@ -34,7 +35,7 @@ class Page(NamedTuple):
 class State(NamedTuple):
     """All that an engine starts from."""
 
-    jobs: list[Job]  #: by id
+    jobs: list[Job]  #: by id; tasks, of those that have records, after their arrays
     limits: Limits
     counter: Counter
     last_at: float  #: time of the newest event; 0.0: none

@@ -46,6 +46,11 @@ def decode_job(body: bytes, spec: bytes) -> Job:
     return Job(spec=_decode_spec(spec), **dict(zip(_names, _values(rest), strict=True)))
 
 
+def decode_task(body: bytes, spec: JobSpec) -> Job:
+    """What `encode_job` was made of, where the specification is known: its array's."""
+    return Job(spec=spec, **dict(zip(_names, _values(_decode_rest(body)), strict=True)))
+
+
 def cursor_before(job_id: JobId) -> str:
     """The cursor of the page that goes on below `job_id`."""
     return base64.urlsafe_b64encode(b"before:%d" % job_id).decode()

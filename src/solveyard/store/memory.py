@@ -6,6 +6,7 @@ from collections import Counter as Tally
 from collections.abc import Iterator, Sequence
 
 from solveyard.model.errors import Conflict, InvalidRequest
+from solveyard.model.ids import array_of
 from solveyard.model.jobs import Counter, Job, JobId, JobState, Limits, Record
 from solveyard.model.messages import AnyEvent, JobEvent
 from solveyard.store import codec
@@ -40,18 +41,20 @@ class MemoryStore:
             codec.encode(thing)  # what can't be written is refused here, too
         jobs, removed, limits, counter = changes(records)
         with self._lock:
-            changed = {*removed, *(job.id for job in jobs)}
-            taken = Tally(job.spec.name for job in jobs if job.spec.name)
+            gone = {*removed, *(i for i in self._jobs if array_of(i) in removed)}
+            changed = {*gone, *(job.id for job in jobs)}
+            named = [job for job in jobs if job.spec.name and array_of(job.id) is None]
+            taken = Tally(job.spec.name for job in named)
             for name, count in taken.items():
                 holder = self._names.get(name)
                 if count > 1 or (holder is not None and holder not in changed):
                     raise Conflict(f"two jobs would have the name {name!r}")
             for job_id in changed:
                 before = self._jobs.pop(job_id, None)
-                if before is not None:
+                if before is not None and array_of(job_id) is None:
                     self._names.pop(before.spec.name, None)
             self._jobs.update((job.id, job) for job in jobs)
-            self._names.update((job.spec.name, job.id) for job in jobs if job.spec.name)
+            self._names.update((job.spec.name, job.id) for job in named)
             self._limits = self._limits if limits is None else limits
             self._counter = self._counter if counter is None else counter
             self._events.extend(events)
@@ -95,7 +98,8 @@ class MemoryStore:
 
     def counts(self) -> dict[JobState, int]:
         """How many jobs are in each state; states without any are left out."""
-        return dict(Tally(job.state for job in self.load().jobs))
+        jobs = self.load().jobs
+        return dict(Tally(job.state for job in jobs if array_of(job.id) is None))
 
     def checkpoint(self) -> None:
         """There is no log to move."""
@@ -106,7 +110,8 @@ class MemoryStore:
 
 def _fits(job: Job, which: Filter) -> bool:
     return (
-        (which.states is None or job.state in which.states)
+        array_of(job.id) == which.array
+        and (which.states is None or job.state in which.states)
         and (which.owner is None or job.owner == which.owner)
         and (which.name is None or job.spec.name == which.name)
         and (which.tag is None or which.tag in job.spec.tags)

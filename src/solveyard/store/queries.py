@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from solveyard.model.ids import array_of
 from solveyard.model.jobs import Job, Record
 from solveyard.model.messages import AnyEvent, JobEvent
 from solveyard.store import codec
@@ -24,8 +25,8 @@ EVENTS_OF_JOB = """
 """
 
 _SET_JOB = """
-    INSERT INTO job (id, state, name, owner, priority, submitted_at, ended_at, body)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO job (id, state, name, owner, priority, submitted_at, ended_at, body, array)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET
         state = excluded.state, name = excluded.name, owner = excluded.owner,
         priority = excluded.priority, submitted_at = excluded.submitted_at,
@@ -37,14 +38,16 @@ _SET_SPEC = """
     ON CONFLICT (job) DO UPDATE SET body = excluded.body WHERE body <> excluded.body
 """
 _REMOVE_JOB = "DELETE FROM job WHERE id = ?"
+_REMOVE_TASKS = "DELETE FROM job WHERE array = ?"
 _REMOVE_SPEC = "DELETE FROM spec WHERE job = ?"
 
-_JOBS = "SELECT job.body, spec.body FROM job JOIN spec ON spec.job = job.id"
-ALL_JOBS = f"{_JOBS} ORDER BY job.id"
+_JOBS = "SELECT job.body, spec.body FROM job JOIN spec ON spec.job = coalesce(job.array, job.id)"
+ALL_JOBS = f"{_JOBS} WHERE job.array IS NULL ORDER BY job.id"
+ALL_TASKS = "SELECT body, array FROM job WHERE array IS NOT NULL ORDER BY id"
 ONE_JOB = f"{_JOBS} WHERE job.id = ?"
 PAGE = f"{_JOBS} WHERE {{where}} {{below}} ORDER BY job.id DESC LIMIT ?"
 TOTAL = "SELECT count(*) FROM job WHERE {where}"
-COUNTS = "SELECT state, count(*) FROM job GROUP BY state"
+COUNTS = "SELECT state, count(*) FROM job WHERE array IS NULL GROUP BY state"
 
 _HAS_TAG = """EXISTS (
     SELECT 1 FROM spec AS tagged, json_each(CAST(tagged.body AS TEXT), '$.tags') AS tag
@@ -67,19 +70,21 @@ def statements(records: Sequence[Record]) -> Iterator[tuple[str, list[Row]]]:
     if removed:
         ids: list[Row] = [(job_id,) for job_id in removed]
         yield _REMOVE_JOB, ids
+        yield _REMOVE_TASKS, ids
         yield _REMOVE_SPEC, ids
     if jobs:
         yield _SET_JOB, [_job_row(job) for job in jobs]
-        yield _SET_SPEC, [(job.id, codec.encode(job.spec)) for job in jobs]
+        own = [(job.id, codec.encode(job.spec)) for job in jobs if array_of(job.id) is None]
+        yield _SET_SPEC, own
     for key, value in (("limits", limits), ("counter", counter)):
         if value is not None:
             yield _SET_META, [(key, codec.encode(value).decode())]
 
 
-def conditions(which: Filter) -> tuple[str, list[str]]:
+def conditions(which: Filter) -> tuple[str, list[str | int]]:
     """The filter as a WHERE clause, with its parameters."""
-    clauses: list[str] = ["TRUE"]
-    parameters: list[str] = []
+    clauses: list[str] = ["job.array IS NULL" if which.array is None else "job.array = ?"]
+    parameters: list[str | int] = [] if which.array is None else [which.array]
     if which.states is not None:
         clauses.append(f"job.state IN ({', '.join('?' * len(which.states))})")
         parameters += sorted(which.states)
@@ -98,7 +103,8 @@ def conditions(which: Filter) -> tuple[str, list[str]]:
 
 def _job_row(job: Job) -> Row:
     body = codec.encode_job(job)
-    state, name = job.state.value, job.spec.name
+    array = array_of(job.id)
+    state, name = job.state.value, job.spec.name if array is None else ""
     return (
-        job.id, state, name, job.owner, job.priority, job.submitted_at, job.ended_at, body,
+        job.id, state, name, job.owner, job.priority, job.submitted_at, job.ended_at, body, array,
     )  # fmt: skip

@@ -79,6 +79,9 @@ class SqliteStore:
         with _no_collections(), self._reader.transaction() as sqlite:
             rows = sqlite.execute(queries.ALL_JOBS)
             jobs = [codec.decode_job(body, spec) for body, spec in rows]
+            arrays = {job.id: job.spec for job in jobs if job.is_array}
+            tasks = sqlite.execute(queries.ALL_TASKS)
+            jobs += [codec.decode_task(body, arrays[array]) for body, array in tasks]
             limits = sqlite.execute(queries.META, ("limits",)).fetchone()
             counter = sqlite.execute(queries.META, ("counter",)).fetchone()
             return State(

@@ -8,7 +8,9 @@ import pytest
 
 from solveyard.cli import app, exits
 from solveyard.model import reading
+from solveyard.model.arrays import ArraySpec
 from solveyard.model.jobs import JobSpec
+from solveyard.model.policies import Dependency, RetryPolicy
 from solveyard.model.resources import Resources
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
@@ -20,10 +22,11 @@ def test_the_schema_of_a_specification_is_the_one_that_is_published() -> None:
     )
 
 
-@pytest.mark.parametrize("kind", [JobSpec, Resources])
+@pytest.mark.parametrize("kind", [JobSpec, Resources, ArraySpec, Dependency, RetryPolicy])
 def test_every_field_of_a_specification_is_described(kind: type[msgspec.Struct]) -> None:
     page = (REFERENCE / "job-spec.md").read_text()
-    described = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", page, re.MULTILINE)
+    described = {name for row in rows for name in re.findall(r"\w+", row)}
     assert set(kind.__struct_fields__) <= described
 
 

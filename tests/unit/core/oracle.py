@@ -253,7 +253,9 @@ class Books:
     def judge_placing(self, entry: Entry, placement: Placement) -> None:
         need, machine = entry.spec.resources, placement.machine
         assert not self.busy_key(entry), "two jobs hold one key"
-        assert self.turn()[0] is entry, "a more urgent job was passed over"
+        if self.turn()[0] is not entry:
+            assert placement.slot not in self.slots
+            self.judge_overtaking(entry, placement)
         assert (machine, placement.spawner) in self.seats
         assert machine in self.connected
         assert meets(need, placement.allocation, self.capacity(machine))
@@ -273,6 +275,37 @@ class Books:
         assert not need.licences
         assert self.brief.get(bytes(entry.spec.options), 0) >= 4, "it isn't known to be brief"
         assert len(members) * 0.02 <= 0.05 + 1e-9, "too much work is handed out ahead"
+
+    def judge_overtaking(self, entry: Entry, placement: Placement) -> None:
+        """Nothing here has a time limit: what holds something now ends first, oldest first.
+
+        Once that has let the first in line fit, it must fit with the newcomer beside it.
+        """
+        first = self.turn()[0].spec.resources
+        assert not self.room(first), "a more urgent job was passed over"
+        ready = {machine for machine, _ in self.seats} & self.connected
+        for kept in range(len(self.slots)):
+            gone = sorted(self.slots)[: kept + 1]
+            held = {n: at for n, at in self.slots.items() if n not in gone}
+            able = [m for m in ready if self.room_beside(first, m, held)]
+            if able:
+                beside = {**held, 10**9: placement}
+                fits_still = [m for m in able if self.room_beside(first, m, beside)]
+                assert fits_still, "the first in line is delayed"
+                return
+        raise AssertionError("nobody knows what the first in line waits for")
+
+    def room_beside(self, need: Resources, machine: str, held: Mapping[int, Placement]) -> bool:
+        """On `machine`, where these allocations are all that are held."""
+        for name, seats in need.licences.items():
+            taken = sum(at.allocation.licences.get(name, 0) for at in held.values())
+            if taken + seats > self.licences(name)[0]:
+                return False
+        left = {n: [int(c), memory] for n, (c, memory) in self.capacity(machine).items()}
+        for at in held.values():
+            for share in at.allocation.shares if at.machine == machine else ():
+                take(left, share)
+        return fits(need, left, self.capacity(machine))
 
     def judge_rest(self) -> None:
         """After a step of an engine that starts jobs: whoever could start has started."""

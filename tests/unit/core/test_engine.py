@@ -122,7 +122,7 @@ def test_a_job_that_has_waited_too_long_ends_with_what_it_waited_for() -> None:
     assert outcome is not None
     assert outcome.reason is Reason.WAIT_LIMIT
     assert outcome.message == "it waited 5 s and had not started"
-    assert outcome.evidence == ("it waited for 1 core (0 cores free)",)
+    assert outcome.evidence == ("it waited for 1 core (0 cores free), held by job 1",)
     assert drive.job(busy).state is JobState.SUBMITTED
     assert drive.send(Ticked()).wake is None
 

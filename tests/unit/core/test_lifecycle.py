@@ -20,6 +20,7 @@ from solveyard.model.jobs import (
 )
 from solveyard.model.messages import (
     AnyJobEvent,
+    ArrayBegun,
     CancelRequested,
     EvidenceAdded,
     JobAccepted,
@@ -31,6 +32,7 @@ from solveyard.model.messages import (
     JobRecalled,
     JobReleased,
     JobRemoved,
+    JobRequeued,
     JobRetried,
     JobStale,
     JobStarted,
@@ -46,6 +48,7 @@ HERE = Placement(machine="m", allocation=Allocation(shares=()), slot=1)
 SUCCESS = Outcome(reason=Reason.SUCCESS)
 EVENTS: dict[type[JobEvent], AnyJobEvent] = {
     JobSubmitted: JobSubmitted(job=ID, at=1.0, by="eve", spec=JobSpec(solver="x"), arrival=1),
+    ArrayBegun: ArrayBegun(job=ID, at=2.0),
     JobHeld: JobHeld(job=ID, at=2.0),
     JobReleased: JobReleased(job=ID, at=2.0),
     PriorityChanged: PriorityChanged(job=ID, at=2.0, priority=5),
@@ -57,6 +60,9 @@ EVENTS: dict[type[JobEvent], AnyJobEvent] = {
     JobConfirmed: JobConfirmed(job=ID, at=2.0),
     CancelRequested: CancelRequested(job=ID, at=2.0),
     JobEnded: JobEnded(job=ID, at=3.0, outcome=SUCCESS),
+    JobRequeued: JobRequeued(
+        job=ID, at=3.0, outcome=Outcome(reason=Reason.EXIT_CODE), tries=2, not_before=9.0
+    ),
     JobRetried: JobRetried(job=ID, at=4.0, arrival=9),
     EvidenceAdded: EvidenceAdded(job=ID, at=4.0, attempt=AT, note="late"),
     JobRemoved: JobRemoved(job=ID, at=5.0),
@@ -69,17 +75,19 @@ LEGAL: dict[JobState | None, dict[type[JobEvent], JobState | None]] = {
         EvidenceAdded: S.HELD,
     },
     S.QUEUED: {
-        JobHeld: S.HELD, JobPlaced: S.SUBMITTED, PriorityChanged: S.QUEUED,
+        ArrayBegun: S.RUNNING, JobHeld: S.HELD, JobPlaced: S.SUBMITTED, PriorityChanged: S.QUEUED,
         JobEnded: S.COMPLETED, EvidenceAdded: S.QUEUED,
     },
     S.SUBMITTED: {
         JobAccepted: S.SUBMITTED, JobStarted: S.RUNNING, JobRecalled: S.QUEUED,
         CancelRequested: S.SUBMITTED, PriorityChanged: S.SUBMITTED, JobStale: S.SUBMITTED,
         JobConfirmed: S.SUBMITTED, JobEnded: S.COMPLETED, EvidenceAdded: S.SUBMITTED,
+        JobRequeued: S.QUEUED,
     },
     S.RUNNING: {
         CancelRequested: S.RUNNING, PriorityChanged: S.RUNNING, JobStale: S.RUNNING,
         JobConfirmed: S.RUNNING, JobEnded: S.COMPLETED, EvidenceAdded: S.RUNNING,
+        JobRequeued: S.QUEUED, JobHeld: S.RUNNING, JobReleased: S.RUNNING,
     },
     S.COMPLETED: {JobRetried: S.QUEUED, EvidenceAdded: S.COMPLETED, JobRemoved: None},
     S.FAILED: {JobRetried: S.QUEUED, EvidenceAdded: S.FAILED, JobRemoved: None},

@@ -37,7 +37,7 @@ def test_the_first_is_always_the_most_urgent_of_those_that_are_in(
         order = sorted(inside, key=lambda each: (-inside[each], each))
         assert queue.first() == (order[0] if order else None)
         assert len(queue) == len(order)
-        assert [queue.place(job(each, inside[each])) for each in order] == [*range(len(order))]
+        assert [queue.place(JobId(each)) for each in order] == [*range(len(order))]
 
 
 @given(changes=st.lists(st.tuples(st.integers(0, 5), st.none() | st.integers(0, 9)), max_size=40))

@@ -40,6 +40,7 @@ def test_a_job_knows_itself(tmp_path):
     env = Ordering(StorePlaces(tmp_path)).order(launch(spec)).command.env
     assert env == {
         "A": "1", "SOLVE": "2", "SOLVEYARD_JOB": "7", "SOLVEYARD_NAME": "n",
+        "SOLVEYARD_TRY": "1",
         "SOLVEYARD_CORES": "3", "SOLVEYARD_NODES": "a:2,b:1",
     }  # fmt: skip
 

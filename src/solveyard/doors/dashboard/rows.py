@@ -11,6 +11,7 @@ from solveyard.doors import encoding
 from solveyard.doors.keys import MANAGER
 from solveyard.manager import Manager
 from solveyard.model.errors import InvalidRequest
+from solveyard.model.ids import array_of
 from solveyard.model.jobs import FINAL, Job, JobId, JobState, Reason
 from solveyard.model.messages import JobEvent
 from solveyard.store.base import Filter
@@ -117,7 +118,9 @@ async def changes(request: web.Request) -> web.Response:
             newest = manager.last_event  # later ones are on disk, but the jobs are not yet so
             numbered = [one for one in numbered if after < one.number <= newest]
             touched = dict.fromkeys(
-                event.job for _, event in numbered if isinstance(event, JobEvent)
+                array_of(event.job) or event.job
+                for _, event in numbered
+                if isinstance(event, JobEvent)
             )
             last = numbered[-1].number if numbered else after
             more = last < newest
@@ -139,7 +142,7 @@ def row(job: Job, why: str | None) -> Row:
     attempt = job.attempt
     return Row(
         number=job.id,
-        id=job.spec.name or str(job.id),
+        id=job.label,
         solver=job.spec.solver,
         state=job.state,
         reason=job.outcome.reason if job.outcome else None,

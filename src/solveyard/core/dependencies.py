@@ -1,0 +1,161 @@
+"""Who waits for whom. Whether a wait is over is read off the other job's present state."""
+
+from collections.abc import Callable, Iterable
+
+from solveyard.model.errors import InvalidJob
+from solveyard.model.ids import array_of, position_of, task_id
+from solveyard.model.jobs import Job, JobId, JobState, Outcome, Reason
+from solveyard.model.policies import Link
+
+_LONGEST = 20  #: links of a chain that are named
+_WANTED = {"success": "to succeed", "end": "to end", "failure": "to fail"}
+_ONLY = {"success": "the success", "end": "the end", "failure": "a failure"}
+_DID = {
+    JobState.COMPLETED: "succeeded",
+    JobState.FAILED: "failed",
+    JobState.CANCELLED: "was cancelled",
+}
+
+
+class Dependencies:
+    """Waiting jobs by whom they wait for. `look` finds a job, a task without a record too."""
+
+    def __init__(self, look: Callable[[JobId], Job | None]) -> None:
+        self._look = look
+        self._waiting: dict[JobId, dict[JobId, None]] = {}  #: by the job that is waited for
+        self._links: dict[JobId, dict[JobId, list[Link]]] = {}  #: by who waits, and for whom
+        self._unmet: dict[JobId, set[JobId]] = {}  #: by who waits: whose end is still to come
+
+    def watch(self, waiting: JobId, job: Job) -> None:
+        """`waiting` is `job`, or the array whose next task it is; it has none from before."""
+        links: dict[JobId, list[Link]] = {}
+        for link in job.after:
+            links.setdefault(_meant(link, job), []).append(link)
+        self._links[waiting] = links
+        self._unmet[waiting] = {other for other in links if not self._met(waiting, other)}
+        for other in links:
+            self._waiting.setdefault(other, {})[waiting] = None
+
+    def discard(self, waiting: JobId) -> None:
+        for other in self._links.pop(waiting, ()):
+            those = self._waiting[other]
+            del those[waiting]
+            if not those:
+                del self._waiting[other]
+        self._unmet.pop(waiting, None)
+
+    def changed(self, other: JobId) -> list[JobId]:
+        """Of those who wait for `other`, the ones for which that makes a difference."""
+        found: list[JobId] = []
+        for waiting in self._waiting.get(other, ()):
+            unmet = self._unmet[waiting]
+            before = bool(unmet)
+            if self._met(waiting, other):
+                unmet.discard(other)
+            else:
+                unmet.add(other)
+            if before != bool(unmet) or self.never(waiting, other) is not None:
+                found.append(waiting)
+        return found
+
+    def waits(self, waiting: JobId) -> bool:
+        """For an end that is still to come, or never will."""
+        return bool(self._unmet.get(waiting))
+
+    def waiting_for(self, job: JobId) -> list[JobId]:
+        return list(self._waiting.get(job, ()))
+
+    def watched_tasks(self, array: JobId) -> list[JobId]:
+        """Those of its tasks that somebody waits for."""
+        return [other for other in self._waiting if array_of(other) == array]
+
+    def never(self, waiting: JobId, other: JobId | None = None) -> tuple[Job, Link] | None:
+        """What can't come true any more, and with whom; looked for at all, or at `other`."""
+        for one in self._unmet.get(waiting, ()) if other is None else (other,):
+            job = self._look(one)
+            for link in self._links[waiting][one]:
+                if job is not None and job.state.final and not met(job, link):
+                    return job, link
+        return None
+
+    def why(self, waiting: JobId) -> str:
+        """Whom it waits for, in words."""
+        unmet = self._unmet[waiting]
+        first = next(other for other in self._links[waiting] if other in unmet)
+        job = self._look(first)
+        assert job is not None  # nobody waits for a job that isn't there
+        link = next(one for one in self._links[waiting][first] if not met(job, one))
+        more = f", and {len(unmet) - 1} others" if len(unmet) > 1 else ""
+        return f"job {job.label} {_WANTED[link.on]} (it is {job.state}){more}"
+
+    def _met(self, waiting: JobId, other: JobId) -> bool:
+        job = self._look(other)
+        return all(met(job, link) for link in self._links[waiting][other])
+
+
+def met(other: Job | None, link: Link) -> bool:
+    """Has `other` ended as `link` wants? One that was removed had."""
+    if other is None:
+        return True
+    if not other.state.final:
+        return False
+    if link.on == "end":
+        return True
+    return (other.state is JobState.COMPLETED) == (link.on == "success")
+
+
+def doom(other: Job, link: Link) -> Outcome:
+    """Why what waited for `other` can never run."""
+    told = other.outcome.message if other.outcome is not None else ""
+    because = f"job {other.label} {_DID[other.state]}"
+    return Outcome(
+        reason=Reason.DEPENDENCY,
+        message=f"it could run only after {_ONLY[link.on]} of job {other.label},"
+        f" which {_DID[other.state]} (retry that, then this)",
+        evidence=(f"{because}: {told}" if told else because, *_chain(other)),
+    )
+
+
+def _chain(other: Job) -> tuple[str, ...]:
+    """Whom `other` waited for in turn, where that was its own end."""
+    if other.outcome is None or other.outcome.reason is not Reason.DEPENDENCY:
+        return ()
+    return other.outcome.evidence[:_LONGEST]
+
+
+def check_acyclic(
+    new: Iterable[JobId], links: Callable[[JobId], tuple[Link, ...]], name: Callable[[JobId], str]
+) -> None:
+    """Raises InvalidJob where a job would wait for itself, in the end."""
+    done: set[JobId] = set()
+    for start in new:
+        path: list[JobId] = []
+        stack: list[tuple[JobId, bool]] = [(start, False)]
+        on_path: set[JobId] = set()
+        while stack:
+            job, leaving = stack.pop()
+            if leaving:
+                path.pop()
+                on_path.discard(job)
+                done.add(job)
+                continue
+            if job in on_path:
+                circle = [*path[path.index(job) :], job]
+                raise InvalidJob(
+                    "these would wait for each other for ever: "
+                    + " after ".join(name(one) for one in circle)
+                    + " (take one of them out of `after`)"
+                )
+            if job in done:
+                continue
+            path.append(job)
+            on_path.add(job)
+            stack.append((job, True))
+            stack.extend((JobId(link.job), False) for link in links(job))
+
+
+def _meant(link: Link, job: Job) -> JobId:
+    if not link.each:
+        return JobId(link.job)
+    position = position_of(job.id)
+    return task_id(JobId(link.job), position or 0)

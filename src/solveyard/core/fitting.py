@@ -1,0 +1,130 @@
+"""How a need is met from nodes, in the nodes' order, and how it reads in words."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from solveyard.model.resources import Allocation, Range, Resources, Share
+
+_MANY = 10**9
+
+
+@dataclass(slots=True)
+class Amounts:
+    """Cores, memory (MiB), disk (MiB) and GPUs of one node."""
+
+    cores: int
+    memory: int
+    disk: int
+    gpus: int
+
+    def copy(self) -> "Amounts":
+        return Amounts(self.cores, self.memory, self.disk, self.gpus)
+
+    def shift(self, share: Share, sign: int) -> None:
+        """Add it, or with a negative sign take it away."""
+        self.cores += sign * share.cores
+        self.memory += sign * share.memory
+        self.disk += sign * share.disk
+        self.gpus += sign * share.gpus
+
+
+@dataclass(slots=True)
+class Node:
+    name: str
+    capacity: Amounts
+    free: Amounts
+
+    @property
+    def untouched(self) -> bool:
+        return self.free == self.capacity
+
+
+def describe(need: Resources) -> str:
+    """A need in words: "4 cores on each of 2 nodes, 2000 MiB"."""
+    parts = []
+    if need.whole_nodes:
+        parts.append(f"{_amount(need.nodes or 1, 'whole node')}")
+    elif need.nodes is not None:
+        parts.append(f"{_amount(need.cores, 'core')} on each of {_amount(need.nodes, 'node')}")
+    else:
+        parts.append(_amount(need.cores, "core"))
+    if need.memory:
+        parts.append(f"{need.memory} MiB of memory")
+    if need.disk:
+        parts.append(f"{need.disk} MiB of disk")
+    if need.gpus:
+        parts.append(count(need.gpus, "GPU"))
+    return ", ".join(parts)
+
+
+def _amount(amount: int | Range, noun: str) -> str:
+    if isinstance(amount, int):
+        return count(amount, noun)
+    return f"{amount.min} to {amount.max or 'any number of'} {noun}s"
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _bounds(amount: int | Range) -> tuple[int, int]:
+    if isinstance(amount, int):
+        return amount, amount
+    return amount.min, _MANY if amount.max is None else amount.max
+
+
+def fit(need: Resources, nodes: Iterable[Node]) -> Allocation | None:
+    """First fit, in the nodes' order; a job without `nodes` goes to one node where it can."""
+    if need.nodes is not None or need.whole_nodes:
+        shares = _fit_nodes(need, nodes)
+    else:
+        shares = _fit_cores(need, list(nodes))
+    if shares is None:
+        return None
+    return Allocation(shares=tuple(shares), licences=need.licences, counts=need.counts)
+
+
+def _has_rest(need: Resources, free: Amounts) -> bool:
+    """Everything but the cores."""
+    return need.memory <= free.memory and need.disk <= free.disk and need.gpus <= free.gpus
+
+
+def _share(need: Resources, node: Node, cores: int) -> Share:
+    return Share(node=node.name, cores=cores, memory=need.memory, disk=need.disk, gpus=need.gpus)
+
+
+def _fit_nodes(need: Resources, nodes: Iterable[Node]) -> list[Share] | None:
+    low, high = _bounds(1 if need.nodes is None else need.nodes)
+    least, most = _bounds(need.cores)
+    shares: list[Share] = []
+    for node in nodes:
+        if len(shares) == high:
+            break
+        if not _has_rest(need, node.free):
+            continue
+        if need.whole_nodes:
+            if node.untouched and node.free.cores >= (least if isinstance(need.cores, int) else 1):
+                shares.append(_share(need, node, node.free.cores))
+        elif node.free.cores >= least:
+            shares.append(_share(need, node, min(most, node.free.cores)))
+    return shares if len(shares) >= max(low, 1) else None
+
+
+def _fit_cores(need: Resources, nodes: list[Node]) -> list[Share] | None:
+    if len(nodes) == 1 and isinstance(need.cores, int):  # much the commonest
+        fits = need.cores <= nodes[0].free.cores and _has_rest(need, nodes[0].free)
+        return [_share(need, nodes[0], need.cores)] if fits else None
+    least, most = _bounds(need.cores)
+    fitting = [node for node in nodes if _has_rest(need, node.free)]
+    for node in fitting:
+        if node.free.cores >= most:
+            return [_share(need, node, most)]
+    shares: list[Share] = []
+    wanted = most
+    for node in fitting:
+        cores = min(wanted, node.free.cores)
+        if cores > 0:
+            shares.append(_share(need, node, cores))
+            wanted -= cores
+    gathered = sum(share.cores for share in shares)
+    return shares if shares and gathered >= least else None

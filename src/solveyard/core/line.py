@@ -1,0 +1,142 @@
+"""The jobs that wait: those that could go, in order, and those that something keeps aside.
+
+An array stands in line once, with its next task.
+"""
+
+from collections.abc import Mapping
+
+from solveyard.core.arrays import Arrays
+from solveyard.core.dependencies import Dependencies
+from solveyard.core.waiting import Deadlines, Parking, Queue, Urgency
+from solveyard.model.ids import array_of
+from solveyard.model.jobs import Job, JobId, JobState
+
+_WAITING = frozenset({JobState.HELD, JobState.QUEUED})
+
+
+class Line:
+    """Each waiting job is in one place: the queue, or aside for one of the reasons below."""
+
+    def __init__(
+        self, jobs: Mapping[JobId, Job], arrays: Arrays, dependencies: Dependencies
+    ) -> None:
+        self._jobs = jobs
+        self._arrays = arrays
+        self._dependencies = dependencies
+        self._queue = Queue()
+        self._keys = Parking()  #: wait for an exclusive key
+        self._misfits: dict[JobId, None] = {}  #: no known machine could run them
+        self._full: set[JobId] = set()  #: arrays of which as many run as may
+        self.pauses = Deadlines()  #: wait for the time of their next try
+        self.doomed: list[JobId] = []  #: wait for what can't come any more: to be ended
+
+    # In and out
+
+    def file(self, job: Job) -> None:
+        """Put it where it waits now, if it does."""
+        self.take_out(job.id)
+        task: Job | None = job
+        if job.is_array:
+            task = self._arrays.candidate(job) if self._arrays.waits(job) else None
+        elif job.state not in _WAITING:
+            task = None
+        if task is None:
+            return
+        if task.after:
+            self._dependencies.watch(job.id, task)
+            if self._dependencies.waits(job.id):
+                if self._dependencies.never(job.id) is not None:
+                    self.doomed.append(job.id)
+                return
+        if job.state is JobState.HELD or job.held:
+            return
+        if job.not_before is not None:
+            self.pauses.set(job.id, job.not_before)
+        else:
+            self._queue.add(job, task.id)
+
+    def take_out(self, job_id: JobId) -> None:
+        self._queue.discard(job_id)
+        self._keys.discard(job_id)
+        self._misfits.pop(job_id, None)
+        self._full.discard(job_id)
+        self.pauses.set(job_id, None)
+        self._dependencies.discard(job_id)
+
+    def changed(self, before: Job | None, after: Job | None) -> None:
+        """A job has changed; None: it wasn't there before, or isn't any more."""
+        job = after or before
+        assert job is not None
+        if after is not None and (after.state in _WAITING or after.is_array):
+            self.file(after)
+        elif before is not None and (before.state in _WAITING or before.is_array):
+            self.take_out(before.id)
+        array = self._jobs.get(array_of(job.id) or JobId(0))
+        if array is not None and (before is None or array.id in self._full):
+            self.file(array)  # its next task is another, or it has room for one
+        others = [job.id]
+        if before is not None and after is not None and before.closed != after.closed:
+            others += self._dependencies.watched_tasks(job.id)
+        for other in others:
+            for waiting in self._dependencies.changed(other):
+                self.file(self._jobs[waiting])
+
+    # Who goes
+
+    def head(self) -> Urgency | None:
+        return self._queue.head()
+
+    def first(self) -> tuple[Job, Job] | None:
+        """The job that goes next, and what would run: of an array, its next task."""
+        while (job_id := self._queue.first()) is not None:
+            found = self._candidate(job_id)
+            if found is not None:
+                return found
+            self._queue.discard(job_id)
+        return None
+
+    def after_first(self, most: int) -> list[tuple[Job, Job]]:
+        """Those that go next after the first, so many at most; as `first` has them."""
+        found = [self._candidate(job_id) for job_id in self._queue.after_first(most)]
+        return [one for one in found if one is not None]
+
+    def _candidate(self, job_id: JobId) -> tuple[Job, Job] | None:
+        job = self._jobs[job_id]
+        task = self._arrays.candidate(job) if job.is_array else job
+        return None if task is None else (job, task)
+
+    # Who stands aside
+
+    def wait_for_key(self, job_id: JobId, key: str) -> None:
+        self._queue.discard(job_id)
+        self._keys.park(job_id, key)
+
+    def key_is_free(self, key: str) -> None:
+        for job_id in self._keys.freed(key):
+            self.file(self._jobs[job_id])
+
+    def wait_for_machine(self, job_id: JobId) -> None:
+        self._queue.discard(job_id)
+        self._misfits[job_id] = None
+
+    def machine_joined(self) -> None:
+        for job_id in [*self._misfits]:
+            self.file(self._jobs[job_id])
+
+    def wait_for_task(self, array: JobId) -> None:
+        self._queue.discard(array)
+        self._full.add(array)
+
+    def pause_over(self, job_id: JobId) -> None:
+        """The time of its next try has come."""
+        job = self._jobs[job_id]
+        self._queue.add(job)
+
+    # What is known of one
+
+    def waits_for_machine(self, job_id: JobId) -> bool:
+        return job_id in self._misfits
+
+    def place(self, job_id: JobId) -> int:
+        """How many jobs go before it."""
+        return self._queue.place(job_id)

@@ -1,0 +1,58 @@
+"""When the first in line can start at the latest, and who may start before it meanwhile.
+
+What holds something now is expected to end with its time limit; without one, nobody knows when,
+so it is assumed to end after all others, in the order in which they came. Freeing them in that
+order until the first fits gives its reservation. Whoever starts meanwhile must be over by then, or
+leave enough for it then: so nobody who comes later delays it.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from solveyard.core.inventory import Inventory, Shadow
+from solveyard.model.resources import Allocation, Resources
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Something that holds an allocation."""
+
+    machine: str
+    allocation: Allocation
+    until: float  #: s since 1970; inf: nobody knows
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    need: Resources
+    machine: str
+    at: float  #: s since 1970, at the latest; inf: once what runs now has ended
+    then: Shadow  #: what will be free by then, where nobody else starts
+
+    def admits(self, machine: str, allocation: Allocation, until: float) -> bool:
+        """May this start now and hold its allocation `until` then?"""
+        if until <= self.at and not math.isinf(self.at):
+            return True
+        after = self.then.copy()
+        after.give(machine, allocation, -1)
+        return after.fits(self.need, self.machine)
+
+
+def reserve(need: Resources, inventory: Inventory, holders: Iterable[Holder]) -> Reservation | None:
+    """None: no machine that is connected could run it, whoever ended."""
+    waiting = sorted(holders, key=lambda holder: (holder.until, holder.slot))
+    best: Reservation | None = None
+    for machine in sorted(inventory.machines):
+        if not inventory.connected(machine):
+            continue
+        shadow = inventory.shadow()
+        for holder in waiting:
+            shadow.give(holder.machine, holder.allocation, +1)
+            if best is not None and holder.until >= best.at:
+                break  # another machine has it sooner
+            if shadow.fits(need, machine):
+                best = Reservation(need, machine, holder.until, shadow)
+                break
+    return best

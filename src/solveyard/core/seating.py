@@ -1,0 +1,278 @@
+"""Which attempts are with which spawner: slots, seats, exclusive keys, and what is taken back."""
+
+from collections.abc import Iterator, Mapping
+
+from solveyard.core.inventory import Inventory
+from solveyard.core.reservation import Holder
+from solveyard.core.slots import AHEAD, PATIENCE, Member, Pace, Seat, Slot, may_follow
+from solveyard.core.waiting import Urgency, urgency
+from solveyard.model.jobs import Attempt, AttemptId, Job, JobId, Placement
+from solveyard.model.messages import Launch, Recall, SpawnerJoined, SpawnerLeft
+from solveyard.model.resources import Allocation, Resources
+
+#: A spawner that has been away so long makes its jobs stale; s.
+STALE_AFTER = 10.0
+
+
+class Seating:
+    """Everything that holds an allocation, and the spawners that it's with."""
+
+    def __init__(self, jobs: Mapping[JobId, Job], inventory: Inventory, pace: Pace) -> None:
+        self._jobs = jobs
+        self._inventory = inventory
+        self._pace = pace
+        self._slots: dict[int, Slot] = {}
+        self._seats: dict[tuple[str, int], Seat] = {}
+        self._recalled: set[AttemptId] = set()  #: asked back, without an answer yet
+        self._unsure: set[AttemptId] = set()  #: asked for, since their spawner has joined
+        self.keys: dict[str, JobId] = {}  #: exclusive key to the job that holds it
+
+    def __len__(self) -> int:
+        """How many allocations are held."""
+        return len(self._slots)
+
+    @property
+    def any_connected(self) -> bool:
+        return any(seat.connected for seat in self._seats.values())
+
+    def restore(self) -> None:
+        """All jobs are in: know the spawners that hold attempts, though not yet connected."""
+        self._slots = dict(sorted(self._slots.items()))  # as they came: it decides between equals
+        for slot in self._slots.values():
+            at = slot.placement
+            self._seats.setdefault((at.machine, at.spawner), Seat(at.boot_id, at.ledger))
+
+    # Who comes and goes
+
+    def joined(self, joined: SpawnerJoined, now: float) -> tuple[AttemptId, ...]:
+        """The attempts that this spawner should know, in order."""
+        key = (joined.machine, joined.spawner)
+        self._seats[key] = Seat(joined.boot_id, joined.ledger, connected=True)
+        attempts = tuple(member.attempt for slot in self._at(*key) for member in slot.members)
+        self._recalled.difference_update(attempts)  # a recall may be lost with its connection
+        self._unsure.update(attempts)
+        for slot in self._at(*key):
+            slot.moved_at = now  # nobody knows what happened while it was away
+        return attempts
+
+    def left(self, left: SpawnerLeft, now: float) -> None:
+        seat = self._seats.get((left.machine, left.spawner))
+        if seat is not None and seat.connected:
+            seat.connected = False
+            seat.left_at = now
+
+    def seat(self, job: Job, placement: Placement) -> None:
+        """`job` holds this now, or waits in its slot."""
+        slot = self._slots.get(placement.slot)
+        if slot is None:
+            slot = self._slots[placement.slot] = Slot(placement, job.need)
+            self._inventory.take(placement.machine, placement.allocation)
+        slot.add(job)
+        for key in job.spec.exclusive:
+            self.keys[key] = job.id
+
+    def unseat(self, job: Job, attempt: Attempt, ended_at: float | None) -> None:
+        placement = attempt.placement
+        slot = self._slots[placement.slot]
+        slot.discard(attempt.id)
+        if ended_at is not None:
+            slot.moved_at = ended_at
+        self._recalled.discard(attempt.id)
+        self._unsure.discard(attempt.id)
+        if not slot.members:
+            del self._slots[placement.slot]
+            self._inventory.give(placement.machine, placement.allocation)
+        for key in job.spec.exclusive:
+            self.keys.pop(key, None)
+
+    def heard(self, attempt: AttemptId) -> bool:
+        """Its spawner knows it. Was that in doubt?"""
+        doubted = attempt in self._unsure
+        self._unsure.discard(attempt)
+        return doubted
+
+    def may_launch_again(self, attempt: Attempt) -> bool:
+        """Its spawner, asked, has never seen it: could it be sent once more as it is?
+
+        Not where others share its slot: they may have gone on without it.
+        """
+        slot = self._slots[attempt.placement.slot]
+        return len(slot.members) == 1 and attempt.id not in self._recalled
+
+    # What there is
+
+    def machine(self, name: str) -> list[Allocation]:
+        """The allocations that are held there."""
+        slots = self._slots.values()
+        return [s.placement.allocation for s in slots if s.placement.machine == name]
+
+    def holding(self) -> list[Job]:
+        """The jobs that hold an allocation, and those that wait in a slot for one."""
+        return [self._jobs[m.job] for slot in self._slots.values() for m in slot.members]
+
+    def holders(self) -> Iterator[Holder]:
+        """What is held, and until when at the longest."""
+        for number, slot in self._slots.items():
+            job = self._jobs[slot.members[0].job]
+            attempt = job.attempts[-1]
+            begun = attempt.started_at if attempt.started_at is not None else slot.moved_at
+            yield Holder(
+                slot.placement.machine, slot.placement.allocation, over_by(job, begun), number
+            )
+
+    def busy_key(self, job: Job) -> str | None:
+        """An exclusive key of it that another job holds."""
+        return next((key for key in job.spec.exclusive if key in self.keys), None)
+
+    def launch(self, job: Job) -> Launch:
+        attempt = job.attempts[-1]
+        return Launch(
+            job=job.id,
+            attempt=attempt.id,
+            spec=job.spec,
+            placement=attempt.placement,
+            after=self._slots[attempt.placement.slot].before(attempt.id),
+            brief=self._pace.brief(job.spec) is not None,
+        )
+
+    # Where there is a place
+
+    def place(self, machine: str, allocation: Allocation) -> Placement | None:
+        """With the spawner there that has the least to do; None: none is connected."""
+        busy = {s: 0 for (m, s), seat in self._seats.items() if m == machine and seat.connected}
+        if not busy:
+            return None
+        for slot in self._slots.values():
+            if slot.placement.machine == machine and slot.placement.spawner in busy:
+                busy[slot.placement.spawner] += 1
+        spawner = min(sorted(busy), key=busy.__getitem__)
+        seat = self._seats[machine, spawner]
+        return Placement(
+            machine=machine,
+            allocation=allocation,
+            slot=0,
+            spawner=spawner,
+            boot_id=seat.boot_id,
+            ledger=seat.ledger,
+        )
+
+    def follow(self, job: Job, now: float) -> Placement | None:
+        """A place behind a brief job with the same needs."""
+        seconds = self._pace.brief(job.spec)
+        if seconds is None or not may_follow(job.spec):
+            return None
+        best: Slot | None = None
+        for slot in self._slots.values():
+            if slot.moved_at + PATIENCE <= now or len(slot.members) * seconds >= AHEAD:
+                continue
+            shorter = best is None or len(slot.members) < len(best.members)
+            if shorter and self._leads(slot, job.need):
+                best = slot
+        if best is None:
+            return None
+        at = best.placement
+        return Placement(
+            machine=at.machine,
+            allocation=at.allocation,
+            slot=at.slot,
+            turn=best.members[-1].turn + 1,
+            spawner=at.spawner,
+            boot_id=at.boot_id,
+            ledger=at.ledger,
+        )
+
+    # What is taken back
+
+    def recall_all(self) -> list[Recall]:
+        return [r for slot in self._slots.values() for r in self._recall(slot, slot.waiting)]
+
+    def recall_outranked(self, head: Urgency | None) -> list[Recall]:
+        """Successors that would start before the one that is first in line."""
+        if head is None:
+            return []
+        recalls: list[Recall] = []
+        for slot in self._slots.values():
+            if len(slot.members) > 1 and urgency(self._jobs[slot.members[-1].job]) > head:
+                outranked = [m for m in slot.waiting if urgency(self._jobs[m.job]) > head]
+                recalls += self._recall(slot, outranked)
+        return recalls
+
+    def recall_successor(self, job: Job) -> list[Recall]:
+        """`job`, where it waits in a slot: it is less urgent than it was."""
+        attempt = job.live_attempt
+        slot = self._slots[attempt.placement.slot] if attempt is not None else None
+        if slot is None:
+            return []
+        return self._recall(slot, [member for member in slot.waiting if member.job == job.id])
+
+    def recall_impatient(self, now: float) -> list[Recall]:
+        """Successors whose predecessor takes longer than was foreseen."""
+        recalls: list[Recall] = []
+        for slot in self._slots.values():
+            if len(slot.members) > 1 and slot.moved_at + PATIENCE <= now:
+                recalls += self._recall(slot, slot.waiting)
+        return recalls
+
+    # What time does
+
+    def wakes(self) -> Iterator[float]:
+        """When time alone causes something."""
+        for slot in self._slots.values():
+            if any(member.attempt not in self._recalled for member in slot.waiting):
+                yield slot.moved_at + PATIENCE
+        for seat in self._seats.values():
+            if seat.left_at is not None and not seat.stale:
+                yield seat.left_at + STALE_AFTER
+
+    def gone_stale(self, now: float) -> list[JobId]:
+        """Jobs whose spawner has been away too long; each is told once."""
+        stale: list[JobId] = []
+        for (machine, spawner), seat in self._seats.items():
+            if seat.connected or seat.stale:
+                continue
+            if seat.left_at is None:
+                seat.left_at = now
+            if seat.left_at + STALE_AFTER <= now:
+                seat.stale = True
+                stale += [
+                    member.job
+                    for slot in self._at(machine, spawner)
+                    for member in slot.members
+                    if self._jobs[member.job].stale_since is None
+                ]
+        return stale
+
+    # Inside
+
+    def _at(self, machine: str, spawner: int) -> Iterator[Slot]:
+        for slot in self._slots.values():
+            if slot.placement.machine == machine and slot.placement.spawner == spawner:
+                yield slot
+
+    def _leads(self, slot: Slot, need: Resources) -> bool:
+        seat = self._seats.get((slot.placement.machine, slot.placement.spawner))
+        last = slot.members[-1]
+        tail = self._jobs[last.job]
+        leaving = last.attempt in self._recalled or tail.cancel_requested
+        if len(slot.members) > 1 and (leaving or last.attempt in self._unsure):
+            return False  # who follows one that the spawner doesn't have starts at once
+        return (
+            seat is not None
+            and seat.connected
+            and self._inventory.connected(slot.placement.machine)
+            and (seat.boot_id, seat.ledger) == (slot.placement.boot_id, slot.placement.ledger)
+            and slot.need == need
+            and may_follow(tail.spec)
+            and self._pace.brief(tail.spec) is not None
+        )
+
+    def _recall(self, slot: Slot, members: list[Member]) -> list[Recall]:
+        fresh = [m for m in members if m.attempt not in self._recalled]
+        self._recalled.update(m.attempt for m in fresh)
+        return [Recall(attempt=m.attempt, placement=slot.placement) for m in reversed(fresh)]
+
+
+def over_by(job: Job, begun: float) -> float:
+    """When `job` has ended at the latest, by its time limit; s since 1970, inf: nobody knows."""
+    limit = job.spec.time_limit
+    return float("inf") if limit is None else begun + limit + job.spec.grace

@@ -1,0 +1,92 @@
+"""Jobs and tasks as people name them: by name, by number, tasks by index in brackets."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from solveyard.core.lifecycle import unopened
+from solveyard.model.errors import Conflict, InvalidRequest, UnknownJob
+from solveyard.model.ids import array_of, position_of, task_id
+from solveyard.model.jobs import FINAL, Job, JobId, JobState
+from solveyard.model.messages import Cancel, Hold, Release, Remove, Request, Retry, SetPriority
+
+_TASKS = re.compile(r"(?P<array>.+)\[(?P<which>[^\[\]]*)\]")
+_PART = re.compile(r"(?P<first>-?\d{1,12})(-(?P<last>-?\d{1,12}))?")
+
+_ALLOWED: Mapping[type[Request], frozenset[JobState]] = {
+    Retry: FINAL,
+    Hold: frozenset({JobState.QUEUED, JobState.HELD}),
+    Release: frozenset({JobState.QUEUED, JobState.HELD}),
+}
+
+Jobs = Mapping[JobId, Job]
+JobWish = Cancel | Hold | Release | Retry | Remove | SetPriority
+
+
+def look(jobs: Jobs, job_id: JobId) -> Job | None:
+    """A job, or a task, be it that nothing has happened to it alone; None: there is none."""
+    job, array = jobs.get(job_id), jobs.get(array_of(job_id) or JobId(0))
+    if job is not None or array is None or array.spec.array is None:
+        return job
+    position = position_of(job_id) or 0
+    return unopened(array, position) if position < len(array.spec.array) else None
+
+
+def select(jobs: Jobs, names: Mapping[str, JobId], key: str) -> list[JobId]:
+    """Raises UnknownJob; InvalidRequest for what can't be read."""
+    if key in names:
+        return [names[key]]
+    match = _TASKS.fullmatch(key)
+    job = _whole(jobs, names, match["array"] if match else key)
+    if match is None:
+        return [job.id]
+    array = job.spec.array
+    if array is None:
+        raise UnknownJob(f"job {job.label} is no array, so it has no tasks")
+    found: dict[JobId, None] = {}
+    for part in match["which"].split(","):
+        bounds = _PART.fullmatch(part.strip())
+        if bounds is None:
+            raise InvalidRequest(f"{part!r} is no index: name tasks as {job.label}[3,5-9]")
+        first = int(bounds["first"])
+        last = first if bounds["last"] is None else int(bounds["last"])
+        ends = array.index(0), array.index(len(array) - 1)
+        if first < ends[0] or last > ends[1] or last < first:
+            raise UnknownJob(f"job {job.label} has tasks from {ends[0]} to {ends[1]}, not {part}")
+        for index in range(first, last + 1):
+            if (position := array.position(index)) is not None:
+                found[task_id(job.id, position)] = None
+    if not found:
+        raise UnknownJob(f"job {job.label} has no task {match['which']}")
+    return list(found)
+
+
+def check_states(look: Callable[[JobId], Job | None], requests: Sequence[JobWish]) -> None:
+    """Raises Conflict where the state of one of several jobs doesn't allow what is asked."""
+    for request in requests if len(requests) > 1 else ():
+        job = look(request.job)
+        wanted = _ALLOWED.get(type(request))
+        if job is not None and wanted is not None and job.state not in wanted:
+            verb = type(request).__name__.lower()
+            raise Conflict(f"can't {verb} {job.label}: it is {job.state} (nothing was done)")
+
+
+def counts(jobs: Jobs, of_tasks: Callable[[Job], Mapping[JobState, int]]) -> dict[JobState, int]:
+    """Jobs and tasks by state; an array counts as its tasks."""
+    found = dict.fromkeys(JobState, 0)
+    for job in jobs.values():
+        if job.is_array:
+            for state, number in of_tasks(job).items():
+                found[state] += number
+        elif array_of(job.id) is None:
+            found[job.state] += 1
+    return found
+
+
+def _whole(jobs: Jobs, names: Mapping[str, JobId], key: str) -> Job:
+    found = names.get(key)
+    if found is None and key.isascii() and key.isdecimal() and len(key) < 13:
+        found = JobId(int(key))
+    job = jobs.get(found) if found is not None else None
+    if job is None or array_of(job.id) is not None:
+        raise UnknownJob(f"there is no job {key!r}")
+    return job

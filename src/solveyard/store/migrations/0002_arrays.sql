@@ -1,0 +1,4 @@
+-- Tasks of arrays are rows of their own; the array's specification is theirs, too.
+
+ALTER TABLE job ADD COLUMN array INTEGER;  -- NULL: it's no task
+CREATE INDEX job_array ON job (array, id) WHERE array IS NOT NULL;
