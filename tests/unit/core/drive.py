@@ -1,5 +1,7 @@
 """One engine and one machine with a spawner, told by hand what happens."""
 
+import msgspec
+
 from solveyard.core.engine import Engine, Step
 from solveyard.model.jobs import AttemptId, Job, JobId, JobSpec, Outcome, Reason, Usage
 from solveyard.model.messages import (
@@ -64,6 +66,13 @@ class Drive:
         usage = Usage(wall=wall)
         outcome = Outcome(reason=reason)
         return self.send(Ended(attempt=self.attempt(job_id), outcome=outcome, usage=usage))
+
+    def restored(self) -> Engine:
+        """A second engine, from the records of this one."""
+        jobs = msgspec.json.decode(
+            msgspec.json.encode([*self.engine.jobs.values()]), type=list[Job]
+        )
+        return Engine("u", sorted(jobs, key=lambda job: job.id), self.engine.limits)
 
     def launched(self) -> list[JobId]:
         return [launch.job for launch in self.launches]

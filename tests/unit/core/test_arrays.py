@@ -1,0 +1,261 @@
+"""What the engine makes of arrays and their tasks."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from solveyard.model.arrays import MOST_TASKS, ArraySpec
+from solveyard.model.errors import Conflict
+from solveyard.model.ids import task_id
+from solveyard.model.jobs import JobId, JobSpec, JobState, Reason
+from solveyard.model.messages import (
+    Cancel,
+    Hold,
+    Kill,
+    Recalled,
+    Release,
+    Remove,
+    Retry,
+    SetPriority,
+)
+from unit.core.drive import Drive
+
+FIVE = ArraySpec(stop=5)
+
+
+def tasks(array: JobId, *positions: int) -> list[JobId]:
+    return [task_id(array, position) for position in positions]
+
+
+def states(drive: Drive, array: JobId) -> str:
+    """One letter a task, all of them."""
+    found = [drive.engine.look(task_id(array, p)) for p in range(5)]
+    return "".join(task.state[0] for task in found if task is not None)
+
+
+def test_tasks_begin_in_order_as_there_is_room_and_the_array_ends_with_the_last() -> None:
+    drive = Drive(cores=2)
+    array = drive.one(array=FIVE)
+    assert drive.launched() == tasks(array, 0, 1)
+    assert drive.job(array).state is JobState.RUNNING
+    while len(drive.launched()) < 5:
+        drive.end(drive.launched()[-1])
+    assert drive.launched() == tasks(array, 0, 1, 2, 3, 4)
+    drive.end(drive.launched()[0])
+    assert not drive.job(array).state.final
+    drive.end(drive.launched()[-1])
+    assert drive.job(array).state is JobState.COMPLETED
+    assert drive.job(array).outcome.message == "all 5 tasks succeeded"
+
+
+def test_a_million_tasks_are_one_record_until_they_begin() -> None:
+    drive = Drive(cores=3)
+    drive.one(array=ArraySpec(stop=MOST_TASKS))
+    assert len(drive.engine.jobs) == 4
+
+
+def test_attempts_tell_their_task_and_are_found_again() -> None:
+    drive = Drive(cores=2)
+    array = drive.one(array=FIVE)
+    assert [launch.attempt for launch in drive.launches] == ["u.1.0.1", "u.1.1.1"]
+    for position, launch in enumerate(drive.launches):
+        found = drive.engine.attempt(launch.attempt)
+        assert found is not None
+        assert found[0].id == task_id(array, position)
+
+
+def test_no_more_tasks_run_at_once_than_the_array_allows_and_others_pass_it() -> None:
+    drive = Drive(cores=4)
+    array = drive.one(array=ArraySpec(stop=5, at_once=2))
+    other = drive.one()
+    assert drive.launched() == [*tasks(array, 0, 1), other]
+    assert drive.why(array) == "one of its own tasks to end: 2 may run at once"
+    drive.end(task_id(array, 1))
+    assert drive.launched()[-1] == task_id(array, 2)
+
+
+def test_one_failed_task_fails_the_array_which_names_it() -> None:
+    drive = Drive(cores=5)
+    array = drive.one(name="sweep", array=ArraySpec(stop=50, start=40, step=2))
+    for position in range(5):
+        reason = Reason.EXIT_CODE if position in {1, 2, 4} else Reason.SUCCESS
+        drive.end(task_id(array, position), reason)
+    outcome = drive.job(array).outcome
+    assert (drive.job(array).state, outcome.reason) == (JobState.FAILED, Reason.EXIT_CODE)
+    assert outcome.message.startswith("3 of 5 tasks failed: sweep[42,44,48]")
+
+
+def test_a_retried_array_runs_again_what_did_not_succeed() -> None:
+    drive = Drive(cores=5)
+    array = drive.one(array=FIVE)
+    for position in range(5):
+        reason = Reason.EXIT_CODE if position in {1, 3} else Reason.SUCCESS
+        drive.end(task_id(array, position), reason)
+    drive.send(Retry(job=array))
+    assert drive.launched()[5:] == tasks(array, 1, 3)
+    assert states(drive, array) == "cscsc"
+    for task in tasks(array, 1, 3):
+        drive.end(task)
+    assert drive.job(array).state is JobState.COMPLETED
+    with pytest.raises(Conflict, match="all tasks of 1 succeeded"):
+        drive.send(Retry(job=array))
+
+
+def test_one_task_of_an_ended_array_can_be_run_again() -> None:
+    drive = Drive(cores=5)
+    array = drive.one(array=FIVE)
+    for position in range(5):
+        drive.end(task_id(array, position))
+    drive.send(Retry(job=task_id(array, 2)))
+    assert drive.job(array).state is JobState.RUNNING
+    drive.end(task_id(array, 2), Reason.SIGNAL)
+    assert drive.job(array).state is JobState.FAILED
+
+
+def test_cancelling_an_array_ends_its_tasks_and_those_that_never_began() -> None:
+    drive = Drive(cores=2)
+    array = drive.one(array=FIVE)
+    drive.end(task_id(array, 0))
+    step = drive.send(Cancel(job=array))
+    assert [a.attempt for a in step.actions if isinstance(a, Kill)] == ["u.1.1.1", "u.1.2.1"]
+    assert states(drive, array) == "csscc"
+    drive.end(task_id(array, 1), Reason.CANCELLED)
+    assert drive.job(array).state is JobState.RUNNING
+    drive.end(task_id(array, 2), Reason.CANCELLED)
+    assert drive.job(array).state is JobState.CANCELLED
+    assert drive.job(array).outcome.message == "cancelled; 1 of 5 tasks had succeeded"
+    assert len(drive.launched()) == 3
+
+
+def test_after_a_retry_of_one_task_the_other_cancelled_ones_stay_so() -> None:
+    drive = Drive(cores=1)
+    array = drive.one(array=FIVE)
+    drive.send(Cancel(job=array))
+    drive.end(task_id(array, 0), Reason.CANCELLED)
+    drive.send(Retry(job=task_id(array, 3)))
+    assert drive.launched() == tasks(array, 0, 3)
+    assert states(drive, array) == "cccsc"
+    drive.end(task_id(array, 3))
+    assert drive.job(array).state is JobState.CANCELLED
+    drive.send(Retry(job=array))
+    assert drive.launched()[-1] == task_id(array, 0)
+
+
+def test_a_cancelled_task_that_never_began_is_passed_over() -> None:
+    drive = Drive(cores=1)
+    array = drive.one(array=FIVE)
+    drive.send(Cancel(job=task_id(array, 1)))
+    drive.end(task_id(array, 0))
+    assert drive.launched() == tasks(array, 0, 2)
+
+
+def test_a_held_array_begins_no_more_tasks() -> None:
+    drive = Drive(cores=1)
+    array = drive.one(array=FIVE)
+    drive.send(Hold(job=array))
+    drive.end(task_id(array, 0))
+    assert drive.launched() == tasks(array, 0)
+    assert states(drive, array) == "chhhh"
+    assert drive.why(array) == "somebody to release it: it is held"
+    with pytest.raises(Conflict, match="held as a whole"):
+        drive.send(Release(job=task_id(array, 1)))
+    drive.send(Release(job=array))
+    assert drive.launched() == tasks(array, 0, 1)
+
+
+def test_a_task_that_was_taken_back_goes_before_those_after_it() -> None:
+    drive = Drive(cores=1)
+    array = drive.one(array=FIVE)
+    drive.send(Recalled(attempt="u.1.0.1"))
+    assert [launch.attempt for launch in drive.launches] == ["u.1.0.1", "u.1.0.2"]
+    assert drive.job(task_id(array, 0)).state is JobState.SUBMITTED
+
+
+def test_a_more_urgent_array_goes_before_the_rest_of_another() -> None:
+    drive = Drive(cores=1)
+    first, second = drive.one(array=FIVE), drive.one(array=FIVE)
+    drive.send(SetPriority(job=second, priority=1))
+    drive.end(task_id(first, 0))
+    assert drive.launched()[-1] == task_id(second, 0)
+
+
+def test_removing_an_array_removes_its_tasks() -> None:
+    drive = Drive(cores=5)
+    array = drive.one(name="a", array=FIVE)
+    with pytest.raises(Conflict, match="cancel it before"):
+        drive.send(Remove(job=array))
+    for position in range(5):
+        drive.end(task_id(array, position))
+    with pytest.raises(Conflict, match="its whole array"):
+        drive.send(Remove(job=task_id(array, 0)))
+    drive.send(Remove(job=array))
+    assert not drive.engine.jobs
+    assert not drive.engine.names
+
+
+def test_an_array_takes_nobody_s_place() -> None:
+    drive = Drive(cores=5)
+    array = drive.one(name="a", array=FIVE)
+    for position in range(5):
+        drive.end(task_id(array, position))
+    with pytest.raises(Conflict, match="can't take another's place"):
+        drive.one(name="a")
+
+
+@given(st.lists(st.sampled_from([*Reason]), min_size=0, max_size=5))
+def test_a_restored_engine_has_the_same_array_in_hand(reasons: list[Reason]) -> None:
+    drive = Drive(cores=2)
+    array = drive.one(array=FIVE)
+    for position, reason in enumerate(reasons):
+        drive.end(task_id(array, position), reason)
+    counts = drive.engine.scheduler.arrays.counts(drive.job(array))
+    assert sum(counts.values()) == 5
+    fresh = drive.restored()
+    assert fresh.jobs == drive.engine.jobs
+    assert fresh.scheduler.arrays.counts(fresh.jobs[array]) == counts
+    ended = sum(counts[state] for state in JobState if state.final)
+    assert ended == len(reasons)
+    assert drive.job(array).state.final == (len(reasons) == 5)
+
+
+@given(st.integers(-50, 50), st.integers(1, 30), st.integers(1, 7), st.data())
+def test_an_index_leads_to_its_position_and_no_other(
+    start: int, count: int, step: int, data: st.DataObject
+) -> None:
+    spec = ArraySpec(start=start, stop=start + step * (count - 1) + 1, step=step)
+    wanted = {start + step * position: position for position in range(count)}
+    assert len(spec) == count
+    index = data.draw(st.integers(start - 3, start + step * count + 3))
+    assert spec.position(index) == wanted.get(index)
+    for index, position in wanted.items():
+        assert spec.index(position) == index
+
+
+def test_a_grid_goes_through_every_combination_the_last_name_fastest() -> None:
+    spec = ArraySpec(grid={"w": (1, 2), "er": (3.5, 4.4, 9.8)})
+    assert [tuple(spec.parameters(p).values()) for p in range(len(spec))] == [
+        (1, 3.5), (1, 4.4), (1, 9.8), (2, 3.5), (2, 4.4), (2, 9.8),
+    ]  # fmt: skip
+    assert [*spec.parameters(0)] == ["w", "er"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({}, "not none"),
+        ({"stop": 3, "values": (1,)}, "not stop and values"),
+        ({"stop": 0}, "1 to"),
+        ({"values": ()}, "1 to"),
+        ({"grid": {}}, "1 to"),
+        ({"grid": {"a": ()}}, "1 to"),
+        ({"stop": MOST_TASKS + 1}, "1 to"),
+        ({"stop": 3, "step": 0}, "`step` is 0"),
+        ({"values": (1,), "start": 2}, "go with `stop`"),
+        ({"stop": 3, "at_once": 0}, "`at_once` is 0"),
+        ({"grid": {"index": (1,)}}, "can't be a parameter's name"),
+        ({"rows": ({"a": 1}, {"b": 1})}, "same names"),
+    ],
+)
+def test_an_array_that_makes_no_sense_is_refused(fields: dict, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        JobSpec(solver="x", array=ArraySpec(**fields))

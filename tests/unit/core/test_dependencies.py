@@ -1,0 +1,186 @@
+"""Who waits for whom, and what becomes of them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from solveyard.model.arrays import ArraySpec
+from solveyard.model.errors import Conflict, InvalidJob
+from solveyard.model.ids import task_id
+from solveyard.model.jobs import JobSpec, JobState, Reason
+from solveyard.model.messages import Cancel, Remove, Retry
+from solveyard.model.policies import Dependency
+from unit.core.drive import Drive
+
+
+def after(job: object, on: str = "success") -> tuple[Dependency, ...]:
+    return (Dependency(job=str(job), on=on),)  # type: ignore[arg-type]  # one of On
+
+
+@pytest.mark.parametrize(
+    ("on", "reason", "runs"),
+    [
+        ("success", Reason.SUCCESS, True),
+        ("success", Reason.EXIT_CODE, False),
+        ("success", Reason.CANCELLED, False),
+        ("failure", Reason.SUCCESS, False),
+        ("failure", Reason.EXIT_CODE, True),
+        ("end", Reason.SUCCESS, True),
+        ("end", Reason.LOST, True),
+    ],
+)
+def test_a_job_runs_after_the_end_that_it_asks_for_or_never(
+    on: str, reason: Reason, runs: bool
+) -> None:
+    drive = Drive(cores=2)
+    first = drive.one()
+    second = drive.one(after=after(first, on))
+    assert drive.launched() == [first]
+    assert drive.why(second).startswith(f"job {first} to ")
+    drive.end(first, reason)
+    assert (drive.launched() == [first, second]) == runs
+    if not runs:
+        assert drive.job(second).outcome.reason is Reason.DEPENDENCY
+
+
+def test_what_can_never_run_ends_with_the_chain_named() -> None:
+    drive = Drive(cores=2)
+    a = drive.one(name="a")
+    b = drive.one(name="b", after=after("a"))
+    c = drive.one(name="c", after=after("b"))
+    drive.end(a, Reason.EXIT_CODE)
+    assert drive.job(b).outcome.reason is Reason.DEPENDENCY
+    assert drive.job(c).outcome.message.startswith("it could run only after the success of job b")
+    assert [line.split(":")[0] for line in drive.job(c).outcome.evidence] == [
+        "job b failed", "job a failed",
+    ]  # fmt: skip
+
+
+def test_a_chain_of_3000_falls_at_once() -> None:
+    drive = Drive()
+    specs = [JobSpec(solver="x", name="j0")]
+    specs += [JobSpec(solver="x", name=f"j{i}", after=after(f"j{i - 1}")) for i in range(1, 3000)]
+    jobs = drive.submit(*specs)
+    drive.end(jobs[0], Reason.EXIT_CODE)
+    assert {drive.job(job).state for job in jobs} == {JobState.FAILED}
+
+
+def test_jobs_of_one_submission_may_name_each_other_in_any_order() -> None:
+    drive = Drive(cores=2)
+    last, first = drive.submit(
+        JobSpec(solver="x", name="final", after=after("first")), JobSpec(solver="x", name="first")
+    )
+    assert drive.launched() == [first]
+    drive.end(first)
+    assert drive.launched() == [first, last]
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=12))
+def test_a_circle_is_refused_and_nothing_else(edges: list[tuple[int, int]]) -> None:
+    specs = [
+        JobSpec(
+            solver="x",
+            name=f"j{i}",
+            after=tuple(Dependency(job=f"j{b}") for a, b in edges if a == i),
+        )
+        for i in range(6)
+    ]
+    reach = {(a, b) for a, b in edges}
+    for _ in range(6):
+        reach |= {(a, d) for a, b in reach for c, d in reach if b == c}
+    circular = any(a == b for a, b in reach)
+    drive = Drive()
+    if not circular:
+        assert len(drive.submit(*specs)) == 6
+        return
+    with pytest.raises(InvalidJob, match="wait for each other"):
+        drive.submit(*specs)
+    assert not drive.engine.jobs
+
+
+def test_whom_nobody_knows_is_refused_with_the_nearest_name() -> None:
+    drive = Drive()
+    drive.one(name="mesh")
+    with pytest.raises(
+        InvalidJob, match=r"`after\[0\].job`: there is no job 'mush' \(did you mean"
+    ):
+        drive.one(after=after("mush"))
+    with pytest.raises(InvalidJob, match="is no array"):
+        drive.one(after=after("mesh[3]"))
+
+
+def test_a_task_can_be_waited_for_even_before_it_began() -> None:
+    drive = Drive(cores=1)
+    array = drive.one(name="s", array=ArraySpec(stop=3))
+    other = drive.one(after=after("s[1]"), priority=9)
+    drive.end(task_id(array, 0))
+    drive.end(task_id(array, 1))
+    assert drive.launched()[-1] == other
+
+
+def test_a_task_that_is_cancelled_with_its_array_ends_who_waits_for_it() -> None:
+    drive = Drive(cores=1)
+    array = drive.one(name="s", array=ArraySpec(stop=3))
+    other = drive.one(after=after("s[2]"))
+    drive.send(Cancel(job=array))
+    assert drive.job(other).outcome.reason is Reason.DEPENDENCY
+
+
+def test_tasks_of_two_arrays_go_in_pairs() -> None:
+    drive = Drive(cores=1)
+    a = drive.one(name="a", array=ArraySpec(stop=3))
+    b = drive.one(name="b", array=ArraySpec(stop=3), after=after("a[{{index}}]"), priority=1)
+    drive.end(task_id(a, 0))
+    assert drive.launched()[-1] == task_id(b, 0)
+    drive.end(task_id(b, 0))
+    drive.end(task_id(a, 1), Reason.EXIT_CODE)
+    assert drive.job(task_id(b, 1)).outcome.reason is Reason.DEPENDENCY
+    assert drive.launched()[-1] == task_id(a, 2)
+    drive.end(task_id(a, 2))
+    drive.end(task_id(b, 2))
+    assert drive.job(b).outcome.message.startswith("1 of 3 tasks failed: b[1]")
+
+
+def test_a_job_that_is_run_again_makes_those_wait_that_have_not_started() -> None:
+    drive = Drive(cores=1)
+    a = drive.one()
+    drive.end(a)
+    busy = drive.one()
+    b = drive.one(after=after(a))
+    drive.send(Retry(job=a))
+    drive.end(busy)
+    assert drive.launched() == [a, busy, a]
+    drive.end(a)
+    assert drive.launched()[-1] == b
+
+
+def test_what_somebody_waits_for_is_not_removed() -> None:
+    drive = Drive(cores=1)
+    a = drive.one()
+    drive.end(a)
+    drive.one()
+    b = drive.one(after=after(a))
+    with pytest.raises(Conflict, match=f"job {b} waits for how job {a} ends"):
+        drive.send(Remove(job=a))
+    drive.send(Cancel(job=b))
+    drive.send(Remove(job=a))
+
+
+@given(st.lists(st.sampled_from([Reason.SUCCESS, Reason.EXIT_CODE]), max_size=4))
+def test_a_restored_engine_waits_for_the_same(reasons: list[Reason]) -> None:
+    drive = Drive(cores=1)
+    jobs = drive.submit(
+        JobSpec(solver="x", name="a"),
+        JobSpec(solver="x", name="b", after=after("a", "end")),
+        JobSpec(solver="x", name="c", after=(*after("a"), *after("b"))),
+        JobSpec(solver="x", name="d", after=after("c", "failure")),
+    )
+    for reason in reasons:
+        running = [job for job in jobs if drive.job(job).state is JobState.SUBMITTED]
+        if running:
+            drive.end(running[0], reason)
+    fresh = drive.restored()
+    for job in jobs:
+        assert fresh.scheduler.dependencies.waits(job) == drive.engine.scheduler.dependencies.waits(
+            job
+        )
