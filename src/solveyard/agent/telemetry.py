@@ -7,12 +7,11 @@ import shutil
 import sys
 import threading
 import time
-from typing import Dict, Iterable, List, Optional, Tuple
+from typing import Dict, FrozenSet, Iterable, Optional, Tuple
 
+from solveyard.agent.limits import MIB, Machine, line, text
 from solveyard.wire.frames import Message
 
-MIB = 1024 * 1024
-NEVER = 1 << 60  #: bytes; control groups without a limit tell one beyond this
 PATIENCE = 0.2  #: s for the first answer of the folder's file system
 TICK = 0.5  #: s; CPU time over a shorter span says nothing
 
@@ -22,13 +21,9 @@ class Telemetry:
 
     def __init__(self, folder: str) -> None:
         """`folder`: whose file system is watched."""
-        self._groups = _Groups()
-        self.cores = self._groups.cores(_usable_cores())  #: this process may use, at least 1
-        total = _memory()[0]
-        limit = self._groups.memory_limit()
-        self._limited = limit is not None and limit < total
-        self._total = limit if limit is not None and self._limited else total
-        self.memory = self._total // MIB  #: MiB
+        self._machine = Machine()
+        self.cores = self._machine.cores  #: this process may use, at least 1
+        self.memory = (self._machine.memory or _memory()[0]) // MIB  #: MiB
         self._busy = (time.monotonic(), self._cpu_seconds())
         self._cpu = 0.0
         self._disk = (0, 0)
@@ -52,7 +47,9 @@ class Telemetry:
             "memory_total": self.memory,
             "disk_free": disk_free // MIB,
             "disk_total": disk_total // MIB,
-            "source": self._groups.source if self._limited or self._groups.quota else "host",
+            "source": self._machine.source,
+            "cores_from": self._machine.cores_from,
+            "memory_from": self._machine.memory_from,
         }
 
     def _cpu_percent(self) -> float:
@@ -67,16 +64,18 @@ class Telemetry:
 
     def _counted(self) -> float:
         """The cores that `_cpu_seconds` is about."""
-        return self._groups.quota or float(os.cpu_count() or 1)
+        quota = self._machine.groups.cpu
+        within = float(len(self._machine.processors) or 1)
+        return min(quota.value, within) if quota is not None else within
 
     def _cpu_seconds(self) -> float:
-        used = self._groups.cpu_seconds() if self._groups.quota else None
-        return _busy_seconds() if used is None else used
+        used = self._machine.groups.cpu_seconds()
+        return _busy_seconds(self._machine.processors) if used is None else used
 
     def _memory_free(self) -> int:
         free = _memory()[1]
-        used = self._groups.memory_used() if self._limited else None
-        return free if used is None else max(0, min(free, self._total - used))
+        left = self._machine.groups.memory_left() if self._machine.limited else None
+        return free if left is None else min(free, left)
 
     def _watch_disk(self) -> None:
         """In a thread of its own: a dead network file system answers never."""
@@ -96,111 +95,11 @@ def probe(programs: Iterable[str]) -> Dict[str, Optional[str]]:
     return {name: shutil.which(name) for name in programs}
 
 
-class _Groups:
-    """The control groups that limit this process, of either version; none elsewhere."""
-
-    def __init__(self) -> None:
-        self._folders: Dict[str, List[str]] = {"": [], "cpu": [], "cpuacct": [], "memory": []}
-        for line in _text("/proc/self/cgroup").splitlines():
-            _, controllers, path = line.split(":", 2)
-            for controller in controllers.split(","):
-                if controller in self._folders:
-                    self._folders[controller] = _upwards(controller, path)
-        unified = any(os.path.exists(os.path.join(f, "cpu.stat")) for f in self._folders[""])
-        self.source = "cgroup-v2" if unified and not self._folders["memory"] else "cgroup-v1"
-        self.quota = self._quota()  #: cores' worth of CPU time; None: no limit
-
-    def cores(self, usable: int) -> int:
-        return max(1, min(usable, int(self.quota))) if self.quota else usable
-
-    def memory_limit(self) -> Optional[int]:
-        """Bytes: the tightest of the group's and its ancestors'."""
-        limits = self._numbers("", "memory.max")
-        limits += self._numbers("memory", "memory.limit_in_bytes")
-        return min((limit for limit in limits if limit < NEVER), default=None)
-
-    def memory_used(self) -> Optional[int]:
-        """Bytes in use in our own group, without what the kernel gives back when asked."""
-        for kind, name, idle in (
-            ("", "memory.current", "inactive_file "),
-            ("memory", "memory.usage_in_bytes", "total_inactive_file "),
-        ):
-            used = self._numbers(kind, name)
-            if used:
-                cached = _line(os.path.join(self._folders[kind][0], "memory.stat"), idle)
-                return used[0] - (cached or 0)
-        return None
-
-    def cpu_seconds(self) -> Optional[float]:
-        for folder in self._folders[""][:1]:
-            used = _line(os.path.join(folder, "cpu.stat"), "usage_usec ")
-            if used is not None:
-                return used / 1e6
-        used_v1 = self._numbers("cpuacct", "cpuacct.usage")
-        return used_v1[0] / 1e9 if used_v1 else None
-
-    def _quota(self) -> Optional[float]:
-        found = []
-        for folder in self._folders[""]:
-            words = _text(os.path.join(folder, "cpu.max")).split()
-            if len(words) == 2 and words[0] != "max":
-                found.append(int(words[0]) / int(words[1]))
-        for folder in self._folders["cpu"]:
-            quota = _text(os.path.join(folder, "cpu.cfs_quota_us")).strip()
-            period = _text(os.path.join(folder, "cpu.cfs_period_us")).strip()
-            if period and int(quota or -1) > 0:
-                found.append(int(quota) / int(period))
-        return min(found, default=None)
-
-    def _numbers(self, kind: str, name: str) -> List[int]:
-        texts = [_text(os.path.join(folder, name)).strip() for folder in self._folders[kind]]
-        return [int(text) for text in texts if text.isdigit()]
-
-
-def _upwards(controller: str, path: str) -> List[str]:
-    """The group's folder and those above it; a container may see only the top one."""
-    tops = (
-        ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"]
-        if not controller
-        else ["/sys/fs/cgroup/" + controller, "/sys/fs/cgroup/cpu,cpuacct"]
-    )
-    for top in tops:
-        if os.path.isdir(top):
-            folders = []
-            while path not in ("/", ""):
-                folders.append(top + path)
-                path = os.path.dirname(path)
-            return [folder for folder in [*folders, top] if os.path.isdir(folder)]
-    return []
-
-
-def _text(path: str) -> str:
-    try:
-        with open(path, encoding="ascii", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""
-
-
-def _line(path: str, begin: str) -> Optional[int]:
-    """The number in the file's line that begins so."""
-    for line in _text(path).splitlines():
-        if line.startswith(begin):
-            return int(line[len(begin) :].split()[0])
-    return None
-
-
-def _usable_cores() -> int:
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _memory() -> Tuple[int, int]:
     """Total and free bytes of the machine; zeros where nothing tells."""
-    total = _line("/proc/meminfo", "MemTotal:")
+    total = line("/proc/meminfo", "MemTotal:")
     if total is not None:
-        return total * 1024, (_line("/proc/meminfo", "MemAvailable:") or 0) * 1024
+        return total * 1024, (line("/proc/meminfo", "MemAvailable:") or 0) * 1024
     try:
         import psutil
     except ImportError:
@@ -215,15 +114,17 @@ def _physical() -> int:
     return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
 
 
-def _busy_seconds() -> float:
-    """CPU time that the machine spent on anything. Source: proc_stat(5)."""
-    words = _text("/proc/stat").partition("\n")[0].split()
-    if words and sys.platform == "linux":
-        ticks = [int(word) for word in words[1:9]]
-        return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
+def _busy_seconds(processors: FrozenSet[int]) -> float:
+    """CPU time that these processors spent on anything. Source: proc_stat(5)."""
+    ours = {"cpu{}".format(number) for number in processors}
+    rows = [row.split() for row in text("/proc/stat").splitlines()]
+    ticks = [[int(word) for word in row[1:9]] for row in rows if row and row[0] in ours]
+    if ticks and sys.platform == "linux":
+        spent = sum(sum(each) - each[3] - each[4] for each in ticks)
+        return spent / float(os.sysconf("SC_CLK_TCK"))
     try:
         import psutil
     except ImportError:
         return 0.0
-    spent = psutil.cpu_times()
-    return float(sum(spent) - spent.idle)
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle)

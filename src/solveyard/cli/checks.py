@@ -36,6 +36,7 @@ def all_of(place: Here) -> list[Check]:
         *_manager(place),
         _solvers(),
         _cgroups(),
+        _limits(),
     ]
 
 
@@ -139,6 +140,17 @@ def _cgroups() -> Check:
         return Check("cgroup", "ok", f"jobs get control groups in {Path(place).parent.parent}")
     way_out = "a process that hides from its session may escape (systemd: Delegate=yes)"
     return Check("cgroup", "warn", "no control group can be written", way_out)
+
+
+def _limits() -> Check:
+    """What an agent that starts from here offers to jobs."""
+    from solveyard.agent.limits import Machine
+
+    found = Machine()
+    told = f"{found.cores} cores ({found.cores_from})"
+    if found.memory is not None:
+        told += f", {units.size(found.memory)} ({found.memory_from})"
+    return Check("limits", "ok", told)
 
 
 def _writable(folder: Path) -> bool:
