@@ -173,6 +173,33 @@ async def test_the_documents_events_come_by_themselves_and_no_others(service: An
     }
 
 
+async def test_a_job_whose_priority_changes_while_it_waits_is_told_as_queued_again(
+    service: Any,
+) -> None:
+    yard = service("--cores", "1").start()
+    async with AsyncClient(yard.store) as client, listening(yard.told["url"], "/") as one:
+        await client.submit(job("sleep", "60", name="long"))
+        await one.until(lambda: one.messages and one.messages[-1][0] == "job_started")
+        await client.submit(job(name="held", hold=True))
+        await client.submit(job(name="next", priority=2))
+        for name, priority in (("next", 2), ("next", 5), ("next", -1), ("held", 3), ("long", 4)):
+            await client.set_priority(name, priority)
+        await client.release("held")
+        await client.cancel("next")
+        await client.cancel("long")
+        await client.wait(["held"])
+        await one.until(lambda: sum(name == "job_completed" for name, _ in one.messages) == 3)
+    told: dict[str, list[Any]] = {}
+    for name, content in one.messages:
+        detail = content.get("priority", content.get("status"))
+        told.setdefault(content["job_id"], []).append((name, detail))
+    assert told == {
+        "long": [("job_queued", 0), ("job_started", None), ("job_completed", "cancelled")],
+        "next": [("job_queued", p) for p in (2, 5, -1)] + [("job_completed", "cancelled")],
+        "held": [("job_queued", 3), ("job_started", None), ("job_completed", "completed")],
+    }
+
+
 async def test_what_cannot_be_subscribed_is_answered_with_the_reason(service: Any) -> None:
     yard = service().start()
     async with listening(yard.told["url"]) as one:

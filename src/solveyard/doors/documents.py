@@ -13,9 +13,11 @@ from solveyard.model.messages import (
     AnyEvent,
     JobEnded,
     JobReleased,
+    JobRequeued,
     JobRetried,
     JobStarted,
     JobSubmitted,
+    PriorityChanged,
 )
 from solveyard.model.records import instant
 
@@ -98,7 +100,8 @@ class News(NamedTuple):
 
     event: AnyEvent
     job_id: str
-    priority: int
+    priority: int  #: after it
+    queued: bool  #: before it, its job was told as queued, and neither as held nor as started
     started: bool  #: its job's start was told before
 
 
@@ -113,9 +116,10 @@ def messages(
     match news.event:
         case JobSubmitted(spec=spec) | JobRetried(spec=spec) if spec is not None and spec.hold:
             return []
-        case JobSubmitted() | JobReleased() | JobRetried():
-            told = {"job_id": name, "priority": news.priority, "queue_position": queued}
-            return [("job_queued", told)]
+        case JobSubmitted() | JobReleased() | JobRetried() | JobRequeued():
+            return [_queued(news, queued)]
+        case PriorityChanged() if news.queued:
+            return [_queued(news, queued)]
         case JobStarted(started_at=at):
             return [("job_started", _start(name, at, sample))]
         case JobEnded(at=ended, started_at=at, outcome=outcome):
@@ -128,6 +132,11 @@ def messages(
             return [end]
         case _:
             return []
+
+
+def _queued(news: News, queued: int) -> tuple[str, dict[str, Any]]:
+    told = {"job_id": news.job_id, "priority": news.priority, "queue_position": queued}
+    return "job_queued", told
 
 
 def _start(name: str, at: float, sample: Mapping[str, Any]) -> dict[str, Any]:

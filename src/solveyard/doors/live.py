@@ -17,14 +17,14 @@ import msgspec
 import socketio
 from aiohttp import web
 
-from solveyard.doors import documents
 from solveyard.doors.keys import Caller, caller
+from solveyard.doors.telling import Telling
 from solveyard.manager import Manager
 from solveyard.model import reading
 from solveyard.model.errors import InvalidRequest, StoreError, UnknownJob
 from solveyard.model.ids import array_of
-from solveyard.model.jobs import JobId, JobState
-from solveyard.model.messages import AnyEvent, JobEnded, JobStarted, LimitsChanged
+from solveyard.model.jobs import JobId
+from solveyard.model.messages import AnyEvent
 from solveyard.model.records import event_text
 from solveyard.store.base import Numbered
 
@@ -82,7 +82,7 @@ class Live:
         self._recent: deque[Numbered] = deque(maxlen=RECENT)
         self._subscriptions: dict[str, _Subscription] = {}
         self._callers: dict[tuple[str, str], Caller] = {}  #: by namespace and connection
-        self._documents = _Documents(manager)
+        self._documents = Telling(manager)
         self._news = asyncio.Event()
         self._sio = socketio.AsyncServer(
             async_mode="aiohttp",
@@ -246,73 +246,6 @@ class Live:
                     raise
                 found.add(JobId(int(key)))  # it was removed, but what it missed is still told
         return frozenset(found)
-
-
-class _Documents:
-    """Our events, as they are told in the documents' words."""
-
-    def __init__(self, manager: Manager) -> None:
-        self._manager = manager
-        self._fresh: list[documents.News] = []
-        self._limit = self._now()
-        self._started = {job.id for job in manager.jobs().values() if job.state is JobState.RUNNING}
-
-    def take(self, events: Sequence[Numbered]) -> None:
-        """To be told."""
-        known = self._manager.jobs()
-        for _, event in events:
-            number = getattr(event, "job", JobId(0))
-            job = known.get(number)
-            name = documents.job_id(job) if job is not None else str(number)
-            priority = job.priority if job is not None else 0
-            self._fresh.append(documents.News(event, name, priority, self._note(event)))
-
-    def pass_over(self, events: Sequence[Numbered]) -> None:
-        """Nobody listens."""
-        for _, event in events:
-            self._note(event)
-            if isinstance(event, LimitsChanged):
-                self._limit = event.limits.max_concurrent
-
-    def told(self) -> list[tuple[str, dict[str, Any]]]:
-        """What there is to tell, each thing once."""
-        fresh, self._fresh = self._fresh, []
-        if not fresh:
-            return []
-        queued = self._manager.counts().get(JobState.QUEUED, 0)
-        sample = documents.resources(self._manager)
-        found: list[tuple[str, dict[str, Any]]] = []
-        for news in fresh:
-            if isinstance(news.event, LimitsChanged):
-                found.append(("limits_updated", self._limits(news.event)))
-            else:
-                found += documents.messages(news, queued=queued, sample=sample)
-        return found
-
-    def _note(self, event: AnyEvent) -> bool:
-        """Was the start of its job told before?"""
-        match event:
-            case JobStarted(job=job):
-                self._started.add(job)
-            case JobEnded(job=job):
-                started = job in self._started
-                self._started.discard(job)
-                return started
-            case _:
-                pass
-        return False
-
-    def _limits(self, event: LimitsChanged) -> dict[str, Any]:
-        old, self._limit = self._limit, event.limits.max_concurrent
-        return {
-            "old_limits": {"max_concurrent_jobs": old},
-            "new_limits": {"max_concurrent_jobs": self._limit},
-        }
-
-    def _now(self) -> int | None:
-        limits: Any = self._manager.status().get("limits") or {}
-        found: int | None = limits.get("max_concurrent")
-        return found
 
 
 def _read(asked: object) -> Subscribe:

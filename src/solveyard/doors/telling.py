@@ -1,0 +1,122 @@
+"""Our events, as they are told in the documents' words."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from solveyard.doors import documents
+from solveyard.manager import Manager
+from solveyard.model.jobs import Job, JobId, JobState
+from solveyard.model.messages import (
+    AnyEvent,
+    JobEnded,
+    JobHeld,
+    JobReleased,
+    JobRequeued,
+    JobRetried,
+    JobStarted,
+    JobSubmitted,
+    LimitsChanged,
+    PriorityChanged,
+)
+from solveyard.store.base import Numbered
+
+
+class _Known(NamedTuple):
+    """What the events so far have told about a job."""
+
+    name: str
+    priority: int
+    queued: bool = False  #: it waits, and nobody holds it
+    started: bool = False
+
+
+class Telling:
+    """Follows each job that has not ended; its records may be ahead of the event that is told."""
+
+    def __init__(self, manager: Manager) -> None:
+        self._manager = manager
+        self._fresh: list[documents.News] = []
+        self._limit = self._now()
+        self._known = {
+            job.id: _known(job) for job in manager.jobs().values() if not job.state.final
+        }
+
+    def take(self, events: Sequence[Numbered]) -> None:
+        """To be told."""
+        self._fresh += [self._follow(event) for _, event in events]
+
+    def pass_over(self, events: Sequence[Numbered]) -> None:
+        """Nobody listens."""
+        for _, event in events:
+            self._follow(event)
+            if isinstance(event, LimitsChanged):
+                self._limit = event.limits.max_concurrent
+
+    def told(self) -> list[tuple[str, dict[str, Any]]]:
+        """What there is to tell, each thing once."""
+        fresh, self._fresh = self._fresh, []
+        if not fresh:
+            return []
+        queued = self._manager.counts().get(JobState.QUEUED, 0)
+        sample = documents.resources(self._manager)
+        found: list[tuple[str, dict[str, Any]]] = []
+        for news in fresh:
+            if isinstance(news.event, LimitsChanged):
+                found.append(("limits_updated", self._limits(news.event)))
+            else:
+                found += documents.messages(news, queued=queued, sample=sample)
+        return found
+
+    def _follow(self, event: AnyEvent) -> documents.News:
+        number = getattr(event, "job", JobId(0))
+        before = self._known.get(number) or self._ended(number)
+        after = _after(before, event)
+        if isinstance(event, JobEnded):
+            self._known.pop(number, None)
+        elif after is not before:
+            self._known[number] = after
+        return documents.News(event, after.name, after.priority, before.queued, before.started)
+
+    def _ended(self, number: JobId) -> _Known:
+        """A job that had ended, or is new: only its name and priority matter."""
+        job = self._manager.jobs().get(number)
+        if job is None:
+            return _Known(str(number), 0)
+        return _Known(documents.job_id(job), job.priority)
+
+    def _limits(self, event: LimitsChanged) -> dict[str, Any]:
+        old, self._limit = self._limit, event.limits.max_concurrent
+        return {
+            "old_limits": {"max_concurrent_jobs": old},
+            "new_limits": {"max_concurrent_jobs": self._limit},
+        }
+
+    def _now(self) -> int | None:
+        limits: Any = self._manager.status().get("limits") or {}
+        found: int | None = limits.get("max_concurrent")
+        return found
+
+
+def _known(job: Job) -> _Known:
+    return _Known(
+        documents.job_id(job),
+        job.priority,
+        queued=job.state in {JobState.QUEUED, JobState.SUBMITTED},
+        started=job.state is JobState.RUNNING,
+    )
+
+
+def _after(known: _Known, event: AnyEvent) -> _Known:
+    match event:
+        case JobSubmitted(job=job, spec=spec) | JobRetried(job=job, spec=spec) if spec is not None:
+            return _Known(spec.name or str(job), spec.priority, queued=not spec.hold)
+        case JobReleased() | JobRetried() | JobRequeued():
+            return known._replace(queued=True, started=False)
+        case JobHeld():
+            return known._replace(queued=False)
+        case JobStarted():
+            return known._replace(queued=False, started=True)
+        case PriorityChanged(priority=priority):
+            return known._replace(priority=priority)
+        case _:
+            return known
