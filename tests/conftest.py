@@ -10,9 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from solveyard.client.sync import Client
 from solveyard.model.errors import ManagerUnavailable
+
+settings.register_profile("solveyard", deadline=None, print_blob=True)
+settings.load_profile("solveyard")
 
 PATIENCE = 60.0  #: s that anything may take before a test gives up
 
