@@ -19,6 +19,7 @@ from solveyard.model.jobs import Job, JobId, JobSpec, JobState, Limits, Placemen
 from solveyard.model.messages import AgentJoined
 from solveyard.model.resources import Range, Resources
 
+NO_LIMITS = Limits()
 #: Jobs behind the first that are looked at for one that fits a gap.
 LOOKAHEAD = 64
 
@@ -104,7 +105,7 @@ class Scheduler:
                 self.line.wait_for_machine(job.id)
                 continue
             self._fits = job.id
-            follow = self.seating.follow(task, now) if limits.max_concurrent is None else None
+            follow = self.seating.follow(task, now) if limits == NO_LIMITS else None
             return (task, follow) if follow is not None else self._fill_gap(need, limits, now)
         return None
 

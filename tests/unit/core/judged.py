@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from solveyard.core.engine import Engine, Step
-from solveyard.core.lifecycle import evolve
+from solveyard.core.lifecycle import evolve, unopened
 from solveyard.core.slots import Pace
 from solveyard.model.errors import InvalidRequest
+from solveyard.model.ids import array_of, position_of
 from solveyard.model.jobs import (
     AttemptId,
     Job,
@@ -50,6 +51,7 @@ class JudgedEngine(RuleBasedStateMachine):
     # How the engine is asked, and judged
 
     def send(self, message: Message) -> Step:
+        self.books.now = self.now
         self.books.hear(message)
         before = dict(self.engine.jobs)
         step = self.engine.handle(message, self.now)
@@ -77,11 +79,11 @@ class JudgedEngine(RuleBasedStateMachine):
                 touched.add(event.job)
                 retried |= {event.job} if isinstance(event, JobRetried) else set()
         jobs, entries = self.engine.jobs, self.books.entries
-        assert [*jobs] == [*entries]
+        assert sorted(jobs) == sorted(entries)
         for job_id, old in before.items():
             new = jobs.get(job_id)
             if job_id not in touched:
-                assert new is old
+                assert new is old or (new is None and array_of(job_id) in touched)
             elif new is not None:
                 assert self.folded[job_id] == new
                 assert not old.state.final or job_id in retried or new.state is old.state
@@ -97,9 +99,13 @@ class JudgedEngine(RuleBasedStateMachine):
             self.books.judge_rest()
 
     def fold(self, event: AnyJobEvent) -> None:
-        after = evolve(self.folded.get(event.job), event)
+        before = self.folded.get(event.job)
+        if before is None and (array := array_of(event.job)) is not None:
+            before = unopened(self.folded[array], position_of(event.job) or 0)
+        after = evolve(before, event)
         if after is None:
-            del self.folded[event.job]
+            for gone in [i for i in self.folded if event.job in {i, array_of(i)}]:
+                del self.folded[gone]
         else:
             self.folded[event.job] = after
 
@@ -132,7 +138,8 @@ class JudgedEngine(RuleBasedStateMachine):
         return data.draw(st.sampled_from(able or [JobId(10**6)]))
 
     def restored(self) -> Engine:
-        records = msgspec.json.encode([*self.engine.jobs.values()])
+        known = sorted(self.engine.jobs.values(), key=lambda job: job.id)
+        records = msgspec.json.encode(known)
         jobs = msgspec.json.decode(records, type=list[Job])
         pace = copy.deepcopy(self.pace)
         return Engine(UUID, jobs, self.engine.limits, self.engine.counter, pace)
@@ -165,6 +172,9 @@ class JudgedEngine(RuleBasedStateMachine):
     @invariant()
     def what_waits_has_a_reason(self) -> None:
         for job_id, job in self.engine.jobs.items():
+            if job.is_array:
+                assert not job.state.final or not self.engine.why(job_id)
+                continue
             assert bool(self.engine.why(job_id)) == (job.state in {*WAITING, JobState.SUBMITTED})
 
     @invariant()

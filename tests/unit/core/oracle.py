@@ -11,32 +11,41 @@ from solveyard.model.messages import (
     AgentJoined,
     AgentLeft,
     AnyEvent,
+    ArrayBegun,
+    CancelRequested,
     Ended,
     JobEnded,
+    JobEvent,
     JobHeld,
     JobPlaced,
     JobRecalled,
     JobReleased,
     JobRemoved,
+    JobRequeued,
     JobRetried,
     JobStarted,
     JobSubmitted,
     LimitsChanged,
     Message,
     PriorityChanged,
+    Sampled,
     SpawnerJoined,
     SpawnerLeft,
 )
+from solveyard.model.policies import Link
 from solveyard.model.resources import Allocation, Range, Resources, Share
 
 WAITING = {JobState.HELD, JobState.QUEUED}
+LIVE = {JobState.SUBMITTED, JobState.RUNNING}
+TASKS = 2**40  #: a task's number is its array's, and so many times its place from 1
 Free = dict[str, list[int]]  #: node -> [cores, memory]
 
 
 @dataclass
 class Entry:
-    """A job, as the events tell it."""
+    """A job, an array or a task, as the events tell it."""
 
+    id: JobId
     spec: JobSpec
     arrival: int
     priority: int
@@ -44,10 +53,24 @@ class Entry:
     since: float  #: when it began to wait
     attempt: AttemptId | None = None
     placement: Placement | None = None
+    after: tuple[Link, ...] = ()
+    not_before: float = 0.0
+    tries: int = 1
+    held: bool = False  #: an array that begins no more tasks
+    closed: bool = False  #: an array whose other tasks are cancelled
 
     @property
-    def rank(self) -> tuple[int, int]:
-        return (-self.priority, self.arrival)
+    def rank(self) -> tuple[int, int, int]:
+        return (-self.priority, self.arrival, self.id)
+
+    @property
+    def is_array(self) -> bool:
+        return self.spec.array is not None and self.id < TASKS
+
+    @property
+    def array(self) -> JobId:
+        """Whose task it is; 0: it's none."""
+        return JobId(self.id % TASKS) if self.id >= TASKS else JobId(0)
 
 
 def least(amount: int | Range) -> int:
@@ -92,6 +115,8 @@ class Books:
     connected: set[str] = field(default_factory=set)
     seats: set[tuple[str, int]] = field(default_factory=set)
     limits: Limits = field(default_factory=Limits)
+    samples: dict[str, Sampled] = field(default_factory=dict)
+    now: float = 0.0
     ids: set[object] = field(default_factory=set)  #: every id that there ever was
     removed: int = 0
     brief: dict[bytes, int] = field(default_factory=dict)  #: brief ends in a row, by options
@@ -99,6 +124,7 @@ class Books:
     def restart(self) -> None:
         """The engine has died; the new one has heard of no machine."""
         self.machines.clear()
+        self.samples.clear()
         self.connected.clear()
         self.seats.clear()
 
@@ -107,9 +133,12 @@ class Books:
         match message:
             case AgentJoined():
                 self.machines[message.machine] = message
+                self.samples.pop(message.machine, None)
                 self.connected.add(message.machine)
             case AgentLeft():
                 self.connected.discard(message.machine)
+            case Sampled(machine=machine) if machine in self.machines:
+                self.samples[machine] = message
             case SpawnerJoined():
                 self.seats.add((message.machine, message.spawner))
             case SpawnerLeft():
@@ -124,19 +153,47 @@ class Books:
                 pass
 
     def note(self, event: AnyEvent) -> None:
+        self.now = event.at
+        if isinstance(event, JobEvent) and event.job >= TASKS and event.job not in self.entries:
+            self._new_id(event.job)
+            array = self.entries[JobId(event.job % TASKS)]
+            self.entries[event.job] = self.unopened(array, event.job)
         match event:
             case JobSubmitted(job=job, spec=spec, arrival=arrival):
                 self._new_id(job)
                 state = JobState.HELD if spec.hold else JobState.QUEUED
-                self.entries[job] = Entry(spec, arrival, spec.priority, state, event.at)
+                self.entries[job] = Entry(
+                    job, spec, arrival, spec.priority, state, event.at, after=event.after
+                )
+            case ArrayBegun(job=job):
+                assert self.entries[job].is_array
+                self._move(job, JobState.QUEUED, JobState.RUNNING)
+            case CancelRequested(job=job):
+                self.entries[job].closed = self.entries[job].is_array
+            case JobRequeued(job=job):
+                entry = self.entries[job]
+                policy = entry.spec.retry
+                assert policy is not None
+                assert entry.state in LIVE
+                assert entry.tries < policy.tries or event.outcome.reason is Reason.LOST
+                assert event.tries == entry.tries + (event.outcome.reason is not Reason.LOST)
+                entry.state, entry.since, entry.tries = JobState.QUEUED, event.at, event.tries
+                entry.not_before = event.not_before
+                self._free(job)
             case JobRetried(job=job):
                 entry = self.entries[job]
                 assert entry.state in {JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED}
                 entry.arrival, entry.since = event.arrival, event.at
-                entry.state = JobState.QUEUED
+                entry.state, entry.tries, entry.not_before = JobState.QUEUED, 1, 0.0
+                entry.held, entry.closed = False, event.closed
                 if event.spec is not None:
+                    entry.after = event.after
                     entry.spec, entry.priority = event.spec, event.spec.priority
                     entry.state = JobState.HELD if event.spec.hold else JobState.QUEUED
+            case JobHeld(job=job) | JobReleased(job=job) if self.entries[job].state not in WAITING:
+                assert self.entries[job].is_array
+                assert self.entries[job].state is JobState.RUNNING
+                self.entries[job].held = isinstance(event, JobHeld)
             case JobHeld(job=job):
                 self._move(job, JobState.QUEUED, JobState.HELD)
             case JobReleased(job=job):
@@ -164,11 +221,15 @@ class Books:
                 if outcome.reason is Reason.WAIT_LIMIT:
                     assert entry.state in WAITING
                     assert self.overdue(entry, event.at)
+                if entry.is_array:
+                    self.judge_array(entry, ended)
+                    entry.closed = entry.closed or entry.state is not JobState.RUNNING
                 entry.state = ended
                 self._free(job)
             case JobRemoved(job=job):
-                assert self.entries.pop(job).state.final
-                self.removed += 1
+                for gone in [i for i, e in self.entries.items() if job in {i, e.array}]:
+                    assert self.entries.pop(gone).state.final
+                    self.removed += 1
             case LimitsChanged(limits=limits):
                 self.limits = limits
             case _:
@@ -184,6 +245,51 @@ class Books:
 
     def _free(self, job: JobId) -> None:
         self.entries[job].attempt = self.entries[job].placement = None
+
+    # Arrays, and who waits for whom
+
+    def unopened(self, array: Entry, job: JobId) -> Entry:
+        """A task that nothing has happened to."""
+        waiting = JobState.HELD if array.held or array.state is JobState.HELD else JobState.QUEUED
+        state = JobState.CANCELLED if array.closed else waiting
+        return Entry(
+            job, array.spec, array.arrival, array.priority, state, array.since, after=array.after
+        )
+
+    def tasks(self, array: Entry) -> list[Entry]:
+        """All of them, begun or not."""
+        assert array.spec.array is not None
+        ids = [JobId(array.id + (n + 1) * TASKS) for n in range(len(array.spec.array))]
+        return [self.entries.get(i) or self.unopened(array, i) for i in ids]
+
+    def look(self, job: int) -> Entry | None:
+        if job >= TASKS and JobId(job) not in self.entries:
+            array = self.entries.get(JobId(job % TASKS))
+            return None if array is None else self.unopened(array, JobId(job))
+        return self.entries.get(JobId(job))
+
+    def met(self, link: Link) -> bool:
+        other = self.look(link.job)
+        if other is None or not other.state.final:
+            return other is None
+        return link.on == "end" or (other.state is JobState.COMPLETED) == (link.on == "success")
+
+    def doomed(self, entry: Entry) -> bool:
+        """It waits for what can't come any more."""
+        others = [(link, self.look(link.job)) for link in entry.after]
+        return any(o is not None and o.state.final and not self.met(link) for link, o in others)
+
+    def judge_array(self, array: Entry, ended: JobState) -> None:
+        """Once each task has ended, as these did."""
+        if array.state is not JobState.RUNNING:
+            assert not any(task.state in LIVE for task in self.tasks(array))
+            return
+        states = {task.state for task in self.tasks(array)}
+        assert all(state.final for state in states), "an array ended before its tasks"
+        worst = [
+            s for s in (JobState.FAILED, JobState.CANCELLED, JobState.COMPLETED) if s in states
+        ]
+        assert ended is worst[0]
 
     # Sums
 
@@ -236,12 +342,39 @@ class Books:
             if held + seats > there:
                 return False
         ready = {machine for machine, _ in self.seats} & self.connected
-        return any(fits(need, self.free(m), self.capacity(m)) for m in ready)
+        able = [m for m in ready if not self.gated(m)]
+        return any(fits(need, self.free(m), self.capacity(m)) for m in able)
+
+    def gated(self, machine: str) -> bool:
+        """Is it too busy for another job?"""
+        most = self.limits.max_cpu_percent
+        if most is None or most == 100:
+            return False
+        if machine not in self.samples:
+            return True
+        sample = self.samples[machine]
+        cores = sum(cores for cores, _ in self.capacity(machine).values())
+        booked = cores - sum(left[0] for left in self.free(machine).values())
+        return 100 * (max(0.0, sample.cpu - (sample.ours or 0.0)) + booked) / cores >= most
 
     def turn(self) -> list[Entry]:
-        """The queued jobs that don't stand aside, the most urgent first."""
+        """Jobs and tasks that don't stand aside, the most urgent first; of arrays the next task."""
         queued = [e for e in self.entries.values() if e.state is JobState.QUEUED]
-        able = [e for e in queued if not self.busy_key(e) and self.possible(e.spec.resources)]
+        line = [e for e in queued if not e.is_array]
+        for array in [e for e in self.entries.values() if e.is_array and not e.state.final]:
+            fresh = [task for task in self.tasks(array) if task.id not in self.entries]
+            most = array.spec.array.at_once if array.spec.array is not None else None
+            full = most is not None and sum(t.state in LIVE for t in self.tasks(array)) >= most
+            if fresh and fresh[0].state is JobState.QUEUED and not full:
+                line.append(fresh[0])
+        able = [
+            e
+            for e in line
+            if not self.busy_key(e)
+            and self.possible(e.spec.resources)
+            and e.not_before <= self.now
+            and all(self.met(link) for link in e.after)
+        ]
         return sorted(able, key=lambda entry: entry.rank)
 
     def overdue(self, entry: Entry, now: float) -> bool:
@@ -253,7 +386,7 @@ class Books:
     def judge_placing(self, entry: Entry, placement: Placement) -> None:
         need, machine = entry.spec.resources, placement.machine
         assert not self.busy_key(entry), "two jobs hold one key"
-        if self.turn()[0] is not entry:
+        if self.turn()[0].id != entry.id:
             assert placement.slot not in self.slots
             self.judge_overtaking(entry, placement)
         assert (machine, placement.spawner) in self.seats
@@ -269,7 +402,7 @@ class Books:
             return
         assert not self.room(need), "it could have started at once"
         members = [other for other, at in self.holding if at.slot == placement.slot]
-        assert self.limits.max_concurrent is None
+        assert self.limits == Limits()
         assert all(other.spec.resources == need for other in members)
         assert not entry.spec.exclusive
         assert not need.licences
@@ -310,6 +443,8 @@ class Books:
     def judge_rest(self) -> None:
         """After a step of an engine that starts jobs: whoever could start has started."""
         turn = self.turn()
+        waiting = [e for e in self.entries.values() if e.state in WAITING]
+        assert not any(self.doomed(entry) for entry in waiting), "it waits for ever"
         assert not turn or not self.room(turn[0].spec.resources), "the first in the queue fits"
 
 

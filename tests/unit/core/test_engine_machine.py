@@ -27,13 +27,15 @@ from solveyard.model.messages import (
     Release,
     Remove,
     Retry,
+    Sampled,
     SetLimits,
     SetPriority,
     Submit,
     Ticked,
 )
+from solveyard.model.policies import Dependency, On
 from unit.core.judged import JudgedEngine
-from unit.core.oracle import WAITING
+from unit.core.oracle import LIVE, WAITING, Entry
 from unit.core.restart import decide_alike
 from unit.core.wishes import SHAPES, plain, specs
 from unit.core.world import BRIEF, LONG
@@ -68,6 +70,28 @@ class EngineMachine(JudgedEngine):
         step = self.request(Submit(by="eve", specs=tuple(wanted)))
         assert (step is None) == wrong
 
+    @rule(data=st.data(), ons=st.lists(st.sampled_from(["success", "end", "failure"]), min_size=1))
+    def submit_after_others(self, data: st.DataObject, ons: list[On]) -> None:
+        """Jobs and tasks; some of those may not have begun."""
+        others = [self.engine.jobs[job].label for job in self.engine.jobs]
+        for entry in self.books.entries.values():
+            if entry.is_array:
+                assert entry.spec.array is not None
+                others += [f"{entry.id}[{n}]" for n in range(len(entry.spec.array))]
+        if not others:
+            return
+        named = [data.draw(st.sampled_from(others)) for _ in ons[:3]]
+        wishes = [Dependency(job=job, on=on) for job, on in zip(named, ons, strict=False)]
+        spec = data.draw(specs)
+        spec = msgspec.structs.replace(spec, after=tuple(wishes), name="")
+        possible = self.books.possible(spec.resources) or not self.books.machines
+        assert (self.request(Submit(specs=(spec,))) is not None) == possible
+
+    @rule(name=machines, cpu=st.sampled_from([0.0, 1.0, 3.0, 8.0]), ours=st.integers(0, 3))
+    def a_machine_is_looked_at(self, name: str, cpu: float, ours: int) -> None:
+        if self.world.machines[name].connected:
+            self.send(Sampled(machine=name, cpu=cpu, ours=ours, memory_free=9, disk_free=9))
+
     @rule(copies=st.integers(2, 12), spec=plain)
     def submit_many_alike(self, copies: int, spec: JobSpec) -> None:
         assert self.request(Submit(specs=(spec,) * copies)) is not None
@@ -83,6 +107,9 @@ class EngineMachine(JudgedEngine):
             assert before is None
         elif state in WAITING:
             assert self.engine.jobs[job_id].state is JobState.CANCELLED
+        elif before is not None and before.is_array:
+            live = {task.attempt for task in self.books.tasks(before)} - {None}
+            assert {a.attempt for a in step.actions if isinstance(a, Kill)} == live
         elif before is not None and before.attempt is not None:
             kills = [action.attempt for action in step.actions if isinstance(action, Kill)]
             assert kills == [before.attempt]
@@ -107,9 +134,12 @@ class EngineMachine(JudgedEngine):
         job_id = self.pick(data, {JobState.QUEUED, JobState.HELD, JobState.SUBMITTED})
         self.request(SetPriority(job=job_id, priority=priority))
 
-    @rule(most=st.sampled_from([None, None, 3, 1, 0]))
-    def set_limits(self, most: int | None) -> None:
-        self.request(SetLimits(limits=Limits(max_concurrent=most)))
+    @rule(
+        most=st.sampled_from([None, None, 3, 1, 0]),
+        cpu=st.sampled_from([None, None, None, 50.0, 99.0, 100.0]),
+    )
+    def set_limits(self, most: int | None, cpu: float | None) -> None:
+        self.request(SetLimits(limits=Limits(max_concurrent=most, max_cpu_percent=cpu)))
 
     @precondition(lambda self: not self.draining and len(self.books.ids) > 12)
     @rule(leave=st.booleans())
@@ -246,16 +276,25 @@ class EngineMachine(JudgedEngine):
             self.draining = False
             self.books.restart()
             self.world.lose_manager()
-        self.set_limits(None)
+        self.set_limits(None, None)
         self.connect("m")
         self.connect("n")
         while self._something_happens():
             pass
         assert self.folded == self.engine.jobs
         for entry in self.books.entries.values():
-            possible = self.books.possible(entry.spec.resources)
-            assert entry.state.final or entry.state is JobState.HELD or not possible
-            assert entry.state not in {JobState.SUBMITTED, JobState.RUNNING}
+            assert entry.state.final or self.stuck(entry)
+            assert entry.state not in LIVE or entry.is_array
+
+    def stuck(self, entry: Entry) -> bool:
+        """Is it held, impossible here, or waits for one that is?"""
+        if entry.state is JobState.HELD or entry.held:
+            return True
+        if not self.books.possible(entry.spec.resources):
+            return True
+        if entry.is_array:
+            return any(self.stuck(task) for task in self.books.tasks(entry) if not task.state.final)
+        return any(not self.books.met(link) for link in entry.after)
 
     def _something_happens(self) -> bool:
         happened = False
@@ -269,6 +308,11 @@ class EngineMachine(JudgedEngine):
             for attempt in list(spawner.running):
                 spawner.finish(attempt, Reason.SUCCESS, LONG)
                 happened = True
+        pauses = [e.not_before for e in self.books.entries.values() if e.not_before > self.now]
+        if not happened and pauses:
+            self.now = min(pauses)
+            self.send(Ticked())
+            happened = True
         self.nothing_runs_that_should_not()
         return happened
 

@@ -3,7 +3,9 @@
 import msgspec
 from hypothesis import strategies as st
 
+from solveyard.model.arrays import ArraySpec
 from solveyard.model.jobs import JobSpec
+from solveyard.model.policies import RetryPolicy
 from solveyard.model.resources import Range, Resources
 
 SHAPES = (b'{"brief":1}', b'{"brief":2}', b"{}")
@@ -19,6 +21,8 @@ needs = st.one_of(
 )
 options = st.sampled_from(SHAPES).map(msgspec.Raw)
 plain = st.builds(JobSpec, solver=st.just("x"), options=options, priority=st.integers(-1, 1))
+arrays = st.builds(ArraySpec, stop=st.integers(1, 5), at_once=st.sampled_from([None, None, 1, 2]))
+retries = st.builds(RetryPolicy, tries=st.integers(1, 3), delay=st.sampled_from([0.0, 0.2, 5.0]))
 specs = st.one_of(
     plain,
     st.builds(JobSpec, solver=st.just("x"), name=st.sampled_from(["a", "b"]), options=options),
@@ -37,5 +41,18 @@ specs = st.one_of(
         options=options,
         wait_limit=st.sampled_from([0.3, 1.0, 30.0]),
         hold=st.booleans(),
+    ),
+    st.builds(JobSpec, solver=st.just("x"), options=options, retry=retries),
+    st.builds(
+        JobSpec,
+        solver=st.just("x"),
+        options=options,
+        array=arrays,
+        resources=st.just(Resources()) | needs,
+        retry=st.none() | retries,
+        priority=st.integers(-1, 1),
+        hold=st.sampled_from([False, False, True]),
+        exclusive=st.sampled_from([(), (), ("p",)]),
+        wait_limit=st.sampled_from([None, None, 1.0]),
     ),
 )
