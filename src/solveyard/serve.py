@@ -23,7 +23,12 @@ from solveyard.doors.auth import Keeper
 from solveyard.doors.door import Door
 from solveyard.doors.ports import PortTaken
 from solveyard.doors.rules import Rules
+from solveyard.doors.sessions import Sessions
+from solveyard.doors.sites import Sites
+from solveyard.doors.sites import public_url as read_public_url
+from solveyard.doors.tls import Certificate
 from solveyard.manager import Manager
+from solveyard.model.errors import InvalidRequest
 from solveyard.model.jobs import Limits
 from solveyard.model.messages import SetLimits
 from solveyard.places import StorePlaces, runtime_folder
@@ -49,6 +54,9 @@ class Network:
     port: int | None = None  #: None: 8080, or a free one where that is busy
     rules: Rules = field(default_factory=Rules)
     allowed_hosts: tuple[str, ...] = ()  #: names by which browsers may call it
+    certificate: Path | None = None  #: None: HTTP is not encrypted
+    key: Path | None = None  #: the certificate's
+    public_url: str = ""  #: by which people come through a proxy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,8 +103,13 @@ def network(
     allow: Sequence[str] = (),
     roots: Sequence[Path] = (),
     allowed_hosts: Sequence[str] = (),
+    certificate: Path | None = None,
+    key: Path | None = None,
+    public_url: str = "",
 ) -> Network:
     """As the command line's options say. Raises InvalidRequest."""
+    if (certificate is None) is not (key is None):
+        raise InvalidRequest("TLS takes two files: --tls-certificate FILE and --tls-key FILE")
     for name in allow:
         registry.solver(name)
     return Network(
@@ -104,6 +117,9 @@ def network(
         port=port,
         rules=Rules(allow=frozenset(allow), roots=tuple(root.absolute() for root in roots)),
         allowed_hosts=tuple(allowed_hosts),
+        certificate=None if certificate is None else certificate.absolute(),
+        key=None if key is None else key.absolute(),
+        public_url=read_public_url(public_url) if public_url else "",
     )
 
 
@@ -138,6 +154,7 @@ async def _run(folder: Path, options: ServeOptions, started: Callable[[Running],
 async def opened(folder: Path, options: ServeOptions) -> AsyncIterator[Running]:
     """A manager on `folder` with its doors; on leaving, it stops as it was asked to."""
     places = StorePlaces(folder)
+    tls = _certificate(options.network)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     lease = Lease.take(folder, {})
     listeners: list[socket.socket] = []
@@ -160,17 +177,19 @@ async def opened(folder: Path, options: ServeOptions) -> AsyncIterator[Running]:
         agents = Agents(address, store.uuid, local, cores=options.cores, token=token)
         manager = Manager(store, folder, agents, on_stop=options.on_stop)
         stop = _Stop(options.on_stop)
-        door = _door(manager, options, token, stop)
+        door = _door(manager, options, token, stop, store.uuid)
         try:
             async with asyncio.TaskGroup() as tasks:
                 life = tasks.create_task(manager.run())
                 await _prepare(manager, options)
-                await door.open(_address(runtime, "manager.sock"), listeners)
+                await door.open(
+                    _address(runtime, "manager.sock"), listeners, tls.context if tls else None
+                )
                 live = tasks.create_task(door.run())
 
                 def announce() -> None:
                     if agents.complete:
-                        _announce(places, manager, door, token)
+                        _announce(places, manager, door, token, options.network)
 
                 agents.changed = announce
                 announce()
@@ -202,11 +221,28 @@ async def _prepare(manager: Manager, options: ServeOptions) -> None:
         await manager.request(SetLimits(limits=limits, by=_me()))
 
 
-def _door(manager: Manager, options: ServeOptions, token: str, stop: Callable[[str], None]) -> Door:
+def _certificate(network: Network | None) -> Certificate | None:
+    """Raises InvalidRequest where it can't be used."""
+    if network is None or network.certificate is None or network.key is None:
+        return None
+    return Certificate(network.certificate, network.key)
+
+
+def _door(
+    manager: Manager, options: ServeOptions, token: str, stop: Callable[[str], None], uuid: str
+) -> Door:
     network = options.network or Network()
+    sites = Sites(network.allowed_hosts, network.public_url)
     tokens = Tokens(manager.store_folder)
-    keeper = Keeper(_me(), token, tokens, allowed_hosts=network.allowed_hosts)
-    return Door(manager, keeper, network.rules, stop, public=options.network is not None)
+    keeper = Keeper(_me(), token, tokens, sites, Sessions(uuid[:8]))
+    return Door(
+        manager,
+        keeper,
+        network.rules,
+        stop,
+        public=options.network is not None,
+        public_url=network.public_url,
+    )
 
 
 def _nothing() -> None:
@@ -225,10 +261,15 @@ def _address(runtime: Path, name: str) -> str:
         return f"tcp:127.0.0.1:{probe.getsockname()[1]}"
 
 
-def _announce(places: StorePlaces, manager: Manager, door: Door, token: str) -> None:
+def _announce(
+    places: StorePlaces, manager: Manager, door: Door, token: str, network: Network | None
+) -> None:
     """Say in `manager.json` where the manager is; replaced whole, so never half there."""
+    network = network or Network()
     told = {
         "url": door.url,
+        "public_url": network.public_url,
+        "certificate": str(network.certificate or ""),
         "socket": door.socket,
         "token": token,
         "pid": os.getpid(),

@@ -1,21 +1,20 @@
 """HTTP as others meet it: ports, accounts, tokens, sites, and what may run."""
 
-import http.client
 import json
 import os
 import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 import pytest
 
+from e2e.asking import ask, bearer, root, shell, status_for
 from solveyard.client import find
 from solveyard.client.aio import AsyncClient
 from solveyard.client.sync import Client
@@ -31,79 +30,10 @@ DIPOLE = {
         "frequencies": {"start": 2e8, "stop": 4e8, "points": 3},
     },
 }
-root = pytest.mark.skipif(
-    sys.platform != "linux" or os.getuid() != 0, reason="only root can become somebody else"
-)
-
-
-class Answer(NamedTuple):
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-def ask(
-    url: str,
-    method: str,
-    target: str,
-    body: Any = None,
-    headers: Mapping[str, str] | None = None,
-) -> Answer:
-    where = urlsplit(url)
-    wire = http.client.HTTPConnection(where.hostname or "", where.port or 80, timeout=30)
-    sent = dict(headers or {})
-    content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-    if content is not None:
-        sent.setdefault("Content-Type", "application/json")
-    try:
-        wire.request(method, target, content, sent)
-        response = wire.getresponse()
-        return Answer(
-            response.status,
-            {name.lower(): text for name, text in response.getheaders()},
-            response.read(),
-        )
-    finally:
-        wire.close()
-
-
-def bearer(secret: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {secret}"}
 
 
 def told(yard: Any) -> Any:
     return yard.told
-
-
-def shell(yard: Any, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "solveyard.cli", "--store", str(yard.store), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env=yard.environment,
-    )
-
-
-def status_for(uid: int, url: str, target: str = "/jobs") -> int:
-    """The status that an account gets from a program of its own."""
-    where = urlsplit(url)
-    program = (
-        f"import os, socket; os.setuid({uid}); s = socket.socket();"
-        f"s.connect(({where.hostname!r}, {where.port}));"
-        f"s.sendall(b'GET {target} HTTP/1.1\\r\\nHost: {where.netloc}\\r\\n"
-        "Connection: close\\r\\n\\r\\n');"
-        "print(s.makefile('rb').readline().decode())"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True
-    )
-    return int(done.stdout.split()[1])
 
 
 def test_it_listens_on_both_loopback_addresses_and_tells_where(service: Any) -> None:
@@ -170,7 +100,7 @@ def test_another_account_of_this_machine_gets_401_and_with_a_token_in(service: A
     yard = service().start()
     url = told(yard)["url"]
     assert status_for(os.getuid(), url) == 200
-    for target in ("/jobs", "/healthz", "/socket.io/?EIO=4&transport=polling", "/nothing"):
+    for target in ("/jobs", "/session", "/socket.io/?EIO=4&transport=polling", "/nothing"):
         assert status_for(4242, url, target) == 401
     secret = shell(yard, "token", "create", "somebody").stdout.strip()
     assert ask(url, "GET", "/jobs", headers=bearer(secret)).status == 200
@@ -209,6 +139,38 @@ def test_wrong_tokens_are_asked_to_wait_and_right_ones_are_not(service: Any) -> 
     ]
     assert answers == [401] * 20 + [429] * 5
     assert ask(url, "GET", "/jobs", headers=bearer(secret)).status == 200
+    assert ask(url, "GET", "/jobs").status == 200
+
+
+@root
+def test_strangers_that_ask_too_often_wait_and_the_owner_does_not(service: Any) -> None:
+    yard = service().start()
+    where = urlsplit(told(yard)["url"])
+    program = (
+        "import http.client, os; found = []\n"
+        f"wire = http.client.HTTPConnection({where.hostname!r}, {where.port})\n"
+        "wire.request('GET', '/healthz'); wire.getresponse().read(); wire.close()\n"
+        "os.setuid(4242)  # who may not import what that took\n"
+        "for _ in range(1205):\n"
+        f"    wire = http.client.HTTPConnection({where.hostname!r}, {where.port})\n"
+        "    wire.request('GET', '/healthz'); answer = wire.getresponse(); answer.read()\n"
+        "    found.append((answer.status, answer.getheader('Retry-After') is not None))\n"
+        "    wire.close()\n"
+        "print(found[1199], found[1200], found[1204])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stdout.strip() == "(200, False) (429, True) (429, True)"
+    assert ask(told(yard)["url"], "GET", "/jobs").status == 200
+
+
+def test_headers_that_are_too_large_are_refused(service: Any) -> None:
+    yard = service().start()
+    url = told(yard)["url"]
+    assert ask(url, "GET", "/jobs", headers={"X-Large": "x" * 9000}).status == 400
+    many = {f"X-{number}": "x" for number in range(200)}
+    assert ask(url, "GET", "/jobs", headers=many).status == 400
     assert ask(url, "GET", "/jobs").status == 200
 
 

@@ -54,6 +54,15 @@ def serve(  # noqa: PLR0913, PLR0917  typer makes an option of each
         list[str],
         typer.Option(metavar="NAME", help="A name, with its port, that browsers call it by."),
     ] = [],  # noqa: B006  as above
+    tls_certificate: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Encrypt HTTP with it, in PEM form.")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Its key, which others can't read.")
+    ] = None,
+    public_url: Annotated[
+        str, typer.Option(metavar="URL", help="By which people come through a proxy.")
+    ] = "",
     as_json: Json = False,
 ) -> int:
     """Run the manager in the foreground.
@@ -74,19 +83,28 @@ def serve(  # noqa: PLR0913, PLR0917  typer makes an option of each
 
     def started(running: service.Running) -> None:
         if as_json:
-            told = {"url": running.url, "pid": os.getpid(), "store": str(place.folder)}
-            talk.answer_json(told)
+            told = {"url": running.url, "public_url": network.public_url}
+            talk.answer_json(told | {"pid": os.getpid(), "store": str(place.folder)})
         else:
-            talk.answer(f"solveyard listens on {running.url}, store {place.folder}")
+            public = f", for others at {network.public_url}/" if network.public_url else ""
+            talk.answer(f"solveyard listens on {running.url}{public}, store {place.folder}")
 
+    network = service.network(
+        host,
+        port,
+        allow=allow,
+        roots=project_root,
+        allowed_hosts=allowed_host,
+        certificate=tls_certificate,
+        key=tls_key,
+        public_url=public_url,
+    )
     options = service.ServeOptions(
         cores=cores,
         max_concurrent=max_concurrent,
         on_stop=on_stop,
         idle_exit=units.seconds(idle_exit) if idle_exit else None,
-        network=service.network(
-            host, port, allow=allow, roots=project_root, allowed_hosts=allowed_host
-        ),
+        network=network,
     )
     tokens = Tokens(place.folder)
     if service.exposed(options) and not tokens.all():

@@ -174,6 +174,9 @@ class AsyncClient:
             tries -= 1
             try:
                 return await self._send(call)
+            except aiohttp.ClientConnectorCertificateError as error:
+                if not tries:  # a renewed one may just have been taken up
+                    raise calls.untrusted(self._base, error.certificate_error) from error
             except aiohttp.ClientConnectorError as error:  # nothing was sent
                 if not tries:
                     raise ManagerUnavailable(
@@ -204,7 +207,7 @@ class AsyncClient:
             # A connection that was closed meanwhile must not be mistaken for a lost answer.
             aiohttp.UnixConnector(where.socket, force_close=True)
             if where.socket
-            else aiohttp.TCPConnector(force_close=True)
+            else aiohttp.TCPConnector(force_close=True, ssl=where.trust or True)
         )
         self._base = "http://localhost" if where.socket else where.url
         return aiohttp.ClientSession(connector=connector, headers=calls.credentials(where.token))

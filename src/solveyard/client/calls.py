@@ -88,6 +88,12 @@ class FileEntry(NamedTuple):
     modified: float  #: s since 1970
 
 
+def untrusted(url: str, error: Exception) -> ManagerUnavailable:
+    """Somebody answers there who doesn't prove to be the manager."""
+    why = getattr(error, "verify_message", "") or str(error)
+    return ManagerUnavailable(f"the certificate of {url} is not trusted: {why}")
+
+
 def submit(specs: Sequence[JobSpec]) -> Call:
     return Call("POST", "/jobs", msgspec.json.encode(list(specs)))
 

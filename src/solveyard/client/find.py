@@ -2,10 +2,12 @@
 
 import json
 import os
+import ssl
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from solveyard import trust
 from solveyard.model.errors import ManagerUnavailable
 from solveyard.places import StorePlaces
 
@@ -20,6 +22,8 @@ class Address(NamedTuple):
     pid: int | None  #: None: not known
     agent_pid: int | None
     spawner_pids: tuple[int, ...]
+    secure: bool = False  #: TCP is encrypted
+    certificate: str = ""  #: the file that is trusted then; empty: what the system trusts
 
     @property
     def url(self) -> str:
@@ -27,19 +31,38 @@ class Address(NamedTuple):
         if not self.host:
             return f"unix:{self.socket}"
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        return f"{'https' if self.secure else 'http'}://{host}:{self.port}"
+
+    @property
+    def trust(self) -> ssl.SSLContext | None:
+        """What an encrypted connection is checked by; None: it isn't encrypted.
+
+        Raises ManagerUnavailable when the certificate can't be read.
+        """
+        if not self.secure:
+            return None
+        if not self.certificate:
+            return ssl.create_default_context()
+        try:
+            return trust.pinned(Path(self.certificate))
+        except (OSError, ValueError) as error:
+            raise ManagerUnavailable(f"cannot trust {self.url}: {error}") from error
 
 
 def address(url: str, token: str = "") -> Address:
-    """Read "unix:/path" or "http://host:port". Raises ManagerUnavailable for anything else."""
+    """Read "unix:/path", "http://host:port" or "https://host:port", whose certificate the system
+    has to trust. Raises ManagerUnavailable for anything else.
+    """
     if url.startswith("unix:") and len(url) > len("unix:"):
         return Address(url.removeprefix("unix:"), "", 0, token, None, None, ())
-    host, _, port = url.removeprefix("http://").rstrip("/").rpartition(":")
-    if not url.startswith("http://") or not host or not port.isdecimal():
+    scheme, _, rest = url.partition("://")
+    host, _, port = rest.rstrip("/").rpartition(":")
+    if scheme not in {"http", "https"} or not host or not port.isdecimal():
         raise ManagerUnavailable(
-            f"{url!r} is no manager's address (unix:/path or http://host:port)"
+            f"{url!r} is no manager's address (unix:/path, http://host:port or https://host:port)"
         )
-    return Address("", host.strip("[]"), int(port), token, None, None, ())
+    secure = scheme == "https"
+    return Address("", host.strip("[]"), int(port), token, None, None, (), secure)
 
 
 def manager(folder: Path) -> Address | None:
@@ -58,6 +81,7 @@ def manager(folder: Path) -> Address | None:
             pid=found.get("pid"),
             agent_pid=found.get("agent_pid"),
             spawner_pids=tuple(pids),
+            certificate=str(found.get("certificate") or ""),
         )
     except FileNotFoundError:
         return None

@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+import ssl
 import sys
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -216,6 +217,11 @@ class Client:
             wire = _connection(where)
             try:
                 wire.connect()
+            except ssl.SSLCertVerificationError as error:
+                wire.close()
+                if not tries:  # a renewed one may just have been taken up
+                    raise calls.untrusted(where.url, error) from error
+                time.sleep(calls.PAUSE)
             except OSError as error:
                 wire.close()
                 if not tries or find.gone(where):
@@ -250,6 +256,10 @@ class _UnixConnection(http.client.HTTPConnection):
 def _connection(where: Address) -> http.client.HTTPConnection:
     if where.socket:
         return _UnixConnection(where.socket)
+    if where.trust is not None:
+        return http.client.HTTPSConnection(
+            where.host, where.port, timeout=calls.SILENCE, context=where.trust
+        )
     return http.client.HTTPConnection(where.host, where.port, timeout=calls.SILENCE)
 
 

@@ -1,8 +1,9 @@
 """Who may come in: everybody who is asked for nothing more than the kernel knows, or has a token.
 
 At the private socket the kernel tells the account. Over TCP it does so for connections from this
-machine to itself, on Linux; whoever is not the manager's own account shows a token. A browser is
-its user's account too, so what other sites may have it send is refused by Host and Origin.
+machine to itself, on Linux; whoever is not the manager's own account shows a token, or the cookie
+that it was given for one. A browser is its user's account too, so what other sites may have it
+send is refused by Host and Origin.
 """
 
 import asyncio
@@ -10,50 +11,39 @@ import hmac
 import os
 import socket
 import sys
-import time
-from collections import OrderedDict
-from collections.abc import Collection
 from typing import Any
-from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
 from solveyard import tokens
-from solveyard.doors import encoding, peer, procnet
+from solveyard.doors import bounds, encoding, peer, procnet
+from solveyard.doors.bounds import Throttle
 from solveyard.doors.keys import CALLER, Caller, Handler
+from solveyard.doors.sessions import Sessions
+from solveyard.doors.sites import SAFE, Sites, page_asks
 from solveyard.model.errors import StoreUnusable
 
-LIVE = "/socket.io/"  #: where bodies are Socket.IO's own
-FAILURES = 20  #: wrong tokens from one address in `WINDOW` before it is asked to wait
-WINDOW = 60.0  #: s
-_ADDRESSES = 4096  #: remembered, at most
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")  #: somebody else asked a proxy
-_SAFE = frozenset({"GET", "HEAD"})
+_NOBODY = "the caller shows no token, and is not known to be the manager's own account"
+_WRONG = "the token is not one of this manager's, or it was revoked"
 
 
 class Keeper:
     """The middleware that lets callers in, for all sockets that one application listens on."""
 
     def __init__(
-        self,
-        owner: str,
-        token: str,
-        known: tokens.Tokens,
-        *,
-        allowed_hosts: Collection[str] = (),
+        self, owner: str, token: str, known: tokens.Tokens, sites: Sites, sessions: Sessions
     ) -> None:
-        """`owner` is the manager's account; `token` the one in `manager.json`, which is theirs.
-
-        `allowed_hosts`: names by which browsers may call this machine, a proxy's among them, with
-        their port where it isn't the scheme's own.
-        """
+        """`owner` is the manager's account; `token` the one in `manager.json`, which is theirs."""
+        self.sites = sites
+        self.sessions = sessions
         self._owner = owner
         self._token = token
         self._tokens = known
-        self._hosts = {"localhost", socket.gethostname().lower(), *map(str.lower, allowed_hosts)}
-        self._proxied = {host.lower() for host in allowed_hosts}
-        self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._wrong = Throttle(bounds.WRONG_TOKENS)
+        self._strangers = Throttle(bounds.STRANGERS)
+        self._guests = Throttle(bounds.GUESTS)
         self._uids: WeakKeyDictionary[asyncio.BaseTransport, int | None] = WeakKeyDictionary()
 
     @web.middleware
@@ -65,16 +55,23 @@ class Keeper:
             return peer.refusal("the caller's account is not known")
         if sys.platform != "win32" and connection.family == socket.AF_UNIX:
             return await peer.own_user_only(request, handler)
-        if refused := self._foreign(request):
-            return refused
-        found = await self._caller(request, transport, connection)
-        if not isinstance(found, Caller):
-            return found
-        request[CALLER] = found
-        return await handler(request)
+        found = self.sites.foreign(request) or await self._caller(request, transport, connection)
+        if isinstance(found, Caller):
+            if not found.owner and (left := self._guests.take(found.token)):
+                return bounds.wait(left, f"{found.name} asked more than {bounds.GUESTS} times")
+            request[CALLER] = found
+            return await handler(request)
+        if left := self._strangers.take(self.place(request)):
+            found = bounds.wait(left, f"too many requests came from {self.place(request)}")
+        elif found.status == 401 and _open(request):
+            return await handler(request)
+        found.force_close()  # who isn't let in keeps no connection
+        return found
 
     def holds(self, caller: Caller) -> bool:
         """Is what let them in still good?"""
+        if caller.session and not self.sessions.live(caller):
+            return False
         if not caller.token or caller.owner:
             return True
         try:
@@ -82,92 +79,53 @@ class Keeper:
         except StoreUnusable:
             return False
 
-    # What another site may have made a browser send
+    def by_token(self, request: web.Request, given: str = "") -> Caller | web.Response:
+        """Who shows the token `given`, else the one in the request's header; else a refusal.
 
-    def _foreign(self, request: web.Request) -> web.Response | None:
-        host = request.headers.get("Host", "")
-        if not self._own(host):
-            return encoding.refusal(
-                403,
-                "forbidden",
-                f"the host {host!r} is not one of this manager's names"
-                " (admit it with solveyard serve --allowed-host)",
-            )
-        origin = request.headers.get("Origin")
-        if origin is not None and not self._same(origin, host):
-            return encoding.refusal(
-                403,
-                "forbidden",
-                f"the site {origin!r} may not ask this manager"
-                " (admit it with solveyard serve --allowed-host)",
-            )
-        elsewhere = request.headers.get("Sec-Fetch-Site") in {"cross-site", "same-site"}
-        if elsewhere and origin is None and request.method not in _SAFE:
-            return encoding.refusal(403, "forbidden", "another site may not ask this manager")
-        declared = "Content-Type" in request.headers and request.content_type != encoding.JSON
-        if declared and request.method not in _SAFE and not request.path.startswith(LIVE):
-            return encoding.refusal(415, "invalid_request", encoding.not_json(request.content_type))
-        return None
+        A guess costs its place something; who has a token is let in meanwhile.
+        """
+        secret = given or _bearer(request)
+        if secret and hmac.compare_digest(tokens.digest(secret), tokens.digest(self._token)):
+            private = sys.platform == "win32"  # there it is what the private socket is here
+            return Caller(self._owner, owner=True, private=private)
+        if secret and (name := self._tokens.whose(secret)) is not None:
+            return Caller(f"token:{name}", token=tokens.digest(secret))
+        place = self.place(request)
+        if left := self._wrong.take(place):
+            return bounds.wait(left, f"too many wrong tokens came from {place}")
+        return _unauthorized(_WRONG if secret else "no token is shown")
 
-    def _own(self, host: str) -> bool:
-        """Numbers are no names: nobody can make a name's owner answer for them."""
-        try:
-            split = urlsplit(f"//{host}")
-            name, _ = split.hostname or "", split.port
-        except ValueError:
-            return False
-        if not name or split.username is not None or split.path or split.query or split.fragment:
-            return False
-        return procnet.numeric(name) or name in self._hosts or host.lower() in self._hosts
+    def place(self, request: web.Request) -> str:
+        """Where a request comes from: an account of this machine, else an address."""
+        uid = self._uids.get(request.transport) if request.transport is not None else None
+        return str(request.remote) if uid is None else f"account {uid}"
 
-    def _same(self, origin: str, host: str) -> bool:
-        try:
-            split = urlsplit(origin)
-        except ValueError:
-            return False
-        if split.scheme not in {"http", "https"} or not split.netloc:
-            return False
-        return split.netloc.lower() == host.lower() or split.netloc.lower() in self._proxied
+    def origin(self, request: web.Request) -> str:
+        """Its place and, where that is a proxy's, what the proxy says: what sessions are good for.
 
-    # Who it is
+        Anybody can write such a header, so it is no place of its own: that would evade the bounds.
+        """
+        passed = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+        return f"{self.place(request)} for {passed}" if passed else self.place(request)
 
     async def _caller(
         self, request: web.Request, transport: asyncio.BaseTransport, connection: Any
     ) -> Caller | web.Response:
-        given = request.headers.get("Authorization")
-        if given is not None:
-            return self._by_token(given, str(request.remote))
         uid = await self._uid(transport, connection)
+        if "Authorization" in request.headers:
+            return self.by_token(request)
+        if (signed_in := self._by_cookie(request)) is not None:
+            return signed_in
         if sys.platform != "win32" and uid == os.getuid() and not _proxied(request):
             return Caller(self._owner, owner=True)
-        why = "the caller shows no token, and is not known to be the manager's own account"
-        return _unauthorized(why)
+        return _unauthorized(_NOBODY)
 
-    def _by_token(self, given: str, address: str) -> Caller | web.Response:
-        scheme, _, secret = given.partition(" ")
-        secret = secret.strip()
-        if scheme.lower() == "bearer" and secret:
-            if hmac.compare_digest(tokens.digest(secret), tokens.digest(self._token)):
-                private = sys.platform == "win32"  # there it is what the private socket is here
-                return Caller(self._owner, owner=True, private=private)
-            if (name := self._tokens.whose(secret)) is not None:
-                return Caller(f"token:{name}", token=tokens.digest(secret))
-        return self._failed(address)
-
-    def _failed(self, address: str) -> web.Response:
-        """A guess costs its address something; who has a token is let in meanwhile."""
-        now = time.monotonic()
-        count, since = self._failures.pop(address, (0, now))
-        if now - since > WINDOW:
-            count, since = 0, now
-        self._failures[address] = (count + 1, since)
-        while len(self._failures) > _ADDRESSES:
-            self._failures.popitem(last=False)
-        if count < FAILURES:
-            return _unauthorized("the token is not one of this manager's, or it was revoked")
-        left = max(1, round(since + WINDOW - now))
-        why = f"too many wrong tokens came from {address} (wait {left} s)"
-        return encoding.refusal(429, "unauthorized", why, headers={"Retry-After": str(left)})
+    def _by_cookie(self, request: web.Request) -> Caller | None:
+        secret = request.cookies.get(self.sessions.cookie)
+        if not secret or not page_asks(request):
+            return None
+        found = self.sessions.whose(secret, self.origin(request))
+        return found if found is not None and self.holds(found) else None
 
     async def _uid(self, transport: asyncio.BaseTransport, connection: Any) -> int | None:
         """The account at the other end of a connection of this machine to itself."""
@@ -183,8 +141,25 @@ class Keeper:
         return self._uids[transport]
 
 
+def _open(request: web.Request) -> bool:
+    """May it be asked by anybody? The page and its files, which tell nothing of this store; whether
+    the process lives; and to sign in.
+    """
+    if "Authorization" in request.headers:
+        return False
+    if request.method == "POST":
+        return request.path == "/session"
+    page = request.path in {"/", "/healthz"} or request.path.startswith("/assets/")
+    return page and request.method in SAFE
+
+
 def _proxied(request: web.Request) -> bool:
     return any(name in request.headers for name in _FORWARDED)
+
+
+def _bearer(request: web.Request) -> str:
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else ""
 
 
 def _unauthorized(why: str) -> web.Response:

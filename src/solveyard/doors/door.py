@@ -1,16 +1,18 @@
 """The doors of one manager, on every socket that it listens on."""
 
+import asyncio
 import socket
+import ssl
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from solveyard.doors import ports, rest
+from solveyard.doors import bounds, ports, rest, sessions
 from solveyard.doors.auth import Keeper
 from solveyard.doors.dashboard import routes as dashboard
-from solveyard.doors.keys import Handler
+from solveyard.doors.keys import KEEPER, Handler
 from solveyard.doors.rules import Rules
 from solveyard.manager import Manager
 
@@ -31,13 +33,17 @@ class Door:
         stop: Callable[[str], None],
         *,
         public: bool,
+        public_url: str = "",
     ) -> None:
         self.requests = 0  #: of those who were let in
         self.socket = ""  #: the private one's path; empty: there is none
         self.url = ""
         self._live: Live | None = None
-        app = rest.application(manager, stop=stop, rules=rules)
-        app.middlewares.extend([keeper.keep, self._count])
+        app = rest.application(
+            manager, stop=stop, rules=rules, more=sessions.ROUTES, public=public_url
+        )
+        app[KEEPER] = keeper
+        app.middlewares.extend([self._heard, keeper.keep, self._count])
         dashboard.add(app)
         if public:
             from solveyard.doors import live  # takes 100 ms that a notebook needn't wait
@@ -45,11 +51,24 @@ class Door:
             self._live = live.Live(manager, keeper.holds)
             self._live.attach(app)
         self._runner = web.AppRunner(
-            app, access_log=None, handle_signals=False, shutdown_timeout=_GOODBYE
+            app,
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=_GOODBYE,
+            keepalive_timeout=bounds.IDLE,
         )
+        self._newcomers: bounds.Newcomers | None = None
+        self._servers: list[asyncio.Server] = []
 
-    async def open(self, private: str, listeners: Sequence[socket.socket]) -> None:
-        """Listen at `private` ("unix:PATH" or "tcp:HOST:PORT") and on `listeners`."""
+    async def open(
+        self,
+        private: str,
+        listeners: Sequence[socket.socket],
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """Listen at `private` ("unix:PATH" or "tcp:HOST:PORT") and on `listeners`, there by `tls`
+        where it is given.
+        """
         await self._runner.setup()
         kind, _, place = private.partition(":")
         if kind == "unix":
@@ -61,10 +80,16 @@ class Door:
             host, _, port = place.rpartition(":")
             await web.TCPSite(self._runner, host, int(port)).start()
             self.url = f"http://{host}:{port}"
-        for listener in listeners:
-            await web.SockSite(self._runner, listener).start()
-        if listeners:
-            self.url = ports.url(listeners)
+        server = self._runner.server
+        if listeners and server is not None:
+            self._newcomers = bounds.Newcomers(server)
+            patience = bounds.HANDSHAKE if tls is not None else None
+            for listener in listeners:
+                opened = await asyncio.get_running_loop().create_server(
+                    self._newcomers, sock=listener, ssl=tls, ssl_handshake_timeout=patience
+                )
+                self._servers.append(opened)
+            self.url = ports.url(listeners, secure=tls is not None)
 
     async def run(self) -> None:
         """Send live events, until cancelled."""
@@ -74,7 +99,17 @@ class Door:
     async def close(self) -> None:
         if self._live is not None:
             await self._live.close()
+        for server in self._servers:
+            server.close()
+        if self._newcomers is not None:
+            self._newcomers.close()
         await self._runner.cleanup()
+
+    @web.middleware
+    async def _heard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if self._newcomers is not None:
+            self._newcomers.heard(request)
+        return await handler(request)
 
     @web.middleware
     async def _count(self, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -1,5 +1,6 @@
 """What goes in and out of the doors as JSON: bodies, queries, records, refusals."""
 
+import asyncio
 import time
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -28,6 +29,7 @@ from solveyard.store.base import Filter
 
 T = TypeVar("T")
 JSON = "application/json"
+BODY = 300.0  #: s for a request's body to come
 LONGEST_KEY = 255  #: characters
 STATUSES: tuple[tuple[type[SolveyardError], int, str], ...] = (  # the first that fits
     (UnknownJob, 404, "unknown_job"),
@@ -206,7 +208,10 @@ def query(request: web.Request, kind: type[T]) -> T:
 async def body(request: web.Request) -> bytes:
     """The body as it came; one that isn't declared to be JSON is refused."""
     try:
-        content = await request.read()
+        async with asyncio.timeout(BODY):
+            content = await request.read()
+    except TimeoutError as error:
+        raise Malformed(f"the body didn't come within {BODY:.0f} s") from error
     except (web.RequestPayloadError, HttpProcessingError) as error:
         raise Malformed(f"the body can't be read: {error or type(error).__name__}") from error
     if content and request.content_type != JSON:

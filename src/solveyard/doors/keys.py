@@ -10,10 +10,11 @@ from aiohttp.typedefs import Middleware
 from solveyard.manager import Manager
 
 if TYPE_CHECKING:
+    from solveyard.doors.auth import Keeper
     from solveyard.doors.rules import Rules
 
 __all__ = [
-    "CALLER", "CLOSING", "DOCUMENT", "MANAGER", "RULES", "STOP",
+    "CALLER", "CLOSING", "DOCUMENT", "KEEPER", "MANAGER", "RULES", "STOP",
     "Caller", "Handler", "Middleware", "by", "caller",
 ]  # fmt: skip
 
@@ -25,6 +26,7 @@ class Caller(NamedTuple):
     private: bool = False  #: by the store's private socket: the rules don't bind them
     owner: bool = False  #: the account that the manager runs under
     token: str = ""  #: the hash of the token that let them in
+    session: str = ""  #: the hash of the cookie that stands for it
 
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -33,6 +35,7 @@ CALLER = web.RequestKey("caller", Caller)
 CLOSING = web.AppKey("closing", asyncio.Event)  #: set when the door closes
 STOP: web.AppKey[Callable[[str], None]] = web.AppKey("stop")
 DOCUMENT: web.AppKey[bytes] = web.AppKey("openapi")  #: the description of the routes
+KEEPER: web.AppKey["Keeper"] = web.AppKey("keeper")  #: where there are sessions
 RULES: web.AppKey["Rules"] = web.AppKey("rules")  #: what may run over the network
 
 _NOBODY = Caller("")

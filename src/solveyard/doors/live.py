@@ -134,7 +134,7 @@ class Live:
 
     async def _until_news(self) -> None:
         """Or until it is time to look at tokens again."""
-        tokens = any(one.token for one in self._callers.values())
+        tokens = any(one.token or one.session for one in self._callers.values())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LOOK_AGAIN if tokens else None):
                 await self._news.wait()

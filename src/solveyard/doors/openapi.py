@@ -29,8 +29,8 @@ class Route(NamedTuple):
     content: str = encoding.JSON  #: its media type
 
 
-def document(routes: Sequence[Route]) -> bytes:
-    """An OpenAPI 3.1 document, in JSON."""
+def document(routes: Sequence[Route], public: str = "") -> bytes:
+    """An OpenAPI 3.1 document, in JSON; `public`: an address beside the one it was asked at."""
     kinds = [kind for route in routes for kind in (route.body, *_alternatives(route)) if kind]
     kinds.append(encoding.Refusal)
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_NAME)
@@ -49,7 +49,7 @@ def document(routes: Sequence[Route]) -> bytes:
             "description": "A job manager for simulations.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "/"}],
+        "servers": [{"url": url} for url in (public, "/") if url],
         "security": [{}, {"token": []}],
         "paths": paths,
         "components": {

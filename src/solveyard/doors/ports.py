@@ -40,13 +40,14 @@ def exposed(hosts: Sequence[str]) -> bool:
     return not all(host == "localhost" or procnet.loopback(host) for host in hosts)
 
 
-def url(sockets: Sequence[socket.socket]) -> str:
+def url(sockets: Sequence[socket.socket], *, secure: bool) -> str:
     """How programs on this machine reach the first of `sockets`."""
     host, port = sockets[0].getsockname()[:2]
     address = ipaddress.ip_address(host.partition("%")[0])
     if address.is_unspecified:
         host = "127.0.0.1" if address.version == 4 else "::1"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if secure else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def _all(hosts: Sequence[str], port: int) -> list[socket.socket]:

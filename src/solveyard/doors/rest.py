@@ -46,10 +46,13 @@ def application(
     stop: Callable[[str], None],
     rules: Rules | None = None,
     keepers: Sequence[Middleware] = (),
+    more: Sequence[Route] = (),
+    public: str = "",
 ) -> web.Application:
     """The routes. `stop` begins the manager's stop, and returns: by "leave", "drain", "now", or ""
     for what the manager was told when it started. `rules`: what may run for whom comes over the
-    network. `keepers` decide who comes in, and say who it is.
+    network. `keepers` decide who comes in, and say who it is. `more`: other rooms' routes.
+    `public`: the address by which people come through a proxy.
     """
     app = web.Application(middlewares=[_refusals, *keepers], client_max_size=MAX_BODY)
     app[MANAGER] = manager
@@ -57,10 +60,11 @@ def application(
     app[RULES] = rules or Rules()
     app[CLOSING] = asyncio.Event()
     app.on_shutdown.append(_close)
-    for route in (*ROUTES, *system.ROUTES):
+    routes = (*ROUTES, *system.ROUTES, *more)
+    for route in routes:
         verb = web.get if route.method == "GET" else partial(web.route, route.method)
         app.router.add_routes([verb(route.path, route.handler)])
-    app[DOCUMENT] = openapi.document((*ROUTES, *system.ROUTES))
+    app[DOCUMENT] = openapi.document(routes, public)
     return app
 
 
