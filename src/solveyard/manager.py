@@ -180,11 +180,15 @@ class Manager:
         return engine.why(job_id, place=place) if engine.look(job_id) is not None else ""
 
     def counts(self) -> dict[JobState, int]:
-        """Jobs and tasks by state; an array counts as its tasks."""
-        return selecting.counts(self._turns.jobs, self.task_counts)
+        """Jobs and tasks by state, as they are on disk; an array counts as its tasks."""
+        return {state: self._turns.tally.states[state] for state in JobState}
 
-    async def page(self, which: Filter, limit: int, cursor: str | None) -> Page:
-        return await self._readers.call(lambda: self._store.page(which, limit, cursor))
+    def priorities(self) -> dict[int, int]:
+        """How many jobs are queued at each priority that there is."""
+        return dict(self._turns.tally.queued)
+
+    async def page(self, which: Filter, limit: int, cursor: str | None, offset: int = 0) -> Page:
+        return await self._readers.call(lambda: self._store.page(which, limit, cursor, offset))
 
     async def events(self, after: int, limit: int) -> list[Numbered]:
         return await self._readers.call(lambda: self._store.events(after, limit))

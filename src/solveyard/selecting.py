@@ -70,18 +70,6 @@ def check_states(look: Callable[[JobId], Job | None], requests: Sequence[JobWish
             raise Conflict(f"can't {verb} {job.label}: it is {job.state} (nothing was done)")
 
 
-def counts(jobs: Jobs, of_tasks: Callable[[Job], Mapping[JobState, int]]) -> dict[JobState, int]:
-    """Jobs and tasks by state; an array counts as its tasks."""
-    found = dict.fromkeys(JobState, 0)
-    for job in jobs.values():
-        if job.is_array:
-            for state, number in of_tasks(job).items():
-                found[state] += number
-        elif array_of(job.id) is None:
-            found[job.state] += 1
-    return found
-
-
 def _whole(jobs: Jobs, names: Mapping[str, JobId], key: str) -> Job:
     found = names.get(key)
     if found is None and key.isascii() and key.isdecimal() and len(key) < 13:

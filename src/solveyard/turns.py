@@ -27,6 +27,7 @@ from solveyard.model.messages import (
     Ticked,
 )
 from solveyard.store.base import Store
+from solveyard.tally import Tally
 from solveyard.workers import Workers
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class Turns:
     ) -> None:
         self.last = 0  #: the number of the newest event on disk
         self.jobs: dict[JobId, Job] = {}  #: as they are on disk
+        self.tally = Tally()  #: of them
         self.blocked: StoreError | InternalFault | None = None  #: why nothing can be decided now
         self.written = False  #: something was committed since this was last reset
         self._store = store
@@ -176,12 +178,14 @@ class Turns:
         self._committed_at = asyncio.get_running_loop().time()
         self.written = True
         for job_id, job in touched.items():
+            self.tally.change(self.jobs.get(job_id), job)
             if job is not None:
                 self.jobs[job_id] = job
             elif (gone := self.jobs.pop(job_id, None)) is not None and gone.is_array:
                 assert gone.spec.array is not None
                 for position in range(len(gone.spec.array)):
-                    self.jobs.pop(task_id(job_id, position), None)
+                    task = self.jobs.pop(task_id(job_id, position), None)
+                    self.tally.change(task, None)
 
     async def _write(self, events: Sequence[AnyEvent], records: Sequence[Record]) -> int:
         return await self._writer.call(lambda: self._store.commit(events, records))
@@ -219,6 +223,7 @@ class Turns:
         self._counter = state.counter
         self.last = state.last_number
         self.jobs = {job.id: job for job in state.jobs}
+        self.tally = Tally(state.jobs)
         return Engine(self._store.uuid, state.jobs, state.limits, state.counter, self._pace)
 
     @staticmethod

@@ -195,11 +195,14 @@ def test_whatever_is_committed_is_loaded_as_a_plain_dictionary_would_hold_it(
         owner=st.none() | texts,
         name=st.none() | st.sampled_from(["", "name-1", "name-2"]),
         tag=st.none() | st.sampled_from("abc"),
+        since=st.none() | times,
+        search=st.none() | st.sampled_from(["", "AME-", "-1", "é", "%"]),
     ),
     limit=st.integers(1, 5),
+    offset=st.integers(0, 3),
 )
 def test_pages_walk_every_job_of_the_filter_once_newest_first(
-    new_store: NewStore, committed: list[Job], which: Filter, limit: int
+    new_store: NewStore, committed: list[Job], which: Filter, limit: int, offset: int
 ) -> None:
     wanted = [
         job
@@ -208,20 +211,22 @@ def test_pages_walk_every_job_of_the_filter_once_newest_first(
         if which.owner is None or job.owner == which.owner
         if which.name is None or job.spec.name == which.name
         if which.tag is None or which.tag in job.spec.tags
+        if which.since is None or job.submitted_at >= which.since
+        if which.search is None or which.search.lower() in job.spec.name.lower()
     ]
     with new_store() as store:
         store.commit([], committed)
         walked: list[Job] = []
         cursor = None
         while True:
-            page = store.page(which, limit, cursor)
+            page = store.page(which, limit, cursor, offset if cursor is None else 0)
             assert page.total == len(wanted)
             assert len(page.jobs) <= limit
             walked += page.jobs
             cursor = page.cursor
             if cursor is None:
                 break
-        assert walked == wanted
+        assert walked == wanted[offset:]
 
 
 def test_a_page_is_not_disturbed_by_jobs_that_come_or_go_meanwhile(store: Store) -> None:

@@ -193,7 +193,11 @@ class FakeManager:
         states = [job.state for job in self.records.values()]
         return {state: states.count(state) for state in JobState}
 
-    async def page(self, which: Filter, limit: int, cursor: str | None) -> Page:
+    def priorities(self) -> dict[int, int]:
+        queued = [job.priority for job in self.records.values() if job.state is JobState.QUEUED]
+        return {priority: queued.count(priority) for priority in queued}
+
+    async def page(self, which: Filter, limit: int, cursor: str | None, offset: int = 0) -> Page:
         if cursor is not None and not cursor.isdecimal():
             raise InvalidRequest(f"{cursor!r} is no cursor")
         fitting = [
@@ -203,8 +207,10 @@ class FakeManager:
             and which.name in {None, job.spec.name}
             and which.owner in {None, job.owner}
             and (which.tag is None or which.tag in job.spec.tags)
+            and (which.since is None or job.submitted_at >= which.since)
+            and (which.search or "") in job.spec.name
         ]
-        rest_ = [job for job in fitting if cursor is None or job.id < int(cursor)]
+        rest_ = [job for job in fitting if cursor is None or job.id < int(cursor)][offset:]
         more = str(rest_[limit - 1].id) if len(rest_) > limit else None
         return Page(rest_[:limit], len(fitting), more)
 

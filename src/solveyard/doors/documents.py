@@ -19,7 +19,7 @@ from solveyard.model.messages import (
     JobSubmitted,
     PriorityChanged,
 )
-from solveyard.model.records import instant
+from solveyard.model.records import instant, return_code
 
 MIB_PER_GB = 1024
 
@@ -47,15 +47,11 @@ def resources(manager: Manager) -> dict[str, Any]:
 
 def queue(manager: Manager) -> dict[str, Any]:
     """How many wait and run. "priority_queues" counts the queued ones by priority."""
-    queued = [job for job in manager.jobs().values() if job.state is JobState.QUEUED]
-    priorities: dict[str, int] = {}
-    for job in queued:
-        if job.priority:
-            priorities[str(job.priority)] = priorities.get(str(job.priority), 0) + 1
+    by_priority = manager.priorities()
     return {
-        "total_queued": len(queued),
-        "regular_queue_size": len(queued) - sum(priorities.values()),
-        "priority_queues": priorities,
+        "total_queued": sum(by_priority.values()),
+        "regular_queue_size": by_priority.pop(0, 0),
+        "priority_queues": {str(priority): count for priority, count in by_priority.items()},
         "running_jobs": _running(manager.counts()),
         "max_concurrent": _max_concurrent(manager.status()),
     }
@@ -123,10 +119,9 @@ def messages(
         case JobStarted(started_at=at):
             return [("job_started", _start(name, at, sample))]
         case JobEnded(at=ended, started_at=at, outcome=outcome):
-            code = -outcome.signal if outcome.signal else outcome.exit_code
             status = ENDED_STATE.get(outcome.reason, JobState.FAILED).value
             told = {"job_id": name, "status": status, "end_time": instant(ended)}
-            end = ("job_completed", {**told, "return_code": code})
+            end = ("job_completed", {**told, "return_code": return_code(outcome)})
             if at is not None and not news.started:
                 return [("job_started", _start(name, at, sample)), end]
             return [end]

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping
+import enum
 
 import msgspec
 
@@ -10,6 +11,17 @@ from solveyard.model.ids import array_of, position_of
 from solveyard.model.jobs import Attempt, Job, JobId, JobState, Outcome, Reason
 from solveyard.model.messages import AnyEvent
 from solveyard.model.policies import Dependency
+
+
+class Status(enum.StrEnum):
+    """A job's state in the words of the PyEDB job manager's documents."""
+
+    QUEUED = "queued"
+    SCHEDULED = "scheduled"  #: a batch system has it, and it has not started
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +60,10 @@ class TaskCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One job, array or task. Times are ISO 8601, UTC, with milliseconds."""
+    """One job, array or task. Times are ISO 8601, UTC, with milliseconds.
+
+    The last fields say again, under the PyEDB job manager's names, what others say under ours.
+    """
 
     id: str  #: the name if it has one, else the number; of a task "sweep[3]"
     number: int  #: of a task its array's
@@ -82,6 +97,12 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     task: int | None  #: of a task, its index
     parameters: Mapping[str, Value]  #: of a task: its own, and `value`
     tasks: TaskCounts | None  #: of an array
+    status: Status
+    user: str
+    start_time: str | None
+    end_time: str | None
+    return_code: int | None  #: negative: the signal that ended it
+    scheduler_job_id: str | None  #: a batch system's; null: none has it
 
 
 def instant(at: float | None) -> str | None:
@@ -143,6 +164,12 @@ def record(
         task=array.index(position) if array is not None and position is not None else None,
         parameters=parameters(job),
         tasks=counted(tasks) if tasks is not None else None,
+        status=status(job),
+        user=job.owner,
+        start_time=instant(newest.started_at) if newest else None,
+        end_time=instant(job.ended_at),
+        return_code=return_code(outcome),
+        scheduler_job_id=None,
     )
 
 
@@ -173,6 +200,24 @@ def event_text(number: int, event: AnyEvent) -> bytes:
         return b'{"number":%d,%b' % (number, text[1:])
     told = msgspec.json.decode(text) | {"job": array, "task": position_of(job)}
     return msgspec.json.encode({"number": number, **told})
+
+
+def status(job: Job) -> Status:
+    """A submitted job that has a native id, and has not started, waits in a batch system."""
+    match job.state:
+        case JobState.HELD | JobState.QUEUED:
+            return Status.QUEUED
+        case JobState.SUBMITTED:
+            known = job.attempt is not None and job.attempt.native_id
+            return Status.SCHEDULED if known else Status.QUEUED
+        case _:
+            return Status(job.state.value)
+
+
+def return_code(outcome: Outcome | None) -> int | None:
+    if outcome is None:
+        return None
+    return -outcome.signal if outcome.signal else outcome.exit_code
 
 
 def _attempt(attempt: Attempt, number: int, now: float) -> AttemptRecord:

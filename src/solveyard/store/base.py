@@ -24,6 +24,8 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     tag: str | None = None
     array: JobId | None = None  #: the tasks of this one; else no tasks, but arrays as a whole
+    since: float | None = None  #: submitted then or later; s since 1970
+    search: str | None = None  #: in the name; ASCII letters of either case
 
 
 class Page(NamedTuple):
@@ -70,8 +72,13 @@ class Store(Protocol):
 
     def all_events(self) -> Iterator[Numbered]: ...
 
-    def page(self, which: Filter, limit: int = 50, cursor: str | None = None) -> Page:
-        """Raises InvalidRequest when the cursor is not one of ours."""
+    def page(
+        self, which: Filter, limit: int = 50, cursor: str | None = None, offset: int = 0
+    ) -> Page:
+        """The jobs after the first `offset` of those that the cursor leaves.
+
+        Raises InvalidRequest when the cursor is not one of ours.
+        """
         ...
 
     def counts(self) -> dict[JobState, int]: ...

@@ -85,13 +85,15 @@ class MemoryStore:
         """The whole log, as of now."""
         return iter(self.events(limit=len(self._events)))
 
-    def page(self, which: Filter, limit: int = 50, cursor: str | None = None) -> Page:
+    def page(
+        self, which: Filter, limit: int = 50, cursor: str | None = None, offset: int = 0
+    ) -> Page:
         """Raises InvalidRequest when the cursor is not one of ours, or the limit below 1."""
         if limit < 1:
             raise InvalidRequest(f"a page has at least one job, not {limit}")
         below = None if cursor is None else codec.read_cursor(cursor)
         chosen = [job for job in reversed(self.load().jobs) if _fits(job, which)]
-        rest = [job for job in chosen if below is None or job.id < below]
+        rest = [job for job in chosen if below is None or job.id < below][offset:]
         jobs = rest[:limit]
         more = len(rest) > limit
         return Page(jobs, len(chosen), codec.cursor_before(jobs[-1].id) if more else None)
@@ -115,4 +117,11 @@ def _fits(job: Job, which: Filter) -> bool:
         and (which.owner is None or job.owner == which.owner)
         and (which.name is None or job.spec.name == which.name)
         and (which.tag is None or which.tag in job.spec.tags)
+        and (which.since is None or job.submitted_at >= which.since)
+        and (which.search is None or _lower(which.search) in _lower(job.spec.name))
     )
+
+
+def _lower(text: str) -> bytes:
+    """ASCII letters alone, as SQLite does it."""
+    return text.encode().lower()

@@ -45,8 +45,8 @@ _JOBS = "SELECT job.body, spec.body FROM job JOIN spec ON spec.job = coalesce(jo
 ALL_JOBS = f"{_JOBS} WHERE job.array IS NULL ORDER BY job.id"
 ALL_TASKS = "SELECT body, array FROM job WHERE array IS NOT NULL ORDER BY id"
 ONE_JOB = f"{_JOBS} WHERE job.id = ?"
-PAGE = f"{_JOBS} WHERE {{where}} {{below}} ORDER BY job.id DESC LIMIT ?"
-TOTAL = "SELECT count(*) FROM job WHERE {where}"
+PAGE = f"{_JOBS}{{where}} ORDER BY job.id DESC LIMIT ? OFFSET ?"
+TOTAL = "SELECT count(*) FROM job{where}"
 COUNTS = "SELECT state, count(*) FROM job WHERE array IS NULL GROUP BY state"
 
 _HAS_TAG = """EXISTS (
@@ -81,10 +81,10 @@ def statements(records: Sequence[Record]) -> Iterator[tuple[str, list[Row]]]:
             yield _SET_META, [(key, codec.encode(value).decode())]
 
 
-def conditions(which: Filter) -> tuple[str, list[str | int]]:
-    """The filter as a WHERE clause, with its parameters."""
+def conditions(which: Filter, below: int | None = None) -> tuple[str, list[str | float]]:
+    """The filter as a WHERE clause, with its parameters; `below`: only jobs of smaller ids."""
     clauses: list[str] = ["job.array IS NULL" if which.array is None else "job.array = ?"]
-    parameters: list[str | int] = [] if which.array is None else [which.array]
+    parameters: list[str | float] = [] if which.array is None else [which.array]
     if which.states is not None:
         clauses.append(f"job.state IN ({', '.join('?' * len(which.states))})")
         parameters += sorted(which.states)
@@ -98,7 +98,16 @@ def conditions(which: Filter) -> tuple[str, list[str | int]]:
     if which.tag is not None:
         clauses.append(_HAS_TAG)
         parameters.append(which.tag)
-    return " AND ".join(clauses), parameters
+    if which.since is not None:
+        clauses.append("job.submitted_at >= ?")
+        parameters.append(which.since)
+    if which.search is not None:
+        clauses.append("instr(lower(job.name), lower(?)) > 0")  # SQLite's `lower` knows ASCII only
+        parameters.append(which.search)
+    if below is not None:
+        clauses.append("job.id < ?")
+        parameters.append(below)
+    return f" WHERE {' AND '.join(clauses)}", parameters
 
 
 def _job_row(job: Job) -> Row:

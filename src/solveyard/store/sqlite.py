@@ -112,19 +112,20 @@ class SqliteStore:
             yield from slice_
             after = slice_[-1].number
 
-    def page(self, which: Filter, limit: int = 50, cursor: str | None = None) -> Page:
+    def page(
+        self, which: Filter, limit: int = 50, cursor: str | None = None, offset: int = 0
+    ) -> Page:
         """Raises InvalidRequest when the cursor is not one of ours, or the limit below 1."""
         if limit < 1:
             raise InvalidRequest(f"a page has at least one job, not {limit}")
         where, parameters = queries.conditions(which)
-        below, bound = "", []
-        if cursor is not None:
-            below, bound = "AND job.id < ?", [codec.read_cursor(cursor)]
+        total_of = queries.TOTAL.format(where=where), parameters
+        below = None if cursor is None else codec.read_cursor(cursor)
+        where, parameters = queries.conditions(which, below)
+        page_of = queries.PAGE.format(where=where), [*parameters, limit + 1, offset]
         with self._reader.transaction() as sqlite:
-            total = sqlite.execute(queries.TOTAL.format(where=where), parameters).fetchone()[0]
-            rows = sqlite.execute(
-                queries.PAGE.format(where=where, below=below), [*parameters, *bound, limit + 1]
-            ).fetchall()
+            total = sqlite.execute(*total_of).fetchone()[0]
+            rows = sqlite.execute(*page_of).fetchall()
             jobs = [codec.decode_job(body, spec) for body, spec in rows[:limit]]
         more = len(rows) > limit
         return Page(jobs, total, codec.cursor_before(jobs[-1].id) if more else None)

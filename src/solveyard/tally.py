@@ -1,0 +1,54 @@
+"""Running totals of jobs, so that nobody counts a hundred thousand to answer one question."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from solveyard.core.lifecycle import unopened
+from solveyard.model.ids import array_of
+from solveyard.model.jobs import Job, JobId, JobState
+
+
+class Tally:
+    """How many jobs and tasks there are of each kind; an array counts as its tasks."""
+
+    def __init__(self, jobs: Iterable[Job] = ()) -> None:
+        """Arrays come before their tasks."""
+        self.states: Counter[JobState] = Counter()
+        self.queued: Counter[int] = Counter()  #: by priority; none that is 0
+        self._unopened: dict[JobId, tuple[Job, int]] = {}  #: arrays, and tasks without a record
+        for job in jobs:
+            self.change(None, job)
+
+    def change(self, before: Job | None, after: Job | None) -> None:
+        """One job was `before` and is `after`; None: it wasn't there, or is there no more."""
+        job = after or before
+        if job is None:
+            return
+        if job.is_array:
+            self._change_array(job.id, after)
+            return
+        array = array_of(job.id)
+        if before is None and array is not None:
+            whole, number = self._unopened[array]
+            self._add(unopened(whole, 0), -1)
+            self._unopened[array] = whole, number - 1
+        self._add(before, -1)
+        self._add(after, 1)
+
+    def _change_array(self, array: JobId, after: Job | None) -> None:
+        known = self._unopened.pop(array, None)
+        if known is not None:
+            self._add(unopened(known[0], 0), -known[1])
+        if after is not None and after.spec.array is not None:
+            number = known[1] if known is not None else len(after.spec.array)
+            self._add(unopened(after, 0), number)
+            self._unopened[array] = after, number
+
+    def _add(self, job: Job | None, number: int) -> None:
+        if job is None:
+            return
+        self.states[job.state] += number
+        if job.state is JobState.QUEUED:
+            self.queued[job.priority] += number
+            if not self.queued[job.priority]:
+                del self.queued[job.priority]
