@@ -1,6 +1,8 @@
 """What goes in and out of the doors as JSON: bodies, queries, records, refusals."""
 
 import asyncio
+import datetime as dt
+import math
 import time
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -52,12 +54,16 @@ class JobsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     name: str | None = None
     owner: str | None = None
     tag: str | None = None
+    since: str | None = None  #: submitted then or later: ISO 8601, or s since 1970
+    search: str | None = None  #: in the name
     limit: int = 50
-    cursor: str | None = None
+    offset: int = 0  #: jobs to leave out, from the newest or from `cursor` on
+    cursor: str | None = None  #: where the page before says that this one begins
     all: bool = False  #: one array, not paged
 
     def __post_init__(self) -> None:
-        _within("limit", self.limit, 1, 1000)
+        within("limit", self.limit, 1, 1000)
+        within("offset", self.offset, 0, 2**62)
 
     @property
     def filter(self) -> Filter:
@@ -67,24 +73,9 @@ class JobsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             owner=self.owner,
             name=self.name,
             tag=self.tag,
+            since=None if self.since is None else _moment(self.since),
+            search=self.search,
         )
-
-
-class LogsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which part of a job's output."""
-
-    stream: str = "stdout"
-    offset: int = 0  #: bytes; negative: from the end
-    limit: int = 1 << 20  #: bytes
-    attempt: int | None = None  #: from 1; None: the newest
-    wait: float = 0.0  #: s to wait for something to come, where there is nothing yet
-
-    def __post_init__(self) -> None:
-        if self.stream not in {"stdout", "stderr"}:
-            raise ValueError(f"`stream` is 'stdout' or 'stderr', not {self.stream!r}")
-        _within("offset", self.offset, -(2**62), 2**62)
-        _within("limit", self.limit, 1, 1 << 24)
-        _within("wait", self.wait, 0, 60)
 
 
 class WaitQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,7 +83,7 @@ class WaitQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     def __post_init__(self) -> None:
         if self.timeout is not None:
-            _within("timeout", self.timeout, 0, 1e8)
+            within("timeout", self.timeout, 0, 1e8)
 
 
 class EventsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -100,8 +91,8 @@ class EventsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     limit: int = 1000
 
     def __post_init__(self) -> None:
-        _within("after", self.after, 0, 2**62)
-        _within("limit", self.limit, 1, 10_000)
+        within("after", self.after, 0, 2**62)
+        within("limit", self.limit, 1, 10_000)
 
 
 class RemoveQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -117,7 +108,7 @@ class CancelBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     def __post_init__(self) -> None:
         if self.grace is not None:
-            _within("grace", self.grace, 0, 1e8)
+            within("grace", self.grace, 0, 1e8)
 
 
 class NoBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -128,7 +119,7 @@ class PriorityBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     priority: int
 
     def __post_init__(self) -> None:
-        _within("priority", self.priority, -(10**9), 10**9)
+        within("priority", self.priority, -(10**9), 10**9)
 
 
 class LimitsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -141,7 +132,7 @@ class LimitsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         if (self.max_concurrent is msgspec.UNSET) is (self.max_concurrent_jobs is msgspec.UNSET):
             raise ValueError("give `max_concurrent`, or `max_concurrent_jobs` in its place")
         if self.value is not None:
-            _within("max_concurrent", self.value, 0, 10**9)
+            within("max_concurrent", self.value, 0, 10**9)
 
     @property
     def value(self) -> int | None:
@@ -156,7 +147,7 @@ class Submitted(msgspec.Struct, frozen=True, kw_only=True):
 
     success: bool
     job_id: str
-    status: str  #: the job's state
+    status: records.Status
     message: str
     job: records.JobRecord
 
@@ -173,6 +164,8 @@ class Acted(msgspec.Struct, frozen=True, kw_only=True):
 
     success: bool
     job_id: str
+    status: records.Status
+    message: str
     job: records.JobRecord
 
 
@@ -286,6 +279,22 @@ def _state(word: str) -> JobState:
         raise Malformed(f"there is no state {word!r}{hint}", field="$.state", got=word) from error
 
 
-def _within(name: str, value: float, least: float, most: float) -> None:
+def _moment(text: str) -> float:
+    """Seconds since 1970; a time without a zone is UTC."""
+    try:
+        at = float(text)
+    except ValueError:
+        try:
+            moment = dt.datetime.fromisoformat(text)
+            at = (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp()
+        except (ValueError, OverflowError) as error:
+            why = f"`since` is {text!r}; it must be a time such as 2026-01-31T12:00Z"
+            raise Malformed(why, field="$.since", got=text) from error
+    if not math.isfinite(at):
+        raise Malformed(f"`since` is {text!r}; it must be a time", field="$.since", got=text)
+    return at
+
+
+def within(name: str, value: float, least: float, most: float) -> None:
     if not least <= value <= most:
         raise ValueError(f"`{name}` is {value}; it must be from {least} to {most}")

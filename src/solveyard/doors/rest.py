@@ -16,7 +16,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from solveyard import selecting
-from solveyard.doors import encoding, files, openapi, system
+from solveyard.doors import encoding, files, logs, openapi, system
 from solveyard.doors.keys import CLOSING, DOCUMENT, MANAGER, RULES, STOP, Handler, by, caller
 from solveyard.doors.openapi import Route
 from solveyard.doors.rules import Rules
@@ -32,7 +32,7 @@ from solveyard.model.messages import (
     Retry,
     SetPriority,
 )
-from solveyard.model.records import JobRecord, event_text
+from solveyard.model.records import AttemptRecord, JobRecord, event_text
 from solveyard.selecting import JobWish
 
 MAX_BODY = 64 << 20  #: bytes
@@ -83,8 +83,8 @@ async def submit(request: web.Request) -> web.Response:
         told = encoding.Submitted(
             success=True,
             job_id=record.id,
-            status=record.state.value,
-            message=f"job {record.id} is {record.state}",
+            status=record.status,
+            message=_sentence(record),
             job=record,
         )
         return encoding.answer(told, 200 if repeated else 201)
@@ -109,7 +109,7 @@ async def jobs(request: web.Request) -> web.StreamResponse:
     wanted = encoding.query(request, encoding.JobsQuery)
     manager = request.app[MANAGER]
     if not wanted.all:
-        page = await manager.page(wanted.filter, wanted.limit, wanted.cursor)
+        page = await manager.page(wanted.filter, wanted.limit, wanted.cursor, wanted.offset)
         headers = {"X-Total-Count": str(page.total)}
         if page.cursor is not None:
             headers["X-Next-Cursor"] = page.cursor
@@ -136,6 +136,29 @@ async def job(request: web.Request) -> web.Response:
     manager = request.app[MANAGER]
     found = manager.find(request.match_info["id"])
     return encoding.answer(encoding.shown(manager, found, place=True))
+
+
+async def attempts(request: web.Request) -> web.Response:
+    """A job's attempts, oldest first."""
+    encoding.query(request, encoding.NoQuery)
+    manager = request.app[MANAGER]
+    found = manager.find(request.match_info["id"])
+    return encoding.answer(encoding.shown(manager, found).attempts)
+
+
+async def attempt(request: web.Request) -> web.Response:
+    """One of a job's attempts, by its number, from 1."""
+    encoding.query(request, encoding.NoQuery)
+    manager = request.app[MANAGER]
+    found = manager.find(request.match_info["id"])
+    number = request.match_info["attempt"]
+    for one in encoding.shown(manager, found).attempts:
+        if str(one.number) == number:
+            return encoding.answer(one)
+    had = len(found.attempts)
+    return encoding.refusal(
+        404, "unknown_attempt", f"job {found.id} has no attempt {number[:40]!r} (it has {had})"
+    )
 
 
 async def cancel(request: web.Request) -> web.Response:
@@ -250,7 +273,21 @@ async def _act(request: web.Request, wish: Callable[[JobId], JobWish]) -> web.Re
         told = {"success": True, "job_id": key, "count": len(ids), "jobs": records}
         return encoding.answer(told)
     record = encoding.shown(manager, manager.job(ids[0]))
-    return encoding.answer({"success": True, "job_id": record.id, "job": record})
+    told = encoding.Acted(
+        success=True,
+        job_id=record.id,
+        status=record.status,
+        message=_sentence(record),
+        job=record,
+    )
+    return encoding.answer(told)
+
+
+def _sentence(record: JobRecord) -> str:
+    """How the job is after what was asked of it."""
+    if record.cancel_requested and not record.state.final:
+        return f"job {record.id} is being cancelled"
+    return f"job {record.id} is {record.state}, of priority {record.priority}"
 
 
 def _encoded(manager: Manager, ids: list[JobId]) -> list[msgspec.Raw]:
@@ -273,6 +310,8 @@ ROUTES = (
     Route("POST", "/jobs/submit", submit, body=_Specs, answer=_Answers, status=201),
     Route("GET", "/jobs", jobs, query=encoding.JobsQuery, answer=list[JobRecord]),
     Route("GET", "/jobs/{id}", job, answer=JobRecord),
+    Route("GET", "/jobs/{id}/attempts", attempts, answer=list[AttemptRecord]),
+    Route("GET", "/jobs/{id}/attempts/{attempt}", attempt, answer=AttemptRecord),
     Route("DELETE", "/jobs/{id}", remove, query=encoding.RemoveQuery),
     Route("POST", "/jobs/{id}/cancel", cancel, body=encoding.CancelBody, answer=encoding.Acted),
     Route("POST", "/jobs/{id}/hold", hold, answer=encoding.Acted),
@@ -286,7 +325,7 @@ ROUTES = (
         answer=encoding.Acted,
     ),
     Route("GET", "/jobs/{id}/wait", wait, query=encoding.WaitQuery, answer=JobRecord),
-    Route("GET", "/jobs/{id}/logs", files.logs, query=encoding.LogsQuery, content="text/plain"),
+    Route("GET", "/jobs/{id}/logs", logs.read, query=logs.LogsQuery, content="text/plain"),
     Route("GET", "/jobs/{id}/files", files.listing, answer=list[files.FileEntry]),
     Route("GET", "/jobs/{id}/files/{path:.+}", files.content, content=_FILE),
     Route("GET", "/events", events, query=encoding.EventsQuery, answer=list[dict[str, Any]]),

@@ -102,6 +102,65 @@ def test_the_jobs_are_an_array_that_pages_newest_first(served: Any) -> None:
     assert "x-next-cursor" not in second.headers
 
 
+def test_a_page_may_begin_after_some_jobs_and_goes_on_by_cursor(served: Any) -> None:
+    ask(served, "POST", "/jobs", [SPEC] * 5)
+    page = ask(served, "GET", "/jobs?offset=1&limit=2")
+    assert [job["number"] for job in page.json] == [4, 3]
+    assert page.headers["x-total-count"] == "5"
+    rest = ask(served, "GET", f"/jobs?cursor={page.headers['x-next-cursor']}")
+    assert [job["number"] for job in rest.json] == [2, 1]
+    assert ask(served, "GET", "/jobs?offset=5").json == []
+    assert ask(served, "GET", "/jobs?offset=-1").status == 400
+
+
+def test_jobs_are_found_by_when_they_were_submitted_and_by_a_part_of_their_name(
+    served: Any,
+) -> None:
+    ask(served, "POST", "/jobs", [SPEC | {"name": "dipole-1"}, SPEC | {"name": "loop"}])
+    assert [job["id"] for job in ask(served, "GET", "/jobs?search=pole").json] == ["dipole-1"]
+    for since, found in (
+        ("2026-09-21T14:13:20Z", 2),
+        ("2026-09-21T16:13:20%2B02:00", 2),
+        ("2026-09-21T14:13:20", 2),
+        ("1790000000", 2),
+        ("2026-09-21T14:13:21Z", 0),
+    ):
+        assert len(ask(served, "GET", f"/jobs?since={since}").json) == found, since
+    for wrong in ("yesterday", "nan", "inf", "9999-99-99"):
+        assert ask(served, "GET", f"/jobs?since={wrong}").json["field"] == "$.since"
+
+
+def test_a_record_says_in_the_documents_words_what_it_says_in_ours(served: Any) -> None:
+    ask(served, "POST", "/jobs", SPEC | {"hold": True})
+    held = ask(served, "GET", "/jobs").json[0]
+    assert (held["state"], held["status"]) == ("held", "queued")
+    assert held["user"] == held["owner"]
+    names = ("start_time", "end_time", "return_code", "scheduler_job_id")
+    assert [held[name] for name in names] == [None] * 4
+    ask(served, "POST", "/jobs/1/release")
+    served.do(lambda: served.manager.start(1), lambda: served.manager.end(1, 3))
+    record = ask(served, "GET", "/jobs/1").json
+    assert [record["status"], *(record[name] for name in names)] == [
+        "failed",
+        "2026-09-21T14:13:22.000Z",
+        "2026-09-21T14:13:27.500Z",
+        3,
+        None,
+    ]
+
+
+def test_attempts_are_listed_and_told_by_number(served: Any) -> None:
+    ask(served, "POST", "/jobs", SPEC)
+    assert ask(served, "GET", "/jobs/1/attempts").json == []
+    served.do(lambda: served.manager.start(1), lambda: served.manager.end(1, 3))
+    [attempt] = ask(served, "GET", "/jobs/1/attempts").json
+    assert (attempt["number"], attempt["exit_code"]) == (1, 3)
+    assert ask(served, "GET", "/jobs/1/attempts/1").json == attempt
+    for wrong in ("0", "2", "x", "-1", "9" * 30):
+        answer = ask(served, "GET", f"/jobs/1/attempts/{wrong}")
+        assert (answer.status, answer.json["kind"]) == (404, "unknown_attempt")
+
+
 def test_all_of_them_come_in_one_array(served: Any) -> None:
     assert ask(served, "GET", "/jobs?all=1").json == []
     ask(served, "POST", "/jobs", [SPEC] * 450)
@@ -136,6 +195,8 @@ def test_what_is_asked_of_a_job_is_answered_with_its_new_record(
     answer = ask(served, "POST", f"/jobs/1/{verb}")
     assert answer.status == 200
     assert answer.json["job"]["state"] == after
+    assert answer.json["status"] == answer.json["job"]["status"]
+    assert after in answer.json["message"]
 
 
 def test_what_the_state_does_not_allow_is_409(served: Any) -> None:

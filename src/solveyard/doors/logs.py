@@ -1,0 +1,178 @@
+"""A job's output over HTTP."""
+
+import asyncio
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from aiohttp import web
+
+from solveyard.doors import encoding, ranges
+from solveyard.doors.keys import CLOSING, MANAGER
+from solveyard.manager import Manager
+from solveyard.model.errors import UnknownJob
+from solveyard.model.jobs import Job, JobId
+
+CHUNK = 1 << 20  #: bytes
+MOST = 1 << 24  #: bytes in one answer, but for one that follows
+LOOK_AGAIN = 0.1  #: s between two looks at a log that somebody follows
+
+
+class LogsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which part of a job's output."""
+
+    stream: str = "stdout"
+    offset: int = 0  #: bytes; negative: from the end
+    tail: int | None = None  #: begin with the last so many lines, in place of `offset`
+    limit: int = CHUNK  #: bytes
+    attempt: int | None = None  #: from 1; None: the newest
+    wait: float = 0.0  #: s to wait for something to come, where there is nothing yet
+    follow: bool = False  #: go on until the attempt has ended; `limit` doesn't count
+
+    def __post_init__(self) -> None:
+        if self.stream not in {"stdout", "stderr"}:
+            raise ValueError(f"`stream` is 'stdout' or 'stderr', not {self.stream!r}")
+        if self.tail is not None and self.offset:
+            raise ValueError("give `offset` or `tail`, not both")
+        encoding.within("offset", self.offset, -(2**62), 2**62)
+        encoding.within("tail", self.tail or 0, 0, 1_000_000)
+        encoding.within("limit", self.limit, 1, MOST)
+        encoding.within("wait", self.wait, 0, 60)
+
+
+class Log(NamedTuple):
+    """One stream of one attempt."""
+
+    manager: Manager
+    job: JobId
+    attempt: int
+    stream: str
+
+    @property
+    def path(self) -> Path | None:
+        """None: the attempt hasn't begun."""
+        if not self.manager.job(self.job).attempts:
+            return None
+        stdout, stderr = self.manager.log_paths(self.job, self.attempt)
+        return stdout if self.stream == "stdout" else stderr
+
+    @property
+    def ended(self) -> bool:
+        """Nothing more will come."""
+        job = self.manager.job(self.job)
+        return self.attempt < len(job.attempts) or job.state.final
+
+
+async def read(request: web.Request) -> web.StreamResponse:
+    """Bytes of a job's output. Headers tell how it goes on.
+
+    X-Next-Offset: where to read on; X-Size: of all the output, so far, in bytes; X-Attempt: whose
+    output it is; X-Ended: 1 when the attempt had ended before this was read. With `follow` the
+    answer goes on until the attempt has ended, and is left without its end when the manager stops
+    before. The header `Range` is understood where none of `offset`, `tail` and `follow` is given.
+    """
+    wanted = encoding.query(request, LogsQuery)
+    manager = request.app[MANAGER]
+    log = _log(manager, manager.find(request.match_info["id"]), wanted)
+    if wanted.follow and request.method != "HEAD":
+        return await _follow(request, log, wanted)
+    part = ranges.asked(request) if not wanted.offset and wanted.tail is None else None
+    offset, limit = wanted.offset, wanted.limit
+    if part is not None:
+        offset = part.start or 0
+        limit = MOST if part.stop is None else min(MOST, part.stop - offset)
+    elif wanted.tail is not None:
+        offset = await asyncio.to_thread(tail, log.path, wanted.tail)
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + wanted.wait
+    while True:
+        ended = log.ended
+        content, start, size = await asyncio.to_thread(read_log, log.path, offset, limit)
+        if content or ended or loop.time() >= deadline or request.app[CLOSING].is_set():
+            break
+        await asyncio.sleep(LOOK_AGAIN)
+    if part is not None and not content:
+        return ranges.unsatisfiable(size)
+    headers = {
+        "X-Next-Offset": str(start + len(content)),
+        "X-Size": str(size),
+        "X-Attempt": str(log.attempt),
+        "X-Ended": "1" if ended else "0",
+        **ranges.SAFE,
+    }
+    response = web.Response(body=content, headers=headers, content_type="text/plain")
+    if part is not None:
+        ranges.tell(response, range(start, start + len(content)), size)
+    return response
+
+
+def read_log(path: Path | None, offset: int, limit: int) -> tuple[bytes, int, int]:
+    """At most `limit` bytes, where they begin, and the size of all; nothing where no file is."""
+    if path is None:
+        return b"", max(0, offset), 0
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            start = max(0, size + offset) if offset < 0 else offset
+            file.seek(start)
+            return file.read(limit), start, size
+    except FileNotFoundError:
+        return b"", max(0, offset), 0
+
+
+def tail(path: Path | None, lines: int) -> int:
+    """Where the last `lines` lines begin. An unfinished line is a line; beyond 16 MiB it stops."""
+    _, _, size = read_log(path, 0, 0)
+    if lines == 0:
+        return size
+    start, left = size, lines + 1
+    last = True
+    while start > max(0, size - MOST):
+        before = max(0, start - CHUNK)
+        chunk, _, _ = read_log(path, before, start - before)
+        if last and not chunk.endswith(b"\n"):
+            left -= 1
+        last = False
+        at = len(chunk)
+        while (at := chunk.rfind(b"\n", 0, at)) >= 0:
+            left -= 1
+            if left == 0:
+                return before + at + 1
+        start = before
+    return start
+
+
+async def _follow(request: web.Request, log: Log, wanted: LogsQuery) -> web.StreamResponse:
+    offset = wanted.offset
+    if wanted.tail is not None:
+        offset = await asyncio.to_thread(tail, log.path, wanted.tail)
+    headers = {"X-Attempt": str(log.attempt), "X-Accel-Buffering": "no", **ranges.SAFE}
+    response = web.StreamResponse(headers=headers)
+    response.content_type = "text/plain"
+    await response.prepare(request)
+    try:
+        while True:
+            ended = log.ended
+            content, start, _ = await asyncio.to_thread(read_log, log.path, offset, CHUNK)
+            offset = start + len(content)
+            if content:
+                await response.write(content)
+            elif ended:
+                return response
+            elif request.app[CLOSING].is_set():
+                break
+            else:
+                await asyncio.sleep(LOOK_AGAIN)
+    except UnknownJob:  # it was removed
+        return response
+    ranges.cut(request)
+    return response
+
+
+def _log(manager: Manager, job: Job, wanted: LogsQuery) -> Log:
+    """Raises UnknownJob where there was no such attempt."""
+    had = max(1, len(job.attempts))
+    attempt = wanted.attempt if wanted.attempt is not None else had
+    if not 1 <= attempt <= had:
+        raise UnknownJob(f"job {job.id} has no attempt {attempt} (it has {len(job.attempts)})")
+    return Log(manager, job.id, attempt, wanted.stream)

@@ -1,0 +1,163 @@
+"""A job's output over HTTP: parts, ranges, last lines, and following."""
+
+import http.client
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from solveyard.doors.logs import tail
+
+SPEC = b'{"solver": "command", "options": {"argv": ["true"]}}'
+TEXT = b"one\ntwo\nthree\nfour"
+
+
+@contextmanager
+def asked(
+    served: Any, target: str, headers: dict[str, str] | None = None, method: str = "GET"
+) -> Iterator[http.client.HTTPResponse]:
+    wire = http.client.HTTPConnection("localhost", timeout=20)
+    wire.sock = socket.socket(socket.AF_UNIX)
+    wire.sock.settimeout(20)
+    wire.sock.connect(str(served.socket))
+    kind = {"Content-Type": "application/json"} if method == "POST" else {}
+    wire.request(method, target, SPEC if method == "POST" else None, {**kind, **(headers or {})})
+    try:
+        yield wire.getresponse()
+    finally:
+        wire.close()
+
+
+def got(served: Any, target: str, **headers: str) -> tuple[int, bytes, Any]:
+    with asked(served, target, headers) as response:
+        return response.status, response.read(), response.headers
+
+
+@pytest.fixture
+def running(served: Any) -> Any:
+    """A job that runs, and has written something."""
+    with asked(served, "/jobs", method="POST") as response:
+        assert response.status == 201
+    served.do(lambda: served.manager.start(1), lambda: served.manager.write(1, TEXT))
+    return served
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "status", "body", "told"),
+    [
+        ("bytes=0-2", 206, b"one", "bytes 0-2/18"),
+        ("bytes=14-", 206, b"four", "bytes 14-17/18"),
+        ("bytes=-6", 206, b"e\nfour", "bytes 12-17/18"),
+        ("bytes=14-99", 206, b"four", "bytes 14-17/18"),
+        ("bytes=0-", 200, TEXT, None),
+        ("bytes=18-", 416, None, "bytes */18"),
+        ("bytes=0-1,3-4", 200, TEXT, None),
+        ("lines=0-1", 200, TEXT, None),
+        ("bytes=x", 200, TEXT, None),
+    ],
+)
+def test_a_range_of_a_log_is_206_and_one_beyond_its_end_416(
+    running: Any, asked_for: str, status: int, body: bytes | None, told: str | None
+) -> None:
+    found, content, headers = got(running, "/jobs/1/logs", Range=asked_for)
+    assert (found, headers["Content-Range"]) == (status, told)
+    assert body is None or content == body
+
+
+@pytest.mark.parametrize(
+    ("lines", "body"), [(0, b""), (1, b"four"), (2, b"three\nfour"), (4, TEXT), (9, TEXT)]
+)
+def test_the_last_lines_of_a_log_count_an_unfinished_one(
+    running: Any, lines: int, body: bytes
+) -> None:
+    assert got(running, f"/jobs/1/logs?tail={lines}")[1] == body
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    pieces=st.lists(st.sampled_from([b"\n", b"a", b"b" * 300_000, b"\n" * 1000]), max_size=12),
+    lines=st.integers(0, 5),
+)
+def test_the_last_lines_begin_where_splitting_the_whole_says(
+    tmp_path: Path, pieces: list[bytes], lines: int
+) -> None:
+    place = tmp_path / "log"
+    text = b"".join(pieces)
+    place.write_bytes(text)
+    found = text[tail(place, lines) :]
+    assert found == b"".join(text.splitlines(keepends=True)[-lines:] if lines else [])
+
+
+def test_a_log_is_followed_until_its_attempt_has_ended(running: Any) -> None:
+    with asked(running, "/jobs/1/logs?follow=1&tail=1") as response:
+        assert response.status == 200
+        assert response.read(4) == b"four"
+        running.do(lambda: running.manager.write(1, b" and\nfive"))
+        assert response.read(9) == b" and\nfive"
+        running.do(lambda: running.manager.write(1, b"!"), lambda: running.manager.end(1))
+        assert response.read() == b"!"
+
+
+def test_who_follows_a_job_that_waits_gets_its_output_from_the_first_byte(served: Any) -> None:
+    with asked(served, "/jobs", method="POST"), asked(served, "/jobs/1/logs?follow=1") as response:
+        assert response.status == 200
+        served.do(lambda: served.manager.start(1), lambda: served.manager.write(1, TEXT))
+        assert response.read(len(TEXT)) == TEXT
+
+
+def test_following_is_cut_off_when_the_manager_stops_before_the_end(running: Any) -> None:
+    with asked(running, "/jobs/1/logs?follow=1") as response, ThreadPoolExecutor() as threads:
+        assert response.read(len(TEXT)) == TEXT
+        threads.submit(running.stop)
+        with pytest.raises(http.client.IncompleteRead):
+            response.read()
+
+
+def test_a_followed_job_that_is_removed_ends_the_answer(running: Any) -> None:
+    with asked(running, "/jobs/1/logs?follow=1") as response:
+        assert response.read(len(TEXT)) == TEXT
+        running.do(lambda: running.manager.records.clear())
+        assert response.read() == b""
+
+
+def test_the_head_of_a_followed_log_comes_at_once(running: Any) -> None:
+    with asked(running, "/jobs/1/logs?follow=1", method="HEAD") as response:
+        assert response.status == 200
+
+
+@pytest.mark.parametrize(
+    "query", ["tail=-1", "tail=x", "tail=2&offset=3", "follow=perhaps", "limit=99999999"]
+)
+def test_a_part_that_makes_no_sense_is_refused(running: Any, query: str) -> None:
+    assert got(running, f"/jobs/1/logs?{query}")[0] == 400
+
+
+def test_files_come_in_ranges_and_no_browser_shows_them(running: Any, tmp_path: Path) -> None:
+    folder = running.manager.workspace(1).root
+    folder.mkdir(parents=True)
+    page = folder / 'röhre "1";.html'
+    page.write_bytes(b"<script>steal()</script>")
+    target = "/jobs/1/files/r%C3%B6hre%20%221%22%3B.html"
+    status, body, headers = got(running, target)
+    assert (status, body) == (200, b"<script>steal()</script>")
+    assert headers["Content-Security-Policy"] == "sandbox; default-src 'none'"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Content-Type"] == "application/octet-stream"
+    assert headers["Content-Disposition"] == (
+        "attachment; filename=\"r_hre _1__.html\"; filename*=UTF-8''r%C3%B6hre%20%221%22%3B.html"
+    )
+    status, body, part = got(running, target, Range="bytes=1-6")
+    assert (status, body, part["Content-Range"]) == (206, b"script", "bytes 1-6/24")
+    assert got(running, target, **{"Range": "bytes=1-6", "If-Range": headers["ETag"]})[0] == 206
+    assert got(running, target, **{"Range": "bytes=1-6", "If-Range": '"old"'})[0] == 200
+    status, body, part = got(running, target, Range="bytes=24-")
+    assert (status, part["Content-Range"]) == (416, "bytes */24")
+    assert b'"success":false' in body
+    (folder / "empty").write_bytes(b"")
+    assert got(running, "/jobs/1/files/empty")[:2] == (200, b"")
