@@ -1,4 +1,4 @@
-"""Fetch the browser libraries that the dashboard and its tests use, at fixed versions.
+"""Fetch the browser libraries that our pages and their tests use, at fixed versions.
 
 `python tools/vendor.py` needs npm and a network; its results are committed, so nobody else does.
 Each package must have the integrity noted here; `manifest.json` beside the files tells where each
@@ -18,6 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 DASHBOARD = ROOT / "src/solveyard/doors/dashboard/vendor"
+VIEWER = ROOT / "src/solveyard/doors/viewer/vendor"
 TESTS = ROOT / "tests/browser/vendor"
 
 #: Browsers know no package names without an import map, which our Content-Security-Policy refuses.
@@ -75,6 +76,20 @@ PACKAGES = {
             "MIT",
             {"dist/uPlot.iife.min.js": "uplot.js", "dist/uPlot.min.css": "uplot.css"},
             {"uplot.js": "\nexport default uPlot;\n"},
+        ),
+    ],
+    VIEWER: [
+        Package(
+            "swagger-ui-dist",
+            "5.35.0",
+            "sha512-U06rpMtW9V3XPGOBeamTUSr0Z09jMX4IJuANpE/EZbAhw0G8CgwrzU4YmXkn/h0wCDNsXdGarTNNHC3sU8yVUQ==",
+            "Apache-2.0",
+            {
+                "swagger-ui-bundle.js": "swagger-ui.js",
+                "swagger-ui-bundle.js.LICENSE.txt": "swagger-ui.js.LICENSE.txt",
+                "swagger-ui.css": "swagger-ui.css",
+                "NOTICE": "NOTICE",
+            },
         ),
     ],
     TESTS: [

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from solveyard.doors import viewer
 from solveyard.doors.dashboard import routes
 
-VENDORED = [routes.HERE / "vendor", Path(__file__).parent / "vendor"]
+VENDORED = [routes.HERE / "vendor", viewer.HERE / "vendor", Path(__file__).parent / "vendor"]
 TRUE = {"solver": "command", "options": {"argv": ["true"]}}
 
 
@@ -25,7 +26,7 @@ def refused(served: Any, path: str) -> tuple[int, str]:
     return raised.value.code, json.load(raised.value)["error"]
 
 
-@pytest.mark.parametrize("folder", VENDORED, ids=["dashboard", "tests"])
+@pytest.mark.parametrize("folder", VENDORED, ids=["dashboard", "viewer", "tests"])
 def test_the_vendored_files_are_those_of_the_manifest(folder: Path) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
     listed = {name: digest for one in manifest for name, digest in one["sha256"].items()}

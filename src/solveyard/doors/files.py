@@ -4,9 +4,9 @@ import asyncio
 import re
 import shutil
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import quote
 
+import msgspec
 from aiohttp import web
 
 from solveyard.doors import encoding, ranges
@@ -18,7 +18,7 @@ from solveyard.model.jobs import Job
 CHUNK = 1 << 20  #: bytes
 
 
-class FileEntry(NamedTuple):
+class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
     """A file in a job's folder."""
 
     path: str
@@ -32,7 +32,7 @@ async def listing(request: web.Request) -> web.Response:
     manager = request.app[MANAGER]
     workspace = manager.workspace(manager.find(request.match_info["id"]).id)
     entries = await asyncio.to_thread(workspace.list)
-    return encoding.answer([entry._asdict() for entry in entries])
+    return encoding.answer([FileEntry(**entry._asdict()) for entry in entries])
 
 
 async def content(request: web.Request) -> web.StreamResponse:

@@ -11,10 +11,11 @@ from solveyard.manager import Manager
 
 if TYPE_CHECKING:
     from solveyard.doors.auth import Keeper
+    from solveyard.doors.openapi import Table
     from solveyard.doors.rules import Rules
 
 __all__ = [
-    "CALLER", "CLOSING", "DOCUMENT", "KEEPER", "MANAGER", "RULES", "STOP",
+    "CALLER", "CLOSING", "KEEPER", "MANAGER", "RULES", "STOP", "TABLE",
     "Caller", "Handler", "Middleware", "by", "caller",
 ]  # fmt: skip
 
@@ -34,8 +35,8 @@ MANAGER = web.AppKey("manager", Manager)
 CALLER = web.RequestKey("caller", Caller)
 CLOSING = web.AppKey("closing", asyncio.Event)  #: set when the door closes
 STOP: web.AppKey[Callable[[str], None]] = web.AppKey("stop")
-DOCUMENT: web.AppKey[bytes] = web.AppKey("openapi")  #: the description of the routes
 KEEPER: web.AppKey["Keeper"] = web.AppKey("keeper")  #: where there are sessions
+TABLE: web.AppKey["Table"] = web.AppKey("table")  #: the routes, and their description
 RULES: web.AppKey["Rules"] = web.AppKey("rules")  #: what may run over the network
 
 _NOBODY = Caller("")

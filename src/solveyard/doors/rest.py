@@ -7,7 +7,6 @@ Every refusal is {"success": false, "error": "...", "kind": "..."}, where it hel
 import asyncio
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from types import GenericAlias
 from typing import Any
 
@@ -16,9 +15,9 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from solveyard import selecting
-from solveyard.doors import encoding, files, logs, openapi, system
-from solveyard.doors.keys import CLOSING, DOCUMENT, MANAGER, RULES, STOP, Handler, by, caller
-from solveyard.doors.openapi import Route
+from solveyard.doors import encoding, files, logs, system, viewer
+from solveyard.doors.keys import CLOSING, MANAGER, RULES, STOP, TABLE, Handler, by, caller
+from solveyard.doors.openapi import Route, Table
 from solveyard.doors.rules import Rules
 from solveyard.manager import Manager
 from solveyard.model import reading
@@ -60,11 +59,8 @@ def application(
     app[RULES] = rules or Rules()
     app[CLOSING] = asyncio.Event()
     app.on_shutdown.append(_close)
-    routes = (*ROUTES, *system.ROUTES, *more)
-    for route in routes:
-        verb = web.get if route.method == "GET" else partial(web.route, route.method)
-        app.router.add_routes([verb(route.path, route.handler)])
-    app[DOCUMENT] = openapi.document(routes, public)
+    app[TABLE] = Table(public)
+    app[TABLE].add(app, (*ROUTES, *system.ROUTES, *viewer.ROUTES, *more))
     return app
 
 
@@ -324,10 +320,14 @@ ROUTES = (
         body=encoding.PriorityBody,
         answer=encoding.Acted,
     ),
-    Route("GET", "/jobs/{id}/wait", wait, query=encoding.WaitQuery, answer=JobRecord),
-    Route("GET", "/jobs/{id}/logs", logs.read, query=logs.LogsQuery, content="text/plain"),
+    Route(
+        "GET", "/jobs/{id}/wait", wait, query=encoding.WaitQuery, answer=JobRecord, refused=(504,)
+    ),
+    Route(
+        "GET", "/jobs/{id}/logs", logs.read, query=logs.LogsQuery, content="text/plain", ranges=True
+    ),
     Route("GET", "/jobs/{id}/files", files.listing, answer=list[files.FileEntry]),
-    Route("GET", "/jobs/{id}/files/{path:.+}", files.content, content=_FILE),
+    Route("GET", "/jobs/{id}/files/{path:.+}", files.content, content=_FILE, ranges=True),
     Route("GET", "/events", events, query=encoding.EventsQuery, answer=list[dict[str, Any]]),
 )
 

@@ -11,7 +11,7 @@ from aiohttp import web
 
 import solveyard
 from solveyard.doors import documents, encoding
-from solveyard.doors.keys import DOCUMENT, MANAGER, STOP, by, caller
+from solveyard.doors.keys import MANAGER, STOP, TABLE, by, caller
 from solveyard.doors.openapi import Route
 from solveyard.model.errors import NotAllowed
 from solveyard.model.jobs import JobState, Limits
@@ -114,7 +114,7 @@ async def figures(request: web.Request) -> web.Response:
 
 async def description(request: web.Request) -> web.Response:
     """This description of the routes."""
-    return web.Response(body=request.app[DOCUMENT], content_type=encoding.JSON)
+    return web.Response(body=request.app[TABLE].document, content_type=encoding.JSON)
 
 
 def _unwritable(folder: Path) -> str:

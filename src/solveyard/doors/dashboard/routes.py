@@ -7,6 +7,8 @@ from typing import NamedTuple
 from aiohttp import web
 
 from solveyard.doors.dashboard import plots, rows
+from solveyard.doors.keys import TABLE
+from solveyard.doors.openapi import Route
 
 HERE = Path(__file__).parent
 KINDS = {
@@ -43,16 +45,7 @@ def add(app: web.Application) -> None:
     The page names everything relative to its own address, so it works below any path.
     """
     app[ASSETS] = load()
-    app.router.add_routes(
-        [
-            web.get("/", page),
-            web.get("/assets/{version}/{path:.+}", asset),
-            web.get("/dashboard/jobs", rows.page),
-            web.get("/dashboard/jobs/{numbers}", rows.some),
-            web.get("/dashboard/changes", rows.changes),
-            web.get("/jobs/{id}/touchstone/{path:.+}", plots.touchstone),
-        ]
-    )
+    app[TABLE].add(app, ROUTES)
 
 
 def load() -> Assets:
@@ -88,3 +81,15 @@ async def asset(request: web.Request) -> web.Response:
     current = request.match_info["version"] == assets.version
     caching = FOR_EVER if current else ASK_AGAIN
     return web.Response(body=content, headers=HEADERS | caching, content_type=kind, charset="utf-8")
+
+
+_PLOT = "/jobs/{id}/touchstone/{path:.+}"
+
+ROUTES = (
+    Route("GET", "/", page, content="text/html"),
+    Route("GET", "/assets/{version}/{path:.+}", asset, content="*/*"),
+    Route("GET", "/dashboard/jobs", rows.page, query=rows.PageQuery, answer=rows.Rows),
+    Route("GET", "/dashboard/jobs/{numbers}", rows.some, answer=rows.Rows),
+    Route("GET", "/dashboard/changes", rows.changes, query=rows.ChangesQuery, answer=rows.Changes),
+    Route("GET", _PLOT, plots.touchstone, query=plots.PlotQuery, answer=plots.Plot),
+)

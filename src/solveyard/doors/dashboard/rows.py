@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -72,7 +73,7 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     forgotten: bool  #: `after` is no event of this store: read everything anew
     jobs: list[Row]
     removed: list[JobId]
-    status: dict[str, object]  #: of the manager and its machines
+    status: dict[str, Any]  #: of the manager and its machines
 
 
 async def page(request: web.Request) -> web.Response:
