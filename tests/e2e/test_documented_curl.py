@@ -30,7 +30,9 @@ def test_every_documented_command_with_curl_is_answered_well(service: Any) -> No
     assert len(lines) >= 5
     for line in lines:
         assert "localhost:8080" in line
-        mine = line.replace("localhost:8080", here).replace("curl ", "curl --fail-with-body -sS ", 1)
+        mine = line.replace("localhost:8080", here).replace(
+            "curl ", "curl --fail-with-body -sS ", 1
+        )
         done = subprocess.run(
             ["sh", "-c", mine], capture_output=True, text=True, timeout=90, check=False
         )
