@@ -266,8 +266,8 @@ async def _act(request: web.Request, wish: Callable[[JobId], JobWish]) -> web.Re
     await manager.request_all([wish(job_id) for job_id in ids])
     if len(ids) > 1:
         records = _encoded(manager, ids[:SLICE])
-        told = {"success": True, "job_id": key, "count": len(ids), "jobs": records}
-        return encoding.answer(told)
+        several = {"success": True, "job_id": key, "count": len(ids), "jobs": records}
+        return encoding.answer(several)
     record = encoding.shown(manager, manager.job(ids[0]))
     told = encoding.Acted(
         success=True,

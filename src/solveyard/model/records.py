@@ -1,8 +1,8 @@
 """A job as people see it: what every door answers, and clients and the command line show."""
 
 import datetime as dt
-from collections.abc import Mapping
 import enum
+from collections.abc import Mapping
 
 import msgspec
 
