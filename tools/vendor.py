@@ -77,6 +77,13 @@ PACKAGES = {
             {"dist/uPlot.iife.min.js": "uplot.js", "dist/uPlot.min.css": "uplot.css"},
             {"uplot.js": "\nexport default uPlot;\n"},
         ),
+        Package(
+            "socket.io-client",
+            "4.8.4",
+            "sha512-7wjKAvVXYOJsbmUgkWbnhPD4bFpkqrUR0++XOjpGFmqDqsqV1CI93VTraeExLxpjxEqrWgFoSRZu1ihjLWfkAA==",
+            "MIT",
+            {"dist/socket.io.esm.min.js": "socket.io.js"},
+        ),
     ],
     VIEWER: [
         Package(

@@ -16,7 +16,7 @@ import pytest
 from aiohttp import web
 
 from solveyard import serve
-from solveyard.doors import rest
+from solveyard.doors import encoding, live, rest
 from solveyard.doors.dashboard import routes
 from solveyard.doors.keys import CALLER, Caller, Handler
 
@@ -33,12 +33,6 @@ FLAGS = [
 PATIENCE = 20.0  #: s
 
 
-@web.middleware
-async def _owner(request: web.Request, handler: Handler) -> web.StreamResponse:
-    request[CALLER] = Caller("tester", private=True, owner=True)
-    return await handler(request)
-
-
 class Served:
     """A manager in a thread of its own; its port can be closed and opened again."""
 
@@ -46,6 +40,8 @@ class Served:
         self.folder = folder
         self.port = port
         self.url = ""
+        self.locked = False  #: nobody is let in, but to the page and its files
+        self.websockets = True  #: they get through
         self._loop = asyncio.new_event_loop()
         self._up = threading.Event()
         self._leave = asyncio.Event()
@@ -90,16 +86,18 @@ class Served:
         asyncio.run_coroutine_threadsafe(what(), self._loop).result(PATIENCE)
 
     def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_until_complete(self._serve())
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._serve())
         finally:
             self._up.set()
-            self._loop.close()
 
     async def _serve(self) -> None:
         options = serve.ServeOptions(cores=2)
-        async with serve.opened(self.folder, options) as running:
+        async with (
+            serve.opened(self.folder, options) as running,
+            asyncio.TaskGroup() as self._tasks,
+        ):
             self.manager = running.manager
             await self._open_port()
             self._up.set()
@@ -108,8 +106,10 @@ class Served:
             running.stop("now")
 
     async def _open_port(self) -> None:
-        app = rest.application(self.manager, stop=lambda how: None, keepers=[_owner])
+        app = rest.application(self.manager, stop=lambda how: None, keepers=[self._keep])
         routes.add(app)
+        self._live = live.Live(self.manager, lambda caller: True)
+        self._live.attach(app)
         below = web.Application(client_max_size=rest.MAX_BODY)  # as a proxy would have it
         below.add_subapp("/yard/", app)
         self._runner = web.AppRunner(below, access_log=None, shutdown_timeout=0.5)
@@ -118,8 +118,23 @@ class Served:
         await web.SockSite(self._runner, listener).start()
         self.port = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/yard/"
+        self._telling = self._tasks.create_task(self._live.run())
+
+    @web.middleware
+    async def _keep(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        path = request.path.removeprefix("/yard/")
+        if self.locked and path and not path.startswith("assets/"):
+            return encoding.refusal(401, "unauthorized", "the caller shows no token")
+        if not self.websockets and "Upgrade" in request.headers:
+            return encoding.refusal(502, "unreachable", "this proxy passes no websockets on")
+        request[CALLER] = Caller("tester", private=True, owner=True)
+        return await handler(request)
 
     async def _close_port(self) -> None:
+        if not self._telling.cancel():
+            return  # it was cut
+        await asyncio.wait([self._telling])
+        await self._live.close()
         await self._runner.cleanup()
 
 
@@ -148,6 +163,8 @@ def page(chromium: Any, served: Served) -> Iterator[Any]:
     context = chromium.new_context(
         viewport={"width": 1360, "height": 820}, color_scheme="light", service_workers="block"
     )
+    mine = {"name": "tester", "owner": True, "session": False}
+    context.route("**/yard/session", lambda route: route.fulfill(json=mine))
     page = context.new_page()
     page.set_default_timeout(PATIENCE * 1000)
     troubles: list[str] = []

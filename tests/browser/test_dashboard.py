@@ -11,6 +11,7 @@ sync_api = pytest.importorskip("playwright.sync_api")
 expect = sync_api.expect
 expect.set_options(timeout=20_000)
 
+HEARD = "The manager tells what happens"
 AXE = Path(__file__).parent / "vendor/axe.min.js"
 
 
@@ -191,6 +192,15 @@ def test_files_that_a_running_job_writes_show_up(page: Any, served: Any, tmp_pat
     assert Path(saved.value.path()).read_text() == "hello\n"
 
 
+def test_no_page_waits_for_the_library_that_draws(page: Any, served: Any) -> None:
+    loaded: list[str] = []
+    page.on("request", lambda asked: loaded.append(asked.url.rpartition("/")[2]))
+    page.goto(served.url)
+    expect(page.locator(".connection")).to_contain_text("live")
+    assert "main.js" in loaded
+    assert "uplot.js" not in loaded
+
+
 def test_a_broken_touchstone_file_is_refused_in_words(page: Any, served: Any) -> None:
     spec = shell("diverged", "true")
     spec["options"]["files"] = {"a.s1p": "# GHz S RI R 50\n1 nan 0\n"}
@@ -205,6 +215,7 @@ def test_a_lost_manager_is_told_and_found_again(page: Any, served: Any) -> None:
     served.submit(shell("before", "sleep 1000"))
     page.goto(served.url)
     expect(row(page, "before")).to_contain_text("running")
+    expect(page.locator(".connection")).to_contain_text("live")
     served.cut()
     banner = page.get_by_role("alert")
     expect(banner).to_contain_text("Connection lost. What you see is from ")
@@ -216,12 +227,90 @@ def test_a_lost_manager_is_told_and_found_again(page: Any, served: Any) -> None:
     page.expected.append("net::ERR_")
 
 
+def test_what_happens_is_heard_and_not_asked_for_each_second(page: Any, served: Any) -> None:
+    page.goto(served.url)
+    expect(page.locator(".connection")).to_have_attribute("title", HEARD)
+    page.clock.install()  # from now on no timer of the page is due by itself
+    page.clock.pause_at(page.evaluate("Date.now() + 1000"))
+    with page.expect_request("**/dashboard/changes?after=*") as asked:
+        served.submit(shell("heard", "true", hold=True))
+        page.clock.run_for(200)
+    assert asked.value.url.startswith(served.url)
+    expect(row(page, "heard")).to_contain_text("held")
+
+
+def test_where_no_websocket_gets_through_the_page_asks_by_itself(page: Any, served: Any) -> None:
+    served.websockets = False
+    page.goto(served.url)
+    expect(page.get_by_role("heading", name="No jobs yet.")).to_be_visible()
+    served.submit(shell("asked", "true"))
+    expect(row(page, "asked")).to_contain_text("completed")
+    expect(page.locator(".connection")).to_have_attribute("title", re.compile("each second"))
+    served.websockets = True
+    expect(page.locator(".connection")).to_have_attribute("title", HEARD)
+    page.expected.append("WebSocket connection to")
+
+
+def test_a_page_that_nobody_sees_hears_nothing_and_misses_nothing(page: Any, served: Any) -> None:
+    page.goto(served.url)
+    expect(page.locator(".connection")).to_have_attribute("title", HEARD)
+    look_away = """hidden => {
+        Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
+        document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    page.evaluate(look_away, True)
+    expect(page.locator(".connection")).not_to_have_attribute("title", HEARD)
+    served.submit(shell("unseen", "true"))
+    assert served.ask("GET", "jobs/unseen/wait")["state"] == "completed"
+    assert row(page, "unseen").count() == 0
+    page.evaluate(look_away, False)
+    expect(row(page, "unseen")).to_contain_text("completed")
+    expect(page.locator(".connection")).to_have_attribute("title", HEARD)
+
+
+def test_who_has_no_token_is_asked_for_one_and_sees_nothing_before(page: Any, served: Any) -> None:
+    served.submit(shell("secret", "true"))
+    served.locked = True
+    signed_in = {"name": "token:laptop", "owner": False, "session": True}
+
+    def session(route: Any) -> None:
+        asked = route.request
+        if asked.method == "POST" and asked.headers["authorization"] != "Bearer right":
+            error = {"success": False, "error": "the token is not one of this manager's"}
+            route.fulfill(status=401, json=error)
+        else:
+            served.locked = asked.method == "DELETE"
+            route.fulfill(json=signed_in)
+
+    page.route("**/yard/session", session)
+    page.goto(served.url)
+    dialog = page.get_by_role("dialog", name="Sign in")
+    expect(dialog).to_contain_text("solveyard token create NAME")
+    expect(dialog.get_by_label("Token")).to_be_focused()
+    page.keyboard.press("Escape")
+    page.keyboard.type("wrong")
+    page.keyboard.press("Enter")
+    expect(dialog.get_by_role("alert")).to_have_text("the token is not one of this manager's")
+    assert findings(page) == []
+    dialog.get_by_label("Token").fill(" right ")
+    dialog.get_by_role("button", name="Sign in").click()
+    expect(row(page, "secret")).to_contain_text("completed")
+    expect(dialog).to_have_count(0)
+    expect(page.locator(".who")).to_have_text("laptop")
+    page.get_by_role("button", name="Sign out").click()
+    expect(dialog).to_be_visible()
+    expect(page.get_by_text("secret")).to_have_count(0)
+    expect(page.locator(".who")).to_have_count(0)
+    page.expected.append("401 (Unauthorized)")
+
+
 def test_another_store_at_the_same_address_is_read_from_its_beginning(
     page: Any, served: Any, tmp_path: Path
 ) -> None:
     served.submit(*[shell(f"old-{i}", "true", hold=True) for i in range(3)])
     page.goto(served.url)
     expect(row(page, "old-2")).to_be_visible()
+    expect(page.locator(".connection")).to_contain_text("live")
     served.cut()
     expect(page.get_by_role("alert")).to_contain_text("Connection lost")
     other = type(served)(tmp_path / "other", served.port)

@@ -1,5 +1,6 @@
 """What the dashboard's routes answer, without a browser."""
 
+import gzip
 import hashlib
 import json
 import urllib.error
@@ -48,6 +49,24 @@ def test_no_file_of_the_dashboard_names_another_origin() -> None:
         assert "http://" not in text, place
         assert "https://" not in text, place
         assert '"//' not in text, place
+
+
+def test_what_is_loaded_before_the_first_plot_has_at_most_70_kilobytes(served: Any) -> None:
+    with fetch(served, "") as page:
+        base = next(word for word in page.read().decode().split('"') if word.endswith("/main.js"))
+    taken = 0
+    for place in routes.HERE.glob("*/*.js"):
+        if place.name == "uplot.js":
+            continue
+        path = place.relative_to(routes.HERE).as_posix()
+        address = f"{served.url}{base.removesuffix('page/main.js')}{path}"
+        asked = urllib.request.Request(address, headers={"Accept-Encoding": "gzip"})
+        with urllib.request.urlopen(asked, timeout=20) as answer:
+            content = answer.read()
+        assert answer.headers["Content-Encoding"] == "gzip"
+        assert gzip.decompress(content) == place.read_bytes()
+        taken += len(content)
+    assert 30_000 < taken <= 70_000
 
 
 def test_the_page_is_asked_for_anew_and_its_files_are_kept(served: Any) -> None:

@@ -80,7 +80,11 @@ async def asset(request: web.Request) -> web.Response:
     content, kind = found
     current = request.match_info["version"] == assets.version
     caching = FOR_EVER if current else ASK_AGAIN
-    return web.Response(body=content, headers=HEADERS | caching, content_type=kind, charset="utf-8")
+    response = web.Response(
+        body=content, headers=HEADERS | caching, content_type=kind, charset="utf-8"
+    )
+    response.enable_compression()
+    return response
 
 
 _PLOT = "/jobs/{id}/touchstone/{path:.+}"

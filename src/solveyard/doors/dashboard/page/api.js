@@ -11,12 +11,12 @@ export class Refused extends Error {
 }
 
 /** Ask, and have the response. Throws Refused, or TypeError/DOMException when nobody answers. */
-export async function ask(path, { method = "GET", body, signal, patience = PATIENCE } = {}) {
+export async function ask(path, { method = "GET", body, headers = {}, signal, patience = PATIENCE } = {}) {
   const limit = AbortSignal.timeout(patience);
   const response = await fetch(path, {
     method,
     body: body === undefined ? undefined : JSON.stringify(body),
-    headers: body === undefined ? {} : { "Content-Type": "application/json" },
+    headers: body === undefined ? headers : { "Content-Type": "application/json", ...headers },
     signal: signal ? AbortSignal.any([signal, limit]) : limit,
     cache: "no-store",
   });

@@ -74,7 +74,7 @@ function Keys() {
 }
 
 /** The browser's own dialog: it keeps the focus inside and gives it back. */
-function Modal({ label, close, children }) {
+export function Modal({ label, close, children }) {
   const element = useRef(null);
   useEffect(() => {
     const before = document.activeElement;

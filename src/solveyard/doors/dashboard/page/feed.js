@@ -1,26 +1,39 @@
 // Keeps the jobs of this page as the manager's are.
 //
-// A source says that there may be news; what is new is then asked for by the number of the last
-// event known, so nothing is missed or seen twice, whatever the source lost. `start` names the
-// source: a socket that hears events can take the place of the clock.
+// Something says that there may be news: the socket, where it gets through, else the clock. What is
+// new is then asked for by the number of the last event known, so nothing is missed or seen twice,
+// whatever the socket lost.
 import { get, Refused } from "./api.js";
 import { batch, signal } from "./html.js";
 import * as jobs from "./jobs.js";
+import * as socket from "./socket.js";
 import { WAITING } from "./words.js";
 
-const BEAT = 1000; // ms between two looks
+const PAUSE = 100; // ms from one look to the next, at least
+const BEAT = 1000; // ms between two looks where nothing is heard by the socket
+const GAUGES = 5000; // ms between two looks where it is: machines are measured without an event
 const RETRIES = [1000, 2000, 3000, 5000]; // ms; the last one goes on
-const GLANCE = 5; // beats between two looks at why the visible jobs wait
+const GLANCE = 5; // s between two looks at why the visible jobs wait
 
-/** `state`: "connecting", "live" or "lost"; `since`, `retryAt` in ms; `why` in words. */
+/** `state`: "connecting", "live", "lost" or "locked" (nothing is shown without a token); `since`,
+ *  `retryAt` in ms; `why` in words. */
 export const connection = signal({ state: "connecting" });
 
 let last = null; // number of the last event known
+let newest = 0; // number of the last event heard of
+let looked = 0; // ms: when the last look succeeded
+let ahead = 0; // s that the manager's clock is ahead of this browser's
 let visible = () => []; // numbers of the rows on the screen
 let busy = null; // the look that is under way
+let timer = null; // of the next one
+let ticks = 0;
 
-export function start(source = everySecond) {
-  source(look);
+export function start() {
+  socket.listen({ news: heard, lost: beat });
+  document.addEventListener("visibilitychange", seen);
+  window.addEventListener("online", beat);
+  setInterval(tick, 1000);
+  beat();
 }
 
 /** The table says which rows are on the screen; only their waiting is looked at again. */
@@ -34,22 +47,41 @@ export function look() {
   return busy;
 }
 
-/** A source: news is expected each second while somebody can see the page. */
-function everySecond(news) {
-  let timer = null;
-  let beats = 0;
-  const beat = async () => {
-    clearTimeout(timer);
-    if (document.hidden) return;
-    const delay = await news();
-    const due = beats++ % GLANCE === 0 || inQuestion().some((number) => !jobs.row(number).why);
-    if (delay === BEAT && due) await waiting().catch(() => {}); // the next beat asks again
-    clearTimeout(timer);
-    timer = setTimeout(beat, delay);
-  };
-  document.addEventListener("visibilitychange", beat);
-  window.addEventListener("online", beat);
-  beat();
+/** Somebody has signed in. */
+export async function resume() {
+  connection.value = { state: "connecting" };
+  await beat();
+}
+
+/** Look, and again when it is time; not while nobody can see the page, or nobody may. */
+async function beat() {
+  clearTimeout(timer);
+  if (document.hidden || connection.value.state === "locked") return;
+  const delay = await look();
+  later(delay);
+}
+
+function later(delay) {
+  clearTimeout(timer);
+  timer = setTimeout(beat, delay);
+}
+
+function heard(number) {
+  newest = Math.max(newest, number);
+  if (!busy) later(Math.max(0, looked + PAUSE - Date.now()));
+}
+
+function seen() {
+  if (document.hidden) socket.close();
+  else beat();
+}
+
+/** Each second: what changes without an event. */
+function tick() {
+  if (document.hidden || connection.value.state !== "live") return;
+  jobs.clock.value = Date.now() / 1000 + ahead;
+  const unexplained = inQuestion().some((number) => !jobs.row(number).why);
+  if (ticks++ % GLANCE === 0 || unexplained) waiting().catch(() => {}); // the next tick asks again
 }
 
 /** Look once; ms until the next look. */
@@ -58,19 +90,33 @@ async function attempt() {
   try {
     if (last === null) await load();
     else await catchUp();
+    looked = Date.now();
     if (connection.value.state !== "live") connection.value = { state: "live" };
-    return BEAT;
+    socket.hear(last);
+    if (newest > last) return PAUSE;
+    return socket.hears.value ? GAUGES : BEAT;
   } catch (error) {
+    if (error instanceof Refused && error.status === 401) return lock();
     const delay = RETRIES[Math.min(failures, RETRIES.length - 1)];
     connection.value = {
       state: "lost",
       failures: failures + 1,
-      since: connection.value.since ?? Date.now(),
+      since: looked,
       retryAt: Date.now() + delay,
       why: error instanceof Refused ? error.message : "",
     };
     return delay;
   }
+}
+
+/** Forget what this browser may not see any more, until somebody signs in. */
+function lock() {
+  last = null;
+  jobs.clear();
+  jobs.status.value = null;
+  connection.value = { state: "locked" };
+  socket.close();
+  return BEAT;
 }
 
 /** Everything from the beginning: the unfinished jobs, then the newest. */
@@ -81,7 +127,7 @@ async function load() {
   await pages("dashboard/jobs?unfinished=true");
   await pages("dashboard/jobs?unfinished=false");
   jobs.loaded.value = true;
-  last = begun.last;
+  last = newest = begun.last;
 }
 
 async function pages(path) {
@@ -122,6 +168,7 @@ function inQuestion() {
 
 function tell(news) {
   batch(() => {
+    ahead = news.now - Date.now() / 1000;
     jobs.clock.value = news.now;
     jobs.status.value = news.status;
     jobs.take(news.jobs, news.removed);

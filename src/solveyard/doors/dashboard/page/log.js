@@ -8,6 +8,7 @@ const KEPT = 1 << 19; // characters shown while following
 const LARGEST = 1 << 24; // bytes that one answer holds
 const WAIT = 20; // s that the manager may wait for more
 const PAUSE = 250; // ms between two readings
+const LATER = 3000; // ms, after one that failed
 
 // ECMA-48 control sequences: colours and cursor moves of programs that believe in a terminal
 const CONTROLS = /\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)?/g;
@@ -82,6 +83,7 @@ async function follow(address, leaving, setLog) {
   const decoder = new TextDecoder();
   let offset = -TAIL;
   while (!leaving.aborted) {
+    let pause = PAUSE;
     try {
       const response = await ask(address(offset, offset < 0 ? 0 : WAIT), {
         signal: leaving,
@@ -99,8 +101,9 @@ async function follow(address, leaving, setLog) {
     } catch (error) {
       if (leaving.aborted) return;
       setLog((now) => ({ ...now, trouble: `cannot read it now: ${error.message}` }));
+      pause = LATER;
     }
-    await new Promise((go) => setTimeout(go, PAUSE));
+    await new Promise((go) => setTimeout(go, pause));
   }
 }
 

@@ -7,6 +7,8 @@ import { connection, start } from "./feed.js";
 import { Gauges } from "./gauges.js";
 import { html, render, useEffect, useRef, useState } from "./html.js";
 import * as jobs from "./jobs.js";
+import { Session, SignIn } from "./session.js";
+import { hears } from "./socket.js";
 import { go, move, open, Table } from "./table.js";
 import { count, grouped, moment, STATES } from "./words.js";
 
@@ -14,6 +16,7 @@ const TOLD = 5000; // ms between two spoken summaries
 
 function App() {
   const lost = connection.value.state === "lost";
+  if (connection.value.state === "locked") return html`<${Header} /><${SignIn} /><${Message} />`;
   const number = jobs.opened.value;
   const empty = jobs.loaded.value && jobs.known.value === 0 && jobs.total.value === 0;
   return html`
@@ -31,12 +34,14 @@ function App() {
 
 function Header() {
   const { state } = connection.value;
-  const word = { live: "live", lost: "not connected", connecting: "connecting…" }[state];
+  const word = { live: "live", lost: "not connected", locked: "not signed in", connecting: "connecting…" }[state];
+  const how = hears.value ? "The manager tells what happens" : "The manager is asked each second: no websocket gets through";
   return html`<header class="top">
     <h1><svg viewBox="0 0 32 32" aria-hidden="true"><path d="M4 9 C10 9 11 9 13 15 C14.500 19.500 15 25 16 25 C17 25 17.500 19.500 19 15 C21 9 22 9 28 9" /></svg>solveyard</h1>
     <input id="search" type="search" placeholder="Search jobs  ( / )" aria-label="Search jobs by name, number, tag, solver, machine or reason"
       value=${jobs.text.value} onInput=${(event) => (jobs.text.value = event.target.value)} />
-    <span class=${`connection ${state}`}><span aria-hidden="true">●</span> ${word}</span>
+    <span class=${`connection ${state}`} title=${state === "live" ? how : ""}><span aria-hidden="true">●</span> ${word}</span>
+    <${Session} />
     <button class="plain" aria-label="Dark or light (.)" title="Dark or light (.)" onClick=${turn}>◐</button>
     <button class="plain" aria-label="Keys (?)" title="Keys (?)" onClick=${() => (keysShown.value = true)}>?</button>
   </header>`;

@@ -1,5 +1,4 @@
 // Scattering parameters of a job's Touchstone files over frequency, in dB.
-import uPlot from "../vendor/uplot.js";
 import { get, ofJob } from "./api.js";
 import { html, signal, useEffect, useRef, useState } from "./html.js";
 import { count, frequencyUnit } from "./words.js";
@@ -53,7 +52,12 @@ function Network({ id, path, fresh }) {
 
 function Curves({ plot }) {
   const place = useRef(null);
+  const [uPlot, have] = useState(null);
   useEffect(() => {
+    import("../vendor/uplot.js").then((library) => have(() => library.default)); // no page waits for it
+  }, []);
+  useEffect(() => {
+    if (!uPlot) return undefined;
     const draw = () => {
       drawn?.destroy();
       drawn = new uPlot(options(plot, place.current), columns(plot), place.current);
@@ -72,7 +76,7 @@ function Curves({ plot }) {
       dark.removeEventListener("change", draw);
       drawn.destroy();
     };
-  }, [plot]);
+  }, [plot, uPlot]);
   return html`<div class="canvas" ref=${place} role="img" aria-label=${spoken(plot)}></div>`;
 }
 
