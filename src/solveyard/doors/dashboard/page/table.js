@@ -34,7 +34,7 @@ export function go(number) {
   jobs.current.value = number;
   const top = jobs.shown.peek().indexOf(number) * height;
   if (pane && top >= 0) {
-    const heading = pane.querySelector("thead").offsetHeight;
+    const heading = pane.querySelector("thead").offsetHeight; // 0 on a telephone
     const space = pane.clientHeight - heading;
     if (top < pane.scrollTop) pane.scrollTop = top;
     else if (top + height > pane.scrollTop + space) pane.scrollTop = top + height - space;
@@ -63,11 +63,11 @@ export function Table() {
     <div class="pane" ref=${element} onScroll=${measure}>
       <table role="grid" aria-label="Jobs, newest first" aria-rowcount=${shown.length + 1}>
         <thead>
-          <tr aria-rowindex="1">
+          <tr role="row" aria-rowindex="1">
             ${COLUMNS.map((name) => html`<th scope="col" class=${`col-${name.toLowerCase()}`}>${name}</th>`)}
           </tr>
         </thead>
-        <tbody>
+        <tbody role="rowgroup">
           <${Space} rows=${from} />
           ${Array.from(shown.slice(from, to), (number, index) => html`
             <${Row} key=${number} number=${number} index=${from + index}
@@ -88,18 +88,18 @@ function Row({ number, index, reachable }) {
   if (!row) return null;
   const chosen = jobs.opened.value === number;
   return html`
-    <tr id=${`row-${number}`} class=${`row ${chosen ? "chosen" : ""}`} aria-rowindex=${index + 2}
+    <tr id=${`row-${number}`} role="row" class=${`row ${chosen ? "chosen" : ""}`} aria-rowindex=${index + 2}
       aria-selected=${chosen} tabindex=${reachable ? 0 : -1}
       onFocus=${() => (jobs.current.value = number)} onClick=${() => open(number)}>
-      <td class="col-state"><${Badge} state=${row.state} row=${row} /></td>
-      <td class="col-job"><span class="name">${row.id}</span>
+      <td role="gridcell" class="col-state"><${Badge} state=${row.state} row=${row} /></td>
+      <td role="gridcell" class="col-job"><span class="name">${row.id}</span>
         ${row.id !== String(number) && html`<span class="faint"> #${number}</span>`}
         ${row.tags.map((tag) => html` <span class="tag" key=${tag}>${tag}</span>`)}</td>
-      <td class="col-solver">${row.solver}</td>
-      <td class="col-machine">${row.machine || "–"}</td>
-      <td class="col-submitted">${moment(row.submitted_at, jobs.clock.peek())}</td>
-      <td class="col-time"><${RunTime} row=${row} /></td>
-      <td class="col-why" title=${row.why}>${why(row)}</td>
+      <td role="gridcell" class="col-solver">${row.solver}</td>
+      <td role="gridcell" class="col-machine">${row.machine || "–"}</td>
+      <td role="gridcell" class="col-submitted">${moment(row.submitted_at, jobs.clock.peek())}</td>
+      <td role="gridcell" class="col-time"><${RunTime} row=${row} /></td>
+      <td role="gridcell" class="col-why" title=${row.why}>${why(row)}</td>
     </tr>`;
 }
 
