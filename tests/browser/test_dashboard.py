@@ -118,6 +118,26 @@ def test_a_job_is_cancelled_after_a_question_and_retried(page: Any, served: Any)
     expect(detail.locator(".attempts > li")).to_have_count(2)
 
 
+def test_several_selected_jobs_are_cancelled_by_one_answer(page: Any, served: Any) -> None:
+    served.submit(*[shell(f"job-{i}", "true", hold=True) for i in range(4)])
+    page.goto(served.url)
+    expect(page.locator("tr.row")).to_have_count(4)
+    row(page, "job-0").click(modifiers=["Control"])
+    for key in "kkx":
+        page.keyboard.press(key)
+    selected = page.get_by_role("group", name="Selected jobs")
+    expect(selected).to_contain_text("2 selected")
+    assert findings(page) == []
+    page.keyboard.press("c")
+    expect(page.get_by_role("dialog", name="Cancel 2 jobs?")).to_contain_text("job-0, job-2.")
+    page.get_by_role("button", name="Cancel them").click()
+    expect(page.get_by_role("button", name="2 cancelled")).to_be_visible()
+    states = [served.ask("GET", f"jobs/job-{i}")["state"] for i in range(4)]
+    assert states == ["cancelled", "held", "cancelled", "held"]
+    page.keyboard.press("Escape")
+    expect(selected).to_have_count(0)
+
+
 def test_a_job_is_held_released_and_removed(page: Any, served: Any) -> None:
     served.submit(shell("waiting", "true", hold=True))
     detail = open_job(page, served, "waiting")

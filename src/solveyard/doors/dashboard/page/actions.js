@@ -2,7 +2,9 @@
 import { ask, ofJob } from "./api.js";
 import { confirm, say } from "./dialogs.js";
 import { look } from "./feed.js";
-import { FINAL } from "./words.js";
+import { count, FINAL } from "./words.js";
+
+const NAMED = 5; // jobs that are told by name
 
 export const ACTIONS = [
   {
@@ -61,17 +63,45 @@ export const ACTIONS = [
   },
 ];
 
+/** Do it to those of the jobs that it fits, after one question, and tell what became of it. */
+export async function actOnAll(action, all) {
+  const fitting = all.filter(action.fits);
+  const [first] = fitting;
+  if (!first) return;
+  if (fitting.length === 1) return act(action, first);
+  const many = count(fitting.length, "job");
+  const verb = action.name[0].toUpperCase() + action.name.slice(1);
+  const names = fitting.slice(0, NAMED).map((job) => job.id).join(", ");
+  const text = fitting.length > NAMED ? `${names} and ${fitting.length - NAMED} more.` : `${names}.`;
+  const answer = await confirm({
+    ...action.question?.(first), title: `${verb} ${many}?`, text, yes: `${verb} them`, no: "Leave them as they are",
+  });
+  if (!answer) return;
+  const troubles = [];
+  for (const job of fitting) {
+    await send(action, job, answer).catch((error) => troubles.push(`${job.id}: ${error.message}`));
+  }
+  const done = `Done for ${count(fitting.length - troubles.length, "job")}.`;
+  if (troubles.length) say(`${done} Not for ${troubles.slice(0, NAMED).join("; ")}`, "error");
+  else say(done);
+  look();
+}
+
 /** Do it, after asking where it asks, and tell what became of it. */
 export async function act(action, job) {
   const answer = action.question ? await confirm(action.question(job)) : {};
   if (!answer) return;
   try {
-    if (action.name === "remove") await ask(`${ofJob(job.id)}?files=${answer.extra}`, { method: "DELETE" });
-    else await ask(ofJob(job.id, action.name), { method: "POST", body: {} });
+    await send(action, job, answer);
     say(action.done(job.id));
     if (action.name === "remove") location.hash = "";
   } catch (error) {
     say(`Could not ${action.name} ${job.id}: ${error.message}`, "error");
   }
   look();
+}
+
+function send(action, job, { extra }) {
+  if (action.name === "remove") return ask(`${ofJob(job.id)}?files=${extra}`, { method: "DELETE" });
+  return ask(ofJob(job.id, action.name), { method: "POST", body: {} });
 }

@@ -13,6 +13,7 @@ export const clock = signal(Date.now() / 1000); // the manager's, s since 1970
 export const state = signal(""); // only jobs in this state; "": in any
 export const text = signal(""); // only jobs that mention all these words
 export const current = signal(null); // the number of the row that the keyboard is at
+export const selected = signal(new Set()); // numbers of the jobs to act on together
 export const opened = signal(null); // the number of the job that is looked at
 
 /** Newest first. */
@@ -61,8 +62,22 @@ export function take(changed, removed = []) {
 /** Forget all: another store answers now. */
 export function clear() {
   rows.clear();
+  selected.value = new Set();
   loaded.value = false;
   version.value += 1;
+}
+
+/** Take a job to those that are acted on together, or away from them. */
+export function select(number) {
+  const chosen = new Set(selected.peek());
+  if (!chosen.delete(number)) chosen.add(number);
+  selected.value = chosen;
+}
+
+/** The selected jobs that are still there, oldest first. */
+export function selectedRows() {
+  version.value;
+  return [...selected.value].sort((a, b) => a - b).flatMap((number) => rows.get(number) ?? []);
 }
 
 export function isFull() {

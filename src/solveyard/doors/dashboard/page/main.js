@@ -1,5 +1,5 @@
 // The page: its parts, its address and its keys.
-import { act, ACTIONS } from "./actions.js";
+import { ACTIONS, actOnAll } from "./actions.js";
 import { close, Detail, tab, TABS } from "./detail.js";
 import { Dialogs, keysShown, Message } from "./dialogs.js";
 import { Empty } from "./empty.js";
@@ -117,9 +117,8 @@ function chosenJob() {
 }
 
 function wish(name) {
-  const job = chosenJob();
-  const action = ACTIONS.find((one) => one.name === name);
-  if (job && action.fits(job)) act(action, job);
+  const selected = jobs.selectedRows();
+  actOnAll(ACTIONS.find((one) => one.name === name), selected.length ? selected : [chosenJob()].filter(Boolean));
 }
 
 function look(name) {
@@ -137,7 +136,8 @@ const KEYS = {
   ArrowUp: () => move(-1),
   c: () => wish("cancel"),
   r: () => wish("retry"),
-  Escape: close,
+  x: () => jobs.current.peek() !== null && jobs.select(jobs.current.peek()),
+  Escape: () => (jobs.opened.peek() === null ? (jobs.selected.value = new Set()) : close()),
   0: () => (jobs.state.value = ""),
 };
 for (const name of Object.keys(TABS)) KEYS[name[0]] = () => look(name);

@@ -1,5 +1,6 @@
 // The table of jobs. Only the rows on the screen are in the document, however many there are.
 import { count, duration, FINAL, grouped, moment, sentence, STATES, WAITING, waits } from "./words.js";
+import { ACTIONS, actOnAll } from "./actions.js";
 import { waiting, watch } from "./feed.js";
 import { batch, effect, html, signal, useEffect, useRef } from "./html.js";
 import * as jobs from "./jobs.js";
@@ -61,7 +62,7 @@ export function Table() {
   const reachable = shown.includes(jobs.current.value) ? jobs.current.value : shown[0];
   return html`
     <div class="pane" ref=${element} onScroll=${measure}>
-      <table role="grid" aria-label="Jobs, newest first" aria-rowcount=${shown.length + 1}>
+      <table role="grid" aria-multiselectable="true" aria-label="Jobs, newest first" aria-rowcount=${shown.length + 1}>
         <thead>
           <tr role="row" aria-rowindex="1">
             ${COLUMNS.map((name) => html`<th scope="col" class=${`col-${name.toLowerCase()}`}>${name}</th>`)}
@@ -86,11 +87,13 @@ function Space({ rows }) {
 function Row({ number, index, reachable }) {
   const row = jobs.row(number);
   if (!row) return null;
-  const chosen = jobs.opened.value === number;
+  const opened = jobs.opened.value === number;
+  const selected = jobs.selected.value.has(number);
+  const click = (event) => (event.ctrlKey || event.metaKey ? jobs.select(number) : open(number));
   return html`
-    <tr id=${`row-${number}`} role="row" class=${`row ${chosen ? "chosen" : ""}`} aria-rowindex=${index + 2}
-      aria-selected=${chosen} tabindex=${reachable ? 0 : -1}
-      onFocus=${() => (jobs.current.value = number)} onClick=${() => open(number)}>
+    <tr id=${`row-${number}`} role="row" class=${`row ${opened ? "chosen" : ""} ${selected ? "selected" : ""}`} aria-rowindex=${index + 2}
+      aria-selected=${selected} aria-current=${opened} tabindex=${reachable ? 0 : -1}
+      onFocus=${() => (jobs.current.value = number)} onClick=${click}>
       <td role="gridcell" class="col-state"><${Badge} state=${row.state} row=${row} /></td>
       <td role="gridcell" class="col-job"><span class="name">${row.id}</span>
         ${row.id !== String(number) && html`<span class="faint"> #${number}</span>`}
@@ -117,6 +120,14 @@ function RunTime({ row }) {
 }
 
 function Footer() {
+  const selected = jobs.selectedRows();
+  if (selected.length) {
+    return html`<div class="foot" role="group" aria-label="Selected jobs"><strong>${grouped(selected.length)} selected</strong>
+      <span class="buttons">${ACTIONS.filter((action) => selected.some(action.fits)).map((action) => html`
+        <button key=${action.name} class=${action.danger ? "danger" : ""}
+          onClick=${() => actOnAll(action, selected)}>${action.label}</button>`)}
+        <button onClick=${() => (jobs.selected.value = new Set())}>Select none</button></span></div>`;
+  }
   const shown = jobs.shown.value.length;
   const known = jobs.known.value;
   const total = jobs.total.value;
