@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from solveyard.model.jobs import Job, JobId
+from solveyard.model.jobs import Job, JobId, JobSpec
 from solveyard.model.messages import AnyEvent, JobRetried, JobSubmitted
 
 
@@ -20,8 +20,13 @@ class Repeats:
     def note(self, events: Sequence[AnyEvent]) -> None:
         """These are on disk."""
         for event in events:
-            if isinstance(event, JobSubmitted | JobRetried) and event.key:
-                self._ids.setdefault(event.key, []).append(event.job)
+            match event:
+                case JobSubmitted(key=key, job=job) if key:
+                    self._ids.setdefault(key, []).append(job)
+                case JobRetried(key=key, job=job, spec=JobSpec()) if key:
+                    self._ids.setdefault(key, []).append(job)
+                case _:
+                    pass
 
     async def submit(
         self,

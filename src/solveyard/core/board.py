@@ -65,8 +65,19 @@ class Board:
         self._replace(before, after)
         self.events.append(event)
 
-    def end(self, job: Job, outcome: Outcome, *, by: str = "", report: Ended | None = None) -> None:
-        """`report` is what its machine said of its end, if it did. Its array may end with it."""
+    def end(
+        self,
+        job: Job,
+        outcome: Outcome,
+        *,
+        by: str = "",
+        key: str = "",
+        report: Ended | None = None,
+    ) -> None:
+        """`report` is what its machine said of its end, if it did; `by` and `key` the request's.
+
+        An array's waiting tasks end with it, and it ends with the last of its tasks.
+        """
         if job.is_array:
             for task in [*self.scheduler.arrays.tasks(job)]:
                 if task.state in WAITING:
@@ -76,6 +87,7 @@ class Board:
                 job=job.id,
                 at=self.now,
                 by=by,
+                key=key,
                 outcome=outcome,
                 usage=report.usage if report else None,
                 native_id=report.native_id if report else "",

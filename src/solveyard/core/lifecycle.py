@@ -36,6 +36,10 @@ RUNNING, COMPLETED = JobState.RUNNING, JobState.COMPLETED
 FAILED, CANCELLED = JobState.FAILED, JobState.CANCELLED
 
 
+#: Keys that a job remembers of the changes that were asked for: the newest.
+REMEMBERED = 16
+
+
 class ByEvent:
     """Marks a move whose next state is in what the event carries: see `_next_state`."""
 
@@ -131,7 +135,11 @@ def evolve(job: Job | None, event: AnyJobEvent) -> Job | None:
     next_state = _next_state(event) if isinstance(target, ByEvent) else target
     if job is None:
         return _submitted(event, next_state)
-    return _changed(job, event, next_state)
+    changed = _changed(job, event, next_state)
+    anew = isinstance(event, JobRetried) and event.spec is not None  # that key is the job's own
+    if not event.key or anew:
+        return changed
+    return replace(changed, granted=(*job.granted, event.key)[-REMEMBERED:])
 
 
 def _next_state(event: AnyJobEvent) -> JobState:

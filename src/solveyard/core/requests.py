@@ -19,6 +19,7 @@ from solveyard.model.messages import (
     JobHeld,
     JobReleased,
     JobRemoved,
+    JobRequest,
     JobRetried,
     JobSubmitted,
     LimitsChanged,
@@ -90,10 +91,10 @@ def cancel(board: Board, asked: Cancel) -> None:
     if job.state.final:
         return
     if job.state in WAITING:
-        board.end(job, _unstarted(asked.by), by=asked.by)
+        board.end(job, _unstarted(asked.by), by=asked.by, key=asked.key)
         return
     if not job.cancel_requested:
-        board.record(CancelRequested(job=job.id, at=board.now, by=asked.by))
+        board.record(CancelRequested(job=job.id, at=board.now, by=asked.by, key=asked.key))
     if not job.is_array:
         board.kill(job, asked.grace, "cancelled")
         return
@@ -118,7 +119,7 @@ def hold(board: Board, asked: Hold) -> None:
     may = job.state is JobState.QUEUED or (job.is_array and job.state is JobState.RUNNING)
     if not may:
         raise Conflict(f"job {job.label} is {job.state}; only a queued job can be held")
-    board.record(JobHeld(job=job.id, at=board.now, by=asked.by))
+    board.record(JobHeld(job=job.id, at=board.now, by=asked.by, key=asked.key))
     for task in _tasks(board, job):
         if task.state is JobState.QUEUED:
             board.record(JobHeld(job=task.id, at=board.now, by=asked.by))
@@ -134,7 +135,7 @@ def release(board: Board, asked: Release) -> None:
     array = board.array(job)
     if array is not None and (array.held or array.state is JobState.HELD):
         raise Conflict(f"job {array.label} is held as a whole (release that)")
-    board.record(JobReleased(job=job.id, at=board.now, by=asked.by))
+    board.record(JobReleased(job=job.id, at=board.now, by=asked.by, key=asked.key))
     for task in _tasks(board, job):
         if task.state is JobState.HELD:
             board.record(JobReleased(job=task.id, at=board.now, by=asked.by))
@@ -146,7 +147,7 @@ def retry(board: Board, asked: Retry) -> None:
         raise Conflict(f"job {job.label} is {job.state}; only an ended job can be retried")
     array = board.array(job)
     if array is not None:
-        _retry_task(board, array, job, asked.by)
+        _retry_task(board, array, job, asked)
         return
     unsuccessful = [
         task for task in _tasks(board, job) if task.state in {JobState.FAILED, JobState.CANCELLED}
@@ -154,21 +155,20 @@ def retry(board: Board, asked: Retry) -> None:
     if job.is_array and not job.closed and not unsuccessful:
         raise Conflict(f"all tasks of {job.label} succeeded (name those to run again: [0-4])")
     arrival = board.next("arrival")
-    for one in (job, *unsuccessful):
-        board.record(JobRetried(job=one.id, at=board.now, by=asked.by, arrival=arrival))
+    board.record(JobRetried(job=job.id, at=board.now, by=asked.by, arrival=arrival, key=asked.key))
+    for task in unsuccessful:
+        board.record(JobRetried(job=task.id, at=board.now, by=asked.by, arrival=arrival))
 
 
-def _retry_task(board: Board, array: Job, task: Job, by: str) -> None:
+def _retry_task(board: Board, array: Job, task: Job, asked: Retry) -> None:
     if array.cancel_requested and not array.state.final:
         raise Conflict(f"job {array.label} is being cancelled (wait for its end)")
-    arrival = board.next("arrival")
+    arrival, by, now = board.next("arrival"), asked.by, board.now
     if array.state.final:
-        board.record(
-            JobRetried(job=array.id, at=board.now, by=by, arrival=arrival, closed=array.closed)
-        )
-    board.record(JobRetried(job=task.id, at=board.now, by=by, arrival=arrival))
+        board.record(JobRetried(job=array.id, at=now, by=by, arrival=arrival, closed=array.closed))
+    board.record(JobRetried(job=task.id, at=now, by=by, arrival=arrival, key=asked.key))
     if array.held or board.jobs[array.id].state is JobState.HELD:
-        board.record(JobHeld(job=task.id, at=board.now, by=by))
+        board.record(JobHeld(job=task.id, at=now, by=by))
 
 
 def remove(board: Board, asked: Remove) -> None:
@@ -197,7 +197,9 @@ def set_priority(board: Board, asked: SetPriority) -> None:
         if one.state.final or one.priority == asked.priority:
             continue
         board.record(
-            PriorityChanged(job=one.id, at=board.now, by=asked.by, priority=asked.priority)
+            PriorityChanged(
+                job=one.id, at=board.now, by=asked.by, priority=asked.priority, key=asked.key
+            )
         )
         if asked.priority < one.priority:
             board.actions += board.scheduler.seating.recall_successor(board.jobs[one.id])
@@ -225,15 +227,25 @@ def drain(board: Board, asked: Drain) -> None:
             board.kill(job, asked.grace, "shutdown")
 
 
+def _once(grant: Callable[[Board, Any], None]) -> Callable[[Board, Any], None]:
+    """A change that was granted before, by its key, is not made again: its answer was lost."""
+
+    def granted(board: Board, asked: JobRequest) -> None:
+        if not asked.key or asked.key not in board.known(asked.job).granted:
+            grant(board, asked)
+
+    return granted
+
+
 #: Any: each takes the request of its own type.
 GRANT: dict[type, Callable[[Board, Any], None]] = {
     Submit: submit,
-    Cancel: cancel,
-    Hold: hold,
-    Release: release,
-    Retry: retry,
+    Cancel: _once(cancel),
+    Hold: _once(hold),
+    Release: _once(release),
+    Retry: _once(retry),
     Remove: remove,
-    SetPriority: set_priority,
+    SetPriority: _once(set_priority),
     SetLimits: set_limits,
     Drain: drain,
 }

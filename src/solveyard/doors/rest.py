@@ -160,32 +160,35 @@ async def attempt(request: web.Request) -> web.Response:
 async def cancel(request: web.Request) -> web.Response:
     """End a job, waiting or running. Asked of one that has ended, it changes nothing."""
     wish = await encoding.message(request, encoding.CancelBody)
-    return await _act(request, lambda job: Cancel(job=job, by=by(request), grace=wish.grace))
+    return await _act(
+        request, lambda job, key: Cancel(job=job, by=by(request), key=key, grace=wish.grace)
+    )
 
 
 async def hold(request: web.Request) -> web.Response:
     """Keep a waiting job from starting."""
     await encoding.message(request, encoding.NoBody)
-    return await _act(request, lambda job: Hold(job=job, by=by(request)))
+    return await _act(request, lambda job, key: Hold(job=job, by=by(request), key=key))
 
 
 async def release(request: web.Request) -> web.Response:
     """Let a held job wait its turn again."""
     await encoding.message(request, encoding.NoBody)
-    return await _act(request, lambda job: Release(job=job, by=by(request)))
+    return await _act(request, lambda job, key: Release(job=job, by=by(request), key=key))
 
 
 async def retry(request: web.Request) -> web.Response:
     """Run an ended job again, as a new attempt."""
     await encoding.message(request, encoding.NoBody)
-    return await _act(request, lambda job: Retry(job=job, by=by(request)))
+    return await _act(request, lambda job, key: Retry(job=job, by=by(request), key=key))
 
 
 async def priority(request: web.Request) -> web.Response:
     """Change when a job goes; the larger, the sooner."""
     wish = await encoding.message(request, encoding.PriorityBody)
     return await _act(
-        request, lambda job: SetPriority(job=job, by=by(request), priority=wish.priority)
+        request,
+        lambda job, key: SetPriority(job=job, by=by(request), key=key, priority=wish.priority),
     )
 
 
@@ -257,16 +260,19 @@ async def _close(app: web.Application) -> None:
     app[CLOSING].set()
 
 
-async def _act(request: web.Request, wish: Callable[[JobId], JobWish]) -> web.Response:
-    """Ask the engine something about a job or some tasks; answers their records afterwards."""
+async def _act(request: web.Request, wish: Callable[[JobId, str], JobWish]) -> web.Response:
+    """Ask the engine something about a job or some tasks; answers their records afterwards.
+
+    With an `Idempotency-Key` that they remember, nothing is changed again.
+    """
     encoding.query(request, encoding.NoQuery)
     manager = request.app[MANAGER]
-    key = request.match_info["id"]
-    ids = manager.select(key)
-    await manager.request_all([wish(job_id) for job_id in ids])
+    which, key = request.match_info["id"], encoding.idempotency_key(request)
+    ids = manager.select(which)
+    await manager.request_all([wish(job_id, key) for job_id in ids])
     if len(ids) > 1:
         records = _encoded(manager, ids[:SLICE])
-        several = {"success": True, "job_id": key, "count": len(ids), "jobs": records}
+        several = {"success": True, "job_id": which, "count": len(ids), "jobs": records}
         return encoding.answer(several)
     record = encoding.shown(manager, manager.job(ids[0]))
     told = encoding.Acted(

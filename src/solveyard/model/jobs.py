@@ -174,6 +174,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
     outcome: Outcome | None = None
     ended_at: float | None = None
     key: str = ""  #: of the submission that it comes from; who repeats that gets this job
+    granted: tuple[str, ...] = ()  #: keys of the newest changes that were asked for
     after: tuple[Link, ...] = ()  #: whom `spec.after` means
     held: bool = False  #: of an array that has begun: it begins no more tasks
     closed: bool = False  #: of an array: its tasks without a record were ended with it

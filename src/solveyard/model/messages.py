@@ -28,6 +28,7 @@ class Submit(Request, frozen=True, kw_only=True, tag="submit", omit_defaults=Tru
 
 class JobRequest(Request, frozen=True, kw_only=True, omit_defaults=True):
     job: JobId
+    key: str = ""  #: by which the request is known again: granted once, it changes nothing more
 
 
 class Cancel(JobRequest, frozen=True, kw_only=True, tag="cancel", omit_defaults=True):
@@ -177,12 +178,12 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_de
 
 class JobEvent(Event, frozen=True, kw_only=True, omit_defaults=True):
     job: JobId
+    key: str = ""  #: of the request that led to it
 
 
 class JobSubmitted(JobEvent, frozen=True, kw_only=True, tag="job.submitted", omit_defaults=True):
     spec: JobSpec
     arrival: int
-    key: str = ""
     after: tuple[Link, ...] = ()
 
 
@@ -261,7 +262,6 @@ class JobRetried(JobEvent, frozen=True, kw_only=True, tag="job.retried", omit_de
 
     arrival: int
     spec: JobSpec | None = None
-    key: str = ""
     after: tuple[Link, ...] = ()  #: of the new `spec`
     closed: bool = False  #: of an array: only some of its tasks are; the others stay ended
 

@@ -418,3 +418,46 @@ def test_options_come_out_as_they_went_in() -> None:
     job = drive.one(options=msgspec.Raw(b'{"argv": ["true"]}'))
     assert bytes(drive.launches[0].spec.options) == b'{"argv": ["true"]}'
     assert drive.job(job).spec.options == drive.launches[0].spec.options
+
+
+# Changes asked for again, because an answer was lost
+
+
+def test_a_retry_that_is_repeated_with_its_key_is_one_retry() -> None:
+    drive = Drive()
+    job = drive.one()
+    drive.end(job)
+    drive.send(Retry(job=job, key="a"))
+    drive.end(job)
+    drive.send(Retry(job=job, key="b"))
+    drive.end(job)
+    for key in ("a", "b"):
+        assert drive.send(Retry(job=job, key=key)).events == []
+    assert len(drive.job(job).attempts) == 3
+    drive.send(Retry(job=job))
+    assert len(drive.job(job).attempts) == 4
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_a_cancel_that_is_repeated_spares_the_attempt_after_it(running: bool) -> None:
+    drive = Drive(joined=running)
+    job = drive.one()
+    drive.send(Cancel(job=job, key="a"))
+    if running:
+        drive.end(job, Reason.CANCELLED)
+    drive.send(Retry(job=job, key="b"))
+    drive.send(Cancel(job=job, key="a"))
+    assert not drive.job(job).cancel_requested
+    assert drive.job(job).state is (JobState.SUBMITTED if running else JobState.QUEUED)
+
+
+def test_a_hold_that_is_repeated_undoes_no_release_and_a_job_remembers_some_keys_alone() -> None:
+    drive = Drive(joined=False)
+    job = drive.one()
+    drive.send(Hold(job=job, key="a"))
+    drive.send(Release(job=job, key="b"))
+    drive.send(Hold(job=job, key="a"))
+    assert drive.job(job).state is JobState.QUEUED
+    for number in range(40):
+        drive.send(SetPriority(job=job, priority=number + 1, key=f"n{number}"))
+    assert drive.job(job).granted == tuple(f"n{number}" for number in range(24, 40))
