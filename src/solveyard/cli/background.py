@@ -56,7 +56,7 @@ def answers(folder: Path) -> bool:
         where = find.manager(folder)
         if where is None or find.gone(where):
             return False
-        with Client(where) as client:
+        with Client(where, patience=0.0) as client:
             return client.healthy()
     except ManagerUnavailable:
         return False

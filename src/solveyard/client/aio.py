@@ -2,32 +2,37 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import aiohttp
 
-from solveyard.client import calls, find
+from solveyard.client import calls, find, tries
 from solveyard.client.calls import Call, FileEntry, Listing, LogPart, Reply
-from solveyard.client.find import Address
+from solveyard.client.find import Address, Where
 from solveyard.model.errors import ManagerUnavailable
 from solveyard.model.jobs import JobSpec, JobState
 from solveyard.model.records import JobRecord
+
+T = TypeVar("T")
 
 
 class AsyncClient:
     """What `sync.Client` does, awaited; any number of calls at once.
 
-    Use it as `async with AsyncClient(folder) as client`. aiohttp sends a removal again where no
-    answer came: job numbers are never reused, so it removes nothing else.
+    Use it as `async with AsyncClient(folder) as client`.
     """
 
-    def __init__(self, where: Address | Path) -> None:
-        """`where` is an address, or a store's folder."""
-        self._where = where
-        self._session: aiohttp.ClientSession | None = None
-        self._base = ""
+    def __init__(self, where: Where = None, *, patience: float = tries.PATIENCE) -> None:
+        """As `sync.Client`."""
+        self._find = find.locator(where)
+        self._patience = patience
+        self._sessions: dict[str, aiohttp.ClientSession] = {}  #: by the manager's URL
+
+    @classmethod
+    def at(cls, url: str, token: str = "", *, patience: float = tries.PATIENCE) -> Self:
+        """As `sync.Client.at`."""
+        return cls(find.remote(url, token), patience=patience)
 
     async def __aenter__(self) -> Self:
         return self
@@ -41,16 +46,15 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        if self._session is not None:
-            session, self._session = self._session, None
-            await session.close()
+        while self._sessions:
+            await self._sessions.popitem()[1].close()
 
-    async def submit(self, spec: JobSpec) -> JobRecord:
-        return (await self.submit_many([spec]))[0]
+    async def submit(self, spec: JobSpec, *, key: str = "") -> JobRecord:
+        return (await self.submit_many([spec], key=key))[0]
 
-    async def submit_many(self, specs: Sequence[JobSpec]) -> list[JobRecord]:
-        """All of them, or none."""
-        return calls.submitted(await self._ask(calls.submit(specs)))
+    async def submit_many(self, specs: Sequence[JobSpec], *, key: str = "") -> list[JobRecord]:
+        """All of them, or none. `key`: whoever submits with it again gets these jobs."""
+        return await self._ask(calls.submit(specs, key)) if specs else []
 
     async def jobs(
         self,
@@ -62,45 +66,46 @@ class AsyncClient:
         cursor: str | None = None,
     ) -> Listing:
         """Newest first. `limit` None: all of them."""
-        return calls.listing(await self._ask(calls.jobs(states, name, owner, tag, limit, cursor)))
+        return await self._ask(calls.jobs(states, name, owner, tag, limit, cursor))
 
-    async def job(self, key: str | int) -> JobRecord:
+    async def job(self, job: str | int) -> JobRecord:
         """By name, else by number."""
-        return calls.record(await self._ask(calls.job(key)))
+        return await self._ask(calls.job(job))
 
-    async def cancel(self, key: str | int, grace: float | None = None) -> JobRecord:
+    async def cancel(self, job: str | int, grace: float | None = None) -> JobRecord:
         """`grace` is s between TERM and KILL; None: as the job's spec says."""
-        content = None if grace is None else {"grace": grace}
-        return calls.acted(await self._ask(calls.act(key, "cancel", content)))
+        return await self._ask(calls.cancel(job, grace))
 
-    async def hold(self, key: str | int) -> JobRecord:
-        return calls.acted(await self._ask(calls.act(key, "hold")))
+    async def hold(self, job: str | int) -> JobRecord:
+        return await self._ask(calls.act(job, "hold"))
 
-    async def release(self, key: str | int) -> JobRecord:
-        return calls.acted(await self._ask(calls.act(key, "release")))
+    async def release(self, job: str | int) -> JobRecord:
+        return await self._ask(calls.act(job, "release"))
 
-    async def retry(self, key: str | int) -> JobRecord:
-        return calls.acted(await self._ask(calls.act(key, "retry")))
+    async def retry(self, job: str | int, *, key: str = "") -> JobRecord:
+        """Run it again. `key`: asked for with it again, it is no other attempt."""
+        return await self._ask(calls.act(job, "retry", key=key))
 
-    async def set_priority(self, key: str | int, priority: int) -> JobRecord:
-        return calls.acted(await self._ask(calls.act(key, "priority", {"priority": priority})))
+    async def set_priority(self, job: str | int, priority: int) -> JobRecord:
+        return await self._ask(calls.act(job, "priority", {"priority": priority}))
 
-    async def remove(self, key: str | int, *, files: bool = False) -> None:
+    async def remove(self, job: str | int, *, files: bool = False) -> None:
         """Forget an ended job; with `files` its output and its own folder, too."""
-        calls.checked(await self._ask(calls.remove(key, files)))
+        number = job if isinstance(job, int) else (await self.job(job)).number
+        await self._ask(calls.remove(number, files))
 
-    async def wait(self, keys: Sequence[str | int], timeout: float | None = None) -> bool:  # noqa: ASYNC109  False is an answer, not an error
+    async def wait(self, jobs: Sequence[str | int], timeout: float | None = None) -> bool:  # noqa: ASYNC109  False is an answer, not an error
         """Until all of them have ended; False: `timeout` s are over."""
         loop = asyncio.get_running_loop()
         deadline = None if timeout is None else loop.time() + timeout
-        for key in keys:
-            if not await self._ended(key, deadline):
+        for job in jobs:
+            if not await self._ended(job, deadline):
                 return False
         return True
 
     async def log(
         self,
-        key: str | int,
+        job: str | int,
         stream: str = "stdout",
         *,
         offset: int = 0,
@@ -108,17 +113,19 @@ class AsyncClient:
         attempt: int | None = None,
         wait: float = 0.0,
     ) -> LogPart:
-        """Bytes of its output from `offset` (negative: from the end), of its newest attempt."""
-        call = calls.log(key, stream, offset, limit, attempt, wait)
-        return calls.log_part(await self._ask(call))
+        """Bytes of its output from `offset` (negative: from the end), of its newest attempt.
+
+        `wait`: s to wait for something to come, where there is nothing yet.
+        """
+        return await self._ask(calls.log(job, stream, offset, limit, attempt, wait))
 
     async def follow_log(
-        self, key: str | int, stream: str = "stdout", *, offset: int = 0
+        self, job: str | int, stream: str = "stdout", *, offset: int = 0
     ) -> AsyncIterator[bytes]:
         """Its output as it comes, from `offset`, until the attempt has ended."""
         attempt: int | None = None
         while True:
-            part = await self.log(key, stream, offset=offset, attempt=attempt, wait=calls.LONG_POLL)
+            part = await self.log(job, stream, offset=offset, attempt=attempt, wait=calls.LONG_POLL)
             if part.content:
                 yield part.content
             elif part.ended:
@@ -126,88 +133,107 @@ class AsyncClient:
             offset = part.next_offset
             attempt = part.attempt if offset else None  # until it spoke, another may follow
 
-    async def files(self, key: str | int) -> list[FileEntry]:
+    async def files(self, job: str | int) -> list[FileEntry]:
         """The files in its folder."""
-        return calls.file_entries(await self._ask(calls.files(key)))
+        return await self._ask(calls.files(job))
 
-    async def read_file(self, key: str | int, path: str) -> bytes:
+    async def read_file(self, job: str | int, path: str) -> bytes:
         """One file's bytes."""
-        return calls.checked(await self._ask(calls.file(key, path))).body
+        return (await self._ask(calls.file(job, path))).body
 
     async def events(self, after: int = 0, limit: int = 1000) -> list[dict[str, Any]]:
         """Numbered events after number `after`; their fields are the event's own."""
-        found: list[dict[str, Any]] = calls.value(await self._ask(calls.events(after, limit)))
+        found: list[dict[str, Any]] = await self._ask(calls.events(after, limit))
         return found
 
     async def queue(self) -> dict[str, int]:
         """How many jobs are in each state."""
-        return calls.counts(await self._ask(calls.get("/queue")))
+        return await self._ask(calls.queue())
 
     async def status(self) -> dict[str, Any]:
-        state: dict[str, Any] = calls.value(await self._ask(calls.get("/system/status")))
+        state: dict[str, Any] = await self._ask(calls.get("/system/status"))
         return state
 
     async def set_limits(self, max_concurrent: int | None) -> None:
-        calls.checked(await self._ask(calls.set_limits(max_concurrent)))
+        await self._ask(calls.set_limits(max_concurrent))
 
     async def stop(self, how: str | None = None) -> dict[str, Any]:
-        """Begin to stop the manager; returns before it has gone."""
-        answer: dict[str, Any] = calls.value(await self._ask(calls.stop(how)))
+        """Begin to stop the manager: "leave", "drain", "now"; None: as it was told to.
+
+        Answers how, and how many jobs run; returns before the manager has gone. Never sent twice.
+        """
+        answer: dict[str, Any] = await self._ask(calls.stop(how))
         return answer
 
-    async def _ended(self, key: str | int, deadline: float | None) -> bool:
+    async def _ended(self, job: str | int, deadline: float | None) -> bool:
         loop = asyncio.get_running_loop()
         while True:
             left = calls.LONG_POLL if deadline is None else deadline - loop.time()
             try:
-                call = calls.wait(key, min(calls.LONG_POLL, max(0.0, left)))
-                calls.checked(await self._ask(call))
+                await self._ask(calls.wait(job, min(calls.LONG_POLL, max(0.0, left))))
             except TimeoutError:
                 if deadline is not None and loop.time() >= deadline:
                     return False
             else:
                 return True
 
-    async def _ask(self, call: Call) -> Reply:
-        tries = calls.TRIES
+    async def _ask(self, call: Call[T]) -> T:
+        attempt = tries.Tries(call, self._patience)
         while True:
-            tries -= 1
+            where: Address | None = None
             try:
-                return await self._send(call)
-            except aiohttp.ClientConnectorCertificateError as error:
-                if not tries:  # a renewed one may just have been taken up
-                    raise calls.untrusted(self._base, error.certificate_error) from error
-            except aiohttp.ClientConnectorError as error:  # nothing was sent
-                if not tries:
-                    raise ManagerUnavailable(
-                        f"no manager answers: {error} (start one: solveyard serve)"
-                    ) from error
+                where = self._find()
+                reply = await self._send(call, where)
+            except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+                pause = attempt.failed(_cause(error), where)
+            except ManagerUnavailable as error:
+                pause = attempt.failed(error, where)
             except (OSError, aiohttp.ClientError) as error:
-                if not tries or not call.repeatable:
-                    raise calls.lost(call, error) from error
-            await self.close()
-            await asyncio.sleep(calls.PAUSE)
+                attempt.sent = True
+                pause = attempt.failed(error, where)
+            else:
+                attempt.sent = True
+                again = attempt.answered(reply)
+                if again is None:
+                    return call.read(attempt.settled(reply))
+                pause = again
+            await asyncio.sleep(pause)
 
-    async def _send(self, call: Call) -> Reply:
-        if self._session is None:
-            self._session = self._opened()
-        async with self._session.request(
+    async def _send(self, call: Call[Any], where: Address) -> Reply:
+        session = self._sessions.get(where.url + where.socket)
+        if session is None:
+            session = self._sessions[where.url + where.socket] = _session(where)
+        async with session.request(
             call.method,
-            self._base + call.target,
+            _origin(where) + call.target,
             data=call.body,
-            headers={"Content-Type": calls.CONTENT} if call.body is not None else {},
-            timeout=aiohttp.ClientTimeout(sock_connect=10.0, sock_read=call.patience),
+            headers=call.headers(where.token),
+            timeout=aiohttp.ClientTimeout(sock_connect=calls.CONNECT, sock_read=call.patience),
+            allow_redirects=False,
         ) as response:
             headers = {name.lower(): text for name, text in response.headers.items()}
             return Reply(response.status, headers, await response.read())
 
-    def _opened(self) -> aiohttp.ClientSession:
-        where = self._where if isinstance(self._where, Address) else find.running(self._where)
-        connector = (
-            # A connection that was closed meanwhile must not be mistaken for a lost answer.
-            aiohttp.UnixConnector(where.socket, force_close=True)
-            if where.socket
-            else aiohttp.TCPConnector(force_close=True, ssl=where.trust or True)
-        )
-        self._base = "http://localhost" if where.socket else where.url
-        return aiohttp.ClientSession(connector=connector, headers=calls.credentials(where.token))
+
+def _session(where: Address) -> aiohttp.ClientSession:
+    """Each request has a connection of its own: none is found closed when it is used again."""
+    connector: aiohttp.BaseConnector
+    if where.socket:
+        connector = aiohttp.UnixConnector(where.socket, force_close=True)
+    elif where.secure:
+        connector = aiohttp.TCPConnector(force_close=True, ssl=where.trust or True)
+    else:
+        connector = aiohttp.TCPConnector(force_close=True)
+    return aiohttp.ClientSession(connector=connector)
+
+
+def _origin(where: Address) -> str:
+    return "http://localhost" if where.socket else where.url
+
+
+def _cause(error: Exception) -> Exception:
+    """The system's error that aiohttp's tells of."""
+    for name in ("certificate_error", "os_error"):
+        if isinstance(found := getattr(error, name, None), Exception):
+            return found
+    return error

@@ -1,9 +1,10 @@
 """The manager's HTTP, without any input or output: what to send, and what an answer means."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode
+from uuid import uuid4
 
 import msgspec
 
@@ -24,11 +25,12 @@ from solveyard.model.jobs import JobSpec, JobState
 from solveyard.model.reading import Malformed, MalformedJob
 from solveyard.model.records import JobRecord
 
+T = TypeVar("T")
 CONTENT = "application/json"
-TRIES = 3  #: of a request that can safely be sent again
-PAUSE = 0.2  #: s between two tries
 SILENCE = 60.0  #: s without an answer, beyond what a call asks the manager to wait
 LONG_POLL = 20.0  #: s that one call waits at the manager; then it is asked again
+CONNECT = 5.0  #: s until a connection must be there
+LONGEST_KEY = 255  #: characters
 PIECE = 1 << 20  #: bytes of a file or a log in one answer
 
 _ERRORS: Mapping[str, type[SolveyardError]] = {
@@ -46,22 +48,30 @@ _ERRORS: Mapping[str, type[SolveyardError]] = {
 }
 
 
-class Call(NamedTuple):
-    method: str
-    target: str  #: path and query
-    body: bytes | None = None
-    patience: float = SILENCE  #: s until an answer must have begun
-
-    @property
-    def repeatable(self) -> bool:
-        """It changes nothing, so it may be sent again when no answer came."""
-        return self.method == "GET"
-
-
 class Reply(NamedTuple):
     status: int
     headers: Mapping[str, str]  #: names in lower case
     body: bytes
+
+
+class Call(NamedTuple, Generic[T]):
+    method: str
+    target: str  #: path and query
+    read: Callable[[Reply], T]  #: what its answer means
+    body: bytes | None = None
+    patience: float = SILENCE  #: s until an answer must have begun
+    key: str = ""  #: by which the manager knows it again
+    doubt: str = ""  #: what isn't known when no answer comes; empty: it changes nothing
+    repeatable: bool = True  #: it may be sent again when no answer came
+
+    def headers(self, token: str) -> dict[str, str]:
+        """What goes along; `token` proves who asks."""
+        given = {"Authorization": f"Bearer {token}"} if token else {}
+        if self.body is not None:
+            given["Content-Type"] = CONTENT
+        if self.key:
+            given["Idempotency-Key"] = self.key
+        return given
 
 
 class Listing(NamedTuple):
@@ -88,14 +98,14 @@ class FileEntry(NamedTuple):
     modified: float  #: s since 1970
 
 
-def untrusted(url: str, error: Exception) -> ManagerUnavailable:
-    """Somebody answers there who doesn't prove to be the manager."""
-    why = getattr(error, "verify_message", "") or str(error)
-    return ManagerUnavailable(f"the certificate of {url} is not trusted: {why}")
-
-
-def submit(specs: Sequence[JobSpec]) -> Call:
-    return Call("POST", "/jobs", msgspec.json.encode(list(specs)))
+def submit(specs: Sequence[JobSpec], key: str = "") -> "Call[list[JobRecord]]":
+    key = _key(key)
+    doubt = (
+        "whether the jobs were taken is not known (look: solveyard ps --all; the same submission"
+        f" with key={key!r} gives them, or takes them now)"
+    )
+    body = msgspec.json.encode(list(specs))
+    return Call("POST", "/jobs", submitted, body, key=key, doubt=doubt)
 
 
 def jobs(
@@ -105,62 +115,82 @@ def jobs(
     tag: str | None = None,
     limit: int | None = 50,
     cursor: str | None = None,
-) -> Call:
+) -> Call[Listing]:
     """`limit` None: all of them."""
     query: dict[str, object] = {"state": ",".join(states), "name": name, "owner": owner}
     query |= {"tag": tag, "cursor": cursor}
     query |= {"all": 1} if limit is None else {"limit": limit}
-    return Call("GET", _target("/jobs", query))
+    return Call("GET", _target("/jobs", query), listing)
 
 
-def job(key: str | int) -> Call:
-    return Call("GET", _job(key))
+def job(which: str | int) -> Call[JobRecord]:
+    return Call("GET", _job(which), record)
 
 
-def act(key: str | int, verb: str, content: Mapping[str, object] | None = None) -> Call:
+def act(
+    which: str | int, verb: str, content: Mapping[str, object] | None = None, key: str = ""
+) -> Call[JobRecord]:
     """Cancel, hold, release, retry, priority."""
-    return Call("POST", _job(key, verb), json.dumps(content).encode() if content else None)
+    body = json.dumps(content).encode() if content else None
+    doubt = f"whether job {which} got its {verb} is not known (look: solveyard show {which})"
+    return Call("POST", _job(which, verb), acted, body, key=_key(key), doubt=doubt)
 
 
-def remove(key: str | int, files: bool) -> Call:
-    return Call("DELETE", _target(_job(key), {"files": 1 if files else None}))
+def cancel(which: str | int, grace: float | None) -> Call[JobRecord]:
+    return act(which, "cancel", None if grace is None else {"grace": grace})
 
 
-def wait(key: str | int, timeout: float) -> Call:
-    target = _target(_job(key, "wait"), {"timeout": f"{timeout:.3f}"})
-    return Call("GET", target, patience=timeout + SILENCE)
+def remove(number: int, files: bool) -> Call[Reply]:
+    """By number: it is never given again, so a repetition removes nothing else."""
+    doubt = f"whether job {number} was removed is not known (look: solveyard show {number})"
+    target = _target(_job(number), {"files": 1 if files else None})
+    return Call("DELETE", target, checked, doubt=doubt)
+
+
+def wait(which: str | int, timeout: float) -> Call[Reply]:
+    target = _target(_job(which, "wait"), {"timeout": f"{timeout:.3f}"})
+    return Call("GET", target, checked, patience=timeout + SILENCE)
 
 
 def log(
-    key: str | int, stream: str, offset: int, limit: int, attempt: int | None, wait: float
-) -> Call:
+    which: str | int, stream: str, offset: int, limit: int, attempt: int | None, wait: float
+) -> Call[LogPart]:
     query = {"stream": stream, "offset": offset, "limit": limit, "attempt": attempt, "wait": wait}
-    return Call("GET", _target(_job(key, "logs"), query), patience=wait + SILENCE)
+    return Call("GET", _target(_job(which, "logs"), query), log_part, patience=wait + SILENCE)
 
 
-def files(key: str | int) -> Call:
-    return Call("GET", _job(key, "files"))
+def files(which: str | int) -> Call[list[FileEntry]]:
+    return Call("GET", _job(which, "files"), file_entries)
 
 
-def file(key: str | int, path: str) -> Call:
-    return Call("GET", f"{_job(key, 'files')}/{quote(path)}")
+def file(which: str | int, path: str) -> Call[Reply]:
+    return Call("GET", f"{_job(which, 'files')}/{quote(path)}", checked)
 
 
-def events(after: int, limit: int) -> Call:
-    return Call("GET", _target("/events", {"after": after, "limit": limit}))
+def events(after: int, limit: int) -> Call[Any]:
+    return Call("GET", _target("/events", {"after": after, "limit": limit}), value)
 
 
-def set_limits(max_concurrent: int | None) -> Call:
-    content = json.dumps({"max_concurrent": max_concurrent})
-    return Call("POST", "/pool/limits", content.encode())
+def queue() -> Call[dict[str, int]]:
+    return Call("GET", "/queue", counts)
 
 
-def stop(how: str | None) -> Call:
-    return Call("POST", "/system/stop", json.dumps({"how": how}).encode())
+def set_limits(max_concurrent: int | None) -> Call[Reply]:
+    """It says how it shall be, not by how much: said again, it is no other."""
+    body = json.dumps({"max_concurrent": max_concurrent}).encode()
+    doubt = "whether the limit was set is not known (look: solveyard doctor, or status())"
+    return Call("POST", "/pool/limits", checked, body, doubt=doubt)
 
 
-def get(path: str) -> Call:
-    return Call("GET", path)
+def stop(how: str | None) -> Call[Any]:
+    """Never sent again: it might meet the manager that came after."""
+    doubt = "whether it stops is not known (look: solveyard doctor)"
+    body = json.dumps({"how": how}).encode()
+    return Call("POST", "/system/stop", value, body, doubt=doubt, repeatable=False)
+
+
+def get(path: str) -> Call[Any]:
+    return Call("GET", path, value)
 
 
 def checked(reply: Reply) -> Reply:
@@ -185,19 +215,14 @@ def checked(reply: Reply) -> Reply:
     raise _ERRORS.get(kind, ManagerUnavailable)(why)
 
 
-def lost(call: Call, error: Exception) -> ManagerUnavailable:
-    """The error of a call whose answer didn't come."""
-    why = f"the manager went away before it answered: {error or type(error).__name__}"
-    if call.repeatable:
-        return ManagerUnavailable(f"{why} (start one: solveyard serve)")
-    return ManagerUnavailable(
-        f"{why}; it may have done what it was asked (look: solveyard ps --all)"
-    )
-
-
-def credentials(token: str) -> dict[str, str]:
-    """The headers that prove who asks."""
-    return {"Authorization": f"Bearer {token}"} if token else {}
+def away(reply: Reply) -> bool:
+    """Is it a proxy that answers, or a manager that just leaves? Then another may answer soon."""
+    if reply.status not in {502, 503, 504}:
+        return False
+    try:
+        return bool(json.loads(reply.body)["kind"] == "unavailable")
+    except (ValueError, KeyError, TypeError):
+        return True
 
 
 def record(reply: Reply) -> JobRecord:
@@ -252,8 +277,15 @@ def value(reply: Reply) -> Any:
     return json.loads(checked(reply).body)
 
 
-def _job(key: str | int, *rest: str) -> str:
-    return "/".join(("/jobs", quote(str(key), safe=""), *rest))
+def _key(given: str) -> str:
+    """Of the caller's choice, else one that nobody else has."""
+    if len(given) > LONGEST_KEY or not (given.isascii() and given.isprintable()):
+        raise InvalidRequest(f"a key has at most {LONGEST_KEY} printable ASCII characters")
+    return given or str(uuid4())
+
+
+def _job(which: str | int, *rest: str) -> str:
+    return "/".join(("/jobs", quote(str(which), safe=""), *rest))
 
 
 def _target(path: str, query: Mapping[str, object]) -> str:

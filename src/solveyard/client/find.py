@@ -1,15 +1,19 @@
-"""Where a store's manager listens."""
+"""Where a manager listens: a store's own, by its folder, or another machine's, by its URL."""
 
+import functools
 import json
 import os
 import ssl
+import stat
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
-from solveyard import trust
-from solveyard.model.errors import ManagerUnavailable
-from solveyard.places import StorePlaces
+from solveyard import trust as trusting
+from solveyard.model.errors import InvalidRequest, ManagerUnavailable, NotAllowed
+from solveyard.places import StorePlaces, store_folder
 
 
 class Address(NamedTuple):
@@ -22,7 +26,8 @@ class Address(NamedTuple):
     pid: int | None  #: None: not known
     agent_pid: int | None
     spawner_pids: tuple[int, ...]
-    secure: bool = False  #: TCP is encrypted
+    secure: bool = False  #: by TLS
+    base: str = ""  #: the path that all its routes are below, behind a proxy: "/solveyard"
     certificate: str = ""  #: the file that is trusted then; empty: what the system trusts
 
     @property
@@ -31,7 +36,7 @@ class Address(NamedTuple):
         if not self.host:
             return f"unix:{self.socket}"
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'https' if self.secure else 'http'}://{host}:{self.port}"
+        return f"http{'s' if self.secure else ''}://{host}:{self.port}{self.base}"
 
     @property
     def trust(self) -> ssl.SSLContext | None:
@@ -42,27 +47,71 @@ class Address(NamedTuple):
         if not self.secure:
             return None
         if not self.certificate:
-            return ssl.create_default_context()
+            return trust()
         try:
-            return trust.pinned(Path(self.certificate))
+            return trusting.pinned(Path(self.certificate))
         except (OSError, ValueError) as error:
             raise ManagerUnavailable(f"cannot trust {self.url}: {error}") from error
 
 
+Where = Address | Path | Callable[[], Address] | None  #: a folder is a store's
+
+
 def address(url: str, token: str = "") -> Address:
-    """Read "unix:/path", "http://host:port" or "https://host:port", whose certificate the system
-    has to trust. Raises ManagerUnavailable for anything else.
-    """
+    """Read "unix:/path", "http://host:port" or "https://host/path"; InvalidRequest for others."""
     if url.startswith("unix:") and len(url) > len("unix:"):
         return Address(url.removeprefix("unix:"), "", 0, token, None, None, ())
-    scheme, _, rest = url.partition("://")
-    host, _, port = rest.rstrip("/").rpartition(":")
-    if scheme not in {"http", "https"} or not host or not port.isdecimal():
-        raise ManagerUnavailable(
-            f"{url!r} is no manager's address (unix:/path, http://host:port or https://host:port)"
+    try:
+        split = urlsplit(url)
+        host, port = split.hostname or "", split.port
+    except ValueError:
+        split, host, port = urlsplit(""), "", None
+    plain = not (split.query or split.fragment or split.username or split.password)
+    if split.scheme not in {"http", "https"} or not host or not plain or not url.isprintable():
+        raise InvalidRequest(
+            f"{url!r} is no manager's address (http://host:port, https://host/path or unix:/path)"
         )
-    secure = scheme == "https"
-    return Address("", host.strip("[]"), int(port), token, None, None, (), secure)
+    secure = split.scheme == "https"
+    base = split.path.rstrip("/")
+    port = (443 if secure else 80) if port is None else port
+    return Address("", host, port, token, None, None, (), secure, base)
+
+
+def remote(url: str, token: str = "") -> Address:
+    """The manager at `url`; without `token`, with the environment's.
+
+    That is $SOLVEYARD_TOKEN, else what is in the file that $SOLVEYARD_TOKEN_FILE names.
+    """
+    return address(url, token or _token())
+
+
+def locator(where: Where) -> Callable[[], Address]:
+    """What finds the manager each time that a connection is made.
+
+    None: at $SOLVEYARD_URL where that is set, else of the store in $SOLVEYARD_HOME, else of the
+    store in the platform's data folder.
+    """
+    if where is None:
+        url = os.environ.get("SOLVEYARD_URL", "")
+        where = remote(url) if url else store_folder()
+    if isinstance(where, Address):
+        known = where
+        return lambda: known
+    if isinstance(where, Path):
+        return functools.partial(running, where)
+    return where
+
+
+@functools.cache
+def trust() -> ssl.SSLContext:
+    """Whose certificates are believed: the system's, or those in the file $SOLVEYARD_CA_FILE."""
+    file = os.environ.get("SOLVEYARD_CA_FILE") or None
+    try:
+        return ssl.create_default_context(cafile=file)
+    except OSError as error:  # ssl.SSLError is one
+        raise InvalidRequest(
+            f"cannot read certificates from {file}: {error} (see SOLVEYARD_CA_FILE)"
+        ) from error
 
 
 def manager(folder: Path) -> Address | None:
@@ -85,7 +134,7 @@ def manager(folder: Path) -> Address | None:
         )
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, InvalidRequest) as error:
         raise ManagerUnavailable(f"cannot read {path}: {error}") from error
 
 
@@ -110,3 +159,20 @@ def gone(where: Address) -> bool:
     except PermissionError:
         return False
     return False
+
+
+def _token() -> str:
+    """The environment's; empty: there is none. Raises NotAllowed where others may read it."""
+    given = os.environ.get("SOLVEYARD_TOKEN", "").strip()
+    place = os.environ.get("SOLVEYARD_TOKEN_FILE", "")
+    if given or not place:
+        return given
+    try:
+        with Path(place).open(encoding="utf-8") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            found = file.read(4096).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotAllowed(f"cannot read the token in {place}: {error}") from error
+    if sys.platform != "win32" and mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise NotAllowed(f"others may read the token in {place} (chmod 600 {place})")
+    return found

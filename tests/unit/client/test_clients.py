@@ -19,6 +19,7 @@ from solveyard.model.errors import (
     InvalidJob,
     InvalidRequest,
     ManagerUnavailable,
+    NotAllowed,
     StoreFull,
     UnknownJob,
 )
@@ -31,12 +32,12 @@ SPEC = JobSpec(solver="command", options=msgspec.Raw(b'{"argv":["true"]}'))
 class Blocking:
     """An AsyncClient that is used as the other one is."""
 
-    def __init__(self, where: Any) -> None:
-        self._where = where
+    def __init__(self, where: Any, **options: Any) -> None:
+        self._where, self._options = where, options
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         async def ask(*args: Any, **options: Any) -> Any:
-            async with AsyncClient(self._where) as client:
+            async with AsyncClient(self._where, **self._options) as client:
                 method = getattr(client, name)
                 if name == "follow_log":
                     return [piece async for piece in method(*args, **options)]
@@ -146,6 +147,7 @@ class Dropping:
 
     def __init__(self, path: Path, times: int) -> None:
         self.requests: list[bytes] = []
+        self.keys: list[str] = []
         self._times = times
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.bind(str(path))
@@ -165,12 +167,24 @@ class Dropping:
             except OSError:
                 return
             with connection:
-                self.requests.append(connection.recv(65536).split(b"\r\n")[0])
+                lines = self._request(connection)
+                self.requests.append(lines[0].encode())
+                key = [line for line in lines if line.lower().startswith("idempotency-key:")]
+                self.keys.append(key[0].partition(": ")[2] if key else "")
                 if len(self.requests) > self._times:
                     connection.sendall(
                         b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
                         b"Content-Length: 2\r\nConnection: close\r\n\r\n{}"
                     )
+
+    def _request(self, connection: socket.socket) -> list[str]:
+        """The lines of its head; its body has been read, too."""
+        with connection.makefile("rb") as file:
+            lines = [line.decode().rstrip() for line in iter(file.readline, b"\r\n")]
+            name = "content-length: "
+            lengths = [int(one[16:]) for one in lines if one.lower().startswith(name)]
+            file.read(sum(lengths))
+        return lines
 
 
 @pytest.fixture
@@ -178,13 +192,14 @@ def dropping(tmp_path: Path) -> Any:
     made: list[Dropping] = []
 
     def make(times: int) -> find.Address:
-        path = tmp_path / "s"
+        path = tmp_path / f"s{len(made)}"
         made.append(Dropping(path, times))
         return find.address(f"unix:{path}")
 
     make.made = made  # type: ignore[attr-defined]  # what the test looks at
     yield make
-    made[0].close()
+    for one in made:
+        one.close()
 
 
 @pytest.mark.parametrize("kind", [Client, Blocking])
@@ -196,16 +211,38 @@ def test_a_question_without_an_answer_is_asked_again(kind: Any, dropping: Any) -
 @pytest.mark.parametrize("kind", [Client, Blocking])
 def test_a_question_is_not_asked_for_ever(kind: Any, dropping: Any) -> None:
     with pytest.raises(ManagerUnavailable, match="went away"):
-        kind(dropping(9)).queue()
-    # aiohttp sends what changes nothing once again by itself.
-    assert len(dropping.made[0].requests) in {calls.TRIES, 2 * calls.TRIES}
+        kind(dropping(99), patience=0.4).queue()
+    # Pauses of 0.05, 0.1 and 0.2 s. aiohttp sends what changes nothing once again by itself.
+    assert len(dropping.made[0].requests) in {4, 8}
 
 
 @pytest.mark.parametrize("kind", [Client, Blocking])
-def test_what_changes_something_is_never_sent_twice(kind: Any, dropping: Any) -> None:
-    with pytest.raises(ManagerUnavailable, match="may have done"):
-        kind(dropping(9)).submit(SPEC)
-    assert dropping.made[0].requests == [b"POST /jobs HTTP/1.1"]
+def test_what_changes_something_is_sent_again_with_the_key_it_had(kind: Any, dropping: Any) -> None:
+    kind(dropping(2)).set_limits(3)
+    assert dropping.made[0].requests == [b"POST /pool/limits HTTP/1.1"] * 3
+    with pytest.raises(ManagerUnavailable, match=r"with key='mine' gives them") as caught:
+        kind(dropping(99), patience=0.2).submit(SPEC, key="mine")
+    assert "solveyard ps --all" in str(caught.value)
+    assert dropping.made[1].keys == ["mine"] * 3
+    for act in ("cancel", "hold", "release", "retry"):
+        with pytest.raises(ManagerUnavailable, match=f"{act} is not known .*solveyard show 7"):
+            getattr(kind(dropping(99), patience=0.2), act)(7)
+    made = [one.keys for one in dropping.made[2:]]
+    assert [len(set(keys)) for keys in made] == [1] * 4
+    assert len({keys[0] for keys in made} - {""}) == 4
+
+
+@pytest.mark.parametrize("kind", [Client, Blocking])
+def test_a_stop_is_never_sent_twice(kind: Any, dropping: Any) -> None:
+    with pytest.raises(ManagerUnavailable, match="whether it stops is not known"):
+        kind(dropping(9)).stop()
+    assert dropping.made[0].requests == [b"POST /system/stop HTTP/1.1"]
+
+
+@pytest.mark.parametrize("key", ["x" * 256, "a\nb", "ä"])
+def test_a_key_that_no_header_can_carry_is_refused(key: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="printable"):
+        Client(tmp_path).submit(SPEC, key=key)
 
 
 def test_a_manager_that_was_restarted_elsewhere_is_found_again(served: Any) -> None:
@@ -226,7 +263,7 @@ def test_an_address_is_read_from_what_a_manager_leaves(tmp_path: Path) -> None:
     told = {"url": "http://[::1]:8080", "token": "t", "pid": 7, "agent_pid": 8, "spawner_pids": [9]}
     place.write_text(json.dumps(told))
     assert find.manager(tmp_path) == find.Address("", "::1", 8080, "t", 7, 8, (9,))
-    for wrong in ('{"url":"ftp://x"}', "{}", "[]", "no json", '{"url": 3}', '{"url":"http://x"}'):
+    for wrong in ('{"url":"ftp://x"}', "{}", "[]", "no json", '{"url": 3}', '{"url":"http://"}'):
         place.write_text(wrong)
         with pytest.raises(ManagerUnavailable):
             find.manager(tmp_path)
@@ -236,3 +273,33 @@ def test_what_answers_nonsense_is_no_manager() -> None:
     for body in (b"<html>", b"[]", b"{}"):
         with pytest.raises(ManagerUnavailable, match="502"):
             calls.checked(calls.Reply(502, {}, body))
+
+
+def test_a_url_may_have_a_path_and_leave_out_its_port() -> None:
+    found = find.address("https://host/solveyard/", "t")
+    assert (found.host, found.port, found.secure, found.base) == ("host", 443, True, "/solveyard")
+    assert found.url == "https://host:443/solveyard"
+    assert find.address("http://[::1]").url == "http://[::1]:80"
+    for wrong in ("host:80", "ftp://x", "http://", "http://a:b", "http://u:p@h", "http://h/?q", ""):
+        with pytest.raises(InvalidRequest, match="no manager's address"):
+            find.address(wrong)
+
+
+def test_url_and_token_come_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("of-the-file\n")
+    monkeypatch.setenv("SOLVEYARD_TOKEN_FILE", str(file))
+    with pytest.raises(NotAllowed, match="chmod 600"):
+        find.remote("http://h:1")
+    file.chmod(0o600)
+    monkeypatch.setenv("SOLVEYARD_URL", "http://h:1")
+    assert find.locator(None)() == find.address("http://h:1", "of-the-file")
+    monkeypatch.setenv("SOLVEYARD_TOKEN", "said")
+    assert find.locator(None)().token == "said"
+    assert find.remote("http://h:1", "given").token == "given"
+    monkeypatch.setenv("SOLVEYARD_TOKEN", "")
+    file.unlink()
+    with pytest.raises(NotAllowed, match="cannot read the token"):
+        find.remote("http://h:1")
