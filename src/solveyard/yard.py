@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 import msgspec
 
 from solveyard.client import find
+from solveyard.client.find import Address
 from solveyard.client.sync import Client
 from solveyard.model.errors import ManagerUnavailable, StoreLocked
 from solveyard.model.jobs import JobSpec, JobState
@@ -25,31 +27,44 @@ if TYPE_CHECKING:
 
 
 class Yard:
-    """The jobs of one store.
+    """The jobs of one store, or of another machine's manager.
 
     Attaches to the manager that has the store, else runs one in a thread of its own, which
     opens no port. Works in scripts, threads and notebooks. Running jobs and the queue outlive
-    the process, unless `on_exit` is "drain".
+    the process, unless `on_exit` is "drain". A manager that dies is followed by another: by this
+    process where nobody else is.
     """
 
     def __init__(
-        self, store: str | Path | None = None, *, cores: int | None = None, on_exit: str = "leave"
+        self,
+        store: str | Path | None = None,
+        *,
+        url: str = "",
+        token: str = "",
+        cores: int | None = None,
+        on_exit: str = "leave",
     ) -> None:
-        """`store`: a folder; None: $SOLVEYARD_HOME, else the platform's data folder.
+        """`store`: a folder. `url`: of a manager elsewhere; without `token`, the environment's.
+        Neither: $SOLVEYARD_URL, else $SOLVEYARD_HOME, else the platform's data folder.
         `cores`: that jobs may use, where this process runs the manager.
 
         Raises StoreError when the store can't be opened.
         """
+        if store is not None and url:
+            raise ValueError("a Yard is of a store or of a url, not of both")
         if on_exit not in {"leave", "drain"}:
             raise ValueError(f"on_exit is 'leave' or 'drain', not {on_exit!r}")
-        self.store = store_folder(store)
+        if store is None:
+            url = url or os.environ.get("SOLVEYARD_URL", "")
+        self._remote = find.remote(url, token) if url else None
+        self.store = None if self._remote else store_folder(store)
         self._cores = cores
         self._on_exit = on_exit
         self._embedded: Embedded | None = None
         self._closed = False
         self._lock = threading.Lock()
         self._idle: list[Client] = []
-        self._attach()
+        self._locate()
         atexit.register(self.close)
 
     def __enter__(self) -> Self:
@@ -64,6 +79,8 @@ class Yard:
         self.close()
 
     def __repr__(self) -> str:
+        if self._remote is not None:
+            return f"Yard(url={self._remote.url!r})"
         return f"Yard({str(self.store)!r})"
 
     def submit(
@@ -80,14 +97,16 @@ class Yard:
         """Have a program run with its arguments; no shell is involved."""
         return self.submit("command", {"argv": list(argv)}, **wishes)
 
-    def submit_many(self, specs: Sequence[JobSpec | Mapping[str, Any]]) -> list["YardJob"]:
-        """Have all of them run, or none."""
+    def submit_many(
+        self, specs: Sequence[JobSpec | Mapping[str, Any]], *, key: str = ""
+    ) -> list["YardJob"]:
+        """Have all of them run, or none. `key`: submitted with it again, they are the same jobs."""
         read = [
             spec if isinstance(spec, JobSpec) else read_spec(msgspec.json.encode(spec))
             for spec in specs
         ]
         with self.client() as client:
-            return [YardJob(self, record) for record in client.submit_many(read)]
+            return [YardJob(self, record) for record in client.submit_many(read, key=key)]
 
     def job(self, key: str | int) -> "YardJob":
         """By name, else by number. Raises UnknownJob."""
@@ -115,12 +134,10 @@ class Yard:
         """A client of the manager that has the store now; this thread's until it's given back."""
         if self._closed:
             raise ManagerUnavailable("this Yard is closed (make another: Yard())")
-        if not self._reachable():
-            self._attach()
         try:
             client = self._idle.pop()
         except IndexError:
-            client = Client(self.store)
+            client = Client(self._locate)
         try:
             yield client
         finally:
@@ -141,29 +158,35 @@ class Yard:
             if self._embedded is not None:
                 self._embedded.close(self._on_exit)
 
-    def _reachable(self) -> bool:
-        if self._embedded is not None:
-            return self._embedded.alive
-        where = find.manager(self.store)
-        return where is not None and not find.gone(where)
-
-    def _attach(self) -> None:
-        """Find the store's manager, or become it."""
+    def _locate(self) -> Address:
+        """Find the manager, or become it. Asked for each connection, so it may be another's."""
+        if self._remote is not None:
+            return self._remote
+        folder = store_folder(self.store)
         with self._lock:
+            if self._closed:
+                raise ManagerUnavailable("this Yard is closed (make another: Yard())")
             deadline = time.monotonic() + 20.0
-            while not self._reachable():
+            while not self._reachable(folder):
                 try:
-                    self._embedded = self._embed()
+                    self._embedded = self._embed(folder)
                 except StoreLocked:  # somebody else is just becoming it
                     if time.monotonic() > deadline:
                         raise
                     time.sleep(0.05)
+        return find.running(folder)
 
-    def _embed(self) -> "Embedded":
+    def _reachable(self, folder: Path) -> bool:
+        if self._embedded is not None:
+            return self._embedded.alive
+        where = find.manager(folder)
+        return where is not None and not find.gone(where)
+
+    def _embed(self, folder: Path) -> "Embedded":
         from solveyard.embedded import Embedded
         from solveyard.serve import ServeOptions
 
-        return Embedded(self.store, ServeOptions(cores=self._cores, on_stop=self._on_exit))
+        return Embedded(folder, ServeOptions(cores=self._cores, on_stop=self._on_exit))
 
 
 class YardJob:

@@ -70,13 +70,17 @@ def begin(
             metavar="DIR", help="The store; else $SOLVEYARD_HOME, else the platform's data folder."
         ),
     ] = None,
+    url: Annotated[
+        str,
+        typer.Option(help="A manager elsewhere, with $SOLVEYARD_TOKEN; else $SOLVEYARD_URL."),
+    ] = "",
     version: Annotated[
         bool,
         typer.Option("--version", is_eager=True, callback=_version, help="Print the version."),
     ] = False,
 ) -> None:
     """A job manager for simulations. `solveyard COMMAND --help` says more."""
-    context.obj = Here(store)
+    context.obj = Here(store, url)
 
 
 def run(given: Sequence[str]) -> int:
@@ -107,9 +111,9 @@ def _command(given: Sequence[str]) -> str:
     """The command that is named; "" where none is, or one that there isn't."""
     words = iter(given)
     for word in words:
-        if word == "--store":
+        if word in {"--store", "--url"}:
             next(words, None)
-        elif not word.startswith("--store="):
+        elif not word.startswith(("--store=", "--url=")):
             return word if word in COMMANDS else ""
     return ""
 

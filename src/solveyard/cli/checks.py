@@ -15,6 +15,7 @@ from solveyard import __version__
 from solveyard.cli import units
 from solveyard.cli.here import Here
 from solveyard.client import find
+from solveyard.client.sync import Client
 from solveyard.model.errors import ManagerUnavailable, SolveyardError
 
 LITTLE = 1 << 30  #: bytes free below which it warns
@@ -93,7 +94,7 @@ def _manager(place: Here) -> Iterator[Check]:
         yield Check("manager", "ok", "none runs; `solveyard submit` or `serve` starts one")
         return
     try:
-        with place.client() as client:
+        with Client(place.folder) as client:
             blocked = client.status().get("blocked")
     except ManagerUnavailable as error:
         way_out = "the next `solveyard submit` or `serve` takes over"

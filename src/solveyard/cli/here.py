@@ -1,5 +1,6 @@
 """What holds for one run of the command line: which store, and who answers for it."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from solveyard.cli import talk
+from solveyard.client import find
 from solveyard.client.sync import Client
-from solveyard.model.errors import ManagerUnavailable
+from solveyard.model.errors import InvalidRequest, ManagerUnavailable
 from solveyard.places import store_folder
 
 if TYPE_CHECKING:
@@ -23,24 +25,42 @@ Selectors = Annotated[
 
 
 class Here:
-    """The store that a command is about."""
+    """The store, or the manager elsewhere, that a command is about."""
 
-    def __init__(self, given: Path | None) -> None:
-        self.folder = store_folder(given)
+    def __init__(self, given: Path | None, url: str = "") -> None:
+        """Neither: $SOLVEYARD_URL, else the default store."""
+        if given is not None and url:
+            raise InvalidRequest("give --store or --url, not both")
+        self._given, self._url = given, url
+        where = url or ("" if given else os.environ.get("SOLVEYARD_URL", ""))
+        self.remote = find.remote(where) if where else None  #: None: it's a store of this machine
+
+    @property
+    def folder(self) -> Path:
+        """The store's. Raises InvalidRequest where a manager elsewhere was asked for."""
+        if self._url:
+            raise InvalidRequest("this command is about a store of this machine (leave out --url)")
+        return store_folder(self._given)
 
     @property
     def options(self) -> str:
-        """What to type in front of a command so that it finds the same store."""
+        """What to type in front of a command so that it finds the same jobs."""
+        if self._url:
+            return f"--url {self._url} "
         return "" if self.folder == store_folder() else f"--store {self.folder} "
 
     def client(self) -> Client:
         """For its manager; that none runs is known when it is asked something."""
-        return Client(self.folder)
+        return Client(self.remote or self.folder)
 
     @contextmanager
     def reading(self) -> Iterator["Client | Archive | None"]:
         """The manager where one answers, else the store's files; None: there is no store."""
-        client = Client(self.folder)
+        client = self.client()
+        if self.remote is not None:
+            with client:
+                yield client
+            return
         try:
             client.healthy()
         except ManagerUnavailable as error:

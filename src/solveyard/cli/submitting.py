@@ -176,8 +176,8 @@ def _submit_file(place: Here, source: str) -> list[JobRecord]:
 
 
 def _submit(place: Here, wanted: Sequence[JobSpec]) -> list[JobRecord]:
-    """Starts a manager where none answers. What was sent is never sent again."""
-    if not background.answers(place.folder):
+    """Starts a manager where none answers on a store of this machine."""
+    if place.remote is None and not background.answers(place.folder):
         background.start(place.folder)
         talk.say(
             f"note: started a manager on {place.folder}; it leaves after"
