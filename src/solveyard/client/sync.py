@@ -226,7 +226,10 @@ class Client:
         self._wire.request(
             call.method, where.base + call.target, call.body, call.headers(where.token)
         )
-        return self._wire.getresponse()
+        response = self._wire.getresponse()
+        if response.length is None and not response.chunked:  # cut within its headers
+            raise http.client.IncompleteRead(b"")
+        return response
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -263,5 +266,7 @@ def _pieces(response: http.client.HTTPResponse) -> Iterator[bytes]:
     try:
         while piece := response.read(calls.PIECE):
             yield piece
+        if response.length:
+            raise http.client.IncompleteRead(b"", response.length)
     except (OSError, http.client.HTTPException) as error:
         raise ManagerUnavailable("the manager went away while it sent a file") from error
