@@ -91,8 +91,7 @@ class AsyncClient:
 
     async def remove(self, job: str | int, *, files: bool = False) -> None:
         """Forget an ended job; with `files` its output and its own folder, too."""
-        number = job if isinstance(job, int) else (await self.job(job)).number
-        await self._ask(calls.remove(number, files))
+        await self._ask(calls.remove((await self.job(job)).number, files))
 
     async def wait(self, jobs: Sequence[str | int], timeout: float | None = None) -> bool:  # noqa: ASYNC109  False is an answer, not an error
         """Until all of them have ended; False: `timeout` s are over."""
@@ -195,7 +194,7 @@ class AsyncClient:
                 attempt.sent = True
                 again = attempt.answered(reply)
                 if again is None:
-                    return call.read(attempt.settled(reply))
+                    return call.read(reply)
                 pause = again
             await asyncio.sleep(pause)
 
@@ -210,6 +209,7 @@ class AsyncClient:
             headers=call.headers(where.token),
             timeout=aiohttp.ClientTimeout(sock_connect=calls.CONNECT, sock_read=call.patience),
             allow_redirects=False,
+            skip_auto_headers=["Content-Type"],  # aiohttp would name one where there is no body
         ) as response:
             headers = {name.lower(): text for name, text in response.headers.items()}
             return Reply(response.status, headers, await response.read())

@@ -141,10 +141,12 @@ def cancel(which: str | int, grace: float | None) -> Call[JobRecord]:
 
 
 def remove(number: int, files: bool) -> Call[Reply]:
-    """By number: it is never given again, so a repetition removes nothing else."""
+    """Of a job that was there just now. A number is never given again, so a repetition, which
+    aiohttp makes by itself, too, removes nothing else and finds it gone.
+    """
     doubt = f"whether job {number} was removed is not known (look: solveyard show {number})"
     target = _target(_job(number), {"files": 1 if files else None})
-    return Call("DELETE", target, checked, doubt=doubt)
+    return Call("DELETE", target, removed, doubt=doubt)
 
 
 def wait(which: str | int, timeout: float) -> Call[Reply]:
@@ -223,6 +225,11 @@ def away(reply: Reply) -> bool:
         return bool(json.loads(reply.body)["kind"] == "unavailable")
     except (ValueError, KeyError, TypeError):
         return True
+
+
+def removed(reply: Reply) -> Reply:
+    """Gone is gone, whoever did it."""
+    return reply if reply.status == 404 else checked(reply)
 
 
 def record(reply: Reply) -> JobRecord:

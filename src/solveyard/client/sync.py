@@ -99,8 +99,7 @@ class Client:
 
     def remove(self, job: str | int, *, files: bool = False) -> None:
         """Forget an ended job; with `files` its output and its own folder, too."""
-        number = job if isinstance(job, int) else self.job(job).number
-        self._ask(calls.remove(number, files))
+        self._ask(calls.remove(self.job(job).number, files))
 
     def wait(self, jobs: Sequence[str | int], timeout: float | None = None) -> bool:
         """Until all of them have ended; False: `timeout` s are over."""
@@ -205,7 +204,7 @@ class Client:
             else:
                 again = attempt.answered(reply)
                 if again is None:
-                    return attempt.settled(reply), response
+                    return reply, response
                 self.close()
                 pause = again
             time.sleep(pause)

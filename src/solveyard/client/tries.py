@@ -23,14 +23,12 @@ class Tries:
         self._patience = patience
         self._pause = FIRST
         self._paused = 0.0
-        self._lost = False  #: an earlier try's answer
 
     def failed(self, error: Exception, where: Address | None) -> float:
         """s to wait before the next try; `where` nobody was, or None: nobody was found.
 
         Raises ManagerUnavailable when there is to be no other.
         """
-        self._lost = self.sent
         if isinstance(error, TimeoutError):  # that took its time already
             self._paused += self._patience / 3
         nobody = where is None or find.gone(where) or isinstance(error, ssl.SSLError)
@@ -43,18 +41,7 @@ class Tries:
 
     def answered(self, reply: Reply) -> float | None:
         """None: that is its answer; else s to wait for a manager that can give one."""
-        if not calls.away(reply):
-            return None
-        self._lost = True
-        return self._next()
-
-    def settled(self, reply: Reply) -> Reply:
-        """The answer. What is to be removed and isn't there any more was removed by the try
-        before.
-        """
-        if self._lost and self._call.method == "DELETE" and reply.status == 404:
-            return Reply(200, reply.headers, b"{}")
-        return reply
+        return self._next() if calls.away(reply) else None
 
     def _next(self) -> float | None:
         if self.sent and not self._call.repeatable:
