@@ -143,6 +143,13 @@ def _processes_with(text: str) -> list[int]:
     return found
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_of_whoever_runs_the_tests() -> None:
+    for name in [name for name in os.environ if name.startswith("SOLVEYARD_")]:
+        del os.environ[name]
+    os.environ["SOLVEYARD_CONFIG"] = ""
+
+
 @pytest.fixture(name="until")
 def _until() -> Callable[..., None]:
     return until

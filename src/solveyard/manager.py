@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -33,6 +34,7 @@ from solveyard.ordering import Ordering
 from solveyard.outbox import Outbox
 from solveyard.places import StorePlaces
 from solveyard.repeats import Repeats
+from solveyard.secret import Secret
 from solveyard.selecting import JobWish
 from solveyard.solvers import tasks
 from solveyard.solvers.base import Query
@@ -50,14 +52,21 @@ class Manager:
     """Its methods belong to its event loop's thread."""
 
     def __init__(
-        self, store: Store, folder: Path, agents: Agents, *, on_stop: str = "leave"
+        self,
+        store: Store,
+        folder: Path,
+        agents: Agents,
+        *,
+        on_stop: str = "leave",
+        secrets: Mapping[str, Secret] = MappingProxyType({}),
     ) -> None:
+        """`secrets`: those that jobs may name; each is read when a job starts that does."""
         self.store_folder = folder
         self.on_stop = on_stop
         self.agents = agents
         self._store = store
         self._places = StorePlaces(folder)
-        self._ordering = Ordering(self._places)
+        self._ordering = Ordering(self._places, secrets)
         self._turns = Turns(store, agents.machines, self._decided)
         self._outbox = Outbox(agents, self._ordering, self._turns.put)
         self._repeats = Repeats(self._turns.jobs)

@@ -3,24 +3,33 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from msgspec.structs import replace
 
 from solveyard import registry
 from solveyard.backends.base import Order
+from solveyard.model.errors import InvalidJob, InvalidSettings
 from solveyard.model.ids import array_of
 from solveyard.model.jobs import JobId, JobSpec
 from solveyard.model.messages import Launch
 from solveyard.places import StorePlaces
+from solveyard.secret import Secret
 from solveyard.solvers import options, tasks
 from solveyard.solvers.base import PYTHON, Command
 
 
 class Ordering:
-    """Makes orders for one store's jobs. Blocking only where a folder of outputs is new."""
+    """Makes orders for one store's jobs.
 
-    def __init__(self, places: StorePlaces) -> None:
+    Blocking only where a folder of outputs is new or a secret is in a file.
+    """
+
+    def __init__(
+        self, places: StorePlaces, secrets: Mapping[str, Secret] = MappingProxyType({})
+    ) -> None:
         self._places = places
+        self._secrets = secrets
         self._shards: set[str] = set()
 
     def check(self, spec: JobSpec) -> None:
@@ -28,7 +37,7 @@ class Ordering:
         options.directory(spec)
         solver = registry.solver(spec.solver)
         for sample in tasks.samples(spec):
-            solver.command(sample)
+            self._secret_environment(solver.command(sample))
 
     def order(self, launch: Launch) -> Order:
         """Raises InvalidJob when its solver doesn't take it any more."""
@@ -56,10 +65,29 @@ class Ordering:
         return replace(
             command,
             argv=argv,
-            env={**command.env, **_environment(launch)},
+            env={**command.env, **self._secret_environment(command), **_environment(launch)},
             directory=directory or str(self._places.job_folder(launch.job)),
             own_folder=not directory,
         )
+
+    def _secret_environment(self, command: Command) -> Mapping[str, str]:
+        """The variables that hold secrets. They go to the spawner, and nowhere else.
+
+        Raises InvalidJob.
+        """
+        found = {}
+        for variable, name in command.secrets.items():
+            if name not in self._secrets:
+                known = ", ".join(sorted(self._secrets)) or "none"
+                raise InvalidJob(
+                    f"the settings name no secret {name!r} (there is: {known}; add it to the table"
+                    " [secrets] in config.toml, and restart the manager)"
+                )
+            try:
+                found[variable] = self._secrets[name].read()
+            except InvalidSettings as error:
+                raise InvalidJob(f"the secret {name!r} can't be used: {error}") from error
+        return found
 
 
 def _environment(launch: Launch) -> Mapping[str, str]:

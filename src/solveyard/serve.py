@@ -9,7 +9,7 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from solveyard.model.errors import InvalidRequest
 from solveyard.model.jobs import Limits
 from solveyard.model.messages import SetLimits
 from solveyard.places import StorePlaces, runtime_folder
+from solveyard.secret import Secret
 from solveyard.store.lease import Lease
 from solveyard.store.sqlite import SqliteStore
 from solveyard.tokens import Tokens
@@ -69,6 +70,7 @@ class ServeOptions:
     idle_exit: float | None = None  #: s without jobs and requests after which it stops
     platform: str = "auto"  #: how the agent starts processes: "auto" or "portable"
     network: Network | None = None  #: None: only the store's private socket
+    secrets: Mapping[str, Secret] = field(default_factory=dict)  #: that jobs may name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,10 +174,11 @@ async def opened(folder: Path, options: ServeOptions) -> AsyncIterator[Running]:
             f"file:{places.agent_address}",
             token_file=places.agent_token,
             platform=options.platform,
+            withheld={one.env for one in options.secrets.values() if one.env},
         )
         store = SqliteStore.open(folder)
         agents = Agents(address, store.uuid, local, cores=options.cores, token=token)
-        manager = Manager(store, folder, agents, on_stop=options.on_stop)
+        manager = Manager(store, folder, agents, on_stop=options.on_stop, secrets=options.secrets)
         stop = _Stop(options.on_stop)
         door = _door(manager, options, token, stop, store.uuid)
         try:

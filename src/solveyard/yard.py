@@ -48,7 +48,9 @@ class Yard:
         Neither: $SOLVEYARD_URL, else $SOLVEYARD_HOME, else the platform's data folder.
         `cores`: that jobs may use, where this process runs the manager.
 
-        Raises StoreError when the store can't be opened.
+        Where this process runs the manager, the settings hold for what isn't given here.
+
+        Raises StoreError when the store can't be opened, InvalidSettings.
         """
         if store is not None and url:
             raise ValueError("a Yard is of a store or of a url, not of both")
@@ -183,10 +185,15 @@ class Yard:
         return where is not None and not find.gone(where)
 
     def _embed(self, folder: Path) -> "Embedded":
+        from solveyard import config
+        from solveyard.config import serving
         from solveyard.embedded import Embedded
-        from solveyard.serve import ServeOptions
 
-        return Embedded(folder, ServeOptions(cores=self._cores, on_stop=self._on_exit))
+        given = {}
+        if self._cores is not None:
+            given["cores"] = config.Given("Yard(cores=...)", self._cores)
+        found = config.load(config.Places.here(), given=given)
+        return Embedded(folder, serving.embedded(found, on_stop=self._on_exit))
 
 
 class YardJob:

@@ -4,6 +4,7 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from solveyard.backends.bundle import build
@@ -23,13 +24,16 @@ class LocalAgent:
         spawners: int | None = None,
         token_file: Path | None = None,
         platform: str = "auto",
+        withheld: Collection[str] = (),
     ) -> None:
+        """`withheld`: variables of this process that neither the agent nor a job shall have."""
         self.machine = machine
         self._folder = folder
         self._address = address
         self._spawners = spawners or spawners_for(os.cpu_count() or 1)
         self._token_file = token_file
         self._platform = platform
+        self._withheld = {"SOLVEYARD_ATTEMPT", *withheld}  # a job that starts it doesn't own it
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -45,8 +49,8 @@ class LocalAgent:
         argv += ["--platform", self._platform]
         if self._token_file is not None:
             argv += ["--token-file", str(self._token_file)]
-        environment = {k: v for k, v in os.environ.items() if k != "SOLVEYARD_ATTEMPT"}
-        self._process = subprocess.Popen(  # a job that starts a manager doesn't own its agent
+        environment = {k: v for k, v in os.environ.items() if k not in self._withheld}
+        self._process = subprocess.Popen(
             argv,
             env=environment,
             stdin=subprocess.DEVNULL,

@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, tuple[str, dict[str, bool]]] = {
     "wait": ("acting", {}),
     "doctor": ("serving", {}),
     "token": ("tokens", {}),
+    "config": ("configuring", {}),
 }
 
 

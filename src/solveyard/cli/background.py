@@ -7,19 +7,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from solveyard.cli.exits import INVALID_SETTINGS, REFUSED
 from solveyard.client import find
 from solveyard.client.sync import Client
-from solveyard.model.errors import ManagerUnavailable, StoreUnusable
+from solveyard.model.errors import InvalidSettings, ManagerUnavailable, StoreUnusable
 from solveyard.places import StorePlaces
 
-IDLE_EXIT = 600.0  #: s without anything to do, after which it leaves
+IDLE_EXIT = 600.0  #: s without anything to do, after which it leaves, unless settings differ
 PATIENCE = 30.0  #: s until it must answer
 LOOK_AGAIN = 0.02  #: s
 _SOLVEYARD = (sys.executable, "-P", "-m", "solveyard.cli")  # -P: nothing from the folder it's in
 _TAIL = 2000  #: bytes of its log that may tell why it failed
 
 
-def start(folder: Path, *, idle_exit: float = IDLE_EXIT) -> "subprocess.Popen[bytes]":
+def start(folder: Path) -> "subprocess.Popen[bytes]":
     """Start a manager on the store in `folder`, in a session of its own; it answers on return.
 
     Raises ManagerUnavailable, with the end of its log, when it doesn't come up.
@@ -34,15 +35,21 @@ def start(folder: Path, *, idle_exit: float = IDLE_EXIT) -> "subprocess.Popen[by
     with log:
         begin = log.tell()
         child = subprocess.Popen(
-            [*_SOLVEYARD, "--store", str(folder), "serve", "--idle-exit", str(idle_exit)],
+            [
+                *_SOLVEYARD,
+                *("--store", str(folder), "serve", "--background", "--project", str(Path.cwd())),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             cwd=folder,
             start_new_session=True,
         )
-    if not until(lambda: answers(folder) or _failed(child), PATIENCE) or not answers(folder):
+    up = until(lambda: answers(folder) or _failed(child, folder), PATIENCE) and answers(folder)
+    if not up:
         told = _end_of(places.manager_log, begin)
+        if child.poll() == INVALID_SETTINGS:
+            raise InvalidSettings(told)
         raise ManagerUnavailable(
             f"the manager that was started does not answer{': ' if told else ''}{told}"
             f" (its log: {places.manager_log})"
@@ -72,11 +79,13 @@ def until(true: Callable[[], bool], patience: float) -> bool:
     return True
 
 
-def _failed(child: "subprocess.Popen[bytes]") -> bool:
+def _failed(child: "subprocess.Popen[bytes]", folder: Path) -> bool:
     """It ended; not because another one was faster, which will answer."""
-    from solveyard.cli.exits import REFUSED
+    if child.poll() == REFUSED:
+        from solveyard.store.lease import Lease
 
-    return child.poll() not in {None, REFUSED}
+        return Lease.holder(folder) is None
+    return child.poll() is not None
 
 
 def _end_of(log: Path, begin: int) -> str:

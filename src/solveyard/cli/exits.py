@@ -6,6 +6,7 @@ import sys
 from solveyard.model.errors import (
     Conflict,
     InvalidRequest,
+    InvalidSettings,
     ManagerUnavailable,
     NotAllowed,
     SolveyardError,
@@ -19,6 +20,7 @@ USAGE = 2
 UNAVAILABLE = 3
 REFUSED = 4
 TIMED_OUT = 5
+INVALID_SETTINGS = 7
 INTERRUPTED = 130
 
 HELP = """\b
@@ -29,6 +31,7 @@ Exit statuses:
   3    no manager answers, or the store can't be used
   4    refused: the job's state or name doesn't allow it, or the store is full or taken
   5    the time given to wait or stop is over
+  7    the settings can't be used as written: solveyard config show
   130  interrupted
 """
 
@@ -42,6 +45,8 @@ def status(error: BaseException) -> int:
     match error:
         case Conflict() | NotAllowed() | StoreFull() | StoreLocked() | Refused():
             return REFUSED
+        case InvalidSettings():
+            return INVALID_SETTINGS
         case InvalidRequest():
             return USAGE
         case TimeoutError():

@@ -29,7 +29,7 @@ def serve(  # noqa: PLR0913, PLR0917  typer makes an option of each
     ] = None,
     on_stop: Annotated[
         str, typer.Option(metavar="leave|drain", help="What a stop does with running jobs.")
-    ] = "leave",
+    ] = "",
     idle_exit: Annotated[
         str, typer.Option(metavar="TIME", help="Leave after this time without work.")
     ] = "",
@@ -63,18 +63,28 @@ def serve(  # noqa: PLR0913, PLR0917  typer makes an option of each
     public_url: Annotated[
         str, typer.Option(metavar="URL", help="By which people come through a proxy.")
     ] = "",
+    project: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Where solveyard.toml is looked for; else the working folder."
+        ),
+    ] = None,
+    in_background: Annotated[bool, typer.Option("--background", hidden=True)] = False,
     as_json: Json = False,
 ) -> int:
     """Run the manager in the foreground.
 
+    What isn't given comes from the settings (solveyard config show).
     Until Ctrl-C, SIGTERM or `solveyard stop`. HTTP listens on this machine alone, where the
     kernel tells who calls; at any other --host everybody needs a token (solveyard token).
     """
-    if on_stop not in {"leave", "drain"}:
+    if on_stop not in {"", "leave", "drain"}:
         raise InvalidRequest(f"--on-stop is leave or drain, not {on_stop!r}")
     import logging
 
+    from solveyard import config
     from solveyard import serve as service
+    from solveyard.config import serving
     from solveyard.store.lease import LeaseTaken
     from solveyard.tokens import Tokens
 
@@ -83,29 +93,36 @@ def serve(  # noqa: PLR0913, PLR0917  typer makes an option of each
 
     def started(running: service.Running) -> None:
         if as_json:
-            told = {"url": running.url, "public_url": network.public_url}
+            told = {"url": running.url, "public_url": public_address}
             talk.answer_json(told | {"pid": os.getpid(), "store": str(place.folder)})
         else:
-            public = f", for others at {network.public_url}/" if network.public_url else ""
+            public = f", for others at {public_address}/" if public_address else ""
             talk.answer(f"solveyard listens on {running.url}{public}, store {place.folder}")
 
-    network = service.network(
-        host,
-        port,
-        allow=allow,
-        roots=project_root,
-        allowed_hosts=allowed_host,
-        certificate=tls_certificate,
-        key=tls_key,
-        public_url=public_url,
+    given = {
+        "cores": ("--cores", cores),
+        "limits.max_concurrent": ("--max-concurrent", max_concurrent),
+        "on_stop": ("--on-stop", on_stop or None),
+        "idle_exit": ("--idle-exit", units.seconds(idle_exit) if idle_exit else None),
+        "port": ("--port", port),
+        "host": ("--host", host or None),
+        "allow": ("--allow", allow or None),
+        "project_roots": ("--project-root", [root.absolute() for root in project_root] or None),
+        "allowed_hosts": ("--allowed-host", allowed_host or None),
+        "tls_certificate": ("--tls-certificate", tls_certificate and tls_certificate.absolute()),
+        "tls_key": ("--tls-key", tls_key and tls_key.absolute()),
+        "public_url": ("--public-url", public_url or None),
+    }
+    found = config.load(
+        config.Places.here(project),
+        given={
+            name: config.Given(option, value)
+            for name, (option, value) in given.items()
+            if value is not None
+        },
     )
-    options = service.ServeOptions(
-        cores=cores,
-        max_concurrent=max_concurrent,
-        on_stop=on_stop,
-        idle_exit=units.seconds(idle_exit) if idle_exit else None,
-        network=network,
-    )
+    options = serving.service(found, idle_exit=background.IDLE_EXIT if in_background else None)
+    public_address = options.network.public_url if options.network is not None else ""
     tokens = Tokens(place.folder)
     if service.exposed(options) and not tokens.all():
         secret = tokens.create("first")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from solveyard.cli import acting, background, specs, talk, units, words
+from solveyard.cli import acting, background, specs, talk, words
 from solveyard.cli.here import Here, Json, here
 from solveyard.model.errors import InvalidRequest, ManagerUnavailable
 from solveyard.model.jobs import JobSpec
@@ -180,8 +180,7 @@ def _submit(place: Here, wanted: Sequence[JobSpec]) -> list[JobRecord]:
     if place.remote is None and not background.answers(place.folder):
         background.start(place.folder)
         talk.say(
-            f"note: started a manager on {place.folder}; it leaves after"
-            f" {units.short(background.IDLE_EXIT)} without work"
+            f"note: started a manager on {place.folder}; it leaves after a while without work"
             f" (solveyard {place.options}stop ends it now)"
         )
     with place.client() as client:

@@ -18,7 +18,7 @@ class Rules:
     roots: tuple[Path, ...] = ()  #: folders in which jobs may run; none: see `check`
 
     def check(self, caller: Caller, specs: Sequence[JobSpec]) -> None:
-        """Raises NotAllowed, which names the option that would admit it.
+        """Raises NotAllowed, which names the setting that would admit it.
 
         Without `roots`, the owner may run jobs in any folder, and others only in a job's own.
         """
@@ -29,12 +29,14 @@ class Rules:
             if spec.solver in GENERAL - self.allow and spec.solver in registry.solvers():
                 raise NotAllowed(
                     f"{place}the solver {spec.solver!r} may not be used over the network (admit it"
-                    f" with solveyard serve --allow {spec.solver}, or use the command line)"
+                    f" with `allow` in config.toml or solveyard serve --allow {spec.solver}, or use"
+                    " the command line)"
                 )
             if spec.directory and not self._inside(spec.directory, owner=caller.owner):
                 raise NotAllowed(
                     f"{place}`directory` {spec.directory!r} is not in a folder that is open to the"
-                    " network (admit it with solveyard serve --project-root DIR)"
+                    " network (admit it with `project_roots` in config.toml or solveyard serve"
+                    " --project-root DIR)"
                 )
 
     def _inside(self, directory: str, *, owner: bool) -> bool:

@@ -12,6 +12,7 @@ from solveyard.model.errors import InvalidRequest
 LIVE = "/socket.io/"  #: where bodies are Socket.IO's own
 SAFE = frozenset({"GET", "HEAD"})
 _PORTS = {"http": 80, "https": 443}  #: which browsers leave out
+_ADMIT = "admit it with `allowed_hosts` in config.toml or solveyard serve --allowed-host"
 
 
 def public_url(text: str) -> str:
@@ -53,16 +54,14 @@ class Sites:
             return encoding.refusal(
                 403,
                 "forbidden",
-                f"the host {host!r} is not one of this manager's names"
-                " (admit it with solveyard serve --allowed-host)",
+                f"the host {host!r} is not one of this manager's names ({_ADMIT})",
             )
         origin = request.headers.get("Origin")
         if origin is not None and not self._same(origin, host):
             return encoding.refusal(
                 403,
                 "forbidden",
-                f"the site {origin!r} may not ask this manager"
-                " (admit it with solveyard serve --allowed-host)",
+                f"the site {origin!r} may not ask this manager ({_ADMIT})",
             )
         elsewhere = request.headers.get("Sec-Fetch-Site") in {"cross-site", "same-site"}
         if elsewhere and origin is None and request.method not in SAFE:

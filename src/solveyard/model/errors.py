@@ -6,6 +6,7 @@ SolveyardError
 │   ├── UnknownJob          no such job
 │   ├── Conflict            the job's state or name doesn't allow it
 │   ├── NotAllowed          this caller may not, or not that
+│   ├── InvalidSettings     the settings can't be used as written
 │   └── InvalidResult       a result file can't be read, or holds a value that isn't finite
 ├── BackendError        a backend could not do what it was asked; `transient`: try again
 ├── StoreError          the store can't be opened or written
@@ -40,6 +41,10 @@ class Conflict(InvalidRequest):
 
 class NotAllowed(InvalidRequest):
     """This caller may not, or not that."""
+
+
+class InvalidSettings(InvalidRequest):
+    """The settings can't be used as written."""
 
 
 class InvalidResult(InvalidRequest):

@@ -17,6 +17,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = {}  #: added to the environment of the machine's agent
+    secrets: Mapping[str, str] = {}  #: variable -> the name of a secret that it shall hold
     directory: str = ""  #: absolute, or empty: the job's own folder
     files: Mapping[str, str] = {}  #: written before the start; path in the directory -> content
     outputs: tuple[str, ...] = ()  #: expected results, paths in the directory

@@ -1,9 +1,9 @@
 """Any program: an argument list, its environment, its input files and the results it owes."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import JobSpec, Outcome, Reason
@@ -32,6 +32,11 @@ class CommandOptions(Options):
     env: dict[Annotated[str, AfterValidator(_variable)], Text] = Field(
         default_factory=dict, description='variables added to the environment: {"NAME": "value"}'
     )
+    secret_env: dict[Annotated[str, AfterValidator(_variable)], Text] = Field(
+        default_factory=dict,
+        description="variables that hold a secret, by the name that the manager's settings give"
+        ' it: {"VARIABLE": "NAME"}',
+    )
     outputs: tuple[InsidePath, ...] = Field(
         default=(), description="a list of the files that it must write, in its directory"
     )
@@ -45,6 +50,12 @@ class CommandOptions(Options):
         if not argv[0].strip():
             raise ValueError("expected a program's name first")
         return argv
+
+    @model_validator(mode="after")
+    def _set_once(self) -> Self:
+        if twice := self.env.keys() & self.secret_env.keys():
+            raise ValueError(f"expected {min(twice)!r} in `env` or in `secret_env`, not in both")
+        return self
 
     @field_validator("outputs")
     @classmethod
@@ -80,6 +91,7 @@ class CommandSolver:
         return Command(
             argv=chosen.argv,
             env=chosen.env,
+            secrets=chosen.secret_env,
             directory=options.directory(spec),
             files=chosen.files,
             outputs=chosen.outputs,

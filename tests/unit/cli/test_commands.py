@@ -292,8 +292,8 @@ def test_wrong_usage_is_one_line_with_the_way_out(nowhere: Run, arguments: list[
 def test_every_command_says_its_exit_statuses_and_takes_json(nowhere: Run) -> None:
     listed = nowhere("--help").out.split("Commands:")[1].split("Exit statuses")[0]
     commands = [line.split()[0] for line in listed.splitlines() if line.strip()]
-    expected = "cancel demo doctor files hold logs priority ps release retry rm run serve show stop"
-    assert " ".join(sorted(commands)) == f"{expected} submit token wait"
+    expected = "cancel config demo doctor files hold logs priority ps release retry rm run serve"
+    assert " ".join(sorted(commands)) == f"{expected} show stop submit token wait"
     for command in commands:
         told = nowhere(command, "--help")
         assert "Exit statuses:" in told.out
@@ -320,8 +320,8 @@ def test_a_reader_that_goes_away_is_no_error(run: Run, served: Any) -> None:
 def test_starting_imports_nothing_heavy() -> None:
     program = (
         "import sys; from solveyard.cli import main; main(['--store', '/nowhere', 'ps', '--json']);"
-        "heavy = {'rich', 'aiohttp', 'asyncio', 'psutil', 'platformdirs', 'solveyard.core.engine'};"
-        "print(sorted(heavy & set(sys.modules)))"
+        "heavy = {'rich', 'aiohttp', 'asyncio', 'psutil', 'platformdirs', 'pydantic', 'tomllib',"
+        "'solveyard.core.engine'}; print(sorted(heavy & set(sys.modules)))"
     )
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert told.stdout.splitlines()[-1] == b"[]"

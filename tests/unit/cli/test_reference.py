@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from solveyard.cli import app, exits
+from solveyard.config.keys import all_keys
 from solveyard.model import reading
 from solveyard.model.arrays import ArraySpec
 from solveyard.model.jobs import JobSpec
@@ -44,3 +45,20 @@ def test_every_command_and_status_is_on_the_page() -> None:
     assert told == re.findall(r"^  (\d+) ", exits.HELP, re.MULTILINE)
     kept = {value for name, value in vars(exits).items() if name.isupper() and name != "HELP"}
     assert {int(status) for status in told} == kept
+
+
+def test_every_setting_is_on_the_page_with_its_default_and_variable() -> None:
+    page = (REFERENCE / "settings.md").read_text()
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| `")]
+    told = [(row[0], *row[2:]) for row in rows]
+    expected = []
+    for key in all_keys().values():
+        default = {None: "not set", (): "`[]`"}.get(key.field.default, f'`"{key.field.default}"`')
+        expected.append((
+            f"`{key.name}`",
+            "none" if key.named else default,
+            f"`{key.variable}`" if key.variable else "none",
+            "yes" if key.anywhere else "no",
+            key.field.description,
+        ))  # fmt: skip
+    assert told == expected

@@ -1,0 +1,114 @@
+"""The settings: every table and key, its type, its default, and who may set it.
+
+A room that has settings adds a `Table` here, and a field of that type to `Settings`. All fields
+have defaults and a description, which becomes the reference page's. What can neither let anybody
+in nor have anything run is marked ANYWHERE; the rest can't be set by a project's file. A setting
+that is a secret has the type `SecretSource`.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from solveyard.secret import Secret
+
+
+class Table(BaseModel):
+    """Base of a table of settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Anywhere:
+    """Marks a setting that a project's file may set, too."""
+
+
+ANYWHERE = Anywhere()
+
+
+def _absolute(path: Path) -> Path:
+    try:
+        found = path.expanduser()
+    except RuntimeError as error:
+        raise ValueError("expected a path whose '~' is somebody's home") from error
+    if not found.is_absolute() or "\0" in str(found):
+        raise ValueError("expected an absolute path")
+    return found
+
+
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]  #: "~" is the home folder
+Word = Annotated[str, Field(min_length=1)]
+
+
+class SecretSource(Table):
+    """Where a secret is: {env = "VARIABLE"} or {file = "/path"}; never the secret itself."""
+
+    env: str = ""
+    file: AbsolutePath | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_text(cls, given: Any) -> Any:  # whatever somebody wrote
+        if not isinstance(given, dict) or ("env" in given) is ("file" in given):
+            raise ValueError('expected {env = "VARIABLE"} or {file = "/path"}, not the secret')
+        return given
+
+    @property
+    def secret(self) -> Secret:
+        return Secret(env=self.env, file=str(self.file) if self.file is not None else "")
+
+
+class Limits(Table):
+    max_concurrent: Annotated[int | None, ANYWHERE] = Field(
+        default=None,
+        ge=0,
+        description="jobs that run at once; not set: as it was, kept in the store",
+    )
+
+
+class Settings(Table):
+    cores: Annotated[int | None, ANYWHERE] = Field(
+        default=None,
+        ge=1,
+        description="cores that jobs may use on this machine; not set: all there are",
+    )
+    on_stop: Annotated[Literal["leave", "drain"], ANYWHERE] = Field(
+        default="leave", description="what a stop does with running jobs: `leave` or `drain`"
+    )
+    idle_exit: Annotated[float | None, ANYWHERE] = Field(
+        default=None, gt=0, description="seconds without work after which the manager leaves"
+    )
+    port: Annotated[int | None, ANYWHERE] = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="where HTTP listens; not set: 8080, or a free one if that is busy",
+    )
+    host: str = Field(
+        default="", description="the address to listen on; not set: this machine alone"
+    )
+    allow: tuple[Word, ...] = Field(
+        default=(),
+        description="solvers that may be used over HTTP beside the specialised: `command`",
+    )
+    project_roots: tuple[AbsolutePath, ...] = Field(
+        default=(), description="the folders in which jobs may run that come over HTTP"
+    )
+    allowed_hosts: tuple[Word, ...] = Field(
+        default=(), description="names, with their ports, by which browsers may call it"
+    )
+    public_url: str = Field(default="", description="the address that a proxy makes it known by")
+    tls_certificate: AbsolutePath | None = Field(
+        default=None, description="a file with the certificate, and what leads to it"
+    )
+    tls_key: AbsolutePath | None = Field(
+        default=None, description="a file with the certificate's key, readable by its owner alone"
+    )
+    limits: Limits = Field(default_factory=Limits)
+    secrets: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")], SecretSource] = (
+        Field(
+            default_factory=dict,
+            description='a secret that jobs may name: `{env = "VARIABLE"}` or `{file = "/path"}`',
+        )
+    )

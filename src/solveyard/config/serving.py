@@ -1,0 +1,46 @@
+"""From settings to how a manager runs."""
+
+from dataclasses import replace
+
+from solveyard import registry, serve
+from solveyard.config.layers import Found
+from solveyard.model.errors import InvalidJob
+
+
+def service(found: Found, *, idle_exit: float | None = None) -> serve.ServeOptions:
+    """Of a manager that listens; `idle_exit` holds where the settings have none.
+
+    Raises InvalidSettings, or InvalidRequest for an option.
+    """
+    for name in found.settings.allow:
+        try:
+            registry.solver(name)
+        except InvalidJob as error:
+            raise found.wrong("allow", str(error)) from error
+    settings = found.settings
+    network = serve.network(
+        settings.host,
+        settings.port,
+        allow=settings.allow,
+        roots=settings.project_roots,
+        allowed_hosts=settings.allowed_hosts,
+        certificate=settings.tls_certificate,
+        key=settings.tls_key,
+        public_url=settings.public_url,
+    )
+    return replace(
+        embedded(found, on_stop=settings.on_stop),
+        idle_exit=idle_exit if settings.idle_exit is None else settings.idle_exit,
+        network=network,
+    )
+
+
+def embedded(found: Found, *, on_stop: str) -> serve.ServeOptions:
+    """Of a manager that opens no port."""
+    settings = found.settings
+    return serve.ServeOptions(
+        cores=settings.cores,
+        max_concurrent=settings.limits.max_concurrent,
+        on_stop=on_stop,
+        secrets={name: source.secret for name, source in settings.secrets.items()},
+    )

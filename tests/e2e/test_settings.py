@@ -1,0 +1,85 @@
+"""Settings reach the manager, whoever starts it, and mistakes are told by whoever asked."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from solveyard import Yard
+
+
+@pytest.fixture
+def shell(service, tmp_path):
+    """Run a command line on a store of its own, with a user's file of settings."""
+    yard = service(environment={"SOLVEYARD_CONFIG": str(tmp_path / "config.toml")})
+    (tmp_path / "config.toml").write_text("port = 0\n")
+
+    def run(*words, **environment):
+        return subprocess.run(
+            [sys.executable, "-m", "solveyard.cli", "--store", str(yard.store), *words],
+            capture_output=True, text=True, timeout=120, cwd=tmp_path,
+            env=yard.environment | environment,
+        )  # fmt: skip
+
+    return run
+
+
+def test_the_effective_settings_are_shown_with_their_origin(shell, tmp_path):
+    (tmp_path / "site.toml").write_text('locked = ["on_stop"]\n')
+    (tmp_path / "solveyard.toml").write_text("[limits]\nmax_concurrent = 3\n")
+    told = shell(
+        "config", "show", "--origin", SOLVEYARD_CORES="2",
+        SOLVEYARD_SITE_CONFIG=str(tmp_path / "site.toml"),
+    )  # fmt: skip
+    lines = {line.split(" = ")[0]: line for line in told.stdout.splitlines()}
+    assert lines["port"].endswith(f"# {tmp_path}/config.toml:1")
+    assert lines["cores"].endswith("# SOLVEYARD_CORES")
+    assert lines["limits.max_concurrent"].endswith(f"# {tmp_path}/solveyard.toml:2")
+    assert lines["on_stop"].endswith(f"# default, locked by {tmp_path}/site.toml:1")
+    shown = {one["key"]: one for one in json.loads(shell("config", "show", "--json").stdout)}
+    assert shown["limits.max_concurrent"]["value"] == 3
+
+
+def test_a_manager_in_the_background_has_the_settings_of_where_it_was_asked_for(shell, tmp_path):
+    (tmp_path / "solveyard.toml").write_text('on_stop = "drain"\nlimits.max_concurrent = 3\n')
+    assert shell("submit", "--hold", "--", "true").returncode == 0
+    with Yard(tmp_path / "store") as yard:
+        status = yard.status()
+    assert (status["on_stop"], status["limits"]["max_concurrent"]) == ("drain", 3)
+
+
+def test_a_manager_that_cannot_start_for_its_settings_is_status_7(shell, tmp_path):
+    (tmp_path / "config.toml").write_text("prot = 0\n")
+    for words in (["submit", "--", "true"], ["serve"], ["config", "show"], ["config", "check"]):
+        told = shell(*words)
+        assert (told.returncode, told.stdout) == (7, "")
+        assert told.stderr == (
+            f"error: {tmp_path}/config.toml:1: there is no setting `prot` (did you mean 'port'?)\n"
+        )
+
+
+def test_serve_takes_from_the_settings_what_its_options_do_not_say(service, tmp_path):
+    settings = tmp_path / "config.toml"
+    settings.write_text('cores = 1\non_stop = "drain"\n[limits]\nmax_concurrent = 2\n')
+    yard = service("--max-concurrent", "4", environment={"SOLVEYARD_CONFIG": str(settings)}).start()
+    status = yard.client.status()
+    assert status["on_stop"] == "drain"
+    assert status["limits"]["max_concurrent"] == 4
+    assert [machine["cores"] for machine in status["machines"].values()] == [1]
+
+
+def test_a_solver_that_is_not_there_is_told_with_the_line_that_admits_it(shell, tmp_path):
+    (tmp_path / "config.toml").write_text('allow = ["comand"]\n')
+    told = shell("serve")
+    assert told.returncode == 7
+    assert f"{tmp_path}/config.toml:1: `allow`: there is no solver 'comand'" in told.stderr
+
+
+def test_a_yard_has_the_settings_for_what_it_was_not_given(service, tmp_path, monkeypatch):
+    store = service().store
+    (tmp_path / "config.toml").write_text("cores = 1\nlimits.max_concurrent = 1\n")
+    monkeypatch.setenv("SOLVEYARD_CONFIG", str(tmp_path / "config.toml"))
+    with Yard(store) as yard:
+        status = yard.status()
+    assert status["limits"]["max_concurrent"] == 1
