@@ -11,6 +11,7 @@ from solveyard.config.schema import Anywhere, SecretSource, Settings, Table
 PREFIX = "SOLVEYARD_"
 NAME = "NAME"  #: stands for any name in a key such as `secrets.NAME`
 #: Variables that say something else; a job's own are among them.
+PARAMETER = f"{PREFIX}PARAM_"  #: before the names of a task's parameters
 RESERVED = frozenset(
     f"{PREFIX}{name}"
     for name in (

@@ -11,7 +11,17 @@ from typing import Any, NamedTuple, Self
 from pydantic import ValidationError
 
 from solveyard.config import files
-from solveyard.config.keys import NAME, PREFIX, RESERVED, Key, all_keys, flat, key_of, nested
+from solveyard.config.keys import (
+    NAME,
+    PARAMETER,
+    PREFIX,
+    RESERVED,
+    Key,
+    all_keys,
+    flat,
+    key_of,
+    nested,
+)
 from solveyard.config.schema import Settings
 from solveyard.model.errors import InvalidRequest, InvalidSettings
 
@@ -181,12 +191,13 @@ def _of_environment(environment: Mapping[str, str]) -> Layer:
     values: dict[str, Any] = {}
     for variable in sorted(environment):
         text = environment[variable]
-        if not variable.startswith(PREFIX) or (variable in RESERVED and in_job):
+        ours = variable in RESERVED or variable.startswith(PARAMETER)
+        if not variable.startswith(PREFIX) or (ours and in_job):
             continue
         key = variables.get(variable)
         if key is not None and text:
             values[key.name] = _list(variable, text) if key.several else text
-        elif key is None and variable not in RESERVED:
+        elif key is None and not ours:
             raise InvalidSettings(
                 f"{variable}: no setting has this variable{_nearest(variable, variables)}"
             )
