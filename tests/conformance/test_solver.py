@@ -16,6 +16,11 @@ from solveyard.solvers.base import Command, Exit, OutputFile, Solver
 #: Options that make sense; a solver that isn't here is tried with none and with random ones.
 SENSIBLE: Mapping[str, dict[str, Any]] = {
     "command": {"argv": ["solve", "input.txt"], "outputs": ["out.s2p", "log.txt"]},
+    "hfss": {
+        "ansys_edt_path": "/opt/AnsysEM/v252/Linux64/ansysedt",
+        "project_path": "/projects/board.aedt",
+        "jobid": "board-7",
+    },
     "nec": {
         "dipole": {"length": 0.5, "radius": 0.001, "segments": 21},
         "frequencies": {"start": 2e8, "stop": 4e8, "points": 3},

@@ -1,7 +1,7 @@
 """What a solver adapter is: a specification becomes a command, evidence becomes a verdict. Pure."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -93,3 +93,49 @@ class Solver(Protocol):
         ...
 
     def probes(self) -> Sequence[Probe]: ...
+
+
+class Machine(Protocol):
+    """What a solver may look at where the manager runs."""
+
+    @property
+    def windows(self) -> bool: ...
+
+    @property
+    def environment(self) -> Mapping[str, str]: ...
+
+    def listing(self, folder: str) -> Sequence[str]:
+        """The names in a folder; none where there is no such folder."""
+        ...
+
+    def resolve(self, path: str) -> str:
+        """The path with all links resolved, whether it is there or not."""
+        ...
+
+
+@runtime_checkable
+class OnSite(Protocol):
+    """A solver of programs that somebody installed, and of projects that lie where they are.
+
+    What it runs and reads is named by the job, so the doors ask what that is.
+    """
+
+    def complete(self, spec: JobSpec, machine: Machine) -> JobSpec:
+        """`spec`, with what it leaves to the machine. Raises InvalidJob."""
+        ...
+
+    def programs(self, machine: Machine) -> Sequence[str]:
+        """Those that are installed there, the best first."""
+        ...
+
+    def program(self, spec: JobSpec) -> str:
+        """The one that a completed `spec` runs."""
+        ...
+
+    def project(self, spec: JobSpec) -> str:
+        """The path of what it works on; results go beside it."""
+        ...
+
+    def scratch(self, spec: JobSpec) -> str:
+        """Where its temporary files go; empty: it wasn't said."""
+        ...

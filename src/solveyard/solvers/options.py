@@ -2,7 +2,7 @@
 
 import re
 from functools import lru_cache
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
@@ -67,25 +67,50 @@ InsidePath = Annotated[str, AfterValidator(_inside)]  #: relative, without "." a
 Text = Annotated[str, AfterValidator(_text)]  #: without NUL
 
 
-def _sentence(model: type[Options], solver: str, error: ValidationError) -> str:
+class Problem(NamedTuple):
+    """What is wrong with options, first of all."""
+
+    place: tuple[str | int, ...]
+    kind: str  #: pydantic's
+    expected: str  #: "a list", "greater than or equal to 1"; or a sentence
+    got: str  #: empty: nothing, or it says no more
+    more: int  #: other problems
+
+    @property
+    def sentence(self) -> str:
+        if self.kind == "missing":
+            return "it is missing"
+        return _line(self.expected + (f", got {self.got}" if self.got else ""))
+
+
+def problem(error: ValidationError) -> Problem:
+    """The first problem of `error`."""
     first = error.errors(include_url=False)[0]
-    place = [str(part) for part in first["loc"] if part != "[key]"]
+    place = tuple(part for part in first["loc"] if part != "[key]")
+    kind, got = first["type"], first["input"]
+    if kind == "unknown_key":
+        place, got = (*place, str(first["ctx"]["key"])[:60]), None
+    expected = first["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+    for word in ("valid array", "valid tuple"):
+        expected = expected.replace(word, "list")
+    expected = expected.replace("a valid ", "a ")
+    shown = "" if kind in {"missing", "json_invalid"} or got is None else _short(got)
+    return Problem(place, kind, expected, shown, error.error_count() - 1)
+
+
+def _sentence(model: type[Options], solver: str, error: ValidationError) -> str:
+    found = problem(error)
+    place = [str(part) for part in found.place]
     path = ".".join(["options", *place])
-    if first["type"] == "extra_forbidden":
+    if found.kind == "extra_forbidden":
         has = f" (it has: {', '.join(model.model_fields)})" if len(place) == 1 else ""
         return _line(f"`{path}` is no option of solver {solver!r}{has}")
-    expected = first["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
-    expected = expected.replace("a valid array", "a list").replace("a valid ", "a ")
-    sentence = f"`{path}`: {expected}"
-    if first["type"] == "missing":
-        sentence = f"`{path}` is missing"
-    elif first["type"] != "json_invalid" and first["input"] is not None:
-        sentence += f", got {_short(first['input'])}"
+    missing = found.kind == "missing"
+    sentence = f"`{path}` is missing" if missing else f"`{path}`: {found.sentence}"
     field = model.model_fields.get(place[0]) if place else None
     if field is not None and field.description:
         sentence += f"; give {field.description}"
-    more = error.error_count() - 1
-    return _line(sentence) + (f" (and {more} more)" if more else "")
+    return _line(sentence) + (f" (and {found.more} more)" if found.more else "")
 
 
 def _short(value: Any) -> str:  # whatever the user gave

@@ -1,0 +1,193 @@
+"""HFSS as a job: PyEDB's configuration is its options, the project's folder its directory."""
+
+import ntpath
+import posixpath
+import re
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from msgspec.structs import replace
+
+from solveyard.model.errors import InvalidJob
+from solveyard.model.jobs import JobSpec, Outcome, Reason
+from solveyard.model.resources import Allocation
+from solveyard.solvers import options, verdicts
+from solveyard.solvers.base import Command, Exit, Machine, Probe, Progress, Query, Reader
+from solveyard.solvers.hfss import commandline, installations, log
+from solveyard.solvers.hfss.config import JOBID, HFSSSimulationConfig, SchedulerType
+
+LOG_LIMIT = 16 << 20  #: bytes of a batch log that are read to judge it, from its end
+NOT_FOUND = (
+    "no ansysedt was found on this machine (give `ansys_edt_path`, or set ANSYSEM_ROOT and the"
+    " release, such as ANSYSEM_ROOT252, where the manager runs)"
+)
+
+
+class UnreadReader:
+    """Progress isn't read yet."""
+
+    def feed(self, chunk: bytes) -> Progress | None:
+        return None
+
+
+class HfssSolver:
+    name = "hfss"
+
+    def command(self, spec: JobSpec, allocation: Allocation | None = None) -> Command:
+        chosen = options.read(HFSSSimulationConfig, spec)
+        if chosen.scheduler_type is not SchedulerType.NONE:
+            raise InvalidJob(no_batch_system(chosen.scheduler_type))
+        if chosen.ansys_edt_path is None:
+            raise InvalidJob(NOT_FOUND)
+        for name in ("ansys_edt_path", "project_path"):
+            _absolute(name, getattr(chosen, name))
+        home = _folder(chosen.project_path)
+        where = options.directory(spec)
+        if where and _plain_path(where) != _plain_path(home):
+            raise InvalidJob(f"`directory` must be the project's folder, {home!r} (leave it out)")
+        return Command(
+            argv=commandline.arguments(chosen, chosen.ansys_edt_path, job_id(chosen, spec)),
+            directory=home,
+            outputs=(batch_log(chosen, spec),),
+        )
+
+    def watch(self, spec: JobSpec) -> Sequence[str]:
+        chosen = _accepted(spec)
+        return (batch_log(chosen, spec),) if chosen else ()
+
+    def reader(self) -> Reader:
+        return UnreadReader()
+
+    def evidence(self, spec: JobSpec) -> Sequence[Query]:
+        chosen = _accepted(spec)
+        return (Query(path=batch_log(chosen, spec), limit=LOG_LIMIT),) if chosen else ()
+
+    def verdict(self, spec: JobSpec, exit: Exit, evidence: Mapping[str, bytes | None]) -> Outcome:  # noqa: A002  # the contract's name
+        chosen = _accepted(spec)
+        name = batch_log(chosen, spec) if chosen else ""
+        outcome = verdicts.judge(spec, exit, (name,) if chosen else ())
+        if not chosen or outcome.reason not in {Reason.SUCCESS, Reason.EXIT_CODE}:
+            return outcome
+        fresh = any(output.path == name and output.fresh for output in exit.outputs)
+        content = evidence.get(name) if fresh else None
+        return _by_log(outcome, name, content)
+
+    def probes(self) -> Sequence[Probe]:
+        return (Probe(programs=("ansysedt",)),)
+
+    # What the doors ask, since the job names what it runs and where
+
+    def complete(self, spec: JobSpec, machine: Machine) -> JobSpec:
+        """The newest ansysedt where none is named, the project's folder, and its project's key.
+
+        Jobs on one project don't run at once: it can be open only once.
+        """
+        chosen = options.read(HFSSSimulationConfig, spec)
+        if chosen.ansys_edt_path is None:
+            found = self.programs(machine)
+            if not found:
+                raise InvalidJob(NOT_FOUND)
+            chosen = chosen.model_copy(update={"ansys_edt_path": found[0]})
+        _absolute("project_path", chosen.project_path)
+        project = machine.resolve(chosen.project_path)
+        return replace(
+            spec,
+            options=msgspec.Raw(chosen.model_dump_json().encode()),
+            directory=spec.directory or _folder(chosen.project_path),
+            exclusive=tuple(dict.fromkeys((*spec.exclusive, project))),
+        )
+
+    def programs(self, machine: Machine) -> Sequence[str]:
+        return [one.program for one in installations.installations(machine)]
+
+    def program(self, spec: JobSpec) -> str:
+        return options.read(HFSSSimulationConfig, spec).ansys_edt_path or ""
+
+    def project(self, spec: JobSpec) -> str:
+        return options.read(HFSSSimulationConfig, spec).project_path
+
+    def scratch(self, spec: JobSpec) -> str:
+        return options.read(HFSSSimulationConfig, spec).layout_options.temp_directory or ""
+
+
+def no_batch_system(kind: SchedulerType) -> str:
+    return (
+        f"no batch system is configured on this manager, so nothing can be submitted to"
+        f" {kind.value} (leave `scheduler_type` out, or say 'none', to run on this machine)"
+    )
+
+
+def job_id(chosen: HFSSSimulationConfig, spec: JobSpec) -> str:
+    """The one it was given, else its job's name, else by its project."""
+    if chosen.jobid is not None:
+        return chosen.jobid
+    if JOBID.match(spec.name):
+        return spec.name
+    stem = re.sub(r"[^A-Za-z0-9_-]", "_", _parts(chosen.project_path)[1].rpartition(".")[0])
+    return f"{stem[:100]}_job"
+
+
+def batch_log(chosen: HFSSSimulationConfig, spec: JobSpec) -> str:
+    """Where ansysedt writes it: a path in the project's folder."""
+    project = _parts(chosen.project_path)[1]
+    stem = project.rpartition(".")[0]
+    return f"{project}.batchinfo/{stem}-{job_id(chosen, spec)}.log"
+
+
+def _by_log(passed: Outcome, name: str, content: bytes | None) -> Outcome:
+    """`passed`, unless the batch log speaks against it; an exit code is told with its reason."""
+    if content is None:
+        if passed.reason is Reason.SUCCESS:
+            return verdicts.criterion(passed, "hfss.no_log", f"{name} could not be read")
+        return passed
+    told = log.ending(content)
+    facts = list(passed.evidence)
+    facts.append(f"{name}: {len(told.errors)} error lines, " + _completion(told))
+    facts += [f"[error] {text[:500]}" for text in told.errors[:3]]
+    if len(content) >= LOG_LIMIT:
+        facts.append(f"{name}: only its last {LOG_LIMIT >> 20} MiB were read")
+    message, cause = passed.message, ""
+    if told.errors:
+        message, cause = f"the batch log says: {told.errors[0][:500]}", "hfss.error"
+    elif not told.normal and passed.reason is Reason.SUCCESS:
+        message = f"exit code 0, but {name} doesn't say that the simulation completed normally"
+        cause = "hfss.incomplete"
+    if cause and passed.reason is Reason.EXIT_CODE:
+        message = f"{passed.message}; {message}"
+    return Outcome(
+        reason=Reason.CRITERIA if cause and passed.reason is Reason.SUCCESS else passed.reason,
+        cause=cause,
+        exit_code=passed.exit_code,
+        message=message,
+        evidence=tuple(facts),
+    )
+
+
+def _completion(told: log.Ending) -> str:
+    ended = "" if told.stopped else ", and its end is missing"
+    return ("normal completion" if told.normal else "no normal completion") + ended
+
+
+def _accepted(spec: JobSpec) -> HFSSSimulationConfig | None:
+    try:
+        return options.read(HFSSSimulationConfig, spec)
+    except InvalidJob:  # accepted by another version; its end must still be judged
+        return None
+
+
+def _absolute(name: str, path: str) -> None:
+    if not (path.startswith(("/", "\\\\")) or re.match(r"[A-Za-z]:[/\\]", path)):
+        raise InvalidJob(f"`options.{name}`: expected an absolute path, got {path[:200]!r}")
+
+
+def _parts(path: str) -> tuple[str, str]:
+    """Folder and name, by the rules of the system whose path it is."""
+    return posixpath.split(path) if path.startswith("/") else ntpath.split(path)
+
+
+def _folder(path: str) -> str:
+    return _parts(path)[0]
+
+
+def _plain_path(path: str) -> str:
+    return posixpath.normpath(path) if path.startswith("/") else ntpath.normcase(path)

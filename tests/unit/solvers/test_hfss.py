@@ -1,0 +1,232 @@
+"""HFSS as a job: what is completed, started and judged."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from solveyard.model.errors import InvalidJob
+from solveyard.model.jobs import JobSpec, Outcome, Reason
+from solveyard.solvers.base import Exit, OutputFile
+from solveyard.solvers.hfss import installations, log
+from solveyard.solvers.hfss.solver import HfssSolver
+
+SOLVER = HfssSolver()
+GOLDEN = Path(__file__).parents[2] / "golden" / "hfss"
+LOG = "board.aedt.batchinfo/board-j1.log"
+EDT = "/ansys_inc/v252/AnsysEM/ansysedt"
+
+
+class Machine:
+    """A machine made of a list of files."""
+
+    def __init__(
+        self, *files: str, windows: bool = False, links: Mapping[str, str] = {}, **environment: str
+    ) -> None:
+        self.files = files
+        self.windows = windows
+        self.environment = environment
+        self.links = links
+
+    def listing(self, folder: str) -> Sequence[str]:
+        between = "\\" if self.windows else "/"
+        inside = folder.rstrip(between) + between
+        rest = [file[len(inside) :] for file in self.files if file.startswith(inside)]
+        return sorted({text.split(between)[0] for text in rest})
+
+    def resolve(self, path: str) -> str:
+        return self.links.get(path, path)
+
+
+def spec(**options: Any) -> JobSpec:
+    chosen = {"project_path": "/projects/board.aedt", "jobid": "j1", "ansys_edt_path": EDT}
+    chosen |= options
+    given = {name: value for name, value in chosen.items() if value is not None}
+    return JobSpec(solver="hfss", options=msgspec.Raw(msgspec.json.encode(given)))
+
+
+def judged(content: bytes | None, code: int = 0, *, fresh: bool = True) -> Outcome:
+    output = OutputFile(path=LOG, size=None if content is None else 9, fresh=fresh)
+    return SOLVER.verdict(spec(), Exit(code=code, outputs=(output,)), {LOG: content})
+
+
+def recorded(name: str) -> bytes:
+    return (GOLDEN / f"{name}.log").read_bytes()
+
+
+# Verdicts
+
+
+def test_a_normal_completion_without_an_error_line_is_success() -> None:
+    assert judged(recorded("success")).reason is Reason.SUCCESS
+
+
+def test_line_ends_of_either_system_make_no_difference() -> None:
+    for name in ("success", "error"):
+        content = recorded(name)
+        for ends in (b"\r\n", b"\r\r\n", b"\r"):
+            assert log.ending(content.replace(b"\n", ends)) == log.ending(content)
+
+
+def test_an_error_line_fails_a_job_that_exits_with_0() -> None:
+    found = judged(recorded("error"))
+    assert (found.reason, found.cause) == (Reason.CRITERIA, "hfss.error")
+    assert "Too few conductors were found on port 1" in found.message
+    assert "2026)" not in found.message
+
+
+def test_an_exit_code_is_told_with_the_logs_reason() -> None:
+    found = judged(recorded("licence"), 1)
+    assert (found.reason, found.cause, found.exit_code) == (Reason.EXIT_CODE, "hfss.error", 1)
+    assert "exit code 1" in found.message
+    assert "does not exist in the licensing pool" in found.message
+    assert judged(recorded("success"), 3).message == "exit code 3"
+
+
+def test_a_log_that_stops_in_the_middle_is_no_success() -> None:
+    found = judged(recorded("cut"))
+    assert (found.reason, found.cause) == (Reason.CRITERIA, "hfss.incomplete")
+
+
+def test_the_word_error_in_a_healthy_line_is_no_error() -> None:
+    healthy = b"[info] Project:b : before the interpolation error can be computed. (1:00:00 AM)\n"
+    assert judged(healthy + recorded("success")).reason is Reason.SUCCESS
+
+
+def test_only_the_last_run_in_a_log_counts() -> None:
+    assert judged(recorded("error") + recorded("success")).reason is Reason.SUCCESS
+    assert judged(recorded("success") + recorded("error")).reason is Reason.CRITERIA
+    assert judged(recorded("success") + recorded("cut")).reason is Reason.CRITERIA
+
+
+def test_no_log_and_an_old_one_are_no_success() -> None:
+    assert judged(None).reason is Reason.NO_OUTPUT
+    assert judged(recorded("success"), fresh=False).reason is Reason.NO_OUTPUT
+    assert judged(recorded("error"), 1, fresh=False).message == "exit code 1"
+
+
+def test_a_job_that_another_version_accepted_is_still_judged() -> None:
+    strange = spec(from_the_future=1)
+    assert list(SOLVER.evidence(strange)) == []
+    assert SOLVER.verdict(strange, Exit(code=0), {}).reason is Reason.SUCCESS
+
+
+# Commands
+
+
+def test_it_runs_in_the_projects_folder_and_owes_its_batch_log() -> None:
+    command = SOLVER.command(spec())
+    assert command.argv[:3] == (EDT, "-jobid", "j1")
+    assert (command.directory, command.outputs) == ("/projects", (LOG,))
+    windows = spec(project_path="C:\\projects\\board.aedt", ansys_edt_path="C:\\a\\ansysedt.exe")
+    assert SOLVER.command(windows).directory == "C:\\projects"
+    assert SOLVER.command(windows).outputs == (LOG,)
+
+
+def test_without_a_jobid_its_name_or_its_projects_name_will_do() -> None:
+    asked = spec(jobid=None)
+    assert SOLVER.command(asked).argv[2] == "board_job"
+    named = msgspec.structs.replace(asked, name="night-7")
+    assert SOLVER.command(named).argv[2] == "night-7"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"ansys_edt_path": None}, "no ansysedt was found"),
+        ({"project_path": "board.aedt"}, "expected an absolute path"),
+        ({"ansys_edt_path": "ansysedt"}, "expected an absolute path"),
+        ({"scheduler_type": "slurm"}, "no batch system is configured"),
+        ({"jobbid": "x"}, "`options.jobbid`: there is no such field (did you mean 'jobid'?)"),
+    ],
+)
+def test_what_can_not_be_run_is_refused(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidJob) as caught:
+        SOLVER.command(spec(**options))
+    assert words in str(caught.value)
+
+
+def test_another_directory_than_the_projects_is_refused() -> None:
+    with pytest.raises(InvalidJob, match="must be the project's folder"):
+        SOLVER.command(msgspec.structs.replace(spec(), directory="/elsewhere"))
+
+
+# What the machine completes
+
+
+def test_a_job_is_completed_by_ansysedt_folder_and_key() -> None:
+    machine = Machine(EDT, links={"/projects/board.aedt": "/data/board.aedt"})
+    complete = SOLVER.complete(spec(ansys_edt_path=None), machine)
+    assert SOLVER.program(complete) == EDT
+    assert complete.directory == "/projects"
+    assert complete.exclusive == ("/data/board.aedt",)
+    assert SOLVER.complete(complete, machine) == complete
+    with pytest.raises(InvalidJob, match="ANSYSEM_ROOT"):
+        SOLVER.complete(spec(ansys_edt_path=None), Machine())
+
+
+def found(machine: Machine) -> list[tuple[int, str]]:
+    return [(one.release, one.program) for one in installations.installations(machine)]
+
+
+def test_linux_installations_are_found_in_every_layout() -> None:
+    files = (
+        "/ansys_inc/v251/AnsysEM/ansysedt",
+        "/opt/AnsysEM/v242/Linux64/ansysedt",
+        "/opt/AnsysEM/AnsysEM21.1/Linux64/ansysedt",
+        "/apps/24R2/AnsysEM/v242/Linux64/ansysedt",
+        "/site/v252/AnsysEM/ansysedt",
+        "/site/v241/AnsysEM/ansysedt",
+        "/student/v252/AnsysEM/ansysedtsv",
+        "/opt/AnsysEM/readme",
+    )
+    machine = Machine(
+        *files,
+        ANSYSEM_ROOT252="/site/v252/AnsysEM",
+        ANSYSEMSV_ROOT252="/student/v252/AnsysEM",
+        AWP_ROOT241="/site/v241",
+        ANSYSEM_ROOT232="/gone",
+        PATH="/usr/bin:/apps/24R2/AnsysEM/v242/Linux64",
+    )
+    assert found(machine) == [
+        (252, "/site/v252/AnsysEM/ansysedt"),
+        (252, "/student/v252/AnsysEM/ansysedtsv"),
+        (251, "/ansys_inc/v251/AnsysEM/ansysedt"),
+        (242, "/apps/24R2/AnsysEM/v242/Linux64/ansysedt"),
+        (242, "/opt/AnsysEM/v242/Linux64/ansysedt"),
+        (241, "/site/v241/AnsysEM/ansysedt"),
+        (211, "/opt/AnsysEM/AnsysEM21.1/Linux64/ansysedt"),
+    ]
+
+
+def test_windows_installations_are_found_in_every_layout() -> None:
+    files = (
+        "D:\\Programs\\ANSYS Inc\\v252\\AnsysEM\\ansysedt.exe",
+        "D:\\Programs\\AnsysEM\\v242\\Win64\\ansysedt.exe",
+        "D:\\Programs\\AnsysEM\\AnsysEM21.1\\Win64\\ansysedt.exe",
+        "D:\\Programs\\ANSYS Inc\\ANSYS Student\\v252\\AnsysEM\\ansysedtsv.exe",
+    )
+    machine = Machine(
+        *files,
+        windows=True,
+        ProgramFiles="D:\\Programs",
+        AWP_ROOT252="D:\\Programs\\ANSYS Inc\\v252",
+    )
+    assert found(machine) == [
+        (252, files[0]),
+        (252, files[3]),
+        (242, files[1]),
+        (211, files[2]),
+    ]
+
+
+def test_one_installation_found_twice_is_one() -> None:
+    machine = Machine(
+        "/ansys_inc/v252/AnsysEM/ansysedt",
+        "/link/v252/AnsysEM/ansysedt",
+        links={"/link/v252/AnsysEM/ansysedt": "/ansys_inc/v252/AnsysEM/ansysedt"},
+        ANSYSEM_ROOT252="/link/v252/AnsysEM",
+    )
+    assert found(machine) == [(252, "/link/v252/AnsysEM/ansysedt")]
