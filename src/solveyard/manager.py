@@ -77,8 +77,12 @@ class Manager:
 
     # What people ask for
 
-    async def submit(self, specs: Sequence[JobSpec], by: str, key: str = "") -> list[Job]:
+    async def submit(
+        self, specs: Sequence[JobSpec], by: str, key: str = "", *, any_name: bool = False
+    ) -> list[Job]:
         """Take all of `specs`, or none; on disk when it returns. `key` is kept with the jobs.
+
+        `any_name`: names that read like a selector are taken, too.
 
         Raises InvalidJob or Conflict, naming the job by its place; StoreError.
         """
@@ -91,17 +95,19 @@ class Manager:
                 raise type(error)(f"job {index + 1} of {len(specs)}: {error}") from error
             if index % TURN == TURN - 1:
                 await asyncio.sleep(0)
-        ids = await self._turns.ask(Submit(specs=tuple(specs), by=by, key=key))
+        ids = await self._turns.ask(Submit(specs=tuple(specs), by=by, key=key, any_name=any_name))
         return [self._turns.jobs[i] for i in ids if i in self._turns.jobs]
 
     async def submit_once(
-        self, specs: Sequence[JobSpec], by: str, key: str
+        self, specs: Sequence[JobSpec], by: str, key: str, *, any_name: bool = False
     ) -> tuple[list[Job], bool]:
         """`submit`, or the jobs that were submitted with this key before, and whether it is so.
 
         A key is free again once all of its jobs are removed, or where they were refused.
         """
-        return await self._repeats.submit(key, self.jobs, lambda: self.submit(specs, by, key))
+        return await self._repeats.submit(
+            key, self.jobs, lambda: self.submit(specs, by, key, any_name=any_name)
+        )
 
     async def request(self, request: AnyRequest) -> None:
         """Have it done; on disk when it returns.

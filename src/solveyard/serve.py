@@ -18,7 +18,7 @@ import msgspec
 from solveyard import __version__, registry
 from solveyard.backends.agents import Agents
 from solveyard.backends.local_agent import LocalAgent
-from solveyard.doors import ports
+from solveyard.doors import ports, rules
 from solveyard.doors.auth import Keeper
 from solveyard.doors.door import Door
 from solveyard.doors.ports import PortTaken
@@ -104,6 +104,7 @@ def network(
     *,
     allow: Sequence[str] = (),
     roots: Sequence[Path] = (),
+    programs: Sequence[Path] = (),
     allowed_hosts: Sequence[str] = (),
     certificate: Path | None = None,
     key: Path | None = None,
@@ -114,10 +115,16 @@ def network(
         raise InvalidRequest("TLS takes two files: --tls-certificate FILE and --tls-key FILE")
     for name in allow:
         registry.solver(name)
+    for program in programs:
+        rules.admissible(program)
     return Network(
         hosts=(host,) if host else ports.LOOPBACK,
         port=port,
-        rules=Rules(allow=frozenset(allow), roots=tuple(root.absolute() for root in roots)),
+        rules=Rules(
+            allow=frozenset(allow),
+            programs=tuple(program.absolute() for program in programs),
+            roots=tuple(root.absolute() for root in roots),
+        ),
         allowed_hosts=tuple(allowed_hosts),
         certificate=None if certificate is None else certificate.absolute(),
         key=None if key is None else key.absolute(),

@@ -63,7 +63,7 @@ class FakeManager:
         self._places = StorePlaces(folder)
 
     async def submit_once(
-        self, specs: Sequence[JobSpec], by: str, key: str
+        self, specs: Sequence[JobSpec], by: str, key: str, *, any_name: bool = False
     ) -> tuple[list[Job], bool]:
         if key in self.keys:
             return [self.records[number] for number in self.keys[key]], True
@@ -75,7 +75,9 @@ class FakeManager:
     def last_event(self) -> int:
         return len(self.log)
 
-    async def submit(self, specs: Sequence[JobSpec], by: str, key: str = "") -> list[Job]:
+    async def submit(
+        self, specs: Sequence[JobSpec], by: str, key: str = "", *, any_name: bool = False
+    ) -> list[Job]:
         if self.blocked:
             raise StoreFull(self.blocked)
         for index, spec in enumerate(specs):

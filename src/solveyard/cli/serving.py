@@ -50,6 +50,10 @@ def serve(  # noqa: PLR0913, PLR0917  typer makes an option of each
         list[Path],
         typer.Option(metavar="DIR", help="A folder in which jobs may run that come over HTTP."),
     ] = [],  # noqa: B006  as above
+    ansysedt: Annotated[
+        list[Path],
+        typer.Option(metavar="PATH", help="An ansysedt that may be run by jobs over HTTP."),
+    ] = [],  # noqa: B006  as above
     allowed_host: Annotated[
         list[str],
         typer.Option(metavar="NAME", help="A name, with its port, that browsers call it by."),
@@ -108,6 +112,7 @@ def serve(  # noqa: PLR0913, PLR0917  typer makes an option of each
         "host": ("--host", host or None),
         "allow": ("--allow", allow or None),
         "project_roots": ("--project-root", [root.absolute() for root in project_root] or None),
+        "ansysedt": ("--ansysedt", [path.absolute() for path in ansysedt] or None),
         "allowed_hosts": ("--allowed-host", allowed_host or None),
         "tls_certificate": ("--tls-certificate", tls_certificate and tls_certificate.absolute()),
         "tls_key": ("--tls-key", tls_key and tls_key.absolute()),

@@ -95,6 +95,9 @@ class Settings(Table):
     project_roots: tuple[AbsolutePath, ...] = Field(
         default=(), description="the folders in which jobs may run that come over HTTP"
     )
+    ansysedt: tuple[AbsolutePath, ...] = Field(
+        default=(), description="ansysedt programs that may run over HTTP beside those found here"
+    )
     allowed_hosts: tuple[Word, ...] = Field(
         default=(), description="names, with their ports, by which browsers may call it"
     )

@@ -23,6 +23,7 @@ def service(found: Found, *, idle_exit: float | None = None) -> serve.ServeOptio
         settings.port,
         allow=settings.allow,
         roots=settings.project_roots,
+        programs=settings.ansysedt,
         allowed_hosts=settings.allowed_hosts,
         certificate=settings.tls_certificate,
         key=settings.tls_key,

@@ -9,15 +9,15 @@ _FORBIDDEN = frozenset(",/[]")
 _SELECTOR = re.compile(r"\d+(\[.*\])?|[\d,\-\s]+|last|all|none|-.*", re.IGNORECASE)
 
 
-def check(name: str) -> None:
-    """Raises InvalidJob. The empty name is no name."""
+def check(name: str, *, any_name: bool = False) -> None:
+    """Raises InvalidJob. The empty name is no name; with `any_name` it may read like a selector."""
     if not name:
         return
     if len(name) > LONGEST:
         raise InvalidJob(f"the name has {len(name)} letters; at most {LONGEST} are allowed")
     if not name.isprintable() or name != name.strip():
         raise InvalidJob(f"the name {name!r} has control characters or blanks at its ends")
-    if not _FORBIDDEN.isdisjoint(name) or _SELECTOR.fullmatch(name):
+    if not _FORBIDDEN.isdisjoint(name) or (_SELECTOR.fullmatch(name) and not any_name):
         raise InvalidJob(
             f"the name {name!r} reads like a selection of jobs or a path (choose one with a"
             " letter in it, without any of ,/[], that is not 'last' or 'all')"

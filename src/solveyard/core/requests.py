@@ -40,7 +40,7 @@ def submit(board: Board, asked: Submit) -> None:
     links: dict[JobId, tuple[Link, ...]] = {}
     for place, (spec, job) in enumerate(zip(asked.specs, ids, strict=True), 1):
         try:
-            _check(board, spec, taken)
+            _check(board, spec, taken, any_name=asked.any_name)
             links[job] = wishes.links(board, spec, named)
         except InvalidRequest as error:
             if len(asked.specs) == 1:
@@ -63,9 +63,9 @@ def submit(board: Board, asked: Submit) -> None:
             )
 
 
-def _check(board: Board, spec: JobSpec, taken: set[str]) -> None:
+def _check(board: Board, spec: JobSpec, taken: set[str], *, any_name: bool) -> None:
     """Raises InvalidJob or Conflict; `taken` are the names of the same submission."""
-    names.check(spec.name)
+    names.check(spec.name, any_name=any_name)
     if misfit := board.scheduler.misfit_of(spec):
         raise InvalidJob(f"this job could never run: {misfit} (ask for less)")
     if not spec.name:

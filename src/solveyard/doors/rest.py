@@ -15,14 +15,15 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from solveyard import selecting
-from solveyard.doors import encoding, files, logs, system, viewer
-from solveyard.doors.keys import CLOSING, MANAGER, RULES, STOP, TABLE, Handler, by, caller
+from solveyard.doors import encoding, files, logs, pyedb_form, system, viewer
+from solveyard.doors.keys import CLOSING, MANAGER, RULES, STOP, TABLE, Handler, by
 from solveyard.doors.openapi import Route, Table
 from solveyard.doors.rules import Rules
+from solveyard.doors.submitting import submitted
 from solveyard.manager import Manager
 from solveyard.model import reading
 from solveyard.model.errors import ManagerUnavailable, SolveyardError
-from solveyard.model.jobs import Job, JobId, JobSpec
+from solveyard.model.jobs import JobId
 from solveyard.model.messages import (
     Cancel,
     Hold,
@@ -65,17 +66,19 @@ def application(
 
 
 async def submit(request: web.Request) -> web.Response:
-    """Submit one specification, or a list: all of them, or none.
+    """Submit one specification, or a list: all of them, or none; or PyEDB's form of one.
 
     With an `Idempotency-Key`, jobs that were submitted with it before are answered, with 200.
     """
     encoding.query(request, encoding.NoQuery)
     manager = request.app[MANAGER]
     content = await encoding.body(request)
+    if (asked := pyedb_form.read(content)) is not None:
+        return await pyedb_form.submit(request, *asked)
     if not content.lstrip().startswith(b"["):
         specs = [reading.spec(content)]
-        submitted, repeated = await _submitted(request, specs)
-        record = encoding.shown(manager, submitted[0])
+        found, repeated = await submitted(request, specs)
+        record = encoding.shown(manager, found[0])
         told = encoding.Submitted(
             success=True,
             job_id=record.id,
@@ -89,10 +92,10 @@ async def submit(request: web.Request) -> web.Response:
         specs.append(reading.spec(text, f"$[{index}]"))
         if index % SLICE == SLICE - 1:
             await asyncio.sleep(0)
-    submitted, repeated = await _submitted(request, specs) if specs else ([], False)
+    found, repeated = await submitted(request, specs) if specs else ([], False)
     records: list[msgspec.Raw] = []
-    for start in range(0, len(submitted), SLICE):
-        records.extend(_encoded(manager, [one.id for one in submitted[start : start + SLICE]]))
+    for start in range(0, len(found), SLICE):
+        records.extend(_encoded(manager, [one.id for one in found[start : start + SLICE]]))
         await asyncio.sleep(0)
     return encoding.answer({"success": True, "jobs": records}, 200 if repeated else 201)
 
@@ -226,20 +229,6 @@ async def events(request: web.Request) -> web.Response:
     texts = [msgspec.Raw(event_text(number, event)) for number, event in numbered]
     last = str(request.app[MANAGER].last_event)
     return encoding.answer(texts, headers={"X-Last-Number": last})
-
-
-async def _submitted(request: web.Request, specs: list[JobSpec]) -> tuple[list[Job], bool]:
-    """The jobs, and whether an earlier request submitted them.
-
-    Raises NotAllowed for what this caller may not have run.
-    """
-    manager, who, rules = request.app[MANAGER], caller(request), request.app[RULES]
-    key = encoding.idempotency_key(request)
-    if not who.private:
-        await asyncio.to_thread(rules.check, who, specs)
-    if key:
-        return await manager.submit_once(specs, who.name, key)
-    return await manager.submit(specs, who.name), False
 
 
 async def _ended(request: web.Request, job: JobId, timeout: float | None) -> bool:  # noqa: ASYNC109  False is an answer

@@ -1,20 +1,36 @@
 """What may run for whom comes over the network. The private socket's owner is bound by nothing."""
 
+import os
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from solveyard import registry
 from solveyard.doors.keys import Caller
-from solveyard.model.errors import NotAllowed
+from solveyard.model.errors import InvalidRequest, NotAllowed
 from solveyard.model.jobs import JobSpec
+from solveyard.solvers.base import OnSite
+from solveyard.surroundings import Here, open_to_others
 
 GENERAL = frozenset({"command"})  #: solvers that run whatever they are told
+
+
+def admissible(program: Path) -> None:
+    """Raises InvalidRequest for what nobody should be let run over the network."""
+    if not program.is_file() or not os.access(program, os.X_OK):
+        raise InvalidRequest(f"there is no program {str(program)!r} (give the path of ansysedt)")
+    if writable := open_to_others(program):
+        raise InvalidRequest(
+            f"{str(program)!r} can't be admitted: others may write {writable}"
+            f" (chmod go-w {writable}, or take another)"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
     allow: frozenset[str] = frozenset()  #: solvers that are admitted beside the specialised ones
+    programs: tuple[Path, ...] = ()  #: admitted beside those that solvers find on this machine
     roots: tuple[Path, ...] = ()  #: folders in which jobs may run; none: see `check`
 
     def check(self, caller: Caller, specs: Sequence[JobSpec]) -> None:
@@ -32,11 +48,39 @@ class Rules:
                     f" with `allow` in config.toml or solveyard serve --allow {spec.solver}, or use"
                     " the command line)"
                 )
-            if spec.directory and not self._inside(spec.directory, owner=caller.owner):
+            solver = registry.solvers().get(spec.solver)
+            if isinstance(solver, OnSite):
+                self._check_on_site(solver, spec, place, owner=caller.owner)
+            elif spec.directory and not self._inside(spec.directory, owner=caller.owner):
                 raise NotAllowed(
                     f"{place}`directory` {spec.directory!r} is not in a folder that is open to the"
                     " network (admit it with `project_roots` in config.toml or solveyard serve"
                     " --project-root DIR)"
+                )
+
+    def _check_on_site(self, solver: OnSite, spec: JobSpec, place: str, *, owner: bool) -> None:
+        """Only what was found or admitted, where nobody else can exchange it, on what is open."""
+        here, program = Here(), solver.program(spec)
+        admitted = {here.resolve(str(one)) for one in (*self.programs, *solver.programs(here))}
+        if here.resolve(program) not in admitted:
+            raise NotAllowed(
+                f"{place}{program!r} may not be run over the network: it is none that was found on"
+                " this machine (admit it with solveyard serve --ansysedt PATH)"
+            )
+        if writable := open_to_others(Path(program)):
+            raise NotAllowed(
+                f"{place}{program!r} may not be run over the network: others may write {writable}"
+                f" (chmod go-w {writable}, or admit another: solveyard serve --ansysedt PATH)"
+            )
+        temporary = Path(here.resolve(tempfile.gettempdir()))
+        scratch = solver.scratch(spec)
+        for path in (solver.project(spec), scratch):
+            if path and not self._inside(path, owner=owner):
+                if path == scratch and Path(here.resolve(path)).is_relative_to(temporary):
+                    continue
+                raise NotAllowed(
+                    f"{place}{path!r} is not in a folder that is open to the network (admit it with"
+                    " solveyard serve --project-root DIR)"
                 )
 
     def _inside(self, directory: str, *, owner: bool) -> bool:

@@ -66,7 +66,7 @@ class Sites:
         elsewhere = request.headers.get("Sec-Fetch-Site") in {"cross-site", "same-site"}
         if elsewhere and origin is None and request.method not in SAFE:
             return encoding.refusal(403, "forbidden", "another site may not ask this manager")
-        declared = "Content-Type" in request.headers and request.content_type != encoding.JSON
+        declared = "Content-Type" in request.headers and not encoding.is_json(request)
         if declared and request.method not in SAFE and not request.path.startswith(LIVE):
             return encoding.refusal(415, "invalid_request", encoding.not_json(request.content_type))
         return None

@@ -24,6 +24,7 @@ class Submit(Request, frozen=True, kw_only=True, tag="submit", omit_defaults=Tru
 
     specs: tuple[JobSpec, ...]
     key: str = ""  #: by which the submission is known again
+    any_name: bool = False  #: names that read like a selector are taken, too
 
 
 class JobRequest(Request, frozen=True, kw_only=True, omit_defaults=True):

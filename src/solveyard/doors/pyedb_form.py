@@ -1,0 +1,126 @@
+"""PyEDB's form of a submission: {"config": {...}, "priority": 0}, or a bare configuration.
+
+The configuration's `jobid` is the job's name. A jobid of a job that has not ended is that job
+again; one of an ended job is a new attempt. `user` is a label alone.
+"""
+
+import datetime as dt
+import secrets
+from typing import Any
+
+import msgspec
+from aiohttp import web
+from pydantic import ValidationError
+
+from solveyard.doors import encoding
+from solveyard.doors.keys import MANAGER
+from solveyard.doors.submitting import submitted
+from solveyard.model import reading
+from solveyard.model.errors import BackendError, Conflict, UnknownJob
+from solveyard.model.jobs import Job, JobSpec
+from solveyard.model.reading import MalformedJob
+from solveyard.solvers import options
+from solveyard.solvers.hfss.config import HFSSSimulationConfig, SchedulerType
+from solveyard.solvers.hfss.solver import no_batch_system
+
+
+class Form(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A configuration, with its place among others."""
+
+    config: msgspec.Raw
+    priority: int = 0
+
+    def __post_init__(self) -> None:
+        if not -(10**9) <= self.priority <= 10**9:
+            raise ValueError(f"`priority` is {self.priority}; it must be within +-1 000 000 000")
+
+
+def read(content: bytes) -> tuple[HFSSSimulationConfig, int] | None:
+    """The configuration and its priority; None: it's another form. Raises MalformedJob."""
+    one = content.lstrip().startswith(b"{")
+    if not one or (b'"config"' not in content and b'"project_path"' not in content):
+        return None
+    keys = reading.read(content, dict[str, msgspec.Raw], error=MalformedJob)
+    if "config" in keys:
+        form = reading.read(content, Form, error=MalformedJob)
+        return _config(form.config, "$.config"), form.priority
+    if "project_path" in keys and "options" not in keys:
+        return _config(content, "$"), 0
+    return None
+
+
+async def submit(request: web.Request, config: HFSSSimulationConfig, priority: int) -> web.Response:
+    """Submit one, and answer as PyEDB's service did; raises what `submitted` does."""
+    if config.scheduler_type is not SchedulerType.NONE:
+        raise BackendError(no_batch_system(config.scheduler_type))
+    asked = spec(config, priority)
+    try:
+        [job], known = await submitted(request, [asked], any_name=True)
+    except Conflict:
+        job, known = _unfinished(request, asked.name), True
+    record = encoding.shown(request.app[MANAGER], job)
+    message = f"job {record.id} is {record.state}"
+    return encoding.answer(
+        encoding.Submitted(
+            success=True,
+            job_id=record.id,
+            status=record.status,
+            message=f"{message} already" if known else message,
+            job=record,
+        )
+    )
+
+
+def spec(config: HFSSSimulationConfig, priority: int = 0) -> JobSpec:
+    """The job that a configuration asks for.
+
+    It counts as one core, whatever its machine list says: that is ansysedt's to share out, and
+    how many run at once is what `max_concurrent_jobs` limits.
+    """
+    jobid = config.jobid or _unique()
+    chosen = config.model_copy(update={"jobid": jobid})
+    return JobSpec(
+        solver="hfss",
+        options=msgspec.Raw(chosen.model_dump_json().encode()),
+        name=jobid,
+        priority=priority,
+        tags=() if config.user == "unknown" else (f"user:{config.user}",),
+    )
+
+
+def _config(content: bytes | msgspec.Raw, at: str) -> HFSSSimulationConfig:
+    """Raises MalformedJob, whose field begins with `at`."""
+    told: Any = reading.read(content, dict[str, Any], at=at, error=MalformedJob)
+    told = {key: value for key, value in told.items() if (key, value) not in _NOT_GIVEN}
+    try:
+        return HFSSSimulationConfig.model_validate_json(msgspec.json.encode(told))
+    except ValidationError as error:
+        found = options.problem(error)
+        path = "".join(f"[{one}]" if isinstance(one, int) else f".{one}" for one in found.place)
+        more = f" (and {found.more} more)" if found.more else ""
+        raise MalformedJob(
+            f"`{at}{path}`: {found.sentence}{more}",
+            field=f"{at}{path}",
+            expected=found.expected,
+            got=found.got,
+        ) from error
+
+
+#: As PyEDB's clients write what they leave to the service.
+_NOT_GIVEN = (("jobid", ""), ("ansys_edt_path", ""), ("jobid", None), ("ansys_edt_path", None))
+
+
+def _unfinished(request: web.Request, name: str) -> Job:
+    """The job that has the name. Raises Conflict where it ended, or went away, just now."""
+    try:
+        job = request.app[MANAGER].find(name)
+    except UnknownJob:
+        job = None
+    if job is None or job.state.final:
+        raise Conflict(f"job {name!r} has ended just now (submit it again)")
+    return job
+
+
+def _unique() -> str:
+    now = dt.datetime.now(dt.UTC)
+    return f"JOB_{now:%Y%m%d_%H%M%S}_{secrets.token_hex(4)}"

@@ -1,0 +1,87 @@
+"""From a submission to jobs: what the machine completes, the rules admit and the manager takes."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+
+from aiohttp import web
+
+from solveyard import registry
+from solveyard.doors import encoding
+from solveyard.doors.keys import MANAGER, RULES, Caller, caller
+from solveyard.doors.rules import Rules
+from solveyard.model.errors import InvalidJob, InvalidRequest
+from solveyard.model.jobs import Job, JobSpec
+from solveyard.solvers.base import OnSite
+from solveyard.surroundings import Here
+
+
+async def submitted(
+    request: web.Request, specs: list[JobSpec], *, any_name: bool = False
+) -> tuple[list[Job], bool]:
+    """The jobs, and whether an earlier request submitted them.
+
+    Raises NotAllowed for what this caller may not have run. `any_name`: names that read like a
+    selection are taken, too.
+    """
+    manager, who, rules = request.app[MANAGER], caller(request), request.app[RULES]
+    key = encoding.idempotency_key(request)
+    if not who.private or any(_on_site(spec.solver) for spec in specs):
+        specs = await asyncio.to_thread(_admitted, specs, who, rules)
+    if key:
+        return await manager.submit_once(specs, who.name, key, any_name=any_name)
+    return await manager.submit(specs, who.name, any_name=any_name), False
+
+
+def _admitted(specs: list[JobSpec], who: Caller, rules: Rules) -> list[JobSpec]:
+    """`specs`, completed. Whoever isn't the owner learns nothing of files that they may not use."""
+    complete = _each(specs, _completed)
+    if who.owner or who.private:
+        _each(complete, _present)
+    rules.check(who, complete)
+    if not (who.owner or who.private):
+        _each(complete, _present)
+    return complete
+
+
+def _completed(spec: JobSpec) -> JobSpec:
+    solver = _on_site(spec.solver)
+    return spec if solver is None else solver.complete(spec, Here())
+
+
+def _present(spec: JobSpec) -> JobSpec:
+    """`spec`, whose files are there."""
+    solver = _on_site(spec.solver)
+    paths = (solver.program(spec), solver.project(spec)) if solver else ()
+    for path in paths:
+        try:
+            there = Path(path).exists()
+        except (OSError, ValueError):
+            there = False
+        if not there:
+            raise FileMissing(f"FileNotFoundError: no such file or directory: {path[:300]!r}")
+    return spec
+
+
+class FileMissing(InvalidJob):
+    """A file that the job is about isn't there."""
+
+
+def _each(specs: Sequence[JobSpec], step: Callable[[JobSpec], JobSpec]) -> list[JobSpec]:
+    """Every spec after `step`; a refusal tells which one it is about."""
+    done = []
+    for index, spec in enumerate(specs):
+        try:
+            done.append(step(spec))
+        except InvalidRequest as error:
+            if len(specs) == 1:
+                raise
+            raise type(error)(f"job {index + 1} of {len(specs)}: {error}") from error
+    return done
+
+
+@cache
+def _on_site(solver: str) -> OnSite | None:
+    found = registry.solvers().get(solver)
+    return found if isinstance(found, OnSite) else None
