@@ -29,3 +29,11 @@ def test_a_name_with_blanks_at_its_ends_or_control_characters_is_refused(name: s
 def test_a_name_that_is_too_long_is_refused_with_its_length() -> None:
     with pytest.raises(InvalidJob, match="has 201 letters; at most 200"):
         names.check("a" * 201)
+
+
+@pytest.mark.parametrize("name", ["7", "last", "ALL", "-x", "-"])
+def test_at_pyedbs_door_a_name_may_read_like_a_selection(name: str) -> None:
+    names.check(name, any_name=True)
+    for bad in (f"{name},b", f"{name}/b", f" {name}"):
+        with pytest.raises(InvalidJob):
+            names.check(bad, any_name=True)
