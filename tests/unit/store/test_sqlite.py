@@ -147,7 +147,7 @@ def test_a_checkpoint_lets_the_log_begin_anew(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("which", "index"),
     [
-        (Filter(states=frozenset({JobState.RUNNING})), "job_state"),
+        (Filter(states=frozenset({JobState.RUNNING})), "job_whole"),
         (Filter(name="dipole"), "job_name"),
     ],
 )
