@@ -40,18 +40,18 @@ FAULTS = (
     Fault(
         "queue: of equal jobs the last to arrive goes first",
         "waiting.py",
-        "Urgency(-job.priority, job.arrival, job.id)",
-        "Urgency(-job.priority, -job.arrival, job.id)",
+        "Urgency(-job.priority, job.arrival, job.id if",
+        "Urgency(-job.priority, -job.arrival, job.id if",
     ),
     Fault(
         "inventory: taken memory is not taken",
-        "inventory.py",
-        "free.memory += sign * share.memory",
-        "free.memory += 0 * share.memory",
+        "fitting.py",
+        "self.memory += sign * share.memory",
+        "self.memory += 0 * share.memory",
     ),
     Fault(
         "slots: one is sent after another that may be gone, and starts beside a third",
-        "scheduler.py",
+        "seating.py",
         "if len(slot.members) > 1 and (leaving or last.attempt in self._unsure):",
         "if False and (leaving or last.attempt in self._unsure):",
     ),
@@ -63,9 +63,9 @@ FAULTS = (
     ),
     Fault(
         "keys: an exclusive key is not held",
-        "scheduler.py",
-        "            self._keys[key] = job.id",
-        "            self._keys.pop(key, None)",
+        "seating.py",
+        "            self.keys[key] = job.id",
+        "            self.keys.pop(key, None)",
     ),
     Fault(
         "wait limit: a retried job has been waiting since its first submission",
@@ -75,7 +75,7 @@ FAULTS = (
     ),
     Fault(
         "recall: a recall that was lost with its connection is not repeated",
-        "scheduler.py",
+        "seating.py",
         "self._recalled.difference_update(attempts)",
         "self._recalled.update(attempts)",
     ),
@@ -88,8 +88,74 @@ FAULTS = (
     Fault(
         "limits: one job more than allowed",
         "scheduler.py",
-        "len(self._slots) >= limits.max_concurrent:\n                return None",
-        "len(self._slots) > limits.max_concurrent:\n                return None",
+        "most is not None and len(self.seating) >= most",
+        "most is not None and len(self.seating) > most",
+    ),
+    Fault(
+        "reservation: whoever fits a gap may have it",
+        "reservation.py",
+        "        return after.fits(self.need, self.machine)",
+        "        return True",
+    ),
+    Fault(
+        "reservation: what ends last is expected to end first",
+        "reservation.py",
+        "key=lambda holder: (holder.until, holder.slot))",
+        "key=lambda holder: (holder.until, holder.slot), reverse=True)",
+    ),
+    Fault(
+        "gates: what was booked just now isn't seen",
+        "gates.py",
+        "        percent = 100.0 * (others + booked) / max(1, cores)",
+        "        percent = 100.0 * others / max(1, cores)",
+    ),
+    Fault(
+        "arrays: one task more than may run at once",
+        "arrays.py",
+        "self._trays[array.id].live >= most",
+        "self._trays[array.id].live > most",
+    ),
+    Fault(
+        "arrays: an array ends before its last task",
+        "arrays.py",
+        "if array.state.final or tray.live or waiting",
+        "if array.state.final or waiting",
+    ),
+    Fault(
+        "arrays: a cancelled array begins more tasks",
+        "arrays.py",
+        "return not (array.state.final or array.closed) and",
+        "return not array.state.final and",
+    ),
+    Fault(
+        "arrays: a task that was taken back waits behind the others",
+        "waiting.py",
+        "job.arrival, job.id if place is None else place, job.id)",
+        "job.arrival, -job.id if place is None else -place, job.id)",
+    ),
+    Fault(
+        "dependencies: a failure is as good as a success",
+        "dependencies.py",
+        'if link.on == "end":\n        return True',
+        'if link.on != "failure":\n        return True',
+    ),
+    Fault(
+        "dependencies: nobody looks again at who waits for a job",
+        "line.py",
+        "            for waiting in self._dependencies.changed(other):",
+        "            for waiting in self._dependencies.changed(other)[:0]:",
+    ),
+    Fault(
+        "retries: a mishap of the machine uses up a try",
+        "reports.py",
+        "again = replace(job, mishaps=job.mishaps + 1, not_before",
+        "again = replace(job, tries=job.tries + 1, mishaps=job.mishaps + 1, not_before",
+    ),
+    Fault(
+        "retries: there is no pause",
+        "line.py",
+        "if job.not_before is not None:",
+        "if False and job.not_before is not None:",
     ),
 )
 NO_FAULT = Fault("no fault", "engine.py", '"""The engine:', '"""The engine:')

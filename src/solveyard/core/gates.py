@@ -57,13 +57,13 @@ class Gates:
             return busy
         promised = [share for one in (*look.before, *look.since) for share in one.shares]
         left = look.sample.memory_free - need.memory - sum(share.memory for share in promised)
-        if left < memory:
+        if memory and left < memory:
             return (
                 f"the limit min_memory_gb of {limits.min_memory_gb:g} GiB: {machine} would have"
                 f" {max(0, left) / _MIB:.1f} GiB left"
             )
         left = look.sample.disk_free - need.disk - sum(share.disk for share in promised)
-        if left < disk:
+        if disk and left < disk:
             return (
                 f"the limit min_disk_gb of {limits.min_disk_gb:g} GiB: {machine} would have"
                 f" {max(0, left) / _MIB:.1f} GiB left"

@@ -42,17 +42,11 @@ class Reservation:
 
 def reserve(need: Resources, inventory: Inventory, holders: Iterable[Holder]) -> Reservation | None:
     """None: no machine that is connected could run it, whoever ended."""
-    waiting = sorted(holders, key=lambda holder: (holder.until, holder.slot))
-    best: Reservation | None = None
-    for machine in sorted(inventory.machines):
-        if not inventory.connected(machine):
-            continue
-        shadow = inventory.shadow()
-        for holder in waiting:
-            shadow.give(holder.machine, holder.allocation, +1)
-            if best is not None and holder.until >= best.at:
-                break  # another machine has it sooner
+    machines = [name for name in sorted(inventory.machines) if inventory.connected(name)]
+    shadow = inventory.shadow()
+    for holder in sorted(holders, key=lambda holder: (holder.until, holder.slot)):
+        shadow.give(holder.machine, holder.allocation, +1)
+        for machine in machines:
             if shadow.fits(need, machine):
-                best = Reservation(need, machine, holder.until, shadow)
-                break
-    return best
+                return Reservation(need, machine, holder.until, shadow)
+    return None

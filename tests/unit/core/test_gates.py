@@ -136,3 +136,10 @@ def test_tasks_share_the_cores_as_qcg_pilotjob_s_schedulers_do(
     cores: Range, tasks: int, total: int, wanted: list[int]
 ) -> None:
     assert [share(cores, position, tasks, total) for position in range(tasks)] == wanted
+
+
+def test_a_limit_of_one_kind_says_nothing_of_the_others() -> None:
+    drive = limited(8, max_cpu_percent=50)
+    sample(drive, memory_free=5, disk_free=5)
+    job = drive.one(resources=Resources(memory=50))
+    assert drive.job(job).state is JobState.SUBMITTED

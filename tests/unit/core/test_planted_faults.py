@@ -7,9 +7,9 @@ from pathlib import Path
 TOOL = Path(__file__).parents[3] / "tools" / "plant_faults.py"
 
 
-def test_ten_planted_faults_are_each_found() -> None:
+def test_planted_faults_are_each_found() -> None:
     run = subprocess.run(
-        [sys.executable, str(TOOL)], capture_output=True, text=True, timeout=290, check=False
+        [sys.executable, str(TOOL)], capture_output=True, text=True, timeout=800, check=False
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "10 faults, 0 wrong verdicts" in run.stdout
+    assert "21 faults, 0 wrong verdicts" in run.stdout
