@@ -45,7 +45,7 @@ from solveyard.workers import Workers
 log = logging.getLogger(__name__)
 
 _CHECKPOINT = 2.0  #: s between looks whether the store's log should move into its file
-_ENDING = 15.0  #: s beyond the grace period in which a killed tree has to be gone
+_ENDING = 10.0  #: s beyond the grace period in which a killed tree has to be gone
 
 
 class Manager:

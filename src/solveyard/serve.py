@@ -146,6 +146,7 @@ def run(folder: Path, options: ServeOptions, started: Callable[[Running], None])
 
 
 async def _run(folder: Path, options: ServeOptions, started: Callable[[Running], None]) -> None:
+    systemd = readiness.taken()  # before the agent is started: jobs don't inherit it
     async with opened(folder, options) as running:
         loop = asyncio.get_running_loop()
         if sys.platform == "win32":
@@ -156,7 +157,9 @@ async def _run(folder: Path, options: ServeOptions, started: Callable[[Running],
         gc.freeze()  # what is there now stays: the collector needn't look at it again
         gc.set_threshold(50_000, 20, 20)
         started(running)
+        systemd.ready(f"listens on {running.url}")
         await running.stopped.wait()
+        systemd.stopping()
 
 
 @contextlib.asynccontextmanager

@@ -17,6 +17,8 @@ from solveyard.model.errors import SolveyardError
 _RUNS = {"allow_interspersed_args": False}
 #: A negative number is no option.
 _NUMBERS = {"ignore_unknown_options": True}
+#: What it doesn't know is an option of serve.
+_SERVES = {"ignore_unknown_options": True}
 #: Name of a command to its module, in which it is a function, and its settings.
 COMMANDS: Mapping[str, tuple[str, dict[str, bool]]] = {
     "demo": ("serving", {}),
@@ -38,6 +40,8 @@ COMMANDS: Mapping[str, tuple[str, dict[str, bool]]] = {
     "doctor": ("serving", {}),
     "token": ("tokens", {}),
     "config": ("configuring", {}),
+    "health": ("serving", {}),
+    "service": ("services", _SERVES),
 }
 
 

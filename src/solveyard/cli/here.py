@@ -36,6 +36,11 @@ class Here:
         self.remote = find.remote(where) if where else None  #: None: it's a store of this machine
 
     @property
+    def given(self) -> bool:
+        """By --store?"""
+        return self._given is not None
+
+    @property
     def folder(self) -> Path:
         """The store's. Raises InvalidRequest where a manager elsewhere was asked for."""
         if self._url:

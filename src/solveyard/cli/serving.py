@@ -1,8 +1,8 @@
-"""serve, stop, doctor, demo: the manager itself."""
+"""serve, stop, health, doctor, demo: the manager itself."""
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,9 @@ from solveyard.cli import background, exits, talk, units
 from solveyard.cli.here import Json, here
 from solveyard.client import find
 from solveyard.model.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from solveyard.serve import ServeOptions
 
 STOP_TIME = "60"
 _HOW = {
@@ -82,13 +85,10 @@ def serve(  # noqa: PLR0913, PLR0917  typer makes an option of each
     Until Ctrl-C, SIGTERM or `solveyard stop`. HTTP listens on this machine alone, where the
     kernel tells who calls; at any other --host everybody needs a token (solveyard token).
     """
-    if on_stop not in {"", "leave", "drain"}:
-        raise InvalidRequest(f"--on-stop is leave or drain, not {on_stop!r}")
     import logging
 
-    from solveyard import config
+    from solveyard import readiness
     from solveyard import serve as service
-    from solveyard.config import serving
     from solveyard.store.lease import LeaseTaken
     from solveyard.tokens import Tokens
 
@@ -103,6 +103,68 @@ def serve(  # noqa: PLR0913, PLR0917  typer makes an option of each
             public = f", for others at {public_address}/" if public_address else ""
             talk.answer(f"solveyard listens on {running.url}{public}, store {place.folder}")
 
+    options = serve_options(
+        cores=cores,
+        max_concurrent=max_concurrent,
+        on_stop=on_stop,
+        idle_exit=idle_exit,
+        port=port,
+        host=host,
+        allow=allow,
+        project_root=project_root,
+        ansysedt=ansysedt,
+        allowed_host=allowed_host,
+        tls_certificate=tls_certificate,
+        tls_key=tls_key,
+        public_url=public_url,
+        project=project,
+        in_background=in_background,
+    )
+    public_address = options.network.public_url if options.network is not None else ""
+    tokens = Tokens(place.folder)
+    if service.exposed(options) and not tokens.all() and readiness.expected():
+        talk.say(
+            "nobody can come in yet: what is said here is logged, so no token was made"
+            f" (solveyard {place.options}token create NAME)"
+        )
+    elif service.exposed(options) and not tokens.all():
+        secret = tokens.create("first")
+        talk.say(f"token 'first', shown this once: {secret} (more: solveyard token create NAME)")
+    try:
+        service.run(place.folder, options, started)
+    except service.PortTaken as error:
+        raise exits.Refused(str(error)) from error
+    except LeaseTaken as error:
+        where = find.manager(place.folder) if error.holder.here else None
+        url = f"; it listens on {where.url}" if where is not None else ""
+        raise exits.Refused(f"{error}{url}") from error
+    return exits.OK
+
+
+def serve_options(  # noqa: PLR0913  what `serve` takes
+    *,
+    cores: int | None,
+    max_concurrent: int | None,
+    on_stop: str,
+    idle_exit: str,
+    port: int | None,
+    host: str,
+    allow: list[str],
+    project_root: list[Path],
+    ansysedt: list[Path],
+    allowed_host: list[str],
+    tls_certificate: Path | None,
+    tls_key: Path | None,
+    public_url: str,
+    project: Path | None,
+    in_background: bool,
+) -> "ServeOptions":
+    """What the command line says, and the settings where it doesn't. Raises InvalidRequest."""
+    from solveyard import config
+    from solveyard.config import serving
+
+    if on_stop not in {"", "leave", "drain"}:
+        raise InvalidRequest(f"--on-stop is leave or drain, not {on_stop!r}")
     given = {
         "cores": ("--cores", cores),
         "limits.max_concurrent": ("--max-concurrent", max_concurrent),
@@ -126,21 +188,7 @@ def serve(  # noqa: PLR0913, PLR0917  typer makes an option of each
             if value is not None
         },
     )
-    options = serving.service(found, idle_exit=background.IDLE_EXIT if in_background else None)
-    public_address = options.network.public_url if options.network is not None else ""
-    tokens = Tokens(place.folder)
-    if service.exposed(options) and not tokens.all():
-        secret = tokens.create("first")
-        talk.say(f"token 'first', shown this once: {secret} (more: solveyard token create NAME)")
-    try:
-        service.run(place.folder, options, started)
-    except service.PortTaken as error:
-        raise exits.Refused(str(error)) from error
-    except LeaseTaken as error:
-        where = find.manager(place.folder) if error.holder.here else None
-        url = f"; it listens on {where.url}" if where is not None else ""
-        raise exits.Refused(f"{error}{url}") from error
-    return exits.OK
+    return serving.service(found, idle_exit=background.IDLE_EXIT if in_background else None)
 
 
 def stop(
@@ -171,6 +219,20 @@ def stop(
         running = int(told["running"])
         jobs = {0: "no job ran", 1: "one job ran"}.get(running, f"{running} jobs ran")
         talk.answer(f"stopped; {jobs}" + (f": {_HOW[told['how']]}" if running else ""))
+    return exits.OK
+
+
+def health(context: typer.Context, as_json: Json = False) -> int:
+    """Ask whether the manager answers.
+
+    By its private socket, so no token is needed; exits with 3 where none answers.
+    """
+    with here(context).client() as client:
+        client.healthy()
+    if as_json:
+        talk.answer_json({"success": True})
+    else:
+        talk.answer("the manager answers")
     return exits.OK
 
 

@@ -69,6 +69,14 @@ def test_a_file_is_submitted_whole_or_not_at_all(run: Run, served: Any, tmp_path
     assert [job["number"] for job in run("submit", "--json", "--from", "/dev/null").json] == []
 
 
+def test_health_asks_the_manager_and_takes_no_files_instead(run: Run, nowhere: Run) -> None:
+    assert run("health") == (0, "the manager answers\n", "")
+    assert run("health", "--json").json == {"success": True}
+    told = nowhere("health")
+    assert (told.status, told.out) == (3, "")
+    assert "no manager runs on the store" in told.err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -292,8 +300,8 @@ def test_wrong_usage_is_one_line_with_the_way_out(nowhere: Run, arguments: list[
 def test_every_command_says_its_exit_statuses_and_takes_json(nowhere: Run) -> None:
     listed = nowhere("--help").out.split("Commands:")[1].split("Exit statuses")[0]
     commands = [line.split()[0] for line in listed.splitlines() if line.strip()]
-    expected = "cancel config demo doctor files hold logs priority ps release retry rm run serve"
-    assert " ".join(sorted(commands)) == f"{expected} show stop submit token wait"
+    expected = "cancel config demo doctor files health hold logs priority ps release retry rm run"
+    assert " ".join(sorted(commands)) == f"{expected} serve service show stop submit token wait"
     for command in commands:
         told = nowhere(command, "--help")
         assert "Exit statuses:" in told.out
