@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from solveyard import __version__, registry
+from solveyard import __version__, readiness, registry
 from solveyard.backends.agents import Agents
 from solveyard.backends.local_agent import LocalAgent
 from solveyard.doors import ports, rules

@@ -82,7 +82,9 @@ class Systemd:
             "HOME": str(folder), "PATH": os.environ["PATH"], "LANG": "C.UTF-8",
             "XDG_RUNTIME_DIR": str(folder / "run"), "XDG_CONFIG_HOME": str(folder / "config"),
         }  # fmt: skip
-        pretend = "mount -t tmpfs none /run/systemd && mkdir /run/systemd/system"
+        pretend = (
+            "mkdir -p /run/systemd && mount -t tmpfs none /run/systemd && mkdir /run/systemd/system"
+        )
         with (folder / "systemd.log").open("wb") as log:
             self.process = subprocess.Popen(
                 ["unshare", "--mount", "sh", "-c", f"{pretend} && exec {SYSTEMD} --user"],

@@ -203,3 +203,12 @@ def test_somebody_elses_unit_stays_as_it_is(run, tmp_path) -> None:
     assert path.read_text() == "[Service]\nExecStart=/bin/true\n"
     assert run("install", "--force")[0] == 0
     assert systemd.ours(path)
+
+
+def test_the_commands_on_the_page_are_accepted(run) -> None:
+    page = Path(__file__).parents[3] / "docs" / "how-to" / "run-as-a-service.md"
+    lines = re.findall(r"solveyard service install( --[^#`\n]*)", page.read_text())
+    assert len(lines) == 2
+    for line in lines:
+        words = ["show", *line.replace("--account solveyard", f"--account {ACCOUNT}").split()]
+        assert run(*words)[0] == 0, line
