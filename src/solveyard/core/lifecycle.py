@@ -261,7 +261,7 @@ def _requeued(job: Job, event: JobRequeued) -> Job:
         state=QUEUED,
         attempts=_told(job, event),
         stale_since=None,
-        waiting_since=event.at,
+        waiting_since=event.not_before,  # a pause is no wait
         tries=event.tries,
         mishaps=event.mishaps,
         not_before=event.not_before,

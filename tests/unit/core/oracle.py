@@ -177,8 +177,8 @@ class Books:
                 assert entry.state in LIVE
                 assert entry.tries < policy.tries or event.outcome.reason is Reason.LOST
                 assert event.tries == entry.tries + (event.outcome.reason is not Reason.LOST)
-                entry.state, entry.since, entry.tries = JobState.QUEUED, event.at, event.tries
-                entry.not_before = event.not_before
+                entry.state, entry.tries = JobState.QUEUED, event.tries
+                entry.since = entry.not_before = event.not_before
                 self._free(job)
             case JobRetried(job=job):
                 entry = self.entries[job]
@@ -218,7 +218,8 @@ class Books:
                 }.get(outcome.reason, JobState.FAILED)
                 entry = self.entries[job]
                 assert not entry.state.final, "an end was reported over an end"
-                if outcome.reason is Reason.WAIT_LIMIT:
+                begun = entry.is_array and entry.state is JobState.RUNNING
+                if outcome.reason is Reason.WAIT_LIMIT and not begun:
                     assert entry.state in WAITING
                     assert self.overdue(entry, event.at)
                 if entry.is_array:

@@ -116,3 +116,11 @@ def test_a_restored_engine_keeps_the_pause() -> None:
     drive.end(job, Reason.EXIT_CODE)
     fresh = drive.restored()
     assert fresh.handle(Ticked(), drive.now + 1.0).wake == drive.now + 60.0
+
+
+def test_a_pause_between_tries_is_no_wait() -> None:
+    drive = Drive()
+    job = drive.one(retry=RetryPolicy(delay=60.0), wait_limit=5.0)
+    drive.end(job, Reason.EXIT_CODE)
+    drive.send(Ticked(), after=60.0)
+    assert drive.launched() == [job, job]
