@@ -1,58 +1,140 @@
-"""From a command's end to a verdict: gathers the evidence that its solver asks for."""
+"""From a command's end to a verdict: gathers the evidence that its solver and its criteria want."""
 
+import contextlib
 import logging
-from collections.abc import Mapping
+from pathlib import Path
+
+from msgspec.structs import replace
 
 from solveyard import registry
 from solveyard.backends.workspace import LocalWorkspace
-from solveyard.model.errors import InvalidRequest
-from solveyard.model.jobs import JobSpec, Outcome, Reason
-from solveyard.solvers.base import Exit, Query
+from solveyard.model.criteria import STREAMS, files
+from solveyard.model.errors import InvalidJob, InvalidRequest
+from solveyard.model.jobs import Job, Outcome, Reason
+from solveyard.solvers import tasks
+from solveyard.solvers.base import Exit
+from solveyard.solvers.criteria import Criteria, Source
+from solveyard.solvers.patterns import PIECE
+from solveyard.solvers.verdicts import accepted
 
 log = logging.getLogger(__name__)
 
 
-def queries(spec: JobSpec) -> list[Query]:
-    """The files that the verdict on `spec` needs; none where its solver is gone."""
-    solver = registry.solvers().get(spec.solver)
-    return list(solver.evidence(spec)) if solver is not None else []
+class Case:
+    """One attempt's end, to be judged: `read` what it wants, then ask for the `verdict`."""
 
-
-def gather(wanted: list[Query], workspace: LocalWorkspace) -> dict[str, bytes | None]:
-    """Each query's content; None: no such file. Blocking."""
-    found: dict[str, bytes | None] = {}
-    for query in wanted:
+    def __init__(self, job: Job) -> None:
+        self._invalid = ""
+        self._criteria: Criteria | None = None
+        self._evidence: dict[str, bytes | None] = {}
+        self._spec = job.spec
         try:
-            entry = workspace.stat(query.path)
-            found[query.path] = (
-                None if entry is None else workspace.read(query.path, -query.limit, query.limit)
+            self._spec = tasks.spec_of(job.spec, job.id)
+            if self._spec.success is not None or self._spec.measures:
+                self._criteria = Criteria(self._spec)
+        except InvalidJob as error:  # accepted by another version; its end must still be judged
+            self._invalid = str(error)
+        self._solver = registry.solvers().get(self._spec.solver)
+        self._queries = list(self._solver.evidence(self._spec)) if self._solver else []
+        self._read = False
+
+    @property
+    def wants(self) -> bool:
+        """Is there something to read?"""
+        return bool(self._queries or (self._criteria is not None and self._criteria.sources))
+
+    def read(self, workspace: LocalWorkspace, streams: tuple[str, str]) -> None:
+        """Files of the job's directory, and of its `streams`, standard output and error. Blocking.
+
+        What isn't there, or can't be read, is evidence, too.
+        """
+        self._read = True
+        for query in self._queries:
+            self._evidence[query.path] = _content(workspace, query.path, query.limit)
+        for name, source in (self._criteria.sources if self._criteria else {}).items():
+            place, path = workspace, name
+            if name in STREAMS:
+                stream = Path(streams[STREAMS.index(name)])
+                place, path = LocalWorkspace(stream.parent), stream.name
+            try:
+                if not _feed(source, place, path):
+                    source.missing = f"{name} is missing"
+            except (InvalidRequest, OSError) as error:
+                log.warning("evidence not read", extra={"path": path, "error": str(error)})
+                source.missing = f"{name} can't be read: {error}"
+
+    def verdict(self, end: Exit) -> Outcome:
+        """The solver's word, and the criteria's on top of it."""
+        outcome = self._word(end)
+        if outcome.reason is Reason.EXIT_CODE and end.code in accepted(self._spec):
+            outcome = replace(self._word(replace(end, code=0)), exit_code=end.code)
+        elif outcome.reason is Reason.SUCCESS and end.code not in accepted(self._spec):
+            outcome = replace(
+                outcome, reason=Reason.EXIT_CODE, message=f"exit code {end.code} is no success here"
             )
-        except (InvalidRequest, OSError) as error:
-            log.warning("evidence not read", extra={"path": query.path, "error": str(error)})
-            found[query.path] = None
-    return found
+        if self._invalid and outcome.reason is Reason.SUCCESS:
+            message = f"its criteria can't be read by this version: {self._invalid}"
+            return replace(
+                outcome, reason=Reason.CRITERIA, cause="criteria.unreadable", message=message
+            )
+        if self._criteria is None or (self._criteria.sources and not self._read):
+            return outcome
+        return self._criteria.judge(outcome, end)
+
+    def _word(self, end: Exit) -> Outcome:
+        """The solver's; where the solver itself fails, that is the outcome."""
+        if self._solver is None:
+            return Outcome(
+                reason=Reason.CRITERIA,
+                cause="solver.missing",
+                exit_code=end.code,
+                signal=end.signal,
+                message=f"the solver {self._spec.solver!r} is not installed any more, so nobody"
+                " judged the result (install it, then retry)",
+            )
+        try:
+            return self._solver.verdict(self._spec, self._own(end), self._evidence)
+        except Exception as error:  # somebody else's code: its fault becomes the job's outcome
+            log.exception("a solver's verdict failed", extra={"solver": self._spec.solver})
+            return Outcome(
+                reason=Reason.CRITERIA,
+                cause="solver.verdict",
+                exit_code=end.code,
+                signal=end.signal,
+                message=f"the solver {self._spec.solver!r} could not judge the result: {error!r}",
+            )
+
+    def _own(self, end: Exit) -> Exit:
+        """The end without the files that the criteria alone look at."""
+        added = set(files(self._spec.measures, self._spec.success))
+        if not added or self._solver is None:
+            return end
+        with contextlib.suppress(InvalidJob):  # accepted by another version
+            added -= set(self._solver.command(self._spec).outputs)
+        return replace(end, outputs=tuple(one for one in end.outputs if one.path not in added))
 
 
-def verdict(spec: JobSpec, exit: Exit, evidence: Mapping[str, bytes | None]) -> Outcome:  # noqa: A002
-    """The solver's word; where the solver itself fails, that is the outcome."""
-    solver = registry.solvers().get(spec.solver)
-    if solver is None:
-        return Outcome(
-            reason=Reason.CRITERIA,
-            cause="solver.missing",
-            exit_code=exit.code,
-            signal=exit.signal,
-            message=f"the solver {spec.solver!r} is not installed any more, so nobody judged"
-            " the result (install it, then retry)",
-        )
+def _content(workspace: LocalWorkspace, path: str, limit: int) -> bytes | None:
+    """At most `limit` bytes, from the end; None: no such file."""
     try:
-        return solver.verdict(spec, exit, evidence)
-    except Exception as error:  # somebody else's code: its fault becomes the job's outcome
-        log.exception("a solver's verdict failed", extra={"solver": spec.solver})
-        return Outcome(
-            reason=Reason.CRITERIA,
-            cause="solver.verdict",
-            exit_code=exit.code,
-            signal=exit.signal,
-            message=f"the solver {spec.solver!r} could not judge the result: {error!r}",
-        )
+        found = workspace.stat(path)
+        return None if found is None else workspace.read(path, -limit, limit)
+    except (InvalidRequest, OSError) as error:
+        log.warning("evidence not read", extra={"path": path, "error": str(error)})
+        return None
+
+
+def _feed(source: Source, workspace: LocalWorkspace, path: str) -> bool:
+    """In pieces: a log may be larger than memory. False: there is no such file."""
+    found = workspace.stat(path)
+    if found is None:
+        return False
+    source.left_out = offset = max(0, found.size - source.limit)
+    while offset < found.size:
+        piece = workspace.read(path, offset, min(PIECE, found.size - offset))
+        if not piece:
+            break
+        offset += len(piece)
+        source.feed(piece)
+    source.feed(b"", last=True)
+    return True

@@ -12,10 +12,11 @@ from types import MappingProxyType
 
 import msgspec
 
-from solveyard import judging, selecting
+from solveyard import selecting
 from solveyard.backends.agents import Agents
 from solveyard.backends.base import RawEnd, Report
 from solveyard.backends.workspace import LocalWorkspace
+from solveyard.judging import Case
 from solveyard.model.errors import InvalidRequest, StoreError, UnknownJob
 from solveyard.model.ids import array_of
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState
@@ -36,8 +37,6 @@ from solveyard.places import StorePlaces
 from solveyard.repeats import Repeats
 from solveyard.secret import Secret
 from solveyard.selecting import JobWish
-from solveyard.solvers import tasks
-from solveyard.solvers.base import Query
 from solveyard.store.base import Filter, Numbered, Page, Store
 from solveyard.turns import TURN, Turns
 from solveyard.workers import Workers
@@ -222,7 +221,7 @@ class Manager:
         return lambda: self._listeners.remove(listener)
 
     def workspace(self, job_id: JobId) -> LocalWorkspace:
-        return LocalWorkspace(self._ordering.directory(self.job(job_id).spec, job_id))
+        return LocalWorkspace(self._ordering.directory(self.job(job_id)))
 
     def log_paths(self, job_id: JobId, attempt: int | None = None) -> tuple[Path, Path]:
         """Standard output and standard error of an attempt, from 1; None: the newest.
@@ -326,16 +325,22 @@ class Manager:
             self.agents.forget_stranger(report.attempt)
             return
         job, attempt = found
-        wanted = judging.queries(tasks.spec_of(job.spec, job.id)) if attempt.live else []
-        if wanted and self._tasks is not None:
-            self._tasks.create_task(self._judge(job, report, wanted))
+        case = Case(job) if attempt.live else None
+        if case is not None and case.wants and self._tasks is not None:
+            self._tasks.create_task(self._judge(case, job, report))
         else:
-            self._turns.put(_judged(job, report, {}))
+            self._turns.put(_judged(case or Case(job), report))
 
-    async def _judge(self, job: Job, report: RawEnd, wanted: list[Query]) -> None:
-        workspace = LocalWorkspace(self._ordering.directory(job.spec, job.id))
-        evidence = await self._readers.call(lambda: judging.gather(wanted, workspace))
-        self._turns.put(_judged(job, report, evidence))
+    async def _judge(self, case: Case, job: Job, report: RawEnd) -> None:
+        workspace = LocalWorkspace(self._ordering.directory(job))
+        number = int(report.attempt.rpartition(".")[2])
+        streams = self._places.output(job.id, number)
+
+        def judged() -> Ended:
+            case.read(workspace, streams)
+            return _judged(case, report)
+
+        self._turns.put(await self._readers.call(judged))
 
     async def _checkpoints(self) -> None:
         """Keep the store's log short, off the commit path."""
@@ -350,10 +355,10 @@ class Manager:
                     log.warning("checkpoint put off", extra={"error": str(error)})
 
 
-def _judged(job: Job, report: RawEnd, evidence: Mapping[str, bytes | None]) -> Ended:
+def _judged(case: Case, report: RawEnd) -> Ended:
     return Ended(
         attempt=report.attempt,
-        outcome=judging.verdict(tasks.spec_of(job.spec, job.id), report.exit, evidence),
+        outcome=case.verdict(report.exit),
         usage=report.exit.usage,
         native_id=report.native_id,
         started_at=report.started_at,

@@ -9,13 +9,14 @@ from msgspec.structs import replace
 
 from solveyard import registry
 from solveyard.backends.base import Order
+from solveyard.model.criteria import files as named_files
 from solveyard.model.errors import InvalidJob, InvalidSettings
 from solveyard.model.ids import array_of
-from solveyard.model.jobs import JobId, JobSpec
+from solveyard.model.jobs import Job, JobSpec
 from solveyard.model.messages import Launch
 from solveyard.places import StorePlaces
 from solveyard.secret import Secret
-from solveyard.solvers import options, tasks
+from solveyard.solvers import criteria, options, tasks
 from solveyard.solvers.base import PYTHON, Command
 
 
@@ -38,6 +39,7 @@ class Ordering:
         solver = registry.solver(spec.solver)
         for sample in tasks.samples(spec):
             self._secret_environment(solver.command(sample))
+            criteria.check(sample)
 
     def order(self, launch: Launch) -> Order:
         """Raises InvalidJob when its solver doesn't take it any more."""
@@ -50,14 +52,15 @@ class Ordering:
         if shard not in self._shards:
             Path(shard).mkdir(mode=0o700, parents=True, exist_ok=True)
             self._shards.add(shard)
-        return Order(launch, self._placed(command, launch), stdout, stderr)
+        looked_at = named_files(spec.measures, spec.success)
+        command = replace(command, outputs=tuple(dict.fromkeys((*command.outputs, *looked_at))))
+        return Order(launch, self._placed(command, launch, spec), stdout, stderr)
 
-    def directory(self, spec: JobSpec, job: JobId) -> Path:
+    def directory(self, job: Job) -> Path:
         """Where the job runs."""
-        return Path(spec.directory) if spec.directory else self._places.job_folder(job)
+        return Path(job.directory) if job.directory else self._places.job_folder(job.id)
 
-    def _placed(self, command: Command, launch: Launch) -> Command:
-        spec = launch.spec
+    def _placed(self, command: Command, launch: Launch, spec: JobSpec) -> Command:
         directory = spec.directory or command.directory
         argv = command.argv
         if argv[0] == PYTHON:

@@ -114,4 +114,4 @@ class Archive:
 
     def _workspace(self, key: str | int) -> LocalWorkspace:
         job = self._found(key)
-        return LocalWorkspace(Path(job.spec.directory or self._places.job_folder(job.id)))
+        return LocalWorkspace(Path(job.directory or self._places.job_folder(job.id)))

@@ -243,7 +243,7 @@ def shown(manager: Manager, job: Job, *, place: bool = False) -> records.JobReco
         job,
         time.time(),
         waiting="" if job.state.final else manager.why(job.id, place=place),
-        directory="" if job.spec.directory else str(manager.workspace(job.id).root),
+        directory="" if job.directory else str(manager.workspace(job.id).root),
         tasks=manager.task_counts(job) if job.is_array else None,
     )
 

@@ -85,7 +85,7 @@ def belongings(manager: Manager, job: Job) -> list[Path]:
         for attempt in range(1, len(job.attempts) + 1)
         for path in manager.log_paths(job.id, attempt)
     ]
-    if not job.spec.directory:
+    if not job.directory:
         places.append(manager.workspace(job.id).root)
     return places
 

@@ -2,17 +2,20 @@
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from solveyard import registry
 from solveyard.doors.keys import Caller
+from solveyard.model.arrays import filled_text
 from solveyard.model.errors import InvalidRequest, NotAllowed
 from solveyard.model.jobs import JobSpec
 from solveyard.solvers.base import OnSite
 from solveyard.surroundings import Here, open_to_others
 
+MOST = 10_000  #: tasks that may each have a directory of their own
 GENERAL = frozenset({"command"})  #: solvers that run whatever they are told
 
 
@@ -40,6 +43,7 @@ class Rules:
         """
         if caller.private:
             return
+        inside = partial(self._inside, owner=caller.owner)
         for index, spec in enumerate(specs):
             place = f"job {index + 1} of {len(specs)}: " if len(specs) > 1 else ""
             if spec.solver in GENERAL - self.allow and spec.solver in registry.solvers():
@@ -51,9 +55,11 @@ class Rules:
             solver = registry.solvers().get(spec.solver)
             if isinstance(solver, OnSite):
                 self._check_on_site(solver, spec, place, owner=caller.owner)
-            elif spec.directory and not self._inside(spec.directory, owner=caller.owner):
+                continue
+            outside = next((one for one in _directories(spec) if not inside(one)), None)
+            if outside is not None:
                 raise NotAllowed(
-                    f"{place}`directory` {spec.directory!r} is not in a folder that is open to the"
+                    f"{place}`directory` {outside!r} is not in a folder that is open to the"
                     " network (admit it with `project_roots` in config.toml or solveyard serve"
                     " --project-root DIR)"
                 )
@@ -92,3 +98,17 @@ class Rules:
         except (OSError, ValueError, RuntimeError):
             return False
         return any(found.is_relative_to(root.resolve()) for root in self.roots)
+
+
+def _directories(spec: JobSpec) -> Iterable[str]:
+    """All that it names, of an array for each task. Raises NotAllowed for too many of them."""
+    if not spec.directory:
+        return ()
+    if spec.array is None or "{{" not in spec.directory:
+        return (spec.directory,)
+    if len(spec.array) > MOST:
+        raise NotAllowed(
+            f"over the network an array with a `directory` for each task has at most {MOST} tasks,"
+            f" not {len(spec.array)} (use the command line)"
+        )
+    return {filled_text(spec.directory, spec.array, one) for one in range(len(spec.array))}

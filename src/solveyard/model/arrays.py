@@ -98,10 +98,10 @@ class ArraySpec(
         return {"index": index, "value": value, **self.parameters(position)}
 
 
-def unknown_places(options: bytes, array: ArraySpec) -> list[str]:
+def unknown_places(given: bytes, array: ArraySpec) -> list[str]:
     """Names in `{{...}}` that no task has."""
     known = {"index", "value", *array.names}
-    named = _PLACE.findall(options.decode("utf-8", "replace"))
+    named = _PLACE.findall(given.decode("utf-8", "replace"))
     return sorted({name for name in named if name not in known})
 
 
@@ -114,23 +114,41 @@ def filled(options: bytes, seen: Mapping[str, Value]) -> bytes:
     return msgspec.json.encode(_filled(msgspec.json.decode(options), seen))
 
 
+def filled_text(text_: str, array: ArraySpec, position: int) -> str:
+    """A text with each `{{name}}` in it replaced; it stays a text."""
+    return _filled_in(text_, array.seen(position)) if "{{" in text_ else text_
+
+
+def filled_texts(value: object, seen: Mapping[str, Value]) -> object:
+    """The same of all texts in `value`, of lists, objects and what JSON has beside them."""
+    match value:
+        case str():
+            return _filled_in(value, seen)
+        case list():
+            return [filled_texts(one, seen) for one in value]
+        case dict():
+            return {name: filled_texts(one, seen) for name, one in value.items()}
+        case _:
+            return value
+
+
 def _filled(value: object, seen: Mapping[str, Value]) -> object:
     match value:
         case str():
             whole = _PLACE.fullmatch(value)
             if whole is not None:
                 return seen.get(whole[1], value)
-            return _PLACE.sub(lambda place: text(seen.get(place[1], place[0])), value)
+            return _filled_in(value, seen)
         case list():
             return [_filled(one, seen) for one in value]
         case dict():
-            return {_filled_key(name, seen): _filled(one, seen) for name, one in value.items()}
+            return {_filled_in(name, seen): _filled(one, seen) for name, one in value.items()}
         case _:
             return value
 
 
-def _filled_key(name: str, seen: Mapping[str, Value]) -> str:
-    return _PLACE.sub(lambda place: text(seen.get(place[1], place[0])), name)
+def _filled_in(value: str, seen: Mapping[str, Value]) -> str:
+    return _PLACE.sub(lambda place: text(seen.get(place[1], place[0])), value)
 
 
 def text(value: Value) -> str:

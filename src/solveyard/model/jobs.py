@@ -6,7 +6,9 @@ from collections.abc import Mapping
 import msgspec
 from msgspec.structs import replace
 
-from solveyard.model.arrays import ArraySpec, Value
+from solveyard.model import criteria
+from solveyard.model.arrays import ArraySpec, Value, filled_text
+from solveyard.model.criteria import Measure, SuccessCriteria
 from solveyard.model.ids import AttemptId as AttemptId
 from solveyard.model.ids import JobId as JobId
 from solveyard.model.ids import array_of, position_of
@@ -107,6 +109,8 @@ class JobSpec(
     array: ArraySpec | None = None  #: run it once for each of these; None: once
     after: tuple[Dependency, ...] = ()  #: waits for these
     retry: RetryPolicy | None = None  #: None: it's not started again by itself
+    success: SuccessCriteria | None = None  #: beside the solver's own verdict
+    measures: Mapping[str, Measure] = {}  #: what to read from its results, by name
 
     def __post_init__(self) -> None:
         for name in ("time_limit", "warning", "wait_limit", "grace"):
@@ -117,6 +121,8 @@ class JobSpec(
             raise ValueError(f"`priority` is {self.priority}; it must be within +-1 000 000 000")
         if len(set(self.exclusive)) != len(self.exclusive):
             raise ValueError("`exclusive` names a key twice")
+        if self.measures or self.success is not None:
+            criteria.check_measures(self.measures, self.success)
 
 
 class Placement(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -204,6 +210,14 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
         if self.memory is None:
             return self.spec.resources
         return replace(self.spec.resources, memory=self.memory)
+
+    @property
+    def directory(self) -> str:
+        """Where its specification says that it runs, a task's own values filled in."""
+        position, array = position_of(self.id), self.spec.array
+        if position is None or array is None:
+            return self.spec.directory
+        return filled_text(self.spec.directory, array, position)
 
     @property
     def label(self) -> str:

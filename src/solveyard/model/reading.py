@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from solveyard.model.arrays import ArraySpec
+from solveyard.model.criteria import Bounds, Measure, SuccessCriteria
 from solveyard.model.errors import InvalidJob, InvalidRequest
 from solveyard.model.jobs import JobSpec
 from solveyard.model.policies import Dependency, RetryPolicy
@@ -26,6 +27,9 @@ _FIELDS: dict[str, type[msgspec.Struct]] = {  # where a specification has fields
     "$.array": ArraySpec,
     "$.after[...]": Dependency,
     "$.retry": RetryPolicy,
+    "$.success": SuccessCriteria,
+    "$.success.bounds[...]": Bounds,
+    "$.measures[...]": Measure,
     "$.resources": Resources,
     "$.resources.cores": Range,
     "$.resources.nodes": Range,
@@ -95,7 +99,7 @@ def explain(
 
     if match := _UNKNOWN.match(text):
         holder = _FIELDS.get(_INDEX.sub("[...]", match["at"])) if match["at"] else kind
-        fields = getattr(holder, "__struct_fields__", ())
+        fields = getattr(holder, "__struct_encode_fields__", ())
         name = match["name"]
         hint = nearest(name, fields) or (f" (there is: {', '.join(fields)})" if fields else "")
         where = f"{path(match)}.{name}"
@@ -121,6 +125,9 @@ def described() -> Any:
             fields.append((field.name, dict[str, Any], msgspec.field(default_factory=dict)))
         elif field.required:
             fields.append((field.name, field.type))
+        elif field.default is msgspec.NODEFAULT:
+            made = msgspec.field(default_factory=field.default_factory)
+            fields.append((field.name, field.type, made))
         else:
             fields.append((field.name, field.type, field.default))
     return msgspec.defstruct("JobSpec", fields, kw_only=True, forbid_unknown_fields=True)

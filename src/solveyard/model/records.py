@@ -153,7 +153,7 @@ def record(
         ended_at=instant(job.ended_at),
         run_time=_run_time(newest, now),
         cores=_cores(job),
-        directory=job.spec.directory or directory,
+        directory=job.directory or directory,
         attempts=tuple(
             _attempt(attempt, number, now) for number, attempt in enumerate(job.attempts, 1)
         ),

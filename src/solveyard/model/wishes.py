@@ -20,3 +20,6 @@ class Wishes(TypedDict, total=False):
     hold: bool
     tags: Sequence[str]
     note: str
+    array: Mapping[str, Any]
+    success: Mapping[str, Any]
+    measures: Mapping[str, Any]

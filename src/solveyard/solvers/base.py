@@ -44,6 +44,10 @@ class Exit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     strays: int = 0  #: processes that outlived the command and were ended
     usage: Usage | None = None
 
+    def output(self, path: str) -> OutputFile:
+        """What wasn't reported isn't there."""
+        return next((one for one in self.outputs if one.path == path), OutputFile(path=path))
+
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
     """A file whose content the verdict needs; at most `limit` bytes, from the end."""

@@ -1,16 +1,15 @@
 """A job's options, checked: what is wrong is said in one line, with the way out."""
 
-import re
 from functools import lru_cache
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
+from solveyard.model import paths
 from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import JobSpec
 
 _SHORT = 4096  #: bytes; longer options are not kept
-_DRIVE = re.compile(r"[A-Za-z]:")
 
 
 class Options(BaseModel):
@@ -45,16 +44,9 @@ def _validated(model: type[Options], text: bytes) -> Options:
 def directory(spec: JobSpec) -> str:
     """Where the job runs: absolute, or empty. Raises InvalidJob."""
     where = spec.directory
-    if where and ("\0" in where or not (where.startswith(("/", "\\\\")) or _DRIVE.match(where))):
+    if where and ("\0" in where or not paths.absolute(where)):
         raise InvalidJob(f"`directory`: expected an absolute path, got {_short(where)}")
     return where
-
-
-def _inside(path: str) -> str:
-    parts = re.split(r"[/\\]", path)
-    if "\0" in path or _DRIVE.match(path) or any(part in {"", ".", ".."} for part in parts):
-        raise ValueError("expected a path inside the job's directory, such as 'results/out.s2p'")
-    return path
 
 
 def _text(text: str) -> str:
@@ -63,7 +55,7 @@ def _text(text: str) -> str:
     return text
 
 
-InsidePath = Annotated[str, AfterValidator(_inside)]  #: relative, without "." and ".."
+InsidePath = Annotated[str, AfterValidator(paths.inside)]  #: relative, without "." and ".."
 Text = Annotated[str, AfterValidator(_text)]  #: without NUL
 
 

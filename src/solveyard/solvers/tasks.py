@@ -1,12 +1,19 @@
 """The specification of one task of an array, as its solver reads it."""
 
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
 import msgspec
 from msgspec.structs import replace
 
 from solveyard.model import arrays
+from solveyard.model.arrays import Value
+from solveyard.model.criteria import Measure, SuccessCriteria
 from solveyard.model.errors import InvalidJob
 from solveyard.model.ids import position_of
 from solveyard.model.jobs import JobId, JobSpec
+
+T = TypeVar("T")
 
 _CHECKED = 200  #: tasks of an array whose options are tried out when it is submitted
 
@@ -18,10 +25,21 @@ def spec_of(spec: JobSpec, job: JobId) -> JobSpec:
 
 
 def spec_at(spec: JobSpec, position: int) -> JobSpec:
+    """Raises InvalidJob where the task's own values make no sense in it."""
     if spec.array is None:
         return spec
-    options = arrays.filled(bytes(spec.options), spec.array.seen(position))
-    return replace(spec, options=msgspec.Raw(options), array=None)
+    seen = spec.array.seen(position)
+    try:
+        return replace(
+            spec,
+            options=msgspec.Raw(arrays.filled(bytes(spec.options), seen)),
+            directory=arrays.filled_text(spec.directory, spec.array, position),
+            success=_filled(spec.success, SuccessCriteria | None, seen),
+            measures=_filled(spec.measures, dict[str, Measure], seen) if spec.measures else {},
+            array=None,
+        )
+    except msgspec.ValidationError as error:
+        raise InvalidJob(f"task {spec.array.index(position)}: {error}") from error
 
 
 def samples(spec: JobSpec) -> list[JobSpec]:
@@ -31,13 +49,23 @@ def samples(spec: JobSpec) -> list[JobSpec]:
     """
     if spec.array is None:
         return [spec]
-    unknown = arrays.unknown_places(bytes(spec.options), spec.array)
-    if unknown:
-        have = ", ".join(("index", "value", *spec.array.names))
-        raise InvalidJob(f"`options` has {{{{{unknown[0]}}}}}, but a task has only {have}")
+    for name in ("options", "directory", "success", "measures"):
+        unknown = arrays.unknown_places(msgspec.json.encode(getattr(spec, name)), spec.array)
+        if unknown:
+            have = ", ".join(("index", "value", *spec.array.names))
+            raise InvalidJob(f"`{name}` has {{{{{unknown[0]}}}}}, but a task has only {have}")
     count = len(spec.array)
     step = max(1, count // _CHECKED)
     return [spec_at(spec, position) for position in {*range(0, count, step), count - 1}]
+
+
+def _filled(given: T, kind: Any, seen: Mapping[str, Value]) -> T:
+    """`given`, of any `kind` that msgspec reads, with its texts filled in."""
+    text = msgspec.json.encode(given)
+    if b"{{" not in text:
+        return given
+    found: T = msgspec.convert(arrays.filled_texts(msgspec.json.decode(text), seen), kind)
+    return found
 
 
 def environment(spec: JobSpec, job: JobId) -> dict[str, str]:

@@ -64,12 +64,18 @@ def judge(spec: JobSpec, end: Exit, expected: Iterable[str] = ()) -> Outcome:
         return outcome(Reason.SIGNAL, f"killed by {signal_name(end.signal)}{hint}")
     if end.code is None:
         return outcome(Reason.LOST, "how it ended is not known: no status was reported")
-    if end.code != 0:
-        return outcome(Reason.EXIT_CODE, f"exit code {end.code}{_code_hint(end.code)}")
-    wrong = [text for text in map(_complaint, _outputs(end, expected)) if text]
+    if end.code not in accepted(spec):
+        good = f"; {_listed(accepted(spec))} would be success" if spec.success else ""
+        return outcome(Reason.EXIT_CODE, f"exit code {end.code}{_code_hint(end.code)}{good}")
+    wrong = [text for text in map(complaint, _outputs(end, expected)) if text]
     if wrong:
-        return outcome(Reason.NO_OUTPUT, "exit code 0, but " + "; ".join(wrong))
+        return outcome(Reason.NO_OUTPUT, f"exit code {end.code}, but " + "; ".join(wrong))
     return outcome(Reason.SUCCESS)
+
+
+def accepted(spec: JobSpec) -> tuple[int, ...]:
+    """The exit codes that count as success."""
+    return spec.success.exit_codes if spec.success is not None else (0,)
 
 
 def signal_name(number: int) -> str:
@@ -115,6 +121,7 @@ def criterion(passed: Outcome, cause: str, message: str) -> Outcome:
         exit_code=passed.exit_code,
         message=message,
         evidence=passed.evidence,
+        values=passed.values,
     )
 
 
@@ -131,7 +138,8 @@ def _outputs(end: Exit, expected: Iterable[str]) -> list[OutputFile]:
     return [*end.outputs, *unreported]
 
 
-def _complaint(output: OutputFile) -> str:
+def complaint(output: OutputFile) -> str:
+    """Why a file is no result of this run; "": it is one."""
     if output.size is None:
         return f"{output.path} is missing"
     if output.size == 0:
@@ -151,6 +159,10 @@ def _facts(end: Exit) -> Iterable[str]:
         were = "processes" if end.strays > 1 else "process"
         verb = "were" if end.strays > 1 else "was"
         yield f"{end.strays} {were} outlived the command and {verb} ended"
+
+
+def _listed(codes: tuple[int, ...]) -> str:
+    return " or ".join(map(str, codes))
 
 
 def _code_hint(code: int) -> str:

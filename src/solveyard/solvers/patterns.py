@@ -1,0 +1,112 @@
+"""Regular expressions over the lines of a log, in time that grows with the log alone.
+
+RE2 never tries an expression's ways one after another, so none can hold the manager up; in
+exchange it has no look-around and no back-references. Source: RE2's syntax,
+https://github.com/google/re2/wiki/Syntax.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+import re2
+
+from solveyard.model.errors import InvalidJob
+
+PIECE = 1 << 20  #: bytes; a longer line is searched in pieces
+_LONGEST_SHOWN = 120  #: characters of a line
+
+
+class Hit(NamedTuple):
+    """A line with a match."""
+
+    number: int  #: from 1, among the lines that were read
+    line: str
+    groups: tuple[str, ...]
+
+    def __str__(self) -> str:
+        shown = self.line.strip()
+        shown = shown if len(shown) <= _LONGEST_SHOWN else f"{shown[: _LONGEST_SHOWN - 1]}…"
+        return f"line {self.number}: {shown}"
+
+
+@lru_cache(maxsize=512)
+def compiled(pattern: str) -> "re2._Regexp":
+    """Raises InvalidJob, with the way out."""
+    options = re2.Options()
+    options.log_errors = False
+    options.never_nl = True
+    try:
+        re2.compile(pattern, options)
+        return re2.compile(f"(?m:{pattern})", options)
+    except re2.error as error:
+        [said] = error.args or ("",)
+        why = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+        raise InvalidJob(
+            f"{pattern!r} is no regular expression: {why} (RE2's syntax holds: no look-around,"
+            " no back-references)"
+        ) from error
+
+
+class Lines:
+    """Cuts text that comes in pieces into blocks of whole lines."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._seen = 0  #: lines
+
+    def feed(self, piece: bytes, *, last: bool = False) -> Iterator[tuple[int, str]]:
+        """Blocks, each with the number of lines before it; each line ends with a newline."""
+        text = self._rest + piece
+        cut = len(text) if last or len(text) - text.rfind(b"\n") > PIECE else text.rfind(b"\n") + 1
+        block, self._rest = text[:cut], text[cut:]
+        if block:
+            before, self._seen = self._seen, self._seen + block.count(b"\n")
+            told = block.replace(b"\r\n", b"\n").decode("utf-8", "replace")
+            yield before, told if told.endswith("\n") else f"{told}\n"
+
+
+class Search:
+    """One expression, looked for in blocks of lines: its first match, or its last."""
+
+    def __init__(self, pattern: str, *, last: bool = False) -> None:
+        self._regexp = compiled(pattern)
+        self._last = last
+        self.hit: Hit | None = None
+
+    def feed(self, before: int, block: str) -> None:
+        if self._last:
+            self.hit = self._final(before, block) or self.hit
+        elif self.hit is None and (match := self._regexp.search(_unended(block))):
+            self.hit = _hit(before, block, match)
+
+    def _final(self, before: int, block: str) -> Hit | None:
+        """Halving: the last match is in the later half that has one."""
+        low, high = 0, len(block)
+        if self._regexp.search(_unended(block)) is None:
+            return None
+        while True:
+            middle = block.find("\n", (low + high) // 2, high - 1) + 1
+            if not middle:
+                middle = block.rfind("\n", low, (low + high) // 2) + 1
+            if not low < middle < high:
+                break
+            if self._regexp.search(_unended(block[middle:high])):
+                low = middle
+            else:
+                high = middle
+        found = _unended(block[low:high])
+        *_, match = self._regexp.finditer(found)
+        return _hit(before + block.count("\n", 0, low), found, match)
+
+
+def _unended(block: str) -> str:
+    """Without the last line's end, after which an expression would see one more line, empty."""
+    return block.removesuffix("\n")
+
+
+def _hit(before: int, block: str, match: "re2._Match") -> Hit:
+    begin = block.rfind("\n", 0, match.start()) + 1
+    end = block.find("\n", match.start())
+    line = block[begin : end if end >= 0 else len(block)]
+    return Hit(before + block.count("\n", 0, begin) + 1, line, match.groups(default=""))

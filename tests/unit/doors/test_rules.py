@@ -1,0 +1,34 @@
+"""What may run for whom over the network, of arrays."""
+
+from pathlib import Path
+
+import pytest
+
+from solveyard.doors.keys import Caller
+from solveyard.doors.rules import MOST, Rules
+from solveyard.model.arrays import ArraySpec
+from solveyard.model.errors import NotAllowed
+from solveyard.model.jobs import JobSpec
+
+SOMEBODY = Caller("token:ci")
+
+
+def spec(root: Path, array: ArraySpec) -> JobSpec:
+    return JobSpec(solver="nec", directory=f"{root}/{{{{value}}}}", array=array)
+
+
+def test_each_tasks_directory_must_be_below_the_roots(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "link").symlink_to(tmp_path)
+    rules = Rules(roots=(root,))
+    rules.check(SOMEBODY, [spec(root, ArraySpec(values=("a", "b/c")))])
+    for last in ("..", "../other", "link", "link/x"):
+        with pytest.raises(NotAllowed, match="--project-root"):
+            rules.check(SOMEBODY, [spec(root, ArraySpec(values=("a", "b", last)))])
+
+
+def test_more_directories_than_can_be_looked_at_are_refused(tmp_path: Path) -> None:
+    rules = Rules(roots=(tmp_path,))
+    with pytest.raises(NotAllowed, match="at most"):
+        rules.check(SOMEBODY, [spec(tmp_path, ArraySpec(stop=MOST + 1))])
