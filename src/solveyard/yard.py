@@ -124,7 +124,7 @@ class Yard:
         """Until all of `jobs` (None: all there are) have ended; False: `timeout` s are over."""
         waited = self.jobs() if jobs is None else jobs
         with self.client() as client:
-            return client.wait([job.number for job in waited], timeout)
+            return client.wait([job.key for job in waited], timeout)
 
     def status(self) -> dict[str, Any]:
         """How the manager and its machines are."""
@@ -216,6 +216,12 @@ class YardJob:
         return self.record.number
 
     @property
+    def key(self) -> str:
+        """By which the manager finds it, be its name given to another meanwhile."""
+        task = self.record.task
+        return str(self.number) if task is None else f"{self.number}[{task}]"
+
+    @property
     def state(self) -> JobState:
         """As it is now."""
         return self.refresh().state
@@ -223,7 +229,7 @@ class YardJob:
     def refresh(self) -> JobRecord:
         """Its record, as it is now."""
         with self._yard.client() as client:
-            self.record = client.job(self.number)
+            self.record = client.job(self.key)
         return self.record
 
     def wait(self, timeout: float | None = None) -> JobRecord:
@@ -234,19 +240,19 @@ class YardJob:
 
     def cancel(self) -> JobRecord:
         with self._yard.client() as client:
-            self.record = client.cancel(self.number)
+            self.record = client.cancel(self.key)
         return self.record
 
     def retry(self) -> JobRecord:
         with self._yard.client() as client:
-            self.record = client.retry(self.number)
+            self.record = client.retry(self.key)
         return self.record
 
     def output(self, stream: str = "stdout") -> str:
         """All of its standard output ("stderr": standard error), of the newest attempt so far."""
         parts, offset = [], 0
         with self._yard.client() as client:
-            while (part := client.log(self.number, stream, offset=offset)).content:
+            while (part := client.log(self.key, stream, offset=offset)).content:
                 parts.append(part.content)
                 offset = part.next_offset
         return b"".join(parts).decode("utf-8", "replace")
@@ -254,14 +260,40 @@ class YardJob:
     def follow(self) -> Iterator[bytes]:
         """Its standard output as it comes, until it has ended."""
         with self._yard.client() as client:
-            yield from client.follow_log(self.number)
+            yield from client.follow_log(self.key)
+
+    def results(self, *, frame: bool = True) -> Any:
+        """Parameters and measured values: a row for each task of an array, or one for a job.
+
+        A pandas DataFrame where pandas is installed, else, or without `frame`, a list of dicts.
+        """
+        with self._yard.client() as client:
+            rows = client.results(self.key)
+        if frame:
+            try:
+                import pandas as pd
+            except ImportError:
+                return rows
+            return pd.DataFrame(rows)
+        return rows
+
+    def tasks(self, states: Sequence[JobState] = ()) -> "Iterator[YardJob]":
+        """Of an array, by index; with `states` those alone."""
+        offset = 0
+        while True:
+            with self._yard.client() as client:
+                some = client.tasks(self.key, states, 1000, offset)
+            if not some:
+                return
+            offset += len(some)
+            yield from (YardJob(self._yard, record) for record in some)
 
     def files(self) -> list[str]:
         """The files in its folder, by path."""
         with self._yard.client() as client:
-            return [entry.path for entry in client.files(self.number)]
+            return [entry.path for entry in client.files(self.key)]
 
     def read(self, path: str) -> bytes:
         """One of its files."""
         with self._yard.client() as client:
-            return b"".join(client.read_file(self.number, path))
+            return b"".join(client.read_file(self.key, path))

@@ -1,10 +1,17 @@
 """A campaign: an array with criteria and measures, run by a real manager with real commands."""
 
+import asyncio
+import http.client
+import json
+import socket
+import sys
 from pathlib import Path
 
 import pytest
 
 from solveyard import Yard
+from solveyard.client import find
+from solveyard.client.aio import AsyncClient
 from solveyard.model.errors import InvalidJob
 
 SOLVE = """
@@ -122,3 +129,90 @@ def test_tasks_may_each_have_a_directory(store, tmp_path):
 def test_a_pattern_that_is_none_is_refused_at_the_door(store):
     with Yard(store) as yard, pytest.raises(InvalidJob, match=r"success.must_match\[0\].*RE2"):
         yard.command(["true"], success={"must_match": ["(a"]})
+
+
+def test_a_table_of_results_has_a_row_for_each_task(store):
+    with Yard(store) as yard:
+        [job] = yard.submit_many([sweep([1, 3, 5])])
+        job.wait(60)
+        rows = job.results(frame=False)
+        assert [(row["index"], row["length"], row["state"], row["gain"]) for row in rows] == [
+            (0, 1, "completed", 1.5),
+            (1, 3, "failed", 3.5),
+            (2, 5, "failed", 5.5),
+        ]
+        assert list(rows[0]) == [
+            "id", "index", "length", "state", "reason", "run_time", "gain", "residual",
+        ]  # fmt: skip
+        frame = job.results()
+        assert list(frame.columns) == list(rows[0])
+        assert frame["gain"].tolist() == [1.5, 3.5, 5.5]
+        with yard.client() as client:
+            assert [row["index"] for row in client.results("sweep[0,2]")] == [0, 2]
+            [lines] = [b"".join(client.results_csv("sweep")).decode().split("\r\n")]
+            assert lines[0] == ",".join(rows[0])
+            assert len(lines) == 5
+            failed = client.tasks("sweep", ["failed"])
+            assert [task.task for task in failed] == [1, 2]
+            assert [t.task for t in client.tasks("sweep", limit=1, offset=1)] == [1]
+        assert [task.record.task for task in job.tasks(["completed"])] == [0]
+
+
+def test_without_pandas_results_are_a_list(store, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with Yard(store) as yard:
+        job = yard.command(["echo", "x 5"], name="one", measures={"x": {"pattern": r"x (\d)"}})
+        job.wait(60)
+        [row] = job.results()
+        assert (row["id"], row["state"], row["x"]) == ("one", "completed", 5)
+
+
+def test_a_task_is_a_job_that_can_be_asked_and_retried_alone(store):
+    with Yard(store) as yard:
+        [job] = yard.submit_many([sweep([1, 3, 5])])
+        job.wait(60)
+        task = yard.job("sweep[1]")
+        assert task.output().startswith("start 1\n")
+        task.retry()
+        assert task.wait(60).attempts[-1].number == 2
+        assert [len(one.record.attempts) for one in job.tasks()] == [1, 2, 1]
+
+
+async def test_tasks_and_results_come_to_who_awaits_them(store):
+    with Yard(store) as yard:
+        [job] = yard.submit_many([sweep([1, 3])])
+        await asyncio.to_thread(job.wait, 60)
+        async with AsyncClient(store) as client:
+            assert [row["gain"] for row in await client.results("sweep")] == [1.5, 3.5]
+            assert [task.task for task in await client.tasks("sweep", ["failed"])] == [1]
+
+
+def ask(yard: Yard, target: str, **headers: str) -> tuple[int, str, bytes]:
+    where = find.manager(yard.store)
+    assert where is not None
+    with socket.socket(socket.AF_UNIX) as wire:
+        wire.settimeout(30)
+        wire.connect(where.socket)
+        lines = "".join(f"{name}: {text}\r\n" for name, text in headers.items())
+        wire.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n".encode())
+        response = http.client.HTTPResponse(wire)
+        response.begin()
+        return response.status, response.headers["Content-Type"], response.read()
+
+
+def test_the_form_of_the_table_is_asked_by_name_or_header(store):
+    with Yard(store) as yard:
+        yard.submit_many([sweep([1])])[0].wait(60)
+        status, kind, _ = ask(yard, "/jobs/sweep/results", Accept="text/csv, */*")
+        assert (status, kind) == (200, "text/csv; charset=utf-8")
+        status, kind, body = ask(yard, "/jobs/sweep/results?format=json", Accept="text/csv")
+        assert (status, kind) == (200, "application/json")
+        assert json.loads(body)[0]["gain"] == 1.5
+        for target in ("/jobs/sweep/results?format=xml", "/jobs/sweep/tasks?state=faild",
+                       "/jobs/sweep/tasks?limit=0", "/jobs/sweep[9]/tasks"):  # fmt: skip
+            status, _, body = ask(yard, target)
+            assert status in {400, 404}
+            assert json.loads(body)["error"]
+        yard.command(["true"], name="alone").wait(60)
+        status, _, body = ask(yard, "/jobs/alone/tasks")
+        assert (status, "no array" in json.loads(body)["error"]) == (400, True)

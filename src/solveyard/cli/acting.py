@@ -8,12 +8,14 @@ import typer
 from solveyard.cli import exits, selectors, talk, units, words
 from solveyard.cli.here import Json, Selectors, here
 from solveyard.client.sync import Client
+from solveyard.model.arrays import ranges
 from solveyard.model.errors import InvalidRequest, SolveyardError, UnknownJob
 from solveyard.model.jobs import FINAL, JobState
 from solveyard.model.records import JobRecord
 
 UNFINISHED = frozenset(JobState) - FINAL
 UNSUCCESSFUL = FINAL - {JobState.COMPLETED}
+AT_ONCE = 500  #: tasks that one request names
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
 Act = Callable[[Client, JobRecord], JobRecord | None]
 
@@ -34,7 +36,7 @@ def cancel(
     patience = units.seconds(grace) if grace else None
 
     def act(client: Client, job: JobRecord) -> JobRecord:
-        return client.cancel(job.number, patience)
+        return client.cancel(words.key(job), patience)
 
     return _each(context, selector, UNFINISHED, act, as_json, ask="" if yes else "cancel")
 
@@ -44,7 +46,7 @@ def hold(context: typer.Context, selector: Selectors, as_json: Json = False) -> 
 
     `all`: those that wait.
     """
-    return _each(context, selector, {JobState.QUEUED}, lambda c, j: c.hold(j.number), as_json)
+    return _each(context, selector, {JobState.QUEUED}, lambda c, j: c.hold(words.key(j)), as_json)
 
 
 def release(context: typer.Context, selector: Selectors, as_json: Json = False) -> int:
@@ -52,15 +54,37 @@ def release(context: typer.Context, selector: Selectors, as_json: Json = False) 
 
     `all`: those that are held.
     """
-    return _each(context, selector, {JobState.HELD}, lambda c, j: c.release(j.number), as_json)
+    return _each(context, selector, {JobState.HELD}, lambda c, j: c.release(words.key(j)), as_json)
 
 
-def retry(context: typer.Context, selector: Selectors, as_json: Json = False) -> int:
+def retry(
+    context: typer.Context,
+    selector: Selectors,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Only what failed: of an array those tasks.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
     """Run ended jobs again.
 
-    Each is a new attempt beside the old. `all`: those that failed or were cancelled.
+    Each is a new attempt beside the old; of an array the tasks that didn't succeed. `all`: those
+    that failed or were cancelled.
     """
-    return _each(context, selector, UNSUCCESSFUL, lambda c, j: c.retry(j.number), as_json)
+    states = UNSUCCESSFUL if not failed else frozenset(JobState) - {JobState.COMPLETED}
+    act = _retry_failed if failed else lambda c, j: c.retry(words.key(j))
+    return _each(context, selector, states, act, as_json)
+
+
+def _retry_failed(client: Client, job: JobRecord) -> JobRecord:
+    """As it is afterwards; one that didn't fail stays as it is."""
+    if job.tasks is None:
+        return client.retry(words.key(job)) if job.state is JobState.FAILED else job
+    tasks = list(selectors.all_tasks(client, job.number, (JobState.FAILED,)))
+    indices = [task.task for task in tasks if task.task is not None]
+    for start in range(0, len(indices), AT_ONCE):
+        some = indices[start : start + AT_ONCE]
+        client.retry_tasks(f"{job.number}[{ranges(some, AT_ONCE)}]")
+    return client.job(job.number)
 
 
 def priority(
@@ -74,7 +98,7 @@ def priority(
     `all`: those that have not ended.
     """
     return _each(
-        context, [selector], UNFINISHED, lambda c, j: c.set_priority(j.number, number), as_json
+        context, [selector], UNFINISHED, lambda c, j: c.set_priority(words.key(j), number), as_json
     )
 
 
@@ -91,7 +115,7 @@ def rm(
     """
 
     def act(client: Client, job: JobRecord) -> None:
-        client.remove(job.number, files=files)
+        client.remove(words.key(job), files=files)
 
     return _each(context, selector, FINAL, act, as_json, ask="" if yes else "forget")
 
@@ -109,8 +133,8 @@ def wait(
     patience = units.seconds(timeout) if timeout else None
     with here(context).client() as client:
         chosen = selectors.select(client, selector)
-        numbers = [job.number for job in chosen.jobs if not job.state.final]
-        in_time = client.wait(numbers, patience)
+        waited = [words.key(job) for job in chosen.jobs if not job.state.final]
+        in_time = client.wait(waited, patience)
         jobs = [job if job.state.final else _now(client, job) for job in chosen.jobs]
     if as_json:
         talk.answer_json(jobs[0] if chosen.one else jobs)
@@ -132,7 +156,7 @@ def verdict(jobs: Collection[JobRecord]) -> int:
 def _now(client: Client, job: JobRecord) -> JobRecord:
     """As it is now; a job that was removed meanwhile is as it was."""
     try:
-        return client.job(job.number)
+        return client.job(words.key(job))
     except UnknownJob:
         return job
 
@@ -162,7 +186,7 @@ def _each(
     if not chosen.jobs:
         talk.say("note: there is no such job now")
     for job, refusal in refusals[1:]:
-        talk.say(f"error: job {job.number}: {refusal}")
+        talk.say(f"error: job {words.key(job)}: {refusal}")
     if refusals:
         raise _first(refusals, len(chosen.jobs))
     if as_json:
@@ -176,4 +200,4 @@ def _first(refusals: list[tuple[JobRecord, InvalidRequest]], of: int) -> Solveya
     job, error = refusals[0]
     if of == 1:
         return error
-    return type(error)(f"job {job.number}: {error} ({of - len(refusals)} of {of} were done)")
+    return type(error)(f"job {words.key(job)}: {error} ({of - len(refusals)} of {of} were done)")

@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, tuple[str, dict[str, bool]]] = {
     "show": ("looking", {}),
     "logs": ("looking", {}),
     "files": ("looking", {}),
+    "results": ("results", {}),
     "cancel": ("acting", {}),
     "retry": ("acting", {}),
     "hold": ("acting", {}),

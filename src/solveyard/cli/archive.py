@@ -8,7 +8,7 @@ from typing import Self
 from solveyard.backends.workspace import LocalWorkspace
 from solveyard.client.calls import PIECE, FileEntry, Listing, LogPart
 from solveyard.model import records
-from solveyard.model.errors import InvalidRequest, UnknownJob
+from solveyard.model.errors import InvalidRequest, ManagerUnavailable, UnknownJob
 from solveyard.model.jobs import Job, JobId, JobState
 from solveyard.model.records import JobRecord
 from solveyard.places import StorePlaces
@@ -50,6 +50,16 @@ class Archive:
             page = self._store.page(which, PAGE, page.cursor)
             jobs += page.jobs
         return Listing([self._record(job) for job in jobs], page.total, page.cursor)
+
+    def tasks(
+        self,
+        job: str | int,
+        states: Collection[JobState] = (),
+        limit: int = 50,
+        offset: int = 0,
+    ) -> list[JobRecord]:
+        """Raises ManagerUnavailable: what an array's tasks come to is a manager's to say."""
+        raise ManagerUnavailable(f"no manager runs to tell of {job} (start one: solveyard serve)")
 
     def queue(self) -> dict[str, int]:
         counts = self._store.counts()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON, on standard output alone.")]
 Selectors = Annotated[
     list[str],
-    typer.Argument(metavar="SELECTOR...", help="A name, a number, last, 3,5-9 or all."),
+    typer.Argument(metavar="SELECTOR...", help="A name, a number, last, 3,5-9, sweep[3] or all."),
 ]
 
 

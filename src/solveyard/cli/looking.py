@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from solveyard.cli.archive import Archive
 
 Source = Union[Client, "Archive"]
-Selector = Annotated[str, typer.Argument(help="A name, a number, or last.")]
+Selector = Annotated[str, typer.Argument(help="A name, a number, last, or sweep[3].")]
 UNFINISHED = tuple(state for state in JobState if state not in FINAL)
+MOST_FAILED = 20  #: tasks that `show` tells about
 TAIL = 1 << 16  #: bytes that are read first for `--tail`
 
 
@@ -68,10 +69,11 @@ def show(context: typer.Context, selector: Selectors, as_json: Json = False) -> 
     place = here(context)
     with place.reading() as source:
         chosen = _selected(source, selector)
-    if as_json:
-        talk.answer_json(chosen.jobs[0] if chosen.one else chosen.jobs)
-    else:
-        talk.answer("\n\n".join(words.details(job, place.options) for job in chosen.jobs))
+        if as_json:
+            talk.answer_json(chosen.jobs[0] if chosen.one else chosen.jobs)
+        for index, job in enumerate(() if as_json else chosen.jobs):
+            told = words.details(job, place.options, _failed(source, job))
+            talk.answer(f"\n{told}" if index else told)
     return 0
 
 
@@ -122,9 +124,9 @@ def files(
         if source is None:
             return 0
         if not path:
-            _list_files(source.files(job.number), as_json)
+            _list_files(source.files(words.key(job)), as_json)
             return 0
-        pieces = source.read_file(job.number, path)
+        pieces = source.read_file(words.key(job), path)
         if save is not None:
             size = _save(pieces, save)
             if as_json:
@@ -137,6 +139,13 @@ def files(
             for piece in pieces:
                 talk.answer_bytes(piece)
     return 0
+
+
+def _failed(source: Source | None, job: JobRecord) -> list[JobRecord]:
+    """Some of its tasks that failed."""
+    if source is None or job.tasks is None or not job.tasks.failed:
+        return []
+    return source.tasks(job.number, (JobState.FAILED,), MOST_FAILED, 0)
 
 
 def _selected(source: Source | None, words_: list[str]) -> Selection:
@@ -165,10 +174,10 @@ def _log(
     source: Source, job: JobRecord, stream: str, offset: int, attempt: int | None, *, follow: bool
 ) -> Iterator[bytes]:
     if follow and attempt is None:
-        yield from source.follow_log(job.number, stream, offset=offset)
+        yield from source.follow_log(words.key(job), stream, offset=offset)
         return
     while True:
-        part = source.log(job.number, stream, offset=offset, attempt=attempt)
+        part = source.log(words.key(job), stream, offset=offset, attempt=attempt)
         if not part.content:
             return
         yield part.content
@@ -181,7 +190,7 @@ def _tail_offset(
     """Where the last `lines` lines begin."""
     wanted = TAIL
     while True:
-        part = source.log(job.number, stream, offset=-wanted, limit=wanted, attempt=attempt)
+        part = source.log(words.key(job), stream, offset=-wanted, limit=wanted, attempt=attempt)
         content = part.content
         end = part.next_offset
         if not lines or not content:

@@ -1,10 +1,11 @@
 """Which jobs a word on the command line means.
 
-A unique name (looked up first), a number, `last` (the newest), a list with ranges `3,5-9`, `all`.
+A unique name (looked up first), a number, `last` (the newest), a list with ranges `3,5-9`, `all`,
+and tasks of an array: `sweep[3]`, `7[3,5-9]`.
 """
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from solveyard.client.calls import Listing
@@ -14,6 +15,9 @@ from solveyard.model.jobs import JobState
 from solveyard.model.records import JobRecord
 
 NAMES = 1000  #: of the newest jobs, from which the nearest are suggested
+TASKS = 1000  #: of an array that are asked for at once
+_TASKS = re.compile(r".+\[[^\[\]]*\]")
+_COMMA = re.compile(r",(?![^\[]*\])")  #: outside brackets
 _RANGE = re.compile(r"(\d{1,18})-(\d{1,18})")
 
 
@@ -31,6 +35,14 @@ class Jobs(Protocol):
         limit: int | None = ...,
     ) -> Listing: ...
 
+    def tasks(
+        self,
+        job: str | int,
+        states: Collection[JobState] = ...,
+        limit: int = ...,
+        offset: int = ...,
+    ) -> list[JobRecord]: ...
+
 
 class Selection(NamedTuple):
     jobs: list[JobRecord]  #: each once, in the order asked for
@@ -42,11 +54,11 @@ def select(where: Jobs, words: Sequence[str], states: Collection[JobState] = ())
 
     Raises UnknownJob, with the nearest names; InvalidRequest when nothing was selected at all.
     """
-    found: dict[int, JobRecord] = {}
+    found: dict[tuple[int, int | None], JobRecord] = {}
     parts = [part for word in words for part in _parts(where, word)]
     for part in parts:
-        found |= {job.number: job for job in _one_part(where, part, states)}
-    one = len(parts) == 1 and parts[0] != "all" and not _RANGE.fullmatch(parts[0])
+        found |= {(job.number, job.task): job for job in _one_part(where, part, states)}
+    one = len(parts) == len(found) == 1 and parts[0] != "all" and not _RANGE.fullmatch(parts[0])
     return Selection(list(found.values()), one)
 
 
@@ -56,7 +68,7 @@ def _parts(where: Jobs, word: str) -> list[str]:
         return [word]
     if _known(where, word) is not None:
         return [word]
-    parts = [part.strip() for part in word.split(",")]
+    parts = [part.strip() for part in _COMMA.split(word)]
     if not all(parts):
         raise InvalidRequest(f"{word!r} selects nothing between two commas (e.g. 3,5-9)")
     return parts
@@ -68,6 +80,8 @@ def _one_part(where: Jobs, part: str, states: Collection[JobState]) -> Iterable[
     named = _known(where, part)
     if named is not None:
         return [named]
+    if _TASKS.fullmatch(part):
+        return all_tasks(where, part)
     if part == "all":
         return reversed(where.jobs(states=states, limit=None).jobs)
     if part == "last":
@@ -90,5 +104,15 @@ def _one_part(where: Jobs, part: str, states: Collection[JobState]) -> Iterable[
 def _known(where: Jobs, key: str) -> JobRecord | None:
     try:
         return where.job(key)
-    except UnknownJob:
+    except InvalidRequest:  # no such job, or some tasks
         return None
+
+
+def all_tasks(
+    where: Jobs, key: str | int, states: Collection[JobState] = ()
+) -> Iterator[JobRecord]:
+    """Of an array, or those that a key such as "sweep[3,5-9]" names; by index."""
+    offset = 0
+    while some := where.tasks(key, states, TASKS, offset):
+        yield from some
+        offset += len(some)

@@ -1,6 +1,7 @@
 """Speaking: the answer goes to standard output, everything else to standard error."""
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 
@@ -43,7 +44,7 @@ def answer_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     table = Table(*header, box=box.SIMPLE_HEAD, pad_edge=False)
     for row in rows:
-        table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
+        table.add_row(*(Text(cell, style=_style(cell)) for cell in row))
     Console().print(table)
 
 
@@ -75,6 +76,13 @@ def confirmed(question: str) -> bool:
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
+def _style(cell: str) -> str:
+    """A state's own, also where an array's progress follows it: "running 3/6"."""
+    state = _PROGRESS.match(cell)
+    return _STYLES.get(state[1] if state else cell, "")
+
+
+_PROGRESS = re.compile(r"(\w+) \d+/\d+$")
 _STYLES = {
     "held": "dim",
     "queued": "dim",

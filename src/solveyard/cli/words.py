@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from solveyard.cli import units
+from solveyard.model.arrays import Value, text
 from solveyard.model.jobs import JobState
-from solveyard.model.records import AttemptRecord, JobRecord
+from solveyard.model.records import AttemptRecord, JobRecord, TaskCounts
 
 HEADER = ("ID", "NAME", "STATE", "PRIORITY", "CORES", "RUN TIME", "WHY")
 LONGEST_WHY = 60
@@ -13,14 +14,24 @@ LONGEST_WHY = 60
 def row(job: JobRecord) -> tuple[str, ...]:
     """A job's line in a list."""
     return (
-        str(job.number),
+        key(job),
         job.name,
-        job.state.value,
+        f"{job.state} {progress(job.tasks)}" if job.tasks else job.state.value,
         str(job.priority),
         str(job.cores),
         units.short(job.run_time),
         shortened(why(job), LONGEST_WHY),
     )
+
+
+def key(job: JobRecord) -> str:
+    """By which commands find it, be its name given to another meanwhile: "7", of a task "7[3]"."""
+    return str(job.number) if job.task is None else f"{job.number}[{job.task}]"
+
+
+def progress(tasks: TaskCounts) -> str:
+    """ "3/6": tasks that have ended, of all."""
+    return f"{tasks.completed + tasks.failed + tasks.cancelled}/{tasks.total}"
 
 
 def why(job: JobRecord) -> str:
@@ -44,7 +55,7 @@ def counts(numbers: Mapping[str, int]) -> str:
 
 def ending(job: JobRecord) -> str:
     """One sentence on how a job stands."""
-    name = f"job {job.number}" + (f" ({job.name})" if job.name else "")
+    name = f"job {key(job)}" + (f" ({job.name})" if job.name else "")
     if not job.state.final:
         return f"{name} is {job.state}" + (f": {why(job)}" if why(job) else "")
     took = f" after {units.short(job.run_time)}" if job.run_time is not None else ""
@@ -54,8 +65,11 @@ def ending(job: JobRecord) -> str:
     return f"{name} {verb}{took}: {job.message or job.reason}"
 
 
-def details(job: JobRecord, options: str = "") -> str:
-    """Everything about a job, for `show`. `options` go into the commands that it suggests."""
+def details(job: JobRecord, options: str = "", failed: Sequence[JobRecord] = ()) -> str:
+    """Everything about a job, for `show`. `options` go into the commands that it suggests.
+
+    `failed` are some of an array's tasks.
+    """
     lines = [ending(job)]
     facts = {
         "solver": job.solver,
@@ -69,6 +83,9 @@ def details(job: JobRecord, options: str = "") -> str:
         "owner": job.owner,
         "tags": ", ".join(job.tags),
         "note": job.note,
+        "tasks": counts(_by_state(job.tasks)) if job.tasks else "",
+        "parameters": _values(job.parameters),
+        "measured": _values(job.values),
         "directory": job.directory,
         "submitted": job.submitted_at,
         "started": job.started_at or "",
@@ -77,7 +94,12 @@ def details(job: JobRecord, options: str = "") -> str:
         "stale since": job.stale_since or "",
     }
     lines += [f"  {name:<12}{fact}" for name, fact in facts.items() if fact]
-    for title, many in (("evidence", job.evidence), ("attempts", _attempts(job.attempts))):
+    manies = {
+        "evidence": job.evidence,
+        "attempts": _attempts(job.attempts),
+        "failed": [f"{one.id}: {one.message or one.reason}" for one in failed],
+    }
+    for title, many in manies.items():
         lines += [f"  {title if not index else '':<12}{one}" for index, one in enumerate(many)]
     lines.append(f"  {'next':<12}{next_step(job, options)}")
     return "\n".join(lines)
@@ -88,21 +110,29 @@ def next_step(job: JobRecord, options: str = "") -> str:
     command = f"solveyard {options}"
     match job.state:
         case JobState.HELD:
-            return f"{command}release {job.number}"
+            return f"{command}release {key(job)}"
         case JobState.QUEUED:
-            return f"{command}wait {job.number}   {command}cancel {job.number}"
+            return f"{command}wait {key(job)}   {command}cancel {key(job)}"
         case JobState.SUBMITTED | JobState.RUNNING:
-            return f"{command}logs -f {job.number}   {command}cancel {job.number}"
+            return f"{command}logs -f {key(job)}   {command}cancel {key(job)}"
         case JobState.COMPLETED:
-            return f"{command}files {job.number}   {command}logs {job.number}"
+            return f"{command}files {key(job)}   {command}logs {key(job)}"
         case JobState.FAILED:
-            return f"{command}logs --err {job.number}   {command}retry {job.number}"
+            return f"{command}logs --err {key(job)}   {command}retry {key(job)}"
         case JobState.CANCELLED:
-            return f"{command}retry {job.number}   {command}rm {job.number}"
+            return f"{command}retry {key(job)}   {command}rm {key(job)}"
 
 
 def shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _values(values: Mapping[str, Value]) -> str:
+    return ", ".join(f"{name} {text(value)}" for name, value in values.items())
+
+
+def _by_state(tasks: TaskCounts) -> dict[str, int]:
+    return {state.value: getattr(tasks, state.value) for state in JobState}
 
 
 def _attempts(attempts: Sequence[AttemptRecord]) -> list[str]:

@@ -91,7 +91,7 @@ class AsyncClient:
 
     async def remove(self, job: str | int, *, files: bool = False) -> None:
         """Forget an ended job; with `files` its output and its own folder, too."""
-        await self._ask(calls.remove((await self.job(job)).number, files))
+        await self._ask(calls.remove(await self.job(job), files))
 
     async def wait(self, jobs: Sequence[str | int], timeout: float | None = None) -> bool:  # noqa: ASYNC109  False is an answer, not an error
         """Until all of them have ended; False: `timeout` s are over."""
@@ -139,6 +139,24 @@ class AsyncClient:
     async def read_file(self, job: str | int, path: str) -> bytes:
         """One file's bytes."""
         return (await self._ask(calls.file(job, path))).body
+
+    async def tasks(
+        self,
+        job: str | int,
+        states: Collection[JobState] = (),
+        limit: int = 50,
+        offset: int = 0,
+    ) -> list[JobRecord]:
+        """Of an array, by index; of "sweep[3,5-9]" those. At most 1000 at once."""
+        return await self._ask(calls.tasks(job, states, limit, offset))
+
+    async def results(self, job: str | int) -> list[dict[str, Any]]:
+        """Parameters and measured values: a row for each task of an array, or one for a job.
+
+        All rows have the same names in the same order.
+        """
+        rows: list[dict[str, Any]] = await self._ask(calls.results(job))
+        return rows
 
     async def events(self, after: int = 0, limit: int = 1000) -> list[dict[str, Any]]:
         """Numbered events after number `after`; their fields are the event's own."""

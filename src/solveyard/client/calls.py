@@ -140,10 +140,11 @@ def cancel(which: str | int, grace: float | None) -> Call[JobRecord]:
     return act(which, "cancel", None if grace is None else {"grace": grace})
 
 
-def remove(number: int, files: bool) -> Call[Reply]:
+def remove(found: JobRecord, files: bool) -> Call[Reply]:
     """Of a job that was there just now. A number is never given again, so a repetition, which
     aiohttp makes by itself, too, removes nothing else and finds it gone.
     """
+    number = str(found.number) if found.task is None else f"{found.number}[{found.task}]"
     doubt = f"whether job {number} was removed is not known (look: solveyard show {number})"
     target = _target(_job(number), {"files": 1 if files else None})
     return Call("DELETE", target, removed, doubt=doubt)
@@ -167,6 +168,27 @@ def files(which: str | int) -> Call[list[FileEntry]]:
 
 def file(which: str | int, path: str) -> Call[Reply]:
     return Call("GET", f"{_job(which, 'files')}/{quote(path)}", checked)
+
+
+def tasks(
+    which: str | int, states: Collection[JobState], limit: int, offset: int
+) -> "Call[list[JobRecord]]":
+    query = {"state": ",".join(states), "limit": limit, "offset": offset}
+    return Call("GET", _target(_job(which, "tasks"), query), _records)
+
+
+def results(which: str | int) -> Call[Any]:
+    return Call("GET", _job(which, "results"), value)
+
+
+def results_csv(which: str | int) -> Call[Reply]:
+    return Call("GET", _target(_job(which, "results"), {"format": "csv"}), checked)
+
+
+def act_on_tasks(which: str, verb: str) -> Call[int]:
+    """Of some tasks, as "sweep[3,5-9]"; answers how many they are."""
+    doubt = f"whether {which} got its {verb} is not known (look: solveyard show {which})"
+    return Call("POST", _job(which, verb), _count, key=_key(""), doubt=doubt)
 
 
 def events(after: int, limit: int) -> Call[Any]:
@@ -252,8 +274,16 @@ def submitted(reply: Reply) -> list[JobRecord]:
     return msgspec.json.decode(checked(reply).body, type=_Submitted).jobs
 
 
+def _records(reply: Reply) -> list[JobRecord]:
+    return msgspec.json.decode(checked(reply).body, type=list[JobRecord])
+
+
+def _count(reply: Reply) -> int:
+    return int(value(reply).get("count", 1))
+
+
 def listing(reply: Reply) -> Listing:
-    records = msgspec.json.decode(checked(reply).body, type=list[JobRecord])
+    records = _records(reply)
     total = int(reply.headers.get("x-total-count", len(records)))
     return Listing(records, total, reply.headers.get("x-next-cursor"))
 

@@ -99,7 +99,7 @@ class Client:
 
     def remove(self, job: str | int, *, files: bool = False) -> None:
         """Forget an ended job; with `files` its output and its own folder, too."""
-        self._ask(calls.remove(self.job(job).number, files))
+        self._ask(calls.remove(self.job(job), files))
 
     def wait(self, jobs: Sequence[str | int], timeout: float | None = None) -> bool:
         """Until all of them have ended; False: `timeout` s are over."""
@@ -145,6 +145,34 @@ class Client:
         reply, response = self._answer(calls.file(job, path), whole=False)
         calls.checked(reply)
         return _pieces(response)
+
+    def tasks(
+        self,
+        job: str | int,
+        states: Collection[JobState] = (),
+        limit: int = 50,
+        offset: int = 0,
+    ) -> list[JobRecord]:
+        """Of an array, by index; of "sweep[3,5-9]" those. At most 1000 at once."""
+        return self._ask(calls.tasks(job, states, limit, offset))
+
+    def results(self, job: str | int) -> list[dict[str, Any]]:
+        """Parameters and measured values: a row for each task of an array, or one for a job.
+
+        All rows have the same names in the same order.
+        """
+        rows: list[dict[str, Any]] = self._ask(calls.results(job))
+        return rows
+
+    def results_csv(self, job: str | int) -> Iterator[bytes]:
+        """The same as CSV, in pieces. Read them all before the next call."""
+        reply, response = self._answer(calls.results_csv(job), whole=False)
+        calls.checked(reply)
+        return _pieces(response)
+
+    def retry_tasks(self, which: str) -> int:
+        """Run some tasks again, as "sweep[3,5-9]"; answers how many they are."""
+        return self._ask(calls.act_on_tasks(which, "retry"))
 
     def events(self, after: int = 0, limit: int = 1000) -> list[dict[str, Any]]:
         """Numbered events after number `after`; their fields are the event's own."""

@@ -15,7 +15,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from solveyard import selecting
-from solveyard.doors import encoding, files, logs, pyedb_form, system, viewer
+from solveyard.doors import arrays, encoding, files, logs, pyedb_form, system, viewer
 from solveyard.doors.keys import CLOSING, MANAGER, RULES, STOP, TABLE, Handler, by
 from solveyard.doors.openapi import Route, Table
 from solveyard.doors.rules import Rules
@@ -61,7 +61,7 @@ def application(
     app[CLOSING] = asyncio.Event()
     app.on_shutdown.append(_close)
     app[TABLE] = Table(public)
-    app[TABLE].add(app, (*ROUTES, *system.ROUTES, *viewer.ROUTES, *more))
+    app[TABLE].add(app, (*ROUTES, *arrays.ROUTES, *system.ROUTES, *viewer.ROUTES, *more))
     return app
 
 

@@ -300,7 +300,9 @@ def test_wrong_usage_is_one_line_with_the_way_out(nowhere: Run, arguments: list[
 def test_every_command_says_its_exit_statuses_and_takes_json(nowhere: Run) -> None:
     listed = nowhere("--help").out.split("Commands:")[1].split("Exit statuses")[0]
     commands = [line.split()[0] for line in listed.splitlines() if line.strip()]
-    expected = "cancel config demo doctor files health hold logs priority ps release retry rm run"
+    expected = (
+        "cancel config demo doctor files health hold logs priority ps release results retry rm run"
+    )
     assert " ".join(sorted(commands)) == f"{expected} serve service show stop submit token wait"
     for command in commands:
         told = nowhere(command, "--help")

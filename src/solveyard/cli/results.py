@@ -1,0 +1,82 @@
+"""results: one table of parameters and measured values."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from solveyard.cli import talk, units
+from solveyard.cli.here import Json, here
+from solveyard.model.arrays import text
+from solveyard.model.errors import InvalidRequest
+
+
+def results(
+    context: typer.Context,
+    selector: Annotated[str, typer.Argument(help="A name, a number, or tasks: sweep[3,5-9].")],
+    as_csv: Annotated[bool, typer.Option("--csv", help="As CSV.")] = False,
+    save: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Save it as.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Tell what jobs were given and what was measured.
+
+    A row for each task of an array, or one for a job. A file's name that ends with .csv or .json
+    says its form.
+    """
+    if as_csv and as_json:
+        raise InvalidRequest("say --csv or --json, not both")
+    ending = save.suffix.lower() if save is not None else ""
+    as_csv = as_csv or (ending == ".csv" and not as_json)
+    as_json = as_json or (ending == ".json" and not as_csv)
+    if save is not None and not (as_csv or as_json):
+        raise InvalidRequest(f"say in which form {save} is to be: --csv or --json")
+    with here(context).client() as client:
+        if as_csv:
+            _put(client.results_csv(selector), save)
+            return 0
+        rows = client.results(selector)
+    if as_json:
+        _put([msgspec.json.encode(rows), b"\n"], save)
+    else:
+        header = [name.upper() for name in rows[0]]
+        talk.answer_table(header, [[_cell(value) for value in row.values()] for row in rows])
+    return 0
+
+
+def _put(pieces: Iterable[bytes], place: Path | None) -> None:
+    if place is None:
+        for piece in pieces:
+            talk.answer_bytes(piece)
+        return
+    size = _written(pieces, place)
+    talk.say(f"saved {place} ({units.size(size)})")
+
+
+def _written(pieces: Iterable[bytes], place: Path) -> int:
+    """Returns the number of bytes. The file is there once the first piece has come."""
+    waiting: Iterator[bytes] = iter(pieces)
+    first = next(waiting, b"")
+    try:
+        with place.open("wb") as file:
+            size = file.write(first)
+            for piece in waiting:
+                size += file.write(piece)
+    except OSError as error:
+        raise InvalidRequest(f"cannot write {place}: {error.strerror}") from error
+    return size
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case float():
+            return f"{value:.6g}"
+        case str() | int():
+            return text(value)
+        case _:
+            return str(value)

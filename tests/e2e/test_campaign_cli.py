@@ -1,0 +1,105 @@
+"""A campaign at the shell: arrays, their tasks, their results."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOLVE = 'echo "gain {{length}}5"; [ {{length}} != 3 ] || [ -e mended ]'
+SPEC = {
+    "solver": "command",
+    "name": "sweep",
+    "options": {"argv": ["sh", "-c", SOLVE]},
+    "array": {"grid": {"length": [1, 2, 3, 4]}},
+    "measures": {"gain": {"pattern": r"gain (\d+)"}},
+}
+
+
+@pytest.fixture
+def shell(tmp_path, service):
+    """Runs one command; answers its status, output, and what it said beside that."""
+    store = service().start().store
+
+    def run(*arguments: str, text: str = "") -> tuple[int, str, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "solveyard.cli", "--store", str(store), *arguments],
+            input=text, capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False,
+            env=os.environ,
+        )  # fmt: skip
+        return done.returncode, done.stdout, done.stderr
+
+    assert run("submit", "--from", "-", "--wait", text=json.dumps(SPEC))[0] == 1
+    return run
+
+
+def test_an_array_is_shown_with_its_progress_and_the_tasks_that_failed(shell):
+    _, out, _ = shell("ps", "--all")
+    assert "failed 4/4" in out
+    _, out, _ = shell("show", "sweep")
+    assert "3 completed, 1 failed" in out
+    assert "sweep[2]: exit code 1" in out
+    _, out, _ = shell("show", "sweep[2]")
+    assert out.startswith("job 1[2] (sweep) failed")
+    assert "length 3" in out
+    assert "gain 35" in out
+    assert "logs --err 1[2]" in out
+
+
+def test_tasks_are_selected_by_index(shell):
+    _, out, _ = shell("show", "--json", "sweep[0,2-3]")
+    assert [job["id"] for job in json.loads(out)] == ["sweep[0]", "sweep[2]", "sweep[3]"]
+    _, out, _ = shell("show", "--json", "1[3],sweep")
+    assert [job["id"] for job in json.loads(out)] == ["sweep[3]", "sweep"]
+    assert shell("logs", "sweep[1]")[1] == "gain 25\n"
+    status, _, error = shell("show", "sweep[9]")
+    assert status == 2
+    assert "tasks from 0 to 3" in error
+
+
+def test_only_what_failed_is_retried(shell):
+    _, out, _ = shell("show", "--json", "sweep[2]")
+    Path(json.loads(out)["directory"], "mended").touch()
+    assert shell("retry", "--failed", "sweep")[:2] == (0, "sweep\n")
+    assert shell("wait", "sweep")[0] == 0
+    _, out, _ = shell("show", "--json", "sweep[0-3]")
+    assert [len(job["attempts"]) for job in json.loads(out)] == [1, 1, 2, 1]
+    assert shell("retry", "--failed", "sweep")[0] == 0  # nothing failed: nothing is done
+    _, out, _ = shell("retry", "sweep[0,3]")
+    assert out == "sweep[0]\nsweep[3]\n"
+    assert shell("wait", "sweep")[0] == 0
+    _, out, _ = shell("show", "--json", "sweep[0-3]")
+    assert [len(job["attempts"]) for job in json.loads(out)] == [2, 1, 2, 2]
+
+
+def test_a_task_alone_can_not_be_removed_and_its_array_stays(shell):
+    status, _, error = shell("rm", "sweep[1]")
+    assert status in {2, 4}
+    assert error.startswith("error: ")
+    assert shell("show", "sweep")[0] == 0
+
+
+def test_results_are_a_table_json_or_csv(shell, tmp_path):
+    _, out, _ = shell("results", "sweep")
+    assert out.splitlines()[0].split() == [
+        "ID", "INDEX", "LENGTH", "STATE", "REASON", "RUN_TIME", "GAIN",
+    ]  # fmt: skip
+    _, out, _ = shell("results", "sweep", "--json")
+    assert [row["gain"] for row in json.loads(out)] == [15, 25, 35, 45]
+    assert shell("results", "sweep", "-o", "table.csv")[:2] == (0, "")
+    with (tmp_path / "table.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["length"], row["state"], row["gain"]) for row in rows][2:] == [
+        ("3", "failed", "35"),
+        ("4", "completed", "45"),
+    ]
+    assert shell("results", "sweep[3]", "--csv")[1].startswith("id,index,length,")
+    for wrong in (["nosuch", "--csv"], ["sweep", "--csv", "--json"], ["sweep", "-o", "a.txt"],
+                  ["nosuch", "-o", "none.csv"]):  # fmt: skip
+        status, _, error = shell("results", *wrong)
+        assert status == 2
+        assert error.startswith("error: ")
+    assert not (tmp_path / "none.csv").exists()
