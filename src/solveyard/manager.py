@@ -72,6 +72,7 @@ class Manager:
         self._ends: dict[JobId, list[asyncio.Future[None]]] = {}
         self._listeners: list[Callable[[Sequence[Numbered]], None]] = []
         self._readers = Workers("reader", 2)
+        self._judges = Workers("judge", 2)  # a large log keeps nobody from reading the store
         self._tasks: asyncio.TaskGroup | None = None
 
     # What people ask for
@@ -284,6 +285,7 @@ class Manager:
         """No thread is left, and the store is closed."""
         self._turns.close()
         self._readers.close()
+        self._judges.close()
         self._store.close()
 
     # Inside
@@ -340,7 +342,7 @@ class Manager:
             case.read(workspace, streams)
             return _judged(case, report)
 
-        self._turns.put(await self._readers.call(judged))
+        self._turns.put(await self._judges.call(judged))
 
     async def _checkpoints(self) -> None:
         """Keep the store's log short, off the commit path."""

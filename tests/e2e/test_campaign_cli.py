@@ -103,3 +103,17 @@ def test_results_are_a_table_json_or_csv(shell, tmp_path):
         assert status == 2
         assert error.startswith("error: ")
     assert not (tmp_path / "none.csv").exists()
+
+
+def test_the_page_about_campaigns_holds(shell):
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "campaign.md").read_text()
+    spec = page.split("```json\n")[1].split("```")[0].replace('"name": "sweep"', '"name": "page"')
+    _, _, error = shell("submit", "--from", "-", "--wait", text=spec)
+    rows = json.loads(shell("results", "page", "--json")[1])
+    if rows[0]["reason"] == "launch":
+        pytest.skip("no NEC2 engine is here")
+    assert len(rows) == 6, error
+    for row in rows:
+        assert row["resonance"] == pytest.approx(0.475 * 3e8 / row["length"], rel=0.02)
+        assert (row["match"] > -15.1) is (row["state"] == "failed")
+    assert [row["state"] for row in rows].count("failed") == 2

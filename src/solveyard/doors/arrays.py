@@ -149,6 +149,7 @@ def _accepted(request: web.Request) -> str:
 ROUTES = (
     Route("GET", "/jobs/{id}/tasks", tasks, query=TasksQuery, answer=list[JobRecord]),
     Route(
-        "GET", "/jobs/{id}/results", table, query=ResultsQuery, answer=list[dict[str, Any]]
+        "GET", "/jobs/{id}/results", table, query=ResultsQuery, answer=list[dict[str, Any]],
+        besides=(CSV,),
     ),
 )  # fmt: skip

@@ -49,6 +49,7 @@ class Route(NamedTuple):
     answer: Any = dict[str, Any]  #: a tuple: one of them
     status: int = 200  #: of a good answer
     content: str = encoding.JSON  #: its media type
+    besides: tuple[str, ...] = ()  #: others that it may be asked for
     refused: tuple[int, ...] = ()  #: by which statuses, beside those of all routes of its kind
     ranges: bool = False  #: does it send parts?
 
@@ -125,7 +126,10 @@ def _operation(
     text = inspect.getdoc(route.handler) or ""
     summary, _, more = text.partition("\n\n")
     shown = {"schema": {"anyOf": answers} if len(answers) > 1 else answers[0]} if answers else {}
-    good = {"description": "done", "content": {route.content: shown}}
+    good = {
+        "description": "done",
+        "content": {route.content: shown, **{kind: {} for kind in route.besides}},
+    }
     answered = {str(route.status): good}
     if route.ranges:
         answered["206"] = {**good, "description": "a part"}

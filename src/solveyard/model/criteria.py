@@ -8,7 +8,7 @@ import msgspec
 from solveyard.model import paths
 
 STREAMS = ("stdout", "stderr")
-MOST = 200  #: of each kind of criterion, and of measures
+MOST = 100  #: of each kind of criterion, and of measures
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 

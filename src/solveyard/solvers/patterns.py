@@ -13,7 +13,8 @@ import re2
 
 from solveyard.model.errors import InvalidJob
 
-PIECE = 1 << 20  #: bytes; a longer line is searched in pieces
+PIECE = 1 << 17  #: bytes, searched at once while all else waits; a longer line goes in pieces
+LARGEST = 2000  #: of RE2's instructions: the larger, the longer a piece may take
 _LONGEST_SHOWN = 120  #: characters of a line
 
 
@@ -38,7 +39,7 @@ def compiled(pattern: str) -> "re2._Regexp":
     options.never_nl = True
     try:
         re2.compile(pattern, options)
-        return re2.compile(f"(?m:{pattern})", options)
+        made = re2.compile(f"(?m:{pattern})", options)
     except re2.error as error:
         [said] = error.args or ("",)
         why = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
@@ -46,6 +47,9 @@ def compiled(pattern: str) -> "re2._Regexp":
             f"{pattern!r} is no regular expression: {why} (RE2's syntax holds: no look-around,"
             " no back-references)"
         ) from error
+    if made.programsize > LARGEST:
+        raise InvalidJob(f"{pattern!r} is too large an expression (repeat less in {{...}})")
+    return made
 
 
 class Lines:

@@ -71,6 +71,11 @@ def test_no_expression_takes_longer_than_its_log_is_long() -> None:
     assert search.hit is None
 
 
+def test_an_expression_that_would_hold_the_others_up_is_refused() -> None:
+    with pytest.raises(InvalidJob, match="too large"):
+        patterns.compiled(r"(?:.*a.{900})+b")
+
+
 def test_a_line_longer_than_a_piece_is_searched_in_pieces() -> None:
     pieces = [b"x" * patterns.PIECE, b"x" * patterns.PIECE, b"needle\nnext\n"]
     assert searched("^next$", pieces, last=False) == (2, "next")
