@@ -12,6 +12,7 @@ from solveyard.doors.keys import Caller
 from solveyard.model.arrays import filled_text
 from solveyard.model.errors import InvalidRequest, NotAllowed
 from solveyard.model.jobs import JobSpec
+from solveyard.solvers import tasks
 from solveyard.solvers.base import OnSite
 from solveyard.surroundings import Here, open_to_others
 
@@ -54,7 +55,8 @@ class Rules:
                 )
             solver = registry.solvers().get(spec.solver)
             if isinstance(solver, OnSite):
-                self._check_on_site(solver, spec, place, owner=caller.owner)
+                for task in _tasks(spec):
+                    self._check_on_site(solver, task, place, owner=caller.owner)
                 continue
             outside = next((one for one in _directories(spec) if not inside(one)), None)
             if outside is not None:
@@ -98,6 +100,18 @@ class Rules:
         except (OSError, ValueError, RuntimeError):
             return False
         return any(found.is_relative_to(root.resolve()) for root in self.roots)
+
+
+def _tasks(spec: JobSpec) -> Iterable[JobSpec]:
+    """As the solver gets it, of an array for each task. Raises NotAllowed for too many of them."""
+    if spec.array is None or b"{{" not in bytes(spec.options):
+        return (spec,)
+    if len(spec.array) > MOST:
+        raise NotAllowed(
+            f"over the network an array whose tasks differ in their files has at most {MOST} tasks,"
+            f" not {len(spec.array)} (use the command line)"
+        )
+    return (tasks.spec_at(spec, position) for position in range(len(spec.array)))
 
 
 def _directories(spec: JobSpec) -> Iterable[str]:
