@@ -1,5 +1,6 @@
 # make demo   solves a real antenna sweep      (KEEP=1 leaves the manager running)
 # make test   runs everything                  (TESTS=tests/unit a part)
+# make soak   troubles many jobs and accounts for each  (JOBS=20000 KILLS=10 SEED=1)
 # make bench  measures the speed promises      (ONLY=launch one of them)
 # make lock   renews the lock files from pyproject.toml
 
@@ -11,13 +12,20 @@ TESTS ?=
 KEEP ?=
 ONLY ?=
 
-.PHONY: demo test lint bench lock clean
+JOBS ?= 20000
+KILLS ?= 10
+SEED ?= 1
+
+.PHONY: demo test soak bench lock clean
 
 demo: .venv/runtime
 	@$(BIN)/solveyard demo $(if $(KEEP),--keep)
 
 test: .venv/development
 	@$(BIN)/python tools/check.py $(TESTS)
+
+soak: .venv/development
+	@$(BIN)/python tools/soak.py --jobs $(JOBS) --kills $(KILLS) --seed $(SEED)
 
 bench: .venv/development
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))

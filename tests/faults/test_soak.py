@@ -1,0 +1,19 @@
+"""The soak, in small: `make soak` is the large one."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+SOAK = Path(__file__).parents[2] / "tools" / "soak.py"
+
+
+def test_troubled_jobs_are_each_accounted_for() -> None:
+    run = subprocess.run(
+        [sys.executable, str(SOAK), "--jobs", "300", "--kills", "3", "--minutes", "4"],
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "300 jobs, 3 kills, 0 wrong" in run.stdout
