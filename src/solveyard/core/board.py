@@ -58,7 +58,7 @@ class Board:
     def record(self, event: AnyJobEvent) -> None:
         """Something has happened to a job: change it, and tell."""
         before = self.jobs.get(event.job)
-        after = evolve(self.look(event.job), event)
+        after = evolve(before if before is not None else self.look(event.job), event)
         if after is None and before is not None and before.is_array:
             for task in [*self.scheduler.arrays.tasks(before)]:
                 self._replace(task, None)

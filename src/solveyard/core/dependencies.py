@@ -26,6 +26,11 @@ class Dependencies:
         self._links: dict[JobId, dict[JobId, list[Link]]] = {}  #: by who waits, and for whom
         self._unmet: dict[JobId, set[JobId]] = {}  #: by who waits: whose end is still to come
 
+    @property
+    def awaited(self) -> bool:
+        """Is there anybody that somebody waits for?"""
+        return bool(self._waiting)
+
     def watch(self, waiting: JobId, job: Job) -> None:
         """`waiting` is `job`, or the array whose next task it is; it has none from before."""
         links: dict[JobId, list[Link]] = {}

@@ -46,6 +46,8 @@ class Gates:
     def closed(self, machine: str, need: Resources, limits: Limits) -> str:
         """Why nothing like `need` may start on `machine`, with the reading; "": it may."""
         cpu = limits.max_cpu_percent
+        if cpu is None and limits.min_memory_gb is None and limits.min_disk_gb is None:
+            return ""
         memory = round((limits.min_memory_gb or 0.0) * _MIB)
         disk = round((limits.min_disk_gb or 0.0) * _MIB)
         if (cpu is None or cpu >= 100) and not memory and not disk:

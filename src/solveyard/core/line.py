@@ -35,6 +35,10 @@ class Line:
     def file(self, job: Job) -> None:
         """Put it where it waits now, if it does."""
         self.take_out(job.id)
+        self._put(job)
+
+    def _put(self, job: Job) -> None:
+        """One that is nowhere yet."""
         task: Job | None = job
         if job.is_array:
             task = self._arrays.candidate(job) if self._arrays.waits(job) else None
@@ -68,12 +72,18 @@ class Line:
         job = after or before
         assert job is not None
         if after is not None and (after.state in _WAITING or after.is_array):
-            self.file(after)
+            if before is None:
+                self._put(after)
+            else:
+                self.file(after)
         elif before is not None and (before.state in _WAITING or before.is_array):
             self.take_out(before.id)
-        array = self._jobs.get(array_of(job.id) or JobId(0))
+        whole = array_of(job.id)
+        array = self._jobs.get(whole) if whole is not None else None
         if array is not None and (before is None or array.id in self._full):
             self.file(array)  # its next task is another, or it has room for one
+        if not self._dependencies.awaited:
+            return
         others = [job.id]
         if before is not None and after is not None and before.closed != after.closed:
             others += self._dependencies.watched_tasks(job.id)

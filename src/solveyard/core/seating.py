@@ -218,7 +218,9 @@ class Seating:
     def wakes(self) -> Iterator[float]:
         """When time alone causes something."""
         for slot in self._slots.values():
-            if any(member.attempt not in self._recalled for member in slot.waiting):
+            if len(slot.members) > 1 and any(
+                member.attempt not in self._recalled for member in slot.waiting
+            ):
                 yield slot.moved_at + PATIENCE
         for seat in self._seats.values():
             if seat.left_at is not None and not seat.stale:
