@@ -100,7 +100,7 @@ class Soak:
                 for name in some:
                     self.client.set_priority(name, self.random.randint(-5, 5))
             elif wish < 0.8:
-                self.client.set_limits(self.random.choice([None, None, 1, 2, 8]))
+                self.client.set_limits(max_concurrent=self.random.choice([None, None, 1, 2, 8]))
             elif wish < 0.9:
                 self.client.hold(some[0])
                 self.client.release(some[0])
@@ -218,7 +218,7 @@ def _run(soak: Soak, jobs: int, kills: int, deadline: float) -> int:
             soak.kill()
             killed += 1
         if soak.submitted >= jobs:
-            soak.client.set_limits(None)
+            soak.client.set_limits(max_concurrent=None)
             for name in soak.names if soak.random.random() < 0.05 else ():
                 if soak.client.job(name).state is JobState.HELD:
                     soak.client.release(name)

@@ -65,7 +65,8 @@ class ServeOptions:
     """How a manager runs; None: as it was, or as the machine is."""
 
     cores: int | None = None  #: that jobs may use on this machine
-    max_concurrent: int | None = None  #: running jobs; kept in the store
+    limits: Limits = field(default_factory=Limits)  #: kept in the store
+    locked: Mapping[str, str] = field(default_factory=dict)  #: limits, and what locks each
     on_stop: str = "leave"  #: what a signal, or a plain `stop`, does with running jobs
     idle_exit: float | None = None  #: s without jobs and requests after which it stops
     platform: str = "auto"  #: how the agent starts processes: "auto" or "portable"
@@ -229,9 +230,9 @@ async def _prepare(manager: Manager, options: ServeOptions) -> None:
     """Nobody is let in before the agent is there and the limits are set."""
     if not await manager.agents.ready(_READY):
         log.error("the agent didn't connect", extra={"store": str(manager.store_folder)})
-    if options.max_concurrent is not None:
-        limits = Limits(max_concurrent=options.max_concurrent)
-        await manager.request(SetLimits(limits=limits, by=_me()))
+    said = [name for name in Limits.__struct_fields__ if getattr(options.limits, name) is not None]
+    if said:
+        await manager.request(SetLimits(limits=options.limits, only=tuple(said), by=_me()))
 
 
 def _certificate(network: Network | None) -> Certificate | None:
@@ -255,6 +256,7 @@ def _door(
         stop,
         public=options.network is not None,
         public_url=network.public_url,
+        locked=options.locked,
     )
 
 

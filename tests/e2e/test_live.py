@@ -108,7 +108,7 @@ async def test_the_documents_events_come_by_themselves_and_no_others(service: An
         await client.cancel("long")
         await client.cancel(held.id)
         await one.until(lambda: sum(name == "job_completed" for name, _ in one.messages) == 3)
-        await client.set_limits(7)
+        await client.set_limits(max_concurrent=7, min_memory_gb=0)
         await one.until(lambda: one.messages[-1][0] == "limits_updated")
     told: dict[str, list[str]] = {}
     for name, content in one.messages[:-1]:
@@ -126,8 +126,13 @@ async def test_the_documents_events_come_by_themselves_and_no_others(service: An
     assert by_name["job_completed", "bad"]["return_code"] == 3
     assert by_name["job_completed", "long"]["status"] == "cancelled"
     assert one.messages[-1][1] == {
-        "old_limits": {"max_concurrent_jobs": None},
-        "new_limits": {"max_concurrent_jobs": 7},
+        "old_limits": {"max_concurrent_jobs": None, "min_memory_gb": None},
+        "new_limits": {
+            "max_concurrent_jobs": 7,
+            "max_cpu_percent": None,
+            "min_memory_gb": 0.0,
+            "min_disk_gb": None,
+        },
     }
 
 

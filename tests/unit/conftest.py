@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from msgspec import to_builtins
 from msgspec.structs import replace
 
 from solveyard.backends.workspace import LocalWorkspace
@@ -24,6 +25,7 @@ from solveyard.model.jobs import (
     JobId,
     JobSpec,
     JobState,
+    Limits,
     Outcome,
     Placement,
     Reason,
@@ -55,6 +57,7 @@ class FakeManager:
         self.records: dict[JobId, Job] = {}
         self.log: list[Numbered] = []
         self.requests: list[AnyRequest] = []
+        self.limits = Limits()
         self.keys: dict[str, list[JobId]] = {}
         self.blocked = ""
         self.connected = True
@@ -115,6 +118,9 @@ class FakeManager:
     async def request(self, request: AnyRequest) -> None:
         self.requests.append(request)
         if isinstance(request, SetLimits):
+            only = Limits.__struct_fields__ if request.only is None else request.only
+            given = {name: getattr(request.limits, name) for name in only}
+            self.limits = replace(self.limits, **given)
             return
         job = self.job(request.job)  # type: ignore[union-attr]  # Submit and Drain don't come here
         match request:
@@ -247,6 +253,7 @@ class FakeManager:
         machine = {"connected": self.connected, "cores": 2, "free_cores": 1, "sample": sample}
         return {
             "blocked": self.blocked,
+            "limits": to_builtins(self.limits),
             "on_stop": "leave",
             "store": str(self.store_folder),
             "machines": {"here": machine},
@@ -260,6 +267,7 @@ class Served:
         self.folder = folder
         self.socket = socket
         self.stops: list[str] = []
+        self.locked: dict[str, str] = {}
         self.on_stop: Callable[[], None] = lambda: None
         self.manager: FakeManager
         self._loop = asyncio.new_event_loop()
@@ -316,6 +324,7 @@ class Served:
             self.manager,  # type: ignore[arg-type]  # the part of a manager that doors use
             stop=self._stop,
             keepers=[peer.own_user_only],
+            locked=self.locked,
         )
         runner = web.AppRunner(
             app,

@@ -15,6 +15,7 @@ from solveyard.agent import locks, orders
 from solveyard.agent.connection import Connection, Owner
 from solveyard.agent.identity import Identity
 from solveyard.agent.loop import Loop
+from solveyard.agent.ours import Ours
 from solveyard.agent.telemetry import Telemetry, probe
 from solveyard.wire.frames import Message
 
@@ -66,6 +67,7 @@ class Supervisor(Owner):
             Slot(index, os.path.join(state, "spawner-{}.lock".format(index)))
             for index in range(spawners)
         ]
+        self._ours = Ours([slot.lock for slot in self._slots])
 
     def start(self) -> None:
         for slot in self._slots:
@@ -89,7 +91,7 @@ class Supervisor(Owner):
         self._leaving = False  # that was the manager before this one
         for slot in self._slots:
             self._look(slot)
-        self._connection.send(self._telemetry.sample())
+        self._connection.send(self._told())
 
     def behind(self) -> None:
         """Samples that were dropped are of no use any more."""
@@ -126,8 +128,13 @@ class Supervisor(Owner):
 
     def _sample(self) -> None:
         if self._connection.welcomed:
-            self._connection.send(self._telemetry.sample())
+            self._connection.send(self._told())
         self._loop.later(SAMPLE, self._sample)
+
+    def _told(self) -> Message:
+        message = self._telemetry.sample()
+        message["ours"] = self._ours.look()
+        return message
 
     def _look(self, slot: Slot) -> None:
         """Start the slot's spawner if there is none and one is wanted."""

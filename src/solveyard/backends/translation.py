@@ -43,6 +43,8 @@ class _Sample(msgspec.Struct, frozen=True):
     cpu: Annotated[float, msgspec.Meta(ge=0, le=100)]  #: percent of its cores
     memory_free: _Count  #: MiB
     disk_free: _Count  #: MiB
+    #: Cores' worth of work by our own attempts; None: not known.
+    ours: Annotated[float, msgspec.Meta(ge=0, le=1e6)] | None = None
 
 
 class _Blocked(_About, frozen=True):
@@ -82,6 +84,7 @@ def sample(message: frames.Message, machine: str, cores: int) -> Sampled:
     return Sampled(
         machine=machine,
         cpu=told.cpu / 100.0 * cores,
+        ours=told.ours,
         memory_free=told.memory_free,
         disk_free=told.disk_free,
     )

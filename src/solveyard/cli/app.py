@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, tuple[str, dict[str, bool]]] = {
     "priority": ("acting", _NUMBERS),
     "rm": ("acting", {}),
     "wait": ("acting", {}),
+    "limits": ("limiting", {}),
     "doctor": ("serving", {}),
     "token": ("tokens", {}),
     "config": ("configuring", {}),

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
 import aiohttp
 
 from solveyard.client import calls, find, tries
-from solveyard.client.calls import Call, FileEntry, Listing, LogPart, Reply
+from solveyard.client.calls import Call, FileEntry, LimitWishes, Listing, LogPart, Reply
 from solveyard.client.find import Address, Where
 from solveyard.model.errors import ManagerUnavailable
 from solveyard.model.jobs import JobSpec, JobState
@@ -171,8 +171,13 @@ class AsyncClient:
         state: dict[str, Any] = await self._ask(calls.get("/system/status"))
         return state
 
-    async def set_limits(self, max_concurrent: int | None) -> None:
-        await self._ask(calls.set_limits(max_concurrent))
+    async def set_limits(self, **limits: Unpack[LimitWishes]) -> dict[str, Any]:
+        """Those that are given; the others stay. Answers all. Raises InvalidRequest, NotAllowed."""
+        return await self._ask(calls.set_limits(limits))
+
+    async def limits(self) -> dict[str, Any]:
+        """By the names that set them; None: there is none."""
+        return await self._ask(calls.Call("GET", "/system/status", calls.limits))
 
     async def stop(self, how: str | None = None) -> dict[str, Any]:
         """Begin to stop the manager: "leave", "drain", "now"; None: as it was told to.

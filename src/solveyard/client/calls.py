@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypedDict, TypeVar
 from urllib.parse import quote, urlencode
 from uuid import uuid4
 
@@ -199,11 +199,19 @@ def queue() -> Call[dict[str, int]]:
     return Call("GET", "/queue", counts)
 
 
-def set_limits(max_concurrent: int | None) -> Call[Reply]:
+class LimitWishes(TypedDict, total=False):
+    """What isn't given stays as it is; None: no limit."""
+
+    max_concurrent: int | None  #: jobs that run at once; None: as many as there are cores for
+    max_cpu_percent: float | None  #: no job starts on a machine as busy
+    min_memory_gb: float | None  #: GiB that a start must leave free on a machine
+    min_disk_gb: float | None  #: GiB, of the disk where the store is
+
+
+def set_limits(wishes: LimitWishes) -> Call[dict[str, Any]]:
     """It says how it shall be, not by how much: said again, it is no other."""
-    body = json.dumps({"max_concurrent": max_concurrent}).encode()
-    doubt = "whether the limit was set is not known (look: solveyard doctor, or status())"
-    return Call("POST", "/pool/limits", checked, body, doubt=doubt)
+    doubt = "whether the limits were set is not known (look: solveyard limits)"
+    return Call("POST", "/pool/limits", limits, json.dumps(wishes).encode(), doubt=doubt)
 
 
 def stop(how: str | None) -> Call[Any]:
@@ -303,6 +311,12 @@ def counts(reply: Reply) -> dict[str, int]:
     """Jobs by state."""
     told = value(reply)
     return {state.value: told[state.value] for state in JobState if state.value in told}
+
+
+def limits(reply: Reply) -> dict[str, Any]:
+    """The limits that hold, by the names that set them."""
+    told: dict[str, Any] = value(reply).get("limits", {})
+    return {name: told.get(name) for name in LimitWishes.__annotations__}
 
 
 def file_entries(reply: Reply) -> list[FileEntry]:

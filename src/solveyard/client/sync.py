@@ -6,10 +6,10 @@ import sys
 import time
 from collections.abc import Collection, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
 from solveyard.client import calls, find, tries
-from solveyard.client.calls import Call, FileEntry, Listing, LogPart, Reply
+from solveyard.client.calls import Call, FileEntry, LimitWishes, Listing, LogPart, Reply
 from solveyard.client.find import Address, Where
 from solveyard.model.errors import ManagerUnavailable
 from solveyard.model.jobs import JobSpec, JobState
@@ -191,8 +191,13 @@ class Client:
         """Does the manager answer?"""
         return bool(self._ask(calls.get("/healthz"))["success"])
 
-    def set_limits(self, max_concurrent: int | None) -> None:
-        self._ask(calls.set_limits(max_concurrent))
+    def set_limits(self, **limits: Unpack[LimitWishes]) -> dict[str, Any]:
+        """Those that are given; the others stay. Answers all. Raises InvalidRequest, NotAllowed."""
+        return self._ask(calls.set_limits(limits))
+
+    def limits(self) -> dict[str, Any]:
+        """By the names that set them; None: there is none."""
+        return self._ask(calls.Call("GET", "/system/status", calls.limits))
 
     def stop(self, how: str | None = None) -> dict[str, Any]:
         """Begin to stop the manager: "leave", "drain", "now"; None: as it was told to.

@@ -65,6 +65,24 @@ class Limits(Table):
         ge=0,
         description="jobs that run at once; not set: as it was, kept in the store",
     )
+    max_cpu_percent: Annotated[float | None, ANYWHERE] = Field(
+        default=None,
+        gt=0,
+        le=100,
+        description="no job starts on a machine as busy; 100: ever; not set: as it was",
+    )
+    min_memory_gb: Annotated[float | None, ANYWHERE] = Field(
+        default=None,
+        ge=0,
+        lt=1e9,
+        description="GiB that a start must leave free on a machine; 0: none; not set: as it was",
+    )
+    min_disk_gb: Annotated[float | None, ANYWHERE] = Field(
+        default=None,
+        ge=0,
+        lt=1e9,
+        description="the same of the disk where the store is",
+    )
 
 
 class Settings(Table):

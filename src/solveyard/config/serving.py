@@ -5,6 +5,7 @@ from dataclasses import replace
 from solveyard import registry, serve
 from solveyard.config.layers import Found
 from solveyard.model.errors import InvalidJob
+from solveyard.model.jobs import Limits
 
 
 def service(found: Found, *, idle_exit: float | None = None) -> serve.ServeOptions:
@@ -41,7 +42,12 @@ def embedded(found: Found, *, on_stop: str) -> serve.ServeOptions:
     settings = found.settings
     return serve.ServeOptions(
         cores=settings.cores,
-        max_concurrent=settings.limits.max_concurrent,
+        limits=Limits(**settings.limits.model_dump()),
+        locked={
+            name: place
+            for name in Limits.__struct_fields__
+            if (place := found.locked(f"limits.{name}"))
+        },
         on_stop=on_stop,
         secrets={name: source.secret for name, source in settings.secrets.items()},
     )

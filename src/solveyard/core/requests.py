@@ -211,9 +211,12 @@ def _tasks(board: Board, job: Job) -> list[Job]:
 
 
 def set_limits(board: Board, asked: SetLimits) -> None:
-    if asked.limits != board.limits:
-        board.limits = asked.limits
-        board.events.append(LimitsChanged(at=board.now, by=asked.by, limits=asked.limits))
+    new = asked.limits
+    if asked.only is not None:
+        new = replace(board.limits, **{name: getattr(new, name) for name in asked.only})
+    if new != board.limits:
+        board.limits = new
+        board.events.append(LimitsChanged(at=board.now, by=asked.by, limits=new))
         board.scheduler.moved = True
         board.actions += board.scheduler.seating.recall_all()
 

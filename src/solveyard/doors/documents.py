@@ -6,6 +6,8 @@ Its gigabytes are 2**30 bytes.
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import msgspec
+
 from solveyard.core.lifecycle import ENDED_STATE
 from solveyard.manager import Manager
 from solveyard.model.jobs import Job, JobState, Limits
@@ -53,13 +55,12 @@ def queue(manager: Manager) -> dict[str, Any]:
         "regular_queue_size": by_priority.pop(0, 0),
         "priority_queues": {str(priority): count for priority, count in by_priority.items()},
         "running_jobs": _running(manager.counts()),
-        "max_concurrent": _max_concurrent(manager.status()),
+        **limits(current_limits(manager)),
     }
 
 
 def status(manager: Manager) -> dict[str, Any]:
     """What the documents' combined status has beside ours."""
-    now = manager.status()
     counts = manager.counts()
     sample = resources(manager)
     return {
@@ -77,14 +78,28 @@ def status(manager: Manager) -> dict[str, Any]:
         "local_pool": {
             "running_jobs": _running(counts),
             "queued_jobs": counts.get(JobState.QUEUED, 0),
-            "max_concurrent": _max_concurrent(now),
+            "max_concurrent": current_limits(manager).max_concurrent,
         },
     }
 
 
-def limits(now: Limits) -> dict[str, int | None]:
-    """Under both names that setting them takes."""
-    return {"max_concurrent": now.max_concurrent, "max_concurrent_jobs": now.max_concurrent}
+def current_limits(manager: Manager) -> Limits:
+    return msgspec.convert(manager.status().get("limits") or {}, Limits)
+
+
+def pool_limits(now: Limits) -> dict[str, float | None]:
+    """The documents' four."""
+    return {
+        "max_concurrent_jobs": now.max_concurrent,
+        "max_cpu_percent": now.max_cpu_percent,
+        "min_memory_gb": now.min_memory_gb,
+        "min_disk_gb": now.min_disk_gb,
+    }
+
+
+def limits(now: Limits) -> dict[str, float | None]:
+    """Under all names that setting them takes."""
+    return {"max_concurrent": now.max_concurrent, **pool_limits(now)}
 
 
 def job_id(job: Job) -> str:
@@ -140,11 +155,6 @@ def _start(name: str, at: float, sample: Mapping[str, Any]) -> dict[str, Any]:
 
 def _running(counts: Mapping[JobState, int]) -> int:
     return counts.get(JobState.RUNNING, 0) + counts.get(JobState.SUBMITTED, 0)
-
-
-def _max_concurrent(now: Mapping[str, Any]) -> int | None:
-    found: int | None = (now.get("limits") or {}).get("max_concurrent")
-    return found
 
 
 def _percent(part: float, whole: float) -> float:

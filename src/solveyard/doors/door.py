@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,13 +34,19 @@ class Door:
         *,
         public: bool,
         public_url: str = "",
+        locked: Mapping[str, str] | None = None,
     ) -> None:
         self.requests = 0  #: of those who were let in
         self.socket = ""  #: the private one's path; empty: there is none
         self.url = ""
         self._live: Live | None = None
         app = rest.application(
-            manager, stop=stop, rules=rules, more=sessions.ROUTES, public=public_url
+            manager,
+            stop=stop,
+            rules=rules,
+            more=sessions.ROUTES,
+            public=public_url,
+            locked=locked,
         )
         app[KEEPER] = keeper
         app.middlewares.extend([self._heard, keeper.keep, self._count])

@@ -5,11 +5,12 @@ import datetime as dt
 import math
 import time
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+from msgspec import UNSET, Meta, UnsetType
 
 from solveyard.manager import Manager
 from solveyard.model import reading, records
@@ -125,23 +126,28 @@ class PriorityBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class LimitsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One of the two, which mean the same; null: as many as there are cores for."""
+    """Any of them; what isn't given stays as it is, and null is no limit."""
 
-    max_concurrent: int | msgspec.UnsetType | None = msgspec.UNSET
-    max_concurrent_jobs: int | msgspec.UnsetType | None = msgspec.UNSET  #: the documents' name
+    max_concurrent: Annotated[int, Meta(ge=0, le=10**9)] | UnsetType | None = UNSET
+    max_concurrent_jobs: Annotated[int, Meta(ge=1, le=10**9)] | UnsetType | None = UNSET
+    max_cpu_percent: Annotated[float, Meta(gt=0, le=100)] | UnsetType | None = UNSET  #: 100: none
+    min_memory_gb: Annotated[float, Meta(ge=0, lt=1e9)] | UnsetType | None = UNSET  #: GiB; 0: none
+    min_disk_gb: Annotated[float, Meta(ge=0, lt=1e9)] | UnsetType | None = UNSET  #: GiB; 0: none
 
     def __post_init__(self) -> None:
-        if (self.max_concurrent is msgspec.UNSET) is (self.max_concurrent_jobs is msgspec.UNSET):
-            raise ValueError("give `max_concurrent`, or `max_concurrent_jobs` in its place")
-        if self.value is not None:
-            within("max_concurrent", self.value, 0, 10**9)
+        if UNSET not in (self.max_concurrent, self.max_concurrent_jobs):
+            raise ValueError("give `max_concurrent` or `max_concurrent_jobs`, which mean the same")
+        if not self.given:
+            raise ValueError(f"give at least one of {', '.join(self.__struct_fields__)}")
 
     @property
-    def value(self) -> int | None:
-        for given in (self.max_concurrent, self.max_concurrent_jobs):
-            if given is not msgspec.UNSET:
-                return given
-        return None
+    def given(self) -> dict[str, Any]:
+        """By the names of `Limits`."""
+        found = {name: getattr(self, name) for name in self.__struct_fields__}
+        jobs = found.pop("max_concurrent_jobs")
+        if jobs is not UNSET:
+            found["max_concurrent"] = jobs
+        return {name: value for name, value in found.items() if value is not UNSET}
 
 
 class Submitted(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """What a door's handlers find in the application and in a request."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from aiohttp import web
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from solveyard.doors.rules import Rules
 
 __all__ = [
-    "CALLER", "CLOSING", "KEEPER", "MANAGER", "RULES", "STOP", "TABLE",
+    "CALLER", "CLOSING", "KEEPER", "LOCKED", "MANAGER", "RULES", "STOP", "TABLE",
     "Caller", "Handler", "Middleware", "by", "caller",
 ]  # fmt: skip
 
@@ -37,6 +37,8 @@ CLOSING = web.AppKey("closing", asyncio.Event)  #: set when the door closes
 STOP: web.AppKey[Callable[[str], None]] = web.AppKey("stop")
 KEEPER: web.AppKey["Keeper"] = web.AppKey("keeper")  #: where there are sessions
 TABLE: web.AppKey["Table"] = web.AppKey("table")  #: the routes, and their description
+#: The limits that a site's file locks: name to the place that does.
+LOCKED: web.AppKey[Mapping[str, str]] = web.AppKey("locked")
 RULES: web.AppKey["Rules"] = web.AppKey("rules")  #: what may run over the network
 
 _NOBODY = Caller("")

@@ -6,7 +6,7 @@ Every refusal is {"success": false, "error": "...", "kind": "..."}, where it hel
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import GenericAlias
 from typing import Any
 
@@ -16,7 +16,7 @@ from aiohttp.typedefs import Middleware
 
 from solveyard import selecting
 from solveyard.doors import arrays, encoding, files, logs, pyedb_form, system, viewer
-from solveyard.doors.keys import CLOSING, MANAGER, RULES, STOP, TABLE, Handler, by
+from solveyard.doors.keys import CLOSING, LOCKED, MANAGER, RULES, STOP, TABLE, Handler, by
 from solveyard.doors.openapi import Route, Table
 from solveyard.doors.rules import Rules
 from solveyard.doors.submitting import submitted
@@ -48,16 +48,19 @@ def application(
     keepers: Sequence[Middleware] = (),
     more: Sequence[Route] = (),
     public: str = "",
+    locked: Mapping[str, str] | None = None,
 ) -> web.Application:
     """The routes. `stop` begins the manager's stop, and returns: by "leave", "drain", "now", or ""
     for what the manager was told when it started. `rules`: what may run for whom comes over the
     network. `keepers` decide who comes in, and say who it is. `more`: other rooms' routes.
-    `public`: the address by which people come through a proxy.
+    `public`: the address by which people come through a proxy. `locked`: the limits that nobody
+    may change, each with the place that locks it.
     """
     app = web.Application(middlewares=[_refusals, *keepers], client_max_size=MAX_BODY)
     app[MANAGER] = manager
     app[STOP] = stop
     app[RULES] = rules or Rules()
+    app[LOCKED] = {} if locked is None else locked
     app[CLOSING] = asyncio.Event()
     app.on_shutdown.append(_close)
     app[TABLE] = Table(public)

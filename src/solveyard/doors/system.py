@@ -11,7 +11,7 @@ from aiohttp import web
 
 import solveyard
 from solveyard.doors import documents, encoding
-from solveyard.doors.keys import MANAGER, STOP, TABLE, by, caller
+from solveyard.doors.keys import LOCKED, MANAGER, STOP, TABLE, by, caller
 from solveyard.doors.openapi import Route
 from solveyard.model.errors import NotAllowed
 from solveyard.model.jobs import JobState, Limits
@@ -39,13 +39,19 @@ async def queue(request: web.Request) -> web.Response:
 
 
 async def limits(request: web.Request) -> web.Response:
-    """Set how many jobs may run at once."""
+    """Set how many jobs may run at once, and how busy a machine may be for another to start."""
     encoding.query(request, encoding.NoQuery)
-    wish = await encoding.message(request, encoding.LimitsBody)
-    new = Limits(max_concurrent=wish.value)
-    await request.app[MANAGER].request(SetLimits(limits=new, by=by(request)))
-    told = {"success": True, "message": "the limits are set", "limits": documents.limits(new)}
-    return encoding.answer(told)
+    given = (await encoding.message(request, encoding.LimitsBody)).given
+    for name in given:
+        if place := request.app[LOCKED].get(name):
+            raise NotAllowed(
+                f"`limits.{name}` is locked by {place} (leave it out, or ask whoever keeps that"
+                " file)"
+            )
+    manager = request.app[MANAGER]
+    await manager.request(SetLimits(limits=Limits(**given), only=tuple(given), by=by(request)))
+    shown = documents.limits(documents.current_limits(manager))
+    return encoding.answer({"success": True, "message": "the limits are set", "limits": shown})
 
 
 async def partitions(request: web.Request) -> web.Response:
@@ -59,8 +65,7 @@ async def status(request: web.Request) -> web.Response:
     encoding.query(request, encoding.NoQuery)
     manager = request.app[MANAGER]
     ours = manager.status()
-    known: Any = ours.get("limits") or {}
-    shown = documents.limits(Limits(max_concurrent=known.get("max_concurrent")))
+    shown = documents.limits(documents.current_limits(manager))
     return encoding.answer({**ours, "limits": shown, **documents.status(manager)})
 
 

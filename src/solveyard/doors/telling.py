@@ -36,7 +36,7 @@ class Telling:
     def __init__(self, manager: Manager) -> None:
         self._manager = manager
         self._fresh: list[documents.News] = []
-        self._limit = self._now()
+        self._limits = documents.current_limits(manager)
         self._known = {
             job.id: _known(job) for job in manager.jobs().values() if not job.state.final
         }
@@ -50,7 +50,7 @@ class Telling:
         for _, event in events:
             self._follow(event)
             if isinstance(event, LimitsChanged):
-                self._limit = event.limits.max_concurrent
+                self._limits = event.limits
 
     def told(self) -> list[tuple[str, dict[str, Any]]]:
         """What there is to tell, each thing once."""
@@ -62,7 +62,7 @@ class Telling:
         found: list[tuple[str, dict[str, Any]]] = []
         for news in fresh:
             if isinstance(news.event, LimitsChanged):
-                found.append(("limits_updated", self._limits(news.event)))
+                found.append(("limits_updated", self._changed(news.event)))
             else:
                 found += documents.messages(news, queued=queued, sample=sample)
         return found
@@ -84,17 +84,12 @@ class Telling:
             return _Known(str(number), 0)
         return _Known(documents.job_id(job), job.priority)
 
-    def _limits(self, event: LimitsChanged) -> dict[str, Any]:
-        old, self._limit = self._limit, event.limits.max_concurrent
-        return {
-            "old_limits": {"max_concurrent_jobs": old},
-            "new_limits": {"max_concurrent_jobs": self._limit},
-        }
-
-    def _now(self) -> int | None:
-        limits: Any = self._manager.status().get("limits") or {}
-        found: int | None = limits.get("max_concurrent")
-        return found
+    def _changed(self, event: LimitsChanged) -> dict[str, Any]:
+        """Of the old ones those that are others now."""
+        old, new = documents.pool_limits(self._limits), documents.pool_limits(event.limits)
+        self._limits = event.limits
+        changed = {name: value for name, value in old.items() if value != new[name]}
+        return {"old_limits": changed, "new_limits": new}
 
 
 def _known(job: Job) -> _Known:

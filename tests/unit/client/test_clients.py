@@ -83,7 +83,15 @@ def test_what_is_asked_is_answered_with_the_new_record(client: Any, served: Any)
     assert client.retry(1).state is JobState.QUEUED
     client.cancel(1)
     client.remove(1)
-    client.set_limits(3)
+    assert client.set_limits(max_concurrent=3)["max_concurrent"] == 3
+    held = client.set_limits(min_memory_gb=2.5)
+    assert held == client.limits()
+    assert held == {
+        "max_concurrent": 3, "max_cpu_percent": None, "min_memory_gb": 2.5, "min_disk_gb": None
+    }  # fmt: skip
+    with pytest.raises(InvalidRequest, match="min_disk_gb"):
+        client.set_limits(max_concurrent=9, min_disk_gb=-1)
+    assert client.limits() == held
     assert client.jobs().jobs == []
     assert client.status()["blocked"] == ""
     assert client.stop("drain") == {"success": True, "how": "drain", "running": 0}
@@ -218,7 +226,7 @@ def test_a_question_is_not_asked_for_ever(kind: Any, dropping: Any) -> None:
 
 @pytest.mark.parametrize("kind", [Client, Blocking])
 def test_what_changes_something_is_sent_again_with_the_key_it_had(kind: Any, dropping: Any) -> None:
-    kind(dropping(2)).set_limits(3)
+    kind(dropping(2)).set_limits(max_concurrent=3)
     assert dropping.made[0].requests == [b"POST /pool/limits HTTP/1.1"] * 3
     with pytest.raises(ManagerUnavailable, match=r"with key='mine' gives them") as caught:
         kind(dropping(99), patience=0.2).submit(SPEC, key="mine")

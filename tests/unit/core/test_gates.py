@@ -49,6 +49,15 @@ def test_our_own_load_is_not_counted_twice() -> None:
     )
 
 
+def test_a_limit_that_is_not_meant_stays_whoever_else_sets_one() -> None:
+    drive = limited(4, max_cpu_percent=80, max_concurrent=2)
+    drive.send(SetLimits(limits=Limits(min_memory_gb=1), only=("min_memory_gb",)))
+    drive.send(SetLimits(limits=Limits(), only=("max_concurrent",)))
+    assert drive.engine.limits == Limits(max_cpu_percent=80, min_memory_gb=1)
+    drive.send(SetLimits(limits=Limits(max_concurrent=1)))
+    assert drive.engine.limits == Limits(max_concurrent=1)
+
+
 def test_a_closed_gate_ends_no_job_and_opens_with_the_next_look() -> None:
     drive = limited(4, max_cpu_percent=50)
     job = drive.one()

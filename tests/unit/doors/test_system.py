@@ -23,7 +23,7 @@ def ask(
     wire.sock = socket.socket(socket.AF_UNIX)
     wire.sock.settimeout(20)
     wire.sock.connect(str(served.socket))
-    content = json.dumps(body).encode() if body is not None else None
+    content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
     sent = {"Content-Type": "application/json"} if content is not None else {}
     try:
         wire.request(method, target, content, sent | dict(headers or {}))
@@ -72,9 +72,14 @@ def test_no_batch_system_is_an_empty_list_with_the_reason(served: Any) -> None:
     assert headers["x-reason"] == "no batch system is configured"
 
 
-def test_the_status_has_the_documents_keys_and_the_limits_under_both_names(served: Any) -> None:
+NO_LIMITS = dict.fromkeys(
+    ("max_concurrent", "max_concurrent_jobs", "max_cpu_percent", "min_memory_gb", "min_disk_gb")
+)
+
+
+def test_the_status_has_the_documents_keys_and_the_limits_under_all_names(served: Any) -> None:
     told = get(served, "/system/status")
-    assert told["limits"] == {"max_concurrent": None, "max_concurrent_jobs": None}
+    assert told["limits"] == NO_LIMITS
     assert told["scheduler_detection"]["active_scheduler"] == "none"
     assert told["resource_monitoring"]["memory_free_gb"] == 1.0
     assert told["local_pool"] == {"running_jobs": 0, "queued_jobs": 0, "max_concurrent": None}
@@ -85,15 +90,59 @@ def test_the_status_has_the_documents_keys_and_the_limits_under_both_names(serve
 def test_limits_are_set_under_either_name(served: Any, method: str, name: str) -> None:
     status, _, body = ask(served, method, "/pool/limits", {name: 4})
     assert status == 200
-    assert json.loads(body)["limits"] == {"max_concurrent": 4, "max_concurrent_jobs": 4}
+    both = {"max_concurrent": 4, "max_concurrent_jobs": 4}
+    assert json.loads(body)["limits"] == NO_LIMITS | both
     assert [request.limits.max_concurrent for request in served.manager.requests] == [4]
 
 
-def test_what_is_not_a_limit_here_is_refused_whole(served: Any) -> None:
-    for body in ({}, {"max_concurrent": 1, "max_concurrent_jobs": 1}, {"max_cpu_percent": 50},
-                 {"max_concurrent_jobs": 2, "min_memory_gb": 1}):  # fmt: skip
-        assert ask(served, "PUT", "/pool/limits", body)[0] == 400
+def test_a_limit_that_is_not_given_stays_as_it_is(served: Any) -> None:
+    for given in ({"max_concurrent_jobs": 4, "max_cpu_percent": 75}, {"min_memory_gb": 2.5},
+                  {"min_disk_gb": 0, "max_cpu_percent": None}):  # fmt: skip
+        assert ask(served, "PUT", "/pool/limits", given)[0] == 200
+    held = NO_LIMITS | {"max_concurrent": 4, "max_concurrent_jobs": 4}
+    held |= {"min_memory_gb": 2.5, "min_disk_gb": 0.0}
+    assert get(served, "/system/status")["limits"] == held
+    queue = get(served, "/queue")
+    assert {name: queue[name] for name in held} == held
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ("{}", "$"),
+        ("null", "$"),
+        ("[1]", "$"),
+        ('{"bogus": 1}', "$.bogus"),
+        ('{"max_concurrent": 1, "max_concurrent_jobs": 1}', "$"),
+        ('{"max_concurrent_jobs": 0}', "$.max_concurrent_jobs"),
+        ('{"max_concurrent_jobs": true}', "$.max_concurrent_jobs"),
+        ('{"max_concurrent_jobs": "4"}', "$.max_concurrent_jobs"),
+        ('{"max_concurrent": 2, "max_cpu_percent": 150}', "$.max_cpu_percent"),
+        ('{"max_cpu_percent": 0}', "$.max_cpu_percent"),
+        ('{"max_cpu_percent": true}', "$.max_cpu_percent"),
+        ('{"max_cpu_percent": 55, "min_memory_gb": -1}', "$.min_memory_gb"),
+        ('{"min_memory_gb": 1e10}', "$.min_memory_gb"),
+        ('{"min_memory_gb": NaN}', "$"),
+        ('{"min_memory_gb": "1"}', "$.min_memory_gb"),
+        ('{"min_disk_gb": false}', "$.min_disk_gb"),
+    ],
+)
+def test_what_is_no_limit_is_refused_whole(served: Any, body: str, field: str) -> None:
+    status, _, answer = ask(served, "PUT", "/pool/limits", body.encode())
+    told = json.loads(answer)
+    assert (status, told["success"], told["field"]) == (400, False, field)
     assert served.manager.requests == []
+
+
+def test_a_limit_that_the_site_locks_is_refused_with_its_file_and_key(served: Any) -> None:
+    served.locked["min_memory_gb"] = "/etc/solveyard/config.toml:3"
+    status, _, answer = ask(
+        served, "PUT", "/pool/limits", {"max_concurrent": 1, "min_memory_gb": 0}
+    )
+    assert status == 403
+    assert "`limits.min_memory_gb` is locked by /etc/solveyard/config.toml:3" in answer.decode()
+    assert served.manager.requests == []
+    assert ask(served, "PUT", "/pool/limits", {"max_concurrent": 1})[0] == 200
 
 
 def test_it_is_ready_while_the_store_is_written_and_the_agent_is_there(served: Any) -> None:

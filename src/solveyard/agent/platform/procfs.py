@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Dict, Iterable, List, Optional
+import sys
+from typing import Dict, Iterable, List, Optional, Tuple
 
 from solveyard.agent.platform.base import MARK, Row
 
@@ -51,6 +52,24 @@ def table() -> Dict[int, Row]:
             if found is not None:
                 rows[int(name)] = found
     return rows
+
+
+Times = Dict[int, Tuple[int, float, float]]  #: pid to parent, own and waited-for CPU seconds
+
+
+if sys.platform != "win32":
+
+    def times() -> Times:
+        """Of all processes. Source: proc_pid_stat(5)."""
+        found: Times = {}
+        tick = float(os.sysconf("SC_CLK_TCK"))
+        for name in os.listdir("/proc"):
+            data = read("/proc/{}/stat".format(name), 4096) if name.isdigit() else b""
+            if data:
+                fields = data[data.rindex(b")") + 2 :].split()
+                own, waited = int(fields[11]) + int(fields[12]), int(fields[13]) + int(fields[14])
+                found[int(name)] = (int(fields[1]), own / tick, waited / tick)
+        return found
 
 
 def marks(pids: Iterable[int]) -> Dict[int, str]:

@@ -1,0 +1,68 @@
+"""How much of a machine's work is our own attempts', from the kernel's process table.
+
+What a spawner has waited for, and all that lives below it: orphans come to it, too. Trees whose
+spawner died count as others'.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Callable, Dict, List, Optional, Sequence, Set, Tuple
+
+from solveyard.agent.platform import procfs
+
+TICK = 0.5  #: s; CPU time over a shorter span says nothing
+
+
+class Ours:
+    """The cores' worth of work between two looks."""
+
+    def __init__(
+        self, spawners: Sequence[str], table: Optional[Callable[[], procfs.Times]] = None
+    ) -> None:
+        """`spawners`: their lock files, in which their pids are."""
+        self._spawners = spawners
+        self._table = table
+        if sys.platform == "linux" and table is None:
+            self._table = procfs.times
+        self._last: Optional[Tuple[float, float]] = None  # moment, CPU seconds until then
+        self._cores: Optional[float] = None
+
+    def look(self, now: Optional[float] = None) -> Optional[float]:
+        """None: it can't be told, or not yet."""
+        if self._table is None:
+            return None
+        now = time.monotonic() if now is None else now
+        if self._last is not None and now - self._last[0] < TICK:
+            return self._cores
+        seconds = _seconds(_pids(self._spawners), self._table())
+        if self._last is not None:
+            then, before = self._last
+            self._cores = round(max(0.0, seconds - before) / (now - then), 2)
+        self._last = (now, seconds)
+        return self._cores
+
+
+def _seconds(spawners: Set[int], table: procfs.Times) -> float:
+    """It only grows while every process is waited for by its parent or by a spawner."""
+    children: Dict[int, List[int]] = {}
+    for pid, (parent, _, _) in table.items():
+        children.setdefault(parent, []).append(pid)
+    found = 0.0
+    todo = [pid for pid in spawners if pid in table]
+    for pid in todo:  # grows meanwhile
+        _, own, waited = table[pid]
+        found += waited if pid in spawners else own + waited
+        todo += children.get(pid, ())
+    return found
+
+
+def _pids(locks: Sequence[str]) -> Set[int]:
+    found = set()
+    for path in locks:
+        text = procfs.read(path, 32).strip()
+        if text.isdigit() and int(text) != os.getpid():
+            found.add(int(text))
+    return found
