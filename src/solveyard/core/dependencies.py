@@ -74,6 +74,10 @@ class Dependencies:
         """Those of its tasks that somebody waits for."""
         return [other for other in self._waiting if array_of(other) == array]
 
+    def waited_for(self) -> set[JobId]:
+        """All jobs that somebody waits for; of a task its array."""
+        return {array_of(other) or other for other in self._waiting}
+
     def never(self, waiting: JobId, other: JobId | None = None) -> tuple[Job, Link] | None:
         """What can't come true any more, and with whom; looked for at all, or at `other`."""
         for one in self._unmet.get(waiting, ()) if other is None else (other,):

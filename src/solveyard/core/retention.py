@@ -1,0 +1,94 @@
+"""Which ended jobs go, when a policy says how many, how old or how large they may be."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from solveyard.model.ids import array_of
+from solveyard.model.jobs import Job, JobId, JobState
+
+KEEP = "keep"  #: a job with this tag stays
+DAY = 86400.0  #: s for which events stay, where the policy names no age
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """What is None bounds nothing; by default nothing goes."""
+
+    keep_jobs: int | None = None  #: ended jobs that stay, the newest
+    max_age: float | None = None  #: s since its end
+    max_age_failed: float | None = None  #: the same of those that failed; None: as `max_age`
+    max_size: int | None = None  #: bytes that the files of all ended jobs take
+    files: bool = False  #: files go with their records
+
+    @property
+    def bounds(self) -> bool:
+        """May anything go at all?"""
+        wanted = (self.keep_jobs, self.max_age, self.max_age_failed, self.max_size)
+        return any(bound is not None for bound in wanted)
+
+
+class Ended(NamedTuple):
+    """An ended job, or an array with all its tasks."""
+
+    job: JobId
+    ended_at: float
+    failed: bool = False
+    size: int = 0  #: bytes of its own files
+
+
+def may_go(job: Job, waited_for: Callable[[JobId], bool]) -> bool:
+    """Has it ended, with nobody who wants it kept or waits for it? Tasks go with their array."""
+    return (
+        job.state.final
+        and array_of(job.id) is None
+        and KEEP not in job.spec.tags
+        and not waited_for(job.id)
+    )
+
+
+def ended(job: Job) -> Ended:
+    """Of a job that may go."""
+    return Ended(job.id, job.ended_at or 0.0, job.state is JobState.FAILED)
+
+
+def going(those: Iterable[Ended], policy: Policy, now: float) -> list[Ended]:
+    """Those that the policy lets go, the oldest end first. `those` are all that may.
+
+    Age is looked at first, then the number of those that are left, then their size.
+    """
+    ordered = sorted(those, key=lambda one: (one.ended_at, one.job))
+    aged = [one for one in ordered if _aged(one, policy, now)]
+    gone = {one.job for one in aged}
+    left = [one for one in ordered if one.job not in gone]
+    surplus = _surplus(left, policy)
+    return sorted([*aged, *left[:surplus]], key=lambda one: (one.ended_at, one.job))
+
+
+def log_begins(jobs: Iterable[Job], policy: Policy, now: float) -> float:
+    """The time from which on events are kept: since the oldest job was submitted that is there,
+    but for those that are kept for ever, and those of the policy's age, or a day.
+    """
+    begins = now - (DAY if policy.max_age is None else policy.max_age)
+    for job in jobs:
+        if array_of(job.id) is None and not (job.state.final and KEEP in job.spec.tags):
+            begins = min(begins, job.submitted_at)
+    return begins
+
+
+def _aged(one: Ended, policy: Policy, now: float) -> bool:
+    most = policy.max_age
+    if one.failed and policy.max_age_failed is not None:
+        most = policy.max_age_failed
+    return most is not None and now - one.ended_at > most
+
+
+def _surplus(left: Sequence[Ended], policy: Policy) -> int:
+    """How many, from the oldest, are too many or too large."""
+    surplus = 0 if policy.keep_jobs is None else max(0, len(left) - policy.keep_jobs)
+    if policy.max_size is not None:
+        size = sum(one.size for one in left[surplus:])
+        while size > policy.max_size and surplus < len(left):
+            size -= left[surplus].size
+            surplus += 1
+    return surplus

@@ -1,0 +1,97 @@
+"""Which ended jobs go. The oracle counts and adds, job by job."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from solveyard.core.retention import Ended, Policy, going, log_begins, may_go
+from solveyard.model.arrays import ArraySpec
+from solveyard.model.ids import task_id
+from solveyard.model.jobs import FINAL, Job, JobId, JobSpec, JobState
+
+NOW = 1000.0
+some = st.lists(
+    st.builds(
+        Ended,
+        job=st.integers(1, 99).map(JobId),
+        ended_at=st.integers(900, 1000).map(float),
+        failed=st.booleans(),
+        size=st.integers(0, 50),
+    ),
+    unique_by=lambda one: one.job,
+    max_size=12,
+)
+ages = st.none() | st.integers(0, 110).map(float)
+policies = st.builds(
+    Policy,
+    keep_jobs=st.none() | st.integers(0, 12),
+    max_age=ages,
+    max_age_failed=ages,
+    max_size=st.none() | st.integers(0, 300),
+)
+
+
+def a_job(number: int, state: JobState, **rest: object) -> Job:
+    return Job(
+        id=JobId(number),
+        spec=JobSpec(solver="command", **rest),  # type: ignore[arg-type]  # its own fields
+        owner="",
+        submitted_at=float(number),
+        arrival=1,
+        priority=0,
+        state=state,
+        ended_at=float(number) + 1,
+    )
+
+
+@given(those=some, policy=policies)
+def test_what_goes_is_what_plain_counting_says(those: list[Ended], policy: Policy) -> None:
+    gone = going(those, policy, NOW)
+    told = {one.job for one in gone}
+    assert [(one.ended_at, one.job) for one in gone] == sorted(
+        (one.ended_at, one.job) for one in gone
+    )
+    assert len(told) == len(gone)
+    old = set()
+    for one in those:
+        limit = policy.max_age
+        if one.failed and policy.max_age_failed is not None:
+            limit = policy.max_age_failed
+        if limit is not None and one.ended_at < NOW - limit:
+            old.add(one.job)
+    for one in those:
+        newer = [
+            other
+            for other in those
+            if other.job not in old and (other.ended_at, other.job) > (one.ended_at, one.job)
+        ]
+        many = policy.keep_jobs is not None and len(newer) >= policy.keep_jobs
+        size = one.size + sum(other.size for other in newer)
+        # an older one without any size stays with the newer ones, unless those are too large
+        large = policy.max_size is not None and size > policy.max_size
+        assert (one.job in told) == (one.job in old or many or large)
+
+
+@given(those=some)
+def test_nothing_goes_unless_a_bound_asks_for_it(those: list[Ended]) -> None:
+    assert going(those, Policy(), NOW) == []
+    assert going(those, Policy(files=True), NOW) == []
+    assert not Policy(files=True).bounds
+
+
+@pytest.mark.parametrize("state", list(JobState))
+def test_only_what_has_ended_may_go_and_nobody_waits_for_or_wants_kept(state: JobState) -> None:
+    assert may_go(a_job(1, state), lambda job: False) == (state in FINAL)
+    assert not may_go(a_job(1, state), lambda job: job == 1)
+    assert not may_go(a_job(1, state, tags=("a", "keep")), lambda job: False)
+    task = task_id(JobId(1), 0)
+    assert not may_go(a_job(task, state, array=ArraySpec(values=(1, 2))), lambda job: False)
+
+
+def test_the_log_begins_with_the_oldest_job_that_is_not_kept_for_ever() -> None:
+    kept = a_job(1, JobState.COMPLETED, tags=("keep",))
+    jobs = [kept, a_job(20, JobState.RUNNING), a_job(30, JobState.COMPLETED)]
+    assert log_begins(jobs, Policy(max_age=400.0), NOW) == 20.0
+    assert log_begins([kept], Policy(), NOW) == NOW - 86400
+    assert log_begins([kept], Policy(max_age=400.0), NOW) == 600.0
+    assert log_begins([a_job(1, JobState.RUNNING, tags=("keep",))], Policy(), NOW) == 1.0
