@@ -285,7 +285,7 @@ def test_a_record_that_cannot_be_written_undoes_its_whole_commit(store: Store) -
         store.commit([event], [Counter(next=9), a_job(2), a_job(3, name="one")])
     with pytest.raises(Conflict):
         store.commit([event], [a_job(2, name="two"), a_job(3, name="two")])
-    assert store.load() == (before, Limits(), Counter(), 1.0, 1)
+    assert store.load() == (before, Limits(), Counter(), 1.0, 1, 1)
     assert store.commit([event], [a_job(2)]) == 2
 
 
@@ -338,6 +338,32 @@ def test_readers_in_other_threads_see_whole_commits_only(store: Store) -> None:
         seen = [reader.result() for reader in readers]
     assert all(count % 2 == 0 for counts in seen for count in counts)
     assert all(counts == sorted(counts) for counts in seen)
+
+
+@settings(max_examples=60, deadline=None)
+@given(steps=st.lists(st.integers(0, 5) | st.integers(-3, 30).map(str), max_size=8))
+def test_a_compacted_log_keeps_its_numbers_and_its_end(
+    new_store: NewStore, steps: list[int | str]
+) -> None:
+    """A number is that many events more; a text is where the log is compacted."""
+    last, first = 0, 1
+    with new_store() as store:
+        for step in steps:
+            if isinstance(step, int):
+                log = [MachineLeft(at=float(last + n), machine="m") for n in range(1, step + 1)]
+                last += step
+                assert store.commit(log, []) == last
+            else:
+                first = max(first, min(int(step), last)) if last else first
+                store.compact(int(step))
+            state = store.load()
+            assert (state.first_number, state.last_number) == (first, last)
+            assert state.last_at == float(last)
+            for after in range(last + 2):
+                kept = [n for n in range(first, last + 1) if n > after]
+                assert [number for number, _ in store.events(after)] == kept
+                assert [int(event.at) for _, event in store.events(after)] == kept
+        assert [number for number, _ in store.all_events()] == list(range(first, last + 1))
 
 
 def test_a_checkpoint_changes_nothing_that_can_be_read(store: Store) -> None:

@@ -10,7 +10,9 @@ from solveyard.model.messages import AnyEvent
 
 
 class Numbered(NamedTuple):
-    """An event and its number in the store's log, from 1, without gaps."""
+    """An event and its number in the store's log: from 1, never given twice, without gaps from
+    where the log begins.
+    """
 
     number: int
     event: AnyEvent
@@ -42,6 +44,7 @@ class State(NamedTuple):
     counter: Counter
     last_at: float  #: time of the newest event; 0.0: none
     last_number: int  #: of the newest event; 0: none
+    first_number: int  #: of the oldest event that is kept; 1: none is missing
 
 
 class Store(Protocol):
@@ -82,6 +85,10 @@ class Store(Protocol):
         ...
 
     def counts(self) -> dict[JobState, int]: ...
+
+    def compact(self, before: int) -> None:
+        """Forget the events of smaller numbers, but never the newest event: numbers go on."""
+        ...
 
     def checkpoint(self) -> None:
         """Move the write-ahead log into the main file; off the commit path."""

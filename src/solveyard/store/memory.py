@@ -21,6 +21,7 @@ class MemoryStore:
         self._uuid = uuid.uuid4().hex
         self._lock = threading.Lock()
         self._events: list[AnyEvent] = []
+        self._first = 1  #: the number of the first of them
         self._jobs: dict[JobId, Job] = {}
         self._names: dict[str, JobId] = {}
         self._limits = Limits()
@@ -58,14 +59,14 @@ class MemoryStore:
             self._limits = self._limits if limits is None else limits
             self._counter = self._counter if counter is None else counter
             self._events.extend(events)
-            return len(self._events)
+            return self._last
 
     def load(self) -> State:
         """All that an engine starts from, as of one commit."""
         with self._lock:
             jobs = sorted(self._jobs.values(), key=lambda job: job.id)
             last_at = self._events[-1].at if self._events else 0.0
-            return State(jobs, self._limits, self._counter, last_at, len(self._events))
+            return State(jobs, self._limits, self._counter, last_at, self._last, self._first)
 
     def job(self, job_id: JobId) -> Job | None:
         return self._jobs.get(job_id)
@@ -73,7 +74,8 @@ class MemoryStore:
     def events(self, after: int = 0, limit: int = 1000, job: JobId | None = None) -> list[Numbered]:
         """Events with larger numbers, in order."""
         with self._lock:
-            later = enumerate(self._events[max(after, 0) :], max(after, 0) + 1)
+            start = max(after + 1 - self._first, 0)
+            later = enumerate(self._events[start:], self._first + start)
             chosen = [
                 Numbered(number, event)
                 for number, event in later
@@ -103,11 +105,22 @@ class MemoryStore:
         jobs = self.load().jobs
         return dict(Tally(job.state for job in jobs if array_of(job.id) is None))
 
+    def compact(self, before: int) -> None:
+        """Forget the events of smaller numbers, but never the newest event: numbers go on."""
+        with self._lock:
+            gone = max(0, min(before - self._first, len(self._events) - 1))
+            del self._events[:gone]
+            self._first += gone
+
     def checkpoint(self) -> None:
         """There is no log to move."""
 
     def close(self) -> None:
         """There is nothing to close."""
+
+    @property
+    def _last(self) -> int:
+        return self._first + len(self._events) - 1
 
 
 def _fits(job: Job, which: Filter) -> bool:

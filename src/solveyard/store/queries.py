@@ -16,8 +16,10 @@ META = "SELECT value FROM meta WHERE key = ?"
 _SET_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 
 LAST_NUMBER = "SELECT coalesce(max(number), 0) FROM event"
+FIRST_NUMBER = "SELECT coalesce(min(number), 1) FROM event"
 LAST_AT = "SELECT coalesce((SELECT at FROM event ORDER BY number DESC LIMIT 1), 0.0)"
 ADD_EVENT = "INSERT INTO event (number, job, at, body) VALUES (?, ?, ?, ?)"
+COMPACT = "DELETE FROM event WHERE number < ? AND number < (SELECT max(number) FROM event)"
 EVENTS = "SELECT number, body FROM event WHERE number > :after ORDER BY number LIMIT :limit"
 EVENTS_OF_JOB = """
     SELECT number, body FROM event WHERE job = :job AND number > :after

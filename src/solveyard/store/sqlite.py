@@ -90,6 +90,7 @@ class SqliteStore:
                 counter=msgspec.json.decode(counter[0], type=Counter) if counter else Counter(),
                 last_at=sqlite.execute(queries.LAST_AT).fetchone()[0],
                 last_number=sqlite.execute(queries.LAST_NUMBER).fetchone()[0],
+                first_number=sqlite.execute(queries.FIRST_NUMBER).fetchone()[0],
             )
 
     def job(self, job_id: JobId) -> Job | None:
@@ -135,6 +136,14 @@ class SqliteStore:
         with self._reader.using() as sqlite:
             rows = sqlite.execute(queries.COUNTS).fetchall()
         return {JobState(state): count for state, count in rows}
+
+    def compact(self, before: int) -> None:
+        """Forget the events of smaller numbers, but never the newest event: numbers go on.
+
+        A commit waits meanwhile: ask for some hundred events at a time.
+        """
+        with self._writer.transaction("IMMEDIATE") as sqlite:
+            sqlite.execute(queries.COMPACT, (before,))
 
     def checkpoint(self) -> None:
         """Move the write-ahead log into the main file; off the commit path."""
