@@ -16,8 +16,10 @@ from solveyard import selecting
 from solveyard.backends.agents import Agents
 from solveyard.backends.base import RawEnd, Report
 from solveyard.backends.workspace import LocalWorkspace
+from solveyard.belongings import Belongings
+from solveyard.core.retention import Policy
 from solveyard.judging import Case
-from solveyard.model.errors import InvalidRequest, StoreError, UnknownJob
+from solveyard.model.errors import InvalidRequest, LogCompacted, StoreError, UnknownJob
 from solveyard.model.ids import array_of
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState
 from solveyard.model.messages import (
@@ -29,12 +31,14 @@ from solveyard.model.messages import (
     Ended,
     JobEnded,
     JobRemoved,
+    Launch,
     Submit,
 )
 from solveyard.ordering import Ordering
 from solveyard.outbox import Outbox
 from solveyard.places import StorePlaces
 from solveyard.repeats import Repeats
+from solveyard.retaining import Retention
 from solveyard.secret import Secret
 from solveyard.selecting import JobWish
 from solveyard.store.base import Filter, Numbered, Page, Store
@@ -58,8 +62,11 @@ class Manager:
         *,
         on_stop: str = "leave",
         secrets: Mapping[str, Secret] = MappingProxyType({}),
+        retention: Policy | None = None,
     ) -> None:
-        """`secrets`: those that jobs may name; each is read when a job starts that does."""
+        """`secrets`: those that jobs may name; each is read when a job starts that does.
+        `retention`: which ended jobs are removed; None: none.
+        """
         self.store_folder = folder
         self.on_stop = on_stop
         self.agents = agents
@@ -69,6 +76,8 @@ class Manager:
         self._turns = Turns(store, agents.machines, self._decided)
         self._outbox = Outbox(agents, self._ordering, self._turns.put)
         self._repeats = Repeats(self._turns.jobs)
+        belongings = Belongings(self._places)
+        self.retention = Retention(self._turns, store, belongings, retention or Policy())
         self._ends: dict[JobId, list[asyncio.Future[None]]] = {}
         self._listeners: list[Callable[[Sequence[Numbered]], None]] = []
         self._readers = Workers("reader", 2)
@@ -126,6 +135,13 @@ class Manager:
             self._turns.put(request)
         if requests:
             await self._turns.ask(requests[-1])
+
+    async def remove(self, job_id: JobId, by: str, *, files: bool = False) -> None:
+        """Forget an ended job; with `files` its output and its own folder, too.
+
+        Raises as `request` does.
+        """
+        await self.retention.remove(job_id, by, files=files)
 
     async def wait(self, ids: Sequence[JobId], seconds: float | None) -> bool:
         """Until all of them have ended or are gone; False: the time is over."""
@@ -205,13 +221,30 @@ class Manager:
     async def page(self, which: Filter, limit: int, cursor: str | None, offset: int = 0) -> Page:
         return await self._readers.call(lambda: self._store.page(which, limit, cursor, offset))
 
-    async def events(self, after: int, limit: int) -> list[Numbered]:
-        return await self._readers.call(lambda: self._store.events(after, limit))
+    async def events(self, after: int | None, limit: int) -> list[Numbered]:
+        """Those after that number; None: from where the log begins.
+
+        Raises LogCompacted where some of them are not kept any more.
+        """
+        start = self._turns.first - 1 if after is None else after
+        found = await self._readers.call(lambda: self._store.events(start, limit))
+        if (first := self._turns.first) > start + 1:
+            raise LogCompacted(
+                f"the log of events begins with number {first} by now, so what came after"
+                f" {start} is not all there (read the jobs anew, then events after {first - 1})",
+                first=first,
+            )
+        return found
 
     @property
     def last_event(self) -> int:
         """The number of the newest event on disk; 0: none."""
         return self._turns.last
+
+    @property
+    def first_event(self) -> int:
+        """The number of the oldest event that is kept."""
+        return self._turns.first
 
     def subscribe(self, listener: Callable[[Sequence[Numbered]], None]) -> Callable[[], None]:
         """Have `listener` called with each turn's events, once they are on disk; in order, all.
@@ -280,10 +313,12 @@ class Manager:
             tasks.create_task(self._outbox.run())
             tasks.create_task(self._checkpoints())
             tasks.create_task(self._turns.run())
+            tasks.create_task(self.retention.run())
 
     def close(self) -> None:
         """No thread is left, and the store is closed."""
         self._turns.close()
+        self.retention.close()
         self._readers.close()
         self._judges.close()
         self._store.close()
@@ -293,6 +328,8 @@ class Manager:
     def _decided(self, events: Sequence[AnyEvent], actions: Sequence[Action]) -> None:
         """A turn is on disk."""
         self._outbox.put(actions)
+        if any(isinstance(action, Launch) for action in actions):
+            self.retention.launched()
         self._repeats.note(events)
         if self._listeners and events:
             first = self._turns.last - len(events) + 1

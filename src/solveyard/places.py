@@ -52,6 +52,15 @@ class StorePlaces:
     def agent_token(self) -> Path:
         return self.agent / "token"
 
+    @property
+    def removing(self) -> Path:
+        """A file for each removed job whose files are still to be deleted."""
+        return self.folder / "removing"
+
+    def output_shard(self, job: JobId) -> Path:
+        """The folder with the output of a job, or with the one for an array's tasks."""
+        return self.folder / "output" / str(job // _SHARD)
+
     def job_folder(self, job: JobId) -> Path:
         """Where a job runs that names no directory; a task in a folder of its array's."""
         array = array_of(job)

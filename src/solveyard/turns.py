@@ -54,6 +54,7 @@ class Turns:
         committed: Callable[[Sequence[AnyEvent], Sequence[Action]], None],
     ) -> None:
         self.last = 0  #: the number of the newest event on disk
+        self.first = 1  #: of the oldest that is kept
         self.jobs: dict[JobId, Job] = {}  #: as they are on disk
         self.tally = Tally()  #: of them
         self.blocked: StoreError | InternalFault | None = None  #: why nothing can be decided now
@@ -222,6 +223,7 @@ class Turns:
         self._clock = Clock(state.last_at)
         self._counter = state.counter
         self.last = state.last_number
+        self.first = state.first_number
         self.jobs = {job.id: job for job in state.jobs}
         self.tally = Tally(state.jobs)
         return Engine(self._store.uuid, state.jobs, state.limits, state.counter, self._pace)

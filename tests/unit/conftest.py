@@ -15,6 +15,7 @@ from aiohttp import web
 from msgspec import to_builtins
 from msgspec.structs import replace
 
+from solveyard import belongings
 from solveyard.backends.workspace import LocalWorkspace
 from solveyard.doors import peer, rest
 from solveyard.model.errors import Conflict, InvalidJob, InvalidRequest, StoreFull, UnknownJob
@@ -64,6 +65,7 @@ class FakeManager:
         self.changed = asyncio.Event()
         self.asked = threading.Event()  # somebody waits
         self._places = StorePlaces(folder)
+        self._belongings = belongings.Belongings(self._places)
 
     async def submit_once(
         self, specs: Sequence[JobSpec], by: str, key: str, *, any_name: bool = False
@@ -73,6 +75,10 @@ class FakeManager:
         jobs = await self.submit(specs, by)
         self.keys[key] = [job.id for job in jobs]
         return jobs, False
+
+    @property
+    def first_event(self) -> int:
+        return 1
 
     @property
     def last_event(self) -> int:
@@ -110,6 +116,11 @@ class FakeManager:
 
     def select(self, key: str) -> list[JobId]:
         return [self.find(key).id]
+
+    async def remove(self, job_id: JobId, by: str, *, files: bool = False) -> None:
+        await self.request(Remove(job=job_id, by=by))
+        if files:
+            belongings.delete(list(self._belongings.pieces(job_id)))
 
     async def request_all(self, requests: Sequence[AnyRequest]) -> None:
         for request in requests:
@@ -222,8 +233,8 @@ class FakeManager:
         more = str(rest_[limit - 1].id) if len(rest_) > limit else None
         return Page(rest_[:limit], len(fitting), more)
 
-    async def events(self, after: int, limit: int) -> list[Numbered]:
-        return [one for one in self.log if one.number > after][:limit]
+    async def events(self, after: int | None, limit: int) -> list[Numbered]:
+        return [one for one in self.log if one.number > (after or 0)][:limit]
 
     async def wait(self, ids: Sequence[JobId], timeout: float | None) -> bool:  # noqa: ASYNC109  the manager's own
         self.asked.set()

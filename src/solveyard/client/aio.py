@@ -158,8 +158,11 @@ class AsyncClient:
         rows: list[dict[str, Any]] = await self._ask(calls.results(job))
         return rows
 
-    async def events(self, after: int = 0, limit: int = 1000) -> list[dict[str, Any]]:
-        """Numbered events after number `after`; their fields are the event's own."""
+    async def events(self, after: int | None = None, limit: int = 1000) -> list[dict[str, Any]]:
+        """Numbered events after number `after`, or all; their fields are the event's own.
+
+        Raises LogCompacted where some of them are not kept any more.
+        """
         found: list[dict[str, Any]] = await self._ask(calls.events(after, limit))
         return found
 

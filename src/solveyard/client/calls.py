@@ -14,6 +14,7 @@ from solveyard.model.errors import (
     InvalidJob,
     InvalidRequest,
     InvalidResult,
+    LogCompacted,
     ManagerUnavailable,
     NotAllowed,
     SolveyardError,
@@ -191,7 +192,7 @@ def act_on_tasks(which: str, verb: str) -> Call[int]:
     return Call("POST", _job(which, verb), _count, key=_key(""), doubt=doubt)
 
 
-def events(after: int, limit: int) -> Call[Any]:
+def events(after: int | None, limit: int) -> Call[Any]:
     return Call("GET", _target("/events", {"after": after, "limit": limit}), value)
 
 
@@ -244,6 +245,8 @@ def checked(reply: Reply) -> Reply:
     if told.get("field"):
         details = {name: str(told.get(name, "")) for name in ("field", "expected", "got")}
         raise (MalformedJob if kind == "invalid_job" else Malformed)(why, **details)
+    if kind == "compacted":
+        raise LogCompacted(why, first=int(told.get("first", 0)))
     raise _ERRORS.get(kind, ManagerUnavailable)(why)
 
 

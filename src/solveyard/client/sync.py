@@ -174,8 +174,11 @@ class Client:
         """Run some tasks again, as "sweep[3,5-9]"; answers how many they are."""
         return self._ask(calls.act_on_tasks(which, "retry"))
 
-    def events(self, after: int = 0, limit: int = 1000) -> list[dict[str, Any]]:
-        """Numbered events after number `after`; their fields are the event's own."""
+    def events(self, after: int | None = None, limit: int = 1000) -> list[dict[str, Any]]:
+        """Numbered events after number `after`, or all; their fields are the event's own.
+
+        Raises LogCompacted where some of them are not kept any more.
+        """
         found: list[dict[str, Any]] = self._ask(calls.events(after, limit))
         return found
 

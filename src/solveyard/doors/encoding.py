@@ -20,6 +20,7 @@ from solveyard.model.errors import (
     InvalidJob,
     InvalidRequest,
     InvalidResult,
+    LogCompacted,
     NotAllowed,
     SolveyardError,
     StoreError,
@@ -39,6 +40,7 @@ LONGEST_KEY = 255  #: characters
 STATUSES: tuple[tuple[type[SolveyardError], int, str], ...] = (  # the first that fits
     (UnknownJob, 404, "unknown_job"),
     (Conflict, 409, "conflict"),
+    (LogCompacted, 410, "compacted"),
     (NotAllowed, 403, "forbidden"),
     (InvalidResult, 400, "invalid_result"),
     (InvalidJob, 400, "invalid_job"),
@@ -90,11 +92,11 @@ class WaitQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class EventsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    after: int = 0  #: the number of the last event that is known already
+    after: int | None = None  #: the last event that is known already; None: from the oldest on
     limit: int = 1000
 
     def __post_init__(self) -> None:
-        within("after", self.after, 0, 2**62)
+        within("after", self.after or 0, 0, 2**62)
         within("limit", self.limit, 1, 10_000)
 
 
@@ -186,6 +188,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     field: str = ""  #: the path of what was wrong in the body: "$.resources.cores"
     expected: str = ""
     got: str = ""
+    first: int = 0  #: of a log that was compacted: the number of the oldest event there is
 
 
 class StopBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -271,10 +274,10 @@ def answer(
 
 
 def refusal(
-    status: int, kind: str, why: str, *, headers: Mapping[str, str] | None = None, **more: str
+    status: int, kind: str, why: str, *, headers: Mapping[str, str] | None = None, **more: str | int
 ) -> web.Response:
     """What every door says when it can't do what it was asked."""
-    details = {name: text for name, text in more.items() if text}
+    details = {name: told for name, told in more.items() if told}
     content = {"success": False, "error": why, "kind": kind, **details}
     return answer(content, status, headers)
 
@@ -286,6 +289,8 @@ def refused(error: SolveyardError) -> web.Response:
         return refusal(
             status, kind, str(error), field=error.field, expected=error.expected, got=error.got
         )
+    if isinstance(error, LogCompacted):
+        return refusal(status, kind, str(error), first=error.first)
     return refusal(status, kind, str(error))
 
 

@@ -2,8 +2,6 @@
 
 import asyncio
 import re
-import shutil
-from pathlib import Path
 from urllib.parse import quote
 
 import msgspec
@@ -11,9 +9,7 @@ from aiohttp import web
 
 from solveyard.doors import encoding, ranges
 from solveyard.doors.keys import MANAGER
-from solveyard.manager import Manager
 from solveyard.model.errors import InvalidRequest
-from solveyard.model.jobs import Job
 
 CHUNK = 1 << 20  #: bytes
 
@@ -76,24 +72,3 @@ def _attachment(path: str) -> str:
     name = path.rpartition("/")[2]
     plain = re.sub(r"[^\w.()+ -]", "_", name, flags=re.ASCII)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
-
-
-def belongings(manager: Manager, job: Job) -> list[Path]:
-    """What is the job's alone: its output, and its folder where that is its own."""
-    places = [
-        path
-        for attempt in range(1, len(job.attempts) + 1)
-        for path in manager.log_paths(job.id, attempt)
-    ]
-    if not job.directory:
-        places.append(manager.workspace(job.id).root)
-    return places
-
-
-def delete(places: list[Path]) -> None:
-    """Blocking. What is gone already is no error."""
-    for place in places:
-        if place.is_dir() and not place.is_symlink():
-            shutil.rmtree(place, ignore_errors=True)
-        else:
-            place.unlink(missing_ok=True)

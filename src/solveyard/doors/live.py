@@ -21,7 +21,7 @@ from solveyard.doors.keys import Caller, caller
 from solveyard.doors.telling import Telling
 from solveyard.manager import Manager
 from solveyard.model import reading
-from solveyard.model.errors import InvalidRequest, StoreError, UnknownJob
+from solveyard.model.errors import InvalidRequest, LogCompacted, StoreError, UnknownJob
 from solveyard.model.ids import array_of
 from solveyard.model.jobs import JobId
 from solveyard.model.messages import AnyEvent
@@ -155,6 +155,12 @@ class Live:
         except StoreError as error:
             log.warning("missed events not read", extra={"error": str(error)})
             return
+        except LogCompacted as error:
+            if self._subscriptions.get(one.sid) is one:
+                one.after = error.first - 1
+                told_first = {"first": error.first}
+                await self._sio.emit("compacted", told_first, to=one.sid, namespace=OURS)
+            return
         if self._subscriptions.get(one.sid) is not one:
             return  # it asked for something else meanwhile
         told: list[dict[str, Any]] = []
@@ -222,6 +228,9 @@ class Live:
         if after > last:
             why = f"`after` is {after}, but the newest event has the number {last}"
             return {"success": False, "error": why, "last": last}
+        if after < (first := self._manager.first_event) - 1:
+            why = f"`after` is {after}, but the log of events begins with number {first} by now"
+            return {"success": False, "error": why, "first": first, "last": last}
         self._subscriptions[sid] = _Subscription(sid, jobs, after)
         self._news.set()
         return {"success": True, "after": after, "last": last}

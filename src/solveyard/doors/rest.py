@@ -28,7 +28,6 @@ from solveyard.model.messages import (
     Cancel,
     Hold,
     Release,
-    Remove,
     Retry,
     SetPriority,
 )
@@ -203,9 +202,7 @@ async def remove(request: web.Request) -> web.Response:
     wanted = encoding.query(request, encoding.RemoveQuery)
     manager = request.app[MANAGER]
     found = manager.find(request.match_info["id"])
-    places = files.belongings(manager, found) if wanted.files else []
-    await manager.request(Remove(job=found.id, by=by(request)))
-    await asyncio.to_thread(files.delete, places)
+    await manager.remove(found.id, by(request), files=wanted.files)
     shown = {"id": found.label, "number": found.id, "removed": True}
     return encoding.answer({"success": True, "job": shown})
 
@@ -223,15 +220,18 @@ async def wait(request: web.Request) -> web.Response:
 
 
 async def events(request: web.Request) -> web.Response:
-    """The numbered events after one of them, from 1, without gaps; `at` in s since 1970.
+    """The numbered events after one of them, without gaps; 410 where some are not kept any more.
 
-    X-Last-Number: of the newest event there is.
+    X-First-Number, X-Last-Number: of the oldest and the newest event there is. `at` is in s since
+    1970.
     """
     wanted = encoding.query(request, encoding.EventsQuery)
-    numbered = await request.app[MANAGER].events(wanted.after, wanted.limit)
+    manager = request.app[MANAGER]
+    first = manager.first_event
+    numbered = await manager.events(wanted.after, wanted.limit)
     texts = [msgspec.Raw(event_text(number, event)) for number, event in numbered]
-    last = str(request.app[MANAGER].last_event)
-    return encoding.answer(texts, headers={"X-Last-Number": last})
+    ends = {"X-First-Number": str(first), "X-Last-Number": str(manager.last_event)}
+    return encoding.answer(texts, headers=ends)
 
 
 async def _ended(request: web.Request, job: JobId, timeout: float | None) -> bool:  # noqa: ASYNC109  False is an answer
@@ -326,7 +326,14 @@ ROUTES = (
     ),
     Route("GET", "/jobs/{id}/files", files.listing, answer=list[files.FileEntry]),
     Route("GET", "/jobs/{id}/files/{path:.+}", files.content, content=_FILE, ranges=True),
-    Route("GET", "/events", events, query=encoding.EventsQuery, answer=list[dict[str, Any]]),
+    Route(
+        "GET",
+        "/events",
+        events,
+        query=encoding.EventsQuery,
+        answer=list[dict[str, Any]],
+        refused=(410,),
+    ),
 )
 
 

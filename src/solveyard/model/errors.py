@@ -5,6 +5,7 @@ SolveyardError
 │   ├── InvalidJob          the specification can't be run as written
 │   ├── UnknownJob          no such job
 │   ├── Conflict            the job's state or name doesn't allow it
+│   ├── LogCompacted        the log of events begins later than that
 │   ├── NotAllowed          this caller may not, or not that
 │   ├── InvalidSettings     the settings can't be used as written
 │   └── InvalidResult       a result file can't be read, or holds a value that isn't finite
@@ -37,6 +38,14 @@ class UnknownJob(InvalidRequest):
 
 class Conflict(InvalidRequest):
     """The job's state or name doesn't allow it."""
+
+
+class LogCompacted(InvalidRequest):
+    """The log of events begins later than that: with number `first`."""
+
+    def __init__(self, message: str, *, first: int) -> None:
+        super().__init__(message)
+        self.first = first
 
 
 class NotAllowed(InvalidRequest):

@@ -11,7 +11,7 @@ from aiohttp import web
 from solveyard.doors import encoding
 from solveyard.doors.keys import MANAGER
 from solveyard.manager import Manager
-from solveyard.model.errors import InvalidRequest
+from solveyard.model.errors import InvalidRequest, LogCompacted
 from solveyard.model.ids import array_of
 from solveyard.model.jobs import FINAL, Job, JobId, JobState, Reason
 from solveyard.model.messages import JobEvent
@@ -113,7 +113,10 @@ async def changes(request: web.Request) -> web.Response:
     touched: dict[JobId, None] = {}
     last, forgotten, more = manager.last_event, False, False
     if after is not None:
-        numbered = await manager.events(max(0, after - 1), MOST_EVENTS)
+        try:
+            numbered = await manager.events(max(0, after - 1), MOST_EVENTS)
+        except LogCompacted:
+            numbered = []
         forgotten = bool(after) and (not numbered or numbered[0].number != after)
         if not forgotten:
             newest = manager.last_event  # later ones are on disk, but the jobs are not yet so

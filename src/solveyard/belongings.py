@@ -1,0 +1,120 @@
+"""What is a job's alone on this machine, its output and its own folder, and how that is deleted.
+
+Only the exact places that the store gives to jobs are looked at, and no link is followed: where
+`jobs`, `output` or what is in them is a link, it stays. All of it blocks.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import stat
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+
+from solveyard.model.jobs import JobId
+from solveyard.places import StorePlaces
+from solveyard.store.database import sync_folder
+
+
+class Belongings:
+    """Of the jobs and arrays of one store.
+
+    A job whose files are to go is marked by a file of its number before its record goes: so a
+    deletion that was interrupted is found again.
+    """
+
+    def __init__(self, places: StorePlaces) -> None:
+        self._places = places
+
+    def roots(self, job: JobId, named: Collection[str] = ()) -> list[Path]:
+        """The files and folders of a job, of an array with all its tasks, that are there.
+
+        `named` are folders that users named: what holds one of them is theirs.
+        """
+        found = []
+        own = self._places.job_folder(job)
+        if _folder(own.parent) and _folder(own) and not _holds(own, named):
+            found.append(own)
+        shard = self._places.output_shard(job)
+        if _folder(shard.parent) and _folder(shard):
+            output = re.compile(rf"{job}\.(\d+\.(out|err)|tasks)")
+            for entry in sorted(os.scandir(shard), key=lambda entry: entry.name):
+                match = output.fullmatch(entry.name)
+                if match and entry.is_dir(follow_symlinks=False) == (match[1] == "tasks"):
+                    found.append(Path(entry.path))
+        return found
+
+    def pieces(self, job: JobId, named: Collection[str] = ()) -> Iterator[Path]:
+        """The same in smaller parts, in an order in which they can be deleted."""
+        for root in self.roots(job, named):
+            if _folder(root):
+                yield from (Path(one.path) for one in os.scandir(root) if _is_folder(one))
+            yield root
+
+    def size(self, job: JobId) -> int:
+        """Bytes of all its files."""
+        return sum(_size(root) for root in self.roots(job))
+
+    def mark(self, job: JobId) -> None:
+        """On disk when it returns."""
+        folder = self._places.removing
+        folder.mkdir(mode=0o700, exist_ok=True)
+        (folder / str(job)).touch(mode=0o600)
+        sync_folder(folder)
+
+    def unmark(self, job: JobId) -> None:
+        (self._places.removing / str(job)).unlink(missing_ok=True)
+
+    def marked(self) -> list[JobId]:
+        """The jobs that are marked, by number."""
+        if not _folder(self._places.removing):
+            return []
+        names = [entry.name for entry in os.scandir(self._places.removing)]
+        return [JobId(number) for number in sorted(int(n) for n in names if _NUMBER.fullmatch(n))]
+
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
+
+
+def delete(pieces: Iterable[Path]) -> None:
+    """What is gone already is no error; what can't be deleted stays, and `roots` tells it."""
+    for piece in pieces:
+        if _folder(piece):
+            shutil.rmtree(piece, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                piece.unlink()
+
+
+def _folder(path: Path) -> bool:
+    """Is it a folder itself, no link to one?"""
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    return entry.is_dir(follow_symlinks=False)
+
+
+def _holds(folder: Path, named: Collection[str]) -> bool:
+    inside = f"{folder}{os.sep}"
+    return any(f"{os.path.normpath(one)}{os.sep}".startswith(inside) for one in named)
+
+
+def _size(path: Path) -> int:
+    total = 0
+    waiting = [path]
+    while waiting:
+        place = waiting.pop()
+        try:
+            found = place.lstat()
+            if stat.S_ISDIR(found.st_mode):
+                waiting += [Path(entry.path) for entry in os.scandir(place)]
+            elif stat.S_ISREG(found.st_mode):
+                total += found.st_size
+        except OSError:  # gone meanwhile, or not ours to look at
+            continue
+    return total

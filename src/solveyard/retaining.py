@@ -1,0 +1,198 @@
+"""Removal of jobs: with their files where asked, and at a trickle what the retention lets go.
+
+Deleting much at once makes file systems slow for the jobs that start meanwhile.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from solveyard.belongings import Belongings, delete
+from solveyard.core import retention
+from solveyard.core.retention import Ended, Policy
+from solveyard.model.errors import InvalidRequest, StoreError
+from solveyard.model.jobs import Job, JobId
+from solveyard.model.messages import Remove
+from solveyard.store.base import Store
+from solveyard.turns import Turns
+from solveyard.workers import Workers
+
+log = logging.getLogger(__name__)
+
+BY = "retention"  #: who asks for the removals
+LOOK = 30.0  #: s between two looks at what is to go
+PAUSE = 0.25  #: s between two removals, and two slices of files or events
+CALM = 1.0  #: s without a launch after which something is removed
+PATIENCE = 15.0  #: s that launches can put a removal off
+SLICE = 500  #: jobs that are looked at between two turns of the loop
+PIECES = 20  #: files or folders that are deleted at once, and jobs whose sizes are
+EVENTS = 500  #: that are forgotten at once
+
+
+class Retention:
+    """Of one manager; `run` removes."""
+
+    def __init__(self, turns: Turns, store: Store, belongings: Belongings, policy: Policy) -> None:
+        self.policy = policy
+        self._turns = turns
+        self._store = store
+        self._belongings = belongings
+        self._asked: list[Policy] = []
+        self._news = asyncio.Event()
+        self._launched = 0.0  #: by the loop's clock
+        self._sizes: dict[JobId, Ended] = {}  #: as they were measured
+        self._disk = Workers("remover")
+
+    def launched(self) -> None:
+        """Jobs are being started now."""
+        self._launched = asyncio.get_running_loop().time()
+
+    async def remove(self, job: JobId, by: str, *, files: bool, pause: float = 0.0) -> None:
+        """Forget an ended job; with `files` also what is its alone, in slices with pauses.
+
+        Raises UnknownJob, Conflict; StoreError.
+        """
+        if not files:
+            await self._disk.call(partial(self._belongings.unmark, job))
+            await self._turns.ask(Remove(job=job, by=by))
+            return
+        await self._disk.call(partial(self._belongings.mark, job))
+        try:
+            await self._turns.ask(Remove(job=job, by=by))
+        except (InvalidRequest, StoreError):
+            await self._disk.call(partial(self._belongings.unmark, job))
+            raise
+        await self._delete(job, pause)
+
+    def ask(self, policy: Policy) -> None:
+        """Have it applied once, soon."""
+        self._asked.append(policy)
+        self._news.set()
+
+    async def going(self, policy: Policy) -> list[Ended]:
+        """What would go now; with sizes where files go."""
+        jobs = list(self._turns.jobs.values())
+        waited_for = self._turns.engine.scheduler.dependencies.waited_for()
+        those: list[Ended] = []
+        for start in range(0, len(jobs), SLICE):
+            some = jobs[start : start + SLICE]
+            those += [
+                retention.ended(job)
+                for job in some
+                if retention.may_go(job, waited_for.__contains__)
+            ]
+            await asyncio.sleep(0)
+        if policy.max_size is not None:
+            those = await self._measured(those)
+        found = retention.going(those, policy, time.time())
+        return await self._measured(found) if policy.files else found
+
+    async def run(self) -> None:
+        """Until cancelled. What was begun before is finished first."""
+        await self._finish()
+        while True:
+            self._news.clear()
+            asked, self._asked = self._asked, []
+            for policy in (self.policy, *asked):
+                if policy.bounds:
+                    await self._apply(policy)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK if self.policy.bounds else None):
+                    await self._news.wait()
+
+    def close(self) -> None:
+        """After `run` has ended."""
+        self._disk.close()
+
+    async def _finish(self) -> None:
+        """What was marked is deleted now, or forgotten where the job is still there."""
+        for job in await self._disk.call(self._belongings.marked):
+            if job in self._turns.jobs:
+                await self._disk.call(partial(self._belongings.unmark, job))
+            else:
+                await self._calm()
+                await self._delete(job, PAUSE)
+
+    async def _apply(self, policy: Policy) -> None:
+        try:
+            for one in await self.going(policy):
+                await self._calm()
+                job = self._turns.jobs.get(one.job)
+                if job is None or retention.ended(job).ended_at != one.ended_at:
+                    continue
+                with contextlib.suppress(InvalidRequest):  # it has begun anew, or somebody waits
+                    await self.remove(one.job, BY, files=policy.files, pause=PAUSE)
+            await self._compact(policy)
+        except (StoreError, OSError) as error:
+            log.warning("removal put off", extra={"error": str(error)})
+
+    async def _delete(self, job: JobId, pause: float) -> None:
+        jobs = list(self._turns.jobs.values())
+
+        def pieces() -> tuple[set[str], list[Path]]:
+            named = _named(jobs)
+            return named, list(self._belongings.pieces(job, named))
+
+        named, waiting = await self._disk.call(pieces)
+        for start in range(0, len(waiting), PIECES):
+            some = waiting[start : start + PIECES]
+            if start and pause:
+                await self._calm()
+            await self._disk.call(partial(delete, some))
+        if await self._disk.call(partial(self._belongings.roots, job, named)):
+            log.warning("files of a removed job stay", extra={"job": job})
+        else:
+            await self._disk.call(partial(self._belongings.unmark, job))
+
+    async def _measured(self, those: Sequence[Ended]) -> list[Ended]:
+        """With the size of each; that of an ended job is measured once."""
+        for start in range(0, len(those), PIECES):
+            unknown = [
+                one
+                for one in those[start : start + PIECES]
+                if one.job not in self._sizes or self._sizes[one.job].ended_at != one.ended_at
+            ]
+            measured = await self._disk.call(partial(self._measure, unknown))
+            self._sizes.update((one.job, one) for one in measured)
+        self._sizes = {i: one for i, one in self._sizes.items() if i in self._turns.jobs}
+        return [
+            one._replace(size=self._sizes[one.job].size) for one in those if one.job in self._sizes
+        ]
+
+    def _measure(self, those: Sequence[Ended]) -> list[Ended]:
+        return [one._replace(size=self._belongings.size(one.job)) for one in those]
+
+    async def _compact(self, policy: Policy) -> None:
+        """Forget events from before all jobs that are there, in slices."""
+        turns = self._turns
+        begins = retention.log_begins(list(turns.jobs.values()), policy, time.time())
+        more = True
+        while more:
+            after = turns.first - 1
+            events = await self._disk.call(partial(self._store.events, after, EVENTS))
+            old = [one.number for one in events if one.event.at < begins]
+            before = min(old[-1] + 1, turns.last) if old else 0
+            if before <= turns.first:
+                return
+            turns.first = before  # who asks meanwhile is told
+            await self._disk.call(partial(self._store.compact, before))
+            more = len(old) == EVENTS
+            await self._calm()
+
+    async def _calm(self) -> None:
+        """A pause; a longer one while jobs are being launched."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + PATIENCE
+        left = PAUSE
+        while left > 0.0:
+            await asyncio.sleep(left)
+            left = min(self._launched + CALM, deadline) - loop.time()
+
+
+def _named(jobs: Sequence[Job]) -> set[str]:
+    """The folders that users named."""
+    return {job.spec.directory for job in jobs if job.spec.directory}

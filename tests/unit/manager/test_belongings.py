@@ -1,0 +1,99 @@
+"""What is deleted of a job, and what never is."""
+
+from pathlib import Path
+
+import pytest
+
+from solveyard.belongings import Belongings, delete
+from solveyard.model.ids import task_id
+from solveyard.model.jobs import JobId
+from solveyard.places import StorePlaces
+
+ONE, ARRAY, NEXT = JobId(7), JobId(8), JobId(70)
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> StorePlaces:
+    """A store with files of a job, an array and another job, 1 KiB each."""
+    made = StorePlaces(tmp_path / "store")
+    tasks = [task_id(ARRAY, position) for position in (0, 1, 1500)]
+    for job in (ONE, NEXT, *tasks):
+        folder = made.job_folder(job)
+        (folder / "deep").mkdir(parents=True)
+        for path in (folder / "a", folder / "deep" / "b", *made.output(job, 1)):
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            Path(path).write_bytes(bytes(1024))
+    for path in made.output(ONE, 12):
+        Path(path).write_bytes(bytes(1024))
+    return made
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_job_goes_with_all_its_attempts_and_nothing_else(places: StorePlaces) -> None:
+    before, mine = files(places.folder), Belongings(places)
+    assert mine.size(ONE) == 6 * 1024
+    delete(list(mine.pieces(ONE)))
+    gone = {"jobs/7/a", "jobs/7/deep/b"}
+    gone |= {f"output/0/7.{attempt}.{kind}" for attempt in (1, 12) for kind in ("out", "err")}
+    assert before - files(places.folder) == gone
+    assert mine.roots(ONE) == []
+    assert mine.size(ONE) == 0
+
+
+def test_an_array_goes_with_all_its_tasks_in_pieces(places: StorePlaces) -> None:
+    before, mine = files(places.folder), Belongings(places)
+    assert mine.size(ARRAY) == 12 * 1024
+    pieces = list(mine.pieces(ARRAY))
+    names = [str(piece.relative_to(places.folder)) for piece in pieces]
+    assert sorted(names) == [
+        "jobs/8", "jobs/8/0", "jobs/8/1", "jobs/8/1500",
+        "output/0/8.tasks", "output/0/8.tasks/0", "output/0/8.tasks/1",
+    ]  # fmt: skip
+    for piece in pieces:
+        delete([piece])
+    assert before - files(places.folder) == {
+        name for name in before if name.startswith(("jobs/8/", "output/0/8.tasks/"))
+    }
+    assert not places.job_folder(ARRAY).exists()
+
+
+def test_no_link_is_followed(places: StorePlaces, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    (outside / "70").mkdir(parents=True)
+    (outside / "70" / "precious").touch()
+    mine = Belongings(places)
+    (places.job_folder(ONE) / "link").symlink_to(outside)
+    delete(list(mine.pieces(ONE)))
+    assert not places.job_folder(ONE).exists()
+    places.job_folder(ONE).symlink_to(outside)
+    Path(places.output(ONE, 3)[0]).symlink_to(outside / "70" / "precious")
+    delete(list(mine.pieces(ONE)))
+    assert places.job_folder(ONE).is_symlink()
+    for linked in (places.folder / "jobs", places.output_shard(NEXT)):
+        linked.rename(tmp_path / linked.name)
+        linked.symlink_to(outside)
+    assert mine.roots(NEXT) == []
+    assert (outside / "70" / "precious").exists()
+
+
+def test_a_folder_that_a_user_named_stays(places: StorePlaces) -> None:
+    own = places.job_folder(ONE)
+    for named in (own, own / "deep", f"{own}/x/../deep/"):
+        assert own not in Belongings(places).roots(ONE, [str(named)])
+    assert own in Belongings(places).roots(ONE, [f"{own}0", str(own.parent)])
+
+
+def test_marks_are_kept_until_they_are_taken_away(places: StorePlaces) -> None:
+    mine = Belongings(places)
+    assert mine.marked() == []
+    for job in (NEXT, ONE):
+        mine.mark(job)
+        mine.mark(job)
+    (places.removing / "notes.txt").touch()
+    assert Belongings(places).marked() == [ONE, NEXT]
+    mine.unmark(ONE)
+    mine.unmark(ONE)
+    assert mine.marked() == [NEXT]

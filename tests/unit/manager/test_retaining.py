@@ -1,0 +1,156 @@
+"""Removal at a trickle, with a store, its turns and files."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from solveyard import retaining
+from solveyard.belongings import Belongings
+from solveyard.core.retention import Policy
+from solveyard.model.errors import Conflict
+from solveyard.model.jobs import Counter, Job, JobId, JobSpec, JobState
+from solveyard.model.messages import JobRemoved, MachineLeft
+from solveyard.places import StorePlaces
+from solveyard.retaining import Retention
+from solveyard.store.memory import MemoryStore
+from solveyard.turns import Turns
+
+
+class Yard(NamedTuple):
+    store: MemoryStore
+    turns: Turns
+    places: StorePlaces
+    retention: Retention
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        async with asyncio.timeout(30):
+            while not true():
+                await asyncio.sleep(0.001)  # the removal goes on in a thread
+
+
+@pytest.fixture(autouse=True)
+def _no_trickle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retaining, "PAUSE", 0.001)
+    monkeypatch.setattr(retaining, "LOOK", 0.001)
+
+
+@contextlib.asynccontextmanager
+async def during(work: Coroutine[object, object, None]) -> AsyncIterator[None]:
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(work)
+        try:
+            yield
+        finally:
+            task.cancel()
+
+
+@contextlib.asynccontextmanager
+async def yard(folder: Path, policy: Policy, *jobs: Job) -> AsyncIterator[Yard]:
+    store, places = MemoryStore(), StorePlaces(folder)
+    store.commit(
+        [MachineLeft(at=float(n), machine="m") for n in range(1, 1300)],
+        [*jobs, Counter(next=99)],
+    )
+    turns = Turns(store, lambda: (), lambda events, actions: None)
+    for job in jobs:
+        places.job_folder(job.id).mkdir(parents=True)
+        (places.job_folder(job.id) / "result").write_bytes(bytes(1000))
+    retention = Retention(turns, store, Belongings(places), policy)
+    try:
+        async with during(turns.run()):
+            yield Yard(store, turns, places, retention)
+    finally:
+        turns.close()
+        retention.close()
+
+
+def running(one: Yard) -> contextlib.AbstractAsyncContextManager[None]:
+    return during(one.retention.run())
+
+
+def a_job(number: int, state: JobState = JobState.COMPLETED, **rest: object) -> Job:
+    return Job(
+        id=JobId(number),
+        spec=JobSpec(solver="command", **rest),  # type: ignore[arg-type]  # its own fields
+        owner="",
+        submitted_at=1000.0 + number,
+        arrival=number,
+        priority=0,
+        state=state,
+        ended_at=1000.5 + number if state.final else None,
+    )
+
+
+async def test_what_is_too_many_goes_with_its_files_and_the_log_before_it(tmp_path: Path) -> None:
+    jobs = [a_job(n) for n in (300, 301, 302)]
+    kept = a_job(1, tags=("keep",))
+    policy = Policy(keep_jobs=1, files=True)
+    async with yard(tmp_path, policy, kept, *jobs) as one, running(one):
+        await one.until(lambda: one.turns.first == 1300)
+        assert set(one.turns.jobs) == {1, 302}
+        assert sorted(path.name for path in (tmp_path / "jobs").iterdir()) == ["1", "302"]
+        removed = [event for _, event in one.store.all_events() if isinstance(event, JobRemoved)]
+        assert [(event.job, event.by) for event in removed] == [
+            (300, "retention"),
+            (301, "retention"),
+        ]
+        assert one.store.load().last_number == 1301
+        assert one.store.load().first_number == one.turns.first
+        assert list((tmp_path / "removing").iterdir()) == []
+
+
+async def test_records_alone_go_where_files_are_not_asked_for(tmp_path: Path) -> None:
+    async with yard(tmp_path, Policy(max_age=5.0), a_job(1)) as one, running(one):
+        await one.until(lambda: not one.turns.jobs)
+        assert (one.places.job_folder(JobId(1)) / "result").exists()
+
+
+async def test_size_counts_files_and_what_waits_stays(tmp_path: Path) -> None:
+    jobs = [a_job(1), a_job(2), a_job(3, JobState.HELD)]
+    async with yard(tmp_path, Policy(), *jobs) as one:
+        found = await one.retention.going(Policy(max_size=1500, files=True))
+        assert [(ended.job, ended.size) for ended in found] == [(1, 1000)]
+        assert [ended.job for ended in await one.retention.going(Policy(keep_jobs=0))] == [1, 2]
+
+
+async def test_a_deletion_that_was_interrupted_is_finished_and_no_other_begun(
+    tmp_path: Path,
+) -> None:
+    async with yard(tmp_path, Policy(), a_job(1), a_job(2)) as one:
+        gone = one.places.job_folder(JobId(7))
+        gone.mkdir()
+        for job in (JobId(7), JobId(1)):
+            Belongings(one.places).mark(job)
+        async with running(one):
+            await one.until(lambda: not list(one.places.removing.iterdir()))
+            assert not gone.exists()
+            assert (one.places.job_folder(JobId(1)) / "result").exists()
+            assert set(one.turns.jobs) == {1, 2}
+
+
+async def test_a_refused_removal_leaves_files_and_no_mark(tmp_path: Path) -> None:
+    async with yard(tmp_path, Policy(), a_job(1, JobState.HELD)) as one:
+        with pytest.raises(Conflict):
+            await one.retention.remove(JobId(1), "ann", files=True)
+        assert (one.places.job_folder(JobId(1)) / "result").exists()
+        assert list(one.places.removing.iterdir()) == []
+
+
+async def test_removal_waits_while_jobs_are_launched_but_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retaining, "CALM", 1e9)
+    monkeypatch.setattr(retaining, "PATIENCE", 1e9)
+    async with yard(tmp_path, Policy(keep_jobs=0), a_job(1)) as one:
+        one.retention.launched()
+        async with running(one):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    await one.until(lambda: not one.turns.jobs)
+        monkeypatch.setattr(retaining, "PATIENCE", 0.01)
+        async with running(one):
+            await one.until(lambda: not one.turns.jobs)
