@@ -26,6 +26,7 @@ _REFUSED = {
     403: "you may not",
     404: "no such thing",
     409: "the job's state or name doesn't allow it",
+    410: "it is not kept any more",
     413: "too large",
     415: "not JSON",
     416: "no such range",
