@@ -130,10 +130,9 @@ function Footer() {
   }
   const shown = jobs.shown.value.length;
   const known = jobs.known.value;
-  const total = jobs.total.value;
   const parts = [shown === known ? count(shown, "job") : `${grouped(shown)} of ${count(known, "job")}`];
   if (!jobs.loaded.value) parts.push("reading…");
-  else if (total > known) parts.push(`older ended jobs are not in this list (${grouped(total)} in all)`);
+  else if (jobs.isFull()) parts.push("older ended jobs are not in this list");
   return html`<p class="foot faint">${parts.join(" · ")}</p>`;
 }
 
