@@ -7,7 +7,16 @@ from solveyard.core.lifecycle import unopened
 from solveyard.model.errors import Conflict, InvalidRequest, UnknownJob
 from solveyard.model.ids import array_of, position_of, task_id
 from solveyard.model.jobs import FINAL, Job, JobId, JobState
-from solveyard.model.messages import Cancel, Hold, Release, Remove, Request, Retry, SetPriority
+from solveyard.model.messages import (
+    Annotate,
+    Cancel,
+    Hold,
+    Release,
+    Remove,
+    Request,
+    Retry,
+    SetPriority,
+)
 
 _TASKS = re.compile(r"(?P<array>.+)\[(?P<which>[^\[\]]*)\]")
 _PART = re.compile(r"(?P<first>-?\d{1,12})(-(?P<last>-?\d{1,12}))?")
@@ -19,7 +28,7 @@ _ALLOWED: Mapping[type[Request], frozenset[JobState]] = {
 }
 
 Jobs = Mapping[JobId, Job]
-JobWish = Cancel | Hold | Release | Retry | Remove | SetPriority
+JobWish = Annotate | Cancel | Hold | Release | Retry | Remove | SetPriority
 
 
 def look(jobs: Jobs, job_id: JobId) -> Job | None:

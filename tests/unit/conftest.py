@@ -33,6 +33,7 @@ from solveyard.model.jobs import (
     Usage,
 )
 from solveyard.model.messages import (
+    Annotate,
     AnyRequest,
     Cancel,
     Hold,
@@ -148,6 +149,13 @@ class FakeManager:
                 del self.records[job.id]
             case SetPriority(priority=priority) if not job.state.final:
                 self.put(replace(job, priority=priority))
+            case Annotate(tags=tags, note=note):
+                spec = job.spec
+                tags, note = (
+                    spec.tags if tags is None else tags,
+                    note if note is not None else spec.note,
+                )
+                self.put(replace(job, spec=replace(spec, tags=tags, note=note)))
             case Cancel():
                 pass
             case _:

@@ -1,4 +1,4 @@
-"""cancel, hold, release, retry, priority, rm, wait: what is asked of jobs that are there."""
+"""What is asked of jobs that are there: cancel, hold, release, retry, priority, note, tag ..."""
 
 from collections.abc import Callable, Collection, Sequence
 from typing import Annotated
@@ -17,6 +17,7 @@ UNFINISHED = frozenset(JobState) - FINAL
 UNSUCCESSFUL = FINAL - {JobState.COMPLETED}
 AT_ONCE = 500  #: tasks that one request names
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
+Which = Annotated[str, typer.Argument(help="A name, a number, last, 3,5-9 or all.")]
 Act = Callable[[Client, JobRecord], JobRecord | None]
 
 
@@ -89,7 +90,7 @@ def _retry_failed(client: Client, job: JobRecord) -> JobRecord:
 
 def priority(
     context: typer.Context,
-    selector: Annotated[str, typer.Argument(help="A name, a number, last, 3,5-9 or all.")],
+    selector: Which,
     number: Annotated[int, typer.Argument(metavar="N", help="Larger goes first.")],
     as_json: Json = False,
 ) -> int:
@@ -100,6 +101,45 @@ def priority(
     return _each(
         context, [selector], UNFINISHED, lambda c, j: c.set_priority(words.key(j), number), as_json
     )
+
+
+def note(
+    context: typer.Context,
+    selector: Which,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help='"" takes it away.')],
+    as_json: Json = False,
+) -> int:
+    """Write a remark for people to jobs, in the place of the old one.
+
+    `all`: every job.
+    """
+    return _each(context, [selector], (), lambda c, j: c.annotate(j.id, note=text), as_json)
+
+
+def tag(
+    context: typer.Context,
+    selector: Which,
+    change: Annotated[list[str], typer.Argument(metavar="+TAG|-TAG...", help="Add, take away.")],
+    as_json: Json = False,
+) -> int:
+    """Add tags to jobs, or take them away.
+
+    `all`: every job.
+    """
+    for word in change:
+        if word[:1] not in {"+", "-"} or not word[1:]:
+            raise InvalidRequest(f"{word!r} changes no tag (+draft adds one, -draft takes it away)")
+
+    def act(client: Client, job: JobRecord) -> JobRecord:
+        tags = dict.fromkeys(job.tags)
+        for word in change:
+            if word[0] == "+":
+                tags[word[1:]] = None
+            else:
+                tags.pop(word[1:], None)
+        return client.annotate(job.id, tags=[*tags])
+
+    return _each(context, [selector], (), act, as_json)
 
 
 def rm(

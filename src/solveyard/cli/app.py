@@ -19,8 +19,10 @@ _RUNS = {"allow_interspersed_args": False}
 _NUMBERS = {"ignore_unknown_options": True}
 #: What it doesn't know is an option of serve.
 _SERVES = {"ignore_unknown_options": True}
+#: Nor is a tag that is taken away, be it -h.
+_TAGS = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 #: Name of a command to its module, in which it is a function, and its settings.
-COMMANDS: Mapping[str, tuple[str, dict[str, bool]]] = {
+COMMANDS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "demo": ("serving", {}),
     "serve": ("serving", {}),
     "stop": ("serving", {}),
@@ -36,6 +38,8 @@ COMMANDS: Mapping[str, tuple[str, dict[str, bool]]] = {
     "hold": ("acting", {}),
     "release": ("acting", {}),
     "priority": ("acting", _NUMBERS),
+    "note": ("acting", {}),
+    "tag": ("acting", _TAGS),
     "rm": ("acting", {}),
     "wait": ("acting", {}),
     "limits": ("limiting", {}),
@@ -59,7 +63,7 @@ def application(names: Iterable[str]) -> typer.Typer:
     for name in names:
         module, settings = COMMANDS[name]
         command = getattr(importlib.import_module(f"solveyard.cli.{module}"), name)
-        app.command(name, epilog=exits.HELP, context_settings=settings)(command)
+        app.command(name, epilog=exits.HELP, context_settings=dict(settings))(command)
     return app
 
 

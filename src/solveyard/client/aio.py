@@ -89,6 +89,12 @@ class AsyncClient:
     async def set_priority(self, job: str | int, priority: int) -> JobRecord:
         return await self._ask(calls.act(job, "priority", {"priority": priority}))
 
+    async def annotate(
+        self, job: str | int, *, tags: Sequence[str] | None = None, note: str | None = None
+    ) -> JobRecord:
+        """Put these tags, or this note, in the place of the old; None: leave them as they are."""
+        return await self._ask(calls.annotate(job, tags, note))
+
     async def remove(self, job: str | int, *, files: bool = False) -> None:
         """Forget an ended job; with `files` its output and its own folder, too."""
         await self._ask(calls.remove(await self.job(job), files))

@@ -141,6 +141,16 @@ def cancel(which: str | int, grace: float | None) -> Call[JobRecord]:
     return act(which, "cancel", None if grace is None else {"grace": grace})
 
 
+def annotate(which: str | int, tags: Sequence[str] | None, note: str | None) -> Call[JobRecord]:
+    """It says how they shall be: said again, they are no others."""
+    given = {"tags": None if tags is None else list(tags), "note": note}
+    body = json.dumps({name: value for name, value in given.items() if value is not None}).encode()
+    doubt = (
+        f"whether job {which} has the new tags or note is not known (look: solveyard show {which})"
+    )
+    return Call("PATCH", _job(which), acted, body, key=_key(""), doubt=doubt)
+
+
 def remove(found: JobRecord, files: bool) -> Call[Reply]:
     """Of a job that was there just now. A number is never given again, so a repetition, which
     aiohttp makes by itself, too, removes nothing else and finds it gone.

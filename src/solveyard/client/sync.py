@@ -97,6 +97,12 @@ class Client:
     def set_priority(self, job: str | int, priority: int) -> JobRecord:
         return self._ask(calls.act(job, "priority", {"priority": priority}))
 
+    def annotate(
+        self, job: str | int, *, tags: Sequence[str] | None = None, note: str | None = None
+    ) -> JobRecord:
+        """Put these tags, or this note, in the place of the old; None: leave them as they are."""
+        return self._ask(calls.annotate(job, tags, note))
+
     def remove(self, job: str | int, *, files: bool = False) -> None:
         """Forget an ended job; with `files` its output and its own folder, too."""
         self._ask(calls.remove(self.job(job), files))

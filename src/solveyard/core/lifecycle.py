@@ -16,6 +16,7 @@ from solveyard.model.messages import (
     CancelRequested,
     EvidenceAdded,
     JobAccepted,
+    JobAnnotated,
     JobConfirmed,
     JobEnded,
     JobHeld,
@@ -88,6 +89,7 @@ TRANSITIONS: Mapping[tuple[JobState | None, type[AnyJobEvent]], JobState | ByEve
     (QUEUED, EvidenceAdded): QUEUED,
     (SUBMITTED, EvidenceAdded): SUBMITTED,
     (RUNNING, EvidenceAdded): RUNNING,
+    **{(state, JobAnnotated): state for state in JobState},
 }
 
 #: Where each reason leads; what is not here failed.
@@ -198,6 +200,8 @@ def _changed(job: Job, event: AnyJobEvent, state: JobState) -> Job:
             return replace(job, state=state, held=job.is_array and isinstance(event, JobHeld))
         case PriorityChanged(priority=priority):
             return replace(job, priority=priority)
+        case JobAnnotated(tags=tags, note=note):
+            return replace(job, spec=replace(job.spec, tags=tags, note=note))
         case EvidenceAdded():
             return _noted(job, event)
         case _:

@@ -11,10 +11,12 @@ from solveyard.core.lifecycle import never_started
 from solveyard.model.errors import Conflict, InvalidJob, InvalidRequest
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState, Outcome, Reason
 from solveyard.model.messages import (
+    Annotate,
     Cancel,
     CancelRequested,
     Drain,
     Hold,
+    JobAnnotated,
     JobEnded,
     JobHeld,
     JobReleased,
@@ -205,6 +207,22 @@ def set_priority(board: Board, asked: SetPriority) -> None:
             board.actions += board.scheduler.seating.recall_successor(board.jobs[one.id])
 
 
+def annotate(board: Board, asked: Annotate) -> None:
+    job = board.known(asked.job)
+    array = board.array(job)
+    if array is not None:
+        raise Conflict(f"{job.label} is a task: its tags and note are those of job {array.label}")
+    tags = job.spec.tags if asked.tags is None else asked.tags
+    note = job.spec.note if asked.note is None else asked.note
+    if (tags, note) == (job.spec.tags, job.spec.note):
+        return
+    for one in (job, *_tasks(board, job)):
+        key = asked.key if one is job else ""
+        board.record(
+            JobAnnotated(job=one.id, at=board.now, by=asked.by, tags=tags, note=note, key=key)
+        )
+
+
 def _tasks(board: Board, job: Job) -> list[Job]:
     """Of an array, those that something happened to alone."""
     return [*board.scheduler.arrays.tasks(job)] if job.is_array else []
@@ -249,6 +267,7 @@ GRANT: dict[type, Callable[[Board, Any], None]] = {
     Retry: _once(retry),
     Remove: remove,
     SetPriority: _once(set_priority),
+    Annotate: _once(annotate),
     SetLimits: set_limits,
     Drain: drain,
 }

@@ -127,6 +127,17 @@ class PriorityBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         within("priority", self.priority, -(10**9), 10**9)
 
 
+class AnnotateBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One of the two, or both; null: as it is."""
+
+    tags: tuple[str, ...] | None = None  #: all of them, in the place of the old ones
+    note: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.tags is None and self.note is None:
+            raise ValueError("give `tags`, `note` or both")
+
+
 class LimitsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Any of them; what isn't given stays as it is, and null is no limit."""
 

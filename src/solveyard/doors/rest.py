@@ -25,6 +25,7 @@ from solveyard.model import reading
 from solveyard.model.errors import ManagerUnavailable, SolveyardError
 from solveyard.model.jobs import JobId
 from solveyard.model.messages import (
+    Annotate,
     Cancel,
     Hold,
     Release,
@@ -197,6 +198,15 @@ async def priority(request: web.Request) -> web.Response:
     )
 
 
+async def annotate(request: web.Request) -> web.Response:
+    """Change a job's tags or note, whatever its state; what isn't given stays."""
+    wish = await encoding.message(request, encoding.AnnotateBody)
+    return await _act(
+        request,
+        lambda job, key: Annotate(job=job, by=by(request), key=key, tags=wish.tags, note=wish.note),
+    )
+
+
 async def remove(request: web.Request) -> web.Response:
     """Forget an ended job; with `files=1` its output and its own folder, too."""
     wanted = encoding.query(request, encoding.RemoveQuery)
@@ -306,6 +316,7 @@ ROUTES = (
     Route("GET", "/jobs/{id}", job, answer=JobRecord),
     Route("GET", "/jobs/{id}/attempts", attempts, answer=list[AttemptRecord]),
     Route("GET", "/jobs/{id}/attempts/{attempt}", attempt, answer=AttemptRecord),
+    Route("PATCH", "/jobs/{id}", annotate, body=encoding.AnnotateBody, answer=encoding.Acted),
     Route("DELETE", "/jobs/{id}", remove, query=encoding.RemoveQuery),
     Route("POST", "/jobs/{id}/cancel", cancel, body=encoding.CancelBody, answer=encoding.Acted),
     Route("POST", "/jobs/{id}/hold", hold, answer=encoding.Acted),

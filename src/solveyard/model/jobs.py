@@ -86,7 +86,7 @@ class JobSpec(
     forbid_unknown_fields=True,
     omit_defaults=True,
 ):
-    """What the user asks for. Never changed after submission.
+    """What the user asks for. Only `tags` and `note` can be changed after submission.
 
     `options` belong to the solver, which alone reads them.
     """

@@ -58,6 +58,13 @@ class SetPriority(JobRequest, frozen=True, kw_only=True, tag="set_priority", omi
     priority: int
 
 
+class Annotate(JobRequest, frozen=True, kw_only=True, tag="annotate", omit_defaults=True):
+    """Change what people wrote to it, whatever its state; None: leave it as it is."""
+
+    tags: tuple[str, ...] | None = None
+    note: str | None = None
+
+
 class SetLimits(Request, frozen=True, kw_only=True, tag="set_limits", omit_defaults=True):
     limits: Limits
     only: tuple[str, ...] | None = None  #: the fields that are meant; None: all of them
@@ -70,7 +77,9 @@ class Drain(Request, frozen=True, kw_only=True, tag="drain", omit_defaults=True)
     leave: bool = False  #: only start nothing more: what runs goes on
 
 
-AnyRequest = Submit | Cancel | Hold | Release | Retry | Remove | SetPriority | SetLimits | Drain
+AnyRequest = (
+    Submit | Cancel | Hold | Release | Retry | Remove | SetPriority | Annotate | SetLimits | Drain
+)
 
 # Observations: reports.
 
@@ -207,6 +216,13 @@ class PriorityChanged(
     priority: int
 
 
+class JobAnnotated(JobEvent, frozen=True, kw_only=True, tag="job.annotated", omit_defaults=True):
+    """These are its tags and its note now."""
+
+    tags: tuple[str, ...] = ()
+    note: str = ""
+
+
 class JobPlaced(JobEvent, frozen=True, kw_only=True, tag="job.placed", omit_defaults=True):
     attempt: AttemptId
     placement: Placement
@@ -295,8 +311,8 @@ class MachineLeft(Event, frozen=True, kw_only=True, tag="machine.left", omit_def
 
 
 AnyJobEvent = (
-    JobSubmitted | ArrayBegun | JobHeld | JobReleased | PriorityChanged | JobPlaced | JobRecalled
-    | JobAccepted | JobStarted | JobStale | JobConfirmed | CancelRequested | JobEnded
+    JobSubmitted | ArrayBegun | JobHeld | JobReleased | PriorityChanged | JobAnnotated | JobPlaced
+    | JobRecalled | JobAccepted | JobStarted | JobStale | JobConfirmed | CancelRequested | JobEnded
     | JobRequeued | JobRetried | EvidenceAdded | JobRemoved
 )  # fmt: skip
 AnyEvent = AnyJobEvent | LimitsChanged | MachineJoined | MachineLeft

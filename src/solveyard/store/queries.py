@@ -34,7 +34,8 @@ _SET_JOB = """
         priority = excluded.priority, submitted_at = excluded.submitted_at,
         ended_at = excluded.ended_at, body = excluded.body
 """
-# a spec changes only when its job's name is submitted anew; the same again is not written
+# a spec changes only with tags and note, or when its job's name is submitted anew; the same again
+# is not written
 _SET_SPEC = """
     INSERT INTO spec (job, body) VALUES (?, ?)
     ON CONFLICT (job) DO UPDATE SET body = excluded.body WHERE body <> excluded.body

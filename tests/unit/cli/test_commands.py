@@ -350,3 +350,23 @@ def test_a_limit_that_is_none_is_told(run: Run, words: list[str]) -> None:
     assert told.status == 2
     assert words[0].strip("-").replace("-", "_") in told.err.replace("-", "_")
     assert run("limits", "--json").json["max_cpu_percent"] is None
+
+
+def test_tags_and_note_are_changed_after_the_submission(run: Run) -> None:
+    run("submit", "--name", "a", "--tag", "draft", "--tag", "hfss", "--", "true")
+    run("submit", "--", "true")
+    assert run("tag", "a", "+final", "-hfss", "-draft", "-never", "--json").json["tags"] == [
+        "final"
+    ]
+    assert [job["tags"] for job in run("tag", "--json", "all", "+x").json] == [
+        ["final", "x"],
+        ["x"],
+    ]
+    assert run("note", "a", "as measured", "--json").json["note"] == "as measured"
+    assert run("note", "a", "").out == "a\n"
+    assert run("show", "a", "--json").json["note"] == ""
+    told = run("tag", "a", "final")
+    assert (told.status, told.err) == (
+        2,
+        "error: 'final' changes no tag (+draft adds one, -draft takes it away)\n",
+    )

@@ -78,6 +78,10 @@ def test_what_is_asked_is_answered_with_the_new_record(client: Any, served: Any)
     assert client.hold(1).state is JobState.HELD
     assert client.release(1).state is JobState.QUEUED
     assert client.set_priority(1, -7).priority == -7
+    assert client.annotate(1, tags=["a", "b"]).tags == ("a", "b")
+    noted = client.annotate(1, note="as measured")
+    assert (noted.note, noted.tags) == ("as measured", ("a", "b"))
+    assert client.annotate(1, tags=[], note="").tags == ()
     assert client.cancel(1, 2.5).state is JobState.CANCELLED
     assert served.manager.requests[-1].grace == 2.5
     assert client.retry(1).state is JobState.QUEUED

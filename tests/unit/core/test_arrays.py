@@ -9,6 +9,7 @@ from solveyard.model.errors import Conflict
 from solveyard.model.ids import task_id
 from solveyard.model.jobs import JobId, JobSpec, JobState, Reason
 from solveyard.model.messages import (
+    Annotate,
     Cancel,
     Hold,
     Kill,
@@ -177,6 +178,19 @@ def test_a_more_urgent_array_goes_before_the_rest_of_another() -> None:
     drive.send(SetPriority(job=second, priority=1))
     drive.end(task_id(first, 0))
     assert drive.launched()[-1] == task_id(second, 0)
+
+
+def test_what_is_written_to_an_array_is_read_of_its_tasks() -> None:
+    drive = Drive(cores=2)
+    array = drive.one(array=FIVE, note="old")
+    drive.send(Annotate(job=array, tags=("board-A",)))
+    assert [drive.engine.look(one).spec.tags for one in (array, *tasks(array, 0, 4))] == [
+        ("board-A",)
+    ] * 3  # type: ignore[union-attr]  # each is there
+    assert drive.job(array).spec.note == "old"
+    with pytest.raises(Conflict, match="those of job 1"):
+        drive.send(Annotate(job=task_id(array, 0), note="new"))
+    assert drive.send(Annotate(job=array, tags=("board-A",))).events == []
 
 
 def test_removing_an_array_removes_its_tasks() -> None:

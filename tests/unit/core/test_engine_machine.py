@@ -18,6 +18,7 @@ from solveyard.model.jobs import (
     Reason,
 )
 from solveyard.model.messages import (
+    Annotate,
     Cancel,
     Drain,
     Forget,
@@ -133,6 +134,12 @@ class EngineMachine(JudgedEngine):
     def set_priority(self, data: st.DataObject, priority: int) -> None:
         job_id = self.pick(data, {JobState.QUEUED, JobState.HELD, JobState.SUBMITTED})
         self.request(SetPriority(job=job_id, priority=priority))
+
+    @rule(data=st.data(), tag=st.sampled_from(["", "a", "b"]))
+    def annotate(self, data: st.DataObject, tag: str) -> None:
+        job_id = self.pick(data)
+        if self.request(Annotate(job=job_id, tags=(tag,))) is not None:
+            assert self.engine.jobs[job_id].spec.tags == (tag,)
 
     @rule(
         most=st.sampled_from([None, None, 3, 1, 0]),

@@ -5,6 +5,7 @@ import typing
 from itertools import product
 
 import pytest
+from msgspec.structs import replace
 
 from solveyard.core.lifecycle import BY_EVENT, ENDED_STATE, TRANSITIONS, evolve
 from solveyard.model.errors import IllegalTransition
@@ -24,6 +25,7 @@ from solveyard.model.messages import (
     CancelRequested,
     EvidenceAdded,
     JobAccepted,
+    JobAnnotated,
     JobConfirmed,
     JobEnded,
     JobEvent,
@@ -52,6 +54,7 @@ EVENTS: dict[type[JobEvent], AnyJobEvent] = {
     JobHeld: JobHeld(job=ID, at=2.0),
     JobReleased: JobReleased(job=ID, at=2.0),
     PriorityChanged: PriorityChanged(job=ID, at=2.0, priority=5),
+    JobAnnotated: JobAnnotated(job=ID, at=2.0, tags=("a",), note="n"),
     JobPlaced: JobPlaced(job=ID, at=2.0, attempt=AT, placement=HERE),
     JobRecalled: JobRecalled(job=ID, at=2.0),
     JobAccepted: JobAccepted(job=ID, at=2.0, native_id="4711"),
@@ -93,6 +96,8 @@ LEGAL: dict[JobState | None, dict[type[JobEvent], JobState | None]] = {
     S.FAILED: {JobRetried: S.QUEUED, EvidenceAdded: S.FAILED, JobRemoved: None},
     S.CANCELLED: {JobRetried: S.QUEUED, EvidenceAdded: S.CANCELLED, JobRemoved: None},
 }  # fmt: skip
+for _state in JobState:
+    LEGAL[_state][JobAnnotated] = _state
 
 
 def life(*events: AnyJobEvent) -> Job:
@@ -205,3 +210,12 @@ def test_late_evidence_changes_nothing_but_the_notes() -> None:
     assert re.sub(r"notes=\([^)]*\)", "", repr(after)) == re.sub(
         r"notes=\([^)]*\)", "", repr(before)
     )
+
+
+def test_tags_and_note_change_and_nothing_else() -> None:
+    before = of(JobPlaced, JobStarted)
+    after = evolve(before, EVENTS[JobAnnotated])
+    assert after is not None
+    assert (after.spec.tags, after.spec.note) == (("a",), "n")
+    assert replace(after, spec=before.spec) == before
+    assert replace(after.spec, tags=(), note="") == before.spec

@@ -427,3 +427,16 @@ def test_the_owner_of_a_job_is_the_account_at_the_sockets_other_end(served: Any)
 
     ask(served, "POST", "/jobs", SPEC)
     assert ask(served, "GET", "/jobs/1").json["owner"] == pwd.getpwuid(os.getuid()).pw_name
+
+
+def test_a_change_of_nothing_is_refused_and_one_of_an_ended_job_is_not(served: Any) -> None:
+    ask(served, "POST", "/jobs", SPEC | {"note": "old"})
+    served.do(lambda: served.manager.end(1))
+    answer = ask(served, "PATCH", "/jobs/1", {})
+    assert (answer.status, answer.json["kind"]) == (400, "invalid_request")
+    assert "give `tags`, `note` or both" in answer.json["error"]
+    answer = ask(served, "PATCH", "/jobs/1", {"tags": ["a"]})
+    assert (answer.status, answer.json["job"]["tags"], answer.json["job"]["note"]) == (
+        200, ["a"], "old",
+    )  # fmt: skip
+    assert ask(served, "PATCH", "/jobs/1", {"tags": "a"}).status == 400
