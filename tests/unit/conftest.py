@@ -220,6 +220,11 @@ class FakeManager:
         states = [job.state for job in self.records.values()]
         return {state: states.count(state) for state in JobState}
 
+    def task_counts(self, array: Job) -> dict[JobState, int]:
+        """None of its tasks has begun."""
+        assert array.spec.array is not None
+        return {array.state: len(array.spec.array)}
+
     def priorities(self) -> dict[int, int]:
         queued = [job.priority for job in self.records.values() if job.state is JobState.QUEUED]
         return {priority: queued.count(priority) for priority in queued}

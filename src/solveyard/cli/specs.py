@@ -1,14 +1,13 @@
 """From what a person typed, or wrote into a file, to specifications."""
 
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from solveyard.cli import units
+from solveyard.cli import files, units
 from solveyard.model import reading
 from solveyard.model.errors import InvalidJob, InvalidRequest
 from solveyard.model.jobs import JobSpec
@@ -40,7 +39,7 @@ def of_solver(solver: str, options: str, given: dict[str, object]) -> JobSpec:
     """A job of any solver; `options` is JSON, or "@" and the path of a file that holds it."""
     text = options.encode(errors="surrogateescape")
     if options.startswith("@"):
-        text = _content(options[1:])
+        text = files.content(options[1:])
     try:
         msgspec.json.decode(text, type=dict[str, msgspec.Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -54,24 +53,24 @@ def of_file(path: str) -> list[Line]:
     "-" is standard input. Raises InvalidJob, naming the line.
     """
     lines = []
-    for number, text in enumerate(_content(path).splitlines(), 1):
+    for number, text in enumerate(files.content(path).splitlines(), 1):
         line = text.strip()
         if not line or line.startswith(b"#"):
             continue
         try:
             lines.append(Line(number, reading.spec(line)))
         except reading.MalformedJob as error:
-            raise InvalidJob(f"line {number} of {_named(path)}: {error}") from error
+            raise InvalidJob(f"line {number} of {files.named(path)}: {error}") from error
     return lines
 
 
 def with_line(error: InvalidRequest, path: str, lines: Sequence[Line]) -> InvalidRequest:
     """The manager's refusal of one of many, told by its line instead of its place."""
     if len(lines) == 1:
-        return type(error)(f"line {lines[0].number} of {_named(path)}: {error}")
+        return type(error)(f"line {lines[0].number} of {files.named(path)}: {error}")
     if match := _PLACE.fullmatch(str(error)):
         number = lines[int(match[1]) - 1].number
-        return type(error)(f"line {number} of {_named(path)}: {match[2]}")
+        return type(error)(f"line {number} of {files.named(path)}: {match[2]}")
     return error
 
 
@@ -94,14 +93,3 @@ def _spec(solver: str, options: bytes, given: dict[str, object]) -> JobSpec:
         )
     except msgspec.ValidationError as error:
         raise reading.explain(error, JobSpec, error=reading.MalformedJob) from error
-
-
-def _content(path: str) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-    except OSError as error:
-        raise InvalidRequest(f"cannot read {path}: {error.strerror}") from error
-
-
-def _named(path: str) -> str:
-    return "standard input" if path == "-" else path

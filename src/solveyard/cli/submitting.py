@@ -7,64 +7,45 @@ from typing import Annotated
 
 import typer
 
-from solveyard.cli import acting, background, specs, talk, words
+from solveyard.cli import acting, arrays, background, policies, preview, specs, talk, words
+from solveyard.cli import options as o
 from solveyard.cli.here import Here, Json, here
 from solveyard.model.errors import InvalidRequest, ManagerUnavailable
 from solveyard.model.jobs import JobSpec
 from solveyard.model.records import JobRecord
 
-Argv = Annotated[
-    list[str] | None, typer.Argument(metavar="-- COMMAND [ARG...]", help="The program to run.")
-]
-Name = Annotated[str, typer.Option(help="A name, unique in the store, to find it by.")]
-Priority = Annotated[int, typer.Option(help="Larger goes first; may be negative.")]
-Cores = Annotated[int, typer.Option("--cores", "-c", help="Processor cores it uses.")]
-Memory = Annotated[str, typer.Option(help="Memory it needs: 512M, 4G.")]
-TimeLimit = Annotated[str, typer.Option(help="It is ended after: 90, 15m, 2h, 1:30:00.")]
-Hold = Annotated[bool, typer.Option("--hold", help="It waits until released.")]
-Tags = Annotated[
-    list[str] | None, typer.Option("--tag", metavar="LABEL", help="A label; may be repeated.")
-]
-Env = Annotated[
-    list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="Environment; repeatable.")
-]
-Outputs = Annotated[
-    list[str] | None,
-    typer.Option("--output", metavar="FILE", help="A file it must make; repeatable."),
-]
-Directory = Annotated[
-    str, typer.Option(help="Where it runs: the current folder, or with --solver its own.")
-]
-Exclusive = Annotated[
-    list[str] | None,
-    typer.Option("--exclusive", metavar="KEY", help="Only one job with this key runs at once."),
-]
-Note = Annotated[str, typer.Option(help="A remark for people.")]
-SolverName = Annotated[str, typer.Option("--solver", help="Instead of a command: this solver.")]
-Options = Annotated[str, typer.Option("--options", metavar="JSON|@FILE", help="The solver's.")]
-From = Annotated[
-    str, typer.Option("--from", metavar="FILE|-", help="One JSON specification a line.")
-]
+GLANCE = 1.0  #: s between two looks at an array that is watched
 
 
 def submit(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     context: typer.Context,
-    argv: Argv = None,
-    source: From = "",
-    solver: SolverName = "",
-    options: Options = "{}",
-    name: Name = "",
-    priority: Priority = 0,
-    cores: Cores = 1,
-    memory: Memory = "",
-    time_limit: TimeLimit = "",
-    hold: Hold = False,
-    tag: Tags = None,
-    env: Env = None,
-    output: Outputs = None,
-    directory: Directory = "",
-    exclusive: Exclusive = None,
-    note: Note = "",
+    argv: o.Argv = None,
+    source: o.From = "",
+    solver: o.SolverName = "",
+    options: o.Options = "{}",
+    name: o.Name = "",
+    priority: o.Priority = 0,
+    cores: o.Cores = 1,
+    memory: o.Memory = "",
+    time_limit: o.TimeLimit = "",
+    hold: o.Hold = False,
+    tag: o.Tags = None,
+    env: o.Env = None,
+    output: o.Outputs = None,
+    directory: o.Directory = "",
+    exclusive: o.Exclusive = None,
+    note: o.Note = "",
+    array: o.Array = "",
+    values: o.Values = "",
+    grid: o.Grid = None,
+    rows: o.Rows = "",
+    at_once: o.AtOnce = None,
+    after: o.After = None,
+    retry: o.Retry = None,
+    retry_on: o.RetryOn = None,
+    retry_delay: o.RetryDelay = "",
+    retry_memory: o.RetryMemory = None,
+    dry_run: o.DryRun = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it has ended.")] = False,
     as_json: Json = False,
 ) -> int:
@@ -89,17 +70,25 @@ def submit(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
         exclusive=exclusive or (),
         note=note,
         hold=hold,
+        array=arrays.array(array, values, grid or (), rows, at_once),
+        after=policies.after(after or ()),
+        retry=policies.retry(retry, retry_on or (), retry_delay, retry_memory),
     )
     place = here(context)
+    lines: list[specs.Line] = []
     if source:
         _no_options_beside_a_file(context)
-        jobs = _submit_file(place, source)
+        lines = specs.of_file(source)
+        wanted = [line.spec for line in lines]
     elif solver:
         if env or output:
             raise InvalidRequest("--env and --output belong to -- COMMAND (use --options)")
-        jobs = _submit(place, [specs.of_solver(solver, options, given)])
+        wanted = [specs.of_solver(solver, options, given)]
     else:
-        jobs = _submit(place, [specs.of_argv(argv or (), env or (), output or (), given)])
+        wanted = [specs.of_argv(argv or (), env or (), output or (), given)]
+    if dry_run:
+        return preview.show(wanted)
+    jobs = _submit_lines(place, source, lines) if source else _submit(place, wanted)
     if wait:
         numbers = [job.number for job in jobs]
         with place.client() as client:
@@ -116,23 +105,35 @@ def submit(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
 
 def run(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     context: typer.Context,
-    argv: Argv = None,
-    name: Name = "",
-    priority: Priority = 0,
-    cores: Cores = 1,
-    memory: Memory = "",
-    time_limit: TimeLimit = "",
-    tag: Tags = None,
-    env: Env = None,
-    output: Outputs = None,
-    directory: Directory = "",
-    exclusive: Exclusive = None,
-    note: Note = "",
+    argv: o.Argv = None,
+    name: o.Name = "",
+    priority: o.Priority = 0,
+    cores: o.Cores = 1,
+    memory: o.Memory = "",
+    time_limit: o.TimeLimit = "",
+    tag: o.Tags = None,
+    env: o.Env = None,
+    output: o.Outputs = None,
+    directory: o.Directory = "",
+    exclusive: o.Exclusive = None,
+    note: o.Note = "",
+    array: o.Array = "",
+    values: o.Values = "",
+    grid: o.Grid = None,
+    rows: o.Rows = "",
+    at_once: o.AtOnce = None,
+    after: o.After = None,
+    retry: o.Retry = None,
+    retry_on: o.RetryOn = None,
+    retry_delay: o.RetryDelay = "",
+    retry_memory: o.RetryMemory = None,
+    dry_run: o.DryRun = False,
     as_json: Json = False,
 ) -> int:
     """Submit a command and watch it.
 
-    Shows its output as it comes, until it has ended. Ctrl-C stops watching; the job goes on.
+    Shows its output as it comes, of an array how many tasks have ended, until it has. Ctrl-C
+    stops watching; the job goes on.
     """
     if not argv:
         raise InvalidRequest("say what to run: solveyard run -- COMMAND")
@@ -146,12 +147,21 @@ def run(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
         tags=tag or (),
         exclusive=exclusive or (),
         note=note,
+        array=arrays.array(array, values, grid or (), rows, at_once),
+        after=policies.after(after or ()),
+        retry=policies.retry(retry, retry_on or (), retry_delay, retry_memory),
     )
     place = here(context)
-    [job] = _submit(place, [specs.of_argv(argv, env or (), output or (), given)])
+    spec = specs.of_argv(argv, env or (), output or (), given)
+    if dry_run:
+        return preview.show([spec])
+    [job] = _submit(place, [spec])
     talk.say(f"job {job.number} submitted")
     try:
-        _show_output(place, job, quiet=as_json)
+        if spec.array is None:
+            _show_output(place, job, quiet=as_json)
+        else:
+            _show_progress(place, job)
         with place.client() as client:
             client.wait([job.number])
             job = client.job(job.number)
@@ -164,8 +174,7 @@ def run(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     return acting.verdict([job])
 
 
-def _submit_file(place: Here, source: str) -> list[JobRecord]:
-    lines = specs.of_file(source)
+def _submit_lines(place: Here, source: str, lines: list[specs.Line]) -> list[JobRecord]:
     if not lines:
         talk.say("note: there is no specification in it")
         return []
@@ -200,6 +209,17 @@ def _show_output(place: Here, job: JobRecord, *, quiet: bool) -> None:
     errors.join()
 
 
+def _show_progress(place: Here, job: JobRecord) -> None:
+    """How many tasks of an array have ended, until it has."""
+    told = ""
+    with place.client() as client:
+        while not client.wait([job.number], GLANCE):
+            now = words.progress(client.job(job.number))
+            if now != told:
+                talk.say(now)
+            told = now
+
+
 def _copy(place: Here, job: JobRecord, stream: str) -> None:
     """In a thread of its own, with a connection of its own."""
     try:
@@ -216,7 +236,7 @@ def _to_stderr(piece: bytes) -> None:
 
 
 def _no_options_beside_a_file(context: typer.Context) -> None:
-    allowed = {"source", "wait", "as_json"}
+    allowed = {"source", "wait", "dry_run", "as_json"}
     for parameter in context.command.params:
         given = context.get_parameter_source(parameter.name or "")
         if given is not None and given.name == "COMMANDLINE" and parameter.name not in allowed:

@@ -53,6 +53,16 @@ def counts(numbers: Mapping[str, int]) -> str:
     return ", ".join(told) or "no jobs"
 
 
+def progress(job: JobRecord) -> str:
+    """Of an array: "4 of 6 tasks have ended, 1 without success"."""
+    tasks = job.tasks
+    if tasks is None:
+        return ""
+    bad = tasks.failed + tasks.cancelled
+    without = f", {bad} without success" if bad else ""
+    return f"{tasks.completed + bad} of {tasks.total} tasks have ended{without}"
+
+
 def ending(job: JobRecord) -> str:
     """One sentence on how a job stands."""
     name = f"job {key(job)}" + (f" ({job.name})" if job.name else "")

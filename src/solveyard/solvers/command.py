@@ -10,7 +10,7 @@ from solveyard.model.jobs import JobSpec, Outcome, Reason
 from solveyard.model.resources import Allocation
 from solveyard.solvers import options, verdicts
 from solveyard.solvers.base import Command, Exit, Probe, Progress, Query, Reader
-from solveyard.solvers.options import InsidePath, Options, Text
+from solveyard.solvers.options import InsidePath, Options, Text, Worded
 
 FILES_LIMIT = 2 << 20  #: bytes of input files in one job
 
@@ -24,12 +24,12 @@ def _variable(name: str) -> str:
 
 
 class CommandOptions(Options):
-    argv: tuple[Text, ...] = Field(
+    argv: tuple[Annotated[Text, Worded], ...] = Field(
         min_length=1,
         description="the program and its arguments, a list such as "
         '["python3", "run.py"]; for a shell\'s line: ["sh", "-c", "..."]',
     )
-    env: dict[Annotated[str, AfterValidator(_variable)], Text] = Field(
+    env: dict[Annotated[str, AfterValidator(_variable)], Annotated[Text, Worded]] = Field(
         default_factory=dict, description='variables added to the environment: {"NAME": "value"}'
     )
     secret_env: dict[Annotated[str, AfterValidator(_variable)], Text] = Field(
@@ -37,10 +37,10 @@ class CommandOptions(Options):
         description="variables that hold a secret, by the name that the manager's settings give"
         ' it: {"VARIABLE": "NAME"}',
     )
-    outputs: tuple[InsidePath, ...] = Field(
+    outputs: tuple[Annotated[InsidePath, Worded], ...] = Field(
         default=(), description="a list of the files that it must write, in its directory"
     )
-    files: dict[InsidePath, str] = Field(
+    files: dict[InsidePath, Annotated[str, Worded]] = Field(
         default_factory=dict, description='files written before it starts: {"run.py": "..."}'
     )
 

@@ -3,9 +3,9 @@
 from functools import lru_cache
 from typing import Annotated, Any, NamedTuple, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from solveyard.model import paths
+from solveyard.model import arrays, paths
 from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import JobSpec
 
@@ -55,8 +55,14 @@ def _text(text: str) -> str:
     return text
 
 
+def _worded(value: object) -> object:
+    """A task of an array has numbers in the place of `{{name}}`."""
+    return arrays.text(value) if isinstance(value, bool | int | float) else value
+
+
 InsidePath = Annotated[str, AfterValidator(paths.inside)]  #: relative, without "." and ".."
 Text = Annotated[str, AfterValidator(_text)]  #: without NUL
+Worded = BeforeValidator(_worded)  #: before a text: a number or truth is taken as its text
 
 
 class Problem(NamedTuple):

@@ -93,6 +93,10 @@ def test_health_asks_the_manager_and_takes_no_files_instead(run: Run, nowhere: R
         ("--cores", "-1", "true"),
         ("--env", "novalue", "true"),
         ("--nmae", "x", "true"),
+        ("--array", "0", "true"),
+        ("--after", "mesh:sucess", "true"),
+        ("--retry", "0", "true"),
+        ("--retry-memory", "0.5", "true"),
     ],
 )
 def test_a_wrong_submission_is_one_line_and_status_2(
@@ -370,3 +374,45 @@ def test_tags_and_note_are_changed_after_the_submission(run: Run) -> None:
         2,
         "error: 'final' changes no tag (+draft adds one, -draft takes it away)\n",
     )
+
+
+def test_a_sweep_with_its_policies_is_submitted_as_it_was_typed(run: Run, served: Any) -> None:
+    run("submit", "--name", "mesh", "--", "true")
+    told = run(
+        "submit", "--grid", "w=0.8:1.2:0.2", "--grid", "er=3.5,4", "--at-once", "2", "--after",
+        "mesh:end", "--retry", "4", "--retry-on", "licence", "--retry-delay", "1m",
+        "--retry-memory", "1.5", "--name", "sweep", "--", "solve", "{{w}}",
+    )  # fmt: skip
+    assert told == (0, "sweep\n", "")
+    spec = served.manager.records[2].spec
+    assert spec.array.grid == {"w": (0.8, 1.0, 1.2), "er": (3.5, 4)}
+    assert (spec.array.at_once, spec.after[0].job, spec.after[0].on) == (2, "mesh", "end")
+    assert (spec.retry.tries, spec.retry.on, spec.retry.delay) == (4, ("licence",), 60)
+    assert spec.retry.memory_factor == 1.5
+
+
+def test_a_dry_run_shows_the_specification_and_two_tasks_and_submits_nothing(
+    nowhere: Run, run: Run, served: Any
+) -> None:
+    given = ("--values", "1,2.5,a b", "--", "solve", "--w={{value}}", "{{ index }}")
+    told = nowhere("submit", "--name", "s", "--dry-run", *given)
+    assert told.status == 0
+    assert told.err.splitlines() == ["[0], 1 of 3: solve --w=1 0", "[2], 3 of 3: solve '--w=a b' 2"]
+    assert told.json["array"] == {"values": [1, 2.5, "a b"]}
+    assert nowhere("run", "--dry-run", *given).err == told.err
+    assert nowhere("submit", "--dry-run", "true").json["options"] == {"argv": ["true"]}
+    wrong = run("submit", "--dry-run", "--values", "1", "--", "solve", "{{width}}")
+    assert (wrong.status, wrong.out) == (2, "")
+    assert "`options` has {{width}}, but a task has only index, value" in wrong.err
+    assert served.manager.records == {}
+
+
+def test_a_specification_of_a_dry_run_can_be_submitted(
+    run: Run, served: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "spec"
+    options = ("--array", "0-3", "--retry", "2", "--output", "{{index}}.s1p")
+    path.write_text(run("submit", "--dry-run", *options, "--", "solve").out)
+    run("submit", "--from", str(path))
+    run("submit", *options, "--", "solve")
+    assert served.manager.records[1].spec == served.manager.records[2].spec

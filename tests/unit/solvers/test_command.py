@@ -5,9 +5,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
+from solveyard.model.arrays import ArraySpec
 from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import JobSpec, Reason
+from solveyard.solvers import tasks
 from solveyard.solvers.base import Command, Exit, OutputFile
 from solveyard.solvers.command import FILES_LIMIT, CommandSolver
 
@@ -67,7 +70,7 @@ def test_a_string_is_refused_with_the_hint_to_give_a_list() -> None:
         ({}, "`options.argv` is missing"),
         ({"argv": []}, "`options.argv`: "),
         ({"argv": [""]}, "`options.argv`: expected a program's name first"),
-        ({"argv": ["a", 3]}, "`options.argv.1`: "),
+        ({"argv": ["a", None]}, "`options.argv.1`: "),
         ({"argv": ["a\0b"]}, "`options.argv.0`: expected text without NUL"),
         ({"argv": ["a"], "env": {"A=B": "1"}}, "`options.env.A=B`: expected a variable's name"),
         ({"argv": ["a"], "env": {"": "1"}}, "`options.env."),
@@ -75,7 +78,7 @@ def test_a_string_is_refused_with_the_hint_to_give_a_list() -> None:
             {"argv": ["a"], "env": {"SOLVEYARD_HOME": "1"}},
             "`options.env.SOLVEYARD_HOME`: expected another name",
         ),
-        ({"argv": ["a"], "env": {"A": 1}}, "`options.env.A`: "),
+        ({"argv": ["a"], "env": {"A": None}}, "`options.env.A`: "),
         ({"argv": ["a"], "outputs": "r.txt"}, "`options.outputs`: "),
         ({"argv": ["a"], "outputs": ["r", "r"]}, "`options.outputs`: expected each output once"),
         ({"argv": ["a"], "argvv": ["b"]}, "`options.argvv` is no option of solver 'command' (it"),
@@ -144,3 +147,17 @@ def test_a_job_that_another_version_accepted_is_still_judged() -> None:
     strange = spec(argv=["true"], from_the_future=1)
     assert list(SOLVER.evidence(strange)) == []
     assert SOLVER.verdict(strange, Exit(code=0), {}).reason is Reason.SUCCESS
+
+
+def test_a_task_s_numbers_are_words_of_its_command() -> None:
+    options = {
+        "argv": ["solve", "{{w}}", "--fine={{fine}}", "{{fine}}"],
+        "env": {"W": "{{w}}"},
+        "outputs": ["{{index}}"],
+        "files": {"w.txt": "{{w}}"},
+    }
+    array = ArraySpec(rows=({"w": 0.1, "fine": True}, {"w": 3, "fine": False}))
+    command = SOLVER.command(tasks.spec_at(replace(spec(**options), array=array), 0))
+    assert command.argv == ("solve", "0.1", "--fine=true", "true")
+    assert (command.env, command.outputs) == ({"W": "0.1"}, ("0",))
+    assert command.files == {"w.txt": "0.1"}
