@@ -18,6 +18,7 @@ import msgspec
 from solveyard import __version__, readiness, registry
 from solveyard.backends.agents import Agents
 from solveyard.backends.local_agent import LocalAgent
+from solveyard.core.retention import Policy
 from solveyard.doors import ports, rules
 from solveyard.doors.auth import Keeper
 from solveyard.doors.door import Door
@@ -72,6 +73,7 @@ class ServeOptions:
     platform: str = "auto"  #: how the agent starts processes: "auto" or "portable"
     network: Network | None = None  #: None: only the store's private socket
     secrets: Mapping[str, Secret] = field(default_factory=dict)  #: that jobs may name
+    retention: Policy = field(default_factory=Policy)  #: which ended jobs are removed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +191,14 @@ async def opened(folder: Path, options: ServeOptions) -> AsyncIterator[Running]:
         )
         store = SqliteStore.open(folder)
         agents = Agents(address, store.uuid, local, cores=options.cores, token=token)
-        manager = Manager(store, folder, agents, on_stop=options.on_stop, secrets=options.secrets)
+        manager = Manager(
+            store,
+            folder,
+            agents,
+            on_stop=options.on_stop,
+            secrets=options.secrets,
+            retention=options.retention,
+        )
         stop = _Stop(options.on_stop)
         door = _door(manager, options, token, stop, store.uuid)
         try:

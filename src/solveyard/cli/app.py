@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "note": ("acting", {}),
     "tag": ("acting", _TAGS),
     "rm": ("acting", {}),
+    "prune": ("pruning", {}),
     "wait": ("acting", {}),
     "limits": ("limiting", {}),
     "doctor": ("serving", {}),

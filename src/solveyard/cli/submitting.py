@@ -214,7 +214,7 @@ def _show_progress(place: Here, job: JobRecord) -> None:
     told = ""
     with place.client() as client:
         while not client.wait([job.number], GLANCE):
-            now = words.progress(client.job(job.number))
+            now = words.advance(client.job(job.number))
             if now != told:
                 talk.say(now)
             told = now

@@ -53,7 +53,7 @@ def counts(numbers: Mapping[str, int]) -> str:
     return ", ".join(told) or "no jobs"
 
 
-def progress(job: JobRecord) -> str:
+def advance(job: JobRecord) -> str:
     """Of an array: "4 of 6 tasks have ended, 1 without success"."""
     tasks = job.tasks
     if tasks is None:

@@ -172,6 +172,14 @@ class AsyncClient:
         found: list[dict[str, Any]] = await self._ask(calls.events(after, limit))
         return found
 
+    async def prune(self, *, dry_run: bool = False, **wish: object) -> dict[str, Any]:
+        """Have ended jobs removed by `keep_jobs`, `max_age` (s), `max_age_failed`, `max_size`
+        (bytes), `files`; without bounds by the manager's settings. Tells which; with `dry_run` only
+        that.
+        """
+        found: dict[str, Any] = await self._ask(calls.prune(wish, dry_run=dry_run))
+        return found
+
     async def queue(self) -> dict[str, int]:
         """How many jobs are in each state."""
         return await self._ask(calls.queue())

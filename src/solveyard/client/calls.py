@@ -225,6 +225,13 @@ def set_limits(wishes: LimitWishes) -> Call[dict[str, Any]]:
     return Call("POST", "/pool/limits", limits, json.dumps(wishes).encode(), doubt=doubt)
 
 
+def prune(wish: Mapping[str, object], *, dry_run: bool) -> Call[Any]:
+    """What is gone already goes no second time, so it may be said again."""
+    body = json.dumps({**wish, "dry_run": dry_run}).encode()
+    doubt = "" if dry_run else "whether it was taken is not known (look: solveyard prune --dry-run)"
+    return Call("POST", "/retention", value, body, doubt=doubt)
+
+
 def stop(how: str | None) -> Call[Any]:
     """Never sent again: it might meet the manager that came after."""
     doubt = "whether it stops is not known (look: solveyard doctor)"

@@ -9,8 +9,10 @@ that is a secret has the type `SecretSource`.
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from solveyard import amounts
+from solveyard.model.errors import InvalidRequest
 from solveyard.secret import Secret
 
 
@@ -37,6 +39,23 @@ def _absolute(path: Path) -> Path:
     return found
 
 
+def _seconds(given: Any) -> Any:  # whatever somebody wrote
+    try:
+        return amounts.seconds(given) if isinstance(given, str) else given
+    except InvalidRequest as error:
+        raise ValueError('expected a duration such as "30d", "12h" or 90') from error
+
+
+def _bytes(given: Any) -> Any:  # as above
+    number = isinstance(given, int | float) and not isinstance(given, bool)
+    try:
+        return amounts.file_size(str(given)) if number or isinstance(given, str) else given
+    except InvalidRequest as error:
+        raise ValueError('expected a size such as "500M", "10G" or 10 (GiB)') from error
+
+
+Duration = Annotated[float, BeforeValidator(_seconds), Field(ge=0)]  #: s
+Size = Annotated[int, BeforeValidator(_bytes), Field(ge=0)]  #: bytes
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]  #: "~" is the home folder
 Word = Annotated[str, Field(min_length=1)]
 
@@ -85,6 +104,26 @@ class Limits(Table):
     )
 
 
+class Retention(Table):
+    keep_jobs: int | None = Field(
+        default=None, ge=0, description="ended jobs that stay, the newest; not set: all"
+    )
+    max_age: Duration | None = Field(
+        default=None, description="how long ended jobs stay, since their end; not set: for ever"
+    )
+    max_age_failed: Duration | None = Field(
+        default=None, description="the same of those that failed; not set: as `max_age`"
+    )
+    max_size: Size | None = Field(
+        default=None,
+        description="what the files of ended jobs may take, with `files`; not set: any size",
+    )
+    files: bool = Field(
+        default=False,
+        description="whether a job's output and own folder go with its record, or stay",
+    )
+
+
 class Settings(Table):
     cores: Annotated[int | None, ANYWHERE] = Field(
         default=None,
@@ -127,6 +166,7 @@ class Settings(Table):
         default=None, description="a file with the certificate's key, readable by its owner alone"
     )
     limits: Limits = Field(default_factory=Limits)
+    retention: Retention = Field(default_factory=Retention)
     secrets: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")], SecretSource] = (
         Field(
             default_factory=dict,

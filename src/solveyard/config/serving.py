@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from solveyard import registry, serve
 from solveyard.config.layers import Found
+from solveyard.core.retention import Policy
 from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import Limits
 
@@ -40,6 +41,8 @@ def service(found: Found, *, idle_exit: float | None = None) -> serve.ServeOptio
 def embedded(found: Found, *, on_stop: str) -> serve.ServeOptions:
     """Of a manager that opens no port."""
     settings = found.settings
+    if settings.retention.max_size is not None and not settings.retention.files:
+        raise found.wrong("retention.max_size", "it takes `files = true`: records have no size")
     return serve.ServeOptions(
         cores=settings.cores,
         limits=Limits(**settings.limits.model_dump()),
@@ -49,5 +52,6 @@ def embedded(found: Found, *, on_stop: str) -> serve.ServeOptions:
             if (place := found.locked(f"limits.{name}"))
         },
         on_stop=on_stop,
+        retention=Policy(**settings.retention.model_dump()),
         secrets={name: source.secret for name, source in settings.secrets.items()},
     )
