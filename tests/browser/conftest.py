@@ -31,6 +31,7 @@ FLAGS = [
     "--disable-sync",
 ]
 PATIENCE = 20.0  #: s
+LEFT = "WebSocket is closed before the connection is established"  #: by a page that is left
 
 
 class Served:
@@ -178,7 +179,7 @@ def page(chromium: Any, served: Served) -> Iterator[Any]:
         "request",
         lambda asked: None if asked.url.startswith(served.url) else strangers.append(asked.url),
     )
-    page.expected = []  # parts of what Chromium says of troubles that a test makes on purpose
+    page.expected = [LEFT]  # parts of what Chromium says of troubles that a test makes on purpose
     yield page
     context.close()
     assert strangers == []

@@ -320,10 +320,14 @@ def _short(value: object) -> str:
     return shown if len(shown) <= 60 else shown[:57] + "..."
 
 
-def _user() -> Path:
+def _user() -> Path | None:
+    """None: this account has no home."""
     from platformdirs import user_config_path
 
-    return user_config_path("solveyard", appauthor=False) / "config.toml"
+    try:
+        return user_config_path("solveyard", appauthor=False) / "config.toml"
+    except RuntimeError:
+        return None
 
 
 def _site() -> Path:
