@@ -19,11 +19,11 @@ from solveyard.model.errors import ManagerUnavailable, StoreLocked
 from solveyard.model.jobs import JobSpec, JobState
 from solveyard.model.reading import spec as read_spec
 from solveyard.model.records import JobRecord
+from solveyard.model.wishes import Wishes
 from solveyard.places import store_folder
 
 if TYPE_CHECKING:
     from solveyard.embedded import Embedded
-    from solveyard.model.wishes import Wishes
 
 
 class Yard:
@@ -98,6 +98,25 @@ class Yard:
     def command(self, argv: Sequence[str], /, **wishes: Unpack["Wishes"]) -> "YardJob":
         """Have a program run with its arguments; no shell is involved."""
         return self.submit("command", {"argv": list(argv)}, **wishes)
+
+    def sweep(
+        self,
+        argv: Sequence[str],
+        /,
+        *,
+        at_once: int | None = None,
+        **fields: Any,  # what isn't a wish is a parameter: nothing else tells them apart
+    ) -> "YardJob":
+        """Have a program run for each combination of parameters: `w=[1, 2], er=[3.5, 4.4]`.
+
+        `{{w}}` in `argv` is the task's own. The last parameter runs fastest; `at_once`: tasks that
+        run at the same time. All else is as for `command`.
+        """
+        wishes = {name: fields.pop(name) for name in Wishes.__annotations__ if name in fields}
+        array: dict[str, Any] = {"grid": {name: list(values) for name, values in fields.items()}}
+        if at_once is not None:
+            array["at_once"] = at_once
+        return self.submit("command", {"argv": list(argv)}, **wishes, array=array)
 
     def submit_many(
         self, specs: Sequence[JobSpec | Mapping[str, Any]], *, key: str = ""
@@ -261,6 +280,10 @@ class YardJob:
         """Its standard output as it comes, until it has ended."""
         with self._yard.client() as client:
             yield from client.follow_log(self.key)
+
+    def __getitem__(self, index: int) -> "YardJob":
+        """One task of an array, by its index. Raises UnknownJob."""
+        return self._yard.job(f"{self.record.number}[{index}]")
 
     def results(self, *, frame: bool = True) -> Any:
         """Parameters and measured values: a row for each task of an array, or one for a job.

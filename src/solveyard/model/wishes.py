@@ -21,5 +21,7 @@ class Wishes(TypedDict, total=False):
     tags: Sequence[str]
     note: str
     array: Mapping[str, Any]
+    after: Sequence[Mapping[str, Any]]
+    retry: Mapping[str, Any]
     success: Mapping[str, Any]
     measures: Mapping[str, Any]
