@@ -150,7 +150,7 @@ class Scissors:
             writer.transport.abort()
             return
         self._open |= {writer, forth}
-        left = self._chance.randint(500, 40_000)
+        left = int(500 * 80 ** self._chance.random())  # up to 40 kB, small ones as often as large
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._pass(reader, forth))
