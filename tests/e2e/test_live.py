@@ -198,6 +198,8 @@ async def test_a_revoked_token_ends_its_connections(service: Any) -> None:
     headers = {"Authorization": f"Bearer {secret}"}
     async with listening(yard.told["url"], headers=headers, transports=["websocket"]) as one:
         assert (await one.subscribe())["success"] is True
+        for name in ("connect", "disconnect"):  # events of its own that are called so
+            await one.sio.emit(name, {}, namespace="/v1")
         await asyncio.to_thread(token, "revoke", "eyes")
         async with asyncio.timeout(PATIENCE):
             await one.gone.wait()

@@ -204,13 +204,21 @@ class Live:
 
     def _connected(self, namespace: str) -> Callable[..., Any]:
         async def connected(sid: str, environ: dict[str, Any], auth: object = None) -> None:
-            self._callers[namespace, sid] = caller(environ["aiohttp.request"])
+            if self._sio.manager.is_connected(sid, namespace):
+                return  # a client's own event of that name
+            found = caller(environ["aiohttp.request"])
+            if not self._holds(found):
+                why = "what let you in is not good any more"
+                raise socketio.exceptions.ConnectionRefusedError(why)
+            self._callers[namespace, sid] = found
             self._news.set()  # a token is looked at from now on
 
         return connected
 
     def _disconnected(self, namespace: str) -> Callable[..., Any]:
         async def disconnected(sid: str, reason: str = "") -> None:
+            if self._sio.manager.is_connected(sid, namespace):
+                return  # a client's own event of that name: it is still there, and still looked at
             self._callers.pop((namespace, sid), None)
             self._subscriptions.pop(sid, None)
 
