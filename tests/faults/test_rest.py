@@ -49,7 +49,7 @@ def bodies() -> Iterator[Hostile]:
         yield Hostile(f"body-{number}", request("POST", "/jobs", text))
     wrong: dict[str, list[Any]] = {
         "solver": ["", "nobody", None, 7, [], {}, "../command", "command\x00", "x" * 10**5],
-        "options": [None, [], "x", 7, {"argv": []}, {"argv": "true"}, {"argv": [1]},
+        "options": [None, [], "x", 7, {"argv": []}, {"argv": "true"}, {"argv": [[1]]},
                     {"argv": ["a\x00b"]}, {"argv": ["true"], "env": {"A=B": "c"}},
                     {"argv": ["true"], "outputs": ["../x"]}, {"argv": ["true"], "outputs": ["/x"]},
                     {"argv": ["true"], "shell": True}],
@@ -115,7 +115,7 @@ def actions() -> Iterator[Hostile]:
         "/pool/limits": [b"{}", b"", b'{"max_concurrent":-1}', b'{"max_concurrent":"x"}',
                          b'{"max_concurrent":true}', b'{"max_concurrent":1.5}', b"null",
                          b'{"max_concurrent":1,"max_concurrent_jobs":2}',
-                         b'{"max_concurrent":9,"max_cpu_percent":55}', b'{"max_concurrent":1e30}'],
+                         b'{"max_concurrent":9,"max_cpu_percent":155}', b'{"max_concurrent":1e30}'],
         "/system/stop": [b'{"how":"later"}', b'{"how":7}', b"[]", b'{"x":1}', b"{"],
     }  # fmt: skip
     for target, texts in wrong.items():

@@ -89,7 +89,7 @@ async def prune(request: web.Request) -> web.Response:
             for one, job in named
         ],
     )
-    return encoding.answer(told, 200 if wish.dry_run else 202)
+    return encoding.answer(told)
 
 
-ROUTES = (Route("POST", "/retention", prune, body=RetentionBody, answer=Pruned, status=202),)
+ROUTES = (Route("POST", "/retention", prune, body=RetentionBody, answer=Pruned),)

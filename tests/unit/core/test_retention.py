@@ -94,4 +94,5 @@ def test_the_log_begins_with_the_oldest_job_that_is_not_kept_for_ever() -> None:
     assert log_begins(jobs, Policy(max_age=400.0), NOW) == 20.0
     assert log_begins([kept], Policy(), NOW) == NOW - 86400
     assert log_begins([kept], Policy(max_age=400.0), NOW) == 600.0
-    assert log_begins([a_job(1, JobState.RUNNING, tags=("keep",))], Policy(), NOW) == 1.0
+    running = a_job(1, JobState.RUNNING, tags=("keep",))
+    assert log_begins([running], Policy(max_age=400.0), NOW) == 1.0
