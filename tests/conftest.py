@@ -18,6 +18,9 @@ from solveyard.model.errors import ManagerUnavailable
 settings.register_profile("solveyard", deadline=None, print_blob=True)
 settings.load_profile("solveyard")
 
+# A shell's background jobs ignore Ctrl-C and so would everything that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 PATIENCE = 60.0  #: s that anything may take before a test gives up
 
 

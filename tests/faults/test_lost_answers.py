@@ -186,7 +186,9 @@ def test_a_manager_killed_at_any_moment_and_replaced_takes_each_job_once(
     assert len(taken) == len(set(taken)) == rounds * 18
     assert numbers(running) == sorted([old, *taken])
     assert running.client.wait(taken, 120)
-    assert all(len(job.attempts) == 1 for job in running.client.jobs(limit=None).jobs)
+    jobs = running.client.jobs(limit=None).jobs
+    ran = [[attempt for attempt in job.attempts if not attempt.withdrawn] for job in jobs]
+    assert [attempts for attempts in ran if len(attempts) != 1] == []
 
 
 def test_a_retry_whose_manager_was_killed_before_it_answered_is_one_retry(service: Any) -> None:
