@@ -91,6 +91,20 @@ def test_our_own_form_is_completed_by_what_was_found(yard: Yard) -> None:
     assert (Path(f"{board}.batchinfo") / "board-board_job.log").is_file()
 
 
+def test_an_array_over_projects_solves_each_in_a_task_of_its_own(yard: Yard) -> None:
+    boards = [project(yard.folder, name=f"v{index}.aedt") for index in range(3)]
+    options = {"project_path": str(yard.folder / "v{{index}}.aedt")}
+    spec = {"solver": "hfss", "options": options, "array": {"stop": 3}}
+    answer = yard.ask("/jobs", spec)
+    assert answer.status == 201, answer.json
+    record = yard.ended(answer.json["job_id"])
+    assert record["state"] == "completed", record["message"]
+    for board in boards:
+        assert Path(f"{board}.q.completed").is_file()
+    spec["array"] = {"stop": 4}  # whose last project isn't there
+    assert "v3.aedt" in yard.ask("/jobs", spec).json["error"]
+
+
 def test_a_failure_is_told_with_the_logs_own_words(yard: Yard) -> None:
     endings = {
         "fail": ("exit_code", "hfss.error", "Too few conductors"),

@@ -57,7 +57,7 @@ class Scheduler:
             ended_at = None if after is None else after.attempts[-1].ended_at
             self.moved = True
             self.seating.unseat(before, old, ended_at)
-            for key in before.spec.exclusive:
+            for key in before.keys:
                 self.line.key_is_free(key)
         if new is not None and (old is None or new.id != old.id):
             assert after is not None
@@ -96,7 +96,7 @@ class Scheduler:
             return None
         while (first := self.line.first()) is not None:
             job, task = first
-            if self._aside(job):
+            if self._aside(job, task):
                 continue
             need = self.need(task)
             if (placement := self._place(need, limits)) is not None:
@@ -139,9 +139,9 @@ class Scheduler:
         most = limits.max_concurrent
         return most is not None and len(self.seating) >= most
 
-    def _aside(self, job: Job) -> bool:
+    def _aside(self, job: Job, task: Job) -> bool:
         """Have it stand aside where it can't start, whatever is free."""
-        if (key := self.seating.busy_key(job)) is not None:
+        if (key := self.seating.busy_key(task)) is not None:
             self.line.wait_for_key(job.id, key)
             return True
         if job.is_array and self.arrays.full(job):
@@ -176,7 +176,7 @@ class Scheduler:
         failed: list[tuple[Resources, float]] = []
         for job, task in self.line.after_first(LOOKAHEAD):
             other, until = self.need(task), over_by(task, now)
-            if other == need or (other, until) in failed or self._aside(job):
+            if other == need or (other, until) in failed or self._aside(job, task):
                 continue
             if (placement := self._place(other, limits, reserved, until)) is not None:
                 return task, placement

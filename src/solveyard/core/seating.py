@@ -68,7 +68,7 @@ class Seating:
             slot = self._slots[placement.slot] = Slot(placement, job.need)
             self._inventory.take(placement.machine, placement.allocation)
         slot.add(job)
-        for key in job.spec.exclusive:
+        for key in job.keys:
             self.keys[key] = job.id
 
     def unseat(self, job: Job, attempt: Attempt, ended_at: float | None) -> None:
@@ -82,7 +82,7 @@ class Seating:
         if not slot.members:
             del self._slots[placement.slot]
             self._inventory.give(placement.machine, placement.allocation)
-        for key in job.spec.exclusive:
+        for key in job.keys:
             self.keys.pop(key, None)
 
     def heard(self, attempt: AttemptId) -> bool:
@@ -122,7 +122,7 @@ class Seating:
 
     def busy_key(self, job: Job) -> str | None:
         """An exclusive key of it that another job holds."""
-        return next((key for key in job.spec.exclusive if key in self.keys), None)
+        return next((key for key in job.keys if key in self.keys), None)
 
     def launch(self, job: Job) -> Launch:
         attempt = job.attempts[-1]

@@ -35,7 +35,7 @@ def _aside(at: Scheduler, job: Job, task: Job) -> str:
         ended = [attempt.outcome for attempt in job.attempts if attempt.outcome is not None]
         last = f", after {ended[-1].reason}" if ended else ""
         return f"its next try at {_clock(job.not_before)}, number {job.tries + job.mishaps}{last}"
-    if (key := at.seating.busy_key(job)) is not None:
+    if (key := at.seating.busy_key(task)) is not None:
         return f"{key!r}, which job {at.label(at.seating.keys[key])} holds"
     if job.is_array and at.arrays.full(job):
         assert job.spec.array is not None

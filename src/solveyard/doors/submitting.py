@@ -13,6 +13,7 @@ from solveyard.doors.keys import MANAGER, RULES, Caller, caller
 from solveyard.doors.rules import Rules
 from solveyard.model.errors import InvalidJob, InvalidRequest
 from solveyard.model.jobs import Job, JobSpec
+from solveyard.solvers import tasks
 from solveyard.solvers.base import OnSite
 from solveyard.surroundings import Here
 
@@ -53,8 +54,10 @@ def _completed(spec: JobSpec) -> JobSpec:
 def _present(spec: JobSpec) -> JobSpec:
     """`spec`, whose files are there."""
     solver = _on_site(spec.solver)
-    paths = (solver.program(spec), solver.project(spec)) if solver else ()
-    for path in paths:
+    if solver is None:
+        return spec
+    jobs = tasks.samples(spec)
+    for path in {*map(solver.program, jobs), *map(solver.project, jobs)}:
         try:
             there = Path(path).exists()
         except (OSError, ValueError):

@@ -212,6 +212,14 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
         return replace(self.spec.resources, memory=self.memory)
 
     @property
+    def keys(self) -> tuple[str, ...]:
+        """The exclusive keys that it holds while it runs, a task's own values filled in."""
+        keys = self.spec.exclusive
+        if not keys or self.spec.array is None or (position := position_of(self.id)) is None:
+            return keys
+        return tuple({filled_text(key, self.spec.array, position): None for key in keys})
+
+    @property
     def directory(self) -> str:
         """Where its specification says that it runs, a task's own values filled in."""
         position, array = position_of(self.id), self.spec.array

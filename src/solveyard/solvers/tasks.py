@@ -49,7 +49,7 @@ def samples(spec: JobSpec) -> list[JobSpec]:
     """
     if spec.array is None:
         return [spec]
-    for name in ("options", "directory", "success", "measures"):
+    for name in ("options", "directory", "exclusive", "success", "measures"):
         unknown = arrays.unknown_places(msgspec.json.encode(getattr(spec, name)), spec.array)
         if unknown:
             have = ", ".join(("index", "value", *spec.array.names))

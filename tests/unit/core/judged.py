@@ -166,7 +166,8 @@ class JudgedEngine(RuleBasedStateMachine):
         assert seats <= 3
         slots = [run.placement.slot for run in running.values()]
         assert len(set(slots)) == len(slots), "two run in one slot"
-        keys = [key for run in running.values() for key in run.spec.exclusive]
+        held = [entry for entry, _ in self.books.holding if entry.attempt in running]
+        keys = [key for entry in held for key in entry.keys]
         assert len(set(keys)) == len(keys), "two that exclude each other run at once"
 
     @invariant()

@@ -68,6 +68,11 @@ class Entry:
         return self.spec.array is not None and self.id < TASKS
 
     @property
+    def keys(self) -> list[str]:
+        """What it excludes; in the keys of an array is each task's index, from 0."""
+        return [key.replace("{{index}}", str(self.id // TASKS - 1)) for key in self.spec.exclusive]
+
+    @property
     def array(self) -> JobId:
         """Whose task it is; 0: it's none."""
         return JobId(self.id % TASKS) if self.id >= TASKS else JobId(0)
@@ -323,8 +328,8 @@ class Books:
         return there, held
 
     def busy_key(self, entry: Entry) -> bool:
-        held = [key for other, _ in self.holding for key in other.spec.exclusive]
-        return any(key in held for key in entry.spec.exclusive)
+        held = [key for other, _ in self.holding for key in other.keys]
+        return any(key in held for key in entry.keys)
 
     def possible(self, need: Resources) -> bool:
         """On some machine that is known, with nothing on it."""
@@ -413,15 +418,15 @@ class Books:
     def judge_overtaking(self, entry: Entry, placement: Placement) -> None:
         """Nothing here has a time limit: what holds something now ends first, oldest first.
 
-        Once that has let the first in line fit, it must fit with the newcomer beside it.
+        Once that has let the first in line fit, it must fit with the newcomer beside it; on any
+        machine whose agent is there, since its spawners soon are.
         """
         first = self.turn()[0].spec.resources
         assert not self.room(first), "a more urgent job was passed over"
-        ready = {machine for machine, _ in self.seats} & self.connected
         for kept in range(len(self.slots)):
             gone = sorted(self.slots)[: kept + 1]
             held = {n: at for n, at in self.slots.items() if n not in gone}
-            able = [m for m in ready if self.room_beside(first, m, held)]
+            able = [m for m in self.connected if self.room_beside(first, m, held)]
             if able:
                 beside = {**held, 10**9: placement}
                 fits_still = [m for m in able if self.room_beside(first, m, beside)]

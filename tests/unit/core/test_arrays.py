@@ -273,3 +273,17 @@ def test_a_grid_goes_through_every_combination_the_last_name_fastest() -> None:
 def test_an_array_that_makes_no_sense_is_refused(fields: dict, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         JobSpec(solver="x", array=ArraySpec(**fields))
+
+
+def test_a_key_with_a_place_in_it_is_each_tasks_own() -> None:
+    drive = Drive(cores=8)
+    holder = drive.one(exclusive=("board-1",))
+    sweep = drive.one(name="s", exclusive=("board-{{index}}",), array=ArraySpec(stop=3))
+    other = drive.one(exclusive=("board-0",))
+    assert drive.launched() == [holder, task_id(sweep, 0)]
+    assert drive.why(sweep) == f"'board-1', which job {holder} holds"
+    assert drive.why(other) == "'board-0', which job s[0] holds"
+    drive.end(holder)
+    assert drive.launched() == [holder, task_id(sweep, 0), task_id(sweep, 1), task_id(sweep, 2)]
+    drive.end(task_id(sweep, 0))
+    assert drive.launched()[-1] == other

@@ -32,7 +32,7 @@ specs = st.one_of(
         JobSpec,
         solver=st.just("x"),
         options=options,
-        exclusive=st.sampled_from([("p",), ("q",), ("p", "q")]),
+        exclusive=st.sampled_from([("p",), ("q",), ("p", "q"), ("p1",)]),
         priority=st.integers(-1, 1),
     ),
     st.builds(
@@ -52,7 +52,7 @@ specs = st.one_of(
         retry=st.none() | retries,
         priority=st.integers(-1, 1),
         hold=st.sampled_from([False, False, True]),
-        exclusive=st.sampled_from([(), (), ("p",)]),
+        exclusive=st.sampled_from([(), (), ("p",), ("p{{index}}",)]),
         wait_limit=st.sampled_from([None, None, 1.0]),
     ),
 )

@@ -6,9 +6,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
+from solveyard.model.arrays import ArraySpec
 from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import JobSpec, Outcome, Reason
+from solveyard.solvers import tasks
 from solveyard.solvers.base import Exit, OutputFile
 from solveyard.solvers.hfss import installations, log
 from solveyard.solvers.hfss.solver import HfssSolver
@@ -165,6 +168,23 @@ def test_a_job_is_completed_by_ansysedt_folder_and_key() -> None:
     assert SOLVER.complete(complete, machine) == complete
     with pytest.raises(InvalidJob, match="ANSYSEM_ROOT"):
         SOLVER.complete(spec(ansys_edt_path=None), Machine())
+
+
+def test_an_array_over_projects_keeps_its_places_and_each_task_its_own_key() -> None:
+    machine = Machine(EDT, links={"/projects": "/data"})
+    given = spec(ansys_edt_path=None, project_path="/projects/v{{index}}.aedt", jobid=None)
+    complete = SOLVER.complete(replace(given, array=ArraySpec(stop=3)), machine)
+    assert complete.directory == "/projects"
+    assert complete.exclusive == ("/data/v{{index}}.aedt",)
+    assert SOLVER.complete(complete, machine) == complete
+    task = tasks.spec_at(complete, 2)
+    assert SOLVER.program(task) == EDT
+    assert SOLVER.project(task) == "/projects/v2.aedt"
+    assert SOLVER.command(task).argv[-1] == "/projects/v2.aedt"
+    each = spec(project_path="/p/{{index}}/board.aedt")
+    assert SOLVER.complete(replace(each, array=ArraySpec(stop=3)), machine).exclusive == (
+        "/p/{{index}}/board.aedt",
+    )
 
 
 def found(machine: Machine) -> list[tuple[int, str]]:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import JobSpec, Outcome, Reason
 from solveyard.model.resources import Allocation
-from solveyard.solvers import options, verdicts
+from solveyard.solvers import options, tasks, verdicts
 from solveyard.solvers.base import Command, Exit, Machine, Probe, Progress, Query, Reader
 from solveyard.solvers.hfss import commandline, installations, log
 from solveyard.solvers.hfss.config import JOBID, HFSSSimulationConfig, SchedulerType
@@ -82,6 +82,8 @@ class HfssSolver:
 
         Jobs on one project don't run at once: it can be open only once.
         """
+        if spec.array is not None and b"{{" in bytes(spec.options):
+            return self._complete_tasks(spec, machine)
         chosen = options.read(HFSSSimulationConfig, spec)
         if chosen.ansys_edt_path is None:
             found = self.programs(machine)
@@ -95,6 +97,30 @@ class HfssSolver:
             options=msgspec.Raw(chosen.model_dump_json().encode()),
             directory=spec.directory or _folder(chosen.project_path),
             exclusive=tuple(dict.fromkeys((*spec.exclusive, project))),
+        )
+
+    def _complete_tasks(self, spec: JobSpec, machine: Machine) -> JobSpec:
+        """The same where tasks differ in their options: their places stay, to be filled in later.
+
+        A link in a task's own part of the path is not resolved, so two names of one project
+        would not exclude each other.
+        """
+        first = options.read(HFSSSimulationConfig, tasks.spec_at(spec, 0))
+        _absolute("project_path", first.project_path)
+        given = msgspec.json.decode(bytes(spec.options))
+        if first.ansys_edt_path is None:
+            found = self.programs(machine)
+            if not found:
+                raise InvalidJob(NOT_FOUND)
+            given["ansys_edt_path"] = found[0]
+        project = str(given["project_path"])
+        folder, name = _parts(project)
+        key = project if not folder or "{{" in folder else f"{machine.resolve(folder)}/{name}"
+        return replace(
+            spec,
+            options=msgspec.Raw(msgspec.json.encode(given)),
+            directory=spec.directory or folder,
+            exclusive=tuple(dict.fromkeys((*spec.exclusive, key))),
         )
 
     def programs(self, machine: Machine) -> Sequence[str]:
