@@ -106,9 +106,12 @@ def test_a_new_spawner_watches_what_the_dead_one_started(stage: Stage, platform:
     stage.manager.told.clear()
     stage.manager.say({"t": "ask", "attempts": ["a"]})
     assert stage.manager.started("a") == pid
+    lock = stage.state / "spawner-0.lock"
+    assert lock.read_text().split()[1:] == [str(pid)]
     (stage.work / "go").touch()
     end = stage.manager.end("a")
     assert end["code"] is None
+    stage.manager.until(lambda: len(lock.read_text().split()) == 1, "the lock without it")
     assert "spawner 0" in end["lost"]
     assert end["pid"] == pid
 

@@ -43,7 +43,7 @@ def main(argv: List[str]) -> int:
     if options.role == "supervisor":
         _supervise(options, state, loop, command)
     else:
-        _spawn(options, state, loop)
+        _spawn(options, state, loop, lock)
     lock.note(locks.LEFT)
     lock.release()
     return 0
@@ -68,7 +68,7 @@ def _supervise(
     loop.run()
 
 
-def _spawn(options: argparse.Namespace, state: str, loop: Loop) -> None:
+def _spawn(options: argparse.Namespace, state: str, loop: Loop, lock: locks.Lock) -> None:
     place = "{}\0{}".format(options.machine, state).encode("utf-8", "surrogateescape")
     name = "solveyard-{}-{}".format(hashlib.sha256(place).hexdigest()[:12], options.index)
     system = platform.choose(options.platform, name)
@@ -82,11 +82,27 @@ def _spawn(options: argparse.Namespace, state: str, loop: Loop) -> None:
         options.index,
         options.linger,
     )
+    if spawner.adopted:
+        _note_adopted(lock, spawner, loop)
     spawner.start()
     _settle()
     loop.run()
     ledger.close()
     system.close()
+
+
+def _note_adopted(lock: locks.Lock, spawner: Spawner, loop: Loop) -> None:
+    """Keep in the lock file whom the supervisor can't find below this process; see ours.py."""
+    noted = 0
+
+    def note() -> None:
+        nonlocal noted
+        if noted != len(spawner.adopted):
+            noted = len(spawner.adopted)
+            lock.note(" ".join(map(str, (os.getpid(), *sorted(spawner.adopted)))))
+
+    note()
+    loop.at_turn_end.append(note)
 
 
 def _settle() -> None:

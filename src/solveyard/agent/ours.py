@@ -1,7 +1,7 @@
 """How much of a machine's work is our own attempts', from the kernel's process table.
 
-What a spawner has waited for, and all that lives below it: orphans come to it, too. Trees whose
-spawner died count as others'.
+What a spawner has waited for, and all that lives below it: orphans come to it, too. Of trees whose
+spawner died, the next one notes the first processes.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from solveyard.agent.platform import procfs
 
+NOTED = 65536  #: bytes of a lock file that are read
 TICK = 0.5  #: s; CPU time over a shorter span says nothing
 
 
@@ -22,7 +23,7 @@ class Ours:
     def __init__(
         self, spawners: Sequence[str], table: Optional[Callable[[], procfs.Times]] = None
     ) -> None:
-        """`spawners`: their lock files, in which their pids are."""
+        """`spawners`: their lock files: the pid, then those of first processes it adopted."""
         self._spawners = spawners
         self._table = table
         if sys.platform == "linux" and table is None:
@@ -37,7 +38,7 @@ class Ours:
         now = time.monotonic() if now is None else now
         if self._last is not None and now - self._last[0] < TICK:
             return self._cores
-        seconds = _seconds(_pids(self._spawners), self._table())
+        seconds = _seconds(*_pids(self._spawners), self._table())
         if self._last is not None:
             then, before = self._last
             self._cores = round(max(0.0, seconds - before) / (now - then), 2)
@@ -45,13 +46,13 @@ class Ours:
         return self._cores
 
 
-def _seconds(spawners: Set[int], table: procfs.Times) -> float:
+def _seconds(spawners: Set[int], adopted: Set[int], table: procfs.Times) -> float:
     """It only grows while every process is waited for by its parent or by a spawner."""
     children: Dict[int, List[int]] = {}
     for pid, (parent, _, _) in table.items():
         children.setdefault(parent, []).append(pid)
     found = 0.0
-    todo = [pid for pid in spawners if pid in table]
+    todo = [pid for pid in spawners | adopted if pid in table]
     for pid in todo:  # grows meanwhile
         _, own, waited = table[pid]
         found += waited if pid in spawners else own + waited
@@ -59,10 +60,13 @@ def _seconds(spawners: Set[int], table: procfs.Times) -> float:
     return found
 
 
-def _pids(locks: Sequence[str]) -> Set[int]:
-    found = set()
+def _pids(locks: Sequence[str]) -> Tuple[Set[int], Set[int]]:
+    """Spawners, and what they adopted."""
+    spawners: Set[int] = set()
+    adopted: Set[int] = set()
     for path in locks:
-        text = procfs.read(path, 32).strip()
-        if text.isdigit() and int(text) != os.getpid():
-            found.add(int(text))
-    return found
+        words = procfs.read(path, NOTED).split()
+        if all(word.isdigit() for word in words) and words[:1] != [b"%d" % os.getpid()]:
+            spawners.update(map(int, words[:1]))
+            adopted.update(map(int, words[1:]))
+    return spawners, adopted - spawners

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import selectors
 import time
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Set, Tuple
 
 from solveyard.agent.ledger import Ledger, Record
 from solveyard.agent.loop import Loop, Timer
@@ -59,6 +59,7 @@ class Runs:
     ) -> None:
         """`report` gets each message, and the one that it makes superfluous if not sent yet."""
         self.running: Dict[str, Run] = {}
+        self.adopted: Set[int] = set()  #: first processes that are no children of ours
         self._pids: Dict[int, Run] = {}
         self._loop = loop
         self._platform = platform
@@ -107,6 +108,7 @@ class Runs:
         """See to a command that a spawner before us started; its status nobody will know."""
         run = self._keep(record, started, child=False)
         run.lost = lost
+        self.adopted.add(run.tree.pid)
         run.watched = self._platform.watch(run.tree.pid)
         if run.watched is not None:
             self._loop.watch(run.watched, selectors.EVENT_READ, lambda: self._gone(run))
@@ -201,6 +203,7 @@ class Runs:
         _disarm(run)
         self._unwatch(run)
         del self.running[run.tree.attempt]
+        self.adopted.discard(run.tree.pid)
         self._platform.release(run.tree)
         because = run.ending.because if run.ending else ""
         end = run.exited

@@ -67,6 +67,11 @@ class Spawner(Owner):
     def start(self) -> None:
         self._connection.dial()
 
+    @property
+    def adopted(self) -> Set[int]:
+        """First processes of commands that run, and that a spawner before it started."""
+        return self._runs.adopted
+
     # What the connection tells.
 
     def hello(self) -> Message:

@@ -33,6 +33,15 @@ def test_what_runs_below_a_spawner_and_what_it_waited_for_is_ours(tmp_path: Path
     assert ours.look(130.0) == 0.0
 
 
+def test_what_a_spawner_adopted_is_ours_once(tmp_path: Path) -> None:
+    tables = [
+        {SPAWNER: (1, 9.0, 3.0), JOB: (1, 1.0, 0.0), CHILD: (JOB, 2.0, 0.0), OTHER: (1, 5.0, 0.0)},
+        {SPAWNER: (1, 9.0, 3.0), JOB: (1, 4.0, 0.0), CHILD: (JOB, 4.0, 0.0), OTHER: (1, 9.0, 0.0)},
+    ]
+    ours = Ours([lock(tmp_path, f"{SPAWNER} {JOB}")], lambda: tables.pop(0))
+    assert [ours.look(100.0), ours.look(110.0)] == [None, 0.5]
+
+
 def test_a_look_too_soon_tells_what_the_last_one_told(tmp_path: Path) -> None:
     tables = [{SPAWNER: (1, 0.0, 0.0)}, {SPAWNER: (1, 0.0, 5.0)}]
     ours = Ours([lock(tmp_path, str(SPAWNER))], lambda: tables.pop(0))
