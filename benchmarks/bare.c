@@ -1,8 +1,9 @@
 /* The bare machine, for the benchmarks: what launching costs when nothing is remembered.
 
-   bare launches DIRECTORY COUNT CONCURRENCY
-       Start COUNT /bin/true, CONCURRENCY at a time, each in a session of its own and with two
-       output files in DIRECTORY. Prints seconds, own CPU seconds, the children's CPU seconds.
+   bare launches DIRECTORY COUNT CONCURRENCY [PROGRAM ARGUMENT...]
+       Start PROGRAM (/bin/true) COUNT times, CONCURRENCY at a time, each in a session of its own
+       and with two output files in DIRECTORY. "{}" in an argument is the number, from 0.
+       Prints seconds, own CPU seconds, the children's CPU seconds.
 
    bare singles DIRECTORY COUNT
        COUNT times: start one as above, wait for it, append 1 kB to a file and fsync it.
@@ -42,15 +43,37 @@ static double cpu(int who)
     return u.ru_utime.tv_sec + u.ru_stime.tv_sec + (u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1e-6;
 }
 
+#define MOST 32
+
+static char *program[MOST] = {"/bin/true", NULL};
+
+static void fill(char *argv[], char filled[MOST][4096], long number)
+{
+    int i;
+
+    for (i = 0; program[i]; i++) {
+        char *place = strstr(program[i], "{}");
+        argv[i] = program[i];
+        if (place) {
+            snprintf(filled[i], sizeof filled[i], "%.*s%ld%s", (int)(place - program[i]), program[i],
+                     number, place + 2);
+            argv[i] = filled[i];
+        }
+    }
+    argv[i] = NULL;
+}
+
 static void launch(const char *directory, long number)
 {
-    static char *argv[] = {"/bin/true", NULL};
+    static char filled[MOST][4096];
+    char *argv[MOST];
     char out[4096], err[4096];
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
     pid_t pid;
     int error;
 
+    fill(argv, filled, number);
     snprintf(out, sizeof out, "%s/%ld.out", directory, number);
     snprintf(err, sizeof err, "%s/%ld.err", directory, number);
     posix_spawn_file_actions_init(&files);
@@ -61,7 +84,7 @@ static void launch(const char *directory, long number)
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
     error = posix_spawn(&pid, argv[0], &files, &attributes, argv, environ);
     if (error)
-        fail("posix_spawn /bin/true", error);
+        fail(argv[0], error);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&files);
 }
@@ -72,7 +95,7 @@ static void reap(void)
     if (wait(&status) < 0)
         fail("wait", errno);
     if (status != 0) {
-        fprintf(stderr, "/bin/true ended with status %d\n", status);
+        fprintf(stderr, "%s ended with status %d\n", program[0], status);
         exit(1);
     }
 }
@@ -116,8 +139,11 @@ static void singles(const char *directory, long count)
 
 int main(int argc, char **argv)
 {
-    if (argc == 5 && !strcmp(argv[1], "launches"))
+    if (argc >= 5 && argc < 5 + MOST && !strcmp(argv[1], "launches")) {
+        if (argc > 5)
+            memcpy(program, argv + 5, (argc - 4) * sizeof *argv); /* and the NULL after them */
         launches(argv[2], atol(argv[3]), atol(argv[4]));
+    }
     else if (argc == 4 && !strcmp(argv[1], "singles"))
         singles(argv[2], atol(argv[3]));
     else {

@@ -4,6 +4,7 @@ import os
 import shlex
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -24,35 +25,42 @@ class Loop(NamedTuple):
         return self.rate * self.cpu / cores
 
 
+def compiled(source: Path, program: Path) -> Path:
+    """`program`, made with $CC or `cc`. Raises CannotMeasure without a compiler."""
+    compiler = shlex.split(os.environ.get("CC") or "cc")
+    if shutil.which(compiler[0]) is None:
+        raise CannotMeasure(
+            f"the C loop can't be compiled: there is no compiler {compiler[0]!r} on PATH"
+            " (install one, e.g. Debian's package gcc, or name one: CC=clang)"
+        )
+    done = subprocess.run(
+        [*compiler, "-O2", "-o", str(program), str(source)],
+        check=False, capture_output=True, text=True, timeout=_PATIENCE,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise CannotMeasure(f"{compiler[0]} can't compile {source.name}:\n{done.stderr}")
+    return program
+
+
 class Bare:
     """The compiled program, and fresh folders for its output files."""
 
     @classmethod
     def compiled(cls, folder: Path) -> Self:
         """Compile it into `folder`, with $CC or `cc`. Raises CannotMeasure without a compiler."""
-        compiler = shlex.split(os.environ.get("CC") or "cc")
-        if shutil.which(compiler[0]) is None:
-            raise CannotMeasure(
-                f"the C loop can't be compiled: there is no compiler {compiler[0]!r} on PATH"
-                " (install one, e.g. Debian's package gcc, or name one: CC=clang)"
-            )
         folder.mkdir()
-        program = folder / "bare"
-        done = subprocess.run(
-            [*compiler, "-O2", "-o", str(program), str(_SOURCE)],
-            check=False, capture_output=True, text=True, timeout=_PATIENCE,
-        )  # fmt: skip
-        if done.returncode != 0:
-            raise CannotMeasure(f"{compiler[0]} can't compile {_SOURCE.name}:\n{done.stderr}")
-        return cls(program)
+        return cls(compiled(_SOURCE, folder / "bare"))
 
     def __init__(self, program: Path) -> None:
         self._program = program
         self._runs = 0
 
-    def launches(self, count: int, concurrency: int = 2) -> Loop:
-        """Start `count` /bin/true with two output files each, `concurrency` at a time."""
-        answer = self._run("launches", count, str(concurrency))
+    def launches(self, count: int, concurrency: int = 2, program: Sequence[str] = ()) -> Loop:
+        """Start `count` /bin/true with two output files each, `concurrency` at a time.
+
+        Or another program; in its arguments "{}" is the number of the launch, from 0.
+        """
+        answer = self._run("launches", count, str(concurrency), *program)
         seconds, own, children = map(float, answer.split())
         return Loop(count / seconds, (own + children) / count)
 

@@ -81,7 +81,7 @@ def spec(config: HFSSSimulationConfig, priority: int = 0) -> JobSpec:
     chosen = config.model_copy(update={"jobid": jobid})
     return JobSpec(
         solver="hfss",
-        options=msgspec.Raw(chosen.model_dump_json().encode()),
+        options=msgspec.Raw(chosen.as_json()),
         name=jobid,
         priority=priority,
         tags=() if config.user == "unknown" else (f"user:{config.user}",),

@@ -69,8 +69,12 @@ class Rules:
     def _check_on_site(self, solver: OnSite, spec: JobSpec, place: str, *, owner: bool) -> None:
         """Only what was found or admitted, where nobody else can exchange it, on what is open."""
         here, program = Here(), solver.program(spec)
-        admitted = {here.resolve(str(one)) for one in (*self.programs, *solver.programs(here))}
-        if here.resolve(program) not in admitted:
+        there = here.resolve(program)
+
+        def among(programs: Iterable[str]) -> bool:
+            return any(here.resolve(one) == there for one in programs)
+
+        if not among(map(str, self.programs)) and not among(solver.programs(here)):
             raise NotAllowed(
                 f"{place}{program!r} may not be run over the network: it is none that was found on"
                 " this machine (admit it with solveyard serve --ansysedt PATH)"

@@ -259,6 +259,10 @@ class HFSSSimulationConfig(Fields):
         """As JSON has it; `from_dict` gives the same configuration."""
         return self.model_dump(mode="json")
 
+    def as_json(self) -> bytes:
+        """As a job's options: without what is as by default, so that a record stays small."""
+        return self.model_dump_json(exclude_defaults=True).encode()
+
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
         """Raises pydantic.ValidationError, which is a ValueError."""

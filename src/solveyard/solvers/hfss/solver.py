@@ -90,11 +90,11 @@ class HfssSolver:
             if not found:
                 raise InvalidJob(NOT_FOUND)
             chosen = chosen.model_copy(update={"ansys_edt_path": found[0]})
+            spec = replace(spec, options=msgspec.Raw(chosen.as_json()))
         _absolute("project_path", chosen.project_path)
         project = machine.resolve(chosen.project_path)
         return replace(
             spec,
-            options=msgspec.Raw(chosen.model_dump_json().encode()),
             directory=spec.directory or _folder(chosen.project_path),
             exclusive=tuple(dict.fromkeys((*spec.exclusive, project))),
         )

@@ -1,0 +1,30 @@
+/* The shortest solve, for the benchmarks: takes ansysedt's command line, leaves its batch log, solves
+   nothing. Not Ansys software.
+
+   solver ... -jobid ID ... PROJECT
+       Write PROJECT.batchinfo/STEM-ID.log, in a folder that is there. */
+
+#include <stdio.h>
+#include <string.h>
+
+int main(int argc, char **argv)
+{
+    const char *id = "", *project = argv[argc - 1], *name;
+    char path[4096];
+    FILE *log;
+
+    for (int i = 1; i + 1 < argc; i++)
+        if (!strcmp(argv[i], "-jobid"))
+            id = argv[i + 1];
+    name = strrchr(project, '/');
+    name = name ? name + 1 : project;
+    snprintf(path, sizeof path, "%s.batchinfo/%.*s-%s.log", project,
+             (int)strcspn(name, "."), name, id);
+    log = fopen(path, "w");
+    if (!log)
+        return 1;
+    fprintf(log, "Starting Batch Run: now\n"
+                 "[info] Project:%s : Normal completion of simulation on server: localhost. (now)\n"
+                 "Stopping Batch Run: now\n", name);
+    return fclose(log) != 0;
+}
