@@ -6,6 +6,7 @@ again; one of an ended job is a new attempt. `user` is a label alone.
 
 import datetime as dt
 import secrets
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -84,8 +85,14 @@ def spec(config: HFSSSimulationConfig, priority: int = 0) -> JobSpec:
         options=msgspec.Raw(chosen.as_json()),
         name=jobid,
         priority=priority,
-        tags=() if config.user == "unknown" else (f"user:{config.user}",),
+        tags=_tags(config.user),
     )
+
+
+@lru_cache(maxsize=256)
+def _tags(user: str) -> tuple[str, ...]:
+    """One object for all jobs of one user, who may have a hundred thousand."""
+    return () if user == "unknown" else (f"user:{user}",)
 
 
 def _config(content: bytes | msgspec.Raw, at: str) -> HFSSSimulationConfig:

@@ -3,6 +3,7 @@
 import ntpath
 import posixpath
 import re
+import sys
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -95,7 +96,7 @@ class HfssSolver:
         project = machine.resolve(chosen.project_path)
         return replace(
             spec,
-            directory=spec.directory or _folder(chosen.project_path),
+            directory=spec.directory or sys.intern(_folder(chosen.project_path)),
             exclusive=tuple(dict.fromkeys((*spec.exclusive, project))),
         )
 
