@@ -36,6 +36,7 @@ from solveyard.model.messages import (
 )
 from solveyard.ordering import Ordering
 from solveyard.outbox import Outbox
+from solveyard.paging import Pages
 from solveyard.places import StorePlaces
 from solveyard.repeats import Repeats
 from solveyard.retaining import Retention
@@ -81,6 +82,7 @@ class Manager:
         self._ends: dict[JobId, list[asyncio.Future[None]]] = {}
         self._listeners: list[Callable[[Sequence[Numbered]], None]] = []
         self._readers = Workers("reader", 2)
+        self._pages = Pages(self._turns, store, self._readers)
         self._judges = Workers("judge", 2)  # a large log keeps nobody from reading the store
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -219,7 +221,7 @@ class Manager:
         return dict(self._turns.tally.queued)
 
     async def page(self, which: Filter, limit: int, cursor: str | None, offset: int = 0) -> Page:
-        return await self._readers.call(lambda: self._store.page(which, limit, cursor, offset))
+        return await self._pages.page(which, limit, cursor, offset)
 
     async def events(self, after: int | None, limit: int) -> list[Numbered]:
         """Those after that number; None: from where the log begins.

@@ -15,6 +15,7 @@ class Tally:
         """Arrays come before their tasks."""
         self.states: Counter[JobState] = Counter()
         self.queued: Counter[int] = Counter()  #: by priority; none that is 0
+        self._whole: Counter[tuple[str, JobState]] = Counter()  #: by owner; an array is one
         self._unopened: dict[JobId, tuple[Job, int]] = {}  #: arrays, and tasks without a record
         for job in jobs:
             self.change(None, job)
@@ -24,16 +25,34 @@ class Tally:
         job = after or before
         if job is None:
             return
+        array = array_of(job.id)
+        if array is None:
+            self._count_whole(before, -1)
+            self._count_whole(after, 1)
         if job.is_array:
             self._change_array(job.id, after)
             return
-        array = array_of(job.id)
         if before is None and array is not None:
             whole, number = self._unopened[array]
             self._add(unopened(whole, 0), -1)
             self._unopened[array] = whole, number - 1
         self._add(before, -1)
         self._add(after, 1)
+
+    def total(self, owner: str | None, states: frozenset[JobState] | None) -> int:
+        """How many jobs they have, an array as one; None: whoever, or whichever."""
+        return sum(
+            number
+            for (one, state), number in self._whole.items()
+            if (owner is None or one == owner) and (states is None or state in states)
+        )
+
+    def _count_whole(self, job: Job | None, number: int) -> None:
+        if job is not None:
+            key = job.owner, job.state
+            self._whole[key] += number
+            if not self._whole[key]:
+                del self._whole[key]
 
     def _change_array(self, array: JobId, after: Job | None) -> None:
         known = self._unopened.pop(array, None)

@@ -76,9 +76,17 @@ class Store(Protocol):
     def all_events(self) -> Iterator[Numbered]: ...
 
     def page(
-        self, which: Filter, limit: int = 50, cursor: str | None = None, offset: int = 0
+        self,
+        which: Filter,
+        limit: int = 50,
+        cursor: str | None = None,
+        offset: int = 0,
+        *,
+        total: int | None = None,
     ) -> Page:
         """The jobs after the first `offset` of those that the cursor leaves.
+
+        `total`: what is told as the page's; None: it is counted.
 
         Raises InvalidRequest when the cursor is not one of ours.
         """

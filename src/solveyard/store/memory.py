@@ -88,9 +88,18 @@ class MemoryStore:
         return iter(self.events(limit=len(self._events)))
 
     def page(
-        self, which: Filter, limit: int = 50, cursor: str | None = None, offset: int = 0
+        self,
+        which: Filter,
+        limit: int = 50,
+        cursor: str | None = None,
+        offset: int = 0,
+        *,
+        total: int | None = None,
     ) -> Page:
-        """Raises InvalidRequest when the cursor is not one of ours, or the limit below 1."""
+        """`total`: what is told as the page's; None: it is counted.
+
+        Raises InvalidRequest when the cursor is not one of ours, or the limit below 1.
+        """
         if limit < 1:
             raise InvalidRequest(f"a page has at least one job, not {limit}")
         below = None if cursor is None else codec.read_cursor(cursor)
@@ -98,7 +107,8 @@ class MemoryStore:
         rest = [job for job in chosen if below is None or job.id < below][offset:]
         jobs = rest[:limit]
         more = len(rest) > limit
-        return Page(jobs, len(chosen), codec.cursor_before(jobs[-1].id) if more else None)
+        told = len(chosen) if total is None else total
+        return Page(jobs, told, codec.cursor_before(jobs[-1].id) if more else None)
 
     def counts(self) -> dict[JobState, int]:
         """How many jobs are in each state; states without any are left out."""

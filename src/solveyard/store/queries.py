@@ -48,7 +48,10 @@ _JOBS = "SELECT job.body, spec.body FROM job JOIN spec ON spec.job = coalesce(jo
 ALL_JOBS = f"{_JOBS} WHERE job.array IS NULL ORDER BY job.id"
 ALL_TASKS = "SELECT body, array FROM job WHERE array IS NOT NULL ORDER BY id"
 ONE_JOB = f"{_JOBS} WHERE job.id = ?"
-PAGE = f"{_JOBS}{{where}} ORDER BY job.id DESC LIMIT ? OFFSET ?"
+# the ids first: what is passed over, or sorted, is found in an index, without its body
+PAGE = f"""{_JOBS} WHERE job.id IN (
+    SELECT job.id FROM job{{where}} ORDER BY job.id DESC LIMIT ? OFFSET ?
+) ORDER BY job.id DESC"""
 TOTAL = "SELECT count(*) FROM job{where}"
 COUNTS = "SELECT state, count(*) FROM job WHERE array IS NULL GROUP BY state"
 

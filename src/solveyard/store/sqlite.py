@@ -114,9 +114,18 @@ class SqliteStore:
             after = slice_[-1].number
 
     def page(
-        self, which: Filter, limit: int = 50, cursor: str | None = None, offset: int = 0
+        self,
+        which: Filter,
+        limit: int = 50,
+        cursor: str | None = None,
+        offset: int = 0,
+        *,
+        total: int | None = None,
     ) -> Page:
-        """Raises InvalidRequest when the cursor is not one of ours, or the limit below 1."""
+        """`total`: what is told as the page's; None: it is counted.
+
+        Raises InvalidRequest when the cursor is not one of ours, or the limit below 1.
+        """
         if limit < 1:
             raise InvalidRequest(f"a page has at least one job, not {limit}")
         where, parameters = queries.conditions(which)
@@ -125,7 +134,8 @@ class SqliteStore:
         where, parameters = queries.conditions(which, below)
         page_of = queries.PAGE.format(where=where), [*parameters, limit + 1, offset]
         with self._reader.transaction() as sqlite:
-            total = sqlite.execute(*total_of).fetchone()[0]
+            if total is None:
+                total = sqlite.execute(*total_of).fetchone()[0]
             rows = sqlite.execute(*page_of).fetchall()
             jobs = [codec.decode_job(body, spec) for body, spec in rows[:limit]]
         more = len(rows) > limit

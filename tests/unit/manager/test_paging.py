@@ -1,0 +1,102 @@
+"""Pages from memory."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from solveyard import paging
+from solveyard.model.errors import InvalidRequest
+from solveyard.model.jobs import Job, JobId, JobSpec, JobState
+from solveyard.store.base import Filter
+from solveyard.store.memory import MemoryStore
+from solveyard.tally import Tally
+
+LOOKS = 8
+
+
+def a_job(number: int, state: JobState = JobState.HELD, owner: str = "ada") -> Job:
+    return Job(
+        id=JobId(number),
+        spec=JobSpec(solver="command"),
+        owner=owner,
+        submitted_at=0.0,
+        arrival=number,
+        priority=0,
+        state=state,
+    )
+
+
+@contextmanager
+def few_looks() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(paging, "LOOKS", LOOKS)
+        yield
+
+
+@given(
+    jobs=st.lists(
+        st.builds(
+            a_job, st.integers(1, 20), st.sampled_from(JobState), st.sampled_from(["ada", "bob"])
+        ),
+        max_size=20,
+        unique_by=lambda job: job.id,
+    ),
+    which=st.builds(
+        Filter,
+        states=st.none() | st.frozensets(st.sampled_from(JobState)),
+        owner=st.none() | st.sampled_from(["ada", "bob", "eve"]),
+    ),
+    limit=st.integers(1, 9),
+    offset=st.integers(0, 9),
+)
+def test_a_page_from_memory_is_the_one_of_the_store(
+    jobs: list[Job], which: Filter, limit: int, offset: int
+) -> None:
+    store = MemoryStore()
+    store.commit([], jobs)
+    cursor = None
+    while True:
+        wanted = store.page(which, limit, cursor, offset)
+        with few_looks():
+            known = {job.id: job for job in jobs}
+            found = paging.newest(known, JobId(20), which, limit, cursor, offset)
+        if found is not None:
+            assert found == (wanted.jobs, wanted.cursor)
+        assert paging.total_of(Tally(jobs), which) == wanted.total
+        cursor = wanted.cursor
+        if cursor is None:
+            break
+
+
+def test_the_newest_of_many_jobs_need_no_store_and_the_oldest_do() -> None:
+    jobs = {job.id: job for job in map(a_job, range(1, 21))}
+    with few_looks():
+        first = paging.newest(jobs, JobId(20), Filter(), 2)
+        deep = paging.newest(jobs, JobId(20), Filter(), 2, offset=6)
+        rare = paging.newest(jobs, JobId(20), Filter(states=frozenset({JobState.FAILED})), 2)
+    assert first is not None
+    assert [job.id for job in first[0]] == [20, 19]
+    assert deep is None
+    assert rare is None
+
+
+@pytest.mark.parametrize(
+    "which",
+    [
+        Filter(name="x"),
+        Filter(tag="x"),
+        Filter(array=JobId(1)),
+        Filter(since=0.0),
+        Filter(search="x"),
+    ],
+)
+def test_what_no_running_total_knows_is_counted(which: Filter) -> None:
+    assert paging.total_of(Tally([a_job(1)]), which) is None
+
+
+def test_a_cursor_that_is_not_ours_is_refused_as_the_store_does() -> None:
+    with pytest.raises(InvalidRequest, match="cursor"):
+        paging.newest({}, JobId(0), Filter(), 2, "x")
