@@ -1,6 +1,8 @@
 """Pages from memory."""
 
-from collections.abc import Iterator
+import asyncio
+import contextlib
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -8,11 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from solveyard import paging
+from solveyard.model.arrays import ArraySpec
 from solveyard.model.errors import InvalidRequest
+from solveyard.model.ids import task_id
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState
+from solveyard.model.messages import AnyRequest, Cancel, Hold, Release, Remove, Retry, Submit
 from solveyard.store.base import Filter
 from solveyard.store.memory import MemoryStore
 from solveyard.tally import Tally
+from solveyard.turns import Turns
+from solveyard.workers import Workers
 
 LOOKS = 8
 
@@ -81,6 +88,53 @@ def test_the_newest_of_many_jobs_need_no_store_and_the_oldest_do() -> None:
     assert [job.id for job in first[0]] == [20, 19]
     assert deep is None
     assert rare is None
+
+
+_JOBS = st.sampled_from([JobId(number) for number in range(1, 5)])
+_REQUESTS = st.one_of(
+    st.builds(
+        lambda held, by, array: Submit(
+            specs=(JobSpec(solver="command", hold=held, array=array),), by=by
+        ),
+        st.booleans(),
+        st.sampled_from(["ada", "bob"]),
+        st.none() | st.just(ArraySpec(stop=3)),
+    ),
+    *(
+        st.builds(kind, job=_JOBS | st.builds(task_id, _JOBS, st.integers(0, 2)), by=st.just("ada"))
+        for kind in (Cancel, Hold, Release, Retry, Remove)
+    ),
+)
+_FILTERS = [
+    Filter(states=states, owner=owner)
+    for states in (None, *(frozenset({state}) for state in JobState))
+    for owner in (None, "ada", "bob")
+]
+
+
+async def _check_totals(requests: Sequence[AnyRequest]) -> None:
+    store, readers = MemoryStore(), Workers("reader")
+    turns = Turns(store, lambda: (), lambda events, actions: None)
+    pages = paging.Pages(turns, store, readers)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            going = tasks.create_task(turns.run())
+            for request in requests:
+                with contextlib.suppress(InvalidRequest):
+                    await turns.ask(request)
+                for which in _FILTERS:
+                    assert await pages.page(which, 9, None, 0) == store.page(which, 9)
+            going.cancel()
+    finally:
+        turns.close()
+        readers.close()
+
+
+@given(requests=st.lists(_REQUESTS, max_size=9))
+def test_a_page_and_its_total_are_what_the_store_counts_whatever_was_asked(
+    requests: list[AnyRequest],
+) -> None:
+    asyncio.run(_check_totals(requests))
 
 
 @pytest.mark.parametrize(
