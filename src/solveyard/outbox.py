@@ -15,6 +15,9 @@ from solveyard.ordering import Ordering
 
 log = logging.getLogger(__name__)
 
+#: Actions that are sent between two turns of the loop.
+SLICE = 16
+
 
 class Outbox:
     """Sends actions in the order in which they were put."""
@@ -47,8 +50,10 @@ class Outbox:
             self._news.clear()
             actions = list(self._waiting)
             self._waiting.clear()
-            for _, same in groupby(actions, key=type):
-                await self._send(list(same))
+            for start in range(0, len(actions), SLICE):
+                for _, same in groupby(actions[start : start + SLICE], key=type):
+                    await self._send(list(same))
+                await asyncio.sleep(0)
             if not self._waiting:
                 self._idle.set()
 

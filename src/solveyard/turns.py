@@ -3,6 +3,7 @@ it at once, and only then answers, publishes and hands on what is to be done.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 
 #: Messages that one turn takes, at most: what comes later waits for the next.
 TURN = 200
+#: Messages that are decided between two turns of the loop.
+SLICE = 16
 #: Between two commits while there is much to do; else each turn commits at once; s.
 GROUP = 0.008
 #: Messages in one turn that make the manager a busy one.
@@ -68,6 +71,7 @@ class Turns:
         self.engine = self._load()
         self._inbox: deque[tuple[Message, Answer | None]] = deque()
         self._news = asyncio.Event()
+        self._asked = asyncio.Event()  #: somebody waits for an answer
         self._wake: float | None = None
         self._busy = False
         self._committed_at = 0.0  #: by the loop's clock
@@ -87,6 +91,8 @@ class Turns:
     def put(self, message: Message, answer: Answer | None = None) -> None:
         self._inbox.append((message, answer))
         self._news.set()
+        if answer is not None:
+            self._asked.set()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -95,6 +101,8 @@ class Turns:
                 await self._until_news()
             await self._gather()
             group = [self._inbox.popleft() for _ in range(min(TURN, len(self._inbox)))]
+            if not self._inbox:
+                self._asked.clear()
             self._busy = len(group) >= MANY
             await self._turn(group)
 
@@ -103,11 +111,16 @@ class Turns:
         self._writer.close()
 
     async def _gather(self) -> None:
-        """While much comes, let some more come, so that it shares the next commit."""
+        """While much comes, let some more come, so that it shares the next commit.
+
+        Who waits for an answer doesn't wait for that.
+        """
         if self._busy and len(self._inbox) < TURN:
             pause = self._committed_at + GROUP - asyncio.get_running_loop().time()
             if pause > 0.0:
-                await asyncio.sleep(pause)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await self._asked.wait()
 
     async def _until_news(self) -> None:
         """Until something comes, or until time alone causes something."""
@@ -124,7 +137,9 @@ class Turns:
         events: list[AnyEvent] = []
         actions: list[Action] = []
         answers: list[tuple[Answer, list[JobId]]] = []
-        for message, answer in group:
+        for index, (message, answer) in enumerate(group, 1):
+            if index % SLICE == 0:
+                await asyncio.sleep(0)
             try:
                 step = self.engine.handle(message, now)
             except InvalidRequest as refusal:

@@ -1,6 +1,8 @@
 """The store's SQL, and the rows that go into it. The tables are in `migrations/`."""
 
 from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import chain
 from typing import Any
 
 from solveyard.model.ids import array_of
@@ -11,14 +13,19 @@ from solveyard.store.base import Filter
 from solveyard.store.changes import changes
 
 Row = tuple[Any, ...]  # what SQLite takes: int, float, str, bytes or None
+Statement = tuple[str, list[Any]]  # with its parameters
+
+#: Rows that one statement takes, at most. A thread gives Python's lock away, and waits for it
+#: again, with each statement: row by row, a busy loop makes a commit many times as long.
+BATCH = 32
 
 META = "SELECT value FROM meta WHERE key = ?"
-_SET_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
+_SET_META = "INSERT OR REPLACE INTO meta {rows}"
 
 LAST_NUMBER = "SELECT coalesce(max(number), 0) FROM event"
 FIRST_NUMBER = "SELECT coalesce(min(number), 1) FROM event"
 LAST_AT = "SELECT coalesce((SELECT at FROM event ORDER BY number DESC LIMIT 1), 0.0)"
-ADD_EVENT = "INSERT INTO event (number, job, at, body) VALUES (?, ?, ?, ?)"
+_ADD_EVENT = "INSERT INTO event (number, job, at, body) {rows}"
 COMPACT = "DELETE FROM event WHERE number < ? AND number < (SELECT max(number) FROM event)"
 EVENTS = "SELECT number, body FROM event WHERE number > :after ORDER BY number LIMIT :limit"
 EVENTS_OF_JOB = """
@@ -28,7 +35,7 @@ EVENTS_OF_JOB = """
 
 _SET_JOB = """
     INSERT INTO job (id, state, name, owner, priority, submitted_at, ended_at, body, array)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    {rows}
     ON CONFLICT (id) DO UPDATE SET
         state = excluded.state, name = excluded.name, owner = excluded.owner,
         priority = excluded.priority, submitted_at = excluded.submitted_at,
@@ -37,12 +44,12 @@ _SET_JOB = """
 # a spec changes only with tags and note, or when its job's name is submitted anew; the same again
 # is not written
 _SET_SPEC = """
-    INSERT INTO spec (job, body) VALUES (?, ?)
+    INSERT INTO spec (job, body) {rows}
     ON CONFLICT (job) DO UPDATE SET body = excluded.body WHERE body <> excluded.body
 """
-_REMOVE_JOB = "DELETE FROM job WHERE id = ?"
-_REMOVE_TASKS = "DELETE FROM job WHERE array = ?"
-_REMOVE_SPEC = "DELETE FROM spec WHERE job = ?"
+_REMOVE_JOB = "DELETE FROM job WHERE id IN ({rows})"
+_REMOVE_TASKS = "DELETE FROM job WHERE array IN ({rows})"
+_REMOVE_SPEC = "DELETE FROM spec WHERE job IN ({rows})"
 
 _JOBS = "SELECT job.body, spec.body FROM job JOIN spec ON spec.job = coalesce(job.array, job.id)"
 ALL_JOBS = f"{_JOBS} WHERE job.array IS NULL ORDER BY job.id"
@@ -67,24 +74,27 @@ def event_row(event: AnyEvent) -> Row:
     return (job, event.at, codec.encode(event))
 
 
-def statements(records: Sequence[Record]) -> Iterator[tuple[str, list[Row]]]:
-    """What to execute, each with its rows, so that the database holds `records`.
+def add_events(rows: Sequence[Row]) -> Iterator[Statement]:
+    return _batches(_ADD_EVENT, rows)
+
+
+def statements(records: Sequence[Record]) -> Iterator[Statement]:
+    """What to execute so that the database holds `records`.
 
     Removals come first: a name may go from one job to another in one commit.
     """
     jobs, removed, limits, counter = changes(records)
     if removed:
         ids: list[Row] = [(job_id,) for job_id in removed]
-        yield _REMOVE_JOB, ids
-        yield _REMOVE_TASKS, ids
-        yield _REMOVE_SPEC, ids
+        for statement in (_REMOVE_JOB, _REMOVE_TASKS, _REMOVE_SPEC):
+            yield from _batches(statement, ids)
     if jobs:
-        yield _SET_JOB, [_job_row(job) for job in jobs]
+        yield from _batches(_SET_JOB, [_job_row(job) for job in jobs])
         own = [(job.id, codec.encode(job.spec)) for job in jobs if array_of(job.id) is None]
-        yield _SET_SPEC, own
+        yield from _batches(_SET_SPEC, own)
     for key, value in (("limits", limits), ("counter", counter)):
         if value is not None:
-            yield _SET_META, [(key, codec.encode(value).decode())]
+            yield from _batches(_SET_META, [(key, codec.encode(value).decode())])
 
 
 def conditions(which: Filter, below: int | None = None) -> tuple[str, list[str | float]]:
@@ -114,6 +124,22 @@ def conditions(which: Filter, below: int | None = None) -> tuple[str, list[str |
         clauses.append("job.id < ?")
         parameters.append(below)
     return f" WHERE {' AND '.join(clauses)}", parameters
+
+
+def _batches(statement: str, rows: Sequence[Row]) -> Iterator[Statement]:
+    """`statement` over all rows, in numbers that are powers of two: SQLite knows it then."""
+    start = 0
+    while left := len(rows) - start:
+        count = min(BATCH, 1 << left.bit_length() - 1)
+        some = rows[start : start + count]
+        yield _of_rows(statement, len(rows[0]), count), [*chain.from_iterable(some)]
+        start += count
+
+
+@cache
+def _of_rows(statement: str, width: int, count: int) -> str:
+    row = f"({', '.join('?' * width)})"
+    return statement.format(rows=f"VALUES {', '.join([row] * count)}")
 
 
 def _job_row(job: Job) -> Row:

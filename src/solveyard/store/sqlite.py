@@ -69,9 +69,8 @@ class SqliteStore:
         with self._writer.transaction("IMMEDIATE") as sqlite:
             last: int = sqlite.execute(queries.LAST_NUMBER).fetchone()[0]
             rows = [(number, *body) for number, body in enumerate(bodies, last + 1)]
-            sqlite.executemany(queries.ADD_EVENT, rows)
-            for statement, parameters in changes:
-                sqlite.executemany(statement, parameters)
+            for statement, parameters in (*queries.add_events(rows), *changes):
+                sqlite.execute(statement, parameters)
         return last + len(rows)
 
     def load(self) -> State:
