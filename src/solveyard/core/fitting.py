@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from solveyard.core.numbering import Numbers
 from solveyard.model.resources import Allocation, Range, Resources, Share
 
 _MANY = 10**9
@@ -33,6 +34,15 @@ class Node:
     name: str
     capacity: Amounts
     free: Amounts
+    core_ids: Numbers | None = None  #: None: what is only tried out needs none
+    gpu_ids: Numbers | None = None
+
+    def shift(self, share: Share, sign: int) -> None:
+        """Give it back, or with a negative sign take it."""
+        self.free.shift(share, sign)
+        for ids, numbers in ((self.core_ids, share.core_ids), (self.gpu_ids, share.gpu_ids)):
+            if ids is not None and numbers:
+                (ids.take if sign < 0 else ids.give)(numbers)
 
     @property
     def untouched(self) -> bool:
@@ -90,7 +100,16 @@ def _has_rest(need: Resources, free: Amounts) -> bool:
 
 
 def _share(need: Resources, node: Node, cores: int) -> Share:
-    return Share(node=node.name, cores=cores, memory=need.memory, disk=need.disk, gpus=need.gpus)
+    """By their numbers, the lowest that are free."""
+    return Share(
+        node=node.name,
+        cores=cores,
+        memory=need.memory,
+        disk=need.disk,
+        gpus=need.gpus,
+        core_ids=() if node.core_ids is None else node.core_ids.lowest(cores),
+        gpu_ids=() if node.gpu_ids is None or not need.gpus else node.gpu_ids.lowest(need.gpus),
+    )
 
 
 def _fit_nodes(need: Resources, nodes: Iterable[Node]) -> list[Share] | None:

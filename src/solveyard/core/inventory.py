@@ -1,9 +1,11 @@
 """What there is, node by node, what of it is free, and how a need is met from it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from solveyard.core.fitting import Amounts, Node, count, describe, fit
+from solveyard.core.numbering import Numbers
+from solveyard.model.messages import AgentJoined
 from solveyard.model.resources import Allocation, Resources
 
 
@@ -13,6 +15,7 @@ class Machine:
 
     nodes: dict[str, Node]
     licences: dict[str, int]  #: capacity
+    counts: dict[str, int]  #: likewise
     connected: bool = True
 
 
@@ -27,21 +30,22 @@ class Inventory:
     _counts_taken: dict[str, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)  #: capacity of named counts
 
-    def join(
-        self,
-        machine: str,
-        nodes: Mapping[str, Resources],
-        licences: Mapping[str, int],
-        held: Iterable[Allocation],
-    ) -> None:
-        """Know `machine` by what it has now; `held` are the allocations on it."""
+    def join(self, joined: AgentJoined, held: Iterable[Allocation]) -> None:
+        """Know a machine by what it has now; `held` are the allocations on it."""
         self._asked = None
+        machine = joined.machine
         known: dict[str, Node] = {}
-        for name, capacity in nodes.items():
+        for name, capacity in joined.nodes.items():
             cores = capacity.cores if isinstance(capacity.cores, int) else capacity.cores.min
             amounts = Amounts(cores, capacity.memory, capacity.disk, capacity.gpus)
-            known[name] = Node(name, amounts, amounts.copy())
-        self.machines[machine] = Machine(known, dict(licences))
+            core_ids = Numbers(_ids(joined.core_ids.get(name, ()), cores))
+            gpu_ids = Numbers(_ids(joined.gpu_ids.get(name, ()), capacity.gpus))
+            known[name] = Node(name, amounts, amounts.copy(), core_ids, gpu_ids)
+        self.machines[machine] = Machine(known, dict(joined.licences), dict(joined.counts))
+        self.counts.clear()
+        for place in self.machines.values():
+            for name, amount in place.counts.items():
+                self.counts[name] = self.counts.get(name, 0) + amount
         for allocation in held:
             self._shift(machine, allocation, -1, pool=False)
 
@@ -160,7 +164,7 @@ class Inventory:
             assert place is not None
             node = place.nodes.get(share.node)
             if node is not None:
-                node.free.shift(share, sign)
+                node.shift(share, sign)
         if pool:
             for name, seats in allocation.licences.items():
                 self._licences_taken[name] = self._licences_taken.get(name, 0) - sign * seats
@@ -176,6 +180,11 @@ class Inventory:
             f"{count(len(nodes), 'node')}, the largest with "
             f"{count(largest.capacity.cores, 'core')} and {largest.capacity.memory} MiB"
         )
+
+
+def _ids(told: Sequence[int], count: int) -> Sequence[int]:
+    """The lowest of what a machine says, where it names as many as it has; else 0, 1, 2 ..."""
+    return sorted(set(told))[:count] if len(set(told)) >= count else range(count)
 
 
 @dataclass(slots=True)

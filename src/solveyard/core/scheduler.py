@@ -77,7 +77,7 @@ class Scheduler:
 
     def machine_joined(self, joined: AgentJoined) -> None:
         held = self.seating.machine(joined.machine)
-        self.inventory.join(joined.machine, joined.nodes, joined.licences, held)
+        self.inventory.join(joined, held)
         self.gates.forget(joined.machine)
         self._fits = None
         self.moved = True

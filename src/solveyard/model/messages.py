@@ -135,6 +135,9 @@ class AgentJoined(
     nodes: Mapping[str, Resources]
     boot_id: str
     licences: Mapping[str, int] = {}
+    counts: Mapping[str, int] = {}
+    core_ids: Mapping[str, tuple[int, ...]] = {}  #: by node, where they aren't 0, 1, 2 ...
+    gpu_ids: Mapping[str, tuple[int, ...]] = {}
     until: float | None = None  #: when this capacity ends (an allocation's end)
 
 

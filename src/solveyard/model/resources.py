@@ -73,6 +73,8 @@ class Share(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
     memory: int = 0  #: MiB
     disk: int = 0  #: MiB
     gpus: int = 0
+    core_ids: tuple[int, ...] = ()  #: their numbers on the node; a processor's where it tells them
+    gpu_ids: tuple[int, ...] = ()
 
 
 class Allocation(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):

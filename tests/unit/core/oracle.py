@@ -405,6 +405,7 @@ class Books:
             for share in placement.allocation.shares:
                 take(left, share)
             assert all(amount >= 0 for amounts in left.values() for amount in amounts)
+            self.judge_numbers(placement)
             return
         assert not self.room(need), "it could have started at once"
         members = [other for other, at in self.holding if at.slot == placement.slot]
@@ -414,6 +415,19 @@ class Books:
         assert not need.licences
         assert self.brief.get(bytes(entry.spec.options), 0) >= 4, "it isn't known to be brief"
         assert len(members) * 0.02 <= 0.05 + 1e-9, "too much work is handed out ahead"
+
+    def judge_numbers(self, placement: Placement) -> None:
+        """Its cores have numbers that the node has and that nobody else was given there."""
+        taken = {
+            (share.node, number)
+            for at in self.slots.values()
+            for share in (at.allocation.shares if at.machine == placement.machine else ())
+            for number in share.core_ids
+        }
+        for share in placement.allocation.shares:
+            there = self.machines[placement.machine].core_ids[share.node]
+            free = [number for number in there if (share.node, number) not in taken]
+            assert list(share.core_ids) == free[: share.cores], "not the lowest that are free"
 
     def judge_overtaking(self, entry: Entry, placement: Placement) -> None:
         """Nothing here has a time limit: what holds something now ends first, oldest first.

@@ -5,14 +5,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from solveyard.core.inventory import Inventory, describe
+from solveyard.model.messages import AgentJoined
 from solveyard.model.resources import Allocation, Range, Resources
 
 AB = {"a": Resources(cores=4, memory=100), "b": Resources(cores=4, memory=100)}
 
 
+def joined(machine: str, nodes: dict[str, Resources], **licences: int) -> AgentJoined:
+    return AgentJoined(machine=machine, nodes=nodes, boot_id="b", licences=licences)
+
+
 def yard(nodes: dict[str, Resources] | None = None, **licences: int) -> Inventory:
     inventory = Inventory()
-    inventory.join("m", AB if nodes is None else nodes, licences, [])
+    inventory.join(joined("m", AB if nodes is None else nodes, **licences), [])
     return inventory
 
 
@@ -80,7 +85,7 @@ def test_one_node_is_preferred_where_the_cores_are() -> None:
 
 def test_licences_are_counted_over_all_machines_and_stay_taken_when_one_leaves() -> None:
     inventory = yard(hfss=1)
-    inventory.join("n", {"c": Resources(cores=1)}, {"hfss": 1}, [])
+    inventory.join(joined("n", {"c": Resources(cores=1)}, hfss=1), [])
     need = Resources(licences={"hfss": 2})
     both = inventory.allocate(need, "m")
     assert both is not None
@@ -122,9 +127,61 @@ def test_a_machine_that_joins_again_still_holds_what_it_held() -> None:
     inventory.take("m", held)
     inventory.leave("m")
     assert inventory.allocate(Resources(cores=1), "m") is None
-    inventory.join("m", AB, {"hfss": 2}, [held])
+    inventory.join(joined("m", AB, hfss=2), [held])
     assert cores(inventory.allocate(Resources(cores=2, licences={"hfss": 1}), "m")) == {"b": 2}
     assert inventory.allocate(Resources(licences={"hfss": 2}), "m") is None
+
+
+def ids(allocation: Allocation | None) -> dict[str, tuple[tuple[int, ...], tuple[int, ...]]]:
+    assert allocation is not None
+    return {share.node: (share.core_ids, share.gpu_ids) for share in allocation.shares}
+
+
+def test_the_lowest_free_cores_and_gpus_are_given_by_their_numbers() -> None:
+    inventory = Inventory()
+    nodes = {"a": Resources(cores=4, gpus=2), "b": Resources(cores=2, gpus=1)}
+    told = AgentJoined(machine="m", nodes=nodes, boot_id="b", core_ids={"a": (2, 3, 6, 9)})
+    inventory.join(told, [])
+    first = inventory.allocate(Resources(cores=1, gpus=1), "m")
+    assert ids(first) == {"a": ((2,), (0,))}
+    assert first is not None
+    inventory.take("m", first)
+    second = inventory.allocate(Resources(cores=2, gpus=1), "m")
+    assert ids(second) == {"a": ((3, 6), (1,))}
+    assert second is not None
+    inventory.take("m", second)
+    assert ids(inventory.allocate(Resources(cores=3), "m")) == {"a": ((9,), ()), "b": ((0, 1), ())}
+    inventory.give("m", first)
+    assert ids(inventory.allocate(Resources(cores=2), "m")) == {"a": ((2, 9), ())}
+    inventory.join(told, [second])
+    assert ids(inventory.allocate(Resources(cores=2, gpus=1), "m")) == {"a": ((2, 9), (0,))}
+
+
+def test_a_machine_that_joins_with_other_cores_gives_none_twice() -> None:
+    inventory = yard()
+    held = inventory.allocate(Resources(cores=3), "m")
+    assert held is not None
+    less = AgentJoined(
+        machine="m", nodes={"a": Resources(cores=4)}, boot_id="b", core_ids={"a": (2, 3, 4, 5)}
+    )
+    inventory.join(less, [held])
+    assert ids(inventory.allocate(Resources(cores=1), "m")) == {"a": ((3,), ())}
+    inventory.give("m", held)
+    assert ids(inventory.allocate(Resources(cores=4), "m")) == {"a": ((2, 3, 4, 5), ())}
+
+
+def test_named_counts_are_what_the_machines_that_joined_have() -> None:
+    inventory = Inventory()
+    for machine in ("m", "n", "n"):
+        told = AgentJoined(machine=machine, nodes=AB, boot_id="b", counts={"test_bench": 1})
+        inventory.join(told, [])
+    two = inventory.allocate(Resources(counts={"test_bench": 2}), "n")
+    assert two is not None
+    inventory.take("n", two)
+    one = Resources(counts={"test_bench": 1})
+    assert inventory.allocate(one, "m") is None
+    assert inventory.missing(one) == "1 of test_bench (0 free)"
+    assert "there are 2" in inventory.misfit(Resources(counts={"test_bench": 3}))
 
 
 amounts = st.integers(1, 6)
@@ -171,3 +228,42 @@ def test_allocations_stay_within_what_is_free_and_come_back_whole(
     for allocation in held:
         inventory.give("m", allocation)
     assert all(node.untouched for node in inventory.machines["m"].nodes.values())
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.builds(Resources, cores=st.integers(1, 3), gpus=st.integers(0, 2)),
+            st.builds(Resources, cores=st.integers(1, 2), nodes=st.integers(1, 2)),
+            st.integers(0, 9),  # which of those that hold something ends
+        ),
+        max_size=30,
+    )
+)
+def test_no_core_and_no_gpu_is_held_twice(steps: list[Resources | int]) -> None:
+    inventory = Inventory()
+    nodes = {"a": Resources(cores=4, gpus=3), "b": Resources(cores=3, gpus=1)}
+    inventory.join(AgentJoined(machine="m", nodes=nodes, boot_id="b"), [])
+    held: list[Allocation] = []
+    for step in steps:
+        if isinstance(step, int):
+            if held:
+                inventory.give("m", held.pop(step % len(held)))
+            continue
+        found = inventory.allocate(step, "m")
+        if found is not None:
+            inventory.take("m", found)
+            held.append(found)
+        shares = [share for each in held for share in each.shares]
+        assert all(len(share.core_ids) == share.cores for share in shares)
+        assert all(len(share.gpu_ids) == share.gpus for share in shares)
+        for numbers in (
+            [(share.node, "core", number) for share in shares for number in share.core_ids],
+            [(share.node, "gpu", number) for share in shares for number in share.gpu_ids],
+        ):
+            assert len(numbers) == len(set(numbers))
+    for each in held:
+        inventory.give("m", each)
+    everything = inventory.allocate(Resources(nodes=2, whole_nodes=True), "m")
+    assert everything is not None
+    assert ids(everything) == {"a": ((0, 1, 2, 3), ()), "b": ((0, 1, 2), ())}

@@ -210,8 +210,13 @@ class Machine:
     def join(self) -> AgentJoined:
         self.connected = True
         nodes = {n: Resources(cores=c, memory=m) for n, (c, m) in self.nodes.items()}
+        first = self.boots % 3  # after another boot it may have others
         return AgentJoined(
-            machine=self.name, nodes=nodes, boot_id=self.boot_id, licences=self.licences
+            machine=self.name,
+            nodes=nodes,
+            boot_id=self.boot_id,
+            licences=self.licences,
+            core_ids={n: tuple(range(first, first + 2 * c, 2)) for n, (c, _) in self.nodes.items()},
         )
 
     def leave(self) -> AgentLeft:
