@@ -1,7 +1,7 @@
 """From a launch to an order: the command that its solver makes, and where its files are."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -14,6 +14,7 @@ from solveyard.model.errors import InvalidJob, InvalidSettings
 from solveyard.model.ids import array_of
 from solveyard.model.jobs import Job, JobSpec
 from solveyard.model.messages import Launch
+from solveyard.model.resources import Allocation
 from solveyard.places import StorePlaces
 from solveyard.secret import Secret
 from solveyard.solvers import criteria, options, tasks
@@ -103,4 +104,23 @@ def _environment(launch: Launch) -> Mapping[str, str]:
         "SOLVEYARD_NAME": launch.spec.name,
         "SOLVEYARD_CORES": str(allocation.cores),
         "SOLVEYARD_NODES": ",".join(f"{s.node}:{s.cores}" for s in allocation.shares),
+        "SOLVEYARD_CORE_IDS": _numbers(share.core_ids for share in allocation.shares),
+        **_gpus(allocation),
     }
+
+
+def _gpus(allocation: Allocation) -> Mapping[str, str]:
+    """CUDA numbers GPUs as nvidia-smi does where it is told to."""
+    first = allocation.shares[0]
+    if not first.gpus:
+        return {}
+    return {
+        "SOLVEYARD_GPU_IDS": _numbers(share.gpu_ids for share in allocation.shares),
+        "CUDA_VISIBLE_DEVICES": _numbers([first.gpu_ids]),
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+    }
+
+
+def _numbers(nodes: Iterable[Sequence[int]]) -> str:
+    """ "0,1;4": a node's with commas, nodes apart by semicolons, ordered as SOLVEYARD_NODES."""
+    return ";".join(",".join(map(str, numbers)) for numbers in nodes)

@@ -18,6 +18,7 @@ import msgspec
 from solveyard import __version__, readiness, registry
 from solveyard.backends.agents import Agents
 from solveyard.backends.local_agent import LocalAgent
+from solveyard.backends.offers import AS_TOLD, Offer
 from solveyard.core.retention import Policy
 from solveyard.doors import ports, rules
 from solveyard.doors.auth import Keeper
@@ -66,7 +67,7 @@ class Network:
 class ServeOptions:
     """How a manager runs; None: as it was, or as the machine is."""
 
-    cores: int | None = None  #: that jobs may use on this machine
+    offer: Offer = AS_TOLD  #: what jobs may use of this machine
     limits: Limits = field(default_factory=Limits)  #: kept in the store
     locked: Mapping[str, str] = field(default_factory=dict)  #: limits, and what locks each
     on_stop: str = "leave"  #: what a signal, or a plain `stop`, does with running jobs
@@ -192,7 +193,7 @@ async def opened(folder: Path, options: ServeOptions) -> AsyncIterator[Running]:
             withheld={one.env for one in options.secrets.values() if one.env},
         )
         store = SqliteStore.open(folder)
-        agents = Agents(address, store.uuid, local, cores=options.cores, token=token)
+        agents = Agents(address, store.uuid, local, offer=options.offer, token=token)
         manager = Manager(
             store,
             folder,

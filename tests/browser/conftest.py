@@ -16,6 +16,7 @@ import pytest
 from aiohttp import web
 
 from solveyard import serve
+from solveyard.backends.offers import Offer
 from solveyard.doors import encoding, live, rest
 from solveyard.doors.dashboard import routes
 from solveyard.doors.keys import CALLER, Caller, Handler
@@ -94,7 +95,7 @@ class Served:
             self._up.set()
 
     async def _serve(self) -> None:
-        options = serve.ServeOptions(cores=2)
+        options = serve.ServeOptions(offer=Offer(cores=2))
         async with (
             serve.opened(self.folder, options) as running,
             asyncio.TaskGroup() as self._tasks,

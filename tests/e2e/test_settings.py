@@ -4,9 +4,13 @@ import json
 import subprocess
 import sys
 
+import msgspec
 import pytest
 
 from solveyard import Yard
+from solveyard.model.errors import InvalidRequest
+from solveyard.model.jobs import JobSpec
+from solveyard.model.resources import Resources
 
 
 @pytest.fixture
@@ -83,3 +87,54 @@ def test_a_yard_has_the_settings_for_what_it_was_not_given(service, tmp_path, mo
     with Yard(store) as yard:
         status = yard.status()
     assert status["limits"]["max_concurrent"] == 1
+
+
+def test_a_job_gets_what_the_settings_say_there_is_and_no_more(service, tmp_path):
+    settings = tmp_path / "config.toml"
+    settings.write_text(
+        'cores = 1\n[resources]\ngpus = 2\ndisk = "1G"\nlicences = { em = 1 }\n'
+        "counts = { bench = 1 }\n"
+    )
+    yard = service(environment={"SOLVEYARD_CONFIG": str(settings)}).start()
+    look = (
+        "import os; print(os.environ['CUDA_VISIBLE_DEVICES'], os.environ['SOLVEYARD_CORE_IDS'],"
+        " *sorted(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else [])"
+    )
+    options = msgspec.Raw(msgspec.json.encode({"argv": [sys.executable, "-c", look]}))
+    need = Resources(gpus=2, disk=1000, licences={"em": 1}, counts={"bench": 1})
+    spec = JobSpec(solver="command", options=options, resources=need, pin=sys.platform == "linux")
+    job = yard.client.submit(spec)
+    assert yard.client.wait([job.number])
+    assert yard.client.job(job.number).state == "completed"
+    gpus, core, *processors = yard.client.log(job.number).content.decode().split()
+    assert gpus == "0,1"
+    assert processors == [core] * spec.pin
+    for more, words in (
+        ({"gpus": 3}, "3 GPUs"),
+        ({"disk": 1025}, "at most 1024 MiB of disk"),
+        ({"licences": {"em": 2}}, "there are 1"),
+        ({"counts": {"bench": 2}}, "there are 1"),
+        ({"counts": {"other": 1}}, "there are 0"),
+    ):
+        with pytest.raises(InvalidRequest, match=words):
+            yard.client.submit(
+                JobSpec(solver="command", options=options, resources=Resources(**more))
+            )
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("gpus = -1", "greater than or equal to 0"),
+        ('memory = "lots"', "expected a size"),
+        ('licences = { em = "two" }', "expected a integer"),
+        ('licences = { "e.m" = 1 }', "expected a name"),
+        ("licence = { em = 1 }", "did you mean"),
+    ],
+)
+def test_a_mistake_in_the_resources_is_told_with_its_line(shell, tmp_path, line, words):
+    (tmp_path / "config.toml").write_text(f"[resources]\n{line}\n")
+    told = shell("config", "check")
+    assert told.returncode == 7
+    assert f"{tmp_path}/config.toml:2" in told.stderr
+    assert words in told.stderr

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from solveyard.backends.offers import Offer
 from solveyard.model.jobs import JobSpec
 from solveyard.places import runtime_folder
 from solveyard.serve import ServeOptions, opened
@@ -27,7 +28,9 @@ def job(folder: Path, script: str) -> JobSpec:
 async def test_cut_connections_lose_nothing_and_repeat_nothing(tmp_path):
     marks = tmp_path / "marks"
     chance = random.Random(5)
-    async with opened(tmp_path / "store", ServeOptions(cores=2, on_stop="now")) as running:
+    async with opened(
+        tmp_path / "store", ServeOptions(offer=Offer(cores=2), on_stop="now")
+    ) as running:
         manager = running.manager
         script = f'echo "$SOLVEYARD_ATTEMPT" >> {marks}; exit $((SOLVEYARD_JOB % 3))'
         submitted = await manager.submit([job(tmp_path, script)] * 150, "me")

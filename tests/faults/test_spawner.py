@@ -1,6 +1,7 @@
 """A real spawner process: what it starts, and what it says."""
 
 import itertools
+import os
 import signal
 import socket
 import subprocess
@@ -63,6 +64,20 @@ def test_a_command_starts_with_default_signals_in_a_session_of_its_own(
     assert len(set(sessions.split())) == 1
 
 
+def test_a_pinned_command_and_what_it_starts_stay_on_its_processors(
+    stage: Stage, platform: str
+) -> None:
+    stage.spawner(platform)
+    ours = sorted(os.sched_getaffinity(0))
+    look = "import os; print(sorted(os.sched_getaffinity(0)))"
+    program = "{0}; import sys, subprocess; sys.stdout.flush()"
+    program += "; subprocess.run([sys.executable, '-S', '-c', {0!r}])"
+    for attempt, pin in (("a", ours[-1:]), ("b", ours[:1]), ("c", [])):
+        stage.manager.say(stage.python(attempt, program.format(look), pin=pin))
+        assert stage.manager.end(attempt)["code"] == 0
+        assert stage.output(attempt) == f"{pin or ours}\n" * 2
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -78,6 +93,7 @@ def test_a_command_starts_with_default_signals_in_a_session_of_its_own(
         ({"argv": []}, ["`argv`"]),
         ({"limit": "soon"}, ["`limit`"]),
         ({"cwd": "relative"}, ["`cwd`"]),
+        ({"pin": [65535]}, ["pin", "no processor 65535"]),
     ],
 )
 def test_what_keeps_a_command_from_starting_is_said(

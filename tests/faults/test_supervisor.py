@@ -37,6 +37,8 @@ def test_a_supervisor_tells_its_machine_and_keeps_two_spawners(stage: Stage) -> 
     hello = stage.manager.supervisor().hello
     assert hello["cores"] >= 1
     assert hello["memory"] > 100
+    assert hello["processors"] == sorted(os.sched_getaffinity(0))
+    assert hello["disk"] > 0
     stage.manager.until(lambda: any(m["t"] == "sample" for m in stage.manager.told), "a sample")
     for index in (0, 1):
         victim = stage.manager.spawner(index).hello["pid"]

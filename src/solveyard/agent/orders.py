@@ -37,6 +37,7 @@ class Launch(NamedTuple):
     warning_signal: str = "USR1"
     after: Optional[str] = None  #: start once this attempt has ended
     brief: bool = False  #: expected to take milliseconds: cheap checks alone
+    pin: Sequence[int] = ()  #: the processors that its whole tree is bound to; none: unbound
 
 
 _TEXT = frozenset({str})  # what JSON brings is of exactly these types
@@ -65,6 +66,10 @@ def _seconds(value: Any) -> bool:
 
 def _texts(value: Any) -> bool:
     return isinstance(value, list) and set(map(type, value)) <= _TEXT
+
+
+def _numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(type(each) is int and each >= 0 for each in value)
 
 
 def _inside(path: str) -> bool:
@@ -104,6 +109,7 @@ _LAUNCH: Dict[str, Callable[[Any], bool]] = {
     "warning_signal": _text,
     "after": _optional(_filled),
     "brief": _flag,
+    "pin": _numbers,
 }
 _REQUIRED = ("attempt", "argv", "env", "cwd", "stdout", "stderr", "grace")
 
@@ -138,6 +144,7 @@ def _usual(order: Launch) -> bool:
         and type(order.warning_signal) is str
         and (order.after is None or (type(order.after) is str and order.after != ""))
         and type(order.brief) is bool
+        and order.pin == []
     )
 
 

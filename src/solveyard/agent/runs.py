@@ -89,7 +89,7 @@ class Runs:
         self._ledger.accept(launch.attempt, record)
         order = Order(
             launch.attempt, launch.argv, launch.env, launch.cwd, launch.stdout, launch.stderr,
-            record["folder"],
+            record["folder"], launch.pin,
         )  # fmt: skip
         began, at = time.monotonic(), time.time()
         try:

@@ -11,7 +11,7 @@ import threading
 import time
 from typing import Any, Callable, Dict, List, Optional
 
-from solveyard.agent import locks, orders
+from solveyard.agent import gpus, locks, orders
 from solveyard.agent.connection import Connection, Owner
 from solveyard.agent.identity import Identity
 from solveyard.agent.loop import Loop
@@ -61,6 +61,7 @@ class Supervisor(Owner):
         self._linger = linger
         self._command = command
         self._leaving = False
+        self._gpus = gpus.found()
         self._abandoned = False  # no manager for `linger` seconds
         self._connection = Connection(loop, address, self)
         self._slots = [
@@ -81,6 +82,9 @@ class Supervisor(Owner):
             host=socket.gethostname(),
             cores=self._telemetry.cores,
             memory=self._telemetry.memory,
+            disk=self._telemetry.disk,
+            processors=self._telemetry.processors,
+            gpus=self._gpus,
             spawners=len(self._slots),
             platform=sys.platform,
         )

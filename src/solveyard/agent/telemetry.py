@@ -24,6 +24,7 @@ class Telemetry:
         self._machine = Machine()
         self.cores = self._machine.cores  #: this process may use, at least 1
         self.memory = (self._machine.memory or _memory()[0]) // MIB  #: MiB
+        self.processors = sorted(self._machine.processors)
         self._busy = (time.monotonic(), self._cpu_seconds())
         self._cpu = 0.0
         self._disk = (0, 0)
@@ -33,6 +34,11 @@ class Telemetry:
         threading.Thread(target=self._watch_disk, daemon=True).start()
         self._asked.set()
         self._answered.wait(PATIENCE)
+
+    @property
+    def disk(self) -> int:
+        """MiB in all; 0: the file system hasn't answered yet."""
+        return self._disk[1] // MIB
 
     def sample(self) -> Message:
         self._asked.set()

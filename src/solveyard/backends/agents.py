@@ -13,12 +13,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import msgspec
-from msgspec.structs import replace
 
 from solveyard import __version__
-from solveyard.backends import translation
+from solveyard.backends import offers, translation
 from solveyard.backends.base import Abilities, Order, RawEnd, Report
 from solveyard.backends.local_agent import LocalAgent
+from solveyard.backends.offers import AS_TOLD, Offer
 from solveyard.model.jobs import AttemptId
 from solveyard.model.messages import (
     AgentJoined,
@@ -32,7 +32,6 @@ from solveyard.model.messages import (
     SpawnerLeft,
     Started,
 )
-from solveyard.model.resources import Resources
 from solveyard.wire import frames, peers
 
 log = logging.getLogger(__name__)
@@ -79,22 +78,22 @@ class Agents:
         store_uuid: str,
         local: LocalAgent | None,
         *,
-        cores: int | None = None,
+        offer: Offer = AS_TOLD,
         token: str = "",
         changed: Callable[[], None] = lambda: None,
     ) -> None:
+        """`offer`: what jobs may use of this machine."""
         self.samples: dict[str, frames.Message] = {}  #: machine to its newest telemetry
         self.blocked: dict[AttemptId, str] = {}  #: attempts that can't start now, and why
         self._address = address
         self._uuid = store_uuid
         self._local = local
-        self._cores = cores
+        self._offer = offer
         self._token = token
         self.changed = changed
         self._agents: dict[str, Link] = {}
         self._spawners: dict[tuple[str, int], Link] = {}
         self._expected: dict[str, int] = {}  #: spawners of each machine
-        self._offered: dict[str, Resources] = {}  #: what each machine's agent says it has
         self._reports: list[Report] = []
         self._news = asyncio.Event()
         self._moved = asyncio.Event()  #: a connection came or went
@@ -305,7 +304,6 @@ class Agents:
         link.send([{"t": "welcome", "protocol": 1, "store": self._uuid, "version": __version__}])
         if hello.role == "agent":
             self._expected[link.machine] = hello.spawners
-            self._offered[link.machine] = Resources(cores=hello.cores, memory=hello.memory)
             self._agents[link.machine] = link
             self._report(self._agent_joined(link))
         else:
@@ -331,15 +329,8 @@ class Agents:
         return bool(token) and secrets.compare_digest(given, token)
 
     def _agent_joined(self, link: Link) -> AgentJoined:
-        nodes = {link.machine: self._node(link)}
-        return AgentJoined(machine=link.machine, nodes=nodes, boot_id=link.hello.boot_id)
-
-    def _node(self, link: Link) -> Resources:
-        """What jobs may use there."""
-        node = self._offered[link.machine]
-        if self._cores is not None and self._local and link.machine == self._local.machine:
-            node = replace(node, cores=self._cores)
-        return node
+        own = self._local is not None and link.machine == self._local.machine
+        return offers.joined(link.hello, self._offer if own else AS_TOLD)
 
     def _left(self, link: Link) -> None:
         if link.hello.role == "agent" and self._agents.get(link.machine) is link:

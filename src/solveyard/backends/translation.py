@@ -11,6 +11,9 @@ from solveyard.solvers.base import Exit, OutputFile
 from solveyard.wire import frames
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+_Numbers = Annotated[  # of cores or GPUs
+    tuple[Annotated[int, msgspec.Meta(ge=0, lt=65536)], ...], msgspec.Meta(max_length=65536)
+]
 _Seconds = Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]  # finite
 
 
@@ -25,6 +28,9 @@ class Hello(msgspec.Struct, frozen=True):
     token: str = ""
     cores: _Count = 1
     memory: _Count = 0  #: MiB
+    disk: _Count = 0  #: MiB, of the file system where it keeps its state
+    processors: _Numbers = ()  #: that it may be scheduled on
+    gpus: _Numbers = ()
     spawners: _Count = 1
     index: _Count = 0
     ledger: str = ""
@@ -135,6 +141,7 @@ def launch(order: Order) -> frames.Message:
         "grace": spec.grace,
         "after": order.launch.after,
         "brief": order.launch.brief,
+        "pin": list(order.launch.placement.allocation.shares[0].core_ids) if spec.pin else [],
     }
 
 

@@ -78,6 +78,35 @@ class SecretSource(Table):
         return Secret(env=self.env, file=str(self.file) if self.file is not None else "")
 
 
+_Feature = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
+_Amount = Annotated[int, Field(ge=0, le=10**9)]
+
+
+class Own(Table):
+    """What there is of this machine, for jobs that ask for it."""
+
+    memory: Annotated[Size | None, ANYWHERE] = Field(
+        default=None, description="memory that jobs may use on this machine; not set: all there is"
+    )
+    disk: Annotated[Size | None, ANYWHERE] = Field(
+        default=None,
+        description="scratch space that jobs may ask for; not set: the size of the store's disk",
+    )
+    gpus: Annotated[int | None, ANYWHERE] = Field(
+        default=None,
+        ge=0,
+        le=65536,
+        description="GPUs that jobs may use; not set: those that the NVIDIA driver lists",
+    )
+    licences: Annotated[dict[_Feature, _Amount], ANYWHERE] = Field(
+        default_factory=dict, description="seats of a licence that jobs may hold, by its feature"
+    )
+    counts: Annotated[dict[_Feature, _Amount], ANYWHERE] = Field(
+        default_factory=dict,
+        description="how many there are of anything else that jobs may ask for",
+    )
+
+
 class Limits(Table):
     max_concurrent: Annotated[int | None, ANYWHERE] = Field(
         default=None,
@@ -165,6 +194,7 @@ class Settings(Table):
     tls_key: AbsolutePath | None = Field(
         default=None, description="a file with the certificate's key, readable by its owner alone"
     )
+    resources: Own = Field(default_factory=Own)
     limits: Limits = Field(default_factory=Limits)
     retention: Retention = Field(default_factory=Retention)
     secrets: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")], SecretSource] = (

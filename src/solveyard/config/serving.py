@@ -3,10 +3,14 @@
 from dataclasses import replace
 
 from solveyard import registry, serve
+from solveyard.backends.offers import Offer
 from solveyard.config.layers import Found
+from solveyard.config.schema import Settings
 from solveyard.core.retention import Policy
 from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import Limits
+
+_MIB = 1024 * 1024
 
 
 def service(found: Found, *, idle_exit: float | None = None) -> serve.ServeOptions:
@@ -44,7 +48,7 @@ def embedded(found: Found, *, on_stop: str) -> serve.ServeOptions:
     if settings.retention.max_size is not None and not settings.retention.files:
         raise found.wrong("retention.max_size", "it takes `files = true`: records have no size")
     return serve.ServeOptions(
-        cores=settings.cores,
+        offer=_offer(settings),
         limits=Limits(**settings.limits.model_dump()),
         locked={
             name: place
@@ -54,4 +58,16 @@ def embedded(found: Found, *, on_stop: str) -> serve.ServeOptions:
         on_stop=on_stop,
         retention=Policy(**settings.retention.model_dump()),
         secrets={name: source.secret for name, source in settings.secrets.items()},
+    )
+
+
+def _offer(settings: Settings) -> Offer:
+    own = settings.resources
+    return Offer(
+        cores=settings.cores,
+        memory=None if own.memory is None else own.memory // _MIB,
+        disk=None if own.disk is None else own.disk // _MIB,
+        gpus=own.gpus,
+        licences=own.licences,
+        counts=own.counts,
     )

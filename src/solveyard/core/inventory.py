@@ -126,7 +126,7 @@ class Inventory:
             empty = [Node(n.name, n.capacity, n.capacity) for n in place.nodes.values()]
             if fit(need, empty) is not None:
                 return ""
-        return f"it needs {describe(need)}, and the machines have {self._describe()}"
+        return f"it needs {describe(need)}, and the machines have {self._describe(need)}"
 
     def missing(self, need: Resources) -> str:
         """What `need` waits for now, in words."""
@@ -171,15 +171,21 @@ class Inventory:
             for name, amount in allocation.counts.items():
                 self._counts_taken[name] = self._counts_taken.get(name, 0) - sign * amount
 
-    def _describe(self) -> str:
+    def _describe(self, need: Resources) -> str:
+        """What there is, as far as `need` asks for it."""
         nodes = [node for place in self.machines.values() for node in place.nodes.values()]
         largest = max(nodes, key=lambda node: node.capacity.cores, default=None)
         if largest is None:
             return "no node"
-        return (
+        told = (
             f"{count(len(nodes), 'node')}, the largest with "
             f"{count(largest.capacity.cores, 'core')} and {largest.capacity.memory} MiB"
         )
+        if need.disk:
+            told += f"; at most {max(n.capacity.disk for n in nodes)} MiB of disk on a node"
+        if need.gpus:
+            told += f"; at most {count(max(n.capacity.gpus for n in nodes), 'GPU')} on a node"
+        return told
 
 
 def _ids(told: Sequence[int], count: int) -> Sequence[int]:

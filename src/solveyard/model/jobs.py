@@ -96,6 +96,7 @@ class JobSpec(
     name: str = ""
     priority: int = 0  #: larger goes first
     resources: Resources = ONE_CORE
+    pin: bool = False  #: its processes stay on the cores that it is given
     directory: str = ""  #: where the command runs; empty: a folder of the job's own
     time_limit: float | None = None  #: s of running; None: none
     warning: float | None = None  #: s before the limit at which `warning_signal` is sent

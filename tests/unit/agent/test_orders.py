@@ -52,6 +52,9 @@ def test_what_must_be_there_is_named_when_it_is_not(name: str) -> None:
         ("outputs", "x"),
         ("brief", 1),
         ("after", ""),
+        ("pin", [True]),
+        ("pin", [-1]),
+        ("pin", "0"),
     ],
 )
 def test_what_is_of_the_wrong_type_is_named(name: str, value: Any) -> None:
@@ -61,7 +64,7 @@ def test_what_is_of_the_wrong_type_is_named(name: str, value: Any) -> None:
 
 @given(
     message=st.dictionaries(
-        st.sampled_from([*GOOD, "limit", "files", "outputs", "after"]),
+        st.sampled_from([*GOOD, "limit", "files", "outputs", "after", "pin"]),
         st.none() | st.text() | st.integers() | st.lists(st.text()) | st.floats(),
     )
 )
@@ -76,7 +79,7 @@ def test_any_message_is_a_launch_or_malformed(message: dict[str, Any]) -> None:
 USUAL = {
     "attempt": "a", "argv": ["x"], "env": {"A": "1"}, "cwd": "/c", "stdout": "/o", "stderr": "/e",
     "grace": 1.0, "mkdir": False, "files": {}, "outputs": [], "limit": None, "warning": None,
-    "warning_signal": "USR1", "after": None, "brief": True,
+    "warning_signal": "USR1", "after": None, "brief": True, "pin": [],
 }  # fmt: skip
 ODD = st.sampled_from(
     [None, "", "b", "/d", 1, 0.0, -1.0, True, [], [1], ["y"], {}, {"k": 1}, {"k": "v"}]

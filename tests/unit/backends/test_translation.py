@@ -68,7 +68,7 @@ def test_what_is_not_as_it_should_be_is_a_validation_error_and_nothing_else(mess
 
 def test_a_launch_tells_the_spawner_all_it_needs():
     spec = JobSpec(solver="command", time_limit=5.0, warning=1.0, grace=2.0)
-    share = Share(node="here", cores=1)
+    share = Share(node="here", cores=1, core_ids=(3,))
     at = Placement(machine="here", allocation=Allocation(shares=(share,)), slot=1)
     launch = Launch(
         job=JobId(1), attempt=AttemptId("u.1.0.1"), spec=spec, placement=at,
@@ -80,5 +80,7 @@ def test_a_launch_tells_the_spawner_all_it_needs():
         "t": "launch", "attempt": "u.1.0.1", "argv": ["a", "b"], "env": {"X": "1"}, "cwd": "/d",
         "mkdir": True, "stdout": "/o", "stderr": "/e", "files": {"in": "text"},
         "outputs": ["out"], "limit": 5.0, "warning": 1.0, "warning_signal": "USR1", "grace": 2.0,
-        "after": "u.0.0.1", "brief": True,
+        "after": "u.0.0.1", "brief": True, "pin": [],
     }  # fmt: skip
+    pinned = msgspec.structs.replace(launch, spec=JobSpec(solver="command", pin=True))
+    assert translation.launch(Order(pinned, command, "/o", "/e"))["pin"] == [3]

@@ -267,3 +267,12 @@ def test_no_core_and_no_gpu_is_held_twice(steps: list[Resources | int]) -> None:
     everything = inventory.allocate(Resources(nodes=2, whole_nodes=True), "m")
     assert everything is not None
     assert ids(everything) == {"a": ((0, 1, 2, 3), ()), "b": ((0, 1, 2), ())}
+
+
+def test_a_refusal_names_what_there_is_of_what_was_asked() -> None:
+    inventory = yard({"a": Resources(cores=2, memory=10, gpus=1), "b": Resources(disk=7)})
+    told = inventory.misfit(Resources(gpus=2, disk=8))
+    assert told == (
+        "it needs 1 core, 8 MiB of disk, 2 GPUs, and the machines have 2 nodes, the largest with"
+        " 2 cores and 10 MiB; at most 7 MiB of disk on a node; at most 1 GPU on a node"
+    )

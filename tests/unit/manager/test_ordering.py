@@ -12,8 +12,11 @@ from solveyard.ordering import Ordering
 from solveyard.places import StorePlaces
 
 
-def launch(spec: JobSpec, number: int = 1) -> Launch:
-    shares = (Share(node="a", cores=2), Share(node="b", cores=1))
+def launch(spec: JobSpec, number: int = 1, gpus: int = 0) -> Launch:
+    shares = (
+        Share(node="a", cores=2, core_ids=(0, 3), gpus=gpus, gpu_ids=(1, 2)[:gpus]),
+        Share(node="b", cores=1, core_ids=(4,), gpus=gpus, gpu_ids=(0, 5)[:gpus]),
+    )
     at = Placement(machine="here", allocation=Allocation(shares=shares), slot=1)
     return Launch(job=JobId(7), attempt=AttemptId(f"u.7.0.{number}"), spec=spec, placement=at)
 
@@ -41,8 +44,17 @@ def test_a_job_knows_itself(tmp_path):
     assert env == {
         "A": "1", "SOLVE": "2", "SOLVEYARD_JOB": "7", "SOLVEYARD_NAME": "n",
         "SOLVEYARD_TRY": "1",
-        "SOLVEYARD_CORES": "3", "SOLVEYARD_NODES": "a:2,b:1",
+        "SOLVEYARD_CORES": "3", "SOLVEYARD_NODES": "a:2,b:1", "SOLVEYARD_CORE_IDS": "0,3;4",
     }  # fmt: skip
+
+
+def test_a_job_with_gpus_sees_those_that_it_was_given_whatever_it_says_itself(tmp_path):
+    spec = command(options={"env": {"CUDA_VISIBLE_DEVICES": "7"}})
+    env = Ordering(StorePlaces(tmp_path)).order(launch(spec, gpus=2)).command.env
+    assert (env["SOLVEYARD_GPU_IDS"], env["CUDA_VISIBLE_DEVICES"]) == ("1,2;0,5", "1,2")
+    assert env["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
+    without = Ordering(StorePlaces(tmp_path)).order(launch(spec)).command.env
+    assert without["CUDA_VISIBLE_DEVICES"] == "7"
 
 
 def test_each_attempts_output_is_kept_apart(tmp_path):

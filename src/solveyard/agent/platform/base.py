@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
-from typing import Dict, Iterable, List, NamedTuple, Optional, Set
+import sys
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set
 
 MARK = "SOLVEYARD_ATTEMPT"  #: the environment variable that names a command's attempt
 
@@ -24,6 +26,7 @@ class Order(NamedTuple):
     stdout: str
     stderr: str
     folder: str  #: its control group, "": none
+    pin: Sequence[int] = ()  #: the processors that it is bound to; none: unbound
 
 
 class Child(NamedTuple):
@@ -189,6 +192,33 @@ class Platform:
 
     def close(self) -> None:
         """No command runs any more, and none will."""
+
+
+@contextlib.contextmanager
+def bound(processors: Sequence[int]) -> Iterator[None]:
+    """What this thread starts meanwhile begins on these processors, and can't leave them by itself.
+
+    Raises LaunchError.
+    """
+    if not processors:
+        yield
+        return
+    if sys.platform != "linux":
+        raise LaunchError("cannot pin it to its cores: only Linux can (leave `pin` out)")
+    ours = os.sched_getaffinity(0)
+    strange = sorted(set(processors) - ours)
+    if strange:
+        raise LaunchError(
+            "cannot pin it to its cores: this machine has no processor {} for jobs, only {} (does"
+            " the setting `cores` say more than there are?)".format(
+                ", ".join(map(str, strange)), ", ".join(map(str, sorted(ours)))
+            )
+        )
+    os.sched_setaffinity(0, processors)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, ours)
 
 
 def with_descendants(pids: Set[int], rows: Dict[int, Row]) -> Set[int]:

@@ -21,6 +21,7 @@ from solveyard.agent.platform.base import (
     Programs,
     Row,
     Tree,
+    bound,
     clean_environment,
     why_not,
 )
@@ -84,7 +85,10 @@ class Linux(Platform):
         try:
             os.chdir(order.cwd)  # the loop's thread is the only one that looks at the folder
             program = self._programs.find(order, environment.get("PATH", os.defpath))
-            with self._inside(order.folder) if order.folder else _ANYWHERE:
+            with (
+                self._inside(order.folder) if order.folder else _ANYWHERE,
+                bound(order.pin) if order.pin else _ANYWHERE,
+            ):
                 begin = _now()
                 pid = os.posix_spawn(
                     program,
@@ -99,6 +103,9 @@ class Linux(Platform):
             self._programs.forget()
             self._remove(order.folder)
             raise LaunchError(why_not(order, error)) from error
+        except LaunchError:
+            self._remove(order.folder)
+            raise
         finally:
             os.chdir("/")  # hold nobody's file system
         self._adoption.commands.add(pid)

@@ -17,6 +17,7 @@ from solveyard.agent.platform.base import (
     Order,
     Platform,
     Programs,
+    bound,
     clean_environment,
     why_not,
 )
@@ -60,16 +61,17 @@ class Portable(Platform):
     def _popen(
         self, order: Order, program: str, environment: Dict[str, str], stdout: Any, stderr: Any
     ) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(
-            order.argv,
-            executable=program,
-            cwd=order.cwd,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
-            **self._options(),
-        )
+        with bound(order.pin):
+            return subprocess.Popen(
+                order.argv,
+                executable=program,
+                cwd=order.cwd,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                **self._options(),
+            )
 
     def _options(self) -> Dict[str, Any]:
         """What makes the child the first of a tree of its own."""
