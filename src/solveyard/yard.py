@@ -24,6 +24,7 @@ from solveyard.places import store_folder
 
 if TYPE_CHECKING:
     from solveyard.embedded import Embedded
+    from solveyard.serve import ServeOptions
 
 
 class Yard:
@@ -204,15 +205,20 @@ class Yard:
         return where is not None and not find.gone(where)
 
     def _embed(self, folder: Path) -> "Embedded":
+        from solveyard.embedded import Embedded
+
+        return Embedded(folder, self._serve_options())
+
+    def _serve_options(self) -> "ServeOptions":
+        """How the manager runs where this process runs it."""
         from solveyard import config
         from solveyard.config import serving
-        from solveyard.embedded import Embedded
 
         given = {}
         if self._cores is not None:
             given["cores"] = config.Given("Yard(cores=...)", self._cores)
         found = config.load(config.Places.here(), given=given)
-        return Embedded(folder, serving.embedded(found, on_stop=self._on_exit))
+        return serving.embedded(found, on_stop=self._on_exit)
 
 
 class YardJob:

@@ -1,7 +1,7 @@
 """A client that awaits, on aiohttp: for services, notebooks and whatever has a loop already."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
@@ -55,6 +55,20 @@ class AsyncClient:
     async def submit_many(self, specs: Sequence[JobSpec], *, key: str = "") -> list[JobRecord]:
         """All of them, or none. `key`: whoever submits with it again gets these jobs."""
         return await self._ask(calls.submit(specs, key)) if specs else []
+
+    async def submit_config(
+        self,
+        config: Mapping[str, Any],
+        priority: int = 0,
+        *,
+        key: str = "",
+        patience: float = calls.SILENCE,
+    ) -> JobRecord:
+        """Have one of PyEDB's HFSS configurations run; its `jobid` is the job's name.
+
+        While a job of that name has not ended, it is that job. `patience`: s for an answer.
+        """
+        return await self._ask(calls.submit_config(config, priority, key, patience))
 
     async def jobs(
         self,

@@ -109,6 +109,18 @@ def submit(specs: Sequence[JobSpec], key: str = "") -> "Call[list[JobRecord]]":
     return Call("POST", "/jobs", submitted, body, key=key, doubt=doubt)
 
 
+def submit_config(
+    config: Mapping[str, Any], priority: int, key: str, patience: float
+) -> "Call[JobRecord]":
+    key = _key(key)
+    doubt = (
+        "whether the job was taken is not known (the same submission with"
+        f" key={key!r} gives it, or takes it now)"
+    )
+    body = json.dumps({"config": config, "priority": priority}).encode()
+    return Call("POST", "/jobs/submit", acted, body, patience, key, doubt)
+
+
 def jobs(
     states: Collection[JobState] = (),
     name: str | None = None,

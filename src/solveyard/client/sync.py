@@ -4,7 +4,7 @@ import http.client
 import socket
 import sys
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
@@ -63,6 +63,20 @@ class Client:
     def submit_many(self, specs: Sequence[JobSpec], *, key: str = "") -> list[JobRecord]:
         """All of them, or none. `key`: whoever submits with it again gets these jobs."""
         return self._ask(calls.submit(specs, key)) if specs else []
+
+    def submit_config(
+        self,
+        config: Mapping[str, Any],
+        priority: int = 0,
+        *,
+        key: str = "",
+        patience: float = calls.SILENCE,
+    ) -> JobRecord:
+        """Have one of PyEDB's HFSS configurations run; its `jobid` is the job's name.
+
+        While a job of that name has not ended, it is that job. `patience`: s for an answer.
+        """
+        return self._ask(calls.submit_config(config, priority, key, patience))
 
     def jobs(
         self,

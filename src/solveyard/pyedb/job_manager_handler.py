@@ -1,0 +1,244 @@
+"""The synchronous face of the job manager, for scripts and notebooks; a command, too."""
+
+import re
+import secrets
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from solveyard.pyedb import ansys, errors, limits, views
+from solveyard.pyedb.awaiting import SubmittedId
+from solveyard.pyedb.host import Host
+from solveyard.pyedb.job_submission import (
+    HFSSSimulationConfig,
+    SchedulerOptions,
+    SchedulerType,
+)
+from solveyard.pyedb.limits import ResourceLimits
+from solveyard.pyedb.session import NOT_STARTED, Session
+from solveyard.pyedb.statuses import JobStatus
+
+if TYPE_CHECKING:
+    from solveyard.pyedb.service import JobManager
+
+__all__ = ["JobManagerHandler"]
+
+_FAILED = "Job-Manager service failed to start within 10 s"
+
+
+class JobManagerHandler:
+    """A session with the manager of a store: it submits its jobs, waits for them and ends them.
+
+    Every method may be called from any thread, and inside a running event loop. Errors are those
+    of `solveyard.pyedb.errors`.
+    """
+
+    def __init__(
+        self,
+        edb: Any = None,
+        version: str | None = None,
+        host: str = "localhost",
+        port: int = 8080,
+        *,
+        resource_limits: ResourceLimits | None = None,
+        store: str | Path | None = None,
+    ) -> None:
+        """`edb`: anything with `base_path`, whose ansysedt is used; else `version` says which,
+        such as "252" or "2025.2"; else the newest. `resource_limits`: set when the service starts;
+        None: they stay as they are in the store. `store`: a folder; None: the usual one.
+
+        Raises InvalidConfig where that version isn't installed.
+        """
+        self.host = host
+        self.port = port
+        self.ansys_path = ansys.of_edb(edb) or (
+            ansys.newest() if version is None else ansys.of_release(version)
+        )
+        self._limits = resource_limits
+        self._store = store
+        self._starting = threading.Lock()
+        self._session = Session(self._opened)
+
+    def __enter__(self) -> Self:
+        self.start_service()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def started(self) -> bool:
+        return self._session.host is not None
+
+    @property
+    def scheduler_type(self) -> SchedulerType:
+        """The batch system that answered here; none is used yet."""
+        return SchedulerType.NONE
+
+    @property
+    def manager(self) -> "JobManager":
+        """The same session, awaited; its `jobs` are this handler's."""
+        from solveyard.pyedb.service import JobManager
+
+        return JobManager.of(self._session)
+
+    @property
+    def resource_limits(self) -> ResourceLimits:
+        """Those that hold now."""
+        return limits.current(self._session, self._limits)
+
+    def start_service(self) -> None:
+        """Listen at `host` and `port`, ready when it returns; does nothing where it does so.
+
+        Raises ServiceError, a RuntimeError, where the port is taken.
+        """
+        with self._starting:
+            if self.started:
+                return
+            try:
+                host = self._session.open()
+            except errors.JobManagerError as error:
+                raise errors.ServiceError(f"{_FAILED}: {error}") from error
+            if not self.port:
+                self.port = int(host.url.rpartition(":")[2])
+            if self._limits is not None:
+                self._session.set_limits(self._limits.to_dict())
+
+    def close(self) -> None:
+        """End the session: its running jobs get 30 s to end, and its waiting ones are held."""
+        with self._starting:
+            self._session.close()
+
+    async def stop_service(self) -> None:
+        """`close`, awaited."""
+        import asyncio
+
+        await asyncio.to_thread(self.close)
+
+    # Jobs
+
+    def create_simulation_config(
+        self,
+        project_path: str | Path,
+        ansys_edt_path: str | None = None,
+        jobid: str | None = None,
+        scheduler_type: SchedulerType | str | None = None,
+        cpu_cores: int = 1,
+        user: str = "unknown",
+        *,
+        scheduler_options: SchedulerOptions | Mapping[str, Any] | None = None,
+        **fields: Any,
+    ) -> HFSSSimulationConfig:
+        """Raises InvalidConfig, MissingFile. `fields` are the configuration's other fields."""
+        stem = re.sub(r"[^A-Za-z0-9_-]", "_", Path(project_path).stem)[:100]
+        given: dict[str, Any] = {
+            "project_path": project_path,
+            "ansys_edt_path": ansys_edt_path or self.ansys_path,
+            "jobid": jobid or f"{stem}_{secrets.token_hex(3)}",
+            "scheduler_type": self.scheduler_type if scheduler_type is None else scheduler_type,
+            "user": user,
+            "machine_nodes": [
+                {"hostname": "localhost", "cores": cpu_cores, "max_cores": cpu_cores}
+            ],
+            **fields,
+        }
+        if scheduler_options is not None:
+            given["scheduler_options"] = scheduler_options
+        return HFSSSimulationConfig(**given)
+
+    def submit_job(
+        self, config: HFSSSimulationConfig, priority: int = 0, timeout: float = 30.0
+    ) -> str:
+        """Its id, once it is on disk; `timeout`: s for an answer. The id may be awaited, too.
+
+        While a job with its `jobid` has not ended, it is that job; one that ended runs again,
+        beside its record. Raises InvalidConfig, MissingFile, SubmissionFailed, ServiceError.
+        """
+        return SubmittedId(self._session.submit(config, priority, timeout))
+
+    def submit_jobs(
+        self, jobs: Sequence[HFSSSimulationConfig], priority: int = 0, timeout: float = 30.0
+    ) -> list[str]:
+        """Their ids, in order; starts the service where that isn't done.
+
+        Raises as `submit_job` does, and says which were submitted before.
+        """
+        self.start_service()
+        found: list[str] = []
+        for config in jobs:
+            try:
+                found.append(self.submit_job(config, priority, timeout))
+            except errors.JobManagerError as error:
+                if found:
+                    error.add_note(f"submitted before: {', '.join(found)}")
+                raise
+        return found
+
+    def submit_jobs_and_wait(
+        self,
+        jobs: Sequence[HFSSSimulationConfig],
+        timeout: float | None = None,
+        priority: int = 0,
+    ) -> list[str]:
+        """Their ids, in order, when all of them have ended.
+
+        Raises WaitTimeout, an asyncio.TimeoutError, when `timeout` s are over; they go on.
+        """
+        found = self.submit_jobs(jobs, priority)
+        self._session.wait(found, timeout)
+        return found
+
+    def wait_until_done(
+        self, job_id: str, poll_every: float = 2.0, timeout: float | None = None
+    ) -> JobStatus:
+        """How it ended, as soon as it did; nothing is polled, so `poll_every` doesn't matter.
+
+        Raises WaitTimeout; ServiceError where there is no such job.
+        """
+        job = str(job_id)
+        views.ended(self._session, job)
+        self._session.wait([job], timeout)
+        return views.ended(self._session, job)
+
+    def wait_until_all_done(self, poll_every: float = 2.0, timeout: float | None = None) -> None:
+        """Until all jobs of this handler have ended. Raises WaitTimeout."""
+        if not self.started:
+            raise errors.ServiceError(NOT_STARTED)
+        self._session.wait(self._session.own, timeout)
+
+    def cancel_job(self, job_id: str) -> bool:
+        """Whether there is such a job; it ends soon after, if it hadn't."""
+        return self._session.cancel(str(job_id))
+
+    def cluster_status(self, timeout: float = 10.0) -> dict[str, Any]:
+        """What the batch system says. Raises SubmissionFailed where there is none."""
+        if not self.started:
+            raise errors.ServiceError(NOT_STARTED)
+        raise errors.SubmissionFailed("no batch system is configured on this manager")
+
+    @staticmethod
+    def _detect_scheduler() -> SchedulerType:
+        """A stray sinfo is no batch system."""
+        return SchedulerType.NONE
+
+    def _opened(self) -> Host:
+        programs = (self.ansys_path,) if self.ansys_path else ()
+        return Host(self._store, host=self.host, port=self.port, programs=programs)
+
+
+if __name__ == "__main__":
+    from solveyard.pyedb import starting
+
+    sys.exit(starting.handler())

@@ -1,0 +1,77 @@
+"""A queue by priority, for programs that keep one of their own; the manager has its own line."""
+
+import threading
+from collections import deque
+from typing import Any
+
+from solveyard.pyedb.limits import ResourceLimits
+from solveyard.pyedb.monitor import ResourceMonitor
+
+
+class JobPoolManager:
+    """The larger a priority, the sooner; among equals, the first come. For any threads."""
+
+    def __init__(self, resource_limits: ResourceLimits) -> None:
+        self.resource_limits = resource_limits
+        self.job_queue: deque[str] = deque()  #: of priority 0
+        self.priority_queue: dict[int, list[str]] = {}  #: of the others
+        self.running_jobs: set[str] = set()
+        self.job_priorities: dict[str, int] = {}
+        self._lock = threading.RLock()
+
+    def add_job(self, job_id: str, priority: int = 0) -> None:
+        """One that is there already moves to its new priority's end."""
+        with self._lock:
+            self._take(job_id)
+            self.job_priorities[job_id] = priority
+            if priority == 0:
+                self.job_queue.append(job_id)
+            else:
+                self.priority_queue.setdefault(priority, []).append(job_id)
+
+    def get_next_job(self) -> str | None:
+        """The next one, which is out of the queue then; None: it is empty."""
+        with self._lock:
+            waiting = [*self.priority_queue, *([0] if self.job_queue else [])]
+            if not waiting:
+                return None
+            priority = max(waiting)
+            job = self.job_queue[0] if priority == 0 else self.priority_queue[priority][0]
+            self._take(job)
+            return job
+
+    def remove_job(self, job_id: str) -> None:
+        with self._lock:
+            self._take(job_id)
+            self.running_jobs.discard(job_id)
+
+    def can_start_job(self, resource_monitor: ResourceMonitor) -> bool:
+        """Do the limits admit another one? What isn't known yet doesn't count."""
+        limits, usage = self.resource_limits, resource_monitor.current_usage
+        with self._lock:
+            if len(self.running_jobs) >= limits.max_concurrent_jobs:
+                return False
+        busy = usage.get("cpu_percent", 0.0) > limits.max_cpu_percent
+        short = usage.get("memory_free_gb", limits.min_memory_gb) < limits.min_memory_gb
+        full = usage.get("disk_free_gb", limits.min_disk_gb) < limits.min_disk_gb
+        return not (busy or short or full)
+
+    def get_queue_stats(self) -> dict[str, Any]:
+        with self._lock:
+            sizes = {priority: len(jobs) for priority, jobs in self.priority_queue.items()}
+            return {
+                "total_queued": len(self.job_queue) + sum(sizes.values()),
+                "regular_queue_size": len(self.job_queue),
+                "priority_queues": sizes,
+                "running_jobs": len(self.running_jobs),
+                "max_concurrent": self.resource_limits.max_concurrent_jobs,
+            }
+
+    def _take(self, job_id: str) -> None:
+        priority = self.job_priorities.pop(job_id, None)
+        if priority == 0:
+            self.job_queue.remove(job_id)
+        elif priority is not None:
+            self.priority_queue[priority].remove(job_id)
+            if not self.priority_queue[priority]:
+                del self.priority_queue[priority]

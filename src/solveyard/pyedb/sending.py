@@ -1,0 +1,34 @@
+"""How the commands submit: to the manager at --host and --port, which finds its own ansysedt."""
+
+import argparse
+
+from solveyard.client.sync import Client
+from solveyard.model.records import JobRecord
+from solveyard.pyedb import commands
+from solveyard.pyedb.job_submission import HFSSSimulationConfig, MachineNode, create_hfss_config
+from solveyard.pyedb.session import fields
+
+
+def local(project: str, cores: int) -> HFSSSimulationConfig:
+    """For the manager's own machine. Raises InvalidConfig, MissingFile."""
+    return create_hfss_config(project, machine_nodes=[MachineNode(cores=cores, max_cores=cores)])
+
+
+def submitted(
+    given: argparse.Namespace, config: HFSSSimulationConfig, priority: int = 0
+) -> JobRecord:
+    """Raises as the client does."""
+    content = fields(config)
+    content["ansys_edt_path"] = None  # another machine may have another
+    with Client(commands.manager(given)) as client:
+        return client.submit_config(content, priority)
+
+
+def one(given: argparse.Namespace, config: HFSSSimulationConfig, priority: int = 0) -> int:
+    """Submit it and print its id."""
+    record = submitted(given, config, priority)
+    if given.json:
+        commands.answer({"success": True, "job_id": record.id, "status": record.status.value})
+    else:
+        commands.answer(record.id)
+    return commands.OK

@@ -1,0 +1,172 @@
+"""The asynchronous face of the job manager, and `python -m ...service`: the service itself."""
+
+import asyncio
+import logging
+import socket
+import sys
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from solveyard.client import find
+from solveyard.client.calls import CONNECT
+from solveyard.client.sync import Client
+from solveyard.pyedb import errors, limits, views
+from solveyard.pyedb.host import Host
+from solveyard.pyedb.job_submission import HFSSSimulationConfig, SchedulerType
+from solveyard.pyedb.limits import ResourceLimits
+from solveyard.pyedb.monitor import ResourceMonitor
+from solveyard.pyedb.pool import JobPoolManager
+from solveyard.pyedb.projects import below
+from solveyard.pyedb.session import Session, fields
+from solveyard.pyedb.statuses import JobStatus
+from solveyard.pyedb.views import JobInfo
+
+__all__ = [
+    "JobInfo", "JobManager", "JobPoolManager", "JobStatus", "ResourceLimits", "ResourceMonitor",
+    "SchedulerManager", "SchedulerType", "logger", "main", "submit_job_to_manager",
+]  # fmt: skip
+
+logger = logging.getLogger("JobManager")
+
+
+class JobManager:
+    """A session, awaited. It opens no port, and the manager when it is first needed."""
+
+    def __init__(
+        self,
+        resource_limits: ResourceLimits | None = None,
+        scheduler_type: SchedulerType = SchedulerType.NONE,
+        *,
+        store: str | Path | None = None,
+    ) -> None:
+        """`resource_limits`: set in the store when it is opened; None: they stay as they are."""
+        self.scheduler_type = SchedulerType(scheduler_type)
+        self._given = resource_limits
+        self._session = Session(lambda: Host(store))
+        self._opened = False
+
+    @classmethod
+    def of(cls, session: Session) -> Self:
+        """Of a session that somebody else opens and closes."""
+        made = cls()
+        made._session = session
+        made._opened = True
+        return made
+
+    @property
+    def jobs(self) -> Mapping[str, JobInfo]:
+        """This session's, by id; each look asks the manager."""
+        return views.Jobs(self._session)
+
+    @property
+    def resource_limits(self) -> ResourceLimits:
+        """Those that hold now."""
+        return limits.current(self._session, self._given)
+
+    async def submit_job(self, config: HFSSSimulationConfig, priority: int = 0) -> str:
+        """Its id, once it is on disk. Raises InvalidConfig, MissingFile, ServiceError."""
+        return await asyncio.to_thread(self._submit, config, priority)
+
+    async def cancel_job(self, job_id: str) -> bool:
+        """Whether there is such a job."""
+        return await asyncio.to_thread(self._session.cancel, str(job_id))
+
+    async def wait_until_all_done(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  it raises what is documented
+        """Until all jobs of this session have ended. Raises WaitTimeout."""
+        if self._session.own:
+            await asyncio.to_thread(self._session.wait, self._session.own, timeout)
+
+    async def edit_concurrent_limits(self, update_data: Mapping[str, Any]) -> dict[str, Any] | None:
+        """All limits as they are then; None where one of those isn't valid: none is changed."""
+        try:
+            return await asyncio.to_thread(self._set_limits, update_data)
+        except errors.InvalidConfig:
+            return None
+
+    async def close(self) -> None:
+        """Its running jobs get 30 s to end, and its waiting ones are held."""
+        await asyncio.to_thread(self._session.close)
+
+    def _submit(self, config: HFSSSimulationConfig, priority: int) -> str:
+        self._open()
+        return self._session.submit(config, priority)
+
+    def _set_limits(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        self._open()
+        return self._session.set_limits(given)
+
+    def _open(self) -> None:
+        if self._opened:
+            return
+        self._session.open()
+        self._opened = True
+        if self._given is not None:
+            self._session.set_limits(self._given.to_dict())
+
+
+class SchedulerManager:
+    """What a batch system says of its partitions and jobs."""
+
+    def __init__(self, scheduler_type: SchedulerType) -> None:
+        """Raises InvalidConfig for "none"."""
+        self.scheduler_type = SchedulerType(scheduler_type)
+        if self.scheduler_type is SchedulerType.NONE:
+            raise errors.InvalidConfig("SchedulerManager is of a batch system, not of 'none'")
+
+    async def get_partitions(self) -> list[dict[str, Any]]:
+        """Raises SubmissionFailed where it isn't configured."""
+        raise errors.SubmissionFailed(f"{self.scheduler_type} is not configured on this manager")
+
+    async def get_jobs(self) -> list[dict[str, Any]]:
+        """Raises SubmissionFailed where it isn't configured."""
+        raise errors.SubmissionFailed(f"{self.scheduler_type} is not configured on this manager")
+
+
+async def submit_job_to_manager(
+    config: HFSSSimulationConfig, priority: int = 0, manager_url: str = "http://localhost:8080"
+) -> str:
+    """Its id at the manager there; where nothing can be connected to, it is solved here and now.
+
+    What was sent and not answered is looked up, never solved twice. Raises what the manager
+    refuses it for; ServiceError where it doesn't answer, or where solving it here failed.
+    """
+    return await asyncio.to_thread(_submitted_there, config, priority, manager_url)
+
+
+def _submitted_there(config: HFSSSimulationConfig, priority: int, url: str) -> str:
+    with errors.translated():
+        where = find.remote(url)
+        try:
+            if not where.socket:
+                socket.create_connection((where.host, where.port), timeout=CONNECT).close()
+        except OSError:
+            done = config.run_simulation()
+            return done if isinstance(done, str) else str(config.jobid)
+        with Client(where) as client:
+            return client.submit_config(fields(config), priority, key=str(uuid.uuid4())).id
+
+
+async def main(projects: Sequence[str | Path] | None = None) -> list[str]:
+    """An example: at most two at once, and the later in the list, the sooner. Their ids.
+
+    `projects`: None: those in the working folder.
+    """
+    found = [Path(one) for one in projects] if projects is not None else below(Path.cwd())
+    manager = JobManager(ResourceLimits(max_concurrent_jobs=2))
+    try:
+        ids = [
+            await manager.submit_job(HFSSSimulationConfig(project_path=str(one)), priority)
+            for priority, one in enumerate(found)
+        ]
+        await manager.wait_until_all_done()
+        return ids
+    finally:
+        await manager.close()
+
+
+if __name__ == "__main__":
+    from solveyard.pyedb import starting
+
+    sys.exit(starting.service())

@@ -1,0 +1,78 @@
+"""A session's jobs, as its scripts look at them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from solveyard.model.records import JobRecord
+from solveyard.pyedb.errors import ServiceError
+from solveyard.pyedb.session import Session
+from solveyard.pyedb.statuses import JobStatus, status
+
+LONGEST = 1 << 20  #: bytes of output that are read, from its end
+
+
+@dataclass
+class JobInfo:
+    """One job, as it was when looked at. Times are ISO 8601, UTC."""
+
+    config: Any
+    status: JobStatus
+    start_time: str | None = None
+    end_time: str | None = None
+    return_code: int | None = None  #: negative: the signal that ended it
+    output: str = ""  #: its end, up to 1 MiB
+    error: str = ""  #: why it failed; after that the end of its standard error
+    process: Any = None  #: always None: processes belong to the agent
+    scheduler_job_id: str | None = None
+    local_resources: Any = None
+    priority: int = 0
+    reason: str = ""  #: one word; empty: it hasn't ended
+
+
+class Jobs(Mapping[str, JobInfo]):
+    """By id, oldest first; each look asks the manager."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def __getitem__(self, job: str) -> JobInfo:
+        config = self._session.config(job)
+        with self._session.client() as client:
+            record = client.job(job)
+            ended = record.state.final and record.attempts
+            streams = ("stdout", "stderr") if ended else ()
+            told = [client.log(job, one, offset=-LONGEST).content for one in streams]
+        texts = [content.decode("utf-8", "replace") for content in told] or ["", ""]
+        return info(config, record, *texts)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._session.own)
+
+    def __len__(self) -> int:
+        return len(self._session.own)
+
+
+def info(config: Any, record: JobRecord, output: str = "", error: str = "") -> JobInfo:
+    word = status(record)
+    message = record.message if word in {JobStatus.FAILED, JobStatus.CANCELLED} else ""
+    return JobInfo(
+        config=config,
+        status=word,
+        start_time=record.start_time,
+        end_time=record.end_time,
+        return_code=record.return_code,
+        output=output,
+        error="\n".join(text for text in (message, error) if text),
+        scheduler_job_id=record.scheduler_job_id,
+        priority=record.priority,
+        reason=record.reason.value if record.reason is not None else "",
+    )
+
+
+def ended(session: Session, job: str) -> JobStatus:
+    """Raises ServiceError where it is gone."""
+    try:
+        return status(session.record(job))
+    except ServiceError as error:
+        raise ServiceError(f"Job {job} disappeared from manager") from error

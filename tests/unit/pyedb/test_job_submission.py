@@ -1,0 +1,298 @@
+"""PyEDB's configurations, and the commands and scripts that they stand for."""
+
+import os
+import re
+import shlex
+import stat
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from solveyard.pyedb import errors, submission
+from solveyard.pyedb.job_submission import (
+    HFSS3DLayoutBatchOptions,
+    HFSSSimulationConfig,
+    JobStatus,
+    MachineNode,
+    SchedulerOptions,
+    SchedulerType,
+    create_hfss_config,
+)
+
+EDT = "/opt/Ansys EM/v252/ansysedt"
+BATCH = [one for one in SchedulerType if one is not SchedulerType.NONE]
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Path:
+    place = tmp_path / "my projects" / "it's a board.aedt"
+    place.parent.mkdir()
+    place.write_text("{}")
+    return place
+
+
+def config(board: Path, **fields: Any) -> HFSSSimulationConfig:
+    return HFSSSimulationConfig(**{"project_path": board, "ansys_edt_path": EDT, **fields})
+
+
+def test_what_is_not_given_is_found_when_it_is_made(board: Path) -> None:
+    first, second = (
+        HFSSSimulationConfig(project_path=board),
+        HFSSSimulationConfig(project_path=board),
+    )
+    assert re.fullmatch(r"JOB_\d{8}_\d{6}_[0-9a-f]{8}", str(first.jobid))
+    assert first.jobid != second.jobid
+    assert first.layout_options.temp_directory == tempfile.gettempdir()
+    assert (first.user, first.solver, first.auto) == ("unknown", "Hfss3DLayout", True)
+    assert first.machine_nodes == (MachineNode(),)
+    assert str(MachineNode()) == "localhost:-1:20:90%"
+
+
+def test_a_relative_project_is_made_absolute(board: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(board.parent)
+    assert HFSSSimulationConfig(project_path=board.name).project_path == str(board)
+
+
+def test_a_configuration_survives_its_dictionary_exactly(board: Path) -> None:
+    for kind in SchedulerType:
+        one = config(
+            board,
+            user="eve",
+            scheduler_type=kind,
+            machine_nodes=[MachineNode(hostname="a", cores=1), {"hostname": "b"}],
+            scheduler_options={"nodes": 2, "time": "unlimited", "gpus": 1},
+            layout_options=HFSS3DLayoutBatchOptions(temp_directory="/scratch", enable_gpu=True),
+            design_name="D 1",
+            setup_name="S",
+        )
+        told = one.to_dict()
+        assert {"platform", "timestamp", "version"} < set(told)
+        assert HFSSSimulationConfig.from_dict(told) == one
+        assert one == config(board, **{name: getattr(one, name) for name in one.model_fields_set})
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"jbid": "a"}, "did you mean 'jobid'"),
+        ({"jobid": "a b"}, "`jobid`"),
+        ({"jobid": "a\n"}, "`jobid`"),
+        ({"machine_nodes": [{"cores": -5}]}, "cores"),
+        ({"machine_nodes": [{"hostname": "a list=evil:1"}]}, "hostname"),
+        ({"scheduler_options": {"queue": "a\n#SBATCH --wrap=id"}}, "queue"),
+        ({"scheduler_options": {"nodes": 0}}, "nodes"),
+        ({"scheduler_type": "slrm"}, "did you mean 'slurm'"),
+        ({"setup_name": "S"}, "design_name"),
+        ({"layout_options": {"mpi_vendor": "x"}}, "mpi_vendor"),
+    ],
+)
+def test_a_wrong_field_is_refused_when_it_is_made(
+    board: Path, fields: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(errors.InvalidConfig, match=re.escape(words)) as raised:
+        config(board, **fields)
+    assert isinstance(raised.value, ValueError)
+    assert isinstance(raised.value, errors.JobManagerError)
+    with pytest.raises(errors.InvalidConfig):
+        create_hfss_config(board, **fields)
+
+
+def test_a_project_that_is_missing_is_said_as_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=re.escape("no such project")) as raised:
+        HFSSSimulationConfig(project_path=tmp_path / "gone.aedt")
+    assert isinstance(raised.value, errors.JobManagerError)
+    with pytest.raises(ValueError, match=re.escape(".aedt or .aedb")):
+        HFSSSimulationConfig(project_path="/etc/passwd")
+
+
+def test_nothing_of_it_can_be_changed(board: Path) -> None:
+    one = config(board)
+    for holder, name in ((one, "jobid"), (one.scheduler_options, "nodes")):
+        with pytest.raises(ValueError, match="frozen"):
+            setattr(holder, name, 5)
+
+
+def test_words_equal_their_strings() -> None:
+    assert JobStatus.COMPLETED in {"completed", "failed"}
+    assert [one.value for one in JobStatus] == [
+        "pending", "queued", "scheduled", "running", "completed", "failed", "cancelled",
+    ]  # fmt: skip
+    assert SchedulerType("SLURM") == "slurm"
+
+
+def test_the_line_is_read_by_a_shell_as_the_list(board: Path) -> None:
+    one = config(board, jobid="a", design_name="D 1 $(id)", setup_name='S "1"')
+    argv = one.generate_command_list()
+    read = subprocess.run(
+        ["sh", "-c", f"for one in {one}; do printf '%s\\0' \"$one\"; done"],
+        capture_output=True, text=True, check=True,
+    ).stdout.split("\0")[:-1]  # fmt: skip
+    assert read == argv == shlex.split(str(one))
+    assert argv[-3:] == ["-batchsolve", 'D 1 $(id):Nominal:S "1"', str(board)]
+    assert f"'TempDirectory'='{tempfile.gettempdir()}'" in argv[argv.index("-batchoptions") + 1]
+    assert config(board, jobid="a").generate_command_list()[-2:] == ["-batchsolve", str(board)]
+
+
+def directives(script: str, mark: str) -> list[str]:
+    """Its directives' words, as shells and the batch systems read quotes."""
+    lines = [line.removeprefix(mark) for line in script.splitlines() if line.startswith(mark)]
+    return [word for line in lines for word in shlex.split(line)]
+
+
+def options() -> SchedulerOptions:
+    return SchedulerOptions(
+        queue="my queue", time="1-12:30:00", nodes=2, cores_per_node=8, memory="32GB",
+        account="lab", exclusive=True, gpus=2, gpu_type="a100", priority="Low",
+        email_notification="eve@example.org",
+    )  # fmt: skip
+
+
+def test_slurms_script_says_all_that_was_asked(board: Path) -> None:
+    one = config(board, jobid="a", scheduler_options=options())
+    script = one.generate_slurm_script()
+    assert directives(script, "#SBATCH") == [
+        "--export=NONE", f"--chdir={board.parent}", "--job-name=a", "--partition=my queue",
+        "--nodes=2", "--ntasks=16", "--cpus-per-task=1", "--mem=32768M", "--time=1-12:30:00",
+        "--account=lab", "--exclusive", "--gpus=a100:2", "--nice=1000",
+        "--mail-user=eve@example.org", "--mail-type=END,FAIL",
+    ]  # fmt: skip
+    command = shlex.split(script.splitlines()[-1])
+    argv = command[command.index(EDT) :]
+    assert argv[1:7] == ["-jobid", "a", "-distributed", "-machinelist", "numcores=16", "-auto"]
+    assert argv[-2:] == ["-batchsolve", str(board)]
+
+
+def test_lsfs_script_says_all_that_was_asked(board: Path) -> None:
+    script = config(board, jobid="a", scheduler_options=options()).generate_lsf_script()
+    assert directives(script, "#BSUB") == [
+        "-J", "a", "-cwd", str(board.parent), "-o", "a.%J.out", "-e", "a.%J.err",
+        "-q", "my queue", "-W", "36:30", "-n", "16", "-R", "span[ptile=8]",
+        "-R", "rusage[mem=32768MB/host]", "-P", "lab", "-x", "-gpu", "num=2:gmodel=a100",
+        "-u", "eve@example.org", "-N",
+    ]  # fmt: skip
+    plain = directives(config(board).generate_lsf_script(), "#BSUB")
+    assert plain[plain.index("-n") + 1] == "1"
+
+
+def test_pbs_script_says_all_that_was_asked(board: Path) -> None:
+    script = config(board, jobid="a", scheduler_options=options()).generate_pbs_script()
+    assert directives(script, "#PBS") == [
+        "-N", "a", "-q", "my queue",
+        "-l", "select=2:ncpus=8:mpiprocs=8:mem=32768mb:ngpus=1", "-l", "place=scatter:excl",
+        "-l", "walltime=36:30:00", "-A", "lab", "-p", "-1000", "-M", "eve@example.org", "-m", "ae",
+    ]  # fmt: skip
+    assert shlex.split(script.splitlines()[-2])[:2] == ["cd", str(board.parent)]
+
+
+def test_windows_hpc_gets_one_line_of_job_submit(board: Path) -> None:
+    one = config(board, jobid="a", scheduler_options=options(), design_name="100%")
+    [head, line, end] = one.generate_windows_hpc_script().split("\r\n")
+    assert (head, end) == ("@echo off", "")
+    assert line.startswith('job submit /jobname:a "/jobtemplate:my queue" /numcores:16-16 ')
+    assert "/runtime:1:12:30 /priority:Lowest /projectname:lab /exclusive:true" in line
+    assert '"100%%:Nominal"' in line
+
+
+@pytest.mark.parametrize("kind", BATCH)
+def test_each_batch_systems_script_is_the_one_that_its_type_names(
+    board: Path, kind: SchedulerType
+) -> None:
+    one = config(board, scheduler_type=kind)
+    assert one.generate_scheduler_script() == getattr(one, f"generate_{kind}_script")()
+    with pytest.raises(ValueError, match="Unsupported scheduler type"):
+        config(board).generate_scheduler_script()
+
+
+words = st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S", "Zs"]), min_size=1)
+
+
+@given(words.map(str.strip).filter(bool), words.filter(lambda text: ":" not in text))
+def test_no_value_leaves_its_place_in_a_script(queue: str, design: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        board = Path(folder, "b.aedt")
+        board.touch()
+        one = config(board, scheduler_options={"queue": queue}, design_name=design)
+        for name, mark in (("slurm", "#SBATCH"), ("lsf", "#BSUB"), ("pbs", "#PBS")):
+            script = getattr(one, f"generate_{name}_script")()
+            wanted = f"--partition={queue}" if name == "slurm" else queue
+            assert queue == "default" or wanted in directives(script, mark)
+            assert f"{design}:Nominal" in shlex.split(script.splitlines()[-1])
+            checked = subprocess.run(["bash", "-n"], input=script, text=True, check=False)
+            assert checked.returncode == 0
+
+
+def program(folder: Path, name: str, content: str) -> Path:
+    place = folder / name
+    place.write_text(f"#!/bin/sh\n{content}\n")
+    place.chmod(place.stat().st_mode | stat.S_IXUSR)
+    return place
+
+
+SAYING = {"sbatch": "Submitted batch job 42", "qsub": "42.head.example.org"}
+
+
+@pytest.mark.parametrize("kind", [SchedulerType.SLURM, SchedulerType.LSF, SchedulerType.PBS])
+def test_a_submission_goes_to_the_batch_systems_own_command(
+    board: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: SchedulerType
+) -> None:
+    taken = tmp_path / "taken"
+    program(tmp_path, "sbatch", f'cat "$1" > {taken}; echo {SAYING["sbatch"]}')
+    program(tmp_path, "qsub", f'cat "$1" > {taken}; echo {SAYING["qsub"]}')
+    program(tmp_path, "bsub", f'cat > {taken}; echo "Job <42> is submitted to queue <normal>."')
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    one = config(board, jobid="a", scheduler_type=kind)
+    assert one.run_simulation() == f"{kind}_job_42"
+    assert taken.read_text() == one.generate_scheduler_script()
+
+
+def test_a_refused_submission_is_a_runtime_error_with_its_words(
+    board: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = config(board, scheduler_type="slurm")
+    program(tmp_path, "sbatch", "echo invalid partition >&2; exit 1")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(RuntimeError, match="sbatch ended with 1: invalid partition"):
+        one.submit_to_scheduler()
+    (tmp_path / "sbatch").unlink()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RuntimeError, match="sbatch: command not found"):
+        one.submit_to_scheduler()
+
+
+def test_a_solve_without_a_manager_tells_how_it_ended(board: Path, tmp_path: Path) -> None:
+    edt = program(tmp_path, "ansysedt", 'echo "$@"')
+    done = config(board, jobid="a", ansys_edt_path=edt).run_simulation()
+    assert not isinstance(done, str)
+    assert done.stdout.startswith("-jobid a -machinelist")
+    edt = program(tmp_path, "failing", "echo no licence >&2; exit 3")
+    with pytest.raises(RuntimeError, match="ended with 3: no licence"):
+        config(board, ansys_edt_path=edt).run_simulation()
+    with pytest.raises(FileNotFoundError, match="cannot start /no/such"):
+        config(board, ansys_edt_path="/no/such").run_simulation()
+    edt = program(tmp_path, "slow", "exec sleep 600")
+    with pytest.raises(TimeoutError, match="longer than"):
+        config(board, ansys_edt_path=edt).run_simulation(timeout=0.1)
+
+
+def test_ids_are_read_from_what_the_submit_commands_print() -> None:
+    assert submission.job_id(SchedulerType.WINDOWS_HPC, "Job has been submitted. ID: 7.") == "7"
+    assert submission.job_id(SchedulerType.PBS, "12[].head\n") == "12"
+    assert submission.job_id(SchedulerType.SLURM, "sbatch: error") is None
+
+
+def test_importing_it_starts_and_configures_nothing() -> None:
+    modules = "job_manager_handler service start_service submit_local_job submit_batch_jobs"
+    content = (
+        "import logging, sys, threading\n"
+        f"import {', '.join(f'solveyard.pyedb.{name}' for name in modules.split())}\n"
+        "import solveyard.pyedb.submit_job_on_scheduler\n"
+        "assert not {'aiohttp', 'socketio', 'psutil'} & set(sys.modules), sorted(sys.modules)\n"
+        "assert threading.active_count() == 1 and not logging.root.handlers\n"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", content], check=True)
