@@ -1,6 +1,8 @@
 """How the commands submit: to the manager at --host and --port, which finds its own ansysedt."""
 
 import argparse
+import re
+from pathlib import Path
 
 from solveyard.client.sync import Client
 from solveyard.model.records import JobRecord
@@ -12,6 +14,11 @@ from solveyard.pyedb.session import fields
 def local(project: str, cores: int) -> HFSSSimulationConfig:
     """For the manager's own machine. Raises InvalidConfig, MissingFile."""
     return create_hfss_config(project, machine_nodes=[MachineNode(cores=cores, max_cores=cores)])
+
+
+def default_jobid(project: str) -> str:
+    """Of `pyedb-job-manager`: the same project has the same id."""
+    return f"{re.sub(r'[^A-Za-z0-9_-]', '_', Path(project).stem)[:100]}_job"
 
 
 def submitted(

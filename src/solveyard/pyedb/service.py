@@ -154,7 +154,7 @@ async def main(projects: Sequence[str | Path] | None = None) -> list[str]:
     `projects`: None: those in the working folder.
     """
     found = [Path(one) for one in projects] if projects is not None else below(Path.cwd())
-    manager = JobManager(ResourceLimits(max_concurrent_jobs=2))
+    manager = JobManager(ResourceLimits(max_concurrent_jobs=2, max_cpu_percent=100))
     try:
         ids = [
             await manager.submit_job(HFSSSimulationConfig(project_path=str(one)), priority)

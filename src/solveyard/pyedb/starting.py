@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from solveyard.places import store_folder
-from solveyard.pyedb import commands
+from solveyard.pyedb import ansys, commands
 
 MONITOR = "Resource monitor started (interval=5 s)"  #: the documents' own words
 LOCALHOST = "localhost"
@@ -24,6 +24,22 @@ def service(arguments: list[str] | None = None) -> int:
     """`python -m ...service`: listens everywhere, unless told otherwise."""
     parser = _parser("service", "Run the job manager until Ctrl-C or SIGTERM.", host=EVERYWHERE)
     return commands.run(lambda given: _serve(given, {}), parser, arguments)
+
+
+def console(arguments: list[str]) -> int:
+    """`pyedb-job-manager start`: `--ansys-version` must be installed."""
+    parser = _parser("pyedb-job-manager start", "Run the job manager until Ctrl-C or SIGTERM.")
+    parser.add_argument(
+        "--ansys-version", metavar="VERSION",
+        help="refuse to start where it isn't installed; else any, or none",
+    )  # fmt: skip
+
+    def start(given: argparse.Namespace) -> int:
+        if given.ansys_version:
+            ansys.of_release(given.ansys_version)
+        return _serve(given, {})
+
+    return commands.run(start, parser, arguments)
 
 
 def start_service(arguments: list[str] | None = None) -> int:
