@@ -1,0 +1,1 @@
+"""The commands, where the older document has them."""

@@ -1,0 +1,1 @@
+"""The same modules again: the documents name them by both paths."""
