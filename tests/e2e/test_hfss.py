@@ -384,3 +384,39 @@ def test_a_guest_learns_nothing_of_files_that_they_may_not_use(
         told.append((answer.status, answer.json["error"].replace(str(place), "")))
     assert told[0] == told[1]
     assert told[0][0] == 403
+
+
+def test_the_old_pages_routes_answer_as_it_expects(yard: Yard) -> None:
+    assert yard.ask("/api/jobs").json == []
+    board = project(yard.folder)
+    body = {
+        "config": {"project_path": str(board), "jobid": "a", "ansys_edt_path": "/their/own"},
+        "user": "eve",
+        "machine_nodes": [{"hostname": "localhost", "cores": 2, "max_cores": 2}],
+        "batch_options": {"enable_gpu": True},
+    }
+    assert yard.ask("/api/submit", body).json["job_id"] == "a"
+    yard.ended("a")
+    [told] = yard.ask("/api/jobs").json
+    assert set(told) == {
+        "id", "config", "status", "start_time", "end_time", "return_code", "scheduler_job_id",
+        "user", "priority",
+    }  # fmt: skip
+    assert (told["id"], told["status"], told["return_code"]) == ("a", "completed", 0)
+    config = told["config"]
+    assert (config["ansys_edt_path"], config["user"]) == (str(yard.edt), "eve")
+    assert config["layout_options"]["enable_gpu"]
+    assert config["machine_nodes"][0]["cores"] == 2
+    cancelled = yard.ask("/api/cancel/a", {})
+    assert (cancelled.status, cancelled.json) == (200, {"success": True, "status": "cancelled"})
+    assert yard.ask("/api/cancel/gone", {}).status == 404
+    wrong = {"config": {"project_path": str(board), "jobid": "a b"}}
+    for bad, words in (({}, "config"), (b"{", "JSON"), (wrong, "jobid")):
+        refused = yard.ask("/api/submit", bad)
+        assert (refused.status, words in refused.json["error"]) == (400, True), refused
+    assert yard.ask("/api/scheduler_type").json == {"scheduler_type": "none"}
+    assert yard.ask("/api/cluster_partitions").json == []
+    assert yard.ask("/api/queue").json == yard.ask("/queue").json
+    assert set(yard.ask("/api/resources").json) == set(yard.ask("/resources").json)
+    assert yard.ask("/api/me").json["username"]
+    assert yard.ask("/system/start_monitoring", {}).json["success"]

@@ -20,6 +20,7 @@ from solveyard.model import reading
 from solveyard.model.errors import BackendError, Conflict, UnknownJob
 from solveyard.model.jobs import Job, JobSpec
 from solveyard.model.reading import MalformedJob
+from solveyard.model.records import JobRecord
 from solveyard.solvers import options
 from solveyard.solvers.hfss.config import HFSSSimulationConfig, SchedulerType
 from solveyard.solvers.hfss.solver import no_batch_system
@@ -44,22 +45,15 @@ def read(content: bytes) -> tuple[HFSSSimulationConfig, int] | None:
     keys = reading.read(content, dict[str, msgspec.Raw], error=MalformedJob)
     if "config" in keys:
         form = reading.read(content, Form, error=MalformedJob)
-        return _config(form.config, "$.config"), form.priority
+        return config(form.config, "$.config"), form.priority
     if "project_path" in keys and "options" not in keys:
-        return _config(content, "$"), 0
+        return config(content, "$"), 0
     return None
 
 
-async def submit(request: web.Request, config: HFSSSimulationConfig, priority: int) -> web.Response:
+async def submit(request: web.Request, chosen: HFSSSimulationConfig, priority: int) -> web.Response:
     """Submit one, and answer as PyEDB's service did; raises what `submitted` does."""
-    if config.scheduler_type is not SchedulerType.NONE:
-        raise BackendError(no_batch_system(config.scheduler_type))
-    asked = spec(config, priority)
-    try:
-        [job], known = await submitted(request, [asked], any_name=True)
-    except Conflict:
-        job, known = _unfinished(request, asked.name), True
-    record = encoding.shown(request.app[MANAGER], job)
+    record, known = await taken(request, chosen, priority)
     message = f"job {record.id} is {record.state}"
     return encoding.answer(
         encoding.Submitted(
@@ -70,6 +64,20 @@ async def submit(request: web.Request, config: HFSSSimulationConfig, priority: i
             job=record,
         )
     )
+
+
+async def taken(
+    request: web.Request, chosen: HFSSSimulationConfig, priority: int
+) -> tuple[JobRecord, bool]:
+    """Its job, and whether that was there before; raises what `submitted` does."""
+    if chosen.scheduler_type is not SchedulerType.NONE:
+        raise BackendError(no_batch_system(chosen.scheduler_type))
+    asked = spec(chosen, priority)
+    try:
+        [job], known = await submitted(request, [asked], any_name=True)
+    except Conflict:
+        job, known = _unfinished(request, asked.name), True
+    return encoding.shown(request.app[MANAGER], job), known
 
 
 def spec(config: HFSSSimulationConfig, priority: int = 0) -> JobSpec:
@@ -95,8 +103,8 @@ def _tags(user: str) -> tuple[str, ...]:
     return () if user == "unknown" else (f"user:{user}",)
 
 
-def _config(content: bytes | msgspec.Raw, at: str) -> HFSSSimulationConfig:
-    """Raises MalformedJob, whose field begins with `at`."""
+def config(content: bytes | msgspec.Raw, at: str) -> HFSSSimulationConfig:
+    """Read one. Raises MalformedJob, whose field begins with `at`."""
     told: Any = reading.read(content, dict[str, Any], at=at, error=MalformedJob)
     told = {key: value for key, value in told.items() if (key, value) not in _NOT_GIVEN}
     try:

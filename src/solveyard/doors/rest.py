@@ -15,7 +15,17 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from solveyard import selecting
-from solveyard.doors import arrays, encoding, files, logs, pyedb_form, retention, system, viewer
+from solveyard.doors import (
+    api,
+    arrays,
+    encoding,
+    files,
+    logs,
+    pyedb_form,
+    retention,
+    system,
+    viewer,
+)
 from solveyard.doors.keys import CLOSING, LOCKED, MANAGER, RULES, STOP, TABLE, Handler, by
 from solveyard.doors.openapi import Route, Table
 from solveyard.doors.rules import Rules
@@ -64,7 +74,15 @@ def application(
     app[CLOSING] = asyncio.Event()
     app.on_shutdown.append(_close)
     app[TABLE] = Table(public)
-    routes = (*ROUTES, *arrays.ROUTES, *system.ROUTES, *retention.ROUTES, *viewer.ROUTES, *more)
+    routes = (
+        *ROUTES,
+        *arrays.ROUTES,
+        *system.ROUTES,
+        *retention.ROUTES,
+        *viewer.ROUTES,
+        *api.ROUTES,
+        *more,
+    )
     app[TABLE].add(app, routes)
     return app
 

@@ -1,0 +1,134 @@
+"""The routes below /api, as the PyEDB job manager's own page asked for them."""
+
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from solveyard.doors import encoding, pyedb_form, system
+from solveyard.doors.keys import MANAGER, by
+from solveyard.doors.openapi import Route
+from solveyard.model import reading
+from solveyard.model.jobs import Job
+from solveyard.model.messages import Cancel
+from solveyard.model.reading import MalformedJob
+from solveyard.model.records import JobRecord
+from solveyard.store.base import Filter
+
+_PAGE = 200  #: jobs that are read between two turns of the loop
+
+
+class ApiJob(msgspec.Struct, frozen=True, kw_only=True):
+    """A job in PyEDB's words alone."""
+
+    id: str
+    config: msgspec.Raw  #: of an HFSS job what it was submitted with, else null
+    status: str
+    start_time: str | None
+    end_time: str | None
+    return_code: int | None
+    scheduler_job_id: str | None
+    user: str
+    priority: int
+
+
+class ApiSubmission(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A configuration, and what the page asked for beside it."""
+
+    config: dict[str, Any]
+    user: str | None = None
+    machine_nodes: list[dict[str, Any]] | None = None
+    batch_options: dict[str, Any] | None = None  #: its `layout_options`
+    priority: int = 0
+
+
+async def jobs(request: web.Request) -> web.StreamResponse:
+    """All jobs, newest first, in one array."""
+    encoding.query(request, encoding.NoQuery)
+    manager = request.app[MANAGER]
+    page = await manager.page(Filter(), _PAGE, None)
+    response = web.StreamResponse()
+    response.content_type = encoding.JSON
+    await response.prepare(request)
+    separator = b"["
+    while True:
+        for one in page.jobs:
+            shown = _shown(one, encoding.shown(manager, one))
+            await response.write(separator + msgspec.json.encode(shown))
+            separator = b",\n"
+        if page.cursor is None:
+            break
+        page = await manager.page(Filter(), _PAGE, page.cursor)
+    await response.write(b"[]\n" if separator == b"[" else b"]\n")
+    return response
+
+
+async def submit(request: web.Request) -> web.Response:
+    """Submit one HFSS configuration; the ansysedt is this machine's own choice."""
+    encoding.query(request, encoding.NoQuery)
+    asked = reading.read(await encoding.body(request), ApiSubmission, error=MalformedJob)
+    config = {**asked.config, "ansys_edt_path": None}
+    beside = {
+        "user": asked.user,
+        "machine_nodes": asked.machine_nodes,
+        "layout_options": asked.batch_options,
+    }
+    config |= {name: value for name, value in beside.items() if value is not None}
+    read = pyedb_form.config(msgspec.json.encode(config), "$.config")
+    record, _ = await pyedb_form.taken(request, read, asked.priority)
+    return encoding.answer({"success": True, "job_id": record.id, "status": "submitted"})
+
+
+async def cancel(request: web.Request) -> web.Response:
+    """End a job, waiting or running."""
+    encoding.query(request, encoding.NoQuery)
+    await encoding.message(request, encoding.NoBody)
+    manager = request.app[MANAGER]
+    found = manager.find(request.match_info["id"])
+    await manager.request(Cancel(job=found.id, by=by(request)))
+    return encoding.answer({"success": True, "status": "cancelled"})
+
+
+async def scheduler_type(request: web.Request) -> web.Response:
+    """Which batch system is used; none is yet."""
+    encoding.query(request, encoding.NoQuery)
+    return encoding.answer({"scheduler_type": "none"})
+
+
+async def me(request: web.Request) -> web.Response:
+    """Who asks, as the manager knows them."""
+    encoding.query(request, encoding.NoQuery)
+    return encoding.answer({"username": by(request)})
+
+
+async def start_monitoring(request: web.Request) -> web.Response:
+    """Nothing is to be done: this machine is watched from the start."""
+    encoding.query(request, encoding.NoQuery)
+    return encoding.answer({"success": True, "message": "resource monitoring is on, as always"})
+
+
+def _shown(job: Job, record: JobRecord) -> ApiJob:
+    return ApiJob(
+        id=record.id,
+        config=job.spec.options if job.spec.solver == "hfss" else msgspec.Raw(b"null"),
+        status=record.status.value,
+        start_time=record.start_time,
+        end_time=record.end_time,
+        return_code=record.return_code,
+        scheduler_job_id=record.scheduler_job_id,
+        user=record.user,
+        priority=record.priority,
+    )
+
+
+ROUTES = (
+    Route("GET", "/api/jobs", jobs, answer=list[dict[str, Any]]),
+    Route("POST", "/api/submit", submit, body=ApiSubmission),
+    Route("POST", "/api/cancel/{id}", cancel),
+    Route("GET", "/api/queue", system.queue),
+    Route("GET", "/api/resources", system.resources),
+    Route("GET", "/api/scheduler_type", scheduler_type),
+    Route("GET", "/api/cluster_partitions", system.partitions, answer=list[dict[str, Any]]),
+    Route("GET", "/api/me", me),
+    Route("POST", "/system/start_monitoring", start_monitoring),
+)
