@@ -20,7 +20,7 @@ from solveyard.agent.telemetry import Telemetry, probe
 from solveyard.wire.frames import Message
 
 LOOK = 1.0  #: s between two looks at a spawner that is no child of ours
-SAMPLE = 10.0  #: s between two samples
+SAMPLE = 5.0  #: s between two samples
 SOON, LATEST = 0.05, 5.0  #: s until a spawner that died young is started again
 YOUNG = 1.0  #: s
 _log = logging.getLogger(__name__)
