@@ -29,6 +29,7 @@ CALLS = 300
 BULK = 5_000
 PATIENCE = 60.0  #: s that one answer may take
 
+_BARE = "a bare answer"
 _TRUE = {"solver": "command", "options": {"argv": ["/bin/true"]}}
 _HELD = msgspec.json.encode({**_TRUE, "hold": True})
 
@@ -37,8 +38,8 @@ def run(room: Room, stored: int = STORED, running: int = RUNNING) -> list[Figure
     with _bare(room.fresh()) as place:
         bare = Wire(place)
         plain = percentile(_times(CALLS, lambda: bare.ask("GET", "/")), 50)
-    room.tell(f"a bare answer: {plain * 1e3:.2f} ms")
-    return [*_many(room, stored, plain), *_busy(room, running, plain)]
+        room.tell(f"a bare answer: {plain * 1e3:.2f} ms")
+        return [*_many(room, stored, plain), *_busy(room, running, bare)]
 
 
 class Wire(http.client.HTTPConnection):
@@ -72,7 +73,9 @@ def _many(room: Room, stored: int, plain: float) -> list[Figure]:
         wire = Wire(Path(find.running(service.store).socket))
         for what, target, limit in (
             ("a page of 50", "/jobs", 5.0),
-            ("a page of 50 in one state", "/jobs?state=held", None),
+            ("a page of 50 in one state", "/jobs?state=held", 5.0),
+            ("a page of 50 in two states", "/jobs?state=held,queued", None),
+            ("a page of 50 after half of all", f"/jobs?offset={stored // 2}", None),
             ("the counts", "/queue", 5.0),
         ):
             times = _times(CALLS, lambda target=target: wire.ask("GET", target))
@@ -89,28 +92,38 @@ def _many(room: Room, stored: int, plain: float) -> list[Figure]:
     return figures
 
 
-def _busy(room: Room, running: int, plain: float) -> list[Figure]:
-    """Short calls, one after the other, while the shortest jobs go through."""
+def _busy(room: Room, running: int, bare: Wire) -> list[Figure]:
+    """Short calls, one after the other, while the shortest jobs go through.
+
+    `bare`, a server that does nothing else, is asked in turn with ours: what it takes is the wait
+    for one of two cores that manager, agent, spawners, jobs and this client share.
+    """
     with room.service() as service:
         wire = Wire(Path(find.running(service.store).socket))
         jobs = [{**_TRUE, "directory": str(room.fresh())}] * running
         wire.ask("POST", "/jobs", msgspec.json.encode(jobs))
-        calls = {"GET /queue": ("GET", "/queue", None), "GET /jobs/{id}": ("GET", "/jobs/1", None)}
-        calls["POST /jobs/submit"] = ("POST", "/jobs/submit", _HELD)
+        calls = {
+            _BARE: (bare, "GET", "/", None),
+            "GET /queue": (wire, "GET", "/queue", None),
+            "GET /jobs": (wire, "GET", "/jobs", None),
+            "GET /jobs/{id}": (wire, "GET", "/jobs/1", None),
+            "POST /jobs/submit": (wire, "POST", "/jobs/submit", _HELD),
+        }
         times: dict[str, list[float]] = {call: [] for call in calls}
         while msgspec.json.decode(wire.ask("GET", "/queue"))["total_queued"]:
-            for call, (method, target, body) in calls.items():
-                times[call] += _times(1, lambda m=method, t=target, b=body: wire.ask(m, t, b))
+            for call, (to, method, target, body) in calls.items():
+                times[call] += _times(1, lambda w=to, m=method, t=target, b=body: w.ask(m, t, b))
     return [
         Figure(
             name=f"{call} while {running} jobs run, p{percent}",
             value=percentile(taken, percent) * 1e3,
             unit="ms",
-            ratio=percentile(taken, percent) / plain,
-            goal=under(limit),
+            ratio=percentile(taken, percent) / percentile(times[_BARE], percent),
+            goal=None if call == _BARE or percent == 50 else under(20.0),
+            judged=Judged.TIME,
         )
         for call, taken in times.items()
-        for percent, limit in ((50, 20), (99, 100))
+        for percent in (50, 99)
     ]
 
 
