@@ -18,6 +18,7 @@ import pytest
 
 from conftest import Service
 from solveyard.client.sync import Client
+from solveyard.model.errors import NotAllowed
 from solveyard.pyedb import errors
 from solveyard.pyedb.job_manager_handler import JobManagerHandler
 from solveyard.pyedb.job_submission import HFSSSimulationConfig, SchedulerOptions
@@ -396,3 +397,56 @@ def test_the_older_documents_command_submits_waits_and_tells(bench: Bench) -> No
     told = bench.command("console", "status", *at)
     assert (told.returncode, "queued" in told.stdout) == (0, True)
     assert bench.command("console", "start", "--ansys-version", "199").returncode == 1
+
+
+def test_a_second_handler_opens_its_port_on_the_same_manager_and_may_take_it_over(
+    bench: Bench,
+) -> None:
+    port = free_port()
+    first = bench.script(
+        "import sys\n"
+        "from solveyard.pyedb.job_manager_handler import JobManagerHandler\n"
+        f"handler = JobManagerHandler(port={port})\n"
+        "handler.start_service()\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    assert first.stdout is not None
+    assert first.stdout.readline() == "ready\n"
+    second = bench.handler()
+    second.start_service()
+    second.submit_jobs_and_wait(
+        [second.create_simulation_config(bench.project(), jobid="a")], timeout=60
+    )
+    for each in (port, second.port):
+        assert [one["id"] for one in get(each, "/jobs")] == ["a"]
+    first.communicate(timeout=120)
+    second.submit_job(second.create_simulation_config(bench.project(name="b.aedt"), jobid="b"))
+    assert second.wait_until_done("b", timeout=60) == "completed"
+    assert [one["id"] for one in get(second.port, "/jobs")] == ["b", "a"]
+
+
+def test_a_lent_port_is_given_back_when_its_handler_closes(
+    bench: Bench, until: Callable[..., None]
+) -> None:
+    first = bench.handler()
+    first.start_service()
+    second = bench.handler()
+    second.start_service()
+    assert get(second.port, "/queue")["running_jobs"] == 0
+    networked = Client.at(f"http://localhost:{first.port}")
+    with networked, pytest.raises(NotAllowed, match="private socket"):
+        networked.open_port(free_port())
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with pytest.raises(RuntimeError, match="is taken by process"):
+            bench.handler(port=other.getsockname()[1]).start_service()
+    second.close()
+
+    def free() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", second.port)) != 0
+
+    until(free, "nobody listens there")
+    assert get(first.port, "/queue")["running_jobs"] == 0

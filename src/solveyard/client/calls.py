@@ -251,6 +251,11 @@ def stop(how: str | None) -> Call[Any]:
     return Call("POST", "/system/stop", value, body, doubt=doubt, repeatable=False)
 
 
+def open_port(host: str, port: int) -> Call[Reply]:
+    body = json.dumps({"host": host, "port": port}).encode()
+    return Call("POST", "/system/ports", checked, body)
+
+
 def get(path: str) -> Call[Any]:
     return Call("GET", path, value)
 

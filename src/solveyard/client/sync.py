@@ -230,6 +230,14 @@ class Client:
         """By the names that set them; None: there is none."""
         return self._ask(calls.Call("GET", "/system/status", calls.limits))
 
+    def open_port(self, port: int, host: str = "") -> None:
+        """Have the manager listen there, too, until this client is closed. Ask nothing more by it.
+
+        For the private socket alone. Raises Conflict where the port is taken.
+        """
+        reply, _ = self._answer(calls.open_port(host, port), whole=False)
+        calls.checked(reply)
+
     def stop(self, how: str | None = None) -> dict[str, Any]:
         """Begin to stop the manager: "leave", "drain", "now"; None: as it was told to.
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from solveyard.doors import bounds, ports, rest, sessions
+from solveyard.doors import bounds, lending, ports, rest, sessions
 from solveyard.doors.auth import Keeper
 from solveyard.doors.dashboard import routes as dashboard
-from solveyard.doors.keys import KEEPER, Handler
+from solveyard.doors.keys import KEEPER, LISTEN, Handler
 from solveyard.doors.rules import Rules
 from solveyard.manager import Manager
 
@@ -44,11 +44,12 @@ class Door:
             manager,
             stop=stop,
             rules=rules,
-            more=sessions.ROUTES,
+            more=(*sessions.ROUTES, *lending.ROUTES),
             public=public_url,
             locked=locked,
         )
         app[KEEPER] = keeper
+        app[LISTEN] = self.listen
         app.middlewares.extend([self._heard, keeper.keep, self._count])
         dashboard.add(app)
         if public:
@@ -65,6 +66,7 @@ class Door:
         )
         self._newcomers: bounds.Newcomers | None = None
         self._servers: list[asyncio.Server] = []
+        self._tls: ssl.SSLContext | None = None
 
     async def open(
         self,
@@ -86,16 +88,25 @@ class Door:
             host, _, port = place.rpartition(":")
             await web.TCPSite(self._runner, host, int(port)).start()
             self.url = f"http://{host}:{port}"
-        server = self._runner.server
-        if listeners and server is not None:
-            self._newcomers = bounds.Newcomers(server)
-            patience = bounds.HANDSHAKE if tls is not None else None
-            for listener in listeners:
-                opened = await asyncio.get_running_loop().create_server(
-                    self._newcomers, sock=listener, ssl=tls, ssl_handshake_timeout=patience
-                )
-                self._servers.append(opened)
+        self._tls = tls
+        if listeners:
+            self._servers += await self.listen(listeners)
             self.url = ports.url(listeners, secure=tls is not None)
+
+    async def listen(self, listeners: Sequence[socket.socket]) -> list[asyncio.Server]:
+        """On more sockets, which whoever opened them closes, once the door is open."""
+        server = self._runner.server
+        assert server is not None
+        if self._newcomers is None:
+            self._newcomers = bounds.Newcomers(server)
+        patience = bounds.HANDSHAKE if self._tls is not None else None
+        loop = asyncio.get_running_loop()
+        return [
+            await loop.create_server(
+                self._newcomers, sock=listener, ssl=self._tls, ssl_handshake_timeout=patience
+            )
+            for listener in listeners
+        ]
 
     async def run(self) -> None:
         """Send live events, until cancelled."""

@@ -1,7 +1,8 @@
 """What a door's handlers find in the application and in a request."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from aiohttp import web
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from solveyard.doors.rules import Rules
 
 __all__ = [
-    "CALLER", "CLOSING", "KEEPER", "LOCKED", "MANAGER", "RULES", "STOP", "TABLE",
+    "CALLER", "CLOSING", "KEEPER", "LISTEN", "LOCKED", "MANAGER", "RULES", "STOP", "TABLE",
     "Caller", "Handler", "Middleware", "by", "caller",
 ]  # fmt: skip
 
@@ -34,6 +35,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MANAGER = web.AppKey("manager", Manager)
 CALLER = web.RequestKey("caller", Caller)
 CLOSING = web.AppKey("closing", asyncio.Event)  #: set when the door closes
+#: Has the door listen on more sockets.
+LISTEN: web.AppKey[Callable[[Sequence[socket.socket]], Awaitable[list[asyncio.Server]]]] = (
+    web.AppKey("listen")
+)
 STOP: web.AppKey[Callable[[str], None]] = web.AppKey("stop")
 KEEPER: web.AppKey["Keeper"] = web.AppKey("keeper")  #: where there are sessions
 TABLE: web.AppKey["Table"] = web.AppKey("table")  #: the routes, and their description

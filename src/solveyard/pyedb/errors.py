@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from solveyard.model.errors import (
     BackendError,
+    Conflict,
     InvalidRequest,
     NotAllowed,
     SolveyardError,
@@ -79,6 +80,8 @@ def _translated(error: SolveyardError) -> JobManagerError:
             return ServiceError(f"{text} (it was removed, or never submitted)")
         case NotAllowed():
             return Forbidden(text)
+        case Conflict():
+            return ServiceError(text)
         case InvalidRequest() if text.startswith(_MISSING):
             return MissingFile(text.removeprefix(_MISSING))
         case InvalidRequest():

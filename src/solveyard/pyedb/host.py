@@ -1,12 +1,17 @@
 """The manager of a store as PyEDB's users know it: it listens where they said."""
 
 import contextlib
+import ipaddress
+import os
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from solveyard.client import find
+from solveyard.client.find import Address
+from solveyard.client.sync import Client
 from solveyard.places import store_folder
 from solveyard.pyedb import errors
 from solveyard.yard import Yard
@@ -36,13 +41,11 @@ class Host(Yard):
         self._port = port
         self._programs = programs
         folder = store_folder(store)
+        self._lent = threading.Lock()
+        self._lender: Client | None = None  #: while it is open, another's manager listens for us
+        self._lent_by: int | None = None  #: that manager's process
         with errors.translated():
             super().__init__(folder)
-            try:
-                self._listens()
-            except BaseException:
-                self.close()
-                raise
 
     @property
     def url(self) -> str:
@@ -51,17 +54,38 @@ class Host(Yard):
         with errors.translated():
             return find.running(self.store).url
 
-    def _listens(self) -> None:
-        """Where another process has the manager, that must listen there."""
-        if self._port is None or self._embedded is not None:
-            return
-        assert self.store is not None
-        where = find.running(self.store)
-        if where.port != self._port:
-            raise errors.ServiceError(
-                f"process {where.pid} has the store {self.store}, and listens at {where.url}"
-                f" (give its port, stop it with solveyard stop, or give another store)"
-            )
+    def close(self) -> None:
+        with self._lent:
+            if self._lender is not None:
+                self._lender.close()
+                self._lender = None
+        super().close()
+
+    def _locate(self) -> Address:
+        """Where another process has the manager, that listens for us, too."""
+        where = super()._locate()
+        ours = where.pid == os.getpid() and self._embedded is not None
+        if self._port is not None and not ours and where.port != self._port:
+            with self._lent:
+                if self._lent_by != where.pid or self._lender is None:
+                    self._borrow(where, self._port)
+        return where
+
+    def _borrow(self, where: Address, port: int) -> None:
+        """Raises Conflict where the port is taken."""
+        if self._lender is not None:
+            self._lender.close()
+            self._lender = None
+        if self._host and not _loopback(self._host):
+            assert self.store is not None
+            first_token(Path(self.store))
+        lender = Client(where)
+        try:
+            lender.open_port(port, self._host)
+        except BaseException:
+            lender.close()
+            raise
+        self._lender, self._lent_by = lender, where.pid
 
     def _serve_options(self) -> "ServeOptions":
         from solveyard import config, serve
@@ -89,6 +113,13 @@ class Host(Yard):
         if there:
             given["ansysedt"] = there
         return given
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def first_token(folder: Path) -> None:
