@@ -34,8 +34,9 @@ from solveyard.model.messages import (
     LimitsChanged,
     MachineLeft,
 )
+from solveyard.model.notices import Notice, NoticeState
 from solveyard.model.resources import Allocation, Resources, Share
-from solveyard.store.base import Filter, Store
+from solveyard.store.base import SETTLED_NOTICES, Filter, Store
 from solveyard.store.memory import MemoryStore
 from solveyard.store.sqlite import SqliteStore
 
@@ -84,6 +85,18 @@ def a_job(number: int, name: str = "", state: JobState = JobState.QUEUED, **rest
         priority=0,
         state=state,
     )
+
+
+def a_notice(
+    event: int,
+    receiver: str = "chat",
+    state: NoticeState = NoticeState.PENDING,
+    next_at: float = 0.0,
+) -> Notice:
+    return Notice(
+        event=event, receiver=receiver, job=JobId(1), label="a", ending=JobState.FAILED,
+        reason=Reason.EXIT_CODE, at=1.0, payload="{}", state=state, next_at=next_at,
+    )  # fmt: skip
 
 
 times = st.floats(min_value=0, max_value=4e9)
@@ -373,3 +386,36 @@ def test_a_checkpoint_changes_nothing_that_can_be_read(store: Store) -> None:
     store.commit([], [a_job(2)])
     store.checkpoint()
     assert store.load() == before._replace(jobs=[a_job(1), a_job(2)])
+
+
+def test_notices_and_how_far_the_log_was_read_are_kept_together(store: Store) -> None:
+    assert store.notices_read() is None
+    store.keep_notices([a_notice(3), a_notice(5)], read=7)
+    assert store.notices_read() == 7
+    assert [one.event for one in store.notices()] == [5, 3]
+    store.keep_notices([a_notice(3, state=NoticeState.DELIVERED)])
+    assert store.notices_read() == 7
+    assert [one.event for one in store.notices(NoticeState.PENDING)] == [5]
+    assert store.notices(NoticeState.DELIVERED) == [a_notice(3, state=NoticeState.DELIVERED)]
+
+
+def test_a_receiver_gets_its_own_pending_notices_the_next_one_first(store: Store) -> None:
+    mine = [a_notice(1, next_at=9.0), a_notice(2, next_at=4.0), a_notice(3, next_at=9.0)]
+    settled = a_notice(4, state=NoticeState.FAILED)
+    store.keep_notices([*mine, a_notice(1, "mail"), settled])
+    assert [one.event for one in store.due_notices("chat", 2)] == [2, 1]
+    assert store.due_notices("chat", 9) == [mine[1], mine[0], mine[2]]
+    assert store.due_notices("nobody", 9) == []
+    assert store.pending_receivers() == ["chat", "mail"]
+
+
+def test_the_notices_settled_last_are_kept_and_all_that_are_pending(store: Store) -> None:
+    late = a_notice(1, state=NoticeState.FAILED, next_at=1e6)
+    pending = [a_notice(number) for number in (2, 3)]
+    many = [
+        a_notice(number, state=NoticeState.DELIVERED, next_at=float(number))
+        for number in range(10, 10 + SETTLED_NOTICES)
+    ]
+    store.keep_notices([late, *pending, *many])
+    kept = [one.event for one in store.notices(limit=10_000)]
+    assert sorted(kept) == [1, 2, 3, *range(11, 10 + SETTLED_NOTICES)]

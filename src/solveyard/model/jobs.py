@@ -112,6 +112,7 @@ class JobSpec(
     retry: RetryPolicy | None = None  #: None: it's not started again by itself
     success: SuccessCriteria | None = None  #: beside the solver's own verdict
     measures: Mapping[str, Measure] = {}  #: what to read from its results, by name
+    notify: tuple[str, ...] = ()  #: receivers, by name, that are told how it ends
 
     def __post_init__(self) -> None:
         for name in ("time_limit", "warning", "wait_limit", "grace"):

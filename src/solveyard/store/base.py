@@ -7,6 +7,7 @@ import msgspec
 
 from solveyard.model.jobs import Counter, Job, JobId, JobState, Limits, Record
 from solveyard.model.messages import AnyEvent
+from solveyard.model.notices import Notice, NoticeState
 
 
 class Numbered(NamedTuple):
@@ -16,6 +17,10 @@ class Numbered(NamedTuple):
 
     number: int
     event: AnyEvent
+
+
+#: Notices that are settled, delivered or given up: so many of the newest are kept.
+SETTLED_NOTICES = 500
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +101,30 @@ class Store(Protocol):
 
     def compact(self, before: int) -> None:
         """Forget the events of smaller numbers, but never the newest event: numbers go on."""
+        ...
+
+    def keep_notices(self, notices: Sequence[Notice], read: int | None = None) -> None:
+        """Write `notices`, replacing their earlier states, all or nothing, on disk.
+
+        `read`: the log was read for notices up to this number; None: as before. Of those that are
+        settled the oldest go, beyond SETTLED_NOTICES.
+        """
+        ...
+
+    def notices_read(self) -> int | None:
+        """Up to which number the log was read for notices; None: never."""
+        ...
+
+    def due_notices(self, receiver: str, limit: int) -> list[Notice]:
+        """Those that are pending, the next one first."""
+        ...
+
+    def notices(self, state: NoticeState | None = None, limit: int = 50) -> list[Notice]:
+        """The newest first; None: of any state."""
+        ...
+
+    def pending_receivers(self) -> list[str]:
+        """Who has notices that are pending, by name."""
         ...
 
     def checkpoint(self) -> None:

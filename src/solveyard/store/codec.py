@@ -11,6 +11,7 @@ import msgspec
 from solveyard.model.errors import InvalidRequest
 from solveyard.model.jobs import Job, JobId, JobSpec
 from solveyard.model.messages import AnyEvent
+from solveyard.model.notices import Notice
 
 _KEPT = [field for field in msgspec.structs.fields(Job) if field.name != "spec"]
 
@@ -31,6 +32,7 @@ _values = attrgetter(*_names)
 
 encode = msgspec.json.Encoder().encode
 decode_event = msgspec.json.Decoder[AnyEvent](AnyEvent).decode
+decode_notice = msgspec.json.Decoder(Notice).decode
 _decode_spec = msgspec.json.Decoder(JobSpec).decode
 _decode_rest = msgspec.json.Decoder[Any](_Rest).decode
 

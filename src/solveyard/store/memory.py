@@ -9,8 +9,9 @@ from solveyard.model.errors import Conflict, InvalidRequest
 from solveyard.model.ids import array_of
 from solveyard.model.jobs import Counter, Job, JobId, JobState, Limits, Record
 from solveyard.model.messages import AnyEvent, JobEvent
+from solveyard.model.notices import Notice, NoticeState
 from solveyard.store import codec
-from solveyard.store.base import Filter, Numbered, Page, State
+from solveyard.store.base import SETTLED_NOTICES, Filter, Numbered, Page, State
 from solveyard.store.changes import changes
 
 
@@ -26,6 +27,8 @@ class MemoryStore:
         self._names: dict[str, JobId] = {}
         self._limits = Limits()
         self._counter = Counter()
+        self._notices: dict[tuple[int, str], Notice] = {}
+        self._read: int | None = None
 
     @property
     def uuid(self) -> str:
@@ -122,6 +125,38 @@ class MemoryStore:
             del self._events[:gone]
             self._first += gone
 
+    def keep_notices(self, notices: Sequence[Notice], read: int | None = None) -> None:
+        """Write `notices`, replacing their earlier states; of the settled, the oldest go."""
+        with self._lock:
+            self._notices.update(((one.event, one.receiver), one) for one in notices)
+            self._read = self._read if read is None else read
+            settled = sorted(
+                (one.next_at, *key)
+                for key, one in self._notices.items()
+                if one.state is not NoticeState.PENDING
+            )
+            for _, event, receiver in settled[: max(0, len(settled) - SETTLED_NOTICES)]:
+                del self._notices[event, receiver]
+
+    def notices_read(self) -> int | None:
+        """Up to which number the log was read for notices; None: never."""
+        return self._read
+
+    def due_notices(self, receiver: str, limit: int) -> list[Notice]:
+        """Those that are pending, the next one first."""
+        mine = [one for one in self._pending() if one.receiver == receiver]
+        return sorted(mine, key=lambda one: (one.next_at, one.event))[:limit]
+
+    def notices(self, state: NoticeState | None = None, limit: int = 50) -> list[Notice]:
+        """The newest first; None: of any state."""
+        with self._lock:
+            known = sorted(self._notices.items(), reverse=True)
+        return [one for _, one in known if state is None or one.state is state][:limit]
+
+    def pending_receivers(self) -> list[str]:
+        """Who has notices that are pending, by name."""
+        return sorted({one.receiver for one in self._pending()})
+
     def checkpoint(self) -> None:
         """There is no log to move."""
 
@@ -131,6 +166,11 @@ class MemoryStore:
     @property
     def _last(self) -> int:
         return self._first + len(self._events) - 1
+
+    def _pending(self) -> list[Notice]:
+        with self._lock:
+            known = list(self._notices.values())
+        return [one for one in known if one.state is NoticeState.PENDING]
 
 
 def _fits(job: Job, which: Filter) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from solveyard.model.ids import array_of
 from solveyard.model.jobs import Job, Record
 from solveyard.model.messages import AnyEvent, JobEvent
+from solveyard.model.notices import Notice
 from solveyard.store import codec
 from solveyard.store.base import Filter
 from solveyard.store.changes import changes
@@ -20,7 +21,7 @@ Statement = tuple[str, list[Any]]  # with its parameters
 BATCH = 32
 
 META = "SELECT value FROM meta WHERE key = ?"
-_SET_META = "INSERT OR REPLACE INTO meta {rows}"
+SET_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 
 LAST_NUMBER = "SELECT coalesce(max(number), 0) FROM event"
 FIRST_NUMBER = "SELECT coalesce(min(number), 1) FROM event"
@@ -62,6 +63,20 @@ PAGE = f"""{_JOBS} WHERE job.id IN (
 TOTAL = "SELECT count(*) FROM job{where}"
 COUNTS = "SELECT state, count(*) FROM job WHERE array IS NULL GROUP BY state"
 
+SET_NOTICE = "INSERT OR REPLACE INTO notice VALUES (?, ?, ?, ?, ?)"
+DUE_NOTICES = """
+    SELECT body FROM notice WHERE state = 'pending' AND receiver = ?
+    ORDER BY next_at, event LIMIT ?
+"""
+NOTICES = "SELECT body FROM notice{where} ORDER BY event DESC, receiver DESC LIMIT ?"
+PENDING_RECEIVERS = "SELECT DISTINCT receiver FROM notice WHERE state = 'pending' ORDER BY receiver"
+TRIM_NOTICES = """
+    DELETE FROM notice WHERE (event, receiver) IN (
+        SELECT event, receiver FROM notice WHERE state IN ('delivered', 'failed')
+        ORDER BY next_at DESC, event DESC, receiver DESC LIMIT -1 OFFSET ?
+    )
+"""
+
 _HAS_TAG = """EXISTS (
     SELECT 1 FROM spec AS tagged, json_each(CAST(tagged.body AS TEXT), '$.tags') AS tag
     WHERE tagged.job = job.id AND tag.value = ?
@@ -72,6 +87,11 @@ def event_row(event: AnyEvent) -> Row:
     """The row of `event` but for its number."""
     job = event.job if isinstance(event, JobEvent) else None
     return (job, event.at, codec.encode(event))
+
+
+def notice_row(notice: Notice) -> Row:
+    body = codec.encode(notice)
+    return (notice.event, notice.receiver, notice.state.value, notice.next_at, body)
 
 
 def add_events(rows: Sequence[Row]) -> Iterator[Statement]:
@@ -94,7 +114,7 @@ def statements(records: Sequence[Record]) -> Iterator[Statement]:
         yield from _batches(_SET_SPEC, own)
     for key, value in (("limits", limits), ("counter", counter)):
         if value is not None:
-            yield from _batches(_SET_META, [(key, codec.encode(value).decode())])
+            yield SET_META, [key, codec.encode(value).decode()]
 
 
 def conditions(which: Filter, below: int | None = None) -> tuple[str, list[str | float]]:

@@ -11,8 +11,9 @@ import msgspec
 from solveyard.model.errors import InvalidRequest
 from solveyard.model.jobs import Counter, Job, JobId, JobState, Limits, Record
 from solveyard.model.messages import AnyEvent
+from solveyard.model.notices import Notice, NoticeState
 from solveyard.store import codec, database, queries
-from solveyard.store.base import Filter, Numbered, Page, State
+from solveyard.store.base import SETTLED_NOTICES, Filter, Numbered, Page, State
 from solveyard.store.failures import damaged
 
 
@@ -154,10 +155,44 @@ class SqliteStore:
         with self._writer.transaction("IMMEDIATE") as sqlite:
             sqlite.execute(queries.COMPACT, (before,))
 
+    def keep_notices(self, notices: Sequence[Notice], read: int | None = None) -> None:
+        """Write `notices`, replacing their earlier states; of the settled, the oldest go."""
+        rows = [queries.notice_row(one) for one in notices]
+        with self._writer.transaction("IMMEDIATE") as sqlite:
+            sqlite.executemany(queries.SET_NOTICE, rows)
+            sqlite.execute(queries.TRIM_NOTICES, (SETTLED_NOTICES,))
+            if read is not None:
+                sqlite.execute(queries.SET_META, ("notices", str(read)))
+
+    def notices_read(self) -> int | None:
+        """Up to which number the log was read for notices; None: never."""
+        with self._reader.using() as sqlite:
+            row = sqlite.execute(queries.META, ("notices",)).fetchone()
+        return None if row is None else int(row[0])
+
+    def due_notices(self, receiver: str, limit: int) -> list[Notice]:
+        """Those that are pending, the next one first."""
+        return self._notices(queries.DUE_NOTICES, receiver, limit)
+
+    def notices(self, state: NoticeState | None = None, limit: int = 50) -> list[Notice]:
+        """The newest first; None: of any state."""
+        if state is None:
+            return self._notices(queries.NOTICES.format(where=""), limit)
+        return self._notices(queries.NOTICES.format(where=" WHERE state = ?"), state.value, limit)
+
+    def pending_receivers(self) -> list[str]:
+        """Who has notices that are pending, by name."""
+        with self._reader.using() as sqlite:
+            return [row[0] for row in sqlite.execute(queries.PENDING_RECEIVERS)]
+
     def checkpoint(self) -> None:
         """Move the write-ahead log into the main file; off the commit path."""
         if self._reader is not self._writer:
             database.checkpoint(self._writer.path)
+
+    def _notices(self, query: str, *parameters: str | int) -> list[Notice]:
+        with self._reader.using() as sqlite:
+            return [codec.decode_notice(body) for (body,) in sqlite.execute(query, parameters)]
 
     def close(self) -> None:
         if self._reader is not self._writer:

@@ -1,0 +1,12 @@
+-- What is told of jobs' ends, and how far the log was read for it (`meta`, 'notices').
+
+CREATE TABLE notice (
+    event    INTEGER NOT NULL,
+    receiver TEXT NOT NULL,
+    state    TEXT NOT NULL,
+    next_at  REAL NOT NULL,  -- or when it was settled; s since 1970
+    body     BLOB NOT NULL,
+    PRIMARY KEY (event, receiver)
+) WITHOUT ROWID;
+CREATE INDEX notice_due ON notice (receiver, next_at, event) WHERE state = 'pending';
+CREATE INDEX notice_state ON notice (state, next_at);
