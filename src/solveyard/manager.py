@@ -34,6 +34,8 @@ from solveyard.model.messages import (
     Launch,
     Submit,
 )
+from solveyard.model.records import JobRecord, record
+from solveyard.notify import Notices, Recipient, View
 from solveyard.ordering import Ordering
 from solveyard.outbox import Outbox
 from solveyard.paging import Pages
@@ -64,9 +66,12 @@ class Manager:
         on_stop: str = "leave",
         secrets: Mapping[str, Secret] = MappingProxyType({}),
         retention: Policy | None = None,
+        recipients: Sequence[Recipient] = (),
+        public_url: str = "",
     ) -> None:
         """`secrets`: those that jobs may name; each is read when a job starts that does.
-        `retention`: which ended jobs are removed; None: none.
+        `retention`: which ended jobs are removed; None: none. `recipients` are told of ends, with
+        links below `public_url`.
         """
         self.store_folder = folder
         self.on_stop = on_stop
@@ -79,8 +84,12 @@ class Manager:
         self._repeats = Repeats(self._turns.jobs)
         belongings = Belongings(self._places)
         self.retention = Retention(self._turns, store, belongings, retention or Policy())
+        view = View(self.jobs, self._told, public_url)
+        self.notices = Notices(store, self._turns.last, recipients, view)
         self._ends: dict[JobId, list[asyncio.Future[None]]] = {}
         self._listeners: list[Callable[[Sequence[Numbered]], None]] = []
+        if recipients:
+            self.subscribe(self.notices.take)
         self._readers = Workers("reader", 2)
         self._pages = Pages(self._turns, store, self._readers)
         self._judges = Workers("judge", 2)  # a large log keeps nobody from reading the store
@@ -100,6 +109,7 @@ class Manager:
         for index, spec in enumerate(specs):
             try:
                 self._ordering.check(spec)
+                self.notices.check(spec)
             except InvalidRequest as error:
                 if len(specs) == 1:
                     raise
@@ -314,6 +324,7 @@ class Manager:
             tasks.create_task(self._listen())
             tasks.create_task(self._outbox.run())
             tasks.create_task(self._checkpoints())
+            tasks.create_task(self.notices.run())
             tasks.create_task(self._turns.run())
             tasks.create_task(self.retention.run())
 
@@ -323,6 +334,7 @@ class Manager:
         self.retention.close()
         self._readers.close()
         self._judges.close()
+        self.notices.close()
         self._store.close()
 
     # Inside
@@ -345,6 +357,12 @@ class Manager:
                 for task in [i for i in self._ends if array_of(i) == event.job]:
                     if self.job(task).state.final:
                         self._tell_ended(task)
+
+    def _told(self, job: Job) -> JobRecord:
+        """A job that has ended, for those who are told so."""
+        directory = str(self._ordering.directory(job))
+        tasks = self.task_counts(job) if job.is_array else None
+        return record(job, job.ended_at or 0.0, directory=directory, tasks=tasks)
 
     def _tell_ended(self, job_id: JobId) -> None:
         ended = [job_id, *(i for i in self._ends if array_of(i) == job_id)]

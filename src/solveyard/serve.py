@@ -33,6 +33,7 @@ from solveyard.manager import Manager
 from solveyard.model.errors import InvalidRequest
 from solveyard.model.jobs import Limits
 from solveyard.model.messages import SetLimits
+from solveyard.notify import Recipient
 from solveyard.places import StorePlaces, runtime_folder
 from solveyard.secret import Secret
 from solveyard.store.lease import Lease
@@ -76,6 +77,7 @@ class ServeOptions:
     network: Network | None = None  #: None: only the store's private socket
     secrets: Mapping[str, Secret] = field(default_factory=dict)  #: that jobs may name
     retention: Policy = field(default_factory=Policy)  #: which ended jobs are removed
+    recipients: tuple[Recipient, ...] = ()  #: who is told how jobs end
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,6 +203,8 @@ async def opened(folder: Path, options: ServeOptions) -> AsyncIterator[Running]:
             on_stop=options.on_stop,
             secrets=options.secrets,
             retention=options.retention,
+            recipients=options.recipients,
+            public_url=options.network.public_url if options.network else "",
         )
         stop = _Stop(options.on_stop)
         door = _door(manager, options, token, stop, store.uuid)

@@ -7,12 +7,15 @@ that is a secret has the type `SecretSource`.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from solveyard import amounts
 from solveyard.model.errors import InvalidRequest
+from solveyard.model.notices import ENDINGS
+from solveyard.model.reading import nearest
 from solveyard.secret import Secret
 
 
@@ -58,6 +61,7 @@ Duration = Annotated[float, BeforeValidator(_seconds), Field(ge=0)]  #: s
 Size = Annotated[int, BeforeValidator(_bytes), Field(ge=0)]  #: bytes
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]  #: "~" is the home folder
 Word = Annotated[str, Field(min_length=1)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]  #: of what people name
 
 
 class SecretSource(Table):
@@ -78,7 +82,6 @@ class SecretSource(Table):
         return Secret(env=self.env, file=str(self.file) if self.file is not None else "")
 
 
-_Feature = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]
 _Amount = Annotated[int, Field(ge=0, le=10**9)]
 
 
@@ -98,13 +101,53 @@ class Own(Table):
         le=65536,
         description="GPUs that jobs may use; not set: those that the NVIDIA driver lists",
     )
-    licences: Annotated[dict[_Feature, _Amount], ANYWHERE] = Field(
+    licences: Annotated[dict[Name, _Amount], ANYWHERE] = Field(
         default_factory=dict, description="seats of a licence that jobs may hold, by its feature"
     )
-    counts: Annotated[dict[_Feature, _Amount], ANYWHERE] = Field(
+    counts: Annotated[dict[Name, _Amount], ANYWHERE] = Field(
         default_factory=dict,
         description="how many there are of anything else that jobs may ask for",
     )
+
+
+def _ending(word: str) -> str:
+    if word not in ENDINGS:
+        hint = nearest(word, ENDINGS) or f" (there is: {', '.join(sorted(ENDINGS))})"
+        raise ValueError(f"expected a state or a reason that a job ends with{hint}")
+    return word
+
+
+def _webhook(url: str) -> str:
+    try:
+        split = urlsplit(url)
+        good = split.scheme in {"http", "https"} and bool(split.hostname) and split.port != 0
+    except ValueError:
+        good = False
+    if url and not (good and url.isprintable() and " " not in url and "@" not in split.netloc):
+        raise ValueError("expected an address such as https://host/path, without a password")
+    return url
+
+
+class Notify(Table):
+    """A receiver of notices: a webhook or a command."""
+
+    webhook: Annotated[str, AfterValidator(_webhook)] = ""
+    command: tuple[Word, ...] = ()
+    on: tuple[Annotated[str, AfterValidator(_ending)], ...] = ("failed", "completed")
+    tags: tuple[Word, ...] = ()
+    secret: str = ""  #: one that `[secrets]` names
+    secret_as: Literal["bearer", "signature"] = "bearer"
+    always: bool = False
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if bool(self.webhook) is bool(self.command):
+            raise ValueError("expected either `webhook` or `command`")
+        if self.command and self.secret:
+            raise ValueError("expected no `secret` beside `command`, which can read its own")
+        if "{secret}" in self.webhook and not self.secret:
+            raise ValueError("expected `secret`, which `webhook` has a place for")
+        return self
 
 
 class Limits(Table):
@@ -197,9 +240,11 @@ class Settings(Table):
     resources: Own = Field(default_factory=Own)
     limits: Limits = Field(default_factory=Limits)
     retention: Retention = Field(default_factory=Retention)
-    secrets: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")], SecretSource] = (
-        Field(
-            default_factory=dict,
-            description='a secret that jobs may name: `{env = "VARIABLE"}` or `{file = "/path"}`',
-        )
+    secrets: dict[Name, SecretSource] = Field(
+        default_factory=dict,
+        description='a secret that jobs may name: `{env = "VARIABLE"}` or `{file = "/path"}`',
+    )
+    notify: dict[Name, Notify] = Field(
+        default_factory=dict,
+        description="a receiver that is told how jobs end: [its keys](../how-to/notifications.md)",
     )

@@ -5,10 +5,13 @@ from dataclasses import replace
 from solveyard import registry, serve
 from solveyard.backends.offers import Offer
 from solveyard.config.layers import Found
-from solveyard.config.schema import Settings
+from solveyard.config.schema import Notify, Settings
 from solveyard.core.retention import Policy
 from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import Limits
+from solveyard.model.notices import Receiver
+from solveyard.model.reading import nearest
+from solveyard.notify import Program, Recipient, Webhook
 
 _MIB = 1024 * 1024
 
@@ -58,6 +61,7 @@ def embedded(found: Found, *, on_stop: str) -> serve.ServeOptions:
         on_stop=on_stop,
         retention=Policy(**settings.retention.model_dump()),
         secrets={name: source.secret for name, source in settings.secrets.items()},
+        recipients=recipients(found),
     )
 
 
@@ -71,3 +75,24 @@ def _offer(settings: Settings) -> Offer:
         licences=own.licences,
         counts=own.counts,
     )
+
+
+def recipients(found: Found) -> tuple[Recipient, ...]:
+    """Who is told how jobs end. Raises InvalidSettings."""
+    return tuple(_recipient(found, *entry) for entry in found.settings.notify.items())
+
+
+def _recipient(found: Found, name: str, given: Notify) -> Recipient:
+    receiver = Receiver(
+        name=name, on=frozenset(given.on), tags=frozenset(given.tags), always=given.always
+    )
+    secrets = found.settings.secrets
+    if given.command:
+        withheld = frozenset(source.env for source in secrets.values() if source.env)
+        return Recipient(receiver, Program(given.command, withheld))
+    if given.secret and given.secret not in secrets:
+        raise found.wrong(
+            f"notify.{name}", f"[secrets] names no {given.secret!r}{nearest(given.secret, secrets)}"
+        )
+    secret = secrets[given.secret].secret if given.secret else None
+    return Recipient(receiver, Webhook(given.webhook, secret, given.secret_as == "signature"))

@@ -30,7 +30,7 @@ def wanted(event: JobEnded, job: Job, receivers: Iterable[Receiver]) -> list[str
     return [
         one.name
         for one in receivers
-        if (one.default or one.name in job.spec.notify)
+        if (one.always or one.name in job.spec.notify)
         and not ends.isdisjoint(one.on)
         and (not one.tags or not one.tags.isdisjoint(job.spec.tags))
     ]

@@ -19,7 +19,7 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     on: frozenset[str]  #: of `ENDINGS`
     tags: frozenset[str] = frozenset()  #: of jobs that have one of these; empty: of all
-    default: bool = False  #: of jobs, too, that don't name it
+    always: bool = False  #: of jobs, too, that don't name it
 
 
 class NoticeState(enum.StrEnum):

@@ -21,6 +21,8 @@ class Numbered(NamedTuple):
 
 #: Notices that are settled, delivered or given up: so many of the newest are kept.
 SETTLED_NOTICES = 500
+#: Of no event: the log wasn't read for notices yet, or nobody wanted any since.
+NOT_READ = -1
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,8 +113,8 @@ class Store(Protocol):
         """
         ...
 
-    def notices_read(self) -> int | None:
-        """Up to which number the log was read for notices; None: never."""
+    def notices_read(self) -> int:
+        """Up to which number the log was read for notices, or NOT_READ."""
         ...
 
     def due_notices(self, receiver: str, limit: int) -> list[Notice]:
@@ -121,10 +123,6 @@ class Store(Protocol):
 
     def notices(self, state: NoticeState | None = None, limit: int = 50) -> list[Notice]:
         """The newest first; None: of any state."""
-        ...
-
-    def pending_receivers(self) -> list[str]:
-        """Who has notices that are pending, by name."""
         ...
 
     def checkpoint(self) -> None:

@@ -11,7 +11,7 @@ from solveyard.model.jobs import Counter, Job, JobId, JobState, Limits, Record
 from solveyard.model.messages import AnyEvent, JobEvent
 from solveyard.model.notices import Notice, NoticeState
 from solveyard.store import codec
-from solveyard.store.base import SETTLED_NOTICES, Filter, Numbered, Page, State
+from solveyard.store.base import NOT_READ, SETTLED_NOTICES, Filter, Numbered, Page, State
 from solveyard.store.changes import changes
 
 
@@ -28,7 +28,7 @@ class MemoryStore:
         self._limits = Limits()
         self._counter = Counter()
         self._notices: dict[tuple[int, str], Notice] = {}
-        self._read: int | None = None
+        self._read = NOT_READ
 
     @property
     def uuid(self) -> str:
@@ -138,8 +138,8 @@ class MemoryStore:
             for _, event, receiver in settled[: max(0, len(settled) - SETTLED_NOTICES)]:
                 del self._notices[event, receiver]
 
-    def notices_read(self) -> int | None:
-        """Up to which number the log was read for notices; None: never."""
+    def notices_read(self) -> int:
+        """Up to which number the log was read for notices, or NOT_READ."""
         return self._read
 
     def due_notices(self, receiver: str, limit: int) -> list[Notice]:
@@ -152,10 +152,6 @@ class MemoryStore:
         with self._lock:
             known = sorted(self._notices.items(), reverse=True)
         return [one for _, one in known if state is None or one.state is state][:limit]
-
-    def pending_receivers(self) -> list[str]:
-        """Who has notices that are pending, by name."""
-        return sorted({one.receiver for one in self._pending()})
 
     def checkpoint(self) -> None:
         """There is no log to move."""

@@ -69,7 +69,6 @@ DUE_NOTICES = """
     ORDER BY next_at, event LIMIT ?
 """
 NOTICES = "SELECT body FROM notice{where} ORDER BY event DESC, receiver DESC LIMIT ?"
-PENDING_RECEIVERS = "SELECT DISTINCT receiver FROM notice WHERE state = 'pending' ORDER BY receiver"
 TRIM_NOTICES = """
     DELETE FROM notice WHERE (event, receiver) IN (
         SELECT event, receiver FROM notice WHERE state IN ('delivered', 'failed')

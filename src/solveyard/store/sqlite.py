@@ -13,7 +13,7 @@ from solveyard.model.jobs import Counter, Job, JobId, JobState, Limits, Record
 from solveyard.model.messages import AnyEvent
 from solveyard.model.notices import Notice, NoticeState
 from solveyard.store import codec, database, queries
-from solveyard.store.base import SETTLED_NOTICES, Filter, Numbered, Page, State
+from solveyard.store.base import NOT_READ, SETTLED_NOTICES, Filter, Numbered, Page, State
 from solveyard.store.failures import damaged
 
 
@@ -164,11 +164,11 @@ class SqliteStore:
             if read is not None:
                 sqlite.execute(queries.SET_META, ("notices", str(read)))
 
-    def notices_read(self) -> int | None:
-        """Up to which number the log was read for notices; None: never."""
+    def notices_read(self) -> int:
+        """Up to which number the log was read for notices, or NOT_READ."""
         with self._reader.using() as sqlite:
             row = sqlite.execute(queries.META, ("notices",)).fetchone()
-        return None if row is None else int(row[0])
+        return NOT_READ if row is None else int(row[0])
 
     def due_notices(self, receiver: str, limit: int) -> list[Notice]:
         """Those that are pending, the next one first."""
@@ -179,11 +179,6 @@ class SqliteStore:
         if state is None:
             return self._notices(queries.NOTICES.format(where=""), limit)
         return self._notices(queries.NOTICES.format(where=" WHERE state = ?"), state.value, limit)
-
-    def pending_receivers(self) -> list[str]:
-        """Who has notices that are pending, by name."""
-        with self._reader.using() as sqlite:
-            return [row[0] for row in sqlite.execute(queries.PENDING_RECEIVERS)]
 
     def checkpoint(self) -> None:
         """Move the write-ahead log into the main file; off the commit path."""

@@ -31,8 +31,8 @@ def ended(reason: Reason, number: int = 1) -> JobEnded:
     return JobEnded(job=JobId(number), at=5.0, outcome=Outcome(reason=reason))
 
 
-def receiver(*on: str, name: str = "chat", default: bool = False, tags: str = "") -> Receiver:
-    return Receiver(name=name, on=frozenset(on), default=default, tags=frozenset(tags.split()))
+def receiver(*on: str, name: str = "chat", always: bool = False, tags: str = "") -> Receiver:
+    return Receiver(name=name, on=frozenset(on), always=always, tags=frozenset(tags.split()))
 
 
 @pytest.mark.parametrize(
@@ -59,9 +59,9 @@ def test_who_chose_everything_hears_once_of_every_end(reason):
     assert notices.wanted(ended(reason), job(), [receiver(*ENDINGS)]) == ["chat"]
 
 
-def test_nobody_hears_of_a_job_that_names_nobody_unless_by_default():
+def test_nobody_hears_of_a_job_that_names_nobody_unless_it_always_hears():
     quiet = job(JobSpec(solver="command"))
-    two = [receiver("failed"), receiver("failed", name="all", default=True)]
+    two = [receiver("failed"), receiver("failed", name="all", always=True)]
     assert notices.wanted(ended(Reason.SIGNAL), quiet, two) == ["all"]
     assert notices.wanted(ended(Reason.SIGNAL), job(), two) == ["chat", "all"]
 

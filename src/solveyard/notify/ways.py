@@ -1,0 +1,165 @@
+"""How a notice leaves: a POST to a webhook, or a command that gets it on standard input."""
+
+import asyncio
+import hashlib
+import hmac
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from typing import IO, NamedTuple, Protocol
+
+from solveyard.model.errors import InvalidSettings
+from solveyard.model.notices import Receiver
+from solveyard.secret import Secret
+
+POST = 10.0  #: s that a webhook may take to answer
+RUN = 30.0  #: s that a command may take
+ANSWER = 300  #: bytes of an answer, or of a command's output, that are kept with a failure
+PLACE = "{secret}"  #: in a URL: the secret goes there
+
+
+class Undelivered(Exception):
+    """The receiver didn't take it: one sentence."""
+
+
+class Way(Protocol):
+    async def deliver(self, notice: str, payload: bytes, variables: Mapping[str, str]) -> None:
+        """Bring `payload`, JSON, once; `notice` is its id. Raises Undelivered."""
+        ...
+
+
+class Recipient(NamedTuple):
+    """A receiver, and how it is reached."""
+
+    receiver: Receiver
+    way: Way
+
+
+class Webhook(NamedTuple):
+    url: str
+    secret: Secret | None = None
+    signed: bool = False  #: the secret signs the body, and isn't sent
+
+    async def deliver(self, notice: str, payload: bytes, variables: Mapping[str, str]) -> None:
+        """2xx is taken. Redirects are not followed: they lead where no setting allows."""
+        import aiohttp  # only who has receivers loads it here
+
+        secret = self._secret()
+        headers = {"Content-Type": "application/json", "X-Solveyard-Notice": notice}
+        if secret and PLACE not in self.url:
+            headers |= _proof(secret, payload, signed=self.signed)
+        limit = aiohttp.ClientTimeout(total=POST)
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=limit) as session,
+                session.post(
+                    self.url.replace(PLACE, secret),
+                    data=payload,
+                    headers=headers,
+                    allow_redirects=False,
+                ) as answer,
+            ):
+                said = await answer.content.read(ANSWER)
+                status = answer.status
+        except TimeoutError as error:
+            raise Undelivered(f"no answer within {POST:.0f} s") from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            raise Undelivered(_without(why, secret)) from None  # it may hold the address
+        if 300 <= status < 400:
+            raise Undelivered(f"it answered {status}, and redirects are not followed")
+        if not 200 <= status < 300:
+            text = _without(said.decode(errors="replace").strip(), secret)
+            raise Undelivered(f"it answered {status}" + (f": {text}" if text else ""))
+
+    def _secret(self) -> str:
+        if self.secret is None:
+            return ""
+        try:
+            return self.secret.read()
+        except InvalidSettings as error:
+            raise Undelivered(str(error)) from error
+
+
+class Program(NamedTuple):
+    argv: tuple[str, ...]
+    withheld: frozenset[str] = frozenset()  #: variables of the manager's that it doesn't get
+
+    async def deliver(self, notice: str, payload: bytes, variables: Mapping[str, str]) -> None:
+        """Exit status 0 is taken, and what it left running goes on: `mail` sends from there. Else
+        its whole group is ended.
+        """
+        environment = {
+            name: text
+            for name, text in os.environ.items()
+            if name not in self.withheld and not name.startswith("SOLVEYARD_")
+        }
+        environment |= {name: text.replace("\0", "") for name, text in variables.items()}
+        # files, not pipes: nobody waits for one that reads or writes slowly, or leaves one open
+        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
+            given.write(payload)
+            given.seek(0)
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *self.argv,
+                    stdin=given,
+                    stdout=said,
+                    stderr=subprocess.STDOUT,
+                    env=environment,
+                    start_new_session=True,
+                )
+            except (OSError, ValueError) as error:
+                raise Undelivered(f"cannot start {self.argv[0]}: {error}") from error
+            status = None
+            try:
+                async with asyncio.timeout(RUN):
+                    status = await process.wait()
+            except TimeoutError as error:
+                raise Undelivered(f"ended after {RUN:.0f} s{_tail(said)}") from error
+            finally:
+                if status != 0:
+                    _end(process)
+                    await process.wait()
+            if status != 0:
+                how = f"signal {-status}" if status < 0 else f"exit status {status}"
+                raise Undelivered(f"{how}{_tail(said)}")
+
+
+def _proof(secret: str, payload: bytes, *, signed: bool) -> dict[str, str]:
+    if not signed:
+        return {"Authorization": f"Bearer {secret}"}
+    code = hmac.new(secret.encode(), payload, hashlib.sha256).hexdigest()
+    return {"X-Solveyard-Signature": f"sha256={code}"}
+
+
+def _without(text: str, secret: str) -> str:
+    return text.replace(secret, PLACE) if secret else text
+
+
+def _tail(said: IO[bytes]) -> str:
+    """The end of what it printed, with what leads to it; empty: nothing."""
+    size = said.seek(0, os.SEEK_END)
+    said.seek(max(0, size - ANSWER))
+    text = said.read().decode(errors="replace").strip()
+    return f": {text}" if text else ""
+
+
+def _end(process: asyncio.subprocess.Process) -> None:
+    """Its whole group; the group outlives its first process."""
+    if sys.platform != "win32":
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            return
+    elif process.returncode is None:
+        import psutil
+
+        try:
+            for child in psutil.Process(process.pid).children(recursive=True):
+                child.kill()
+        except psutil.Error:
+            pass
+        process.kill()
