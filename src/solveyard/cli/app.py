@@ -46,6 +46,7 @@ COMMANDS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "limits": ("limiting", {}),
     "doctor": ("serving", {}),
     "token": ("tokens", {}),
+    "notify": ("notifying", {}),
     "config": ("configuring", {}),
     "health": ("serving", {}),
     "service": ("services", _SERVES),

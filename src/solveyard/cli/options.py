@@ -16,6 +16,10 @@ Hold = Annotated[bool, typer.Option("--hold", help="It waits until released.")]
 Tags = Annotated[
     list[str] | None, typer.Option("--tag", metavar="LABEL", help="A label; may be repeated.")
 ]
+Receivers = Annotated[
+    list[str] | None,
+    typer.Option("--notify", metavar="NAME", help="A receiver to tell how it ends; repeatable."),
+]
 Env = Annotated[
     list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="Environment; repeatable.")
 ]

@@ -12,6 +12,7 @@ from solveyard.client.calls import Call, FileEntry, LimitWishes, Listing, LogPar
 from solveyard.client.find import Address, Where
 from solveyard.model.errors import ManagerUnavailable
 from solveyard.model.jobs import JobSpec, JobState
+from solveyard.model.notices import NoticeRecord
 from solveyard.model.records import JobRecord
 
 T = TypeVar("T")
@@ -193,6 +194,14 @@ class AsyncClient:
         """
         found: dict[str, Any] = await self._ask(calls.prune(wish, dry_run=dry_run))
         return found
+
+    async def notifications(self, state: str = "", limit: int = 50) -> list[NoticeRecord]:
+        """Of the newest ends first; `state`: pending, delivered or failed; "": any."""
+        return await self._ask(calls.notifications(state, limit))
+
+    async def test_notification(self, receiver: str) -> str:
+        """Have a test sent now; why it wasn't taken, or ""."""
+        return await self._ask(calls.test_notification(receiver))
 
     async def queue(self) -> dict[str, int]:
         """How many jobs are in each state."""

@@ -23,6 +23,7 @@ from solveyard.model.errors import (
     UnknownJob,
 )
 from solveyard.model.jobs import JobSpec, JobState
+from solveyard.model.notices import NoticeRecord
 from solveyard.model.reading import Malformed, MalformedJob
 from solveyard.model.records import JobRecord
 
@@ -218,6 +219,18 @@ def events(after: int | None, limit: int) -> Call[Any]:
     return Call("GET", _target("/events", {"after": after, "limit": limit}), value)
 
 
+def notifications(state: str, limit: int) -> Call[list[NoticeRecord]]:
+    query = {"state": state or None, "limit": limit}
+    return Call("GET", _target("/notifications", query), notices)
+
+
+def test_notification(receiver: str) -> Call[str]:
+    """Sent once: a receiver hears each test."""
+    doubt = f"whether {receiver} was reached is not known"
+    target = f"/notifications/{quote(receiver, safe='')}/test"
+    return Call("POST", target, tested, doubt=doubt, repeatable=False)
+
+
 def queue() -> Call[dict[str, int]]:
     return Call("GET", "/queue", counts)
 
@@ -325,6 +338,16 @@ def _records(reply: Reply) -> list[JobRecord]:
 
 def _count(reply: Reply) -> int:
     return int(value(reply).get("count", 1))
+
+
+def notices(reply: Reply) -> list[NoticeRecord]:
+    return msgspec.json.decode(checked(reply).body, type=list[NoticeRecord])
+
+
+def tested(reply: Reply) -> str:
+    """Why it wasn't taken; or ""."""
+    told = json.loads(checked(reply).body)
+    return "" if told["success"] else str(told["message"])
 
 
 def listing(reply: Reply) -> Listing:

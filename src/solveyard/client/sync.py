@@ -13,6 +13,7 @@ from solveyard.client.calls import Call, FileEntry, LimitWishes, Listing, LogPar
 from solveyard.client.find import Address, Where
 from solveyard.model.errors import ManagerUnavailable
 from solveyard.model.jobs import JobSpec, JobState
+from solveyard.model.notices import NoticeRecord
 from solveyard.model.records import JobRecord
 
 T = TypeVar("T")
@@ -209,6 +210,14 @@ class Client:
         """
         found: dict[str, Any] = self._ask(calls.prune(wish, dry_run=dry_run))
         return found
+
+    def notifications(self, state: str = "", limit: int = 50) -> list[NoticeRecord]:
+        """Of the newest ends first; `state`: pending, delivered or failed; "": any."""
+        return self._ask(calls.notifications(state, limit))
+
+    def test_notification(self, receiver: str) -> str:
+        """Have a test sent now; why it wasn't taken, or ""."""
+        return self._ask(calls.test_notification(receiver))
 
     def queue(self) -> dict[str, int]:
         """How many jobs are in each state."""

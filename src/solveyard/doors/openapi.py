@@ -18,6 +18,7 @@ _PLACES = {
     "attempt": "an attempt's number, from 1",
     "id": "a job's name, else its number",
     "numbers": "jobs' numbers, with commas",
+    "receiver": "a receiver's name in the settings",
     "path": "a file's path in the job's folder",
 }
 _REFUSED = {

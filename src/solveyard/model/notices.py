@@ -5,6 +5,7 @@ import enum
 import msgspec
 
 from solveyard.model.jobs import JobId, JobState, Reason
+from solveyard.model.records import instant
 
 #: What a receiver may choose: states that a job ends in, and reasons why it ended.
 ENDINGS = frozenset(
@@ -43,3 +44,41 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     tries: int = 0
     next_at: float = 0.0  #: when it's tried next, or when it was settled; s since 1970
     why: str = ""  #: the last try failed
+
+
+class NoticeRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A notice as people see it. Times are ISO 8601, UTC, with milliseconds."""
+
+    id: str  #: the same for every try
+    receiver: str
+    event: int  #: the number of the event that it tells
+    job: str  #: its name, else its number
+    number: int
+    ending: JobState
+    reason: Reason
+    at: str  #: when the job ended
+    state: NoticeState
+    tries: int
+    next_at: str | None  #: of the next try
+    settled_at: str | None
+    why: str  #: the last try failed
+
+
+def record(notice: Notice, notice_id: str) -> NoticeRecord:
+    pending = notice.state is NoticeState.PENDING
+    when = instant(notice.next_at)
+    return NoticeRecord(
+        id=notice_id,
+        receiver=notice.receiver,
+        event=notice.event,
+        job=notice.label,
+        number=notice.job,
+        ending=notice.ending,
+        reason=notice.reason,
+        at=instant(notice.at) or "",
+        state=notice.state,
+        tries=notice.tries,
+        next_at=when if pending else None,
+        settled_at=None if pending else when,
+        why=notice.why,
+    )

@@ -20,7 +20,7 @@ from solveyard.model import reading
 from solveyard.model.errors import InvalidJob, InvalidRequest, StoreError
 from solveyard.model.jobs import Job, JobId, JobSpec
 from solveyard.model.messages import JobEnded
-from solveyard.model.notices import Notice, NoticeState
+from solveyard.model.notices import Notice, NoticeRecord, NoticeState, record
 from solveyard.model.records import JobRecord
 from solveyard.notify import payload
 from solveyard.notify.ways import Recipient, Undelivered, Way
@@ -88,9 +88,13 @@ class Notices:
         if chosen:
             self._news.set()
 
-    async def recent(self, state: NoticeState | None, limit: int) -> list[Notice]:
-        """The newest first."""
-        return await asyncio.to_thread(self._store.notices, state, limit)
+    async def recent(self, state: NoticeState | None, limit: int) -> list[NoticeRecord]:
+        """Those of the newest ends first."""
+        found = await asyncio.to_thread(self._store.notices, state, limit)
+        return [
+            record(one, payload.notice_id(self._store.uuid, one.event, one.receiver))
+            for one in found
+        ]
 
     async def test(self, name: str) -> str:
         """Have a test delivered; why it wasn't, or "". Raises InvalidRequest."""
@@ -135,7 +139,7 @@ class Notices:
 
     def _notice(self, numbered: Numbered, event: JobEnded, job: Job, receiver: str) -> Notice:
         notice = payload.notice_id(self._store.uuid, numbered.number, receiver)
-        record = self._view.record(job)
+        told = payload.ended(notice, numbered, self._view.record(job), self._view.public_url)
         return Notice(
             event=numbered.number,
             receiver=receiver,
@@ -144,7 +148,7 @@ class Notices:
             ending=job.state,
             reason=event.outcome.reason,
             at=event.at,
-            payload=payload.ended(notice, numbered, record, self._view.public_url),
+            payload=told,
             next_at=event.at,
         )
 

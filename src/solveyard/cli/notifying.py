@@ -1,0 +1,54 @@
+"""notify: who is told how jobs end, and whether it arrives."""
+
+from typing import Annotated
+
+import typer
+
+from solveyard.cli import exits, talk
+from solveyard.cli.here import Json, here
+from solveyard.model.errors import InvalidRequest
+
+
+def notify(
+    context: typer.Context,
+    what: Annotated[str, typer.Argument(metavar="list|test")],
+    name: Annotated[str, typer.Argument(metavar="[NAME]")] = "",
+    state: Annotated[
+        str, typer.Option(metavar="S", help="With list: pending, delivered or failed ones.")
+    ] = "",
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="With list: at most so many.")] = 50,
+    as_json: Json = False,
+) -> int:
+    """Look at what receivers were told, or send one a test.
+
+    `list` shows notices, those of the newest ends first; `test NAME` has the manager send one now,
+    and exits with 1 where it isn't taken. Receivers are in the settings: [notify.NAME].
+    """
+    place = here(context)
+    match what, name:
+        case "list", "":
+            with place.client() as client:
+                found = client.notifications(state, limit)
+            if as_json:
+                talk.answer_json(found)
+            else:
+                header = ("ID", "RECEIVER", "JOB", "END", "STATE", "TRIES", "NEXT", "WHY")
+                rows = [
+                    (
+                        one.id, one.receiver, one.job, one.ending.value, one.state.value,
+                        str(one.tries), one.next_at or "", one.why,
+                    )
+                    for one in found
+                ]  # fmt: skip
+                talk.answer_table(header, rows)
+            return exits.OK
+        case "test", str() if name:
+            with place.client() as client:
+                why = client.test_notification(name)
+            if as_json:
+                talk.answer_json({"success": not why, "message": why or f"{name} took it"})
+            else:
+                talk.answer(f"{name}: {why or 'taken'}")
+            return exits.NOT_SUCCEEDED if why else exits.OK
+        case _:
+            raise InvalidRequest("it is: notify list, or notify test NAME")

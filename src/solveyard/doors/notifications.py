@@ -1,0 +1,58 @@
+"""Routes about notices: what was told to whom, and whether a receiver can be reached."""
+
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from solveyard.doors import encoding
+from solveyard.doors.keys import MANAGER, caller
+from solveyard.doors.openapi import Route
+from solveyard.model import reading
+from solveyard.model.errors import NotAllowed
+from solveyard.model.notices import NoticeRecord, NoticeState
+from solveyard.model.reading import Malformed
+
+
+class NoticesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    state: str = ""  #: `pending`, `delivered` or `failed`; empty: any
+    limit: int = 50
+
+    def __post_init__(self) -> None:
+        encoding.within("limit", self.limit, 1, 1000)
+
+
+async def listing(request: web.Request) -> web.Response:
+    """The notices, those of the newest ends first."""
+    wanted = encoding.query(request, NoticesQuery)
+    found = await request.app[MANAGER].notices.recent(_state(wanted.state), wanted.limit)
+    return encoding.answer(found)
+
+
+async def test(request: web.Request) -> web.Response:
+    """Have a test delivered to a receiver now; `message` says why it wasn't."""
+    if not caller(request).owner:
+        raise NotAllowed("only its owner may test this manager's receivers (solveyard notify test)")
+    encoding.query(request, encoding.NoQuery)
+    await encoding.message(request, encoding.NoBody)
+    name = request.match_info["receiver"]
+    why = await request.app[MANAGER].notices.test(name)
+    return encoding.answer({"success": not why, "message": why or f"{name} took it"})
+
+
+def _state(word: str) -> NoticeState | None:
+    if not word:
+        return None
+    try:
+        return NoticeState(word)
+    except ValueError as error:
+        known = reading.nearest(word, NoticeState) or f" (there is: {', '.join(NoticeState)})"
+        why = f"there is no state {word!r} of a notice{known}"
+        raise Malformed(why, field="$.state", got=word) from error
+
+
+_Tested = dict[str, Any]
+ROUTES = (
+    Route("GET", "/notifications", listing, query=NoticesQuery, answer=list[NoticeRecord]),
+    Route("POST", "/notifications/{receiver}/test", test, answer=_Tested),
+)
