@@ -135,6 +135,8 @@ class Notify(Table):
     command: tuple[Word, ...] = ()
     on: tuple[Annotated[str, AfterValidator(_ending)], ...] = ("failed", "completed")
     tags: tuple[Word, ...] = ()
+    names: tuple[Word, ...] = ()  #: patterns, "sweep-*"
+    users: tuple[Word, ...] = ()
     secret: str = ""  #: one that `[secrets]` names
     secret_as: Literal["bearer", "signature"] = "bearer"
     always: bool = False

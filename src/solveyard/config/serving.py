@@ -84,7 +84,12 @@ def recipients(found: Found) -> tuple[Recipient, ...]:
 
 def _recipient(found: Found, name: str, given: Notify) -> Recipient:
     receiver = Receiver(
-        name=name, on=frozenset(given.on), tags=frozenset(given.tags), always=given.always
+        name=name,
+        on=frozenset(given.on),
+        tags=frozenset(given.tags),
+        names=given.names,
+        users=frozenset(given.users),
+        always=given.always,
     )
     secrets = found.settings.secrets
     if given.command:

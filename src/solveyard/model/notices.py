@@ -7,9 +7,10 @@ import msgspec
 from solveyard.model.jobs import JobId, JobState, Reason
 from solveyard.model.records import instant
 
-#: What a receiver may choose: states that a job ends in, and reasons why it ended.
+ANY = "ended"  #: every end
+#: What a receiver may choose: states that a job ends in, reasons why it ended, or `ANY`.
 ENDINGS = frozenset(
-    {JobState.COMPLETED.value, JobState.FAILED.value, JobState.CANCELLED.value}
+    {ANY, JobState.COMPLETED.value, JobState.FAILED.value, JobState.CANCELLED.value}
     | {reason.value for reason in Reason}
 )
 
@@ -20,6 +21,8 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     on: frozenset[str]  #: of `ENDINGS`
     tags: frozenset[str] = frozenset()  #: of jobs that have one of these; empty: of all
+    names: tuple[str, ...] = ()  #: of jobs whose name fits one of these, "sweep-*"; empty: of all
+    users: frozenset[str] = frozenset()  #: of these owners' jobs; empty: of everybody's
     always: bool = False  #: of jobs, too, that don't name it
 
 

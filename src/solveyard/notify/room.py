@@ -7,6 +7,7 @@ has a task of its own that empties it; what was committed and not read is read a
 import asyncio
 import contextlib
 import logging
+import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -199,7 +200,7 @@ class Notices:
         now, tries = time.time(), notice.tries + 1
         if not why:
             return replace(notice, state=NoticeState.DELIVERED, tries=tries, why="", next_at=now)
-        following = notices.next_try(notice.at, tries, now)
+        following = notices.next_try(notice.at, tries, now, random.random())
         facts = {"receiver": notice.receiver, "job": notice.label, "tries": tries, "error": why}
         if following is None:
             log.error("notice given up", extra=facts)
