@@ -82,10 +82,11 @@ class Manager:
         self._turns = Turns(store, agents.machines, self._decided)
         self._outbox = Outbox(agents, self._ordering, self._turns.put)
         self._repeats = Repeats(self._turns.jobs)
-        belongings = Belongings(self._places)
-        self.retention = Retention(self._turns, store, belongings, retention or Policy())
         view = View(self.jobs, self._told, public_url)
         self.notices = Notices(store, self._turns.last, recipients, view)
+        self.retention = Retention(
+            self._turns, store, Belongings(self._places), retention or Policy(), self.notices
+        )
         self._ends: dict[JobId, list[asyncio.Future[None]]] = {}
         self._listeners: list[Callable[[Sequence[Numbered]], None]] = []
         if recipients:

@@ -15,8 +15,10 @@ from solveyard.belongings import Belongings, delete
 from solveyard.core import retention
 from solveyard.core.retention import Ended, Policy
 from solveyard.model.errors import InvalidRequest, StoreError
+from solveyard.model.ids import array_of
 from solveyard.model.jobs import Job, JobId
 from solveyard.model.messages import Remove
+from solveyard.notify import Notices
 from solveyard.store.base import Store
 from solveyard.turns import Turns
 from solveyard.workers import Workers
@@ -36,8 +38,17 @@ EVENTS = 500  #: that are forgotten at once
 class Retention:
     """Of one manager; `run` removes."""
 
-    def __init__(self, turns: Turns, store: Store, belongings: Belongings, policy: Policy) -> None:
+    def __init__(
+        self,
+        turns: Turns,
+        store: Store,
+        belongings: Belongings,
+        policy: Policy,
+        notices: Notices,
+    ) -> None:
+        """What is still to be told by `notices` stays."""
         self.policy = policy
+        self._notices = notices
         self._turns = turns
         self._store = store
         self._belongings = belongings
@@ -56,6 +67,10 @@ class Retention:
 
         Raises UnknownJob, Conflict; StoreError.
         """
+        known = self._turns.jobs.get(job)
+        if known is not None and array_of(job) is None:
+            retention.check_ended(known)  # an end that isn't on disk yet isn't in the outbox either
+            await self._notices.caught_up()
         if not files:
             await self._disk.call(partial(self._belongings.unmark, job))
             await self._turns.ask(Remove(job=job, by=by))
@@ -176,6 +191,8 @@ class Retention:
             events = await self._disk.call(partial(self._store.events, after, EVENTS))
             old = [one.number for one in events if one.event.at < begins]
             before = min(old[-1] + 1, turns.last) if old else 0
+            if (read := self._notices.read) is not None:
+                before = min(before, read + 1)
             if before <= turns.first:
                 return
             turns.first = before  # who asks meanwhile is told

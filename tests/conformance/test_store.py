@@ -92,10 +92,12 @@ def a_notice(
     receiver: str = "chat",
     state: NoticeState = NoticeState.PENDING,
     next_at: float = 0.0,
+    why: str = "",
 ) -> Notice:
     return Notice(
         event=event, receiver=receiver, job=JobId(1), label="a", ending=JobState.FAILED,
         reason=Reason.EXIT_CODE, at=1.0, payload="{}", state=state, next_at=next_at,
+        why=why,
     )  # fmt: skip
 
 
@@ -392,11 +394,13 @@ def test_notices_and_how_far_the_log_was_read_are_kept_together(store: Store) ->
     assert store.notices_read() == NOT_READ
     store.keep_notices([a_notice(3), a_notice(5)], read=7)
     assert store.notices_read() == 7
-    assert [one.event for one in store.notices()] == [5, 3]
+    assert [one.event for one in store.notices("chat")] == [5, 3]
     store.keep_notices([a_notice(3, state=NoticeState.DELIVERED)])
     assert store.notices_read() == 7
-    assert [one.event for one in store.notices(NoticeState.PENDING)] == [5]
-    assert store.notices(NoticeState.DELIVERED) == [a_notice(3, state=NoticeState.DELIVERED)]
+    assert [one.event for one in store.notices("chat", NoticeState.PENDING)] == [5]
+    delivered = a_notice(3, state=NoticeState.DELIVERED)
+    assert store.notices("chat", NoticeState.DELIVERED) == [delivered]
+    assert store.notices("mail") == []
 
 
 def test_a_receiver_gets_its_own_pending_notices_the_next_one_first(store: Store) -> None:
@@ -408,6 +412,25 @@ def test_a_receiver_gets_its_own_pending_notices_the_next_one_first(store: Store
     assert store.due_notices("nobody", 9) == []
 
 
+def test_each_receiver_is_told_by_its_counts_and_why_the_newest_failed(store: Store) -> None:
+    assert store.standings() == {}
+    store.keep_notices(
+        [
+            a_notice(1, state=NoticeState.FAILED, why="gone"),
+            a_notice(2, why="hangs"),
+            a_notice(3),
+            a_notice(1, "mail", NoticeState.DELIVERED),
+        ]
+    )
+    pending, delivered, failed = NoticeState.PENDING, NoticeState.DELIVERED, NoticeState.FAILED
+    assert store.standings() == {
+        "chat": ({pending: 2, failed: 1}, "hangs"),
+        "mail": ({delivered: 1}, ""),
+    }
+    store.keep_notices([a_notice(2, state=delivered)])
+    assert store.standings()["chat"] == ({pending: 1, failed: 1, delivered: 1}, "gone")
+
+
 def test_the_notices_settled_last_are_kept_and_all_that_are_pending(store: Store) -> None:
     late = a_notice(1, state=NoticeState.FAILED, next_at=1e6)
     pending = [a_notice(number) for number in (2, 3)]
@@ -416,5 +439,5 @@ def test_the_notices_settled_last_are_kept_and_all_that_are_pending(store: Store
         for number in range(10, 10 + SETTLED_NOTICES)
     ]
     store.keep_notices([late, *pending, *many])
-    kept = [one.event for one in store.notices(limit=10_000)]
+    kept = [one.event for one in store.notices("chat", limit=10_000)]
     assert sorted(kept) == [1, 2, 3, *range(11, 10 + SETTLED_NOTICES)]

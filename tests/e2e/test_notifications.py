@@ -96,7 +96,7 @@ def spec(*argv: str, **more: Any) -> JobSpec:
 
 
 def states(yard: Any) -> list[str]:
-    return [one.state for one in yard.client.notifications()]
+    return [one.state for one in yard.client.notices("chat")]
 
 
 def test_a_receiver_that_fails_twice_and_hangs_once_is_told_in_the_end(started, hook, until):
@@ -107,12 +107,12 @@ def test_a_receiver_that_fails_twice_and_hangs_once_is_told_in_the_end(started, 
     assert [one.path for one in hook.heard] == ["/hook"] * 4
     assert len({one.body for one in hook.heard}) == 1
     told = hook.heard[-1].told
-    assert told["id"] == hook.heard[0].headers["x-solveyard-notice"]
+    assert told["id"] == hook.heard[0].headers["idempotency-key"]
     assert told["event"]["type"] == "job.ended"
     assert told["url"] == f"https://host/sub/#/jobs/{job.number}"
     assert told["job"] == json.loads(msgspec.json.encode(yard.client.job("a")))
     assert (told["job"]["state"], told["job"]["reason"]) == ("failed", "exit_code")
-    (notice,) = yard.client.notifications()
+    (notice,) = yard.client.notices("chat")
     assert (notice.tries, notice.why, notice.next_at) == (4, "", None)
 
 
@@ -127,8 +127,9 @@ def test_a_receiver_that_hangs_delays_no_job_and_no_other_receiver(started, hook
         jobs = yard.client.submit_many(many)
         assert yard.client.wait([job.number for job in jobs], 60)
         until(lambda: len(other.heard) == 8, "the other hears of all")
-        assert {one.state for one in yard.client.notifications("pending")} == {"pending"}
-        assert {one.receiver for one in yard.client.notifications("pending")} == {"dead"}
+        alive, dead = yard.client.notifications()
+        assert (alive.pending, alive.last_error, dead.pending) == (0, "", 8)
+        assert dead.delivered == 0
     finally:
         other.close()
 
@@ -192,11 +193,15 @@ def test_a_signature_proves_the_body_and_a_secret_in_the_address_is_told_nowhere
         f'[secrets]\nKEY = {{ env = "HOOK_KEY" }}\n'
         f'[notify.signed]\nwebhook = "{hook.url}"\nsecret = "KEY"\nsecret_as = "signature"\n'
         f'[notify.placed]\nwebhook = "{hook.url}/{{secret}}"\nsecret = "KEY"\n'
+        f'[notify.key]\nwebhook = "{hook.url}"\nsecret = "KEY"\nsecret_as = "X-Api-Key"\n'
+        f'format = "slack"\n'
         f'[notify.gone]\nwebhook = "http://127.0.0.1:1/{{secret}}"\nsecret = "KEY"\n',
         HOOK_KEY=secret,
     )
-    assert [yard.client.test_notification(name) for name in ("signed", "placed")] == ["", ""]
-    signed, placed = hook.heard
+    assert [yard.client.test_notification(name) for name in ("signed", "placed", "key")] == [""] * 3
+    signed, placed, key = hook.heard
+    assert key.headers["x-api-key"] == secret
+    assert key.told == {"text": "solveyard reaches key: this is a test"}
     code = hmac.new(secret.encode(), signed.body, hashlib.sha256).hexdigest()
     assert signed.headers["x-solveyard-signature"] == f"sha256={code}"
     assert placed.path == f"/hook/{secret}"
@@ -224,8 +229,8 @@ def test_a_command_gets_the_notice_and_one_that_hangs_is_ended_with_its_children
     assert json.loads((tmp_path / "got").read_text())["job"]["id"] == "a b"
     until((tmp_path / "child").exists, "the other one, too")
     child = int((tmp_path / "child").read_text())
-    until(lambda: "hangs" in str(yard.client.notifications("pending")), "it is ended")
-    (notice,) = yard.client.notifications("pending")
+    until(lambda: "hangs" in str(yard.client.notices("hung")), "it is ended")
+    (notice,) = yard.client.notices("hung")
     assert notice.why == "ended after 30 s: here it hangs"
     until(lambda: not alive(child), "its child is ended, too")
 

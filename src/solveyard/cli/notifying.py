@@ -11,31 +11,48 @@ from solveyard.model.errors import InvalidRequest
 
 def notify(
     context: typer.Context,
-    what: Annotated[str, typer.Argument(metavar="list|test")],
+    what: Annotated[str, typer.Argument(metavar="list|show|test")],
     name: Annotated[str, typer.Argument(metavar="[NAME]")] = "",
     state: Annotated[
-        str, typer.Option(metavar="S", help="With list: pending, delivered or failed ones.")
+        str, typer.Option(metavar="S", help="With show: pending, delivered or failed ones.")
     ] = "",
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="With list: at most so many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="With show: at most so many.")] = 50,
     as_json: Json = False,
 ) -> int:
     """Look at what receivers were told, or send one a test.
 
-    `list` shows notices, those of the newest ends first; `test NAME` has the manager send one now,
-    and exits with 1 where it isn't taken. Receivers are in the settings: [notify.NAME].
+    `list` shows the receivers, `show NAME` one's notices, those of the newest ends first; `test
+    NAME` has the manager send it a test now, and exits with 1 where that isn't taken. Receivers
+    are in the settings: [notify.NAME].
     """
     place = here(context)
     match what, name:
         case "list", "":
             with place.client() as client:
-                found = client.notifications(state, limit)
+                receivers = client.notifications()
+            if as_json:
+                talk.answer_json(receivers)
+            else:
+                header = ("NAME", "WAY", "ON", "PENDING", "DELIVERED", "FAILED", "LAST ERROR")
+                rows = [
+                    (
+                        one.name, str(one.way or "not set"), ",".join(one.on), str(one.pending),
+                        str(one.delivered), str(one.failed), one.last_error,
+                    )
+                    for one in receivers
+                ]  # fmt: skip
+                talk.answer_table(header, rows)
+            return exits.OK
+        case "show", str() if name:
+            with place.client() as client:
+                found = client.notices(name, state, limit)
             if as_json:
                 talk.answer_json(found)
             else:
-                header = ("ID", "RECEIVER", "JOB", "END", "STATE", "TRIES", "NEXT", "WHY")
+                header = ("ID", "JOB", "END", "STATE", "TRIES", "NEXT", "WHY")
                 rows = [
                     (
-                        one.id, one.receiver, one.job, one.ending.value, one.state.value,
+                        one.id, one.job, one.ending.value, one.state.value,
                         str(one.tries), one.next_at or "", one.why,
                     )
                     for one in found
@@ -51,4 +68,4 @@ def notify(
                 talk.answer(f"{name}: {why or 'taken'}")
             return exits.NOT_SUCCEEDED if why else exits.OK
         case _:
-            raise InvalidRequest("it is: notify list, or notify test NAME")
+            raise InvalidRequest("it is: notify list, notify show NAME, or notify test NAME")

@@ -12,7 +12,7 @@ from solveyard.client.calls import Call, FileEntry, LimitWishes, Listing, LogPar
 from solveyard.client.find import Address, Where
 from solveyard.model.errors import ManagerUnavailable
 from solveyard.model.jobs import JobSpec, JobState
-from solveyard.model.notices import NoticeRecord
+from solveyard.model.notices import NoticeRecord, ReceiverRecord
 from solveyard.model.records import JobRecord
 
 T = TypeVar("T")
@@ -195,9 +195,13 @@ class AsyncClient:
         found: dict[str, Any] = await self._ask(calls.prune(wish, dry_run=dry_run))
         return found
 
-    async def notifications(self, state: str = "", limit: int = 50) -> list[NoticeRecord]:
+    async def notifications(self) -> list[ReceiverRecord]:
+        """Who is told how jobs end, and what waits, arrived or was given up."""
+        return await self._ask(calls.notifications())
+
+    async def notices(self, receiver: str, state: str = "", limit: int = 50) -> list[NoticeRecord]:
         """Of the newest ends first; `state`: pending, delivered or failed; "": any."""
-        return await self._ask(calls.notifications(state, limit))
+        return await self._ask(calls.notices(receiver, state, limit))
 
     async def test_notification(self, receiver: str) -> str:
         """Have a test sent now; why it wasn't taken, or ""."""

@@ -23,7 +23,7 @@ from solveyard.model.errors import (
     UnknownJob,
 )
 from solveyard.model.jobs import JobSpec, JobState
-from solveyard.model.notices import NoticeRecord
+from solveyard.model.notices import NoticeRecord, ReceiverRecord
 from solveyard.model.reading import Malformed, MalformedJob
 from solveyard.model.records import JobRecord
 
@@ -219,16 +219,20 @@ def events(after: int | None, limit: int) -> Call[Any]:
     return Call("GET", _target("/events", {"after": after, "limit": limit}), value)
 
 
-def notifications(state: str, limit: int) -> Call[list[NoticeRecord]]:
+def notifications() -> Call[list[ReceiverRecord]]:
+    return Call("GET", "/notifications", _receivers)
+
+
+def notices(receiver: str, state: str, limit: int) -> Call[list[NoticeRecord]]:
     query = {"state": state or None, "limit": limit}
-    return Call("GET", _target("/notifications", query), notices)
+    return Call("GET", _target(f"/notifications/{quote(receiver, safe='')}", query), _notices)
 
 
 def test_notification(receiver: str) -> Call[str]:
     """Sent once: a receiver hears each test."""
     doubt = f"whether {receiver} was reached is not known"
     target = f"/notifications/{quote(receiver, safe='')}/test"
-    return Call("POST", target, tested, doubt=doubt, repeatable=False)
+    return Call("POST", target, _tested, doubt=doubt, repeatable=False)
 
 
 def queue() -> Call[dict[str, int]]:
@@ -340,11 +344,15 @@ def _count(reply: Reply) -> int:
     return int(value(reply).get("count", 1))
 
 
-def notices(reply: Reply) -> list[NoticeRecord]:
+def _receivers(reply: Reply) -> list[ReceiverRecord]:
+    return msgspec.json.decode(checked(reply).body, type=list[ReceiverRecord])
+
+
+def _notices(reply: Reply) -> list[NoticeRecord]:
     return msgspec.json.decode(checked(reply).body, type=list[NoticeRecord])
 
 
-def tested(reply: Reply) -> str:
+def _tested(reply: Reply) -> str:
     """Why it wasn't taken; or ""."""
     told = json.loads(checked(reply).body)
     return "" if told["success"] else str(told["message"])

@@ -13,7 +13,7 @@ from solveyard.client.calls import Call, FileEntry, LimitWishes, Listing, LogPar
 from solveyard.client.find import Address, Where
 from solveyard.model.errors import ManagerUnavailable
 from solveyard.model.jobs import JobSpec, JobState
-from solveyard.model.notices import NoticeRecord
+from solveyard.model.notices import NoticeRecord, ReceiverRecord
 from solveyard.model.records import JobRecord
 
 T = TypeVar("T")
@@ -211,9 +211,13 @@ class Client:
         found: dict[str, Any] = self._ask(calls.prune(wish, dry_run=dry_run))
         return found
 
-    def notifications(self, state: str = "", limit: int = 50) -> list[NoticeRecord]:
+    def notifications(self) -> list[ReceiverRecord]:
+        """Who is told how jobs end, and what waits, arrived or was given up."""
+        return self._ask(calls.notifications())
+
+    def notices(self, receiver: str, state: str = "", limit: int = 50) -> list[NoticeRecord]:
         """Of the newest ends first; `state`: pending, delivered or failed; "": any."""
-        return self._ask(calls.notifications(state, limit))
+        return self._ask(calls.notices(receiver, state, limit))
 
     def test_notification(self, receiver: str) -> str:
         """Have a test sent now; why it wasn't taken, or ""."""

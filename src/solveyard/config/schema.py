@@ -138,7 +138,8 @@ class Notify(Table):
     names: tuple[Word, ...] = ()  #: patterns, "sweep-*"
     users: tuple[Word, ...] = ()
     secret: str = ""  #: one that `[secrets]` names
-    secret_as: Literal["bearer", "signature"] = "bearer"
+    secret_as: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]*$")] = "bearer"
+    format: Literal["full", "slack"] = "full"
     always: bool = False
 
     @model_validator(mode="after")

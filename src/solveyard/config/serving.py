@@ -100,4 +100,6 @@ def _recipient(found: Found, name: str, given: Notify) -> Recipient:
             f"notify.{name}", f"[secrets] names no {given.secret!r}{nearest(given.secret, secrets)}"
         )
     secret = secrets[given.secret].secret if given.secret else None
-    return Recipient(receiver, Webhook(given.webhook, secret, given.secret_as == "signature"))
+    return Recipient(
+        receiver, Webhook(given.webhook, secret, given.secret_as, given.format == "slack")
+    )

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from solveyard.core import names, wishes
 from solveyard.core.board import WAITING, Board
 from solveyard.core.lifecycle import never_started
+from solveyard.core.retention import check_ended
 from solveyard.model.errors import Conflict, InvalidJob, InvalidRequest
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState, Outcome, Reason
 from solveyard.model.messages import (
@@ -179,8 +180,7 @@ def remove(board: Board, asked: Remove) -> None:
         raise Conflict(
             f"{job.label} is a task: its whole array can be removed, once that has ended"
         )
-    if not job.state.final:
-        raise Conflict(f"job {job.label} is {job.state}; cancel it before you remove it")
+    check_ended(job)
     dependencies = board.scheduler.dependencies
     for other in (job.id, *dependencies.watched_tasks(job.id)):
         if waiting := dependencies.waiting_for(other):

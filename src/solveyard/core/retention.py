@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from solveyard.model.errors import Conflict
 from solveyard.model.ids import array_of
 from solveyard.model.jobs import Job, JobId, JobState
 
@@ -45,6 +46,12 @@ def may_go(job: Job, waited_for: Callable[[JobId], bool]) -> bool:
         and KEEP not in job.spec.tags
         and not waited_for(job.id)
     )
+
+
+def check_ended(job: Job) -> None:
+    """Raises Conflict where it can't be removed yet."""
+    if not job.state.final:
+        raise Conflict(f"job {job.label} is {job.state}; cancel it before you remove it")
 
 
 def ended(job: Job) -> Ended:

@@ -1,7 +1,5 @@
 """Routes about notices: what was told to whom, and whether a receiver can be reached."""
 
-from typing import Any
-
 import msgspec
 from aiohttp import web
 
@@ -10,7 +8,7 @@ from solveyard.doors.keys import MANAGER, caller
 from solveyard.doors.openapi import Route
 from solveyard.model import reading
 from solveyard.model.errors import NotAllowed
-from solveyard.model.notices import NoticeRecord, NoticeState
+from solveyard.model.notices import NoticeRecord, NoticeState, ReceiverRecord
 from solveyard.model.reading import Malformed
 
 
@@ -22,10 +20,25 @@ class NoticesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         encoding.within("limit", self.limit, 1, 1000)
 
 
+class Tested(msgspec.Struct, frozen=True, kw_only=True):
+    success: bool  #: it was taken
+    message: str
+
+
+async def receivers(request: web.Request) -> web.Response:
+    """Who is told how jobs end, and how many notices wait, arrived, or were given up."""
+    encoding.query(request, encoding.NoQuery)
+    return encoding.answer(await request.app[MANAGER].notices.standings())
+
+
 async def listing(request: web.Request) -> web.Response:
-    """The notices, those of the newest ends first."""
+    """A receiver's notices, those of the newest ends first."""
     wanted = encoding.query(request, NoticesQuery)
-    found = await request.app[MANAGER].notices.recent(_state(wanted.state), wanted.limit)
+    notices, name = request.app[MANAGER].notices, request.match_info["receiver"]
+    state = _state(wanted.state)
+    found = await notices.recent(name, state, wanted.limit)
+    if not found and (why := notices.unknown(name)):
+        return encoding.refusal(404, "unknown_receiver", why)
     return encoding.answer(found)
 
 
@@ -35,9 +48,11 @@ async def test(request: web.Request) -> web.Response:
         raise NotAllowed("only its owner may test this manager's receivers (solveyard notify test)")
     encoding.query(request, encoding.NoQuery)
     await encoding.message(request, encoding.NoBody)
-    name = request.match_info["receiver"]
-    why = await request.app[MANAGER].notices.test(name)
-    return encoding.answer({"success": not why, "message": why or f"{name} took it"})
+    notices, name = request.app[MANAGER].notices, request.match_info["receiver"]
+    if why := notices.unknown(name):
+        return encoding.refusal(404, "unknown_receiver", why)
+    why = await notices.test(name)
+    return encoding.answer(Tested(success=not why, message=why or f"{name} took it"))
 
 
 def _state(word: str) -> NoticeState | None:
@@ -51,8 +66,10 @@ def _state(word: str) -> NoticeState | None:
         raise Malformed(why, field="$.state", got=word) from error
 
 
-_Tested = dict[str, Any]
 ROUTES = (
-    Route("GET", "/notifications", listing, query=NoticesQuery, answer=list[NoticeRecord]),
-    Route("POST", "/notifications/{receiver}/test", test, answer=_Tested),
+    Route("GET", "/notifications", receivers, answer=list[ReceiverRecord]),
+    Route(
+        "GET", "/notifications/{receiver}", listing, query=NoticesQuery, answer=list[NoticeRecord]
+    ),
+    Route("POST", "/notifications/{receiver}/test", test, answer=Tested),
 )

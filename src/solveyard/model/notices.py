@@ -1,6 +1,7 @@
 """Notices: what is told of a job's end to a receiver that the settings name."""
 
 import enum
+from typing import Literal
 
 import msgspec
 
@@ -47,6 +48,19 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     tries: int = 0
     next_at: float = 0.0  #: when it's tried next, or when it was settled; s since 1970
     why: str = ""  #: the last try failed
+
+
+class ReceiverRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A receiver as people see it. Counted are the notices that are kept."""
+
+    name: str
+    way: Literal["webhook", "command"] | None  #: null: the settings don't name it any more
+    on: tuple[str, ...]  #: states and reasons that it hears of
+    always: bool  #: of jobs, too, that don't name it
+    pending: int
+    delivered: int
+    failed: int  #: given up
+    last_error: str  #: of the newest notice that it didn't take, yet; empty: there is none
 
 
 class NoticeRecord(msgspec.Struct, frozen=True, kw_only=True):

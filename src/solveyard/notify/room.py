@@ -7,35 +7,30 @@ has a task of its own that empties it; what was committed and not read is read a
 import asyncio
 import contextlib
 import logging
-import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import TypeVar
-
-from msgspec.structs import replace
 
 from solveyard.core import notices
 from solveyard.model import reading
-from solveyard.model.errors import InvalidJob, InvalidRequest, StoreError
+from solveyard.model.errors import InvalidJob, StoreError, StoreUnusable
 from solveyard.model.jobs import Job, JobId, JobSpec
 from solveyard.model.messages import JobEnded
-from solveyard.model.notices import Notice, NoticeRecord, NoticeState, record
+from solveyard.model.notices import Notice, NoticeRecord, NoticeState, ReceiverRecord, record
 from solveyard.model.records import JobRecord
 from solveyard.notify import payload
-from solveyard.notify.ways import Recipient, Undelivered, Way
+from solveyard.notify.delivering import Deliveries, attempt
+from solveyard.notify.standing import receivers
+from solveyard.notify.ways import Recipient
 from solveyard.store.base import NOT_READ, Numbered, Store
 from solveyard.workers import Workers
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
-AT_ONCE = 4  #: deliveries to one receiver at the same time
 SLICE = 1000  #: events that are read at once
 QUIET = 30.0  #: s after which it's noted how far the log was read, though nothing was chosen
 AGAIN = 5.0  #: s after a fault of ours, or of the store's
+PATIENCE = 10.0  #: s that the removal of a job waits for notices of its end to be written
 
 
 @dataclass(frozen=True)
@@ -48,95 +43,129 @@ class View:
 
 
 class Notices:
+    """Of one manager."""
+
     def __init__(self, store: Store, last: int, recipients: Sequence[Recipient], view: View):
         """`last`: the newest event's number. Whoever reads the log for the first time begins there,
         and what ends while there are no recipients is told to nobody.
         """
         self._store = store
         self._view = view
-        self._ways: dict[str, Way] = {one.receiver.name: one.way for one in recipients}
-        self._receivers = [one.receiver for one in recipients]
+        self._disk = Workers("notices")
+        self._deliveries = {
+            one.receiver.name: Deliveries(one, store, self._disk) for one in recipients
+        }
         self._fresh: list[Notice] = []  #: chosen, and not in the outbox yet
         self._seen = last  #: the newest event that was looked at
-        self._due = {name: asyncio.Event() for name in self._ways}
         self._news = asyncio.Event()
-        self._threads = Workers("notices") if recipients else None
         self._written = self._until = last
         with contextlib.suppress(StoreError):  # the next start does it
             self._begin(store.notices_read(), last)
+        self._caught_up = asyncio.Event()
+        if self._written == self._until:
+            self._caught_up.set()
 
     def _begin(self, read: int, last: int) -> None:
-        if self._ways and read != NOT_READ:
+        wanted = bool(self._deliveries)
+        if wanted and read != NOT_READ:
             self._written = read
-        elif self._ways or read != NOT_READ:
-            self._store.keep_notices([], last if self._ways else NOT_READ)
+        elif wanted or read != NOT_READ:
+            self._store.keep_notices([], last if wanted else NOT_READ)
 
     def check(self, spec: JobSpec) -> None:
         """Raises InvalidJob where it names a receiver that there isn't."""
         for name in spec.notify:
-            if name not in self._ways:
-                raise InvalidJob(f"the settings name no receiver {name!r}{self._instead(name)}")
+            if why := self.unknown(name):
+                raise InvalidJob(why)
+
+    def unknown(self, name: str) -> str:
+        """Why it names no receiver; or ""."""
+        if name in self._deliveries:
+            return ""
+        known = ", ".join(sorted(self._deliveries)) or "none"
+        hint = reading.nearest(name, self._deliveries)
+        return (
+            f"the settings name no receiver {name!r}{hint} (there is: {known}; add a table"
+            f" [notify.{name}] to config.toml, and restart the manager)"
+        )
 
     def take(self, numbered: Sequence[Numbered]) -> None:
         """Events that are on disk now, in order."""
-        try:
-            chosen = self._chosen(numbered)
-        except Exception:  # no job waits for what is told of another
-            log.exception("an end is told to nobody")
+        if not self._deliveries:
             return
+        chosen = self._chosen(numbered)
         self._fresh += chosen
         self._seen = numbered[-1].number
         if chosen:
+            self._caught_up.clear()
             self._news.set()
 
-    async def recent(self, state: NoticeState | None, limit: int) -> list[NoticeRecord]:
-        """Those of the newest ends first."""
-        found = await asyncio.to_thread(self._store.notices, state, limit)
-        return [
-            record(one, payload.notice_id(self._store.uuid, one.event, one.receiver))
-            for one in found
-        ]
+    @property
+    def read(self) -> int | None:
+        """The log was read up to this number, and isn't needed up to there; None: nobody reads."""
+        return self._written if self._deliveries else None
+
+    async def caught_up(self) -> None:
+        """Until those who want to know of the ends so far have them in the outbox. StoreError."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._caught_up.wait()
+        except TimeoutError as error:
+            raise StoreUnusable(
+                "notices of how jobs ended are not written yet, so nothing is removed (try again)"
+            ) from error
+
+    async def standings(self) -> list[ReceiverRecord]:
+        """How each receiver stands, by name."""
+        recipients = [one.recipient for one in self._deliveries.values()]
+        return receivers(recipients, await self._disk.call(self._store.standings))
+
+    async def recent(self, name: str, state: NoticeState | None, limit: int) -> list[NoticeRecord]:
+        """Of one receiver, those of the newest ends first."""
+        found = await self._disk.call(lambda: self._store.notices(name, state, limit))
+        return [record(one, payload.notice_id(self._store.uuid, one.event, name)) for one in found]
 
     async def test(self, name: str) -> str:
-        """Have a test delivered; why it wasn't, or "". Raises InvalidRequest."""
-        if name not in self._ways:
-            raise InvalidRequest(f"the settings name no receiver {name!r}{self._instead(name)}")
+        """Have a test delivered to a receiver that there is; why it wasn't, or ""."""
         now = time.time()
         notice = payload.notice_id(self._store.uuid, 0, f"{name}.{now:.3f}")
-        return await self._try(self._ways[name], notice, payload.test(notice, name, now))
+        way = self._deliveries[name].recipient.way
+        return await attempt(way, notice, payload.test(notice, name, now))
 
     async def run(self) -> None:
         """Until cancelled."""
+        if not self._deliveries:
+            return
         async with asyncio.TaskGroup() as tasks:
-            if self._ways:
-                tasks.create_task(_lasting(self._keep))
-            for name in self._ways:
-                tasks.create_task(_lasting(partial(self._serve, name)))
+            tasks.create_task(_lasting(self._keep))
+            for one in self._deliveries.values():
+                tasks.create_task(_lasting(one.run))
 
     def close(self) -> None:
-        if self._threads is not None:
-            self._threads.close()
+        """After `run` has ended."""
+        self._disk.close()
 
     # Inside
 
-    def _instead(self, name: str) -> str:
-        near = reading.nearest(name, self._ways)
-        known = ", ".join(sorted(self._ways)) or "none"
-        return near or f" (there is: {known}; add a table [notify.{name}] to config.toml)"
-
     def _chosen(self, numbered: Sequence[Numbered]) -> list[Notice]:
-        jobs = self._view.jobs()
         found: list[Notice] = []
         for one in numbered:
-            event = one.event
-            if not isinstance(event, JobEnded) or not notices.told(event):
-                continue
-            job = jobs.get(event.job)
-            if job is not None:  # else it was removed before it could be told
-                then = payload.as_ended(job, event)
-                names = notices.wanted(event, job, self._receivers)
-                found += [self._notice(one, event, then, name) for name in names]
+            if isinstance(one.event, JobEnded) and notices.told(one.event):
+                try:
+                    found += self._of(one, one.event)
+                except Exception:  # no job, and no other notice, waits for it
+                    log.exception("an end is told to nobody", extra={"job": one.event.job})
         return found
+
+    def _of(self, numbered: Numbered, event: JobEnded) -> list[Notice]:
+        """Those of one end."""
+        job = self._view.jobs().get(event.job)
+        if job is None:  # a job is removed only when its end is in the outbox
+            return []
+        then = payload.as_ended(job, event)
+        wanting = [one.recipient.receiver for one in self._deliveries.values()]
+        names = notices.wanted(event, job, wanting)
+        return [self._notice(numbered, event, then, name) for name in names]
 
     def _notice(self, numbered: Numbered, event: JobEnded, job: Job, receiver: str) -> Notice:
         notice = payload.notice_id(self._store.uuid, numbered.number, receiver)
@@ -156,73 +185,25 @@ class Notices:
     async def _keep(self) -> None:
         """Put what was chosen into the outbox."""
         while self._written < self._until:  # what an earlier manager hadn't looked at
-            events = await self._call(lambda: self._store.events(self._written, SLICE))
+            events = await self._disk.call(lambda: self._store.events(self._written, SLICE))
             old = [one for one in events if one.number <= self._until]
             await self._put(self._chosen(old), old[-1].number if old else self._until)
         while True:
+            self._news.clear()
             fresh, seen = self._fresh[:], self._seen
             if fresh or seen != self._written:
                 await self._put(fresh, seen)
                 del self._fresh[: len(fresh)]
+            if not self._fresh:
+                self._caught_up.set()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), QUIET)
-            self._news.clear()
 
     async def _put(self, chosen: Sequence[Notice], read: int) -> None:
-        await self._call(lambda: self._store.keep_notices(chosen, read))
+        await self._disk.call(lambda: self._store.keep_notices(chosen, read))
         self._written = read
         for notice in chosen:
-            self._due[notice.receiver].set()
-
-    async def _serve(self, name: str) -> None:
-        """Deliver what is due to one receiver."""
-        due = self._due[name]
-        while True:
-            due.clear()
-            waiting = await self._call(lambda: self._store.due_notices(name, AT_ONCE))
-            now = time.time()
-            ready = [one for one in waiting if not 0 < one.next_at - now <= notices.LONGEST_PAUSE]
-            if ready:
-                async with asyncio.TaskGroup() as tasks:
-                    tried = [tasks.create_task(self._deliver(one)) for one in ready]
-                settled = [task.result() for task in tried]
-                await self._call(partial(self._store.keep_notices, settled))
-                continue
-            pause = waiting[0].next_at - now if waiting else None
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(due.wait(), pause)
-
-    async def _deliver(self, notice: Notice) -> Notice:
-        """Once; how it stands afterwards."""
-        way = self._ways[notice.receiver]
-        told = payload.notice_id(self._store.uuid, notice.event, notice.receiver)
-        why = await self._try(way, told, notice.payload)
-        now, tries = time.time(), notice.tries + 1
-        if not why:
-            return replace(notice, state=NoticeState.DELIVERED, tries=tries, why="", next_at=now)
-        following = notices.next_try(notice.at, tries, now, random.random())
-        facts = {"receiver": notice.receiver, "job": notice.label, "tries": tries, "error": why}
-        if following is None:
-            log.error("notice given up", extra=facts)
-            return replace(notice, state=NoticeState.FAILED, tries=tries, why=why, next_at=now)
-        log.warning("notice not delivered", extra=facts)
-        return replace(notice, tries=tries, why=why, next_at=following)
-
-    @staticmethod
-    async def _try(way: Way, notice: str, content: str) -> str:
-        """Why it wasn't delivered; or ""."""
-        try:
-            await way.deliver(notice, content.encode(), payload.variables(content))
-        except Undelivered as refusal:
-            return str(refusal) or "refused"
-        except Exception as fault:
-            log.exception("a notice could not be sent", extra={"notice": notice})
-            return f"solveyard failed at this: {type(fault).__name__}"
-        return ""
-
-    async def _call(self, function: Callable[[], T]) -> T:
-        assert self._threads is not None
-        return await self._threads.call(function)
+            self._deliveries[notice.receiver].wake()
 
 
 async def _lasting(work: Callable[[], Awaitable[None]]) -> None:

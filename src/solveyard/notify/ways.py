@@ -3,13 +3,14 @@
 import asyncio
 import hashlib
 import hmac
+import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from typing import IO, NamedTuple, Protocol
+from typing import IO, Literal, NamedTuple, Protocol
 
 from solveyard.model.errors import InvalidSettings
 from solveyard.model.notices import Receiver
@@ -18,6 +19,7 @@ from solveyard.secret import Secret
 POST = 10.0  #: s that a webhook may take to answer
 RUN = 30.0  #: s that a command may take
 ANSWER = 300  #: bytes of an answer, or of a command's output, that are kept with a failure
+BEARER, SIGNATURE = "bearer", "signature"
 PLACE = "{secret}"  #: in a URL: the secret goes there
 
 
@@ -26,6 +28,9 @@ class Undelivered(Exception):
 
 
 class Way(Protocol):
+    @property
+    def kind(self) -> Literal["webhook", "command"]: ...
+
     async def deliver(self, notice: str, payload: bytes, variables: Mapping[str, str]) -> None:
         """Bring `payload`, JSON, once; `notice` is its id. Raises Undelivered."""
         ...
@@ -41,16 +46,23 @@ class Recipient(NamedTuple):
 class Webhook(NamedTuple):
     url: str
     secret: Secret | None = None
-    signed: bool = False  #: the secret signs the body, and isn't sent
+    proof: str = BEARER  #: how the secret is sent: BEARER, SIGNATURE, or a header's name
+    short: bool = False  #: its text alone is sent: {"text": ...}
+
+    @property
+    def kind(self) -> Literal["webhook"]:
+        return "webhook"
 
     async def deliver(self, notice: str, payload: bytes, variables: Mapping[str, str]) -> None:
         """2xx is taken. Redirects are not followed: they lead where no setting allows."""
         import aiohttp  # only who has receivers loads it here
 
         secret = self._secret()
-        headers = {"Content-Type": "application/json", "X-Solveyard-Notice": notice}
+        if self.short:
+            payload = json.dumps({"text": json.loads(payload)["text"]}).encode()
+        headers = {"Content-Type": "application/json", "Idempotency-Key": notice}
         if secret and PLACE not in self.url:
-            headers |= _proof(secret, payload, signed=self.signed)
+            headers |= _proof(secret, payload, self.proof)
         limit = aiohttp.ClientTimeout(total=POST)
         try:
             async with (
@@ -72,7 +84,7 @@ class Webhook(NamedTuple):
         if 300 <= status < 400:
             raise Undelivered(f"it answered {status}, and redirects are not followed")
         if not 200 <= status < 300:
-            text = _without(said.decode(errors="replace").strip(), secret)
+            text = _line(_without(said.decode(errors="replace"), secret))
             raise Undelivered(f"it answered {status}" + (f": {text}" if text else ""))
 
     def _secret(self) -> str:
@@ -87,6 +99,10 @@ class Webhook(NamedTuple):
 class Program(NamedTuple):
     argv: tuple[str, ...]
     withheld: frozenset[str] = frozenset()  #: variables of the manager's that it doesn't get
+
+    @property
+    def kind(self) -> Literal["command"]:
+        return "command"
 
     async def deliver(self, notice: str, payload: bytes, variables: Mapping[str, str]) -> None:
         """Exit status 0 is taken, and what it left running goes on: `mail` sends from there. Else
@@ -128,11 +144,19 @@ class Program(NamedTuple):
                 raise Undelivered(f"{how}{_tail(said)}")
 
 
-def _proof(secret: str, payload: bytes, *, signed: bool) -> dict[str, str]:
-    if not signed:
+def _proof(secret: str, payload: bytes, how: str) -> dict[str, str]:
+    if how == BEARER:
         return {"Authorization": f"Bearer {secret}"}
+    if how != SIGNATURE:
+        return {how: secret}
     code = hmac.new(secret.encode(), payload, hashlib.sha256).hexdigest()
     return {"X-Solveyard-Signature": f"sha256={code}"}
+
+
+def _line(text: str) -> str:
+    """The first that isn't empty, for people to read."""
+    line = next((line for line in text.splitlines() if line.strip()), "").strip()
+    return "".join(letter for letter in line if letter.isprintable())
 
 
 def _without(text: str, secret: str) -> str:

@@ -25,6 +25,13 @@ SETTLED_NOTICES = 500
 NOT_READ = -1
 
 
+class Standing(NamedTuple):
+    """How one receiver's notices are."""
+
+    counts: dict[NoticeState, int]  #: those that are kept
+    why: str  #: the newest that failed did so; empty: none did
+
+
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
     """Which jobs; what is None doesn't count."""
 
@@ -121,8 +128,14 @@ class Store(Protocol):
         """Those that are pending, the next one first."""
         ...
 
-    def notices(self, state: NoticeState | None = None, limit: int = 50) -> list[Notice]:
-        """The newest first; None: of any state."""
+    def notices(
+        self, receiver: str, state: NoticeState | None = None, limit: int = 50
+    ) -> list[Notice]:
+        """Of one receiver, the newest first; None: of any state."""
+        ...
+
+    def standings(self) -> dict[str, Standing]:
+        """Of each receiver that has notices, by name."""
         ...
 
     def checkpoint(self) -> None:

@@ -11,7 +11,7 @@ from solveyard.model.jobs import Counter, Job, JobId, JobState, Limits, Record
 from solveyard.model.messages import AnyEvent, JobEvent
 from solveyard.model.notices import Notice, NoticeState
 from solveyard.store import codec
-from solveyard.store.base import NOT_READ, SETTLED_NOTICES, Filter, Numbered, Page, State
+from solveyard.store.base import NOT_READ, SETTLED_NOTICES, Filter, Numbered, Page, Standing, State
 from solveyard.store.changes import changes
 
 
@@ -144,14 +144,24 @@ class MemoryStore:
 
     def due_notices(self, receiver: str, limit: int) -> list[Notice]:
         """Those that are pending, the next one first."""
-        mine = [one for one in self._pending() if one.receiver == receiver]
+        mine = self.notices(receiver, NoticeState.PENDING, len(self._notices))
         return sorted(mine, key=lambda one: (one.next_at, one.event))[:limit]
 
-    def notices(self, state: NoticeState | None = None, limit: int = 50) -> list[Notice]:
-        """The newest first; None: of any state."""
-        with self._lock:
-            known = sorted(self._notices.items(), reverse=True)
-        return [one for _, one in known if state is None or one.state is state][:limit]
+    def notices(
+        self, receiver: str, state: NoticeState | None = None, limit: int = 50
+    ) -> list[Notice]:
+        """Of one receiver, the newest first; None: of any state."""
+        mine = [one for one in self._known() if one.receiver == receiver]
+        return [one for one in mine if state is None or one.state is state][:limit]
+
+    def standings(self) -> dict[str, Standing]:
+        """Of each receiver that has notices, by name."""
+        found: dict[str, Standing] = {}
+        for name in {one.receiver for one in self._known()}:
+            mine = self.notices(name, limit=len(self._notices))
+            why = next((one.why for one in mine if one.why), "")
+            found[name] = Standing(dict(Tally(one.state for one in mine)), why)
+        return found
 
     def checkpoint(self) -> None:
         """There is no log to move."""
@@ -163,10 +173,10 @@ class MemoryStore:
     def _last(self) -> int:
         return self._first + len(self._events) - 1
 
-    def _pending(self) -> list[Notice]:
+    def _known(self) -> list[Notice]:
+        """All notices, the newest first."""
         with self._lock:
-            known = list(self._notices.values())
-        return [one for one in known if one.state is NoticeState.PENDING]
+            return [one for _, one in sorted(self._notices.items(), reverse=True)]
 
 
 def _fits(job: Job, which: Filter) -> bool:

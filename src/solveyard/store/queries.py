@@ -63,12 +63,16 @@ PAGE = f"""{_JOBS} WHERE job.id IN (
 TOTAL = "SELECT count(*) FROM job{where}"
 COUNTS = "SELECT state, count(*) FROM job WHERE array IS NULL GROUP BY state"
 
-SET_NOTICE = "INSERT OR REPLACE INTO notice VALUES (?, ?, ?, ?, ?)"
+SET_NOTICE = "INSERT OR REPLACE INTO notice VALUES (?, ?, ?, ?, ?, ?)"
 DUE_NOTICES = """
     SELECT body FROM notice WHERE state = 'pending' AND receiver = ?
     ORDER BY next_at, event LIMIT ?
 """
-NOTICES = "SELECT body FROM notice{where} ORDER BY event DESC, receiver DESC LIMIT ?"
+NOTICES = "SELECT body FROM notice WHERE receiver = ?{more} ORDER BY event DESC LIMIT ?"
+STANDINGS = "SELECT receiver, state, count(*) FROM notice GROUP BY receiver, state"
+LAST_FAILURE = """
+    SELECT why FROM notice WHERE receiver = ? AND why <> '' ORDER BY event DESC LIMIT 1
+"""
 TRIM_NOTICES = """
     DELETE FROM notice WHERE (event, receiver) IN (
         SELECT event, receiver FROM notice WHERE state IN ('delivered', 'failed')
@@ -90,7 +94,7 @@ def event_row(event: AnyEvent) -> Row:
 
 def notice_row(notice: Notice) -> Row:
     body = codec.encode(notice)
-    return (notice.event, notice.receiver, notice.state.value, notice.next_at, body)
+    return (notice.event, notice.receiver, notice.state.value, notice.next_at, notice.why, body)
 
 
 def add_events(rows: Sequence[Row]) -> Iterator[Statement]:

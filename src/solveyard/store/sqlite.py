@@ -13,7 +13,7 @@ from solveyard.model.jobs import Counter, Job, JobId, JobState, Limits, Record
 from solveyard.model.messages import AnyEvent
 from solveyard.model.notices import Notice, NoticeState
 from solveyard.store import codec, database, queries
-from solveyard.store.base import NOT_READ, SETTLED_NOTICES, Filter, Numbered, Page, State
+from solveyard.store.base import NOT_READ, SETTLED_NOTICES, Filter, Numbered, Page, Standing, State
 from solveyard.store.failures import damaged
 
 
@@ -174,11 +174,26 @@ class SqliteStore:
         """Those that are pending, the next one first."""
         return self._notices(queries.DUE_NOTICES, receiver, limit)
 
-    def notices(self, state: NoticeState | None = None, limit: int = 50) -> list[Notice]:
-        """The newest first; None: of any state."""
+    def notices(
+        self, receiver: str, state: NoticeState | None = None, limit: int = 50
+    ) -> list[Notice]:
+        """Of one receiver, the newest first; None: of any state."""
         if state is None:
-            return self._notices(queries.NOTICES.format(where=""), limit)
-        return self._notices(queries.NOTICES.format(where=" WHERE state = ?"), state.value, limit)
+            return self._notices(queries.NOTICES.format(more=""), receiver, limit)
+        query = queries.NOTICES.format(more=" AND state = ?")
+        return self._notices(query, receiver, state.value, limit)
+
+    def standings(self) -> dict[str, Standing]:
+        """Of each receiver that has notices, by name."""
+        found: dict[str, dict[NoticeState, int]] = {}
+        with self._reader.transaction() as sqlite:
+            for receiver, state, count in sqlite.execute(queries.STANDINGS):
+                found.setdefault(receiver, {})[NoticeState(state)] = count
+            why = {name: sqlite.execute(queries.LAST_FAILURE, (name,)).fetchone() for name in found}
+        return {
+            name: Standing(counts, why[name][0] if why[name] else "")
+            for name, counts in found.items()
+        }
 
     def checkpoint(self) -> None:
         """Move the write-ahead log into the main file; off the commit path."""

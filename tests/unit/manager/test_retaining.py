@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,11 +11,15 @@ import pytest
 from solveyard import retaining
 from solveyard.belongings import Belongings
 from solveyard.core.retention import Policy
-from solveyard.model.errors import Conflict
-from solveyard.model.jobs import Counter, Job, JobId, JobSpec, JobState
-from solveyard.model.messages import JobRemoved, MachineLeft
+from solveyard.model.errors import Conflict, UnknownJob
+from solveyard.model.jobs import Counter, Job, JobId, JobSpec, JobState, Outcome, Reason
+from solveyard.model.messages import JobEnded, JobRemoved, MachineLeft
+from solveyard.model.notices import Receiver
+from solveyard.model.records import record
+from solveyard.notify import Notices, Program, Recipient, View
 from solveyard.places import StorePlaces
 from solveyard.retaining import Retention
+from solveyard.store.base import NOT_READ, Numbered
 from solveyard.store.memory import MemoryStore
 from solveyard.turns import Turns
 
@@ -25,6 +29,7 @@ class Yard(NamedTuple):
     turns: Turns
     places: StorePlaces
     retention: Retention
+    notices: Notices
 
     async def until(self, true: Callable[[], bool]) -> None:
         async with asyncio.timeout(30):
@@ -49,22 +54,32 @@ async def during(work: Coroutine[object, object, None]) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def yard(folder: Path, policy: Policy, *jobs: Job) -> AsyncIterator[Yard]:
+async def yard(
+    folder: Path,
+    policy: Policy,
+    *jobs: Job,
+    recipients: Sequence[Recipient] = (),
+    read: int = NOT_READ,
+) -> AsyncIterator[Yard]:
     store, places = MemoryStore(), StorePlaces(folder)
     store.commit(
         [MachineLeft(at=float(n), machine="m") for n in range(1, 1300)],
         [*jobs, Counter(next=99)],
     )
+    store.keep_notices([], read)
     turns = Turns(store, lambda: (), lambda events, actions: None)
     for job in jobs:
         places.job_folder(job.id).mkdir(parents=True)
         (places.job_folder(job.id) / "result").write_bytes(bytes(1000))
-    retention = Retention(turns, store, Belongings(places), policy)
+    view = View(lambda: turns.jobs, lambda job: record(job, 0.0))
+    notices = Notices(store, turns.last, recipients, view)
+    retention = Retention(turns, store, Belongings(places), policy, notices)
     try:
         async with during(turns.run()):
-            yield Yard(store, turns, places, retention)
+            yield Yard(store, turns, places, retention, notices)
     finally:
         turns.close()
+        notices.close()
         retention.close()
 
 
@@ -99,7 +114,7 @@ async def test_what_is_too_many_goes_with_its_files_and_the_log_before_it(tmp_pa
             (301, "retention"),
         ]
         assert one.store.load().last_number == 1301
-        assert one.store.load().first_number == one.turns.first
+        await one.until(lambda: one.store.load().first_number == one.turns.first)
         assert list((tmp_path / "removing").iterdir()) == []
 
 
@@ -136,6 +151,8 @@ async def test_a_refused_removal_leaves_files_and_no_mark(tmp_path: Path) -> Non
     async with yard(tmp_path, Policy(), a_job(1, JobState.HELD)) as one:
         with pytest.raises(Conflict):
             await one.retention.remove(JobId(1), "ann", files=True)
+        with pytest.raises(UnknownJob):
+            await one.retention.remove(JobId(9), "ann", files=True)
         assert (one.places.job_folder(JobId(1)) / "result").exists()
         assert list(one.places.removing.iterdir()) == []
 
@@ -154,3 +171,34 @@ async def test_removal_waits_while_jobs_are_launched_but_not_for_ever(
         monkeypatch.setattr(retaining, "PATIENCE", 0.01)
         async with running(one):
             await one.until(lambda: not one.turns.jobs)
+
+
+CHAT = Recipient(Receiver(name="chat", on=frozenset({"ended"}), always=True), Program(("true",)))
+
+
+async def test_a_job_stays_until_the_notice_of_its_end_is_in_the_outbox(tmp_path: Path) -> None:
+    job = a_job(1)
+    async with yard(tmp_path, Policy(), job, recipients=[CHAT]) as one:
+        end = JobEnded(job=job.id, at=2.0, outcome=Outcome(reason=Reason.SUCCESS))
+        last = one.turns.last = one.store.commit([end], [])
+        one.notices.take([Numbered(last, end)])
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(one.retention.remove(job.id, "ann", files=False))
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    await one.until(lambda: not one.turns.jobs)
+            async with during(one.notices.run()):
+                await one.until(lambda: not one.turns.jobs)
+        assert [notice.event for notice in one.store.notices("chat")] == [last]
+
+
+async def test_the_log_stays_from_where_it_was_read_for_notices(tmp_path: Path) -> None:
+    policy, held = Policy(max_age=1e8), a_job(900, JobState.HELD)
+    async with (
+        yard(tmp_path, policy, held, recipients=[CHAT], read=700) as one,
+        running(one),
+    ):
+        await one.until(lambda: one.turns.first > 700)
+        assert one.turns.first == 701
+        async with during(one.notices.run()):
+            await one.until(lambda: one.turns.first > 701)

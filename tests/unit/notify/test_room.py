@@ -48,7 +48,7 @@ async def settled(room: Notices, count: int) -> None:
     """Runs it until so many notices are delivered."""
     running = asyncio.get_running_loop().create_task(room.run())
     async with asyncio.timeout(60):
-        while len(await room.recent(NoticeState.DELIVERED, 9)) < count:
+        while len(await room.recent("chat", NoticeState.DELIVERED, 9)) < count:
             await asyncio.sleep(0.01)
     running.cancel()
     await asyncio.wait([running])
