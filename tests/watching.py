@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -56,6 +58,14 @@ async def listening(url: str, namespace: str = "/v1", **options: Any) -> AsyncIt
         yield one
     finally:
         await one.sio.disconnect()
+
+
+def token(yard: Any, *arguments: str) -> str:
+    """What `solveyard token` answers."""
+    command = [sys.executable, "-m", "solveyard.cli", "--store", str(yard.store), "token"]
+    return subprocess.run(
+        [*command, *arguments], capture_output=True, text=True, check=True, timeout=60
+    ).stdout.strip()
 
 
 class Watcher:

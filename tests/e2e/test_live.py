@@ -2,8 +2,6 @@
 
 import asyncio
 import random
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,7 +11,7 @@ import socketio
 
 from solveyard.client.aio import AsyncClient
 from solveyard.model.jobs import JobSpec
-from watching import PATIENCE, listening
+from watching import PATIENCE, listening, token
 
 
 def job(*argv: str, **wishes: Any) -> JobSpec:
@@ -187,20 +185,11 @@ async def test_what_cannot_be_subscribed_is_answered_with_the_reason(service: An
 
 async def test_a_revoked_token_ends_its_connections(service: Any) -> None:
     yard = service().start()
-
-    def token(*arguments: str) -> str:
-        command = [sys.executable, "-m", "solveyard.cli", "--store", str(yard.store), "token"]
-        return subprocess.run(
-            [*command, *arguments], capture_output=True, text=True, check=True, timeout=60
-        ).stdout.strip()
-
-    secret = await asyncio.to_thread(token, "create", "eyes")
+    secret = await asyncio.to_thread(token, yard, "create", "eyes")
     headers = {"Authorization": f"Bearer {secret}"}
     async with listening(yard.told["url"], headers=headers, transports=["websocket"]) as one:
         assert (await one.subscribe())["success"] is True
-        for name in ("connect", "disconnect"):  # events of its own that are called so
-            await one.sio.emit(name, {}, namespace="/v1")
-        await asyncio.to_thread(token, "revoke", "eyes")
+        await asyncio.to_thread(token, yard, "revoke", "eyes")
         async with asyncio.timeout(PATIENCE):
             await one.gone.wait()
     with pytest.raises(socketio.exceptions.ConnectionError):

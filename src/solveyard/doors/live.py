@@ -17,6 +17,7 @@ import msgspec
 import socketio
 from aiohttp import web
 
+from solveyard.doors import guarded
 from solveyard.doors.keys import Caller, caller
 from solveyard.doors.telling import Telling
 from solveyard.manager import Manager
@@ -38,8 +39,8 @@ SLICE = 1000  #: events in one message, at most
 BYTES = 256 << 10  #: of one message, about
 LARGE = 64 << 10  #: bytes; of a larger event only number, at, type, job and by are sent
 BACKLOG = 4  #: messages that wait for a client that doesn't read; it gets no more meanwhile
-PATIENCE = 5000  #: the documents' events that may wait for one; beyond, it is disconnected
 ROOMS = 1000  #: that one client may be in
+LONGEST = 500  #: characters of a refusal
 LOOK_AGAIN = 1.0  #: s between two looks at whether a token still holds
 _GOODBYE = 1.0  #: s for the connections to end
 
@@ -84,8 +85,7 @@ class Live:
         self._callers: dict[tuple[str, str], Caller] = {}  #: by namespace and connection
         self._documents = Telling(manager)
         self._news = asyncio.Event()
-        self._sio = socketio.AsyncServer(
-            async_mode="aiohttp",
+        self._sio = guarded.Server(
             async_handlers=False,
             cors_allowed_origins=[],  # the keeper looks at origins; no header admits any
             namespaces=[DOCUMENTS, OURS],
@@ -119,7 +119,7 @@ class Live:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_GOODBYE):
                 for namespace, sid in list(self._callers):
-                    await self._sio.disconnect(sid, namespace=namespace)
+                    await self._sio.end(sid, namespace)
                 await self._sio.shutdown()
 
     # What comes from the manager
@@ -146,7 +146,7 @@ class Live:
         if one.after >= self._manager.last_event:
             return
         self._news.set()  # there may be more; after a pause
-        if self._waiting(OURS, one.sid) >= BACKLOG:
+        if self._sio.waiting(one.sid, OURS) >= BACKLOG:
             return
         try:
             events = self._from_recent(one.after)
@@ -186,26 +186,16 @@ class Live:
     async def _tell_documents(self) -> None:
         for name, payload in self._documents.told():
             await self._sio.emit(name, payload, namespace=DOCUMENTS)
-        for namespace, sid in list(self._callers):
-            if namespace == DOCUMENTS and self._waiting(namespace, sid) > PATIENCE:
-                await self._sio.disconnect(sid, namespace=namespace)
 
     async def _drop_revoked(self) -> None:
         for (namespace, sid), one in list(self._callers.items()):
             if not self._holds(one):
-                await self._sio.disconnect(sid, namespace=namespace)
-
-    def _waiting(self, namespace: str, sid: str) -> int:
-        """Messages that its connection has not taken yet."""
-        connection = self._sio.eio.sockets.get(self._sio.manager.eio_sid_from_sid(sid, namespace))
-        return connection.queue.qsize() if connection is not None else 0
+                await self._sio.end(sid, namespace)
 
     # What comes from clients
 
     def _connected(self, namespace: str) -> Callable[..., Any]:
         async def connected(sid: str, environ: dict[str, Any], auth: object = None) -> None:
-            if self._sio.manager.is_connected(sid, namespace):
-                return  # a client's own event of that name
             found = caller(environ["aiohttp.request"])
             if not self._holds(found):
                 why = "what let you in is not good any more"
@@ -217,20 +207,18 @@ class Live:
 
     def _disconnected(self, namespace: str) -> Callable[..., Any]:
         async def disconnected(sid: str, reason: str = "") -> None:
-            if self._sio.manager.is_connected(sid, namespace):
-                return  # a client's own event of that name: it is still there, and still looked at
             self._callers.pop((namespace, sid), None)
             self._subscriptions.pop(sid, None)
 
         return disconnected
 
-    async def _subscribe(self, sid: str, asked: object = None) -> dict[str, Any]:
+    async def _subscribe(self, sid: str, *asked: object) -> dict[str, Any]:
         """Answers {"success": true, "after": the number that events follow}, or why not."""
         try:
             wish = _read(asked)
             jobs = self._jobs(wish.rooms)
         except InvalidRequest as error:
-            return {"success": False, "error": str(error)}
+            return {"success": False, "error": _short(str(error))}
         last = self._manager.last_event
         after = last if wish.after is None else wish.after
         if after > last:
@@ -243,7 +231,7 @@ class Live:
         self._news.set()
         return {"success": True, "after": after, "last": last}
 
-    async def _unsubscribe(self, sid: str, asked: object = None) -> dict[str, Any]:
+    async def _unsubscribe(self, sid: str, *_: object) -> dict[str, Any]:
         self._subscriptions.pop(sid, None)
         return {"success": True}
 
@@ -265,12 +253,20 @@ class Live:
         return frozenset(found)
 
 
-def _read(asked: object) -> Subscribe:
+def _read(asked: tuple[object, ...]) -> Subscribe:
     """Raises InvalidRequest."""
+    if len(asked) > 1:
+        raise InvalidRequest(f"`subscribe` takes one object, not {len(asked)}")
+    wish = asked[0] if asked and asked[0] is not None else {}
     try:
-        return msgspec.convert({} if asked is None else asked, Subscribe)
+        return msgspec.convert(wish, Subscribe)
     except (msgspec.ValidationError, RecursionError) as error:
         raise reading.explain(error, Subscribe) from error
+
+
+def _short(why: str) -> str:
+    """Without all of what somebody sent."""
+    return why if len(why) <= LONGEST else why[:LONGEST] + " ..."
 
 
 def _shown(number: int, event: AnyEvent) -> tuple[dict[str, Any], int]:
