@@ -11,6 +11,7 @@ from typing import Any
 import engineio
 import socketio
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from engineio.async_drivers import aiohttp as driver
 
 from solveyard.doors import bounds, encoding, packets
@@ -124,6 +125,8 @@ class _Lines(engineio.AsyncServer):  # type: ignore[misc]  # it has no types
                 request[_READ] = await _body(request)
             except TimeoutError:
                 return _refusal(408, "the body didn't come")
+            except (web.RequestPayloadError, HttpProcessingError):
+                return _refusal(400, "the body can't be read")
             except web.HTTPRequestEntityTooLarge:
                 return _refusal(413, f"the body has more than {LARGEST} bytes")
         line = self.sockets.get(request.query.get("sid", ""))

@@ -22,6 +22,16 @@ def test_who_asks_too_often_is_told_how_long_to_wait_and_others_are_not() -> Non
     assert throttle.take("a") == 0
 
 
+def test_who_asked_long_ago_is_forgotten_and_who_asks_on_is_not() -> None:
+    throttle = Throttle(bounds.GUESTS, lambda: 100.0)
+    for number in range(bounds.GUESTS):
+        assert throttle.take("guest") == 0
+        assert throttle.take(f"stranger {number}") == 0
+    assert throttle.take("guest") == 60
+    assert len(throttle._counts) == 4096
+    assert throttle.take("stranger 0") == 0
+
+
 async def test_a_connection_without_a_request_is_closed_and_one_with_is_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
