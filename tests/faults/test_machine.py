@@ -1,18 +1,23 @@
 """The machine itself fails: its disk fills up, it reboots, somebody sets its clock."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import aiohttp
 import msgspec
 import pytest
 
 from solveyard.clock import Clock
 from solveyard.model.errors import StoreFull
 from solveyard.model.jobs import JobSpec
+from watching import listening
+from web import Web
 
 
 def job(script: str, **more) -> JobSpec:
@@ -76,6 +81,57 @@ def test_a_full_disk_refuses_holds_ends_and_goes_on_by_itself(small_disk, servic
     last = yard.client.submit(job("true"))
     assert yard.client.wait([*(r.number for r in accepted), last.number], 60)
     assert {r.state for r in yard.client.jobs(limit=None).jobs} == {"completed", "failed"}
+
+
+async def test_a_full_disk_is_507_over_http_and_nothing_is_half_applied(
+    small_disk, service, tmp_path
+):
+    yard = service("--cores", "2", "--allow", "command").start()
+
+    def held(name):
+        return {"solver": "command", "name": name, "hold": True, "options": {"argv": ["true"]}}
+
+    async with (
+        aiohttp.ClientSession() as session,
+        listening(yard.told["url"]) as one,
+        listening(yard.told["url"], "/") as documents,
+    ):
+        web = Web(yard, session)
+        assert (await one.subscribe(after=0))["success"] is True
+        names = ["first"]
+        assert (await web.ask("POST", "/jobs", held("first")))[0] == 201
+        filler = fill(small_disk)
+        for n in range(2000):
+            status, answer = await web.ask("POST", "/jobs", held(f"job-{n}"), key=f"job-{n}")
+            if status == 507:
+                break
+            names.append(f"job-{n}")
+        assert (status, answer["kind"]) == (507, "store_full")
+        lot = [held(f"lot-{n}") for n in range(20)]
+        assert (await web.ask("POST", "/jobs", lot, key="lot"))[0] == 507
+        for wish, body in (("release", {}), ("priority", {"priority": 3}), ("cancel", {})):
+            assert (await web.ask("POST", f"/jobs/first/{wish}", body))[0] == 507, wish
+        _, records = await web.ask("GET", "/jobs?all=1")
+        assert {r["id"]: (r["state"], r["priority"]) for r in records} == dict.fromkeys(
+            names, ("held", 0)
+        )
+        filler.unlink()
+        async with asyncio.timeout(60):
+            while (await web.ask("POST", "/jobs", lot, key="lot"))[0] != 201:
+                pass
+        assert (await web.ask("POST", "/jobs/first/release"))[0] == 200
+        await one.until(lambda: one.events and one.events[-1]["type"] == "job.ended")
+        await documents.until(lambda: len(documents.messages) >= 3)
+        whole = await web.events()
+        heard = one.events
+    assert heard == whole[: len(heard)]
+    assert [e["number"] for e in heard] == list(range(1, len(heard) + 1))
+    submitted = [e["spec"]["name"] for e in heard if e["type"] == "job.submitted"]
+    assert submitted == names + [f"lot-{n}" for n in range(20)]
+    assert Counter(e["type"] for e in heard)["job.released"] == 1
+    told = [(name, content["job_id"]) for name, content in documents.messages]
+    kinds = ("job_queued", "job_started", "job_completed")
+    assert told == [(kind, "first") for kind in kinds]
 
 
 def waiting_pid(yard, record) -> str:
