@@ -15,7 +15,7 @@ import msgspec
 from solveyard.client import find
 from solveyard.client.find import Address
 from solveyard.client.sync import Client
-from solveyard.model.errors import ManagerUnavailable, StoreLocked
+from solveyard.model.errors import InvalidJob, ManagerUnavailable, StoreLocked
 from solveyard.model.jobs import JobSpec, JobState
 from solveyard.model.reading import spec as read_spec
 from solveyard.model.records import JobRecord
@@ -102,22 +102,30 @@ class Yard:
 
     def sweep(
         self,
-        argv: Sequence[str],
+        what: str | Sequence[str],
+        options: Mapping[str, Any] | None = None,
         /,
         *,
         at_once: int | None = None,
         **fields: Any,  # what isn't a wish is a parameter: nothing else tells them apart
     ) -> "YardJob":
-        """Have a program run for each combination of parameters: `w=[1, 2], er=[3.5, 4.4]`.
+        """Have `what` run for each combination of parameters: `w=[1, 2], er=[3.5, 4.4]`.
 
-        `{{w}}` in `argv` is the task's own. The last parameter runs fastest; `at_once`: tasks that
-        run at the same time. All else is as for `command`.
+        `what`: a program with its arguments, or a solver's name and then its `options`. `{{w}}` in
+        their texts is the task's own. The last parameter runs fastest; `at_once`: tasks that run at
+        the same time. All else is as for `submit`.
         """
+        if isinstance(what, str) != (options is not None):
+            raise InvalidJob(
+                "a sweep takes a program with its arguments as a list, or a solver's name and its"
+                ' options: sweep(["./solve", "{{w}}"], w=[1, 2]), sweep("nec", {...}, w=[1, 2])'
+            )
         wishes = {name: fields.pop(name) for name in Wishes.__annotations__ if name in fields}
         array: dict[str, Any] = {"grid": {name: list(values) for name, values in fields.items()}}
         if at_once is not None:
             array["at_once"] = at_once
-        return self.submit("command", {"argv": list(argv)}, **wishes, array=array)
+        solver = what if isinstance(what, str) else "command"
+        return self.submit(solver, options or {"argv": list(what)}, **wishes, array=array)
 
     def submit_many(
         self, specs: Sequence[JobSpec | Mapping[str, Any]], *, key: str = ""

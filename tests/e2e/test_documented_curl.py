@@ -30,7 +30,7 @@ def commands(text: str) -> list[str]:
     return [found for block in blocks for found in _COMMAND.findall(block.replace("\\\n", " "))]
 
 
-def test_every_documented_command_with_curl_is_answered_well(service: Any) -> None:
+def test_every_documented_command_with_curl_is_answered_well(service: Any, tmp_path: Path) -> None:
     yard = service().start()
     here = urlsplit(yard.told["url"]).netloc
     lines = [line for place in SHOWN for line in commands(place.read_text(encoding="utf-8"))]
@@ -39,7 +39,7 @@ def test_every_documented_command_with_curl_is_answered_well(service: Any) -> No
     assert len(ours) >= 5
     assert all("localhost:8080" in line for line in ours)
     for line in ours:
-        run(line.replace("localhost:8080", here))
+        run(line.replace("localhost:8080", here), folder=tmp_path)
 
 
 def test_the_documented_command_for_hfss_is_answered_well(service: Any, tmp_path: Path) -> None:
@@ -65,11 +65,11 @@ def shown(page: str) -> list[str]:
     return commands((ROOT / page).read_text(encoding="utf-8"))
 
 
-def run(line: str, environment: Mapping[str, str] | None = None) -> str:
+def run(line: str, environment: Mapping[str, str] | None = None, folder: Path | None = None) -> str:
     """What it prints; it has to end well."""
     mine = line.replace("curl ", "curl --fail-with-body -sS ", 1)
     done = subprocess.run(
-        ["sh", "-c", mine], capture_output=True, text=True, timeout=90, check=False,
+        ["sh", "-c", mine], capture_output=True, text=True, timeout=90, check=False, cwd=folder,
         env={**os.environ, **(environment or {})},
     )  # fmt: skip
     assert done.returncode == 0, (line, done.stdout, done.stderr)

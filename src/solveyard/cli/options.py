@@ -37,6 +37,13 @@ Exclusive = Annotated[
 Note = Annotated[str, typer.Option(help="A remark for people.")]
 SolverName = Annotated[str, typer.Option("--solver", help="Instead of a command: this solver.")]
 Options = Annotated[str, typer.Option("--options", metavar="JSON|@FILE", help="The solver's.")]
+Measures = Annotated[
+    str, typer.Option("--measures", metavar="JSON|@FILE", help="What to read from its results.")
+]
+Success = Annotated[
+    str,
+    typer.Option("--success", metavar="JSON|@FILE", help="What must hold for it to be completed."),
+]
 From = Annotated[
     str, typer.Option("--from", metavar="FILE|-", help="One JSON specification a line.")
 ]

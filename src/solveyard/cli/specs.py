@@ -37,13 +37,7 @@ def of_argv(
 
 def of_solver(solver: str, options: str, given: dict[str, object]) -> JobSpec:
     """A job of any solver; `options` is JSON, or "@" and the path of a file that holds it."""
-    text = options.encode(errors="surrogateescape")
-    if options.startswith("@"):
-        text = files.content(options[1:])
-    try:
-        msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidJob(f"--options is no JSON object: {error}") from error
+    text, _ = _json("--options", options)
     return _spec(solver, text, given)
 
 
@@ -83,6 +77,22 @@ def fields(
         "time_limit": units.seconds(time_limit) if time_limit else None,
         "directory": str(Path(directory).expanduser().absolute()) if directory else "",
     }
+
+
+def json_object(option: str, given: str) -> dict[str, object] | None:
+    """What `option` holds, as JSON or in a file by "@"; None: it was not given."""
+    return _json(option, given)[1] if given else None
+
+
+def _json(option: str, given: str) -> tuple[bytes, dict[str, object]]:
+    """A JSON object as text, and read. Raises InvalidJob."""
+    text = given.encode(errors="surrogateescape")
+    if given.startswith("@"):
+        text = files.content(given[1:])
+    try:
+        return text, msgspec.json.decode(text, type=dict[str, object])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidJob(f"{option} is no JSON object: {error}") from error
 
 
 def _spec(solver: str, options: bytes, given: dict[str, object]) -> JobSpec:

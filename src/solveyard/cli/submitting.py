@@ -46,6 +46,8 @@ def submit(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     retry_on: o.RetryOn = None,
     retry_delay: o.RetryDelay = "",
     retry_memory: o.RetryMemory = None,
+    measures: o.Measures = "",
+    success: o.Success = "",
     dry_run: o.DryRun = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it has ended.")] = False,
     as_json: Json = False,
@@ -75,6 +77,8 @@ def submit(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
         array=arrays.array(array, values, grid or (), rows, at_once),
         after=policies.after(after or ()),
         retry=policies.retry(retry, retry_on or (), retry_delay, retry_memory),
+        measures=specs.json_object("--measures", measures),
+        success=specs.json_object("--success", success),
     )
     place = here(context)
     lines: list[specs.Line] = []
@@ -130,6 +134,8 @@ def run(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     retry_on: o.RetryOn = None,
     retry_delay: o.RetryDelay = "",
     retry_memory: o.RetryMemory = None,
+    measures: o.Measures = "",
+    success: o.Success = "",
     dry_run: o.DryRun = False,
     as_json: Json = False,
 ) -> int:
@@ -154,6 +160,8 @@ def run(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
         array=arrays.array(array, values, grid or (), rows, at_once),
         after=policies.after(after or ()),
         retry=policies.retry(retry, retry_on or (), retry_delay, retry_memory),
+        measures=specs.json_object("--measures", measures),
+        success=specs.json_object("--success", success),
     )
     place = here(context)
     spec = specs.of_argv(argv, env or (), output or (), given)
