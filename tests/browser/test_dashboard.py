@@ -7,33 +7,13 @@ from typing import Any
 
 import pytest
 
+from pages import findings, open_job, row, shell, waits_for
+
 sync_api = pytest.importorskip("playwright.sync_api")
 expect = sync_api.expect
 expect.set_options(timeout=20_000)
 
 HEARD = "The manager tells what happens"
-AXE = Path(__file__).parent / "vendor/axe.min.js"
-
-
-def shell(name: str, line: str, **more: Any) -> dict[str, Any]:
-    return {"solver": "command", "name": name, "options": {"argv": ["sh", "-c", line]}, **more}
-
-
-def waits_for(file: Path) -> str:
-    """A shell's line that goes on once the file is there."""
-    return f"until [ -e {file} ]; do sleep 0.02; done"
-
-
-def row(page: Any, name: str) -> Any:
-    return page.locator("tr.row", has=page.get_by_text(name, exact=True))
-
-
-def open_job(page: Any, served: Any, name: str) -> Any:
-    number = served.ask("GET", f"jobs/{name}")["number"]
-    page.goto(f"{served.url}#/jobs/{number}")
-    detail = page.get_by_role("complementary", name=f"Job {name}")
-    expect(detail).to_be_visible()
-    return detail
 
 
 def test_a_first_visitor_is_told_how_to_submit_a_job(page: Any, served: Any) -> None:
@@ -412,18 +392,6 @@ def test_axe_finds_nothing_serious(page: Any, served: Any, scheme: str) -> None:
     page.keyboard.press("c")
     expect(page.get_by_role("dialog")).to_be_visible()
     assert findings(page) == []
-
-
-def findings(page: Any) -> list[str]:
-    """Serious and critical ones by axe-core."""
-    if not page.evaluate("typeof axe !== 'undefined'"):
-        page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    return [
-        f"{one['id']}: {[node['html'] for node in one['nodes']]}"
-        for one in found["violations"]
-        if one["impact"] in {"serious", "critical"}
-    ]
 
 
 COUNT_WORK = """() => {

@@ -15,6 +15,7 @@ from solveyard.model.errors import InvalidRequest, LogCompacted
 from solveyard.model.ids import array_of
 from solveyard.model.jobs import FINAL, Job, JobId, JobState, Reason
 from solveyard.model.messages import JobEvent
+from solveyard.model.records import TaskCounts, counted
 from solveyard.store.base import Filter
 
 SLICE = 200  #: rows made between two turns of the loop
@@ -33,6 +34,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reason: Reason | None
     why: str | None  #: why it waits, or how it ended, in words; null: not looked up
     tags: tuple[str, ...]
+    tasks: TaskCounts | None  #: of an array
     machine: str
     cancel_requested: bool
     stale: bool
@@ -101,7 +103,7 @@ async def some(request: web.Request) -> web.Response:
         job = manager.jobs().get(JobId(int(word)))
         if job is not None:
             why = job.outcome.message if job.outcome else manager.why(job.id)
-            rows.append(row(job, why))
+            rows.append(row(manager, job, why))
         await asyncio.sleep(0)
     return encoding.answer(Rows(now=time.time(), jobs=rows))
 
@@ -142,7 +144,7 @@ async def changes(request: web.Request) -> web.Response:
     )
 
 
-def row(job: Job, why: str | None) -> Row:
+def row(manager: Manager, job: Job, why: str | None) -> Row:
     attempt = job.attempt
     return Row(
         number=job.id,
@@ -152,6 +154,7 @@ def row(job: Job, why: str | None) -> Row:
         reason=job.outcome.reason if job.outcome else None,
         why=why,
         tags=job.spec.tags,
+        tasks=counted(manager.task_counts(job)) if job.is_array else None,
         machine=attempt.placement.machine if attempt else "",
         cancel_requested=job.cancel_requested,
         stale=job.stale_since is not None,
@@ -167,7 +170,7 @@ async def _rows(manager: Manager, numbers: Iterable[JobId]) -> list[Row]:
     for count, number in enumerate(numbers, 1):
         job = manager.jobs().get(number)
         if job is not None:
-            rows.append(row(job, job.outcome.message if job.outcome else None))
+            rows.append(row(manager, job, job.outcome.message if job.outcome else None))
         if count % SLICE == 0:
             await asyncio.sleep(0)
     return rows

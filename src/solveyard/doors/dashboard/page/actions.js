@@ -1,10 +1,11 @@
 // What can be done to a job. What ends or repeats work, or forgets it, asks first.
-import { ask, ofJob } from "./api.js";
+import { ask, get, ofJob } from "./api.js";
 import { confirm, say } from "./dialogs.js";
 import { look } from "./feed.js";
 import { count, FINAL } from "./words.js";
 
 const NAMED = 5; // jobs that are told by name
+const AT_ONCE = 500; // tasks that one request names
 
 export const ACTIONS = [
   {
@@ -27,10 +28,12 @@ export const ACTIONS = [
     done: (id) => `${id} is being cancelled.`,
     question: (job) => ({
       title: `Cancel ${job.id}?`,
-      text: job.state === "running" || job.state === "submitted"
+      text: job.tasks
+        ? "Its tasks that run are told to end; those that wait never start, unless they are retried."
+        : job.state === "running" || job.state === "submitted"
         ? "Its processes are told to end; those that don't are killed after the job's grace period."
         : "It has not started, and then never will, unless it is retried.",
-      yes: "Cancel the job",
+      yes: job.tasks ? "Cancel the array" : "Cancel the job",
       no: "Let it go on",
       danger: true,
     }),
@@ -42,15 +45,28 @@ export const ACTIONS = [
     done: (id) => `${id} waits to run again.`,
     question: (job) => ({
       title: `Run ${job.id} again?`,
-      text: "It becomes a new attempt beside the old ones, with the same specification.",
+      text: job.tasks
+        ? "Those of its tasks that did not succeed run again; the others stay as they are."
+        : "It becomes a new attempt beside the old ones, with the same specification.",
       yes: "Retry",
+    }),
+  },
+  {
+    name: "retry-failed",
+    label: "Retry failed…",
+    fits: (job) => job.tasks?.failed > 0,
+    done: (id) => `The failed tasks of ${id} wait to run again.`,
+    question: (job) => ({
+      title: `Run what failed of ${job.id} again?`,
+      text: `${count(job.tasks.failed, "task")} failed; the others stay as they are.`,
+      yes: "Retry what failed",
     }),
   },
   {
     name: "remove",
     label: "Remove…",
     danger: true,
-    fits: (job) => FINAL.has(job.state),
+    fits: (job) => FINAL.has(job.state) && job.task == null,
     done: (id) => `${id} is removed.`,
     question: (job) => ({
       title: `Remove ${job.id}?`,
@@ -70,7 +86,7 @@ export async function actOnAll(action, all) {
   if (!first) return;
   if (fitting.length === 1) return act(action, first);
   const many = count(fitting.length, "job");
-  const verb = action.name[0].toUpperCase() + action.name.slice(1);
+  const verb = action.label.replace("…", "");
   const names = fitting.slice(0, NAMED).map((job) => job.id).join(", ");
   const text = fitting.length > NAMED ? `${names} and ${fitting.length - NAMED} more.` : `${names}.`;
   const answer = await confirm({
@@ -96,12 +112,23 @@ export async function act(action, job) {
     say(action.done(job.id));
     if (action.name === "remove") location.hash = "";
   } catch (error) {
-    say(`Could not ${action.name} ${job.id}: ${error.message}`, "error");
+    say(`Could not ${action.name.replace("-", " ")} ${job.id}: ${error.message}`, "error");
   }
   look();
 }
 
 function send(action, job, { extra }) {
+  if (action.name === "retry-failed") return retryFailed(job);
   if (action.name === "remove") return ask(`${ofJob(job.id)}?files=${extra}`, { method: "DELETE" });
   return ask(ofJob(job.id, action.name), { method: "POST", body: {} });
+}
+
+/** The failed tasks alone, which the table of results names in fewer words than the tasks do. */
+async function retryFailed(array) {
+  const rows = await get(`${ofJob(array.id, "results")}?format=json`, { patience: 60_000 });
+  const failed = rows.filter((row) => row.state === "failed").map((row) => row.index);
+  for (let start = 0; start < failed.length; start += AT_ONCE) {
+    const some = failed.slice(start, start + AT_ONCE);
+    await ask(ofJob(`${array.id}[${some}]`, "retry"), { method: "POST", body: {} });
+  }
 }

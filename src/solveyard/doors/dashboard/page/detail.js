@@ -1,90 +1,130 @@
-// One job: how it is in words, its attempts, output, plots and files, and what can be done to it.
+// One job, array or task: how it is in words, its parts, and what can be done to it.
 import { act, ACTIONS } from "./actions.js";
 import { get, ofJob, Refused } from "./api.js";
+import { Badge } from "./badge.js";
+import { useCalm } from "./calm.js";
 import { html, signal, useEffect, useState } from "./html.js";
 import * as jobs from "./jobs.js";
 import { Log } from "./log.js";
 import { chosenFile, Plots, TOUCHSTONE } from "./plot.js";
-import { Badge } from "./table.js";
-import { bytes, count, duration, FINAL, moment, seconds, sentence, waits } from "./words.js";
+import { Results } from "./results.js";
+import { Progress, Tasks } from "./tasks.js";
+import { bytes, count, duration, FINAL, grouped, moment, parameters, seconds, sentence, waits } from "./words.js";
 
 const GLANCE = 5; // s between two looks at a job that has not ended
+const PAUSE = 500; // ms from one look to the next, at least: an array may change all the time
+const TABLE_PAUSE = 3000; // ms, where its whole table is read
+const WIDE = new Set(["Folder", "Note", "Parameters", "Measured"]);
 export const TABS = { overview: "Overview", log: "Log", plots: "Plots", files: "Files" };
-export const tab = signal("overview");
+export const ARRAY_TABS = { tasks: "Tasks", results: "Results", overview: "Overview" };
+const tab = signal("overview"); // of a job or a task
+const arrayTab = signal("tasks");
 
-export function close() {
-  location.hash = "";
+/** Show this part of whatever is opened, where it has one. */
+export function look(name) {
+  if (name in TABS) tab.value = name;
+  if (name in ARRAY_TABS) arrayTab.value = name;
 }
 
-export function Detail({ number }) {
-  const row = jobs.row(number);
+/** From a task to its array, from there to the list. */
+export function close() {
+  location.hash = jobs.task.peek() === null ? "" : `#/jobs/${jobs.opened.peek()}`;
+}
+
+export function Detail({ number, task }) {
+  const whole = jobs.row(number);
+  const row = task === null ? whole : undefined;
   const [{ job, files, trouble }, settle] = useState({});
   const loaded = jobs.loaded.value;
-  const beat = row && !FINAL.has(row.state) ? Math.floor(jobs.clock.value / GLANCE) : 0;
+  const changed = useCalm(whole, PAUSE);
+  const { state } = row ?? job ?? {};
+  const beat = state && !FINAL.has(state) ? Math.floor(jobs.clock.value / GLANCE) : 0;
+  useEffect(() => () => (jobs.looked.value = null), []);
   useEffect(() => {
-    if (!loaded && !row) return undefined;
+    if (!loaded && !whole) return undefined;
     let here = true;
-    const keep = (found) => here && settle((now) => ({ ...now, trouble: "", ...found }));
-    const id = row?.id ?? String(number);
+    const keep = (found) => {
+      if (!here) return;
+      if (found.job) jobs.looked.value = found.job; // before it is shown: keys act on what is seen
+      settle((now) => ({ ...now, trouble: "", ...found }));
+    };
+    const id = (whole?.id ?? String(number)) + (task === null ? "" : `[${task}]`);
     get(ofJob(id)).then(
       (job) => keep({ job }),
       (error) => keep({ trouble: error instanceof Refused ? error.message : "" }),
     );
-    get(ofJob(id, "files")).then((files) => keep({ files }), () => {});
+    if (!whole?.tasks || task !== null) get(ofJob(id, "files")).then((files) => keep({ files }), () => {});
     return () => (here = false);
-  }, [row, loaded, beat]);
+  }, [changed, loaded, beat]);
 
-  if (trouble && (!job || !row)) {
+  if (trouble && (!job || !whole)) {
     return html`<aside class="detail" aria-label="Job"><${Close} />
       <p class="nothing">${sentence(trouble)}</p></aside>`;
   }
   if (!job) return html`<aside class="detail" aria-label="Job" aria-busy="true"><${Close} /></aside>`;
   const now = row ?? job;
+  const tasks = now.tasks;
+  const [tabs, chosen] = tasks ? [ARRAY_TABS, arrayTab] : [TABS, tab];
   return html`<aside class="detail" aria-label=${`Job ${job.id}`}>
     <header>
       <div class="title"><h2>${job.id}</h2>
         ${job.id !== String(number) && html`<span class="faint">#${number}</span>`}
-        <${Badge} state=${now.state} row=${row ?? job} /><${Close} /></div>
+        <${Badge} state=${now.state} row=${now} /><${Close} /></div>
+      ${task !== null && html`<p class="small">Task of <a href=${`#/jobs/${number}`}>${whole?.id ?? number}</a
+        >: ${parameters(job.parameters) || `index ${task}`}</p>`}
+      ${tasks && html`<${Progress} tasks=${tasks} />`}
       <${Verdict} job=${job} />
       <div class="buttons">${ACTIONS.filter((action) => action.fits(now)).map((action) => html`
         <button key=${action.name} class=${action.danger ? "danger" : ""}
           onClick=${() => act(action, job)}>${action.label}</button>`)}</div>
     </header>
-    <${Tabs} files=${files} />
-    <div class="tab-body" role="tabpanel" id="tab-body" aria-labelledby=${`tab-${tab.value}`}>
-      ${tab.value === "overview" && html`<${Overview} job=${job} />`}
-      ${tab.value === "log" && html`<${Log} id=${job.id} attempts=${job.attempts.length} />`}
-      ${tab.value === "plots" && html`<${Plots} number=${number} id=${job.id} files=${files} fresh=${now.state} />`}
-      ${tab.value === "files" && html`<${Files} number=${number} id=${job.id} files=${files} directory=${job.directory} />`}
+    <${Tabs} tabs=${tabs} chosen=${chosen} numbers=${numbers(files, tasks)} />
+    <div class="tab-body" role="tabpanel" id="tab-body" tabindex="0" aria-labelledby=${`tab-${chosen.value}`}>
+      ${chosen.value === "overview" && html`<${Overview} job=${job} />`}
+      ${chosen.value === "tasks" && html`<${Tasks} number=${number} id=${job.id} counts=${tasks} fresh=${changed} />`}
+      ${chosen.value === "results" && html`<${Measured} number=${number} id=${job.id} whole=${whole} />`}
+      ${chosen.value === "log" && html`<${Log} id=${job.id} attempts=${job.attempts.length} />`}
+      ${chosen.value === "plots" && html`<${Plots} id=${job.id} files=${files} fresh=${now.state} />`}
+      ${chosen.value === "files" && html`<${Files} id=${job.id} files=${files} directory=${job.directory} />`}
     </div></aside>`;
+}
+
+function Measured({ number, id, whole }) {
+  return html`<${Results} number=${number} id=${id} fresh=${useCalm(whole, TABLE_PAUSE)} />`;
+}
+
+/** What the tabs count. */
+function numbers(files, tasks) {
+  const plots = (files ?? []).filter((file) => TOUCHSTONE.test(file.path)).length;
+  return { plots, files: files?.length, tasks: tasks?.total };
 }
 
 function Close() {
   return html`<button class="plain close" aria-label="Close (Esc)" onClick=${close}>✕</button>`;
 }
 
-function Tabs({ files }) {
-  const names = Object.keys(TABS);
-  const results = (files ?? []).filter((file) => TOUCHSTONE.test(file.path)).length;
-  const numbers = { plots: results, files: files?.length };
+function Tabs({ tabs, chosen, numbers }) {
+  const names = Object.keys(tabs);
   const step = (event) => {
+    if (event.key === "ArrowDown") document.querySelector("#tab-body tbody a")?.focus();
     const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!by) return;
-    tab.value = names[(names.indexOf(tab.value) + by + names.length) % names.length];
-    requestAnimationFrame(() => document.getElementById(`tab-${tab.value}`)?.focus());
+    chosen.value = names[(names.indexOf(chosen.value) + by + names.length) % names.length];
+    requestAnimationFrame(() => document.getElementById(`tab-${chosen.value}`)?.focus());
   };
   return html`<div class="tabs" role="tablist" aria-label="About the job" onKeyDown=${step}>
     ${names.map((name) => html`<button key=${name} id=${`tab-${name}`} role="tab" aria-controls="tab-body"
-      aria-selected=${tab.value === name} tabindex=${tab.value === name ? 0 : -1}
-      onClick=${() => (tab.value = name)}>${TABS[name]}
-        ${numbers[name] > 0 && html` <span class="faint">${numbers[name]}</span>`}</button>`)}
+      aria-selected=${chosen.value === name} tabindex=${chosen.value === name ? 0 : -1}
+      onClick=${() => (chosen.value = name)}>${tabs[name]}
+        ${numbers[name] > 0 && html` <span class="faint">${grouped(numbers[name])}</span>`}</button>`)}
   </div>`;
 }
 
 /** Why it waits, or how it ended, first of all. */
 function Verdict({ job }) {
   const waiting = job.waiting && !FINAL.has(job.state);
-  const text = waiting ? waits(job.waiting) : job.message;
+  const who = job.tasks && job.state === "running" ? "its next task " : "";
+  const text = waiting ? who + waits(job.waiting) : job.message;
   const evidence = FINAL.has(job.state) ? job.evidence : [];
   const open = job.state === "failed";
   return html`
@@ -111,15 +151,17 @@ function Overview({ job }) {
     ["Reason", job.reason && (job.cause ? `${job.reason} (${job.cause})` : job.reason)],
     ["Exit code", job.exit_code],
     ["Signal", job.signal],
+    ["Parameters", parameters(job.parameters)],
+    ["Measured", parameters(job.values)],
     ["Tags", job.tags.join(", ")],
     ["Note", job.note],
     ["Folder", job.directory],
   ].filter(([, value]) => value !== null && value !== "" && value !== "–");
   return html`<dl class="facts">${facts.map(([name, value]) => html`<div key=${name}
-      class=${name === "Folder" || name === "Note" ? "wide" : ""}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
-    <h3>Attempts</h3>
+      class=${WIDE.has(name) ? "wide" : ""}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
+    ${!job.tasks && html`<h3>Attempts</h3>`}
     ${job.attempts.length === 0
-      ? html`<p class="faint">None yet.</p>`
+      ? !job.tasks && html`<p class="faint">None yet.</p>`
       : html`<ol class="attempts">${job.attempts.toReversed().map((one) => html`
           <${Attempt} key=${one.number} attempt=${one} told=${one === newest && FINAL.has(job.state)} />`)}</ol>`}`;
 }
@@ -142,14 +184,14 @@ function Attempt({ attempt, told }) {
       <div class="faint small" key=${line}>${line}</div>`)}</li>`;
 }
 
-function Files({ number, id, files, directory }) {
+function Files({ id, files, directory }) {
   if (!files) return html`<p class="faint">reading…</p>`;
   if (!files.length) {
     const where = directory ? ` (${directory})` : "";
     return html`<p class="faint nothing">No files in its folder${where} yet.</p>`;
   }
   const show = (path) => {
-    chosenFile.value = { number, path };
+    chosenFile.value = { id, path };
     tab.value = "plots";
   };
   return html`<table class="facts-table files"><caption>${count(files.length, "file")} in ${directory}</caption>

@@ -15,6 +15,8 @@ export const text = signal(""); // only jobs that mention all these words
 export const current = signal(null); // the number of the row that the keyboard is at
 export const selected = signal(new Set()); // numbers of the jobs to act on together
 export const opened = signal(null); // the number of the job that is looked at
+export const task = signal(null); // the index of its task that is looked at, where it is an array
+export const looked = signal(null); // the record of what is looked at
 
 /** Newest first. */
 const numbers = computed(() => {

@@ -1,11 +1,11 @@
 // The page: its parts, its address and its keys.
 import { ACTIONS, actOnAll } from "./actions.js";
-import { close, Detail, tab, TABS } from "./detail.js";
+import { close, Detail, look, TABS } from "./detail.js";
 import { Dialogs, keysShown, Message } from "./dialogs.js";
 import { Empty } from "./empty.js";
 import { connection, start } from "./feed.js";
 import { Gauges } from "./gauges.js";
-import { html, render, useEffect, useRef, useState } from "./html.js";
+import { batch, html, render, useEffect, useRef, useState } from "./html.js";
 import * as jobs from "./jobs.js";
 import { Session, SignIn } from "./session.js";
 import { hears } from "./socket.js";
@@ -27,7 +27,7 @@ function App() {
       ${empty && number === null
         ? html`<${Empty} />`
         : html`<section class="list" aria-label="Jobs"><${Table} /></section>`}
-      ${number !== null && html`<${Detail} key=${number} number=${number} />`}
+      ${number !== null && html`<${Detail} key=${`${number} ${jobs.task.value}`} number=${number} task=${jobs.task.value} />`}
     </main>
     <${Message} /><${Dialogs} /><${Spoken} />`;
 }
@@ -103,16 +103,20 @@ function turn() {
   localStorage.setItem("solveyard-theme", root.dataset.theme);
 }
 
-/** `#/jobs/17` is job 17. */
+/** `#/jobs/17` is job 17, `#/jobs/17/3` its task of index 3. */
 function readAddress() {
-  const number = /^#\/jobs\/(\d+)$/.exec(location.hash)?.[1];
+  const [, number, task] = /^#\/jobs\/(\d+)(?:\/(-?\d+))?$/.exec(location.hash) ?? [];
   const before = jobs.opened.value;
-  jobs.opened.value = number ? Number(number) : null;
+  batch(() => {
+    jobs.opened.value = number ? Number(number) : null;
+    jobs.task.value = task === undefined ? null : Number(task);
+  });
   if (number) jobs.current.value = Number(number);
   else if (before !== null) go(before);
 }
 
 function chosenJob() {
+  if (jobs.task.peek() !== null) return jobs.looked.peek();
   return jobs.row(jobs.opened.peek() ?? jobs.current.peek());
 }
 
@@ -121,8 +125,8 @@ function wish(name) {
   actOnAll(ACTIONS.find((one) => one.name === name), selected.length ? selected : [chosenJob()].filter(Boolean));
 }
 
-function look(name) {
-  tab.value = name;
+function lookAt(name) {
+  look(name);
   if (jobs.opened.peek() === null && jobs.current.peek() !== null) open(jobs.current.peek());
 }
 
@@ -140,7 +144,8 @@ const KEYS = {
   Escape: () => (jobs.opened.peek() === null ? (jobs.selected.value = new Set()) : close()),
   0: () => (jobs.state.value = ""),
 };
-for (const name of Object.keys(TABS)) KEYS[name[0]] = () => look(name);
+for (const name of [...Object.keys(TABS), "tasks"]) KEYS[name[0]] = () => lookAt(name);
+KEYS.v = () => lookAt("results");
 Object.keys(STATES).forEach((name, i) => (KEYS[i + 1] = () => (jobs.state.value = name)));
 
 function pressed(event) {

@@ -1,12 +1,14 @@
 // The table of jobs. Only the rows on the screen are in the document, however many there are.
-import { count, duration, FINAL, grouped, moment, sentence, STATES, WAITING, waits } from "./words.js";
 import { ACTIONS, actOnAll } from "./actions.js";
+import { Badge } from "./badge.js";
 import { waiting, watch } from "./feed.js";
 import { batch, effect, html, signal, useEffect, useRef } from "./html.js";
 import * as jobs from "./jobs.js";
+import { Progress } from "./tasks.js";
+import { count, duration, grouped, moment, sentence, WAITING, waits } from "./words.js";
 
 const BEYOND = 8; // rows kept above and below the screen, so that scrolling shows no gaps
-const COLUMNS = ["State", "Job", "Solver", "Machine", "Submitted", "Time", "Why"];
+const COLUMNS = ["State", "Job", "Tasks", "Solver", "Machine", "Submitted", "Time", "Why"];
 
 const first = signal(0); // index of the first row on the screen
 const room = signal(20); // rows that fit on the screen
@@ -98,20 +100,13 @@ function Row({ number, index, reachable }) {
       <td role="gridcell" class="col-job"><span class="name">${row.id}</span>
         ${row.id !== String(number) && html`<span class="faint"> #${number}</span>`}
         ${row.tags.map((tag) => html` <span class="tag" key=${tag}>${tag}</span>`)}</td>
+      <td role="gridcell" class="col-tasks">${row.tasks && html`<${Progress} tasks=${row.tasks} />`}</td>
       <td role="gridcell" class="col-solver">${row.solver}</td>
       <td role="gridcell" class="col-machine">${row.machine || "–"}</td>
       <td role="gridcell" class="col-submitted">${moment(row.submitted_at, jobs.clock.peek())}</td>
       <td role="gridcell" class="col-time"><${RunTime} row=${row} /></td>
       <td role="gridcell" class="col-why" title=${row.why}>${why(row)}</td>
     </tr>`;
-}
-
-/** A state by its sign, its word and its colour. */
-export function Badge({ state, row }) {
-  const { icon, word } = STATES[state];
-  const more = row?.cancel_requested && !FINAL.has(state) ? "ending" : row?.stale ? "unconfirmed" : "";
-  return html`<span class=${`badge ${state}`}><span class="sign" aria-hidden="true">${icon}</span
-    >${more || word}</span>`;
 }
 
 function RunTime({ row }) {

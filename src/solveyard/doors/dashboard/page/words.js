@@ -66,6 +66,22 @@ export function count(number, noun) {
   return `${grouped(number)} ${noun}${number === 1 ? "" : "s"}`;
 }
 
+/** A parameter or a measured value. */
+export function value(one) {
+  if (one == null) return "–";
+  return typeof one === "number" ? Number(one.toPrecision(6)).toString() : String(one);
+}
+
+/** A task's own: "length 0.44, radius 0.001". */
+export function parameters(of) {
+  return Object.entries(of).map(([name, one]) => `${name} ${value(one)}`).join(", ");
+}
+
+/** How many of an array's tasks have ended. */
+export function ended(tasks) {
+  return tasks.completed + tasks.failed + tasks.cancelled;
+}
+
 /** What a job waits for, with the words before it. */
 export function waits(why) {
   return why && !why.startsWith("waits") ? `waits for ${why}` : why;

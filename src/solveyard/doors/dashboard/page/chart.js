@@ -1,0 +1,75 @@
+// Curves over a common quantity, drawn in the page's colours; the library comes when one is needed.
+import { html, useEffect, useRef, useState } from "./html.js";
+import { value } from "./words.js";
+
+const HEIGHT = 270; // px, without the legend
+export const CURVES = 8; // curves with colours of their own
+
+/** `curves`: {label, values}, over `over`, ascending; `across`, `up`: the axes' names, `unit` short
+ *  for the first; `told` says a value of a curve; `points`: they are marked, and joined where `lines`.
+ *  Drawn anew when `fresh` is another. */
+export function Chart({ over, curves, across, up, unit = across, told = value, points, lines = true, label, fresh }) {
+  const place = useRef(null);
+  const [uPlot, have] = useState(null);
+  useEffect(() => {
+    import("../vendor/uplot.js").then((library) => have(() => library.default)); // no page waits for it
+  }, []);
+  useEffect(() => {
+    if (!uPlot) return undefined;
+    let drawn = null;
+    const draw = () => {
+      drawn?.destroy();
+      drawn = new uPlot(options(place.current), [over, ...curves.map(({ values }) => values)], place.current);
+    };
+    draw();
+    const sized = new ResizeObserver(([entry]) => drawn.setSize({ width: entry.contentRect.width, height: HEIGHT }));
+    sized.observe(place.current);
+    const themed = new MutationObserver(draw);
+    themed.observe(document.documentElement, { attributeFilter: ["data-theme"] });
+    const dark = matchMedia("(prefers-color-scheme: dark)");
+    dark.addEventListener("change", draw);
+    return () => {
+      sized.disconnect();
+      themed.disconnect();
+      dark.removeEventListener("change", draw);
+      drawn.destroy();
+    };
+  }, [fresh, uPlot]);
+
+  function options(element) {
+    const colour = (name) => {
+      element.style.color = `var(${name})`; // a canvas knows no variables: have this one worked out
+      const found = getComputedStyle(element).color;
+      element.style.color = "";
+      return found;
+    };
+    const axis = {
+      stroke: colour("--quiet"),
+      grid: { stroke: colour("--line"), width: 1 },
+      ticks: { stroke: colour("--line"), width: 1 },
+      font: "12px system-ui, sans-serif",
+      labelFont: "12px system-ui, sans-serif",
+    };
+    const series = (curve, index) => {
+      const stroke = colour(`--curve-${index % CURVES}`);
+      return {
+        label: curve.label,
+        stroke,
+        width: lines ? 2 : 0,
+        spanGaps: true,
+        points: { show: points, size: 7, fill: stroke },
+        value: (_, one) => (one == null ? "–" : told(one)),
+      };
+    };
+    return {
+      width: element.clientWidth,
+      height: HEIGHT,
+      scales: { x: { time: false } },
+      axes: [{ ...axis, label: across }, { ...axis, label: up, size: 64 }],
+      series: [{ label: unit, value: (_, one) => (one == null ? "–" : value(one)) }, ...curves.map(series)],
+      cursor: { points: { size: 7 } },
+      padding: [12, 12, 0, 0],
+    };
+  }
+  return html`<div class="canvas" ref=${place} role="img" aria-label=${label}></div>`;
+}

@@ -1,0 +1,220 @@
+"""Arrays in the dashboard: a real Chromium before a real manager that runs real tasks."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pages import findings, open_job, row, shell, waits_for
+
+sync_api = pytest.importorskip("playwright.sync_api")
+expect = sync_api.expect
+
+SOLVE = 'echo "gain $(({{length}} * {{width}}))"; [ {{length}} != 3 ] || [ -e %s ]'
+
+
+def sweep(mended: Path, **more: Any) -> dict[str, Any]:
+    """Six tasks, of which two fail until somebody mends them."""
+    return shell(
+        "sweep",
+        SOLVE % mended,
+        array={"grid": {"length": [1, 2, 3], "width": [10, 20]}},
+        measures={"gain": {"pattern": r"gain (\d+)"}},
+        **more,
+    )
+
+
+def open_sweep(page: Any, served: Any) -> Any:
+    detail = open_job(page, served, "sweep")
+    expect(detail.locator("header .badge")).to_contain_text("failed")
+    return detail
+
+
+def test_an_array_is_a_row_with_its_progress(page: Any, served: Any, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    line = f"[ {{{{index}}}} -lt 3 ] || {waits_for(go)}; [ {{{{index}}}} != 1 ]"
+    served.submit(shell("series", line, array={"stop": 5}))
+    page.goto(served.url)
+    cell = row(page, "series").locator(".col-tasks")
+    expect(cell).to_have_text(re.compile(r"^3/5.*failed: 1$", re.DOTALL))
+    expect(row(page, "series")).to_contain_text("running")
+    go.touch()
+    expect(cell).to_contain_text("5/5")
+    expect(row(page, "series").locator(".col-state")).to_contain_text("failed")
+
+
+def test_an_array_shows_its_tasks_and_a_task_shows_all_about_itself(
+    page: Any, served: Any, tmp_path: Path
+) -> None:
+    served.submit(sweep(tmp_path / "mended"))
+    detail = open_sweep(page, served)
+    tasks = detail.locator("tr.task")
+    expect(tasks).to_have_count(6)
+    expect(tasks.nth(3)).to_contain_text("length 2, width 20")
+    detail.get_by_role("button", name="2 failed").click()
+    expect(tasks).to_have_count(2)
+    expect(tasks.first).to_contain_text("Exit code 1.")
+    tasks.first.click()
+    task = page.get_by_role("complementary", name="Job sweep[4]")
+    expect(task.locator(".verdict")).to_have_text("Exit code 1.")
+    expect(task).to_contain_text("Task of sweep: length 3, width 10")
+    expect(task.locator(".facts")).to_contain_text("gain 30")
+    page.keyboard.press("l")
+    expect(task.get_by_role("region", name="stdout of the job")).to_have_text("gain 30\n")
+    page.keyboard.press("Escape")
+    expect(detail.get_by_role("link", name="Task 4")).to_be_focused()
+    expect(tasks).to_have_count(2)
+
+
+def test_the_keyboard_goes_from_an_array_to_a_task_and_back(
+    page: Any, served: Any, tmp_path: Path
+) -> None:
+    served.submit(sweep(tmp_path / "mended"))
+    page.goto(served.url)
+    expect(row(page, "sweep")).to_contain_text("failed")
+    for key in ("j", "Enter"):
+        page.keyboard.press(key)
+    detail = page.get_by_role("complementary", name="Job sweep")
+    expect(detail.locator("tr.task")).to_have_count(6)
+    page.get_by_role("tab", name=re.compile("Tasks")).focus()
+    for key in ("ArrowDown", "j", "ArrowDown", "k", "Enter"):
+        page.keyboard.press(key)
+    expect(page.get_by_role("complementary", name="Job sweep[1]")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("link", name="Task 1", exact=True)).to_be_focused()
+    page.keyboard.press("v")
+    expect(detail.locator("table.results")).to_be_visible()
+    page.keyboard.press("t")
+    expect(detail.locator("tr.task")).to_have_count(6)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("complementary")).to_have_count(0)
+    expect(row(page, "sweep")).to_be_focused()
+
+
+def test_only_what_failed_is_retried(page: Any, served: Any, tmp_path: Path) -> None:
+    mended = tmp_path / "mended"
+    served.submit(sweep(mended))
+    detail = open_sweep(page, served)
+    mended.touch()
+    detail.get_by_role("button", name="Retry failed…").click()
+    dialog = page.get_by_role("dialog", name="Run what failed of sweep again?")
+    expect(dialog).to_contain_text("2 tasks failed")
+    dialog.get_by_role("button", name="Retry what failed").click()
+    expect(detail.locator("header .badge")).to_contain_text("completed")
+    expect(detail.locator("header .progress")).to_have_text("6/6")
+    tasks = served.ask("GET", "jobs/sweep/tasks")
+    assert [len(task["attempts"]) for task in tasks] == [1, 1, 1, 1, 2, 2]
+
+
+def test_a_task_alone_is_cancelled_then_the_whole_array(page: Any, served: Any) -> None:
+    served.submit(shell("endless", "sleep 1000", array={"stop": 4}))
+    detail = open_job(page, served, "endless")
+    expect(detail.locator("tr.task .badge.running")).to_have_count(2)
+    detail.get_by_role("link", name="Task 1").click()
+    task = page.get_by_role("complementary", name="Job endless[1]")
+    expect(task.locator("header .badge")).to_contain_text("running")
+    page.keyboard.press("c")
+    page.get_by_role("dialog", name="Cancel endless[1]?").get_by_role(
+        "button", name="Cancel the job"
+    ).click()
+    expect(task.locator("header .badge")).to_contain_text("cancelled")
+    expect(task.get_by_role("button", name="Remove…")).to_have_count(0)
+    page.keyboard.press("Escape")
+    expect(detail.locator("tr.task .badge.cancelled")).to_have_count(1)
+    assert served.ask("GET", "jobs/endless")["state"] == "running"
+    detail.get_by_role("button", name="Cancel…").click()
+    page.get_by_role("button", name="Cancel the array").click()
+    expect(detail.locator("header .badge")).to_contain_text("cancelled")
+    expect(detail.locator("tr.task .badge.cancelled")).to_have_count(4)
+
+
+def test_results_are_a_table_and_a_plot(page: Any, served: Any, tmp_path: Path) -> None:
+    served.submit(sweep(tmp_path / "mended"))
+    detail = open_sweep(page, served)
+    detail.get_by_role("tab", name="Results").click()
+    table = detail.locator("table.results")
+    heads = ["index", "length", "width", "state", "reason", "run_time", "gain"]
+    expect(table.locator("thead th")).to_have_text(heads)
+    expect(table.locator("tbody tr")).to_have_count(6)
+    expect(table.locator("tbody tr").nth(5).locator("td")).to_have_text(
+        ["3", "20", "failed", "exit_code", re.compile(r"\d"), "60"]
+    )
+    canvas = detail.get_by_role("img", name="Plot of gain over length: 6 points")
+    expect(canvas.locator(".u-legend")).to_contain_text("width 10")
+    expect(canvas.locator(".u-legend")).to_contain_text("width 20")
+    detail.get_by_role("combobox", name="over").select_option("width")
+    expect(detail.get_by_role("img", name="Plot of gain over width: 6 points")).to_be_visible()
+    with page.expect_download() as saved:
+        detail.get_by_role("link", name="Download CSV").click()
+    assert Path(saved.value.path()).read_text().startswith("id,index,length,width,state")
+    table.get_by_role("link", name="Task 5").click()
+    expect(page.get_by_role("complementary", name="Job sweep[5]")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_about_arrays(
+    page: Any, served: Any, tmp_path: Path, scheme: str
+) -> None:
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    served.submit(
+        sweep(tmp_path / "mended"), shell("later", "true", array={"stop": 120}, hold=True)
+    )
+    detail = open_sweep(page, served)
+    expect(detail.locator("tr.task")).to_have_count(6)
+    assert findings(page) == []
+    page.keyboard.press("v")
+    expect(detail.locator("table.results")).to_be_visible()
+    assert findings(page) == []
+    page.keyboard.press("o")
+    expect(detail.locator(".facts")).to_be_visible()
+    assert findings(page) == []
+    detail = open_job(page, served, "later")
+    page.keyboard.press("t")
+    expect(detail.get_by_role("navigation", name="Pages of tasks")).to_contain_text(
+        "1\u201350 of 120"
+    )
+    assert findings(page) == []
+    page.goto(f"{served.url}#/jobs/1/5")
+    expect(page.get_by_role("complementary", name="Job sweep[5]")).to_be_visible()
+    assert findings(page) == []
+
+
+def test_an_array_of_ten_thousand_tasks_shows_a_page_of_them(
+    page: Any, served: Any, record_property: Any
+) -> None:
+    served.submit(shell("long", "true", array={"stop": 10_000}))
+    detail = open_job(page, served, "long")
+    page.evaluate(
+        """() => {
+            window.work = {long: 0, most: 0};
+            new PerformanceObserver(list => (work.long += list.getEntries().length))
+                .observe({type: "longtask"});
+            new MutationObserver(() => (work.most =
+                Math.max(work.most, document.querySelectorAll("tr.task").length))
+            ).observe(document.querySelector(".detail"), {childList: true, subtree: true});
+        }"""
+    )
+    expect(detail.locator("tr.task")).to_have_count(50)
+    pages = detail.get_by_role("navigation", name="Pages of tasks")
+    for _ in range(3):
+        pages.get_by_role("button", name="Next").click()
+    expect(pages).to_contain_text("151\u2013200 of 10\u202f000")
+    expect(detail.locator("tr.task").first).to_contain_text("150")
+    served.ask("POST", "jobs/long/cancel", {})
+    expect(detail.locator("header .badge")).to_contain_text("cancelled")
+    page.keyboard.press("v")
+    expect(detail.locator("table.results tbody tr")).to_have_count(50)
+    expect(detail.get_by_role("navigation", name="Pages of results")).to_contain_text("10\u202f000")
+    work = page.evaluate("work")
+    record_property("long tasks", work["long"])
+    assert 0 < work["most"] <= 50
+
+
+def test_a_task_that_there_is_not_is_told(page: Any, served: Any, tmp_path: Path) -> None:
+    served.submit(sweep(tmp_path / "mended"))
+    page.goto(f"{served.url}#/jobs/1/99")
+    expect(page.get_by_role("complementary")).to_contain_text(
+        "Job sweep has tasks from 0 to 5, not 99."
+    )
+    page.expected.append("404 (Not Found)")
