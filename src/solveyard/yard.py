@@ -6,25 +6,36 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from html import escape
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import msgspec
 
+from solveyard import notebook
 from solveyard.client import find
 from solveyard.client.find import Address
 from solveyard.client.sync import Client
-from solveyard.model.errors import InvalidJob, ManagerUnavailable, StoreLocked
+from solveyard.model.errors import (
+    InvalidJob,
+    InvalidRequest,
+    ManagerUnavailable,
+    SolveyardError,
+    StoreLocked,
+)
 from solveyard.model.jobs import JobSpec, JobState
 from solveyard.model.reading import spec as read_spec
 from solveyard.model.records import JobRecord
-from solveyard.model.wishes import Wishes
+from solveyard.model.wishes import Wishes, written
 from solveyard.places import store_folder
 
 if TYPE_CHECKING:
     from solveyard.embedded import Embedded
     from solveyard.serve import ServeOptions
+
+NEWEST = 20  #: jobs that a yard shows in a notebook
 
 
 class Yard:
@@ -86,13 +97,23 @@ class Yard:
             return f"Yard(url={self._remote.url!r})"
         return f"Yard({str(self.store)!r})"
 
+    def _repr_html_(self) -> str:
+        """In a notebook: its jobs by state, and the newest."""
+        try:
+            with self.client() as client:
+                states, newest = client.queue(), client.jobs(limit=NEWEST)
+        except SolveyardError as error:
+            return f"<p><code>{escape(repr(self))}</code>: {escape(str(error))}</p>"
+        return notebook.yard(repr(self), states, newest.jobs, newest.total)
+
     def submit(
         self, solver: str, options: Mapping[str, Any], /, **wishes: Unpack["Wishes"]
     ) -> "YardJob":
         """Have `solver` run with `options`; on disk when it returns.
 
         `wishes` are the other fields of a job's specification: name, priority, resources,
-        time_limit (s), directory ... Raises InvalidJob, Conflict.
+        time_limit (s), directory ... `after` may be jobs, names or numbers, `retry` the number of
+        tries. Raises InvalidJob, Conflict.
         """
         return self.submit_many([{"solver": solver, "options": options, **wishes}])[0]
 
@@ -129,24 +150,32 @@ class Yard:
 
     def submit_many(
         self, specs: Sequence[JobSpec | Mapping[str, Any]], *, key: str = ""
-    ) -> list["YardJob"]:
+    ) -> "YardJobs":
         """Have all of them run, or none. `key`: submitted with it again, they are the same jobs."""
         read = [
-            spec if isinstance(spec, JobSpec) else read_spec(msgspec.json.encode(spec))
+            spec if isinstance(spec, JobSpec) else read_spec(msgspec.json.encode(written(spec)))
             for spec in specs
         ]
         with self.client() as client:
-            return [YardJob(self, record) for record in client.submit_many(read, key=key)]
+            return YardJobs(YardJob(self, one) for one in client.submit_many(read, key=key))
 
     def job(self, key: str | int) -> "YardJob":
         """By name, else by number. Raises UnknownJob."""
         with self.client() as client:
             return YardJob(self, client.job(key))
 
-    def jobs(self, states: Sequence[JobState] = ()) -> list["YardJob"]:
-        """All jobs, newest first; with `states` those alone."""
+    def jobs(self, name: str = "", states: Sequence[JobState] = ()) -> "YardJobs":
+        """All jobs, newest first; with `name` those whose name fits this pattern: "filter*".
+
+        `*` stands for anything, `?` for one character, `[ab]` for one of these; with `states` only
+        jobs in one of them.
+        """
+        if not isinstance(name, str) or isinstance(name, JobState):
+            raise InvalidRequest(f"jobs() takes a pattern of names, not {name!r} (states=...)")
         with self.client() as client:
-            return [YardJob(self, record) for record in client.jobs(states, limit=None).jobs]
+            found = client.jobs(states, limit=None).jobs
+        fitting = [one for one in found if not name or fnmatchcase(one.name, name)]
+        return YardJobs(YardJob(self, record) for record in fitting)
 
     def wait(self, jobs: Sequence["YardJob"] | None = None, timeout: float | None = None) -> bool:
         """Until all of `jobs` (None: all there are) have ended; False: `timeout` s are over."""
@@ -238,6 +267,12 @@ class YardJob:
 
     def __repr__(self) -> str:
         return f"<job {self.record.id}: {self.record.state}>"
+
+    def _repr_html_(self) -> str:
+        """In a notebook: as it is now; where nobody answers, as it was when last looked at."""
+        with contextlib.suppress(SolveyardError):
+            self.refresh()
+        return notebook.job(self.record)
 
     @property
     def id(self) -> str:
@@ -334,3 +369,10 @@ class YardJob:
         """One of its files."""
         with self._yard.client() as client:
             return b"".join(client.read_file(self.key, path))
+
+
+class YardJobs(list[YardJob]):
+    """Some jobs, as they were when looked for; in a notebook a table."""
+
+    def _repr_html_(self) -> str:
+        return notebook.jobs([job.record for job in self])

@@ -105,6 +105,16 @@ def test_results_are_a_table_json_or_csv(shell, tmp_path):
     assert not (tmp_path / "none.csv").exists()
 
 
+def test_last_is_the_newest_job_of_whoever_asks(shell):
+    assert shell("submit", "--name", "one", "--hold", "--", "true")[0] == 0
+    _, out, _ = shell("submit", "--after", "last:end", "--json", "--", "true")
+    two = json.loads(out)
+    assert [link["job"] for link in two["after"]] == ["2"]
+    assert "one" in two["waiting"]
+    _, out, _ = shell("submit", "--after", "last", "--json", "--dry-run", "--", "true")
+    assert json.loads(out)["after"] == [{"job": str(two["number"])}]
+
+
 def test_the_page_about_campaigns_holds(shell):
     page = (Path(__file__).parents[2] / "docs" / "how-to" / "campaign.md").read_text()
     spec = page.split("```json\n")[1].split("```")[0].replace('"name": "sweep"', '"name": "page"')

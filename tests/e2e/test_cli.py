@@ -77,6 +77,12 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def test_after_last_needs_a_job_that_was_submitted(shell: Shell) -> None:
+    told = shell("submit", "--after", "last", "--", "true")
+    assert told.status == 2
+    assert "you have submitted no job yet" in told.err
+
+
 def test_a_first_job_from_submission_to_result(shell: Shell) -> None:
     assert shell("ps", "--all", "--json") == Told(0, "[]\n", "")
     script = "echo out; echo err >&2; echo $A > r.txt"

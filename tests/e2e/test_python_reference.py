@@ -14,10 +14,10 @@ from solveyard.client.sync import Client
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "python.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-PRINTED = ["hello\n\n", "", "completed\n", "'completed': 3"]
+PRINTED = ["hello\n\n", "", "['solve', 'mesh']\n", "completed\n", "'completed': 3"]
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(5))
 def test_each_example_runs_and_prints_what_it_should(number: int, service) -> None:
     running = service().start()
     done = subprocess.run(

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from solveyard import Yard
-from solveyard.model.errors import InvalidJob, ManagerUnavailable
+from solveyard.model.errors import InvalidJob, InvalidRequest, ManagerUnavailable
 
 
 @pytest.fixture
@@ -175,3 +175,63 @@ def test_a_closed_yard_says_so(store):
     yard.close()
     with pytest.raises(ManagerUnavailable, match="closed"):
         yard.jobs()
+
+
+def test_a_job_waits_for_others_by_handle_name_or_number_and_is_tried_again(store, tmp_path):
+    mark = tmp_path / "mark"
+    with Yard(store) as yard:
+        parts = yard.sweep(["sh", "-c", "exit {{code}}"], code=[0, 7], name="parts")
+        last = yard.command(["true"], after=[parts[0], {"job": parts, "on": "end"}, "parts[0]"])
+        alone = yard.command(["true"], after=parts.number)
+        again = yard.command(["sh", "-c", f"[ -e {mark} ] || {{ touch {mark}; exit 1; }}"], retry=2)
+        assert yard.wait([last, alone, again], 60)
+        assert last.state == again.state == "completed"
+        assert [one.job for one in last.record.after] == ["1[0]", "1", "parts[0]"]
+        assert alone.refresh().reason == "dependency"
+        assert len(again.record.attempts) == 2
+        with pytest.raises(InvalidJob, match="nosuch"):
+            yard.command(["true"], after="nosuch")
+        with pytest.raises(InvalidJob, match="after"):
+            yard.command(["true"], after=[None])
+
+
+def test_jobs_are_found_by_a_pattern_of_their_names(store):
+    with Yard(store) as yard:
+        yard.submit_many([
+            {"solver": "command", "options": {"argv": ["true"]}, "name": name, "hold": True}
+            for name in ("filter-a", "filter-b", "Filter", "other")
+        ])  # fmt: skip
+        yard.command(["true"]).wait(60)
+        assert [job.id for job in yard.jobs("filter*")] == ["filter-b", "filter-a"]
+        assert [job.id for job in yard.jobs("?ilter")] == ["Filter"]
+        assert len(yard.jobs()) == 5
+        assert [job.id for job in yard.jobs("other", states=["held"])] == ["other"]
+        with pytest.raises(InvalidRequest, match="states="):
+            yard.jobs(["held"])
+
+
+def test_a_sweep_of_neither_a_program_nor_a_solver_is_refused(store):
+    with Yard(store) as yard:
+        for wrong in (("./solve",), (["./solve"], {})):
+            with pytest.raises(InvalidJob, match="a program with its arguments as a list"):
+                yard.sweep(*wrong, w=[1])
+
+
+def test_a_notebook_shows_tables_with_everything_escaped(store):
+    yard = Yard(store)
+    job = yard.command(["sh", "-c", "exit 3"], name="<script>&")
+    job.wait(60)
+    sweep = yard.sweep(["sh", "-c", "exit {{code}}"], code=[0, 1, 0], name="sweep")
+    sweep.wait(60)
+    for shown in (job, yard.jobs(), yard):
+        html = shown._repr_html_()
+        assert "<td>&lt;script&gt;&amp;</td>" in html
+        assert "<script" not in html
+        assert "<td>failed</td>" in html
+        assert "<td>exit code 3</td>" in html
+    assert "<td>3/3, 1 failed</td>" in sweep._repr_html_()
+    assert "2 completed, 1 failed" in sweep._repr_html_()
+    assert "2 completed, 2 failed" in yard._repr_html_()
+    yard.close()
+    assert "<td>failed</td>" in job._repr_html_()  # as it was
+    assert "this Yard is closed" in yard._repr_html_()

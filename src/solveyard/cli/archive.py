@@ -1,5 +1,6 @@
 """A store's jobs read from its files, while no manager runs: as they were last recorded."""
 
+import getpass
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -60,6 +61,10 @@ class Archive:
     ) -> list[JobRecord]:
         """Raises ManagerUnavailable: what an array's tasks come to is a manager's to say."""
         raise ManagerUnavailable(f"no manager runs to tell of {job} (start one: solveyard serve)")
+
+    def who(self) -> str:
+        """The account that asks."""
+        return getpass.getuser()
 
     def queue(self) -> dict[str, int]:
         counts = self._store.counts()

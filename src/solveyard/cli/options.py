@@ -72,7 +72,7 @@ After = Annotated[
     typer.Option(
         "--after",
         metavar="JOB[:success|end|failure]",
-        help="It waits for that job's success, or else; repeatable.",
+        help="It waits for that job's success, or else; repeatable. JOB may be `last`.",
     ),
 ]
 Retry = Annotated[

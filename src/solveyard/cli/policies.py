@@ -1,6 +1,6 @@
 """Whom a job waits for, and when it is tried again, as people type them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import get_args
 
 from solveyard import registry
@@ -13,12 +13,13 @@ from solveyard.model.policies import On
 _ONS: tuple[str, ...] = get_args(On)
 
 
-def after(texts: Sequence[str]) -> list[dict[str, str]]:
+def after(texts: Sequence[str], last: Callable[[], str]) -> list[dict[str, str]]:
     """The field `after` of a specification, from JOB[:success|end|failure]. Raises InvalidRequest.
 
-    A job's name may hold a colon.
+    A job's name may hold a colon. `last` tells the job that this word means.
     """
-    return [_dependency(text) for text in texts]
+    found = [_dependency(text) for text in texts]
+    return [one | {"job": last()} if one["job"] == "last" else one for one in found]
 
 
 def retry(

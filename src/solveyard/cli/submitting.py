@@ -10,7 +10,7 @@ import typer
 from solveyard.cli import acting, arrays, background, policies, preview, specs, talk, words
 from solveyard.cli import options as o
 from solveyard.cli.here import Here, Json, here
-from solveyard.model.errors import InvalidRequest, ManagerUnavailable
+from solveyard.model.errors import InvalidRequest, ManagerUnavailable, UnknownJob
 from solveyard.model.jobs import JobSpec
 from solveyard.model.records import JobRecord
 
@@ -62,6 +62,7 @@ def submit(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
         raise InvalidRequest(
             "say what to run, in one of three ways: -- COMMAND, --solver NAME or --from FILE"
         )
+    place = here(context)
     given = specs.fields(
         name=name,
         priority=priority,
@@ -75,12 +76,11 @@ def submit(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
         note=note,
         hold=hold,
         array=arrays.array(array, values, grid or (), rows, at_once),
-        after=policies.after(after or ()),
+        after=policies.after(after or (), lambda: _last(place)),
         retry=policies.retry(retry, retry_on or (), retry_delay, retry_memory),
         measures=specs.json_object("--measures", measures),
         success=specs.json_object("--success", success),
     )
-    place = here(context)
     lines: list[specs.Line] = []
     if source:
         _no_options_beside_a_file(context)
@@ -146,6 +146,7 @@ def run(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     """
     if not argv:
         raise InvalidRequest("say what to run: solveyard run -- COMMAND")
+    place = here(context)
     given = specs.fields(
         name=name,
         priority=priority,
@@ -158,12 +159,11 @@ def run(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
         exclusive=exclusive or (),
         note=note,
         array=arrays.array(array, values, grid or (), rows, at_once),
-        after=policies.after(after or ()),
+        after=policies.after(after or (), lambda: _last(place)),
         retry=policies.retry(retry, retry_on or (), retry_delay, retry_memory),
         measures=specs.json_object("--measures", measures),
         success=specs.json_object("--success", success),
     )
-    place = here(context)
     spec = specs.of_argv(argv, env or (), output or (), given)
     if dry_run:
         return preview.show([spec])
@@ -184,6 +184,15 @@ def run(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
         talk.answer_json(job)
     talk.say(words.ending(job))
     return acting.verdict([job])
+
+
+def _last(place: Here) -> str:
+    """The number of the newest job that whoever asks has submitted. Raises UnknownJob."""
+    with place.reading() as source:
+        newest = source.jobs(owner=source.who(), limit=1).jobs if source is not None else []
+    if not newest:
+        raise UnknownJob("--after last: you have submitted no job yet")
+    return str(newest[0].number)
 
 
 def _submit_lines(place: Here, source: str, lines: list[specs.Line]) -> list[JobRecord]:

@@ -207,6 +207,10 @@ class AsyncClient:
         """Have a test sent now; why it wasn't taken, or ""."""
         return await self._ask(calls.test_notification(receiver))
 
+    async def who(self) -> str:
+        """As whom the manager knows you: the `owner` of what you submit."""
+        return await self._ask(Call("GET", "/session", calls.caller))
+
     async def queue(self) -> dict[str, int]:
         """How many jobs are in each state."""
         return await self._ask(calls.queue())

@@ -375,6 +375,11 @@ def log_part(reply: Reply) -> LogPart:
     )
 
 
+def caller(reply: Reply) -> str:
+    """The name of who asked."""
+    return str(value(reply)["name"])
+
+
 def counts(reply: Reply) -> dict[str, int]:
     """Jobs by state."""
     told = value(reply)

@@ -223,6 +223,10 @@ class Client:
         """Have a test sent now; why it wasn't taken, or ""."""
         return self._ask(calls.test_notification(receiver))
 
+    def who(self) -> str:
+        """As whom the manager knows you: the `owner` of what you submit."""
+        return self._ask(Call("GET", "/session", calls.caller))
+
     def queue(self) -> dict[str, int]:
         """How many jobs are in each state."""
         return self._ask(calls.queue())

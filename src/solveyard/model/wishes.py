@@ -1,7 +1,17 @@
 """What can be asked of a job besides its solver and options, as keyword arguments."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, Protocol, TypedDict
+
+
+class Keyed(Protocol):
+    """A job at hand."""
+
+    @property
+    def key(self) -> str: ...
+
+
+Named = Keyed | str | int | Mapping[str, Any]  #: a job, or how its end is waited for, too
 
 
 class Wishes(TypedDict, total=False):
@@ -21,7 +31,31 @@ class Wishes(TypedDict, total=False):
     tags: Sequence[str]
     note: str
     array: Mapping[str, Any]
-    after: Sequence[Mapping[str, Any]]
-    retry: Mapping[str, Any]
+    after: Named | Sequence[Named]
+    retry: int | Mapping[str, Any]
     success: Mapping[str, Any]
     measures: Mapping[str, Any]
+
+
+def written(wishes: Mapping[str, Any]) -> dict[str, Any]:
+    """As a specification has them: a job waited for by its key or name, `retry` as an object."""
+    found = dict(wishes)
+    if isinstance(found.get("retry"), int):
+        found["retry"] = {"tries": found["retry"]}
+    if found.get("after") is not None:
+        after = found["after"]
+        many = isinstance(after, Sequence) and not isinstance(after, str)
+        found["after"] = [_dependency(one) for one in (after if many else [after])]
+    return found
+
+
+def _dependency(one: Any) -> Any:  # whatever was given: what can't be read is refused with the rest
+    if isinstance(one, Mapping):
+        return dict(one) | ({"job": _name(one["job"])} if "job" in one else {})
+    return {"job": _name(one)}
+
+
+def _name(job: Any) -> Any:
+    if isinstance(job, int):
+        return str(job)
+    return getattr(job, "key", job)

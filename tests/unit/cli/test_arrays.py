@@ -97,15 +97,17 @@ def test_a_table_that_is_none_is_said_with_its_line(text: str, told: str, tmp_pa
 
 
 def test_a_dependency_is_a_job_and_how_it_ends() -> None:
-    assert policies.after(["mesh", "7:end", "sweep[3]:failure", "a:b"]) == [
+    asked = ["mesh", "7:end", "sweep[3]:failure", "a:b", "last:end"]
+    assert policies.after(asked, lambda: "9") == [
         {"job": "mesh"},
         {"job": "7", "on": "end"},
         {"job": "sweep[3]", "on": "failure"},
         {"job": "a:b"},
+        {"job": "9", "on": "end"},
     ]
     for wrong, told in (("mesh:sucess", "did you mean 'success'"), (":end", "names no job")):
         with pytest.raises(InvalidRequest, match=told):
-            policies.after([wrong])
+            policies.after([wrong], lambda: "9")
 
 
 def test_a_retry_is_what_was_given_of_it() -> None:
