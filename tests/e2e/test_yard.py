@@ -235,3 +235,20 @@ def test_a_notebook_shows_tables_with_everything_escaped(store):
     yard.close()
     assert "<td>failed</td>" in job._repr_html_()  # as it was
     assert "this Yard is closed" in yard._repr_html_()
+
+
+def test_tags_that_several_add_at_once_are_all_there(store):
+    def add(number: int) -> None:
+        with yard.client() as client:
+            for place in range(10):
+                client.annotate("job", add_tags=[f"{number}-{place}"], remove_tags=["draft"])
+
+    with Yard(store) as yard:
+        job = yard.command(["true"], name="job", hold=True, tags=["draft"])
+        threads = [threading.Thread(target=add, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        wanted = {f"{number}-{place}" for number in range(4) for place in range(10)}
+        assert sorted(job.refresh().tags) == sorted(wanted)

@@ -149,12 +149,9 @@ class FakeManager:
                 del self.records[job.id]
             case SetPriority(priority=priority) if not job.state.final:
                 self.put(replace(job, priority=priority))
-            case Annotate(tags=tags, note=note):
+            case Annotate(note=note):
                 spec = job.spec
-                tags, note = (
-                    spec.tags if tags is None else tags,
-                    note if note is not None else spec.note,
-                )
+                tags, note = request.tagged(spec.tags), spec.note if note is None else note
                 self.put(replace(job, spec=replace(spec, tags=tags, note=note)))
             case Cancel():
                 pass

@@ -130,14 +130,12 @@ def tag(
         if word[:1] not in {"+", "-"} or not word[1:]:
             raise InvalidRequest(f"{word!r} changes no tag (+draft adds one, -draft takes it away)")
 
+    last = {word[1:]: word[0] for word in change}  # of "+draft -draft" the later one counts
+    adds = [name for name, sign in last.items() if sign == "+"]
+    removes = [name for name, sign in last.items() if sign == "-"]
+
     def act(client: Client, job: JobRecord) -> JobRecord:
-        tags = dict.fromkeys(job.tags)
-        for word in change:
-            if word[0] == "+":
-                tags[word[1:]] = None
-            else:
-                tags.pop(word[1:], None)
-        return client.annotate(job.id, tags=[*tags])
+        return client.annotate(job.id, add_tags=adds, remove_tags=removes)
 
     return _each(context, [selector], (), act, as_json)
 

@@ -105,10 +105,19 @@ class AsyncClient:
         return await self._ask(calls.act(job, "priority", {"priority": priority}))
 
     async def annotate(
-        self, job: str | int, *, tags: Sequence[str] | None = None, note: str | None = None
+        self,
+        job: str | int,
+        *,
+        tags: Sequence[str] | None = None,
+        note: str | None = None,
+        add_tags: Sequence[str] = (),
+        remove_tags: Sequence[str] = (),
     ) -> JobRecord:
-        """Put these tags, or this note, in the place of the old; None: leave them as they are."""
-        return await self._ask(calls.annotate(job, tags, note))
+        """Put these tags, or this note, in the place of the old; None: leave them as they are.
+
+        `add_tags`, `remove_tags` change some in one step, whoever else changes others.
+        """
+        return await self._ask(calls.annotate(job, tags, note, add_tags, remove_tags))
 
     async def remove(self, job: str | int, *, files: bool = False) -> None:
         """Forget an ended job; with `files` its output and its own folder, too."""

@@ -154,9 +154,19 @@ def cancel(which: str | int, grace: float | None) -> Call[JobRecord]:
     return act(which, "cancel", None if grace is None else {"grace": grace})
 
 
-def annotate(which: str | int, tags: Sequence[str] | None, note: str | None) -> Call[JobRecord]:
-    """It says how they shall be: said again, they are no others."""
-    given = {"tags": None if tags is None else list(tags), "note": note}
+def annotate(
+    which: str | int,
+    tags: Sequence[str] | None,
+    note: str | None,
+    add_tags: Sequence[str],
+    remove_tags: Sequence[str],
+) -> Call[JobRecord]:
+    given: dict[str, object] = {
+        "tags": None if tags is None else list(tags),
+        "add_tags": list(add_tags) or None,
+        "remove_tags": list(remove_tags) or None,
+        "note": note,
+    }
     body = json.dumps({name: value for name, value in given.items() if value is not None}).encode()
     doubt = (
         f"whether job {which} has the new tags or note is not known (look: solveyard show {which})"

@@ -212,7 +212,7 @@ def annotate(board: Board, asked: Annotate) -> None:
     array = board.array(job)
     if array is not None:
         raise Conflict(f"{job.label} is a task: its tags and note are those of job {array.label}")
-    tags = job.spec.tags if asked.tags is None else asked.tags
+    tags = asked.tagged(job.spec.tags)
     note = job.spec.note if asked.note is None else asked.note
     if (tags, note) == (job.spec.tags, job.spec.note):
         return

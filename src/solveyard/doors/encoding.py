@@ -128,14 +128,21 @@ class PriorityBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class AnnotateBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One of the two, or both; null: as it is."""
+    """Some of them; null: as it is."""
 
     tags: tuple[str, ...] | None = None  #: all of them, in the place of the old ones
+    add_tags: tuple[str, ...] = ()  #: beside those that are there
+    remove_tags: tuple[str, ...] = ()  #: of those that are there
     note: str | None = None
 
     def __post_init__(self) -> None:
-        if self.tags is None and self.note is None:
-            raise ValueError("give `tags`, `note` or both")
+        changed = self.add_tags or self.remove_tags
+        if self.tags is None and self.note is None and not changed:
+            raise ValueError("give `tags`, `add_tags`, `remove_tags` or `note`")
+        if self.tags is not None and changed:
+            raise ValueError("give `tags`, or `add_tags` and `remove_tags`, not both")
+        if both := set(self.add_tags) & set(self.remove_tags):
+            raise ValueError(f"`add_tags` and `remove_tags` both name {min(both)!r}")
 
 
 class LimitsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

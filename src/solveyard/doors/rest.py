@@ -224,7 +224,15 @@ async def annotate(request: web.Request) -> web.Response:
     wish = await encoding.message(request, encoding.AnnotateBody)
     return await _act(
         request,
-        lambda job, key: Annotate(job=job, by=by(request), key=key, tags=wish.tags, note=wish.note),
+        lambda job, key: Annotate(
+            job=job,
+            by=by(request),
+            key=key,
+            tags=wish.tags,
+            add_tags=wish.add_tags,
+            remove_tags=wish.remove_tags,
+            note=wish.note,
+        ),
     )
 
 

@@ -62,7 +62,16 @@ class Annotate(JobRequest, frozen=True, kw_only=True, tag="annotate", omit_defau
     """Change what people wrote to it, whatever its state; None: leave it as it is."""
 
     tags: tuple[str, ...] | None = None
+    add_tags: tuple[str, ...] = ()
+    remove_tags: tuple[str, ...] = ()  #: before the others are added
     note: str | None = None
+
+    def tagged(self, tags: tuple[str, ...]) -> tuple[str, ...]:
+        """The tags of a job that had `tags`."""
+        kept = [
+            tag for tag in (tags if self.tags is None else self.tags) if tag not in self.remove_tags
+        ]
+        return (*kept, *(tag for tag in dict.fromkeys(self.add_tags) if tag not in kept))
 
 
 class SetLimits(Request, frozen=True, kw_only=True, tag="set_limits", omit_defaults=True):

@@ -81,6 +81,7 @@ def test_what_is_asked_is_answered_with_the_new_record(client: Any, served: Any)
     assert client.annotate(1, tags=["a", "b"]).tags == ("a", "b")
     noted = client.annotate(1, note="as measured")
     assert (noted.note, noted.tags) == ("as measured", ("a", "b"))
+    assert client.annotate(1, add_tags=["b", "c"], remove_tags=["a", "x"]).tags == ("b", "c")
     assert client.annotate(1, tags=[], note="").tags == ()
     assert client.cancel(1, 2.5).state is JobState.CANCELLED
     assert served.manager.requests[-1].grace == 2.5

@@ -191,6 +191,11 @@ def test_what_is_written_to_an_array_is_read_of_its_tasks() -> None:
     with pytest.raises(Conflict, match="those of job 1"):
         drive.send(Annotate(job=task_id(array, 0), note="new"))
     assert drive.send(Annotate(job=array, tags=("board-A",))).events == []
+    drive.send(Annotate(job=array, add_tags=("b", "board-A"), remove_tags=("never",)))
+    assert drive.job(array).spec.tags == ("board-A", "b")
+    assert drive.send(Annotate(job=array, add_tags=("b",), remove_tags=("c",))).events == []
+    drive.send(Annotate(job=array, remove_tags=("board-A",)))
+    assert drive.job(array).spec.tags == ("b",)
 
 
 def test_removing_an_array_removes_its_tasks() -> None:

@@ -434,9 +434,25 @@ def test_a_change_of_nothing_is_refused_and_one_of_an_ended_job_is_not(served: A
     served.do(lambda: served.manager.end(1))
     answer = ask(served, "PATCH", "/jobs/1", {})
     assert (answer.status, answer.json["kind"]) == (400, "invalid_request")
-    assert "give `tags`, `note` or both" in answer.json["error"]
+    assert "give `tags`, `add_tags`, `remove_tags` or `note`" in answer.json["error"]
     answer = ask(served, "PATCH", "/jobs/1", {"tags": ["a"]})
     assert (answer.status, answer.json["job"]["tags"], answer.json["job"]["note"]) == (
         200, ["a"], "old",
     )  # fmt: skip
     assert ask(served, "PATCH", "/jobs/1", {"tags": "a"}).status == 400
+
+
+def test_tags_are_added_and_removed_in_one_step(served: Any) -> None:
+    ask(served, "POST", "/jobs", SPEC | {"tags": ["a", "b"]})
+    change = {"add_tags": ["c", "a", "c"], "remove_tags": ["b", "never"]}
+    assert ask(served, "PATCH", "/jobs/1", change).json["job"]["tags"] == ["a", "c"]
+    for wrong, told in (
+        ({"tags": ["a"], "add_tags": ["b"]}, "not both"),
+        ({"add_tags": ["b"], "remove_tags": ["b"]}, "both name 'b'"),
+        ({"add_tags": []}, "give `tags`"),
+        ({"add_tags": "b"}, "add_tags"),
+    ):
+        answer = ask(served, "PATCH", "/jobs/1", wrong)
+        assert (answer.status, answer.json["kind"]) == (400, "invalid_request")
+        assert told in str(answer.json)
+    assert ask(served, "GET", "/jobs/1").json["tags"] == ["a", "c"]
