@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from solveyard.model.arrays import ArraySpec
-from solveyard.model.errors import InvalidJob
+from solveyard.model.errors import InvalidJob, InvalidRequest
 from solveyard.model.jobs import JobSpec
 
 
@@ -239,6 +239,9 @@ def test_a_receiver_that_nobody_set_is_refused_with_the_nearest(started, hook):
     yard = started(f'[notify.chat]\nwebhook = "{hook.url}"\n')
     with pytest.raises(InvalidJob, match=r"'chta'.*did you mean 'chat'"):
         yard.client.submit(spec("true", notify=("chta",)))
+    for ask in (yard.client.notices, yard.client.test_notification):
+        with pytest.raises(InvalidRequest, match=r"no receiver 'chta'.*there is: chat"):
+            ask("chta")
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ PIECE = 1 << 20  #: bytes of a file or a log in one answer
 _ERRORS: Mapping[str, type[SolveyardError]] = {
     "unknown_job": UnknownJob,
     "unknown_file": InvalidRequest,
+    "unknown_receiver": InvalidRequest,
     "conflict": Conflict,
     "invalid_job": InvalidJob,
     "forbidden": NotAllowed,

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState, Outcome, Reason
 from solveyard.model.messages import JobEnded
-from solveyard.model.notices import ENDINGS, NoticeState, Receiver
+from solveyard.model.notices import ENDINGS, Notice, NoticeState, Receiver
 from solveyard.model.records import record
-from solveyard.notify import Notices, Recipient, View
+from solveyard.notify import Notices, Recipient, View, payload
+from solveyard.notify.delivering import AT_ONCE
+from solveyard.notify.standing import receivers
+from solveyard.store.base import Standing
 from solveyard.store.memory import MemoryStore
 
 JOB = Job(
@@ -19,6 +22,8 @@ JOB = Job(
 
 class Arriving:
     """A way that keeps what came, and fails `faults` times by a fault of ours."""
+
+    kind = "webhook"
 
     def __init__(self, faults: int = 0) -> None:
         self.came: list[str] = []
@@ -36,6 +41,13 @@ def begun(store: MemoryStore, way: Arriving | None) -> Notices:
     recipients = [Recipient(receiver, way)] if way is not None else []
     view = View(lambda: {JOB.id: JOB}, lambda job: record(job, 9.0))
     return Notices(store, store.load().last_number, recipients, view)
+
+
+def old(number: int) -> Notice:
+    return Notice(
+        event=number, receiver="chat", job=JOB.id, label="a", ending=JobState.FAILED,
+        reason=Reason.SIGNAL, at=1.0, payload=payload.test(str(number), "chat", 1.0),
+    )  # fmt: skip
 
 
 def end(store: MemoryStore) -> int:
@@ -83,3 +95,27 @@ async def test_a_fault_of_ours_is_a_try_that_failed_and_the_notice_comes_again()
     await settled(begun(store, way), 1)
     assert len(way.came) == 2
     assert len(set(way.came)) == 1
+
+
+async def test_a_receiver_that_is_gone_isnt_tried_with_what_is_too_old():
+    store, way = MemoryStore(), Arriving(faults=99)
+    begun(store, way).close()
+    numbers = range(1, 8)
+    store.keep_notices([old(number) for number in numbers])
+    room = begun(store, way)
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(room.run())
+        while (await room.standings())[0].failed < len(numbers):
+            await asyncio.sleep(0.01)
+        running.cancel()
+    room.close()
+    assert len(way.came) == AT_ONCE
+    assert {one.why for one in store.notices("chat")} == {
+        "solveyard failed at this: ZeroDivisionError"
+    }
+
+
+def test_a_receiver_that_the_settings_forgot_is_listed_with_its_notices():
+    pending = Standing({NoticeState.PENDING: 3}, "gone")
+    (found,) = receivers([], {"old": pending})
+    assert (found.name, found.way, found.pending, found.last_error) == ("old", None, 3, "gone")
