@@ -235,6 +235,25 @@ def test_a_command_gets_the_notice_and_one_that_hangs_is_ended_with_its_children
     until(lambda: not alive(child), "its child is ended, too")
 
 
+def test_the_shell_lists_receivers_and_tests_one(started, hook):
+    yard = started(f'[notify.chat]\nwebhook = "{hook.url}"\n')
+    hook.answers = [204, 500]
+
+    def shell(*words: str) -> Any:
+        command = [sys.executable, "-m", "solveyard.cli", "--store", str(yard.store)]
+        answer = subprocess.run(
+            [*command, "notify", *words, "--json"], capture_output=True, text=True, timeout=60
+        )
+        return answer.returncode, json.loads(answer.stdout)
+
+    status, (chat,) = shell("list")
+    assert (status, chat["name"], chat["way"], chat["pending"]) == (0, "chat", "webhook", 0)
+    assert shell("test", "chat") == (0, {"success": True, "message": "chat took it"})
+    assert shell("test", "chat") == (1, {"success": False, "message": "it answered 500"})
+    assert shell("show", "chat") == (0, [])
+    assert [one.told["event"]["type"] for one in hook.heard] == ["test", "test"]
+
+
 def test_a_receiver_that_nobody_set_is_refused_with_the_nearest(started, hook):
     yard = started(f'[notify.chat]\nwebhook = "{hook.url}"\n')
     with pytest.raises(InvalidJob, match=r"'chta'.*did you mean 'chat'"):
