@@ -41,7 +41,18 @@ class Listener:
         return [event for name, events in self.messages if name == "events" for event in events]
 
     async def subscribe(self, **wish: Any) -> Any:
-        return await self.sio.call("subscribe", wish, namespace=self.namespace)
+        """The answer; the library's own `call` would wait on where the connection is lost."""
+        answers: list[Any] = []
+
+        def take(answer: Any) -> None:
+            answers.append(answer)
+            self.news.set()
+
+        await self.sio.emit("subscribe", wish, namespace=self.namespace, callback=take)
+        await self.until(lambda: answers or self.gone.is_set())
+        if not answers:
+            raise socketio.exceptions.DisconnectedError
+        return answers[0]
 
     async def until(self, true: Any) -> None:
         async with asyncio.timeout(PATIENCE):
@@ -108,7 +119,7 @@ class Watcher:
         try:
             with suppress(*lost):
                 await one.sio.connect(
-                    self.url(), namespaces=["/v1"], transports=[self.transport], wait_timeout=5
+                    self.url(), namespaces=["/v1"], transports=[self.transport], wait_timeout=2
                 )
                 after = self.heard[-1]["number"] if self.heard else 0
                 answer = await one.subscribe(rooms=self.rooms, after=after)

@@ -159,6 +159,27 @@ async def test_what_makes_no_sense_by_polling_is_refused(service: Any) -> None:
             assert await status("GET", headers=wrong) == 400
 
 
+async def test_a_polling_client_that_leaves_gets_its_last_answer_at_once(service: Any) -> None:
+    yard = service().start()
+    place = yard.told["url"] + DOOR + "polling"
+    async with aiohttp.ClientSession() as session:
+
+        async def left() -> tuple[int, str]:
+            async with session.get(place) as answer:
+                sid = "&sid=" + (await answer.text()).split('"')[3]
+            async with asyncio.TaskGroup() as tasks:
+                news = tasks.create_task(session.get(place + sid))
+                async with session.get(yard.told["url"] + "/healthz") as answer:
+                    await answer.read()
+                async with session.post(place + sid, data=b"1") as answer:
+                    assert answer.status == 200
+            return news.result().status, await news.result().text()
+
+        async with asyncio.timeout(PATIENCE):
+            while await left() != (200, ""):
+                pass  # it asked for news when it had left
+
+
 async def test_whose_token_is_revoked_loses_the_connection(service: Any) -> None:
     yard = service("--allow", "command").start()
     secret = await asyncio.to_thread(token, yard, "create", "deaf")

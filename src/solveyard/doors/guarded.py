@@ -145,6 +145,8 @@ class _Lines(engineio.AsyncServer):  # type: ignore[misc]  # it has no types
             found = await super().handle_request(request)
         if line is not None and line.queue.cut:
             await line.close(wait=False, abort=True)
+        if line is not None and line.closed and request.method == "POST":
+            line.queue.put_nowait(None)  # answers the request that waits for news
         return found if isinstance(found, web.StreamResponse) else _refusal(400, "cut off")
 
     def _why_not(self, request: web.Request, line: Any) -> str:
