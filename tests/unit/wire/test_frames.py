@@ -39,7 +39,17 @@ def test_messages_arrive_in_order_in_whatever_pieces(
     assert decoder.pending == 0
 
 
-@given(messages=MESSAGES.filter(bool), cut=st.integers(1, 10))
+#: What is in a frame says nothing about where it may be cut.
+SMALL = st.lists(
+    st.dictionaries(st.text(max_size=5), NUMBERS, max_size=3).map(
+        lambda fields: {**fields, "t": "x"}
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+@given(messages=SMALL, cut=st.integers(1, 10))
 def test_a_frame_that_was_cut_is_pending(messages: list[Message], cut: int) -> None:
     decoder = Decoder()
     data = encode(messages)
