@@ -127,3 +127,19 @@ def test_the_page_about_campaigns_holds(shell):
         assert row["resonance"] == pytest.approx(0.475 * 3e8 / row["length"], rel=0.02)
         assert (row["match"] > -15.1) is (row["state"] == "failed")
     assert [row["state"] for row in rows].count("failed") == 2
+
+
+def test_tasks_and_results_are_told_while_no_manager_runs(shell, tmp_path):
+    asked = [
+        ("ps", "--all"), ("show", "sweep"), ("show", "sweep[2]"), ("logs", "sweep[1]"),
+        ("show", "--json", "sweep[0,2-3]"), ("results", "sweep"), ("results", "sweep[1,3]"),
+        ("results", "sweep", "--csv"), ("results", "sweep", "--json"), ("files", "sweep[0]"),
+        ("show", "sweep[9]"), ("results", "nosuch"), ("show", "nosuch[1]"),
+    ]  # fmt: skip
+    before = [shell(*words) for words in asked]
+    assert shell("stop", "--now")[0] == 0
+    for words, (status, out, error) in zip(asked, before, strict=True):
+        now, told, said = shell(*words)
+        assert (now, told) == (status, out), words
+        assert "states are as last recorded" in said
+        assert said.endswith(error) or not error.startswith("error: "), words

@@ -2,17 +2,23 @@
 
 import getpass
 import time
+from collections import Counter
 from collections.abc import Collection, Iterator
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
+from solveyard import selecting
 from solveyard.backends.workspace import LocalWorkspace
 from solveyard.client.calls import PIECE, FileEntry, Listing, LogPart
 from solveyard.model import records
-from solveyard.model.errors import InvalidRequest, ManagerUnavailable, UnknownJob
+from solveyard.model.errors import InvalidRequest, UnknownJob
+from solveyard.model.ids import array_of, task_id
 from solveyard.model.jobs import Job, JobId, JobState
 from solveyard.model.records import JobRecord
 from solveyard.places import StorePlaces
+from solveyard.results import Cell, Table, as_csv
 from solveyard.store.base import Filter
 from solveyard.store.sqlite import SqliteStore
 
@@ -59,8 +65,23 @@ class Archive:
         limit: int = 50,
         offset: int = 0,
     ) -> list[JobRecord]:
-        """Raises ManagerUnavailable: what an array's tasks come to is a manager's to say."""
-        raise ManagerUnavailable(f"no manager runs to tell of {job} (start one: solveyard serve)")
+        """By index; raises InvalidRequest for what is no array."""
+        ids = self._tasks(job)
+        if ids is None:
+            raise InvalidRequest(f"job {job} is no array, so it has no tasks")
+        found = (self._look(one) for one in ids)
+        fitting = (task for task in found if not states or task.state in states)
+        return [self._record(task) for task in islice(fitting, offset, offset + limit)]
+
+    def results(self, job: str | int) -> list[dict[str, Any]]:
+        """The rows of its table, each with all columns."""
+        columns, rows = self._table(job)
+        return [dict(zip(columns, row, strict=True)) for row in rows]
+
+    def results_csv(self, job: str | int) -> Iterator[bytes]:
+        columns, rows = self._table(job)
+        yield as_csv([columns])
+        yield as_csv(rows)
 
     def who(self) -> str:
         """The account that asks."""
@@ -113,19 +134,70 @@ class Archive:
             offset += len(piece)
 
     def _found(self, key: str | int) -> Job:
-        named = self._store.page(Filter(name=str(key)), 1).jobs
+        found = self._select(key)
+        if len(found) != 1:
+            raise InvalidRequest(f"{key!r} names {len(found)} tasks, where one is expected")
+        return self._look(found[0])
+
+    def _select(self, key: str | int) -> list[JobId]:
+        text = str(key)
+        job = self._whole(text)
+        whole = text.rpartition("[")[0] if text.endswith("]") else text
+        if job is None and whole != text:
+            job = self._whole(whole)
+        if job is None:
+            raise UnknownJob(f"there is no job {whole!r}")
+        return selecting.select({job.id: job}, {job.spec.name: job.id}, text)
+
+    def _whole(self, key: str) -> Job | None:
+        """No task."""
+        named = self._store.page(Filter(name=key), 1).jobs if key else []
         if named:
             return named[0]
-        number = int(key) if str(key).isdecimal() and len(str(key)) < 19 else 0
-        job = self._store.job(JobId(number))
+        number = int(key) if key.isascii() and key.isdecimal() and len(key) < 13 else 0
+        return self._store.job(JobId(number))
+
+    def _tasks(self, key: str | int) -> list[JobId] | None:
+        """Those that `key` means; None: it is a job that has none."""
+        ids = self._select(key)
+        job = self._look(ids[0])
+        if job.is_array:
+            return self._tasks_of(job)
+        return ids if array_of(job.id) is not None else None
+
+    def _tasks_of(self, array: Job) -> list[JobId]:
+        size = len(array.spec.array) if array.spec.array is not None else 0
+        return [task_id(array.id, position) for position in range(size)]
+
+    def _look(self, job_id: JobId) -> Job:
+        if array_of(job_id) is None:
+            job = self._store.job(job_id)
+        else:
+            job = selecting.look(self._jobs, job_id)
         if job is None:
-            raise UnknownJob(f"there is no job {key!r}")
+            raise UnknownJob(f"there is no job {job_id}")
         return job
+
+    @cached_property
+    def _jobs(self) -> dict[JobId, Job]:
+        """All of them, which are read where an array's tasks are asked for alone."""
+        return {job.id: job for job in self._store.load().jobs}
+
+    def _table(self, key: str | int) -> tuple[list[str], list[list[Cell]]]:
+        ids = self._tasks(key)
+        found = [self._look(one) for one in (self._select(key) if ids is None else ids)]
+        shape = Table(found[0], tasks=ids is not None)
+        shape.note(found)
+        now = time.time()
+        return shape.columns, [shape.row(job, now) for job in found]
 
     def _record(self, job: Job) -> JobRecord:
         folder = str(self._places.job_folder(job.id))
         waiting = "" if job.state.final else "no manager runs"
-        return records.record(job, time.time(), waiting=waiting, directory=folder)
+        tasks = None
+        if job.is_array:
+            tasks = Counter(self._look(one).state for one in self._tasks_of(job))
+        return records.record(job, time.time(), waiting=waiting, directory=folder, tasks=tasks)
 
     def _workspace(self, key: str | int) -> LocalWorkspace:
         job = self._found(key)

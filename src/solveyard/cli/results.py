@@ -10,7 +10,7 @@ import typer
 from solveyard.cli import talk, units
 from solveyard.cli.here import Json, here
 from solveyard.model.arrays import text
-from solveyard.model.errors import InvalidRequest
+from solveyard.model.errors import InvalidRequest, UnknownJob
 
 
 def results(
@@ -34,11 +34,13 @@ def results(
     as_json = as_json or (ending == ".json" and not as_csv)
     if save is not None and not (as_csv or as_json):
         raise InvalidRequest(f"say in which form {save} is to be: --csv or --json")
-    with here(context).client() as client:
+    with here(context).reading() as source:
+        if source is None:
+            raise UnknownJob("there is no job yet (submit one: solveyard submit -- COMMAND)")
         if as_csv:
-            _put(client.results_csv(selector), save)
+            _put(source.results_csv(selector), save)
             return 0
-        rows = client.results(selector)
+        rows = source.results(selector)
     if as_json:
         _put([msgspec.json.encode(rows), b"\n"], save)
     else:
