@@ -261,6 +261,22 @@ def test_a_cursor_that_is_not_ours_is_an_invalid_request(store: Store, cursor: s
         store.page(Filter(), 5, cursor)
 
 
+@pytest.mark.parametrize("count", [1, 2, 31, 32, 33, 100])
+def test_a_commit_of_any_size_is_written_and_removed_whole(store: Store, count: int) -> None:
+    jobs = [a_job(number, f"name-{number}") for number in range(1, count + 1)]
+    events = [JobStarted(at=1.0, job=job.id, started_at=float(job.id)) for job in jobs]
+    assert store.commit(events, jobs) == count
+    assert store.load().jobs == jobs
+    assert [*store.all_events()] == [*enumerate(events, 1)]
+    store.commit([], [Removed(id=job.id) for job in jobs[1:]])
+    assert store.load().jobs == jobs[:1]
+
+
+def test_a_total_that_is_known_is_told_as_it_is(store: Store) -> None:
+    store.commit([], [a_job(1), a_job(2)])
+    assert store.page(Filter(), 1, total=7) == (store.page(Filter(), 1)._replace(total=7))
+
+
 def test_a_page_of_no_jobs_is_an_invalid_request(store: Store) -> None:
     with pytest.raises(InvalidRequest, match="at least one"):
         store.page(Filter(), 0)
