@@ -296,6 +296,8 @@ class Client:
                 response = self._send(call, attempt)
                 good = response.status < 300
                 reply = _reply(response, response.read() if whole or not good else b"")
+                if whole or not good:
+                    response.close()  # here: where it is only dropped, a Ctrl-C meanwhile is lost
             except (OSError, http.client.HTTPException, ManagerUnavailable) as error:
                 self.close()
                 pause = attempt.failed(error, self._where)
