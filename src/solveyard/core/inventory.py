@@ -101,6 +101,11 @@ class Inventory:
             node.capacity.cores for place in self.machines.values() for node in place.nodes.values()
         )
 
+    @property
+    def nodes(self) -> int:
+        """How many, likewise."""
+        return sum(len(place.nodes) for place in self.machines.values())
+
     def take(self, machine: str, allocation: Allocation) -> None:
         self._shift(machine, allocation, -1)
 

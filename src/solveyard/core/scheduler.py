@@ -122,16 +122,22 @@ class Scheduler:
         return self._misfit(self._shared(spec.resources, spec, 0), spec.resources)
 
     def _shared(self, need: Resources, spec: JobSpec, position: int) -> Resources:
-        if not isinstance(need.cores, Range) or need.cores.split is None:
+        if isinstance(need.cores, int) and need.nodes is None:
             return need
         tasks = len(spec.array) if spec.array is not None else 1
-        return replace(need, cores=share(need.cores, position, tasks, self.inventory.cores))
+        if isinstance(need.cores, Range) and need.cores.split is not None:
+            need = replace(need, cores=share(need.cores, position, tasks, self.inventory.cores))
+        if isinstance(need.nodes, Range) and need.nodes.split is not None:
+            need = replace(need, nodes=share(need.nodes, position, tasks, self.inventory.nodes))
+        return need
 
     def _misfit(self, need: Resources, asked: Resources) -> str:
         if not self.inventory.machines:
             return ""
         if need.cores == 0 and asked.cores != 0:
             return f"its share of {self.inventory.cores} cores comes to none"
+        if need.nodes == 0 and asked.nodes != 0:
+            return f"its share of {self.inventory.nodes} nodes comes to none"
         return self.inventory.misfit(need)
 
     def all_taken(self, limits: Limits) -> bool:

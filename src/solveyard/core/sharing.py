@@ -1,10 +1,10 @@
-"""How the tasks of one array share all cores, as QCG-PilotJob's two iteration schedulers do."""
+"""How an array's tasks share all cores or nodes, as QCG-PilotJob's two iteration schedulers do."""
 
 from solveyard.model.resources import Range
 
 
 def share(cores: Range, position: int, tasks: int, total: int) -> int:
-    """Cores of the task at `position`, of `tasks`, where there are `total`; 0: it gets none.
+    """Cores, or nodes, of the task at `position`, of `tasks`, of `total` that there are; 0: none.
 
     "rounds": as many tasks at once as can have `min` cores each; the tasks of a round share all
     cores, the later ones getting what is left over. "parts": each gets total // parts.

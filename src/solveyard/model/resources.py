@@ -8,9 +8,9 @@ import msgspec
 class Range(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """Any number from `min` to `max`; the engine takes the largest that fits.
 
-    With `split`, the tasks of one array share all cores, as QCG-PilotJob's two iteration
-    schedulers do: "rounds" ("maximum-iters") gives each round's tasks an equal part, at least
-    `min` each; "parts" ("split-into") gives each task total // `parts`.
+    With `split`, the tasks of one array share all cores, or all nodes, as QCG-PilotJob's two
+    iteration schedulers do: "rounds" ("maximum-iters") gives each round's tasks an equal part, at
+    least `min` each; "parts" ("split-into") gives each task total // `parts`.
     """
 
     min: int = 1

@@ -1,0 +1,1 @@
+"""QCG-PilotJob's names for what solveyard does."""

@@ -1,0 +1,93 @@
+"""What a QCG-PilotJob job runs, as an argument list and an environment."""
+
+from collections.abc import Mapping
+
+from solveyard.model.errors import InvalidJob
+from solveyard.pilot.description import Execution
+from solveyard.pilot.words import Shell, Word, plain, word
+
+MODELS = ("default", "threads", "openmpi", "intelmpi", "srunmpi")
+_OPTIONS = {"mpirun": str, "mpirun_args": list, "srun_args": list}
+
+
+def check(execution: Execution) -> None:
+    """Raises InvalidJob."""
+    if not execution.exec and not execution.script:
+        raise InvalidJob("`execution` has neither `exec` nor `script`")
+    if execution.script and (execution.exec or execution.args or execution.env):
+        raise InvalidJob("`script` excludes `exec`, `args` and `env`")
+    if execution.model is not None and execution.model.lower() not in MODELS:
+        models = ", ".join(MODELS)
+        raise InvalidJob(f"unknown job execution model {execution.model!r} (there is {models})")
+    for name, value in (execution.model_opts or {}).items():
+        kind = _OPTIONS.get(name)
+        if kind is None:
+            raise InvalidJob(f"`model_opts` has no field {name!r} (there is {', '.join(_OPTIONS)})")
+        if not isinstance(value, kind):
+            raise InvalidJob(f"`model_opts.{name}` must be a {'text' if kind is str else 'list'}")
+
+
+def command(execution: Execution, known: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+    """The argument list and the environment.
+
+    A plain program is started as it is. A shell stands before one that has a folder, files for its
+    streams, modules, a virtual environment or a variable that only its start tells; it becomes
+    the program, so that a signal reaches it and its exit status is told.
+    """
+    given = [] if execution.exec is None else [execution.exec, *map(str, execution.args or [])]
+    argv = [word(text, known) for text in given]
+    environment = {name: word(text, known) for name, text in (execution.env or {}).items()}
+    told = {name: text for name, w in environment.items() if (text := plain(w)) is not None}
+    late = [(f"{name}=", *w) for name, w in environment.items() if name not in told]
+    certain = [text for w in argv if (text := plain(w)) is not None]
+    if len(certain) == len(argv) and not late and not _wrapped(execution):
+        return certain, told
+    login = execution.script or execution.modules or execution.venv
+    shell = Shell("bash", "-l", "-c") if login else Shell("sh", "-c")
+    _prepare(shell, execution, known)
+    redirect = _redirections(shell, execution, known)
+    if execution.script:
+        shell.step(f"{{ eval {shell.quoted(word(execution.script, known))}; }}{redirect}")
+    else:
+        words: list[Word] = [("env",), *late, *argv] if late else argv
+        shell.step("exec " + " ".join(map(shell.quoted, words)) + redirect)
+    return shell.argv, told
+
+
+def _wrapped(execution: Execution) -> bool:
+    return bool(
+        execution.script
+        or execution.wd
+        or execution.stdin
+        or execution.stdout
+        or execution.stderr
+        or execution.modules
+        or execution.venv
+    )
+
+
+def _prepare(shell: Shell, execution: Execution, known: Mapping[str, str]) -> None:
+    if execution.wd:
+        folder = shell.quoted(word(execution.wd, known))
+        shell.step(f"mkdir -p -- {folder} && cd -- {folder}")
+    if execution.modules:
+        given = execution.modules
+        names = [given] if isinstance(given, str) else given
+        loaded = " ".join(shell.quoted(word(name, known)) for name in names)
+        shell.step(f"source /etc/profile && module load {loaded}")
+    if execution.venv:
+        place = word(f"{execution.venv}/bin/activate", known)
+        shell.step(f"source {shell.quoted(place)}")
+
+
+def _redirections(shell: Shell, execution: Execution, known: Mapping[str, str]) -> str:
+    text = ""
+    if execution.stdin:
+        text += f" <{shell.quoted(word(execution.stdin, known))}"
+    if execution.stdout:
+        text += f" >{shell.quoted(word(execution.stdout, known))}"
+    if execution.stderr and execution.stderr == execution.stdout:
+        text += " 2>&1"
+    elif execution.stderr:
+        text += f" 2>{shell.quoted(word(execution.stderr, known))}"
+    return text
