@@ -40,9 +40,10 @@ class Node:
     def shift(self, share: Share, sign: int) -> None:
         """Give it back, or with a negative sign take it."""
         self.free.shift(share, sign)
-        for ids, numbers in ((self.core_ids, share.core_ids), (self.gpu_ids, share.gpu_ids)):
-            if ids is not None and numbers:
-                (ids.take if sign < 0 else ids.give)(numbers)
+        if share.core_ids and self.core_ids is not None:
+            self.core_ids.shift(share.core_ids, sign)
+        if share.gpu_ids and self.gpu_ids is not None:
+            self.gpu_ids.shift(share.gpu_ids, sign)
 
     @property
     def untouched(self) -> bool:

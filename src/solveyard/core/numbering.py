@@ -23,12 +23,15 @@ class Numbers:
             left ^= bit
         return tuple(found)
 
-    def take(self, numbers: Iterable[int]) -> None:
-        self._free &= ~_bits(numbers)
+    def shift(self, numbers: Iterable[int], sign: int) -> None:
+        """Give them back, or with a negative sign take them.
 
-    def give(self, numbers: Iterable[int]) -> None:
-        """What the node hasn't any more is not free."""
-        self._free |= _bits(numbers) & self._all
+        What the node hasn't any more doesn't come back.
+        """
+        if sign < 0:
+            self._free &= ~_bits(numbers)
+        else:
+            self._free |= _bits(numbers) & self._all
 
 
 def _bits(numbers: Iterable[int]) -> int:
