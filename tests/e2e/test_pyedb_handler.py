@@ -450,3 +450,37 @@ def test_a_lent_port_is_given_back_when_its_handler_closes(
 
     until(free, "nobody listens there")
     assert get(first.port, "/queue")["running_jobs"] == 0
+
+
+def test_what_a_killed_session_left_is_held_and_ended_by_the_next_manager(
+    bench: Bench, until: Callable[..., None], alive: Callable[[int], bool]
+) -> None:
+    script = bench.script(
+        "import sys\n"
+        "from solveyard.pyedb.job_manager_handler import JobManagerHandler\n"
+        "from solveyard.pyedb.service import ResourceLimits\n"
+        "limits = ResourceLimits(1, 100, 0, 0)\n"
+        f"handler = JobManagerHandler(port={free_port()}, resource_limits=limits)\n"
+        "make = handler.create_simulation_config\n"
+        f"slow = make({str(bench.project('slow'))!r}, jobid='slow')\n"
+        f"late = make({str(bench.project(name='late.aedt'))!r}, jobid='late')\n"
+        "handler.submit_jobs([slow])\n"
+        "handler.submit_jobs([late])\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    assert script.stdout is not None
+    assert script.stdout.readline() == "ready\n"
+    pids = bench.folder / "slow.pids"
+    until(pids.exists, "the engines run")
+    script.kill()
+    script.communicate()
+    handler = bench.handler()
+    handler.start_service()
+    with Client(bench.store) as client:
+        assert client.wait(["slow"], 60)
+        assert [client.job(name).state for name in ("slow", "late")] == ["cancelled", "held"]
+        client.release("late")
+        assert client.wait(["late"], 60)
+        assert client.job("late").state == "completed"
+    assert not any(alive(int(pid)) for pid in pids.read_text().split())

@@ -112,14 +112,15 @@ def submit(specs: Sequence[JobSpec], key: str = "") -> "Call[list[JobRecord]]":
 
 
 def submit_config(
-    config: Mapping[str, Any], priority: int, key: str, patience: float
+    config: Mapping[str, Any], priority: int, session: str, key: str, patience: float
 ) -> "Call[JobRecord]":
     key = _key(key)
     doubt = (
         "whether the job was taken is not known (the same submission with"
         f" key={key!r} gives it, or takes it now)"
     )
-    body = json.dumps({"config": config, "priority": priority}).encode()
+    asked = {"config": config, "priority": priority} | ({"session": session} if session else {})
+    body = json.dumps(asked).encode()
     return Call("POST", "/jobs/submit", acted, body, patience, key, doubt)
 
 

@@ -70,14 +70,16 @@ class Client:
         config: Mapping[str, Any],
         priority: int = 0,
         *,
+        session: str = "",
         key: str = "",
         patience: float = calls.SILENCE,
     ) -> JobRecord:
         """Have one of PyEDB's HFSS configurations run; its `jobid` is the job's name.
 
-        While a job of that name has not ended, it is that job. `patience`: s for an answer.
+        While a job of that name has not ended, it is that job. `session`: of the program
+        that it shall not go on without. `patience`: s for an answer.
         """
-        return self._ask(calls.submit_config(config, priority, key, patience))
+        return self._ask(calls.submit_config(config, priority, session, key, patience))
 
     def jobs(
         self,

@@ -75,7 +75,7 @@ async def submit(request: web.Request) -> web.Response:
     }
     config |= {name: value for name, value in beside.items() if value is not None}
     read = pyedb_form.config(msgspec.json.encode(config), "$.config")
-    record, _ = await pyedb_form.taken(request, read, asked.priority)
+    record, _ = await pyedb_form.taken(request, pyedb_form.Asked(read, asked.priority))
     return encoding.answer({"success": True, "job_id": record.id, "status": "submitted"})
 
 

@@ -5,14 +5,16 @@ again; one of an ended job is a new attempt. `user` is a label alone.
 """
 
 import datetime as dt
+import re
 import secrets
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from aiohttp import web
 from pydantic import ValidationError
 
+from solveyard import attendance
 from solveyard.doors import encoding
 from solveyard.doors.keys import MANAGER
 from solveyard.doors.submitting import submitted
@@ -25,35 +27,46 @@ from solveyard.solvers import options
 from solveyard.solvers.hfss.config import HFSSSimulationConfig, SchedulerType
 from solveyard.solvers.hfss.solver import no_batch_system
 
+_SESSION = re.compile(r"[0-9a-f]{32}\Z")
+
 
 class Form(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A configuration, with its place among others."""
 
     config: msgspec.Raw
     priority: int = 0
+    session: str = ""  #: of the program that it shall not go on without
 
     def __post_init__(self) -> None:
         if not -(10**9) <= self.priority <= 10**9:
             raise ValueError(f"`priority` is {self.priority}; it must be within +-1 000 000 000")
+        if self.session and not _SESSION.match(self.session):
+            raise ValueError("`session` must be 32 hexadecimal digits")
 
 
-def read(content: bytes) -> tuple[HFSSSimulationConfig, int] | None:
-    """The configuration and its priority; None: it's another form. Raises MalformedJob."""
+class Asked(NamedTuple):
+    config: HFSSSimulationConfig
+    priority: int = 0
+    session: str = ""
+
+
+def read(content: bytes) -> Asked | None:
+    """What is asked for; None: it's another form. Raises MalformedJob."""
     one = content.lstrip().startswith(b"{")
     if not one or (b'"config"' not in content and b'"project_path"' not in content):
         return None
     keys = reading.read(content, dict[str, msgspec.Raw], error=MalformedJob)
     if "config" in keys:
         form = reading.read(content, Form, error=MalformedJob)
-        return config(form.config, "$.config"), form.priority
+        return Asked(config(form.config, "$.config"), form.priority, form.session)
     if "project_path" in keys and "options" not in keys:
-        return config(content, "$"), 0
+        return Asked(config(content, "$"))
     return None
 
 
-async def submit(request: web.Request, chosen: HFSSSimulationConfig, priority: int) -> web.Response:
+async def submit(request: web.Request, asked: Asked) -> web.Response:
     """Submit one, and answer as PyEDB's service did; raises what `submitted` does."""
-    record, known = await taken(request, chosen, priority)
+    record, known = await taken(request, asked)
     message = f"job {record.id} is {record.state}"
     return encoding.answer(
         encoding.Submitted(
@@ -66,21 +79,19 @@ async def submit(request: web.Request, chosen: HFSSSimulationConfig, priority: i
     )
 
 
-async def taken(
-    request: web.Request, chosen: HFSSSimulationConfig, priority: int
-) -> tuple[JobRecord, bool]:
+async def taken(request: web.Request, asked: Asked) -> tuple[JobRecord, bool]:
     """Its job, and whether that was there before; raises what `submitted` does."""
-    if chosen.scheduler_type is not SchedulerType.NONE:
-        raise BackendError(no_batch_system(chosen.scheduler_type))
-    asked = spec(chosen, priority)
+    if asked.config.scheduler_type is not SchedulerType.NONE:
+        raise BackendError(no_batch_system(asked.config.scheduler_type))
+    wanted = spec(asked.config, asked.priority, asked.session)
     try:
-        [job], known = await submitted(request, [asked], any_name=True)
+        [job], known = await submitted(request, [wanted], any_name=True)
     except Conflict:
-        job, known = _unfinished(request, asked.name), True
+        job, known = _unfinished(request, wanted.name), True
     return encoding.shown(request.app[MANAGER], job), known
 
 
-def spec(config: HFSSSimulationConfig, priority: int = 0) -> JobSpec:
+def spec(config: HFSSSimulationConfig, priority: int = 0, session: str = "") -> JobSpec:
     """The job that a configuration asks for.
 
     It counts as one core, whatever its machine list says: that is ansysedt's to share out, and
@@ -93,14 +104,17 @@ def spec(config: HFSSSimulationConfig, priority: int = 0) -> JobSpec:
         options=msgspec.Raw(chosen.as_json()),
         name=jobid,
         priority=priority,
-        tags=_tags(config.user),
+        tags=_tags(config.user, session),
     )
 
 
 @lru_cache(maxsize=256)
-def _tags(user: str) -> tuple[str, ...]:
-    """One object for all jobs of one user, who may have a hundred thousand."""
-    return () if user == "unknown" else (f"user:{user}",)
+def _tags(user: str, session: str) -> tuple[str, ...]:
+    """One object for all jobs of one session, which may have a hundred thousand."""
+    tags = [] if user == "unknown" else [f"user:{user}"]
+    if session:
+        tags.append(attendance.TAG + session)
+    return tuple(tags)
 
 
 def config(content: bytes | msgspec.Raw, at: str) -> HFSSSimulationConfig:

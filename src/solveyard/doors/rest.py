@@ -98,7 +98,7 @@ async def submit(request: web.Request) -> web.Response:
     manager = request.app[MANAGER]
     content = await encoding.body(request)
     if (asked := pyedb_form.read(content)) is not None:
-        return await pyedb_form.submit(request, *asked)
+        return await pyedb_form.submit(request, asked)
     if not content.lstrip().startswith(b"["):
         specs = [reading.spec(content)]
         found, repeated = await submitted(request, specs)

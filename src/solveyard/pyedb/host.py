@@ -40,7 +40,7 @@ class Host(Yard):
         self._host = "" if host in _LOOPBACK else host
         self._port = port
         self._programs = programs
-        folder = store_folder(store)
+        self.folder = folder = store_folder(store)
         self._lent = threading.Lock()
         self._lender: Client | None = None  #: while it is open, another's manager listens for us
         self._lent_by: int | None = None  #: that manager's process

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from solveyard import attendance
 from solveyard.client import calls
 from solveyard.client.sync import Client
 from solveyard.model.errors import Conflict, UnknownJob
@@ -26,6 +27,7 @@ class Session:
         self._opening = opening
         self._host: Host | None = None
         self._lock = threading.Lock()
+        self._id = ""
         self._own: dict[str, Any] = {}  #: its jobs' ids, oldest first, and their configurations
 
     @property
@@ -36,7 +38,13 @@ class Session:
         """Raises ServiceError."""
         with self._lock:
             if self._host is None:
-                self._host = self._opening()
+                host = self._opening()
+                try:
+                    self._id = attendance.begin(host.folder)
+                except OSError as error:
+                    host.close()
+                    raise errors.ServiceError(f"cannot write to {host.folder}: {error}") from error
+                self._host = host
                 atexit.register(self.close)
             return self._host
 
@@ -66,7 +74,9 @@ class Session:
         if isinstance(priority, bool) or not isinstance(priority, int):
             raise errors.InvalidConfig(f"`priority` must be a whole number, not {priority!r}")
         with self.client() as client:
-            record = client.submit_config(fields(config), priority, patience=patience)
+            record = client.submit_config(
+                fields(config), priority, session=self._id, patience=patience
+            )
         with self._lock:
             self._own[record.id] = config
         return record.id
@@ -115,6 +125,7 @@ class Session:
                 for job in running:
                     client.cancel(job, GRACE)
                 client.wait(running, GRACE + _ENDING)
+            attendance.end(host.folder, self._id)
         finally:
             host.close()
 

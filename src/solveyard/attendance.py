@@ -1,0 +1,54 @@
+"""The sessions of a store: programs whose jobs shall not go on without them.
+
+Each leaves a file while it lives; one that is found without its process died.
+"""
+
+import contextlib
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from solveyard.store.holder import Holder
+
+TAG = "session:"  #: before its id, of the jobs that it submitted
+
+
+def begin(store: Path) -> str:
+    """This process's new session, by its id. Raises OSError."""
+    session = uuid.uuid4().hex
+    folder = _folder(store)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = folder / f".{session}"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor, not a path
+        file.write(msgspec.json.encode(Holder.this_process(session, {})))
+    temporary.replace(folder / session)
+    return session
+
+
+def end(store: Path, session: str) -> None:
+    """It ended, or what it left was looked after."""
+    with contextlib.suppress(OSError):
+        (_folder(store) / session).unlink()
+
+
+def dead(store: Path) -> Iterator[str]:
+    """Those whose process died without an `end`."""
+    try:
+        names = [entry.name for entry in _folder(store).iterdir()]
+    except OSError:
+        return
+    for name in names:
+        try:
+            holder = msgspec.json.decode((_folder(store) / name).read_bytes(), type=Holder)
+        except (OSError, msgspec.DecodeError):  # it is being written, or has just ended
+            continue
+        if holder.gone:
+            yield name
+
+
+def _folder(store: Path) -> Path:
+    return store / "sessions"
