@@ -257,6 +257,8 @@ async def _end_dead_sessions(manager: Manager) -> None:
     """What they left waiting is held, what runs gets the time to end; before anything starts."""
     store = manager.store_folder
     gone = {attendance.TAG + session for session in attendance.dead(store)}
+    if not gone:
+        return
     wishes: list[Hold | Cancel] = []
     for job in manager.jobs().values():
         if gone.isdisjoint(job.spec.tags) or job.state.final:
