@@ -45,6 +45,7 @@ MANY = 5
 STORE_RETRY = 1.0
 
 Answer = asyncio.Future[list[JobId]]
+Entry = tuple[Message, Answer | None]
 
 
 class Turns:
@@ -69,7 +70,9 @@ class Turns:
         self._pace = Pace()
         self._counter = Counter()  #: as it is on disk
         self.engine = self._load()
-        self._inbox: deque[tuple[Message, Answer | None]] = deque()
+        self._inbox: deque[Entry] = deque()
+        self._requests: deque[Entry] = deque()  #: whose answers somebody waits for
+        self._favoured = False  #: the last turn was theirs alone
         self._news = asyncio.Event()
         self._asked = asyncio.Event()  #: somebody waits for an answer
         self._wake: float | None = None
@@ -89,7 +92,7 @@ class Turns:
         return await answer
 
     def put(self, message: Message, answer: Answer | None = None) -> None:
-        self._inbox.append((message, answer))
+        (self._inbox if answer is None else self._requests).append((message, answer))
         self._news.set()
         if answer is not None:
             self._asked.set()
@@ -97,25 +100,32 @@ class Turns:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            if not self._inbox:
+            if not self._inbox and not self._requests:
                 await self._until_news()
             await self._gather()
-            group = [self._inbox.popleft() for _ in range(min(TURN, len(self._inbox)))]
-            if not self._inbox:
-                self._asked.clear()
-            self._busy = len(group) >= MANY
-            await self._turn(group)
+            await self._turn(self._group())
 
     def close(self) -> None:
         """After `run` has ended."""
         self._writer.close()
+
+    def _group(self) -> list[Entry]:
+        """What the next turn takes. Requests are short, so every other turn is theirs alone."""
+        self._favoured = bool(self._requests) and not self._favoured
+        group = _take(self._requests)
+        if not self._requests:
+            self._asked.clear()
+        if not self._favoured:
+            group = [*_take(self._inbox), *group]
+            self._busy = len(group) >= MANY
+        return group
 
     async def _gather(self) -> None:
         """While much comes, let some more come, so that it shares the next commit.
 
         Who waits for an answer doesn't wait for that.
         """
-        if self._busy and len(self._inbox) < TURN:
+        if self._busy and not self._requests and len(self._inbox) < TURN:
             pause = self._committed_at + GROUP - asyncio.get_running_loop().time()
             if pause > 0.0:
                 with contextlib.suppress(TimeoutError):
@@ -132,7 +142,7 @@ class Turns:
         except TimeoutError:
             self.put(Ticked())
 
-    async def _turn(self, group: Sequence[tuple[Message, Answer | None]]) -> None:
+    async def _turn(self, group: Sequence[Entry]) -> None:
         now = self._clock.now()
         events: list[AnyEvent] = []
         actions: list[Action] = []
@@ -206,16 +216,14 @@ class Turns:
     async def _write(self, events: Sequence[AnyEvent], records: Sequence[Record]) -> int:
         return await self._writer.call(lambda: self._store.commit(events, records))
 
-    async def _begin_anew(
-        self, error: StoreError | InternalFault, group: Sequence[tuple[Message, Answer | None]]
-    ) -> None:
+    async def _begin_anew(self, error: StoreError | InternalFault, group: Sequence[Entry]) -> None:
         """Refuse what was asked, keep what was reported, and start from what is on disk."""
         log.error("nothing of this turn was kept", extra={"error": str(error)})
         self.blocked = error
         kept = [message for message, _ in group if not isinstance(message, Request)]
         self._refuse(group, error)
         while self.blocked is not None:
-            self._refuse(self._inbox, self.blocked)
+            self._refuse([*self._inbox, *self._requests], self.blocked)
             await asyncio.sleep(STORE_RETRY)
             try:
                 await self._write([], [self._counter])
@@ -226,11 +234,14 @@ class Turns:
             self.blocked = None
         reported = [message for message, _ in self._inbox if not isinstance(message, Request)]
         requested = [entry for entry in self._inbox if isinstance(entry[0], Request)]
+        unanswered = [entry for entry in self._requests if entry[1] and not entry[1].done()]
         self._inbox.clear()
+        self._requests.clear()
         draining = [] if self._drain is None else [self._drain]
         said = [*self._machines(), *draining, *kept, *reported]
         self._inbox.extend((message, None) for message in said)
         self._inbox.extend(requested)
+        self._requests.extend(unanswered)  # the others were refused, and must not be granted
         log.warning("going on from what is on disk")
 
     def _load(self) -> Engine:
@@ -244,13 +255,14 @@ class Turns:
         return Engine(self._store.uuid, state.jobs, state.limits, state.counter, self._pace)
 
     @staticmethod
-    def _refuse(
-        entries: Sequence[tuple[Message, Answer | None]] | deque[tuple[Message, Answer | None]],
-        error: StoreError | InternalFault,
-    ) -> None:
+    def _refuse(entries: Sequence[Entry], error: StoreError | InternalFault) -> None:
         for message, answer in entries:
             if isinstance(message, Request) and answer is not None and not answer.done():
                 answer.set_exception(type(error)(str(error)))
+
+
+def _take(entries: deque[Entry]) -> list[Entry]:
+    return [entries.popleft() for _ in range(min(TURN, len(entries)))]
 
 
 def _submitted(events: Sequence[AnyEvent]) -> list[JobId]:

@@ -1,12 +1,14 @@
 """Turns: who shares a commit, and who doesn't wait for it."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from solveyard import turns as module
-from solveyard.model.jobs import JobSpec
-from solveyard.model.messages import Submit, Ticked
+from solveyard.model.errors import StoreFull
+from solveyard.model.jobs import JobId, JobSpec, Record
+from solveyard.model.messages import AnyEvent, Submit, Ticked
 from solveyard.store.memory import MemoryStore
 from solveyard.turns import MANY, Turns
 
@@ -53,3 +55,66 @@ async def _many_messages() -> list[int]:
 
 def test_requests_of_one_turn_are_granted_in_their_order() -> None:
     assert asyncio.run(_many_messages()) == [*range(1, 3 * module.SLICE + 2)]
+
+
+class Full(MemoryStore):
+    """Once, a commit of jobs finds no room; somebody asks for another meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meanwhile: list[asyncio.Task[list[JobId]]] = []
+        self.also: Callable[[], asyncio.Task[list[JobId]]] | None = None
+
+    def commit(self, events: Sequence[AnyEvent], records: Sequence[Record]) -> int:
+        if events and self.also is not None:
+            ask, self.also = self.also, None
+            self.meanwhile.append(ask())
+            raise StoreFull("no room")
+        return super().commit(events, records)
+
+
+async def _refused_twice() -> list[JobId]:
+    store = Full()
+    turns = Turns(store, lambda: (), lambda events, actions: None)
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            going = tasks.create_task(turns.run())
+
+            def ask() -> asyncio.Task[list[JobId]]:
+                """In the loop, from the store's thread."""
+
+                async def another() -> asyncio.Task[list[JobId]]:
+                    asking = tasks.create_task(_error_or_jobs(turns))
+                    await asyncio.sleep(0)
+                    return asking
+
+                return asyncio.run_coroutine_threadsafe(another(), loop).result(60)
+
+            store.also = ask
+            with pytest.raises(StoreFull):
+                await turns.ask(SUBMIT)
+            assert await store.meanwhile[0] == []
+            while turns.blocked is not None:  # it looks again by itself
+                await asyncio.sleep(0.01)
+            granted = await turns.ask(SUBMIT)
+            going.cancel()
+        assert [*turns.jobs] == granted
+        return granted
+    finally:
+        turns.close()
+
+
+async def _error_or_jobs(turns: Turns) -> list[JobId]:
+    """No jobs where it is refused for want of room."""
+    try:
+        return await turns.ask(SUBMIT)
+    except StoreFull:
+        return []
+
+
+def test_what_was_refused_while_the_store_was_full_is_not_granted_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "STORE_RETRY", 0.05)
+    assert asyncio.run(_refused_twice()) == [1]
