@@ -1,7 +1,8 @@
 """What the tasks of each array come to: counts by state, the next to begin, the array's ending."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from heapq import heappop, heappush
 
 from solveyard.core.lifecycle import unopened
 from solveyard.model.arrays import ranges
@@ -15,12 +16,13 @@ _NAMED = 20  #: runs of indices that an ending names
 class Tray:
     """One array's tasks. Those below `next` have a record; of those above, some may."""
 
-    __slots__ = ("next", "opened", "size")
+    __slots__ = ("early", "next", "opened", "size")
 
     def __init__(self, size: int) -> None:
         self.size = size
         self.next = 0
         self.opened: Counter[JobState] = Counter()  #: tasks with a record, by state
+        self.early: list[int] = []  #: positions whose counterparts ended, a heap
 
     @property
     def live(self) -> int:
@@ -35,8 +37,11 @@ class Tray:
 class Arrays:
     """Follows every change of a task; `jobs` are all jobs, tasks with a record among them."""
 
-    def __init__(self, jobs: Mapping[JobId, Job]) -> None:
+    def __init__(self, jobs: Mapping[JobId, Job], decided: Callable[[Job], bool]) -> None:
+        """`decided`: a task waits for nobody, or for what can't come any more."""
         self._jobs = jobs
+        self._decided = decided
+        self._pairs: dict[JobId, dict[JobId, None]] = {}  #: arrays that go on task by task
         self._trays: dict[JobId, Tray] = {}
 
     def replace(self, before: Job | None, after: Job | None) -> None:
@@ -49,8 +54,12 @@ class Arrays:
         if array is None:
             if after is None:
                 self._trays.pop(job.id, None)
+                for other in _paired(job):
+                    self._pairs[other].pop(job.id, None)
             elif before is None:
                 self._trays[job.id] = Tray(len(job.spec.array))
+                for other in _paired(job):
+                    self._pair(job.id, other)
             return
         tray = self._trays.get(array)
         if tray is not None and (before is None or after is None or before.state != after.state):
@@ -58,6 +67,24 @@ class Arrays:
                 tray.opened[before.state] -= 1
             if after is not None:
                 tray.opened[after.state] += 1
+                if after.state.final and array in self._pairs:
+                    self._counterpart_ended(array, position_of(job.id) or 0)
+
+    def paired(self, array: JobId) -> list[JobId]:
+        """Arrays each of whose tasks waits for its counterpart in this one."""
+        return list(self._pairs.get(array, ()))
+
+    def _pair(self, waiting: JobId, other: JobId) -> None:
+        self._pairs.setdefault(other, {})[waiting] = None
+        array = self._jobs.get(other)
+        if array is not None and not array.state.final:  # else all have ended: it goes in order
+            for task in self.tasks(array):
+                if task.state.final:
+                    heappush(self._trays[waiting].early, position_of(task.id) or 0)
+
+    def _counterpart_ended(self, array: JobId, position: int) -> None:
+        for waiting in self._pairs[array]:
+            heappush(self._trays[waiting].early, position)
 
     def tray(self, array: JobId) -> Tray:
         return self._trays[array]
@@ -70,11 +97,23 @@ class Arrays:
                 yield task
 
     def candidate(self, array: Job) -> Job | None:
-        """The next task to begin; None: each has a record."""
+        """The next task to begin; None: each has a record.
+
+        That is the first, or where each waits for its counterpart the first that needn't wait.
+        """
         tray = self._trays[array.id]
         while tray.next < tray.size and task_id(array.id, tray.next) in self._jobs:
             tray.next += 1
-        return unopened(array, tray.next) if tray.next < tray.size else None
+        if tray.next == tray.size:
+            return None
+        first = unopened(array, tray.next)
+        while tray.early and not self._decided(first):
+            position = tray.early[0]
+            task = unopened(array, position)
+            if task.id not in self._jobs and self._decided(task):
+                return task
+            heappop(tray.early)  # it comes again should its counterpart end once more
+        return first
 
     def waits(self, array: Job) -> bool:
         """Does it have tasks to begin, be it held or not?"""
@@ -120,6 +159,10 @@ class Arrays:
                 message=f"cancelled; {done} of {tray.size} tasks had succeeded",
             )
         return Outcome(reason=Reason.SUCCESS, message=f"all {tray.size} tasks succeeded")
+
+
+def _paired(array: Job) -> list[JobId]:
+    return [JobId(link.job) for link in array.after if link.each]
 
 
 def _indices(array: Job, tasks: list[Job]) -> str:

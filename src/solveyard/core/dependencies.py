@@ -87,6 +87,13 @@ class Dependencies:
                     return job, link
         return None
 
+    def decided(self, job: Job) -> bool:
+        """It waits for nobody, or for what can't come any more."""
+        ends = [(self._look(_meant(link, job)), link) for link in job.after]
+        if all(met(other, link) for other, link in ends):
+            return True
+        return any(o is not None and o.state.final and not met(o, link) for o, link in ends)
+
     def why(self, waiting: JobId) -> str:
         """Whom it waits for, in words."""
         unmet = self._unmet[waiting]

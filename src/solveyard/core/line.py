@@ -84,6 +84,9 @@ class Line:
             self.file(array)  # its next task is another, or it has room for one
         if not self._dependencies.awaited:
             return
+        if whole is not None:
+            for paired in self._arrays.paired(whole):
+                self.file(self._jobs[paired])  # another of its tasks may be the next
         others = [job.id]
         if before is not None and after is not None and before.closed != after.closed:
             others += self._dependencies.watched_tasks(job.id)

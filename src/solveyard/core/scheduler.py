@@ -38,8 +38,8 @@ class Scheduler:
         self.inventory = Inventory()
         self.gates = Gates(self.inventory)
         self.deadlines = Deadlines()  #: of jobs that wait no longer than that
-        self.arrays = Arrays(jobs)
         self.dependencies = Dependencies(look)
+        self.arrays = Arrays(jobs, self.dependencies.decided)
         self.line = Line(jobs, self.arrays, self.dependencies)
         self.seating = Seating(jobs, self.inventory, pace)
         self._fits: JobId | None = None  #: the first in line, when it's known to be no misfit

@@ -274,16 +274,26 @@ class Books:
             return None if array is None else self.unopened(array, JobId(job))
         return self.entries.get(JobId(job))
 
-    def met(self, link: Link) -> bool:
-        other = self.look(link.job)
+    def meant(self, link: Link, entry: Entry) -> JobId:
+        """Of pairs the task at the same place."""
+        return JobId(link.job + entry.id // TASKS * TASKS if link.each else link.job)
+
+    def met(self, link: Link, entry: Entry) -> bool:
+        other = self.look(self.meant(link, entry))
         if other is None or not other.state.final:
             return other is None
         return link.on == "end" or (other.state is JobState.COMPLETED) == (link.on == "success")
 
     def doomed(self, entry: Entry) -> bool:
         """It waits for what can't come any more."""
-        others = [(link, self.look(link.job)) for link in entry.after]
-        return any(o is not None and o.state.final and not self.met(link) for link, o in others)
+        others = [(link, self.look(self.meant(link, entry))) for link in entry.after]
+        return any(
+            o is not None and o.state.final and not self.met(link, entry) for link, o in others
+        )
+
+    def decided(self, entry: Entry) -> bool:
+        """It waits for nobody any more, or for ever."""
+        return self.doomed(entry) or all(self.met(link, entry) for link in entry.after)
 
     def judge_array(self, array: Entry, ended: JobState) -> None:
         """Once each task has ended, as these did."""
@@ -371,15 +381,16 @@ class Books:
             fresh = [task for task in self.tasks(array) if task.id not in self.entries]
             most = array.spec.array.at_once if array.spec.array is not None else None
             full = most is not None and sum(t.state in LIVE for t in self.tasks(array)) >= most
-            if fresh and fresh[0].state is JobState.QUEUED and not full:
-                line.append(fresh[0])
+            first = next((task for task in fresh if self.decided(task)), None)
+            if first is not None and first.state is JobState.QUEUED and not full:
+                line.append(first)
         able = [
             e
             for e in line
             if not self.busy_key(e)
             and self.possible(e.spec.resources)
             and e.not_before <= self.now
-            and all(self.met(link) for link in e.after)
+            and all(self.met(link, e) for link in e.after)
         ]
         return sorted(able, key=lambda entry: entry.rank)
 

@@ -184,3 +184,37 @@ def test_a_restored_engine_waits_for_the_same(reasons: list[Reason]) -> None:
         assert fresh.scheduler.dependencies.waits(job) == drive.engine.scheduler.dependencies.waits(
             job
         )
+
+
+def test_tasks_in_pairs_go_on_in_the_order_in_which_their_counterparts_end() -> None:
+    drive = Drive(cores=8)
+    first = drive.one(name="a", array=ArraySpec(stop=4))
+    second = drive.one(name="b", array=ArraySpec(stop=4), after=after("a[{{index}}]"))
+    begun = drive.launched()
+    drive.end(task_id(first, 2))
+    assert drive.launched()[len(begun) :] == [task_id(second, 2)]
+    drive.end(task_id(first, 3))
+    drive.end(task_id(first, 0))
+    assert drive.launched()[len(begun) + 1 :] == [task_id(second, 3), task_id(second, 0)]
+    assert drive.why(second).startswith("job a[1] to succeed")
+    drive.end(task_id(first, 1))
+    assert drive.launched()[-1] == task_id(second, 1)
+
+
+def test_a_pair_whose_first_failed_ends_while_the_others_go_on() -> None:
+    drive = Drive(cores=8)
+    first = drive.one(name="a", array=ArraySpec(stop=3))
+    second = drive.one(name="b", array=ArraySpec(stop=3), after=after("a[{{index}}]"))
+    drive.end(task_id(first, 1), Reason.EXIT_CODE)
+    assert drive.job(task_id(second, 1)).outcome.reason is Reason.DEPENDENCY  # type: ignore[union-attr]
+    drive.end(task_id(first, 2))
+    assert drive.launched()[-1] == task_id(second, 2)
+    assert drive.restored().jobs == drive.engine.jobs
+
+
+def test_pairs_that_ended_before_the_others_came_go_first() -> None:
+    drive = Drive(cores=2)
+    first = drive.one(name="a", array=ArraySpec(stop=3))
+    drive.end(task_id(first, 1))
+    second = drive.one(name="b", array=ArraySpec(stop=3), after=after("a[{{index}}]"))
+    assert drive.engine.scheduler.arrays.candidate(drive.job(second)).id == task_id(second, 1)  # type: ignore[union-attr]

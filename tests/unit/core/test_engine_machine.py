@@ -44,6 +44,7 @@ from unit.core.world import BRIEF, LONG
 EXAMPLES = int(500 * float(os.environ.get("SOLVEYARD_EXAMPLES", "1")))
 machines = st.sampled_from(["m", "m", "n"])
 spawners = st.sampled_from([("m", 0), ("m", 1), ("n", 0)])
+ends: st.SearchStrategy[On] = st.sampled_from(["success", "success", "end", "failure"])
 mostly = st.sampled_from([True, True, True, False])
 
 
@@ -87,6 +88,21 @@ class EngineMachine(JudgedEngine):
         spec = msgspec.structs.replace(spec, after=tuple(wishes), name="")
         possible = self.books.possible(spec.resources) or not self.books.machines
         assert (self.request(Submit(specs=(spec,))) is not None) == possible
+
+    @rule(data=st.data(), ons=st.lists(ends, min_size=1, max_size=2))
+    def submit_in_pairs(self, data: st.DataObject, ons: list[On]) -> None:
+        """Arrays, each task of which waits for its counterpart in the one before."""
+        arrays = [entry for entry in self.books.entries.values() if entry.is_array]
+        if not arrays:
+            return
+        first = data.draw(st.sampled_from(arrays))
+        before = first.id
+        for on in ons:
+            wish = Dependency(job=f"{before}[{{{{index}}}}]", on=on)
+            spec = JobSpec(solver="x", array=first.spec.array, after=(wish,))
+            step = self.request(Submit(specs=(spec,)))
+            assert step is not None
+            before = step.events[0].job
 
     @rule(name=machines, cpu=st.sampled_from([0.0, 1.0, 3.0, 8.0]), ours=st.integers(0, 3))
     def a_machine_is_looked_at(self, name: str, cpu: float, ours: int) -> None:
@@ -301,7 +317,7 @@ class EngineMachine(JudgedEngine):
             return True
         if entry.is_array:
             return any(self.stuck(task) for task in self.books.tasks(entry) if not task.state.final)
-        return any(not self.books.met(link) for link in entry.after)
+        return any(not self.books.met(link, entry) for link in entry.after)
 
     def _something_happens(self) -> bool:
         happened = False
