@@ -167,14 +167,14 @@ def test_a_chain_runs_in_its_order_and_is_omitted_behind_a_failure(requests: Req
     assert deciding.reason("c") is Reason.DEPENDENCY
 
 
-def test_an_iteration_waits_for_its_own_and_for_its_turn(requests: Requests) -> None:
+def test_an_iteration_waits_for_its_own_alone(requests: Requests) -> None:
     deciding = Deciding("a:4")
     deciding.submit(requests["same_iteration"])
     assert deciding.running == ["a[0]", "a[1]"]
     deciding.end("a[1]")
-    assert deciding.running == ["a[0]"]
+    assert deciding.running == ["a[0]", "b[1]"]
     deciding.end("a[0]")
-    assert deciding.running == ["b[0]", "b[1]"]
+    assert deciding.running == ["b[1]", "b[0]"]
 
 
 @pytest.mark.parametrize(
