@@ -2,11 +2,15 @@
 
 import hashlib
 import io
+import marshal
 import os
+import sys
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
+from importlib.util import MAGIC_NUMBER, source_hash
 from pathlib import Path
 
 from solveyard import __version__
@@ -24,17 +28,20 @@ _BEGIN = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can tell; equal s
 def build(folder: Path) -> Path:
     """The agent's zipapp in `folder`, made if this version of it isn't there yet.
 
-    Others may build it at the same moment: it appears whole. Raises OSError.
+    Beside its sources it has what this Python makes of them, which others read over. Others may
+    build it at the same moment: it appears whole. Raises OSError.
     """
-    archive = _archive()
-    digest = hashlib.sha256(archive).hexdigest()[:12]
-    path = folder / f"solveyard-agent-{__version__}-{digest}.pyz"
+    sources = _all_sources()
+    digest = hashlib.sha256(str(sys.implementation.cache_tag).encode())
+    for name, source in sorted(sources.items()):
+        digest.update(b"%d %s %d " % (len(name), name.encode(), len(source)) + source)
+    path = folder / f"solveyard-agent-{__version__}-{digest.hexdigest()[:12]}.pyz"
     if not path.exists():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         file, fresh = tempfile.mkstemp(dir=folder, prefix=".agent-")
         try:
             with os.fdopen(file, "wb") as stream:
-                stream.write(archive)
+                stream.write(_archive(sources))
             Path(fresh).replace(path)
         except OSError:
             Path(fresh).unlink(missing_ok=True)
@@ -42,21 +49,32 @@ def build(folder: Path) -> Path:
     return path
 
 
-def _archive() -> bytes:
+def _archive(sources: Mapping[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, source in sorted(sources.items()):
+            for file, content in ((name, source), (f"{name}c", _compiled(name, source))):
+                entry = zipfile.ZipInfo(file, _BEGIN)
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                archive.writestr(entry, content)
+    return stream.getvalue()
+
+
+def _compiled(name: str, source: bytes) -> bytes:
+    """As a .pyc that isn't checked against its source: both are in one file. PEP 552."""
+    code = marshal.dumps(compile(source, name, "exec", dont_inherit=True))
+    return MAGIC_NUMBER + (1).to_bytes(4, "little") + source_hash(source) + code
+
+
+def _all_sources() -> dict[str, bytes]:
     package = resources.files("solveyard")
-    sources = {
+    found = {
         "__main__.py": _MAIN,
         "solveyard/__init__.py": (package / "__init__.py").read_bytes(),
     }
     for part in _PARTS:
-        sources.update(_sources(package / part, f"solveyard/{part}"))
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, source in sorted(sources.items()):
-            entry = zipfile.ZipInfo(name, _BEGIN)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, source)
-    return stream.getvalue()
+        found.update(_sources(package / part, f"solveyard/{part}"))
+    return found
 
 
 def _sources(folder: Traversable, name: str) -> dict[str, bytes]:

@@ -117,7 +117,20 @@ def test_the_bundle_holds_the_agent_and_nothing_else(tmp_path: Path) -> None:
     parts = {name.split("/")[1] for name in names if name.count("/") > 1}
     assert parts == {"agent", "wire"}
     assert {name for name in names if name.count("/") < 2} == {
-        "__main__.py",
-        "solveyard/__init__.py",
+        *("__main__.py", "__main__.pyc"),
+        *("solveyard/__init__.py", "solveyard/__init__.pyc"),
     }
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+def test_a_bundle_that_another_python_made_runs_from_its_sources(tmp_path: Path) -> None:
+    strange = tmp_path / "strange.pyz"
+    with zipfile.ZipFile(build(tmp_path)) as made, zipfile.ZipFile(strange, "w") as other:
+        for name in made.namelist():
+            content = made.read(name)
+            other.writestr(name, b"\0\0\r\n" + content[4:] if name.endswith("c") else content)
+    done = subprocess.run(
+        [sys.executable, "-I", str(strange), "spawner", "--help"], capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"--index" in done.stdout
