@@ -85,10 +85,9 @@ class Linux(Platform):
         try:
             os.chdir(order.cwd)  # the loop's thread is the only one that looks at the folder
             program = self._programs.find(order, environment.get("PATH", os.defpath))
-            with (
-                self._inside(order.folder) if order.folder else _ANYWHERE,
-                bound(order.pin) if order.pin else _ANYWHERE,
-            ):
+            inside = self._inside(order.folder) if order.folder else _ANYWHERE
+            pinned = bound(order.pin) if order.pin else _ANYWHERE
+            with inside, pinned:
                 begin = _now()
                 pid = os.posix_spawn(
                     program,
