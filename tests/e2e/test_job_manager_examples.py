@@ -1,0 +1,84 @@
+"""The demos of the job manager: the shell's, and the notebook's cells, with their stand-in."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from e2e.test_pyedb_handler import free_port
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples" / "job_manager"
+PACKAGE = ROOT / "packages" / "solveyard-pyedb" / "src"
+NOTEBOOK: dict[str, Any] = json.loads((EXAMPLES / "demo.ipynb").read_text(encoding="utf-8"))
+CODE = ["".join(cell["source"]) for cell in NOTEBOOK["cells"] if cell["cell_type"] == "code"]
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Runs a command in an empty folder, as one who installed both distributions does."""
+
+    def run(*argv: str) -> str:
+        bins = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        done = subprocess.run(
+            argv, capture_output=True, text=True, timeout=200, check=False, cwd=tmp_path,
+            env={
+                **os.environ, "PATH": bins, "PYTHONPATH": f"{PACKAGE}{os.pathsep}{EXAMPLES}",
+                "PYEDB_JOB_MANAGER_PORT": str(free_port()), "PYTHONWARNINGS": "error",
+            },
+        )  # fmt: skip
+        assert done.returncode == 0, (done.stdout, done.stderr)
+        return done.stdout
+
+    return run
+
+
+def test_the_shells_demo_submits_waits_tells_the_failure_and_stops(
+    run: Run, tmp_path: Path
+) -> None:
+    told = run("sh", str(EXAMPLES / "demo.sh"))
+    assert "NOT Ansys software" in told.splitlines()[0]
+    listed = told[told.index("not all of them succeeded") :]
+    assert (listed.count(" completed "), listed.count(" failed ")) == (3, 1)
+    assert "batch log says: Project:patch" in listed
+    assert told.endswith("stopped\n")
+    assert "antenna_job\tcompleted\n" in told
+    assert not (tmp_path / "job-manager-demo" / "store" / "manager.json").exists()
+
+
+def test_the_notebooks_cells_run_in_order(run: Run) -> None:
+    told = run(sys.executable, "-c", "\n".join(CODE))
+    assert "antenna completed\nfilter completed\npatch failed\n" in told
+    assert "not ended in 1 s: array\ncancelled: True\n" in told
+    assert "array      cancelled   -1" in told
+    assert "patch failed: exit code 1" in told
+    assert "[error] Project:patch" in told  # its output
+    assert "MissingFile no such project" in told
+    assert "InvalidConfig `jobid`" in told
+
+
+def test_the_notebook_is_one_without_outputs() -> None:
+    assert (NOTEBOOK["nbformat"], NOTEBOOK["nbformat_minor"]) == (4, 5)
+    assert set(NOTEBOOK) == {"cells", "metadata", "nbformat", "nbformat_minor"}
+    ids = [cell["id"] for cell in NOTEBOOK["cells"]]
+    assert len(set(ids)) == len(ids)
+    for cell in NOTEBOOK["cells"]:
+        assert all(isinstance(line, str) for line in cell["source"])
+        common = {"cell_type", "id", "metadata", "source"}
+        if cell["cell_type"] == "code":
+            assert set(cell) == common | {"execution_count", "outputs"}
+            assert (cell["execution_count"], cell["outputs"]) == (None, [])
+        else:
+            assert (set(cell), cell["cell_type"]) == (common, "markdown")
+
+
+def test_both_demos_say_that_the_stand_in_is_no_ansys_software() -> None:
+    for name in ("README.md", "demo.sh", "demo.ipynb", "stand_in.py"):
+        assert "not Ansys software" in (EXAMPLES / name).read_text(encoding="utf-8"), name
