@@ -31,7 +31,7 @@ def run(tmp_path: Path) -> Run:
             argv, capture_output=True, text=True, timeout=200, check=False, cwd=tmp_path,
             env={
                 **os.environ, "PATH": bins, "PYTHONPATH": f"{PACKAGE}{os.pathsep}{EXAMPLES}",
-                "PYEDB_JOB_MANAGER_PORT": str(free_port()), "PYTHONWARNINGS": "error",
+                "PYEDB_JOB_MANAGER_PORT": str(free_port()),
             },
         )  # fmt: skip
         assert done.returncode == 0, (done.stdout, done.stderr)
