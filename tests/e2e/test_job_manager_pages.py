@@ -46,8 +46,8 @@ def command(name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 @contextmanager
-def started(port: int) -> Iterator["subprocess.Popen[str]"]:
-    """`pyedb-job-manager start`, as the migration page has it."""
+def started(port: int) -> Iterator[tuple["subprocess.Popen[str]", list[str]]]:
+    """`pyedb-job-manager start`, as the migration page has it, and the options that reach it."""
     [shown] = [code for code in blocks("from-pyedb.md", "") if "start" in code]
     first = shown.partition("#")[0].split()
     assert first == ["pyedb-job-manager", "start"]
@@ -59,10 +59,11 @@ def started(port: int) -> Iterator["subprocess.Popen[str]"]:
     assert "Resource monitor" in service.stderr.readline()
     assert str(port) in service.stderr.readline()
     try:
-        yield service
+        yield service, ["--port", str(port)]
     finally:
-        service.send_signal(signal.SIGTERM)
-        assert service.wait(PATIENCE) == 0
+        if service.poll() is None:
+            service.send_signal(signal.SIGTERM)
+        assert service.wait(PATIENCE) in {0, -signal.SIGKILL}  # the second where a test did it
         service.stderr.close()
 
 
@@ -107,9 +108,7 @@ def test_the_commands_need_no_ansysedt_where_they_are_typed(
     bench: Bench,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    port = free_port()
-    with started(port):
-        at = ("--port", str(port))
+    with started(free_port()) as (_, at):
         assert command("pyedb-job-manager", "status", *at).returncode == 0
         with monkeypatch.context() as elsewhere:
             elsewhere.delenv("ANSYSEM_ROOT252")
@@ -126,8 +125,7 @@ def test_a_service_that_stops_ends_what_runs_and_starts_what_waits_the_next_time
     until: Callable[..., None],
 ) -> None:
     port = free_port()
-    at = ("--port", str(port))
-    with started(port):
+    with started(port) as (_, at):
         assert command("solveyard", "limits", "--max-concurrent", "1").returncode == 0
         for name in ("slow", "success"):
             project = str(bench.project(name, f"{name}.aedt"))
@@ -152,9 +150,10 @@ sys.stdin.read()
 """
 
 
-def test_a_killed_kernels_jobs_are_taken_up_by_the_next_handler_under_their_ids(
+def test_a_killed_kernels_jobs_are_ended_or_held_by_the_next_manager(
     bench: Bench,  # noqa: F811
     until: Callable[..., None],
+    alive: Callable[[int], bool],
 ) -> None:
     bench.project("slow", "slow.aedt")
     bench.project("success", "next.aedt")
@@ -166,18 +165,37 @@ def test_a_killed_kernels_jobs_are_taken_up_by_the_next_handler_under_their_ids(
     assert kernel.stdout.readline() == "submitted\n"
     pids = bench.folder / "slow.pids"
     until(pids.exists, "the engines run")
-    engines = pids.read_text()
+    engines = [int(pid) for pid in pids.read_text().split()]
     kernel.kill()
     kernel.communicate()
+    assert all(alive(pid) for pid in engines)
+    bench.handler().start_service()
+    assert command("solveyard", "wait", "slow").returncode == 1
+    assert not any(alive(pid) for pid in engines)
+    told = json.loads(command("solveyard", "show", "next", "--json").stdout)
+    assert told["state"] == "held"
+    assert command("solveyard", "release", "next").returncode == 0
+    assert command("solveyard", "wait", "next").returncode == 0
+
+
+def test_a_killed_services_jobs_go_on_and_are_had_again_by_their_ids(
+    bench: Bench,  # noqa: F811
+    until: Callable[..., None],
+) -> None:
+    with started(free_port()) as (service, at):
+        slow = str(bench.project("slow", "slow.aedt"))
+        assert command("pyedb-job-manager", "submit", slow, *at).returncode == 0
+        pids = bench.folder / "slow_job.pids"
+        until(pids.exists, "the engines run")
+        engines = pids.read_text()
+        service.kill()
     handler = bench.handler()
     handler.start_service()
-    for name in ("slow", "next"):
-        config = handler.create_simulation_config(bench.folder / f"{name}.aedt", jobid=name)
-        assert handler.submit_job(config) == name
-    jobs = handler.manager.jobs
-    assert (jobs["slow"].status, jobs["next"].status) == ("running", "queued")
-    handler.cancel_job("slow")
-    assert handler.wait_until_done("next", timeout=60) == "completed"
+    config = handler.create_simulation_config(slow, jobid="slow_job")
+    assert handler.submit_job(config) == "slow_job"
+    assert handler.manager.jobs["slow_job"].status == "running"
+    handler.cancel_job("slow_job")
+    assert handler.wait_until_done("slow_job", timeout=60) == "cancelled"
     assert pids.read_text() == engines  # it was started once
 
 
