@@ -23,6 +23,7 @@ from solveyard.pyedb import errors
 from solveyard.pyedb.job_manager_handler import JobManagerHandler
 from solveyard.pyedb.job_submission import HFSSSimulationConfig, SchedulerOptions
 from solveyard.pyedb.service import JobManager, ResourceLimits, main, submit_job_to_manager
+from solveyard.yard import Yard
 from standin import install, project
 
 
@@ -424,6 +425,20 @@ def test_a_second_handler_opens_its_port_on_the_same_manager_and_may_take_it_ove
     second.submit_job(second.create_simulation_config(bench.project(name="b.aedt"), jobid="b"))
     assert second.wait_until_done("b", timeout=60) == "completed"
     assert [one["id"] for one in get(second.port, "/jobs")] == ["b", "a"]
+
+
+def test_a_handler_without_a_port_shares_the_managers_or_has_it_open_one(bench: Bench) -> None:
+    with Yard(bench.store):  # it listens at none
+        alone = bench.handler(port=0)
+        alone.start_service()
+        assert get(alone.port, "/queue")["running_jobs"] == 0
+        alone.close()
+    first = bench.handler(port=0)
+    first.start_service()
+    second = bench.handler(port=0)
+    second.start_service()
+    assert second.url == first.url
+    assert get(second.port, "/queue")["running_jobs"] == 0
 
 
 def test_a_lent_port_is_given_back_when_its_handler_closes(

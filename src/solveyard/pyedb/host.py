@@ -3,6 +3,7 @@
 import contextlib
 import ipaddress
 import os
+import socket
 import sys
 import threading
 from dataclasses import replace
@@ -48,11 +49,11 @@ class Host(Yard):
             super().__init__(folder)
 
     @property
-    def url(self) -> str:
+    def port(self) -> int:
         """Where it listens now."""
         assert self.store is not None
         with errors.translated():
-            return find.running(self.store).url
+            return self._port or find.running(self.store).port
 
     def close(self) -> None:
         with self._lent:
@@ -65,6 +66,8 @@ class Host(Yard):
         """Where another process has the manager, that listens for us, too."""
         where = super()._locate()
         ours = where.pid == os.getpid() and self._embedded is not None
+        if self._port == 0 and not ours:
+            self._port = where.port or _free_port()
         if self._port is not None and not ours and where.port != self._port:
             with self._lent:
                 if self._lent_by != where.pid or self._lender is None:
@@ -113,6 +116,13 @@ class Host(Yard):
         if there:
             given["ansysedt"] = there
         return given
+
+
+def _free_port() -> int:
+    """Free a moment ago: whoever takes it first has it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _loopback(host: str) -> bool:

@@ -112,7 +112,7 @@ class JobManagerHandler:
             except errors.JobManagerError as error:
                 raise errors.ServiceError(f"{_FAILED}: {error}") from error
             if not self.port:
-                self.port = int(host.url.rpartition(":")[2])
+                self.port = host.port
             if self._limits is not None:
                 self._session.set_limits(self._limits.to_dict())
 
