@@ -126,7 +126,8 @@ def test_a_receiver_that_hangs_delays_no_job_and_no_other_receiver(started, hook
         many = [spec("true", notify=("dead", "alive")) for _ in range(8)]
         jobs = yard.client.submit_many(many)
         assert yard.client.wait([job.number for job in jobs], 60)
-        until(lambda: len(other.heard) == 8, "the other hears of all")
+        until(lambda: yard.client.notifications()[0].delivered == 8, "the other hears of all")
+        assert len(other.heard) == 8
         alive, dead = yard.client.notifications()
         assert (alive.pending, alive.last_error, dead.pending) == (0, "", 8)
         assert dead.delivered == 0
