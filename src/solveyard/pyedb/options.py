@@ -20,6 +20,12 @@ class Checked(hfss.Fields):
         except ValidationError as error:
             raise errors.invalid(error) from error
 
+    def __setattr__(self, name: str, value: object) -> None:
+        raise errors.InvalidConfig(
+            f"`{name}`: a {type(self).__name__} doesn't change once it is made (make another:"
+            f" {type(self).__name__}.from_dict(this.to_dict() | {{{name!r}: ...}}))"
+        )
+
     def validate_fields(self) -> None:
         """Raises what making it anew would raise."""
         type(self)(**{name: getattr(self, name) for name in type(self).model_fields})

@@ -114,7 +114,7 @@ def test_a_project_that_is_missing_is_said_as_a_missing_file(tmp_path: Path) -> 
 def test_nothing_of_it_can_be_changed(board: Path) -> None:
     one = config(board)
     for holder, name in ((one, "jobid"), (one.scheduler_options, "nodes")):
-        with pytest.raises(ValueError, match="frozen"):
+        with pytest.raises(errors.InvalidConfig, match="once it is made"):
             setattr(holder, name, 5)
 
 
