@@ -157,6 +157,18 @@ FAULTS = (
         "if job.not_before is not None:",
         "if False and job.not_before is not None:",
     ),
+    Fault(
+        "pairs: a task whose counterpart ended waits for those before it",
+        "arrays.py",
+        "            heappush(self._trays[waiting].early, position)\n\n    def tray",
+        "            pass\n\n    def tray",
+    ),
+    Fault(
+        "numbers: a core that was given back is not free again",
+        "numbering.py",
+        "self._free |= _bits(numbers) & self._all",
+        "self._free |= _bits(numbers) & self._free",
+    ),
 )
 NO_FAULT = Fault("no fault", "engine.py", '"""The engine:', '"""The engine:')
 
