@@ -17,6 +17,7 @@ from solveyard.backends.agents import Agents
 from solveyard.backends.base import RawEnd, Report
 from solveyard.backends.workspace import LocalWorkspace
 from solveyard.belongings import Belongings
+from solveyard.core.arrays import counted
 from solveyard.core.retention import Policy
 from solveyard.judging import Case
 from solveyard.model.errors import InvalidRequest, LogCompacted, StoreError, UnknownJob
@@ -213,7 +214,10 @@ class Manager:
 
     def task_counts(self, array: Job) -> dict[JobState, int]:
         """All tasks of an array, by state."""
-        return self._turns.engine.scheduler.arrays.counts(array)
+        followed = self._turns.engine.scheduler.arrays
+        if array.id in followed:
+            return followed.counts(array)
+        return counted(array, self._turns.jobs)  # its removal is decided, and not on disk yet
 
     def why(self, job_id: JobId, *, place: bool = True) -> str:
         """Why a waiting job waits, and, with `place`, at which place in line; "": it doesn't."""

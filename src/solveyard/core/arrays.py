@@ -86,6 +86,9 @@ class Arrays:
         for waiting in self._pairs[array]:
             heappush(self._trays[waiting].early, position)
 
+    def __contains__(self, array: JobId) -> bool:
+        return array in self._trays
+
     def tray(self, array: JobId) -> Tray:
         return self._trays[array]
 
@@ -159,6 +162,17 @@ class Arrays:
                 message=f"cancelled; {done} of {tray.size} tasks had succeeded",
             )
         return Outcome(reason=Reason.SUCCESS, message=f"all {tray.size} tasks succeeded")
+
+
+def counted(array: Job, jobs: Mapping[JobId, Job]) -> dict[JobState, int]:
+    """The tasks by state of an array that is not followed any more; `jobs` has their records."""
+    assert array.spec.array is not None
+    size = len(array.spec.array)
+    ids = (task_id(array.id, position) for position in range(size))
+    opened = Counter(jobs[one].state for one in ids if one in jobs)
+    found = dict.fromkeys(JobState, 0) | dict(opened)
+    found[unopened(array, 0).state] += size - opened.total()
+    return found
 
 
 def _paired(array: Job) -> list[JobId]:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from solveyard.core.arrays import counted
 from solveyard.model.arrays import MOST_TASKS, ArraySpec
 from solveyard.model.errors import Conflict
 from solveyard.model.ids import task_id
@@ -292,3 +293,20 @@ def test_a_key_with_a_place_in_it_is_each_tasks_own() -> None:
     assert drive.launched() == [holder, task_id(sweep, 0), task_id(sweep, 1), task_id(sweep, 2)]
     drive.end(task_id(sweep, 0))
     assert drive.launched()[-1] == other
+
+
+@given(ends=st.lists(st.sampled_from([Reason.SUCCESS, Reason.EXIT_CODE]), max_size=3))
+def test_what_an_array_came_to_is_counted_after_it_was_removed_too(ends: list[Reason]) -> None:
+    drive = Drive(cores=8)
+    array = drive.one(array=FIVE)
+    for position, reason in enumerate(ends):
+        drive.end(task_id(array, position), reason)
+    drive.send(Cancel(job=array))
+    for position in range(len(ends), 5):
+        drive.end(task_id(array, position), Reason.CANCELLED)
+    before, whole = dict(drive.engine.jobs), drive.job(array)
+    counts = drive.engine.scheduler.arrays.counts(whole)
+    assert counts[JobState.CANCELLED] == 5 - len(ends)
+    drive.send(Remove(job=array))
+    assert array not in drive.engine.scheduler.arrays
+    assert counted(whole, before) == counts
