@@ -135,7 +135,7 @@ class _Lines(engineio.AsyncServer):  # type: ignore[misc]  # it has no types
         if line is None and self._full():
             why = f"{bounds.LISTENERS} clients listen already; there may be no more"
             return encoding.refusal(503, "too_many", why, headers={"Retry-After": "10"})
-        if request.method == "POST":
+        if line is not None and request.method == "POST":
             try:
                 packets.check_body(request[_READ])
             except packets.Refused as error:
@@ -157,7 +157,8 @@ class _Lines(engineio.AsyncServer):  # type: ignore[misc]  # it has no types
         if websocket and not web.WebSocketResponse().can_prepare(request).ok:
             return "this is no websocket's handshake"
         if line is None:
-            return "there is no such client" if request.query.get("sid") else ""
+            nobody = request.query.get("sid") or request.method == "POST"
+            return "there is no such client" if nobody else ""
         if line.closed or line.queue.cut:
             return "the client is gone"
         if websocket and line.queue.transport is not None:
