@@ -285,8 +285,9 @@ class Books:
         return link.on == "end" or (other.state is JobState.COMPLETED) == (link.on == "success")
 
     def doomed(self, entry: Entry) -> bool:
-        """It waits for what can't come any more."""
-        others = [(link, self.look(self.meant(link, entry))) for link in entry.after]
+        """It waits for what can't come any more. Of an array, pairs are its tasks' own."""
+        links = [link for link in entry.after if not (link.each and entry.is_array)]
+        others = [(link, self.look(self.meant(link, entry))) for link in links]
         return any(
             o is not None and o.state.final and not self.met(link, entry) for link, o in others
         )
