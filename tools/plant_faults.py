@@ -160,8 +160,8 @@ FAULTS = (
     Fault(
         "pairs: a task whose counterpart ended waits for those before it",
         "arrays.py",
-        "            heappush(self._trays[waiting].early, position)\n\n    def tray",
-        "            pass\n\n    def tray",
+        "            heappush(self._trays[waiting].early, position)\n\n    def __contains__",
+        "            pass\n\n    def __contains__",
     ),
     Fault(
         "numbers: a core that was given back is not free again",
