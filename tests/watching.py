@@ -108,8 +108,6 @@ class Watcher:
 
     async def run(self) -> None:
         async with aiohttp.ClientSession() as session:
-            # a poll that is lost and silently repeated would lose what its answer held
-            session._retry_connection = False
             while not self._until(self.last):
                 await self._connection(session)
                 await asyncio.sleep(BACK)

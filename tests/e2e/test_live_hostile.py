@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 
 from solveyard.client.aio import AsyncClient
+from solveyard.model.jobs import JobSpec
 from watching import PATIENCE, Listener, listening, token
 
+HELD = JobSpec(solver="command", options=msgspec.Raw(b'{"argv":["true"]}'), hold=True)
 DOOR = "/socket.io/?EIO=4&transport="
 MEMORY = 64  #: MiB that the manager may grow by
 ENDED = {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED,
@@ -178,6 +181,31 @@ async def test_a_polling_client_that_leaves_gets_its_last_answer_at_once(service
         async with asyncio.timeout(PATIENCE):
             while await left() != (200, ""):
                 pass  # it asked for news when it had left
+
+
+async def test_a_poll_after_one_that_was_cut_is_refused(service: Any) -> None:
+    """Some library repeated it silently, and what the cut answer held is gone."""
+    yard = service().start()
+    place = yard.told["url"] + DOOR + "polling"
+    async with aiohttp.ClientSession() as session, aiohttp.ClientSession() as another:
+        async with session.get(place) as answer:
+            place += "&sid=" + (await answer.text()).split('"sid":"')[1].split('"')[0]
+        assert (await session.post(place, data="40/v1,")).status == 200
+        async with session.get(place) as answer:
+            assert (await answer.text()).startswith("40/v1,{")
+        assert (await session.post(place, data='42/v1,["subscribe",{"rooms":["all"]}]')).ok
+
+        async def poll(by: aiohttp.ClientSession) -> int:
+            """There is news for it."""
+            await asyncio.to_thread(yard.client.submit, HELD)
+            async with asyncio.timeout(PATIENCE), by.get(place) as answer:
+                await answer.read()
+                return answer.status
+
+        assert await poll(session) == 200
+        assert await poll(another) == 200, "it may change its connection while the last is there"
+        await another.close()
+        assert await poll(session) == 400
 
 
 async def test_whose_token_is_revoked_loses_the_connection(service: Any) -> None:

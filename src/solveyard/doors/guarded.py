@@ -34,6 +34,7 @@ class Outbox(asyncio.Queue[Any]):
     def __init__(self) -> None:
         super().__init__()
         self.transport: asyncio.Transport | None = None  #: its websocket's
+        self.polled: asyncio.BaseTransport | None = None  #: its last poll's, where kept open
         self.cut = False  #: nothing goes to the client any more
         self._size = 0
 
@@ -43,6 +44,10 @@ class Outbox(asyncio.Queue[Any]):
         super().put_nowait(item)
         if self.qsize() > MESSAGES or self._size > SIZE:
             self.cut_off("it doesn't read what it is sent")
+
+    def answered_by(self, request: web.Request) -> None:
+        if request.method == "GET":
+            self.polled = request.transport if request.keep_alive else None
 
     def cut_off(self, why: str = "") -> None:
         """End the client's connection, whether it reads or not."""
@@ -143,8 +148,10 @@ class _Lines(engineio.AsyncServer):  # type: ignore[misc]  # it has no types
         found = None
         if line is None or not line.queue.cut:
             found = await super().handle_request(request)
-        if line is not None and line.queue.cut:
-            await line.close(wait=False, abort=True)
+        if line is not None:
+            line.queue.answered_by(request)
+            if line.queue.cut:
+                await line.close(wait=False, abort=True)
         if line is not None and line.closed and request.method == "POST":
             line.queue.put_nowait(None)  # answers the request that waits for news
         return found if isinstance(found, web.StreamResponse) else _refusal(400, "cut off")
@@ -163,6 +170,8 @@ class _Lines(engineio.AsyncServer):  # type: ignore[misc]  # it has no types
             return "the client is gone"
         if websocket and line.queue.transport is not None:
             return "the client has a websocket"
+        if request.method == "GET" and _repeats(request, line.queue):
+            return "the answer to the last poll was cut, and what it held is gone: connect again"
         return ""
 
     def _full(self) -> bool:
@@ -204,6 +213,16 @@ class _Websocket(driver.WebSocket):  # type: ignore[misc]  # it has no types
         except TimeoutError:
             self._line.queue.cut_off("it doesn't read what it is sent")
             raise
+
+
+def _repeats(request: web.Request, outbox: Outbox) -> bool:
+    """Is this a poll after one whose connection broke? Clients keep those open that they can.
+
+    HTTP libraries repeat a GET whose answer was cut; Engine.IO numbers nothing, so only a new
+    connection, that subscribes where it was, misses nothing.
+    """
+    last = outbox.polled
+    return last is not None and last is not request.transport and last.is_closing()
 
 
 async def _body(request: web.Request) -> bytes:
