@@ -85,14 +85,12 @@ def serve(  # noqa: PLR0913, PLR0917  typer makes an option of each
     Until Ctrl-C, SIGTERM or `solveyard stop`. HTTP listens on this machine alone, where the
     kernel tells who calls; at any other --host everybody needs a token (solveyard token).
     """
-    import logging
-
-    from solveyard import readiness
+    from solveyard import logs, readiness
     from solveyard import serve as service
     from solveyard.store.lease import LeaseTaken
     from solveyard.tokens import Tokens
 
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.to_standard_error("%(asctime)s %(levelname)s %(name)s: %(message)s")
     place = here(context)
 
     def started(running: service.Running) -> None:

@@ -77,11 +77,11 @@ def _parser(name: str, about: str, host: str = LOCALHOST) -> argparse.ArgumentPa
 
 def _serve(given: argparse.Namespace, limits: dict[str, Any]) -> int:
     """Until it is stopped; returns how the process exits."""
-    from solveyard import config, serve
+    from solveyard import config, logs, serve
     from solveyard.config import serving
     from solveyard.pyedb.host import first_token
 
-    logging.basicConfig()
+    logs.to_standard_error()
     logger = logging.getLogger("JobManager")
     logger.setLevel(logging.INFO)
     folder = store_folder(given.store)
