@@ -2,7 +2,6 @@
 
 import getpass
 import time
-from collections import Counter
 from collections.abc import Collection, Iterator
 from functools import cached_property
 from itertools import islice
@@ -12,6 +11,7 @@ from typing import Any, Self
 from solveyard import selecting
 from solveyard.backends.workspace import LocalWorkspace
 from solveyard.client.calls import PIECE, FileEntry, Listing, LogPart
+from solveyard.core.arrays import counted
 from solveyard.model import records
 from solveyard.model.errors import InvalidRequest, UnknownJob
 from solveyard.model.ids import array_of, task_id
@@ -196,7 +196,7 @@ class Archive:
         waiting = "" if job.state.final else "no manager runs"
         tasks = None
         if job.is_array:
-            tasks = Counter(self._look(one).state for one in self._tasks_of(job))
+            tasks = counted(job, self._jobs)
         return records.record(job, time.time(), waiting=waiting, directory=folder, tasks=tasks)
 
     def _workspace(self, key: str | int) -> LocalWorkspace:
