@@ -119,7 +119,7 @@ def _run(room: Room, make: Make, program: Path, limit: int, jobs: int) -> Run:
             wire.ask("POST", "/jobs/submit", body)
             submits.append(time.perf_counter() - asked)
         ended = watch.until_idle()
-        listed = wire.ask("GET", f"/jobs?limit={jobs}")
+        listed = wire.ask("GET", "/api/jobs")
     done = sum(1 for job in listed if job["status"] == "completed")
     if done != jobs:
         raise CannotMeasure(f"of {jobs} jobs {done} were completed")
