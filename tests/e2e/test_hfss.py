@@ -406,6 +406,7 @@ def test_the_old_pages_routes_answer_as_it_expects(yard: Yard) -> None:
     config = told["config"]
     assert (config["ansys_edt_path"], config["user"]) == (str(yard.edt), "eve")
     assert config["layout_options"]["enable_gpu"]
+    assert (config["scheduler_type"], config["auto"]) == ("none", True), "what was not given, too"
     assert config["machine_nodes"][0]["cores"] == 2
     cancelled = yard.ask("/api/cancel/a", {})
     assert (cancelled.status, cancelled.json) == (200, {"success": True, "status": "cancelled"})

@@ -9,10 +9,13 @@ from solveyard.doors import encoding, pyedb_form, system
 from solveyard.doors.keys import MANAGER, by
 from solveyard.doors.openapi import Route
 from solveyard.model import reading
+from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import Job
 from solveyard.model.messages import Cancel
 from solveyard.model.reading import MalformedJob
 from solveyard.model.records import JobRecord
+from solveyard.solvers import options
+from solveyard.solvers.hfss.config import HFSSSimulationConfig
 from solveyard.store.base import Filter
 
 _PAGE = 200  #: jobs that are read between two turns of the loop
@@ -110,7 +113,7 @@ async def start_monitoring(request: web.Request) -> web.Response:
 def _shown(job: Job, record: JobRecord) -> ApiJob:
     return ApiJob(
         id=record.id,
-        config=job.spec.options if job.spec.solver == "hfss" else msgspec.Raw(b"null"),
+        config=_config(job),
         status=record.status.value,
         start_time=record.start_time,
         end_time=record.end_time,
@@ -119,6 +122,17 @@ def _shown(job: Job, record: JobRecord) -> ApiJob:
         user=record.user,
         priority=record.priority,
     )
+
+
+def _config(job: Job) -> msgspec.Raw:
+    """With what was left as by default; as it was submitted where only tasks have their values."""
+    if job.spec.solver != "hfss":
+        return msgspec.Raw(b"null")
+    try:
+        found = options.read(HFSSSimulationConfig, job.spec)
+    except InvalidJob:
+        return job.spec.options
+    return msgspec.Raw(msgspec.json.encode(found.to_dict()))
 
 
 ROUTES = (
