@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, get_args
 
 from pydantic import ValidationError
 
@@ -23,6 +23,7 @@ from solveyard.config.keys import (
     nested,
 )
 from solveyard.config.schema import Settings
+from solveyard.model import reading
 from solveyard.model.errors import InvalidRequest, InvalidSettings
 
 PROJECT_FILE = "solveyard.toml"
@@ -268,7 +269,8 @@ def _sentence(problem: Mapping[str, Any]) -> tuple[str, str]:
     key = _known(name) or _known(".".join(words[:-1])) or _known(".".join(words[:2]))
     if problem["type"] == "extra_forbidden":
         if key is not None:
-            return name, f"there is no `{words[-1]}` in `{'.'.join(words[:-1])}`"
+            hint = reading.nearest(words[-1], _fields(words[0]))
+            return name, f"there is no `{words[-1]}` in `{'.'.join(words[:-1])}`{hint}"
         same = [one for one in all_keys() if one.rpartition(".")[2] == words[-1]]
         hint = f" (did you mean {same[0]!r}?)" if same else _nearest(name, all_keys())
         return name, f"there is no setting `{name}`{hint}"
@@ -291,6 +293,13 @@ def _known(name: str) -> Key | None:
 
 def _wrong(kind: str, why: str) -> InvalidRequest:
     return InvalidRequest(why) if kind == "command line" else InvalidSettings(why)
+
+
+def _fields(name: str) -> list[str]:
+    """Of each table that `name`, such as "notify", holds by people's own names."""
+    field = Settings.model_fields.get(name)
+    kinds = get_args(field.annotation) if field is not None else ()
+    return [one for kind in kinds for one in getattr(kind, "model_fields", ())]
 
 
 def _nearest(word: str, right: Mapping[str, Any] | list[str]) -> str:

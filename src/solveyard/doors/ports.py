@@ -72,7 +72,7 @@ def _all(hosts: Sequence[str], port: int) -> list[socket.socket]:
                     ) from missing
                 opened.pop_all()  # they stay open
                 return made
-    raise PortTaken(f"no port is free at {' and '.join(hosts)} (choose one with --port)")
+    raise PortTaken(f"no port is free at {' and '.join(hosts)} (choose one)")
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -102,4 +102,4 @@ def _taken(port: int) -> str:
         who = f"a process of {account(found.uid)}"
     else:
         who = f"process {found.pid} of {account(found.uid)} ({found.command})"
-    return f"port {port} is taken by {who} (choose another with --port, or none for a free one)"
+    return f"port {port} is taken by {who} (choose another port, or none for a free one)"

@@ -78,6 +78,10 @@ class Webhook(NamedTuple):
                 status = answer.status
         except TimeoutError as error:
             raise Undelivered(f"no answer within {POST:.0f} s") from error
+        except aiohttp.ClientConnectorError as error:
+            why = error.os_error.strerror or str(error.os_error)
+            told = f"cannot connect to {error.host}:{error.port}: {why}"
+            raise Undelivered(_without(told, secret)) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             raise Undelivered(_without(why, secret)) from None  # it may hold the address

@@ -65,6 +65,7 @@ def test_a_line_is_found_behind_texts_and_lists_that_go_on(places):
     ("text", "line", "parts"),
     [
         ("prot = 1", 1, ["`prot`", "did you mean 'port'"]),
+        ("[notify.a]\nonn = ['ended']", 2, ["`onn` in `notify.a`", "did you mean 'on'"]),
         ("\nmax_concurrent = 1", 2, ["`max_concurrent`", "'limits.max_concurrent'"]),
         ("[limits]\nmax_concurent = 1", 2, ["`limits.max_concurent`", "'limits.max_concurrent'"]),
         ('port = "8080"', 1, ["`port`", "integer", "'8080'"]),
