@@ -80,7 +80,8 @@ class Webhook(NamedTuple):
             raise Undelivered(f"no answer within {POST:.0f} s") from error
         except aiohttp.ClientConnectorError as error:
             number = error.os_error.errno  # asyncio puts words of its own in the place of these
-            why = os.strerror(number) if (number or 0) > 0 else str(error.os_error.strerror)
+            own = str(error.os_error.strerror)
+            why = own if number is None or number <= 0 else os.strerror(number)
             told = f"cannot connect to {error.host}:{error.port}: {why}"
             raise Undelivered(_without(told, secret)) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
