@@ -221,11 +221,11 @@ class Manager:
 
     def why(self, job_id: JobId, *, place: bool = True) -> str:
         """Why a waiting job waits, and, with `place`, at which place in line; "": it doesn't."""
-        attempt = self.job(job_id).live_attempt
-        if attempt is not None and attempt.id in self.agents.blocked:
-            return self.agents.blocked[attempt.id]
-        engine = self._turns.engine
-        return engine.why(job_id, place=place) if engine.look(job_id) is not None else ""
+        if self.agents.blocked:
+            attempt = self.job(job_id).live_attempt
+            if attempt is not None and attempt.id in self.agents.blocked:
+                return self.agents.blocked[attempt.id]
+        return self._turns.engine.why(job_id, place=place)
 
     def counts(self) -> dict[JobState, int]:
         """Jobs and tasks by state, as they are on disk; an array counts as its tasks."""
@@ -272,7 +272,11 @@ class Manager:
         return lambda: self._listeners.remove(listener)
 
     def workspace(self, job_id: JobId) -> LocalWorkspace:
-        return LocalWorkspace(self._ordering.directory(self.job(job_id)))
+        return LocalWorkspace(Path(self.directory(self.job(job_id))))
+
+    def directory(self, job: Job) -> str:
+        """Where the job runs."""
+        return self._ordering.directory(job)
 
     def log_paths(self, job_id: JobId, attempt: int | None = None) -> tuple[Path, Path]:
         """Standard output and standard error of an attempt, from 1; None: the newest.
@@ -355,7 +359,7 @@ class Manager:
             numbered = [Numbered(number, event) for number, event in enumerate(events, first)]
             for listener in tuple(self._listeners):
                 listener(numbered)
-        for event in events:
+        for event in events if self._ends else ():
             if isinstance(event, JobEnded | JobRemoved):
                 self._tell_ended(event.job)
             elif isinstance(event, CancelRequested):  # an array's tasks have no events of their own
@@ -365,12 +369,14 @@ class Manager:
 
     def _told(self, job: Job) -> JobRecord:
         """A job that has ended, for those who are told so."""
-        directory = str(self._ordering.directory(job))
+        directory = self.directory(job)
         tasks = self.task_counts(job) if job.is_array else None
         return record(job, job.ended_at or 0.0, directory=directory, tasks=tasks)
 
     def _tell_ended(self, job_id: JobId) -> None:
-        ended = [job_id, *(i for i in self._ends if array_of(i) == job_id)]
+        ended = [job_id]
+        if (job := self._turns.jobs.get(job_id)) is None or job.is_array:
+            ended += [i for i in self._ends if array_of(i) == job_id]
         for future in [future for i in ended for future in self._ends.pop(i, ())]:
             if not future.done():
                 future.set_result(None)
@@ -396,7 +402,7 @@ class Manager:
             self._turns.put(_judged(case or Case(job), report))
 
     async def _judge(self, case: Case, job: Job, report: RawEnd) -> None:
-        workspace = LocalWorkspace(self._ordering.directory(job))
+        workspace = LocalWorkspace(Path(self.directory(job)))
         number = int(report.attempt.rpartition(".")[2])
         streams = self._places.output(job.id, number)
 

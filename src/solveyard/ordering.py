@@ -57,9 +57,9 @@ class Ordering:
         command = replace(command, outputs=tuple(dict.fromkeys((*command.outputs, *looked_at))))
         return Order(launch, self._placed(command, launch, spec), stdout, stderr)
 
-    def directory(self, job: Job) -> Path:
+    def directory(self, job: Job) -> str:
         """Where the job runs."""
-        return Path(job.directory) if job.directory else self._places.job_folder(job.id)
+        return job.directory or self._places.job_directory(job.id)
 
     def _placed(self, command: Command, launch: Launch, spec: JobSpec) -> Command:
         directory = spec.directory or command.directory
@@ -70,7 +70,7 @@ class Ordering:
             command,
             argv=argv,
             env={**command.env, **self._secret_environment(command), **_environment(launch)},
-            directory=directory or str(self._places.job_folder(launch.job)),
+            directory=directory or self._places.job_directory(launch.job),
             own_folder=not directory,
         )
 

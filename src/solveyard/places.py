@@ -29,6 +29,7 @@ class StorePlaces:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._jobs = str(folder / "jobs")
 
     @property
     def manager_json(self) -> Path:
@@ -63,10 +64,14 @@ class StorePlaces:
 
     def job_folder(self, job: JobId) -> Path:
         """Where a job runs that names no directory; a task in a folder of its array's."""
+        return Path(self.job_directory(job))
+
+    def job_directory(self, job: JobId) -> str:
+        """`job_folder` as text, which is made a hundred times for a page of jobs."""
         array = array_of(job)
         if array is None:
-            return self.folder / "jobs" / str(job)
-        return self.folder / "jobs" / str(array) / str(position_of(job))
+            return f"{self._jobs}{os.sep}{job}"
+        return f"{self._jobs}{os.sep}{array}{os.sep}{position_of(job)}"
 
     def output(self, job: JobId, attempt: int) -> tuple[str, str]:
         """Paths of standard output and standard error of an attempt (from 1)."""

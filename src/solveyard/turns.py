@@ -5,8 +5,10 @@ it at once, and only then answers, publishes and hands on what is to be done.
 import asyncio
 import contextlib
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from solveyard.clock import Clock
 from solveyard.core.engine import Engine
@@ -35,8 +37,10 @@ log = logging.getLogger(__name__)
 
 #: Messages that one turn takes, at most: what comes later waits for the next.
 TURN = 200
-#: Messages that are decided between two turns of the loop.
-SLICE = 16
+#: Of deciding between two turns of the loop; s.
+SLICE = 0.001
+#: Of deciding in one turn, while a request waits for its own; s.
+SHORT = 0.004
 #: Between two commits while there is much to do; else each turn commits at once; s.
 GROUP = 0.008
 #: Messages in one turn that make the manager a busy one.
@@ -110,14 +114,17 @@ class Turns:
         self._writer.close()
 
     def _group(self) -> list[Entry]:
-        """What the next turn takes. Requests are short, so every other turn is theirs alone."""
-        self._favoured = bool(self._requests) and not self._favoured
+        """What the next turn takes. Requests are short, so they have turns of their own: every
+        other one, while there is much to do.
+        """
+        self._favoured = bool(self._requests) and not (self._favoured and self._inbox)
+        if not self._favoured:
+            group = _take(self._inbox)
+            self._busy = len(group) >= MANY
+            return group
         group = _take(self._requests)
         if not self._requests:
             self._asked.clear()
-        if not self._favoured:
-            group = [*_take(self._inbox), *group]
-            self._busy = len(group) >= MANY
         return group
 
     async def _gather(self) -> None:
@@ -143,13 +150,44 @@ class Turns:
             self.put(Ticked())
 
     async def _turn(self, group: Sequence[Entry]) -> None:
+        decided = await self._decide(deque(group))
+        if decided is None:
+            return
+        if decided.events:
+            try:
+                await self._commit(decided.events)
+            except StoreError as error:
+                await self._begin_anew(error, decided.entries)
+                return
+            except Exception as fault:
+                written = repr(decided.events)[:2000]
+                log.exception("a turn could not be written", extra={"events": written})
+                unwritten = InternalFault(f"solveyard could not write this: {fault!r}")
+                self._refuse(decided.entries, unwritten)
+                await self._begin_anew(unwritten, [])  # the spawners say again what they had said
+                return
+        for answer, ids in decided.answers:
+            if not answer.done():
+                answer.set_result(ids)
+        self._committed(decided.events, decided.actions)
+
+    async def _decide(self, rest: deque[Entry]) -> "_Decided | None":
+        """Let the engine take `rest`; None: it failed, and was begun anew.
+
+        What somebody asks meanwhile joins it soon; then the others come in a later turn.
+        """
+        decided = _Decided()
         now = self._clock.now()
-        events: list[AnyEvent] = []
-        actions: list[Action] = []
-        answers: list[tuple[Answer, list[JobId]]] = []
-        for index, (message, answer) in enumerate(group, 1):
-            if index % SLICE == 0:
+        begun = sliced = time.perf_counter()
+        while rest or (rest := self._joining()):
+            if (clock := time.perf_counter()) > sliced + SLICE:
                 await asyncio.sleep(0)
+                sliced = time.perf_counter()
+                if clock > begun + SHORT and (joining := self._joining()):
+                    self._inbox.extendleft(reversed(rest))
+                    rest = joining
+            message, answer = entry = rest.popleft()
+            decided.entries.append(entry)
             try:
                 step = self.engine.handle(message, now)
             except InvalidRequest as refusal:
@@ -159,33 +197,24 @@ class Turns:
             except Exception as fault:
                 log.exception("the engine failed", extra={"request": repr(message)})
                 failed = InternalFault(f"solveyard failed at this: {fault!r} (please report it)")
-                self._refuse([(message, answer)], failed)
-                rest = [entry for entry in group if entry[0] is not message]
-                await self._begin_anew(failed, rest)
-                return
+                self._refuse([entry], failed)
+                await self._begin_anew(failed, [*decided.entries[:-1], *rest])
+                return None
             if isinstance(message, Drain):
                 self._drain = message
-            events += step.events
-            actions += step.actions
+            decided.events += step.events
+            decided.actions += step.actions
             self._wake = step.wake
             if answer is not None:
-                answers.append((answer, _submitted(step.events)))
-        if events:
-            try:
-                await self._commit(events)
-            except StoreError as error:
-                await self._begin_anew(error, group)
-                return
-            except Exception as fault:
-                log.exception("a turn could not be written", extra={"events": repr(events)[:2000]})
-                unwritten = InternalFault(f"solveyard could not write this: {fault!r}")
-                self._refuse(group, unwritten)
-                await self._begin_anew(unwritten, [])  # the spawners say again what they had said
-                return
-        for answer, ids in answers:
-            if not answer.done():
-                answer.set_result(ids)
-        self._committed(events, actions)
+                decided.answers.append((answer, _submitted(step.events)))
+        return decided
+
+    def _joining(self) -> deque[Entry]:
+        """The requests that share the commit of others; none where the turn is theirs alone."""
+        if self._favoured or not self._requests:
+            return deque()
+        self._favoured = True
+        return deque(_take(self._requests))
 
     async def _commit(self, events: Sequence[AnyEvent]) -> None:
         touched: dict[JobId, Job | None] = {}
@@ -259,6 +288,16 @@ class Turns:
         for message, answer in entries:
             if isinstance(message, Request) and answer is not None and not answer.done():
                 answer.set_exception(type(error)(str(error)))
+
+
+@dataclass
+class _Decided:
+    """What one turn is about."""
+
+    entries: list[Entry] = field(default_factory=list)
+    events: list[AnyEvent] = field(default_factory=list)
+    actions: list[Action] = field(default_factory=list)
+    answers: list[tuple[Answer, list[JobId]]] = field(default_factory=list)
 
 
 def _take(entries: deque[Entry]) -> list[Entry]:

@@ -76,12 +76,13 @@ class Engine:
         return self._board.attempt(attempt_id)
 
     def why(self, job_id: JobId, *, place: bool = True) -> str:
-        """Why a waiting job waits, in words; "" when it doesn't.
+        """Why a waiting job waits, in words; "" when it doesn't, or isn't there any more.
 
         Without `place` its place in line is not counted, which takes a look at all that wait.
         """
         board = self._board
-        job = board.known(job_id)
+        if (job := board.look(job_id)) is None:
+            return ""
         return why(board.scheduler, job, board.limits, draining=board.draining, place=place)
 
     # What it knows

@@ -263,16 +263,15 @@ async def message(request: web.Request, kind: type[T]) -> T:
 def shown(manager: Manager, job: Job, *, place: bool = False) -> records.JobRecord:
     """A job's record, as the manager knows it now; with `place`, its place in line is counted."""
     try:
-        manager.job(job.id)
+        return records.record(
+            job,
+            time.time(),
+            waiting="" if job.state.final else manager.why(job.id, place=place),
+            directory=manager.directory(job),
+            tasks=manager.task_counts(job) if job.is_array else None,
+        )
     except UnknownJob:  # removed since it was read
         return records.record(job, time.time())
-    return records.record(
-        job,
-        time.time(),
-        waiting="" if job.state.final else manager.why(job.id, place=place),
-        directory="" if job.directory else str(manager.workspace(job.id).root),
-        tasks=manager.task_counts(job) if job.is_array else None,
-    )
 
 
 def idempotency_key(request: web.Request) -> str:

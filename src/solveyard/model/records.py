@@ -3,6 +3,7 @@
 import datetime as dt
 import enum
 from collections.abc import Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -105,6 +106,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     scheduler_job_id: str | None  #: a batch system's; null: none has it
 
 
+@lru_cache(maxsize=4096)  # most are asked for again and again
 def instant(at: float | None) -> str | None:
     """Seconds since 1970 as ISO 8601, UTC, with milliseconds."""
     if at is None:
@@ -128,6 +130,7 @@ def record(
     """
     newest = job.attempt
     outcome = job.outcome
+    started_at, ended_at = instant(newest.started_at) if newest else None, instant(job.ended_at)
     position, array = position_of(job.id), job.spec.array
     return JobRecord(
         id=job.label,
@@ -149,8 +152,8 @@ def record(
         cancel_requested=job.cancel_requested,
         stale_since=instant(job.stale_since),
         submitted_at=instant(job.submitted_at) or "",
-        started_at=instant(newest.started_at) if newest else None,
-        ended_at=instant(job.ended_at),
+        started_at=started_at,
+        ended_at=ended_at,
         run_time=_run_time(newest, now),
         cores=_cores(job),
         directory=job.directory or directory,
@@ -166,8 +169,8 @@ def record(
         tasks=counted(tasks) if tasks is not None else None,
         status=status(job),
         user=job.owner,
-        start_time=instant(newest.started_at) if newest else None,
-        end_time=instant(job.ended_at),
+        start_time=started_at,
+        end_time=ended_at,
         return_code=return_code(outcome),
         scheduler_job_id=None,
     )

@@ -17,6 +17,7 @@ from solveyard.store.filesystems import on_network
 FILE = "store.db"
 LOCK_WAIT = 5.0  #: s that another process's lock on the database is waited for
 
+_PREPARED = 256  #: statements that SQLite keeps prepared: the usual ones in all their lengths
 _MAGIC = b"SQLite format 3\0"
 _APPLICATION_ID = 0x536F6C76
 _MIGRATIONS = Path(__file__).with_name("migrations")
@@ -36,6 +37,7 @@ class Connection:
                 timeout=LOCK_WAIT,
                 isolation_level=None,
                 check_same_thread=False,
+                cached_statements=_PREPARED,
             )
         except sqlite3.Error as error:
             raise from_sqlite(error, path) from error

@@ -150,13 +150,10 @@ def conditions(which: Filter, below: int | None = None) -> tuple[str, list[str |
 
 
 def _batches(statement: str, rows: Sequence[Row]) -> Iterator[Statement]:
-    """`statement` over all rows, in numbers that are powers of two: SQLite knows it then."""
-    start = 0
-    while left := len(rows) - start:
-        count = min(BATCH, 1 << left.bit_length() - 1)
-        some = rows[start : start + count]
-        yield _of_rows(statement, len(rows[0]), count), [*chain.from_iterable(some)]
-        start += count
+    """`statement` over all rows."""
+    for start in range(0, len(rows), BATCH):
+        some = rows[start : start + BATCH]
+        yield _of_rows(statement, len(some[0]), len(some)), [*chain.from_iterable(some)]
 
 
 @cache

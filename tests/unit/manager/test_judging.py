@@ -227,7 +227,7 @@ def test_a_tasks_own_values_are_filled_into_criteria_measures_and_directory(
     Ordering(StorePlaces(tmp_path)).check(of)
     task = job(of, task_id(JobId(1), 1))
     assert task.directory == str(tmp_path / "b")
-    assert Ordering(StorePlaces(tmp_path)).directory(task) == tmp_path / "b"
+    assert Ordering(StorePlaces(tmp_path)).directory(task) == str(tmp_path / "b")
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "out_1.txt").write_text("b 7\n")
     (tmp_path / "o").write_text("f=2\n")

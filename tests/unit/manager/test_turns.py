@@ -8,10 +8,11 @@ import pytest
 from solveyard import turns as module
 from solveyard.model.errors import StoreFull
 from solveyard.model.jobs import JobId, JobSpec, Record
-from solveyard.model.messages import AnyEvent, Submit, Ticked
+from solveyard.model.messages import AnyEvent, JobSubmitted, Submit, Ticked
 from solveyard.store.memory import MemoryStore
 from solveyard.turns import MANY, Turns
 
+MESSAGES = 49
 SUBMIT = Submit(specs=(JobSpec(solver="command", hold=True),), by="ada")
 
 
@@ -44,7 +45,7 @@ async def _many_messages() -> list[int]:
     turns = Turns(MemoryStore(), lambda: (), lambda events, actions: None)
     try:
         async with asyncio.TaskGroup() as tasks:
-            asked = [tasks.create_task(turns.ask(SUBMIT)) for _ in range(3 * module.SLICE + 1)]
+            asked = [tasks.create_task(turns.ask(SUBMIT)) for _ in range(MESSAGES)]
             going = tasks.create_task(turns.run())
             ids = [(await one)[0] for one in asked]
             going.cancel()
@@ -54,7 +55,36 @@ async def _many_messages() -> list[int]:
 
 
 def test_requests_of_one_turn_are_granted_in_their_order() -> None:
-    assert asyncio.run(_many_messages()) == [*range(1, 3 * module.SLICE + 2)]
+    assert asyncio.run(_many_messages()) == [*range(1, MESSAGES + 1)]
+
+
+async def _asked_amid_many() -> tuple[JobId, list[JobId]]:
+    commits: list[Sequence[AnyEvent]] = []
+    turns = Turns(MemoryStore(), lambda: (), lambda events, actions: commits.append(events))
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(MESSAGES):
+                turns.put(SUBMIT)
+            going = tasks.create_task(turns.run())
+            await asyncio.sleep(0)
+            (asked,) = await turns.ask(SUBMIT)
+            while len(turns.jobs) <= MESSAGES:
+                await asyncio.sleep(0)
+            going.cancel()
+        events = [event for turn in commits for event in turn]
+        return asked, [event.job for event in events if isinstance(event, JobSubmitted)]
+    finally:
+        turns.close()
+
+
+def test_a_long_turn_is_cut_short_for_who_waits_and_its_rest_comes_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "SLICE", -1.0)
+    monkeypatch.setattr(module, "SHORT", -1.0)
+    asked, jobs = asyncio.run(_asked_amid_many())
+    assert asked < MESSAGES
+    assert jobs == [*range(1, MESSAGES + 2)]
 
 
 class Full(MemoryStore):
