@@ -5,7 +5,7 @@ from functools import cache
 from importlib.metadata import entry_points
 
 from solveyard.model.errors import InvalidJob
-from solveyard.solvers.base import Solver
+from solveyard.solvers.base import OnSite, Solver
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +20,13 @@ def solvers() -> dict[str, Solver]:
         except Exception as error:  # somebody else's code: its fault must not stop the others
             log.exception("solver not loaded", extra={"solver": entry.name, "error": repr(error)})
     return found
+
+
+@cache
+def on_site(name: str) -> OnSite | None:
+    """The solver of that name, if it has to look at a machine before its jobs are taken."""
+    found = solvers().get(name)
+    return found if isinstance(found, OnSite) else None
 
 
 def solver(name: str) -> Solver:

@@ -37,13 +37,14 @@ class Rules:
     programs: tuple[Path, ...] = ()  #: admitted beside those that solvers find on this machine
     roots: tuple[Path, ...] = ()  #: folders in which jobs may run; none: see `check`
 
-    def check(self, caller: Caller, specs: Sequence[JobSpec]) -> None:
+    def check(self, caller: Caller, specs: Sequence[JobSpec], here: Here | None = None) -> None:
         """Raises NotAllowed, which names the setting that would admit it.
 
         Without `roots`, the owner may run jobs in any folder, and others only in a job's own.
         """
         if caller.private:
             return
+        here = here or Here()
         inside = partial(self._inside, owner=caller.owner)
         for index, spec in enumerate(specs):
             place = f"job {index + 1} of {len(specs)}: " if len(specs) > 1 else ""
@@ -53,10 +54,10 @@ class Rules:
                     f" with `allow` in config.toml or solveyard serve --allow {spec.solver}, or use"
                     " the command line)"
                 )
-            solver = registry.solvers().get(spec.solver)
-            if isinstance(solver, OnSite):
+            solver = registry.on_site(spec.solver)
+            if solver is not None:
                 for task in _tasks(spec):
-                    self._check_on_site(solver, task, place, owner=caller.owner)
+                    self._check_on_site(solver, task, place, here, owner=caller.owner)
                 continue
             outside = next((one for one in _directories(spec) if not inside(one)), None)
             if outside is not None:
@@ -66,9 +67,11 @@ class Rules:
                     " --project-root DIR)"
                 )
 
-    def _check_on_site(self, solver: OnSite, spec: JobSpec, place: str, *, owner: bool) -> None:
+    def _check_on_site(
+        self, solver: OnSite, spec: JobSpec, place: str, here: Here, *, owner: bool
+    ) -> None:
         """Only what was found or admitted, where nobody else can exchange it, on what is open."""
-        here, program = Here(), solver.program(spec)
+        program = solver.program(spec)
         there = here.resolve(program)
 
         def among(programs: Iterable[str]) -> bool:
@@ -79,15 +82,15 @@ class Rules:
                 f"{place}{program!r} may not be run over the network: it is none that was found on"
                 " this machine (admit it with solveyard serve --ansysedt PATH)"
             )
-        if writable := open_to_others(Path(program)):
+        if writable := here.open_to_others(program):
             raise NotAllowed(
                 f"{place}{program!r} may not be run over the network: others may write {writable}"
                 f" (chmod go-w {writable}, or admit another: solveyard serve --ansysedt PATH)"
             )
-        temporary = Path(here.resolve(tempfile.gettempdir()))
         scratch = solver.scratch(spec)
         for path in (solver.project(spec), scratch):
             if path and not self._inside(path, owner=owner):
+                temporary = here.resolve(tempfile.gettempdir())
                 if path == scratch and Path(here.resolve(path)).is_relative_to(temporary):
                     continue
                 raise NotAllowed(

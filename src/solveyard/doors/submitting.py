@@ -1,9 +1,9 @@
 """From a submission to jobs: what the machine completes, the rules admit and the manager takes."""
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
-from functools import cache
-from pathlib import Path
+from functools import partial
 
 from aiohttp import web
 
@@ -14,7 +14,6 @@ from solveyard.doors.rules import Rules
 from solveyard.model.errors import InvalidJob, InvalidRequest
 from solveyard.model.jobs import Job, JobSpec
 from solveyard.solvers import tasks
-from solveyard.solvers.base import OnSite
 from solveyard.surroundings import Here
 
 
@@ -28,7 +27,7 @@ async def submitted(
     """
     manager, who, rules = request.app[MANAGER], caller(request), request.app[RULES]
     key = encoding.idempotency_key(request)
-    if not who.private or any(_on_site(spec.solver) for spec in specs):
+    if not who.private or any(registry.on_site(spec.solver) for spec in specs):
         specs = await asyncio.to_thread(_admitted, specs, who, rules)
     if key:
         return await manager.submit_once(specs, who.name, key, any_name=any_name)
@@ -37,29 +36,30 @@ async def submitted(
 
 def _admitted(specs: list[JobSpec], who: Caller, rules: Rules) -> list[JobSpec]:
     """`specs`, completed. Whoever isn't the owner learns nothing of files that they may not use."""
-    complete = _each(specs, _completed)
+    here = Here()
+    complete = _each(specs, partial(_completed, here=here))
     if who.owner or who.private:
         _each(complete, _present)
-    rules.check(who, complete)
+    rules.check(who, complete, here)
     if not (who.owner or who.private):
         _each(complete, _present)
     return complete
 
 
-def _completed(spec: JobSpec) -> JobSpec:
-    solver = _on_site(spec.solver)
-    return spec if solver is None else solver.complete(spec, Here())
+def _completed(spec: JobSpec, here: Here) -> JobSpec:
+    solver = registry.on_site(spec.solver)
+    return spec if solver is None else solver.complete(spec, here)
 
 
 def _present(spec: JobSpec) -> JobSpec:
     """`spec`, whose files are there."""
-    solver = _on_site(spec.solver)
+    solver = registry.on_site(spec.solver)
     if solver is None:
         return spec
     jobs = tasks.samples(spec)
     for path in {*map(solver.program, jobs), *map(solver.project, jobs)}:
         try:
-            there = Path(path).exists()
+            there = os.path.exists(path)  # noqa: PTH110  # twice for each submission
         except (OSError, ValueError):
             there = False
         if not there:
@@ -82,9 +82,3 @@ def _each(specs: Sequence[JobSpec], step: Callable[[JobSpec], JobSpec]) -> list[
                 raise
             raise type(error)(f"job {index + 1} of {len(specs)}: {error}") from error
     return done
-
-
-@cache
-def _on_site(solver: str) -> OnSite | None:
-    found = registry.solvers().get(solver)
-    return found if isinstance(found, OnSite) else None
