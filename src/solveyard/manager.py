@@ -348,14 +348,13 @@ class Manager:
 
     # Inside
 
-    def _decided(self, events: Sequence[AnyEvent], actions: Sequence[Action]) -> None:
-        """A turn is on disk."""
+    def _decided(self, first: int, events: Sequence[AnyEvent], actions: Sequence[Action]) -> None:
+        """These are on disk."""
         self._outbox.put(actions)
         if any(isinstance(action, Launch) for action in actions):
             self.retention.launched()
         self._repeats.note(events)
         if self._listeners and events:
-            first = self._turns.last - len(events) + 1
             numbered = [Numbered(number, event) for number, event in enumerate(events, first)]
             for listener in tuple(self._listeners):
                 listener(numbered)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from solveyard.clock import Clock
-from solveyard.core.engine import Engine
+from solveyard.core.engine import Engine, Step
 from solveyard.core.slots import Pace
 from solveyard.model.errors import InternalFault, InvalidRequest, StoreError
 from solveyard.model.ids import task_id
@@ -27,6 +27,7 @@ from solveyard.model.messages import (
     LimitsChanged,
     Message,
     Request,
+    Submit,
     Ticked,
 )
 from solveyard.store.base import Store
@@ -41,6 +42,8 @@ TURN = 200
 SLICE = 0.001
 #: Of deciding in one turn, while a request waits for its own; s.
 SHORT = 0.004
+#: Events that are passed on between two turns of the loop.
+PART = 200
 #: Between two commits while there is much to do; else each turn commits at once; s.
 GROUP = 0.008
 #: Messages in one turn that make the manager a busy one.
@@ -59,8 +62,11 @@ class Turns:
         self,
         store: Store,
         machines: Callable[[], Sequence[AnyObservation]],
-        committed: Callable[[Sequence[AnyEvent], Sequence[Action]], None],
+        committed: Callable[[int, Sequence[AnyEvent], Sequence[Action]], None],
     ) -> None:
+        """`committed` is told what is on disk, some of a turn's events at a time: the number of
+        the first, the events, and with the last of them what is to be done.
+        """
         self.last = 0  #: the number of the newest event on disk
         self.first = 1  #: of the oldest that is kept
         self.jobs: dict[JobId, Job] = {}  #: as they are on disk
@@ -169,7 +175,7 @@ class Turns:
         for answer, ids in decided.answers:
             if not answer.done():
                 answer.set_result(ids)
-        self._committed(decided.events, decided.actions)
+        await self._publish(decided)
 
     async def _decide(self, rest: deque[Entry]) -> "_Decided | None":
         """Let the engine take `rest`; None: it failed, and was begun anew.
@@ -189,7 +195,7 @@ class Turns:
             message, answer = entry = rest.popleft()
             decided.entries.append(entry)
             try:
-                step = self.engine.handle(message, now)
+                step = await self._step(message, now)
             except InvalidRequest as refusal:
                 if answer is not None and not answer.done():
                     answer.set_exception(refusal)
@@ -208,6 +214,26 @@ class Turns:
             if answer is not None:
                 decided.answers.append((answer, _submitted(step.events)))
         return decided
+
+    async def _step(self, message: Message, now: float) -> Step:
+        if not isinstance(message, Submit) or len(message.specs) < MANY:
+            return self.engine.handle(message, now)
+        parts = self.engine.in_parts(message, now)
+        while True:
+            try:
+                next(parts)
+            except StopIteration as done:
+                step: Step = done.value
+                return step
+            await asyncio.sleep(0)
+
+    async def _publish(self, decided: "_Decided") -> None:
+        events, first = decided.events, self.last - len(decided.events) + 1
+        last = max(0, len(events) - 1) // PART * PART
+        for start in range(0, last, PART):
+            self._committed(first + start, events[start : start + PART], ())
+            await asyncio.sleep(0)
+        self._committed(first + last, events[last:], decided.actions)
 
     def _joining(self) -> deque[Entry]:
         """The requests that share the commit of others; none where the turn is theirs alone."""
@@ -232,7 +258,9 @@ class Turns:
         self._counter = self.engine.counter
         self._committed_at = asyncio.get_running_loop().time()
         self.written = True
-        for job_id, job in touched.items():
+        for index, (job_id, job) in enumerate(touched.items(), 1):
+            if index % PART == 0:
+                await asyncio.sleep(0)
             self.tally.change(self.jobs.get(job_id), job)
             if job is not None:
                 self.jobs[job_id] = job

@@ -35,7 +35,9 @@ class Trouble(MemoryStore):
 async def turning(store, monkeypatch):
     monkeypatch.setattr("solveyard.turns.STORE_RETRY", 0.01)
     done = []
-    turns = Turns(store, lambda: MACHINES, lambda events, actions: done.append((events, actions)))
+    turns = Turns(
+        store, lambda: MACHINES, lambda first, events, actions: done.append((events, actions))
+    )
     for message in MACHINES:
         turns.put(message)
     async with asyncio.TaskGroup() as tasks:

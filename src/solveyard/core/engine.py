@@ -4,7 +4,7 @@
 `scheduler` knows who goes next, `lifecycle.evolve` changes jobs, and `board` holds it all.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
@@ -13,7 +13,7 @@ from solveyard.core.board import WAITING, Board
 from solveyard.core.dependencies import doom
 from solveyard.core.inventory import Inventory
 from solveyard.core.reports import CONCLUDE
-from solveyard.core.requests import GRANT
+from solveyard.core.requests import GRANT, Parts
 from solveyard.core.scheduler import Scheduler
 from solveyard.core.slots import Pace
 from solveyard.core.why import why
@@ -31,7 +31,7 @@ from solveyard.model.jobs import (
 )
 from solveyard.model.messages import Action, AnyEvent, ArrayBegun, JobPlaced, JobStale, Message
 
-_DECIDE: dict[type, Callable[[Board, Any], None]] = {**GRANT, **CONCLUDE}
+_DECIDE: dict[type, Callable[[Board, Any], Parts | None]] = {**GRANT, **CONCLUDE}
 
 
 class Step(NamedTuple):
@@ -62,14 +62,14 @@ class Engine:
 
         Raises InvalidRequest where a request can't be granted; then nothing has changed.
         """
-        board = self._board
-        board.begin(now)
-        _DECIDE[type(message)](board, message)
-        self._let_time_pass()
-        self._end_doomed()
-        if board.scheduler.moved:
-            self._schedule()
-        return Step(board.events, board.actions, board.scheduler.wake())
+        for _ in self._begin(message, now) or ():
+            pass
+        return self._conclude()
+
+    def in_parts(self, message: Message, now: float) -> Generator[None, None, Step]:
+        """`handle`, with pauses in long work; until it's done the engine takes nothing else."""
+        yield from self._begin(message, now) or ()
+        return self._conclude()
 
     def attempt(self, attempt_id: AttemptId) -> tuple[Job, Attempt] | None:
         """Whose it is; None for one of another store, or of a job that was removed."""
@@ -119,6 +119,18 @@ class Engine:
     @property
     def inventory(self) -> Inventory:
         return self._board.scheduler.inventory
+
+    def _begin(self, message: Message, now: float) -> Parts | None:
+        self._board.begin(now)
+        return _DECIDE[type(message)](self._board, message)
+
+    def _conclude(self) -> Step:
+        board = self._board
+        self._let_time_pass()
+        self._end_doomed()
+        if board.scheduler.moved:
+            self._schedule()
+        return Step(board.events, board.actions, board.scheduler.wake())
 
     # What time causes, and what room allows
 

@@ -1,6 +1,6 @@
 """What people ask for: each request is granted, or refused with nothing changed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from msgspec.structs import replace
@@ -36,8 +36,13 @@ from solveyard.model.messages import (
 )
 from solveyard.model.policies import Link
 
+#: Long work that pauses now and then; nothing is changed before all of it is known to be possible.
+Parts = Iterator[None]
 
-def submit(board: Board, asked: Submit) -> None:
+_PART = 64  #: jobs between two pauses
+
+
+def submit(board: Board, asked: Submit) -> Parts:
     taken: set[str] = set()
     named, ids = wishes.numbered(board, asked.specs)
     links: dict[JobId, tuple[Link, ...]] = {}
@@ -49,9 +54,11 @@ def submit(board: Board, asked: Submit) -> None:
             if len(asked.specs) == 1:
                 raise
             raise type(error)(f"job {place} of {len(asked.specs)}: {error}") from error
+        if place % _PART == 0:
+            yield
     wishes.check_acyclic(board, links, dict(zip(ids, asked.specs, strict=True)))
     by, key, now = asked.by, asked.key, board.now
-    for spec, job in zip(asked.specs, ids, strict=True):
+    for place, (spec, job) in enumerate(zip(asked.specs, ids, strict=True), 1):
         arrival, after = board.next("arrival"), links[job]
         if job in board.jobs:
             board.record(
@@ -64,6 +71,8 @@ def submit(board: Board, asked: Submit) -> None:
                     job=job, at=now, by=by, spec=spec, arrival=arrival, key=key, after=after
                 )
             )
+        if place % _PART == 0:
+            yield
 
 
 def _check(board: Board, spec: JobSpec, taken: set[str], *, any_name: bool) -> None:
@@ -259,7 +268,7 @@ def _once(grant: Callable[[Board, Any], None]) -> Callable[[Board, Any], None]:
 
 
 #: Any: each takes the request of its own type.
-GRANT: dict[type, Callable[[Board, Any], None]] = {
+GRANT: dict[type, Callable[[Board, Any], Parts | None]] = {
     Submit: submit,
     Cancel: _once(cancel),
     Hold: _once(hold),

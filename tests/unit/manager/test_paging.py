@@ -114,7 +114,7 @@ _FILTERS = [
 
 async def _check_totals(requests: Sequence[AnyRequest]) -> None:
     store, readers = MemoryStore(), Workers("reader")
-    turns = Turns(store, lambda: (), lambda events, actions: None)
+    turns = Turns(store, lambda: (), lambda first, events, actions: None)
     pages = paging.Pages(turns, store, readers)
     try:
         async with asyncio.TaskGroup() as tasks:

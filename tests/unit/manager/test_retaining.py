@@ -67,7 +67,7 @@ async def yard(
         [*jobs, Counter(next=99)],
     )
     store.keep_notices([], read)
-    turns = Turns(store, lambda: (), lambda events, actions: None)
+    turns = Turns(store, lambda: (), lambda first, events, actions: None)
     for job in jobs:
         places.job_folder(job.id).mkdir(parents=True)
         (places.job_folder(job.id) / "result").write_bytes(bytes(1000))

@@ -8,7 +8,7 @@ import pytest
 from solveyard import turns as module
 from solveyard.model.errors import StoreFull
 from solveyard.model.jobs import JobId, JobSpec, Record
-from solveyard.model.messages import AnyEvent, JobSubmitted, Submit, Ticked
+from solveyard.model.messages import Action, AnyEvent, JobSubmitted, Submit, Ticked
 from solveyard.store.memory import MemoryStore
 from solveyard.turns import MANY, Turns
 
@@ -17,7 +17,7 @@ SUBMIT = Submit(specs=(JobSpec(solver="command", hold=True),), by="ada")
 
 
 async def _busy_manager_is_asked() -> int:
-    turns = Turns(MemoryStore(), lambda: (), lambda events, actions: None)
+    turns = Turns(MemoryStore(), lambda: (), lambda first, events, actions: None)
     try:
         async with asyncio.TaskGroup() as tasks:
             going = tasks.create_task(turns.run())
@@ -42,7 +42,7 @@ def test_who_waits_for_an_answer_does_not_wait_for_more_reports(
 
 
 async def _many_messages() -> list[int]:
-    turns = Turns(MemoryStore(), lambda: (), lambda events, actions: None)
+    turns = Turns(MemoryStore(), lambda: (), lambda first, events, actions: None)
     try:
         async with asyncio.TaskGroup() as tasks:
             asked = [tasks.create_task(turns.ask(SUBMIT)) for _ in range(MESSAGES)]
@@ -60,7 +60,7 @@ def test_requests_of_one_turn_are_granted_in_their_order() -> None:
 
 async def _asked_amid_many() -> tuple[JobId, list[JobId]]:
     commits: list[Sequence[AnyEvent]] = []
-    turns = Turns(MemoryStore(), lambda: (), lambda events, actions: commits.append(events))
+    turns = Turns(MemoryStore(), lambda: (), lambda first, events, actions: commits.append(events))
     try:
         async with asyncio.TaskGroup() as tasks:
             for _ in range(MESSAGES):
@@ -87,6 +87,39 @@ def test_a_long_turn_is_cut_short_for_who_waits_and_its_rest_comes_later(
     assert jobs == [*range(1, MESSAGES + 2)]
 
 
+async def _many_at_once(jobs: int) -> tuple[list[int], list[AnyEvent], int]:
+    firsts: list[int] = []
+    told: list[AnyEvent] = []
+
+    def committed(first: int, events: Sequence[AnyEvent], actions: Sequence[Action]) -> None:
+        firsts.append(first - len(told))
+        told.extend(events)
+
+    turns = Turns(MemoryStore(), lambda: (), committed)
+    seen: set[int] = set()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            going = tasks.create_task(turns.run())
+            asked = tasks.create_task(turns.ask(Submit(specs=SUBMIT.specs * jobs, by="ada")))
+            while not asked.done():
+                seen.add(turns.engine.counter.next)
+                await asyncio.sleep(0)
+            while len(told) < jobs:
+                await asyncio.sleep(0)
+            going.cancel()
+        return firsts, told, len(seen)
+    finally:
+        turns.close()
+
+
+def test_a_large_submission_is_decided_and_told_in_parts_and_nobody_waits_for_all_of_it() -> None:
+    jobs = 3 * module.PART + 1
+    firsts, told, seen = asyncio.run(_many_at_once(jobs))
+    assert firsts == [1, 1, 1, 1]
+    assert [event.job for event in told if isinstance(event, JobSubmitted)] == [*range(1, jobs + 1)]
+    assert seen > jobs // module.PART
+
+
 class Full(MemoryStore):
     """Once, a commit of jobs finds no room; somebody asks for another meanwhile."""
 
@@ -105,7 +138,7 @@ class Full(MemoryStore):
 
 async def _refused_twice() -> list[JobId]:
     store = Full()
-    turns = Turns(store, lambda: (), lambda events, actions: None)
+    turns = Turns(store, lambda: (), lambda first, events, actions: None)
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.TaskGroup() as tasks:
