@@ -81,6 +81,37 @@ def test_both_of_the_documents_forms_run_to_a_success(yard: Yard) -> None:
         assert not Path(f"{place}.lock").exists()
 
 
+def test_many_configurations_are_taken_at_once_all_or_none(yard: Yard) -> None:
+    places = [str(project(yard.folder, name=f"board{n}.aedb")) for n in range(3)]
+    forms: list[Any] = [
+        {"config": {"project_path": place, "jobid": f"board-{n}"}, "priority": n}
+        for n, place in enumerate(places)
+    ]
+    gone = {"config": {"project_path": f"{yard.folder}/gone.aedb", "jobid": "gone"}}
+    slurm = {"config": {"project_path": places[0], "scheduler_type": "slurm"}}
+    for last, status, words in (
+        (gone, 400, "job 4 of 4"),
+        (slurm, 502, "job 4 of 4"),
+        ({"config": {"project_path": places[0], "jobib": "x"}}, 400, "$[3].config.jobib"),
+        ({"solver": "nec", "options": {}}, 400, "$[3]"),
+    ):
+        answer = yard.ask("/jobs/submit", [*forms, last])
+        assert (answer.status, answer.json["success"]) == (status, False)
+        assert words in answer.json["error"]
+        assert yard.client.jobs().total == 0
+    first = yard.submit({"project_path": places[0], "jobid": "board-0"}).json["job"]
+    answer = yard.ask("/jobs/submit", [*forms, forms[2]])
+    assert (answer.status, answer.json["success"]) == (200, True)
+    names = [job["id"] for job in answer.json["jobs"]]
+    assert names == ["board-0", "board-1", "board-2", "board-2"]
+    assert yard.client.jobs().total == 3
+    again = answer.json["jobs"][0]
+    if again["state"] != "completed":  # else it ended before, and ran again
+        assert (again["number"], again["priority"]) == (first["number"], 0)
+    for n in range(3):
+        assert yard.ended(f"board-{n}")["reason"] == "success"
+
+
 def test_our_own_form_is_completed_by_what_was_found(yard: Yard) -> None:
     board = project(yard.folder)
     spec = {"solver": "hfss", "options": {"project_path": str(board)}}

@@ -73,6 +73,20 @@ class AsyncClient:
         """
         return await self._ask(calls.submit_config(config, priority, session, key, patience))
 
+    async def submit_configs(
+        self,
+        configs: Sequence[Mapping[str, Any]],
+        priority: int = 0,
+        *,
+        session: str = "",
+        key: str = "",
+        patience: float = calls.SILENCE,
+    ) -> list[JobRecord]:
+        """`submit_config` of several, in one request: all are taken, or none."""
+        if not configs:
+            return []
+        return await self._ask(calls.submit_configs(configs, priority, session, key, patience))
+
     async def jobs(
         self,
         states: Collection[JobState] = (),

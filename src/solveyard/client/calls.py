@@ -124,6 +124,19 @@ def submit_config(
     return Call("POST", "/jobs/submit", acted, body, patience, key, doubt)
 
 
+def submit_configs(
+    configs: Sequence[Mapping[str, Any]], priority: int, session: str, key: str, patience: float
+) -> "Call[list[JobRecord]]":
+    key = _key(key)
+    doubt = (
+        "whether the jobs were taken is not known (the same submission with"
+        f" key={key!r} gives them, or takes them now)"
+    )
+    more = {"priority": priority} | ({"session": session} if session else {})
+    body = json.dumps([{"config": config, **more} for config in configs]).encode()
+    return Call("POST", "/jobs/submit", submitted, body, patience, key, doubt)
+
+
 def jobs(
     states: Collection[JobState] = (),
     name: str | None = None,

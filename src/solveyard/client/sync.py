@@ -81,6 +81,20 @@ class Client:
         """
         return self._ask(calls.submit_config(config, priority, session, key, patience))
 
+    def submit_configs(
+        self,
+        configs: Sequence[Mapping[str, Any]],
+        priority: int = 0,
+        *,
+        session: str = "",
+        key: str = "",
+        patience: float = calls.SILENCE,
+    ) -> list[JobRecord]:
+        """`submit_config` of several, in one request: all are taken, or none."""
+        if not configs:
+            return []
+        return self._ask(calls.submit_configs(configs, priority, session, key, patience))
+
     def jobs(
         self,
         states: Collection[JobState] = (),

@@ -1,12 +1,15 @@
-"""PyEDB's form of a submission: {"config": {...}, "priority": 0}, or a bare configuration.
+"""PyEDB's form of a submission: {"config": {...}, "priority": 0}, or a bare configuration; or a
+list of such.
 
 The configuration's `jobid` is the job's name. A jobid of a job that has not ended is that job
 again; one of an ended job is a new attempt. `user` is a label alone.
 """
 
+import asyncio
 import datetime as dt
 import re
 import secrets
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -27,6 +30,7 @@ from solveyard.solvers import options
 from solveyard.solvers.hfss.config import HFSSSimulationConfig, SchedulerType
 from solveyard.solvers.hfss.solver import no_batch_system
 
+SLICE = 100  #: jobs that are read between two turns of the loop
 _SESSION = re.compile(r"[0-9a-f]{32}\Z")
 
 
@@ -50,18 +54,32 @@ class Asked(NamedTuple):
     session: str = ""
 
 
-def read(content: bytes) -> Asked | None:
-    """What is asked for; None: it's another form. Raises MalformedJob."""
-    one = content.lstrip().startswith(b"{")
-    if not one or (b'"config"' not in content and b'"project_path"' not in content):
+def read(content: bytes | msgspec.Raw, at: str = "$") -> Asked | None:
+    """What is asked for; None: it's another form. Raises MalformedJob; a field begins with `at`."""
+    text = bytes(content)
+    one = text.lstrip().startswith(b"{")
+    if not one or (b'"config"' not in text and b'"project_path"' not in text):
         return None
-    keys = reading.read(content, dict[str, msgspec.Raw], error=MalformedJob)
+    keys = reading.read(text, dict[str, msgspec.Raw], at=at, error=MalformedJob)
     if "config" in keys:
-        form = reading.read(content, Form, error=MalformedJob)
-        return Asked(config(form.config, "$.config"), form.priority, form.session)
+        form = reading.read(text, Form, at=at, error=MalformedJob)
+        return Asked(config(form.config, f"{at}.config"), form.priority, form.session)
     if "project_path" in keys and "options" not in keys:
-        return Asked(config(content, "$"))
+        return Asked(config(text, at))
     return None
+
+
+def of_list(content: msgspec.Raw, place: int) -> Asked:
+    """`read`, in a list of such forms."""
+    asked = read(content, f"$[{place}]")
+    if asked is None:
+        raise MalformedJob(
+            f'`$[{place}]`: expected {{"config": ...}} as in the first place of the list (submit'
+            " other forms in a list of their own)",
+            field=f"$[{place}]",
+            expected="a configuration",
+        )
+    return asked
 
 
 async def submit(request: web.Request, asked: Asked) -> web.Response:
@@ -81,14 +99,51 @@ async def submit(request: web.Request, asked: Asked) -> web.Response:
 
 async def taken(request: web.Request, asked: Asked) -> tuple[JobRecord, bool]:
     """Its job, and whether that was there before; raises what `submitted` does."""
-    if asked.config.scheduler_type is not SchedulerType.NONE:
-        raise BackendError(no_batch_system(asked.config.scheduler_type))
-    wanted = spec(asked.config, asked.priority, asked.session)
+    wanted = _wanted(asked)
     try:
         [job], known = await submitted(request, [wanted], any_name=True)
     except Conflict:
         job, known = _unfinished(request, wanted.name), True
     return encoding.shown(request.app[MANAGER], job), known
+
+
+async def all_taken(request: web.Request, asked: Sequence[Asked]) -> list[Job]:
+    """Their jobs, in order: those that were not there are submitted, all or none.
+
+    Raises what `submitted` does.
+    """
+    wanted: dict[str, JobSpec] = {}
+    names = []
+    for index, one in enumerate(asked):
+        try:
+            made = _wanted(one)
+        except BackendError as error:
+            raise BackendError(f"job {index + 1} of {len(asked)}: {error}") from error
+        names.append(made.name)
+        wanted.setdefault(made.name, made)
+        if index % SLICE == SLICE - 1:
+            await asyncio.sleep(0)
+    for last in (False, True):
+        known = {name: job for name in wanted if (job := _under_way(request, name)) is not None}
+        new = [made for name, made in wanted.items() if name not in known]
+        try:
+            found, _ = await submitted(request, new, any_name=True) if new else ([], False)
+        except Conflict:  # one of them was submitted just now
+            if last:
+                raise
+            continue
+        break
+    known |= {job.spec.name: job for job in found}
+    if gone := [name for name in names if name not in known]:
+        raise Conflict(f"job {gone[0]!r} was removed just now (submit it again)")
+    return [known[name] for name in names]
+
+
+def _wanted(asked: Asked) -> JobSpec:
+    """Raises BackendError for a batch system, since none is configured."""
+    if asked.config.scheduler_type is not SchedulerType.NONE:
+        raise BackendError(no_batch_system(asked.config.scheduler_type))
+    return spec(asked.config, asked.priority, asked.session)
 
 
 def spec(config: HFSSSimulationConfig, priority: int = 0, session: str = "") -> JobSpec:
@@ -141,13 +196,18 @@ _NOT_GIVEN = (("jobid", ""), ("ansys_edt_path", ""), ("jobid", None), ("ansys_ed
 
 def _unfinished(request: web.Request, name: str) -> Job:
     """The job that has the name. Raises Conflict where it ended, or went away, just now."""
+    job = _under_way(request, name)
+    if job is None:
+        raise Conflict(f"job {name!r} has ended just now (submit it again)")
+    return job
+
+
+def _under_way(request: web.Request, name: str) -> Job | None:
     try:
         job = request.app[MANAGER].find(name)
     except UnknownJob:
-        job = None
-    if job is None or job.state.final:
-        raise Conflict(f"job {name!r} has ended just now (submit it again)")
-    return job
+        return None
+    return None if job.state.final else job
 
 
 def _unique() -> str:

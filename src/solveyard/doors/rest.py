@@ -8,7 +8,7 @@ import asyncio
 import math
 from collections.abc import Callable, Mapping, Sequence
 from types import GenericAlias
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -45,6 +45,8 @@ from solveyard.model.messages import (
 )
 from solveyard.model.records import AttemptRecord, JobRecord, event_text
 from solveyard.selecting import JobWish
+
+T = TypeVar("T")
 
 MAX_BODY = 64 << 20  #: bytes
 GLANCE = 0.5  #: s between two looks at whether the door closes, while somebody waits
@@ -90,7 +92,7 @@ def application(
 
 
 async def submit(request: web.Request) -> web.Response:
-    """Submit one specification, or a list: all of them, or none; or PyEDB's form of one.
+    """Submit one specification, or a list: all of them, or none; or PyEDB's form of it.
 
     With an `Idempotency-Key`, jobs that were submitted with it before are answered, with 200.
     """
@@ -111,17 +113,28 @@ async def submit(request: web.Request) -> web.Response:
             job=record,
         )
         return encoding.answer(told, 200 if repeated else 201)
-    specs = []
-    for index, text in enumerate(reading.read(content, list[msgspec.Raw])):
-        specs.append(reading.spec(text, f"$[{index}]"))
-        if index % SLICE == SLICE - 1:
-            await asyncio.sleep(0)
-    found, repeated = await submitted(request, specs) if specs else ([], False)
+    texts = reading.read(content, list[msgspec.Raw])
+    if texts and (first := pyedb_form.read(texts[0], "$[0]")) is not None:
+        rest = await _each(texts[1:], lambda text, place: pyedb_form.of_list(text, place + 1))
+        found, repeated = await pyedb_form.all_taken(request, [first, *rest]), True
+    else:
+        specs = await _each(texts, lambda text, place: reading.spec(text, f"$[{place}]"))
+        found, repeated = await submitted(request, specs) if specs else ([], False)
     records: list[msgspec.Raw] = []
     for start in range(0, len(found), SLICE):
         records.extend(_encoded(manager, [one.id for one in found[start : start + SLICE]]))
         await asyncio.sleep(0)
     return encoding.answer({"success": True, "jobs": records}, 200 if repeated else 201)
+
+
+async def _each(texts: Sequence[msgspec.Raw], read: Callable[[msgspec.Raw, int], T]) -> list[T]:
+    """All of them, each read by its place."""
+    found = []
+    for place, text in enumerate(texts):
+        found.append(read(text, place))
+        if place % SLICE == SLICE - 1:
+            await asyncio.sleep(0)
+    return found
 
 
 async def jobs(request: web.Request) -> web.StreamResponse:

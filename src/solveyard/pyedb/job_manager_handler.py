@@ -173,18 +173,10 @@ class JobManagerHandler:
     ) -> list[str]:
         """Their ids, in order; starts the service where that isn't done.
 
-        Raises as `submit_job` does, and says which were submitted before.
+        All of them are taken, or none. Raises as `submit_job` does.
         """
         self.start_service()
-        found: list[str] = []
-        for config in jobs:
-            try:
-                found.append(self.submit_job(config, priority, timeout))
-            except errors.JobManagerError as error:
-                if found:
-                    error.add_note(f"submitted before: {', '.join(found)}")
-                raise
-        return found
+        return self._session.submit_all(jobs, priority, timeout)
 
     def submit_jobs_and_wait(
         self,

@@ -71,15 +71,25 @@ class Session:
 
     def submit(self, config: Any, priority: int = 0, patience: float = calls.SILENCE) -> str:
         """Its id, once it is on disk."""
+        return self.submit_all([config], priority, patience)[0]
+
+    def submit_all(
+        self, configs: Sequence[Any], priority: int = 0, patience: float = calls.SILENCE
+    ) -> list[str]:
+        """Their ids, in order, once all are on disk; otherwise none is."""
         if isinstance(priority, bool) or not isinstance(priority, int):
             raise errors.InvalidConfig(f"`priority` must be a whole number, not {priority!r}")
         with self.client() as client:
-            record = client.submit_config(
-                fields(config), priority, session=self._id, patience=patience
+            records = client.submit_configs(
+                [fields(config) for config in configs],
+                priority,
+                session=self._id,
+                patience=patience,
             )
+        found = [record.id for record in records]
         with self._lock:
-            self._own[record.id] = config
-        return record.id
+            self._own |= dict(zip(found, configs, strict=True))
+        return found
 
     def record(self, job: str) -> JobRecord:
         with self.client() as client:
