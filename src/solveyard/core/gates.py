@@ -43,15 +43,21 @@ class Gates:
         if (look := self._looks.get(machine)) is not None:
             look.since.append(allocation)
 
-    def closed(self, machine: str, need: Resources, limits: Limits) -> str:
-        """Why nothing like `need` may start on `machine`, with the reading; "": it may."""
+    @staticmethod
+    def set(limits: Limits) -> bool:
+        """Is there one that could close?"""
         cpu = limits.max_cpu_percent
-        if cpu is None and limits.min_memory_gb is None and limits.min_disk_gb is None:
-            return ""
         memory = round((limits.min_memory_gb or 0.0) * _MIB)
         disk = round((limits.min_disk_gb or 0.0) * _MIB)
-        if (cpu is None or cpu >= 100) and not memory and not disk:
+        return bool((cpu is not None and cpu < 100) or memory or disk)
+
+    def closed(self, machine: str, need: Resources, limits: Limits) -> str:
+        """Why nothing like `need` may start on `machine`, with the reading; "": it may."""
+        if not self.set(limits):
             return ""
+        cpu = limits.max_cpu_percent
+        memory = round((limits.min_memory_gb or 0.0) * _MIB)
+        disk = round((limits.min_disk_gb or 0.0) * _MIB)
         look = self._looks.get(machine)
         if look is None:
             return f"the first look at how busy {machine} is, which the limits need"

@@ -19,7 +19,6 @@ from solveyard.model.jobs import Job, JobId, JobSpec, JobState, Limits, Placemen
 from solveyard.model.messages import AgentJoined
 from solveyard.model.resources import Range, Resources
 
-NO_LIMITS = Limits()
 #: Jobs behind the first that are looked at for one that fits a gap.
 LOOKAHEAD = 64
 
@@ -92,21 +91,24 @@ class Scheduler:
         and only who doesn't delay it may start before; one that waits for a key, or that no known
         machine could run, stands aside.
         """
-        if self.all_taken(limits):
+        taken, gated = self.all_taken(limits), self.gates.set(limits)
+        if taken and gated:
             return None
         while (first := self.line.first()) is not None:
             job, task = first
             if self._aside(job, task):
                 continue
             need = self.need(task)
-            if (placement := self._place(need, limits)) is not None:
+            if not taken and (placement := self._place(need, limits)) is not None:
                 return task, placement
             if self._fits != job.id and self.misfit(task):
                 self.line.wait_for_machine(job.id)
                 continue
             self._fits = job.id
-            follow = self.seating.follow(task, now) if limits == NO_LIMITS else None
-            return (task, follow) if follow is not None else self._fill_gap(need, limits, now)
+            follow = None if gated else self.seating.follow(task, now)
+            if follow is not None or taken:
+                return (task, follow) if follow is not None else None
+            return self._fill_gap(need, limits, now)
         return None
 
     def need(self, task: Job) -> Resources:

@@ -157,8 +157,8 @@ class Seating:
         )
 
     def follow(self, job: Job, now: float) -> Placement | None:
-        """A place behind a brief job with the same needs."""
-        seconds = self._pace.brief(job.spec)
+        """A place behind a brief job with the same needs, for one that presumably is brief, too."""
+        seconds = self._pace.presumably(job.spec)
         if seconds is None or not may_follow(job.spec):
             return None
         best: Slot | None = None
@@ -265,7 +265,7 @@ class Seating:
             and (seat.boot_id, seat.ledger) == (slot.placement.boot_id, slot.placement.ledger)
             and slot.need == need
             and may_follow(tail.spec)
-            and self._pace.brief(tail.spec) is not None
+            and self._pace.presumably(tail.spec) is not None
         )
 
     def _recall(self, slot: Slot, members: list[Member]) -> list[Recall]:

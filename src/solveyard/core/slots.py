@@ -15,7 +15,10 @@ ENOUGH = 4
 AHEAD = 0.05
 #: When a slot's first attempt takes so long, those behind it are taken back; s.
 PATIENCE = 0.1
+#: What one takes at least that is only presumed to be brief; s.
+PRESUMED = 0.005
 _SHAPES = 1024
+_Shape = tuple[str, bytes]  #: solver and options
 
 
 class Member(NamedTuple):
@@ -82,17 +85,16 @@ class Pace:
     """
 
     def __init__(self) -> None:
-        self._shapes: OrderedDict[tuple[str, bytes], tuple[int, float]] = OrderedDict()
+        self._shapes: OrderedDict[_Shape, tuple[int, float]] = OrderedDict()
+        self._solvers: dict[str, tuple[int, float]] = {}  #: whatever their options are
 
     def ended(self, spec: JobSpec, wall: float) -> None:
         """The command of `spec` took `wall` seconds."""
         shape = (spec.solver, bytes(spec.options))
-        count, mean = self._shapes.pop(shape, (0, wall))
-        if wall >= BRIEF:
-            return
-        self._shapes[shape] = (count + 1, 0.8 * mean + 0.2 * wall)
+        self._shapes[shape] = _paced(self._shapes.pop(shape, None), wall)
         if len(self._shapes) > _SHAPES:
             self._shapes.popitem(last=False)
+        self._solvers[spec.solver] = _paced(self._solvers.get(spec.solver), wall)
 
     def brief(self, spec: JobSpec) -> float | None:
         """The seconds that `spec` will take; None: not known to be brief."""
@@ -101,8 +103,21 @@ class Pace:
         count, mean = self._shapes.get((spec.solver, bytes(spec.options)), (0, 0.0))
         return max(mean, 0.0005) if count >= ENOUGH else None
 
+    def presumably(self, spec: JobSpec) -> float | None:
+        """The same; of one that never ran, judged by its solver's last jobs."""
+        if (spec.solver, bytes(spec.options)) in self._shapes:
+            return self.brief(spec)
+        count, mean = self._solvers.get(spec.solver, (0, 0.0))
+        return max(mean, PRESUMED) if count >= ENOUGH else None
+
+
+def _paced(known: tuple[int, float] | None, wall: float) -> tuple[int, float]:
+    """Brief ends in a row, and their mean, after one more end."""
+    count, mean = known or (0, wall)
+    return (count + 1, 0.8 * mean + 0.2 * wall) if wall < BRIEF else (0, wall)
+
 
 def may_follow(spec: JobSpec) -> bool:
     """Could a job like this be handed out before its slot is free?"""
     need = spec.resources
-    return not (spec.exclusive or need.licences or need.counts)
+    return not (need.licences or need.counts)

@@ -60,6 +60,7 @@ class EngineMachine(JudgedEngine):
             for _ in range(4):
                 self.pace.ended(JobSpec(solver="x", options=msgspec.Raw(shape)), BRIEF)
             self.books.brief[shape] = 4
+            self.books.solvers_brief += 4
         for name in machines:
             self.connect(name)
 

@@ -1,5 +1,6 @@
 """Brief jobs are handed out before their slot is free, and taken back when that was wrong."""
 
+import msgspec
 import pytest
 
 from solveyard.model.jobs import JobId, JobSpec, JobState, Limits, Reason
@@ -67,7 +68,6 @@ def test_a_command_that_took_long_once_has_to_prove_itself_again() -> None:
 @pytest.mark.parametrize(
     "spec",
     [
-        JobSpec(solver="x", exclusive=("p",)),
         JobSpec(solver="x", resources=Resources(licences={"hfss": 1})),
         JobSpec(solver="x", resources=Resources(memory=1)),
     ],
@@ -78,6 +78,37 @@ def test_nothing_follows_that_needs_something_else_or_holds_more_than_a_share(
     drive = warm()
     drive.submit(X, spec)
     assert len(drive.launches) == 1
+
+
+def test_a_solver_whose_last_jobs_were_brief_has_successors_whatever_their_options() -> None:
+    drive = warm()
+    distinct = [_of(n) for n in range(3)]
+    running, second, third = drive.submit(*distinct)
+    assert drive.launched() == [running, second, third]
+    assert afters(drive) == chain(drive, [running, second, third])
+    assert not any(launch.brief for launch in drive.launches)
+    drive.end(running, wall=5.0)
+    drive.launches.clear()
+    fourth, fifth = drive.submit(_of(3), _of(4))
+    drive.send(Ticked(), after=1.0)
+    assert not {fourth, fifth} & set(drive.launched())
+
+
+def test_successors_hold_their_keys_and_count_as_the_one_job_that_may_run() -> None:
+    drive = warm()
+    drive.send(SetLimits(limits=Limits(max_concurrent=1)))
+    own = [JobSpec(solver="x", options=X.options, exclusive=(key,)) for key in ("a", "b", "b")]
+    first, second, third = drive.submit(*own)
+    assert drive.launched() == [first, second]
+    assert len({launch.placement.slot for launch in drive.launches}) == 1
+    assert drive.engine.why(third) == f"'b', which job {second} holds"
+    drive.end(first, wall=0.02)
+    drive.end(second, wall=0.02)
+    assert drive.launched() == [first, second, third]
+
+
+def _of(number: int) -> JobSpec:
+    return JobSpec(solver="x", options=msgspec.Raw(b'{"n":%d}' % number))
 
 
 def test_a_more_urgent_job_has_successors_taken_back_last_first() -> None:
