@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from solveyard.model.ids import array_of
 from solveyard.model.jobs import Job, JobId, JobSpec
 from solveyard.model.messages import AnyEvent, JobRetried, JobSubmitted
 
@@ -14,7 +15,7 @@ class Repeats:
         self._ids: dict[str, list[JobId]] = {}
         self._under_way: dict[str, asyncio.Event] = {}
         for job in sorted(jobs.values(), key=lambda job: job.arrival):
-            if job.key:
+            if job.key and array_of(job.id) is None:  # a task has its array's key
                 self._ids.setdefault(job.key, []).append(job.id)
 
     def note(self, events: Sequence[AnyEvent]) -> None:
