@@ -197,7 +197,7 @@ def test_a_waiting_attempt_can_be_taken_back_and_its_followers_go_on(
         {"t": "recall", "attempt": "b"},
         {"t": "recall", "attempt": "nobody"},
     )
-    stage.manager.heard("recalled", "nobody")
+    stage.manager.heard("missing", "nobody")
     assert stage.manager.heard("waiting", "b")
     assert stage.manager.heard("waiting", "c")
     assert stage.manager.heard("missing", "z")
@@ -220,6 +220,16 @@ def test_a_waiting_attempt_that_is_killed_ends_unstarted(stage: Stage) -> None:
     assert (end["ended_by"], end["started_at"]) == ("cancelled", None)
     (stage.work / "go").touch()
     stage.manager.end("a")
+
+
+def test_a_recall_of_what_the_ledger_does_not_know_is_answered_by_missing(
+    stage: Stage, platform: str
+) -> None:
+    """It may have run before the machine went down: that it had not started, nobody can say."""
+    stage.spawner(platform)
+    stage.manager.say({"t": "recall", "attempt": "unknown"})
+    stage.manager.heard("missing", "unknown")
+    assert not [m for m in stage.manager.told if m["t"] == "recalled"]
 
 
 def test_recall_of_a_started_attempt_is_answered_by_its_start(stage: Stage) -> None:

@@ -131,8 +131,10 @@ class Spawner(Owner):
 
     def _recall(self, message: Message) -> None:
         attempt = orders.text(message, "attempt")
-        if self._waiting.withdraw(attempt) or not self._answer(attempt):
+        if self._waiting.withdraw(attempt):
             self._send({"t": "recalled", "attempt": attempt})
+        elif not self._answer(attempt):  # whether it ever started, this ledger may not know
+            self._send({"t": "missing", "attempt": attempt})
 
     def _kill(self, message: Message) -> None:
         attempt = orders.text(message, "attempt")

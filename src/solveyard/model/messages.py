@@ -344,7 +344,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True, tag="launch", tag_field=
 
 
 class Recall(msgspec.Struct, frozen=True, kw_only=True, tag="recall", tag_field="type"):
-    """Take back an attempt if it has not started; answered by Recalled, or by its start."""
+    """Take back an attempt if it has not started; answered by Recalled, its start, or Missing."""
 
     attempt: AttemptId
     placement: Placement

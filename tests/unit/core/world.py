@@ -88,8 +88,10 @@ class Spawner:
             case Launch():
                 self._launch(action)
             case Recall():
-                if self._withdraw(action.attempt) or not self._answer(action.attempt):
+                if self._withdraw(action.attempt):
                     self._tell(Recalled(attempt=action.attempt))
+                elif not self._answer(action.attempt):
+                    self._missing(action.attempt)
             case Kill():
                 self._kill(action)
             case Forget():
