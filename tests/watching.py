@@ -121,6 +121,8 @@ class Watcher:
                 await one.sio.connect(
                     self.url(), namespaces=["/v1"], transports=[self.transport], wait_timeout=2
                 )
+                # a polling client doesn't tell of an answer that was cut in its middle
+                one.sio.eio.read_loop_task.add_done_callback(one._leave)
                 after = self.heard[-1]["number"] if self.heard else 0
                 answer = await one.subscribe(rooms=self.rooms, after=after)
                 if answer["success"] is not True:
