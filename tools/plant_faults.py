@@ -6,21 +6,38 @@ With `--machine` the state machine alone has to find them. Exit status 1: one wa
 """
 
 import argparse
+import io
+import multiprocessing
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
+
+import _hypothesis_pytestplugin
+import hypothesis.stateful  # noqa: F401  imported once for all
+import pytest
+import pytest_asyncio.plugin
+import pytest_timeout
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests" / "unit" / "core"
 MACHINE = TESTS / "test_engine_machine.py"
 AT_ONCE = 2
-LONGEST = 200  #: s for one run of the tests
+LONGEST = 200  #: s for one test
 PASSED, FAILED = 0, 1  #: pytest's exit statuses; others mean that the tests did not run
+QUICK = {
+    "SOLVEYARD_EXAMPLES": "0.1",
+    "SOLVEYARD_SHRINK": "no",
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+}
+PLUGINS = (_hypothesis_pytestplugin, pytest_asyncio.plugin, pytest_timeout)
+OPTIONS = ("-x", "-q", "-s", "--noconftest", "-p", "no:cacheprovider", f"--timeout={LONGEST}")
 
 
 class Fault(NamedTuple):
@@ -173,10 +190,21 @@ FAULTS = (
 NO_FAULT = Fault("no fault", "engine.py", '"""The engine:', '"""The engine:')
 
 
+class Finder:
+    """What pytest tells of the first test that failed."""
+
+    def __init__(self) -> None:
+        self.test = ""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed and not self.test:
+            self.test = report.nodeid.rpartition("::")[2]
+
+
 def plant(fault: Fault, folder: Path) -> None:
     """Copy the package into `folder`, with the fault. Raises ValueError: its place has changed."""
     package = folder / "solveyard"
-    shutil.copytree(ROOT / "src" / "solveyard", package, ignore=shutil.ignore_patterns("*.pyc"))
+    shutil.copytree(ROOT / "src" / "solveyard", package)
     path = package / "core" / fault.file
     text = path.read_text(encoding="utf-8")
     if (found := text.count(fault.right)) != 1:
@@ -184,21 +212,22 @@ def plant(fault: Fault, folder: Path) -> None:
     path.write_text(text.replace(fault.right, fault.wrong), encoding="utf-8")
 
 
-def judge(fault: Fault, tests: list[Path]) -> subprocess.CompletedProcess[str]:
-    """Run `tests` against a copy with the fault, until the first that fails."""
+def judge(fault: Fault, tests: list[Path]) -> tuple[int, str, str]:
+    """Run `tests` against a copy with the fault, until the first that fails, in this process.
+
+    Its status, the test that found the fault, and what pytest wrote.
+    """
+    os.chdir(ROOT)
+    os.environ.update(QUICK)
+    settings.register_profile("planted", deadline=None, database=None)
+    settings.load_profile("planted")
+    finder, output = Finder(), io.StringIO()
     with tempfile.TemporaryDirectory(prefix="planted-") as name:
-        folder = Path(name)
-        plant(fault, folder)
-        quick = {"SOLVEYARD_EXAMPLES": "0.1", "SOLVEYARD_SHRINK": "no"}
-        return subprocess.run(
-            [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests],
-            env={**os.environ, **quick, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=LONGEST,
-            check=False,
-        )
+        plant(fault, Path(name))
+        sys.path.insert(0, name)
+        with redirect_stdout(output):
+            status = pytest.main([*OPTIONS, *map(str, tests)], plugins=[*PLUGINS, finder])
+    return int(status), finder.test, output.getvalue()
 
 
 def main() -> int:
@@ -207,16 +236,17 @@ def main() -> int:
     machine_alone = parser.parse_args().machine
     examples = sorted({*TESTS.glob("test_*.py")} - {MACHINE, TESTS / "test_planted_faults.py"})
     tests = [MACHINE] if machine_alone else [*examples, MACHINE]
+    # Each has a process of its own, forked from one that has imported what this module imports.
+    forked = multiprocessing.get_context("forkserver")
+    forked.set_forkserver_preload(["__main__"])
     survived = 0
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        runs = pool.map(lambda fault: judge(fault, tests), (NO_FAULT, *FAULTS))
-        for fault, run in zip((NO_FAULT, *FAULTS), runs, strict=True):
-            right = run.returncode == (PASSED if fault is NO_FAULT else FAILED)
+    with ProcessPoolExecutor(AT_ONCE, forked, max_tasks_per_child=1) as pool:
+        runs = pool.map(partial(judge, tests=tests), (NO_FAULT, *FAULTS))
+        for fault, (status, test, output) in zip((NO_FAULT, *FAULTS), runs, strict=True):
+            right = status == (PASSED if fault is NO_FAULT else FAILED)
             survived += not right
-            failed = [line for line in run.stdout.splitlines() if line.startswith("FAILED")]
-            by = failed[0].rpartition("::")[2].partition(" - ")[0] if failed else ""
-            verdict = {PASSED: "nothing found", FAILED: f"found by {by}"}.get(
-                run.returncode, f"the tests did not run:\n{run.stdout}{run.stderr}"
+            verdict = {PASSED: "nothing found", FAILED: f"found by {test}"}.get(
+                status, f"the tests did not run:\n{output}"
             )
             print(f"{'ok ' if right else 'BAD'}  {fault.what}: {verdict}", flush=True)
     print(f"{len(FAULTS)} faults, {survived} wrong verdicts")
