@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import re
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -12,12 +13,14 @@ from solveyard.model.criteria import STREAMS, files
 from solveyard.model.errors import InvalidJob, InvalidRequest
 from solveyard.model.jobs import Job, Outcome, Reason
 from solveyard.solvers import tasks
-from solveyard.solvers.base import Exit
+from solveyard.solvers.base import Exit, Query
 from solveyard.solvers.criteria import Criteria, Source
 from solveyard.solvers.patterns import PIECE
 from solveyard.solvers.verdicts import accepted
 
 log = logging.getLogger(__name__)
+
+SLACK = 2.0  #: s by which a file system's times may be coarser than a clock
 
 
 class Case:
@@ -43,14 +46,17 @@ class Case:
         """Is there something to read?"""
         return bool(self._queries or (self._criteria is not None and self._criteria.sources))
 
-    def read(self, workspace: LocalWorkspace, streams: tuple[str, str]) -> None:
+    def read(self, workspace: LocalWorkspace, streams: tuple[str, str], since: float = 0.0) -> None:
         """Files of the job's directory, and of its `streams`, standard output and error. Blocking.
 
-        What isn't there, or can't be read, is evidence, too.
+        What isn't there, or can't be read, is evidence, too. `since`: when the command started.
         """
         self._read = True
         for query in self._queries:
-            self._evidence[query.path] = _content(workspace, query.path, query.limit)
+            if query.below:
+                self._evidence |= _below(workspace, query, since)
+            else:
+                self._evidence[query.path] = _content(workspace, query.path, query.limit)
         for name, source in (self._criteria.sources if self._criteria else {}).items():
             place, path = workspace, name
             if name in STREAMS:
@@ -122,6 +128,24 @@ def _content(workspace: LocalWorkspace, path: str, limit: int) -> bytes | None:
     except (InvalidRequest, OSError) as error:
         log.warning("evidence not read", extra={"path": path, "error": str(error)})
         return None
+
+
+def _below(workspace: LocalWorkspace, query: Query, since: float) -> dict[str, bytes | None]:
+    """By path; those that would be too much are left out."""
+    folder = workspace.root / query.path
+    named = re.compile(query.below)
+    found: dict[str, bytes | None] = {}
+    left = query.limit
+    for one in LocalWorkspace(folder).list() if folder.is_dir() else ():
+        path = f"{query.path}/{one.path}"
+        if one.modified < since - SLACK or not named.search(one.path.rpartition("/")[2]):
+            continue
+        if not query.limit:
+            found[path] = b""
+        elif one.size <= left:
+            left -= one.size
+            found[path] = _content(workspace, path, query.limit)
+    return found
 
 
 def _feed(source: Source, workspace: LocalWorkspace, path: str) -> bool:

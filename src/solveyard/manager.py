@@ -406,7 +406,7 @@ class Manager:
         streams = self._places.output(job.id, number)
 
         def judged() -> Ended:
-            case.read(workspace, streams)
+            case.read(workspace, streams, report.started_at or 0.0)
             return _judged(case, report)
 
         self._turns.put(await self._judges.call(judged))

@@ -138,9 +138,9 @@ def test_an_array_over_projects_solves_each_in_a_task_of_its_own(yard: Yard) -> 
 
 def test_a_failure_is_told_with_the_logs_own_words(yard: Yard) -> None:
     endings = {
-        "fail": ("exit_code", "hfss.error", "Too few conductors"),
-        "error": ("criteria", "hfss.error", "Too few conductors"),
-        "licence": ("exit_code", "hfss.error", "licensing pool"),
+        "fail": ("exit_code", "hfss.model", "Too few conductors"),
+        "error": ("criteria", "hfss.model", "Too few conductors"),
+        "licence": ("licence", "hfss.licence", "licensing pool"),
         "cut": ("criteria", "hfss.incomplete", "completed normally"),
         "nolog": ("no_output", None, "is missing"),
     }

@@ -47,7 +47,7 @@ def test_the_shells_demo_submits_waits_tells_the_failure_and_stops(
     assert "NOT Ansys software" in told.splitlines()[0]
     listed = told[told.index("not all of them succeeded") :]
     assert (listed.count(" completed "), listed.count(" failed ")) == (3, 1)
-    assert "batch log says: Project:patch" in listed
+    assert "batch log says: Port refinement" in listed
     assert told.endswith("stopped\n")
     assert "antenna_job\tcompleted\n" in told
     assert not (tmp_path / "job-manager-demo" / "store" / "manager.json").exists()

@@ -142,6 +142,9 @@ def main(arguments: list[str]) -> int:
                 f"Max Mag. Delta S: {delta};")  # fmt: skip
     log.say("[PROFILE] Adaptive Passes converged")
     running.wait()
+    results = Path(f"{project}results")
+    results.mkdir(exist_ok=True)
+    (results / f"{project.stem}.s1p").write_text("# GHz S RI R 50\n4 0.1 -0.2\n")
     log.say("[PROFILE] Stop Time: now, Status: Normal Completion")
     log.say("Normal completion of simulation on server: localhost.")
     return done(0)

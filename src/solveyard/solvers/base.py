@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 import msgspec
 
 from solveyard.model.jobs import JobSpec, Outcome, Usage
+from solveyard.model.progress import Progress as Progress
 from solveyard.model.resources import Allocation
 
 #: As `argv[0]`: the Python that runs solveyard, whichever that is on the machine.
@@ -54,13 +55,10 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str
     limit: int = 1 << 20
-
-
-class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How far a running solver is, as far as its output tells."""
-
-    fraction: float | None = None  #: 0 to 1; None: not known
-    text: str = ""
+    #: A regular expression: `path` is a folder, and what is read are the files below it whose
+    #: names match and that this run wrote, each by its own path; at most `limit` bytes of all,
+    #: and with a limit of 0 their names alone.
+    below: str = ""
 
 
 class Reader(Protocol):

@@ -13,7 +13,8 @@ from solveyard.model.errors import InvalidResult
 
 Matrix = tuple[tuple[complex, ...], ...]
 
-_SUFFIX = re.compile(r"\.s(\d{1,3})p$", re.IGNORECASE)
+NAME = r"(?i)\.s(\d{1,3})p$"  #: what a Touchstone file's name ends with
+_SUFFIX = re.compile(NAME)
 _UNITS = {"HZ": 1.0, "KHZ": 1e3, "MHZ": 1e6, "GHZ": 1e9}
 _FORMS: dict[str, Callable[[float, float], complex]] = {
     "RI": complex,

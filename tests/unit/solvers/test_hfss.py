@@ -11,9 +11,12 @@ from msgspec.structs import replace
 from solveyard.model.arrays import ArraySpec
 from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import JobSpec, Outcome, Reason
+from solveyard.model.policies import RetryPolicy
+from solveyard.model.resources import Resources
 from solveyard.solvers import tasks
 from solveyard.solvers.base import Exit, OutputFile
-from solveyard.solvers.hfss import installations, log
+from solveyard.solvers.hfss import installations
+from solveyard.solvers.hfss.causes import CAUSES
 from solveyard.solvers.hfss.solver import HfssSolver
 
 SOLVER = HfssSolver()
@@ -50,13 +53,21 @@ def spec(**options: Any) -> JobSpec:
     return JobSpec(solver="hfss", options=msgspec.Raw(msgspec.json.encode(given)))
 
 
-def judged(content: bytes | None, code: int = 0, *, fresh: bool = True) -> Outcome:
+def judged(content: bytes | None, code: int = 0, *, fresh: bool = True, **files: bytes) -> Outcome:
+    """The verdict on a run that left this log, and a solution beside it."""
     output = OutputFile(path=LOG, size=None if content is None else 9, fresh=fresh)
-    return SOLVER.verdict(spec(), Exit(code=code, outputs=(output,)), {LOG: content})
+    results = {f"board.aedtresults/{name}.s1p": text for name, text in files.items()}
+    solution: dict[str, bytes | None] = {"board.aedtresults/board.asol": b""}
+    evidence = {LOG: content} | solution | results
+    return SOLVER.verdict(spec(), Exit(code=code, outputs=(output,)), evidence)
 
 
 def recorded(name: str) -> bytes:
     return (GOLDEN / f"{name}.log").read_bytes()
+
+
+def written(name: str) -> bytes:
+    return (GOLDEN / "written" / f"{name}.log").read_bytes()
 
 
 # Verdicts
@@ -64,27 +75,47 @@ def recorded(name: str) -> bytes:
 
 def test_a_normal_completion_without_an_error_line_is_success() -> None:
     assert judged(recorded("success")).reason is Reason.SUCCESS
-
-
-def test_line_ends_of_either_system_make_no_difference() -> None:
-    for name in ("success", "error"):
-        content = recorded(name)
-        for ends in (b"\r\n", b"\r\r\n", b"\r"):
-            assert log.ending(content.replace(b"\n", ends)) == log.ending(content)
+    assert judged(written("converged")).reason is Reason.SUCCESS
 
 
 def test_an_error_line_fails_a_job_that_exits_with_0() -> None:
     found = judged(recorded("error"))
-    assert (found.reason, found.cause) == (Reason.CRITERIA, "hfss.error")
+    assert (found.reason, found.cause) == (Reason.CRITERIA, "hfss.model")
     assert "Too few conductors were found on port 1" in found.message
     assert "2026)" not in found.message
 
 
-def test_an_exit_code_is_told_with_the_logs_reason() -> None:
-    found = judged(recorded("licence"), 1)
-    assert (found.reason, found.cause, found.exit_code) == (Reason.EXIT_CODE, "hfss.error", 1)
-    assert "exit code 1" in found.message
-    assert "does not exist in the licensing pool" in found.message
+@pytest.mark.parametrize(
+    ("log", "reason", "cause", "line"),
+    [
+        ("licence", Reason.LICENCE, "hfss.licence", "line 24: Request name elec_solve_hfss"),
+        ("memory", Reason.OUT_OF_MEMORY, "hfss.memory", "line 41: Adaptive Pass 2, process hf3d"),
+        ("mpi", Reason.EXIT_CODE, "hfss.mpi", "line 28: The attemped launch"),
+        ("mesh", Reason.EXIT_CODE, "hfss.mesh", "line 29: Process 'G3dMesher'"),
+        ("model", Reason.EXIT_CODE, "hfss.model", "line 33: Port refinement"),
+        ("crash", Reason.EXIT_CODE, "hfss.crash", "line 41: process hf3d exited"),
+        ("hang", Reason.HANG, "hfss.hang", "line 41: Simulation has stopped"),
+        ("aborted", Reason.EXIT_CODE, "hfss.aborted", "line 40: Simulation was aborted"),
+        ("disk", Reason.EXIT_CODE, "hfss.disk", "line 40: Error closing file"),
+        ("sweep", Reason.EXIT_CODE, "hfss.sweep", "line 79: Sweep Fine failed"),
+    ],
+)
+def test_each_failure_has_a_cause_its_line_and_what_to_do(
+    log: str, reason: Reason, cause: str, line: str
+) -> None:
+    found = judged(written(log), 1)
+    assert (found.reason, found.cause, found.exit_code) == (reason, cause, 1)
+    place, text = line.split(": ", 1)
+    assert f"exit code 1; the batch log says: {text}" in found.message
+    assert f" ({place}; " in found.message
+    assert CAUSES[cause].advice in found.message
+    assert any(one.startswith(line) for one in found.evidence)
+    silent = judged(written(log))
+    assert silent.cause == cause
+    assert silent.reason is (Reason.CRITERIA if reason is Reason.EXIT_CODE else reason)
+
+
+def test_an_exit_code_without_a_line_is_told_as_it_is() -> None:
     assert judged(recorded("success"), 3).message == "exit code 3"
 
 
@@ -95,13 +126,37 @@ def test_a_log_that_stops_in_the_middle_is_no_success() -> None:
 
 def test_the_word_error_in_a_healthy_line_is_no_error() -> None:
     healthy = b"[info] Project:b : before the interpolation error can be computed. (1:00:00 AM)\n"
-    assert judged(healthy + recorded("success")).reason is Reason.SUCCESS
+    assert judged(recorded("success") + healthy).reason is Reason.SUCCESS
 
 
 def test_only_the_last_run_in_a_log_counts() -> None:
     assert judged(recorded("error") + recorded("success")).reason is Reason.SUCCESS
     assert judged(recorded("success") + recorded("error")).reason is Reason.CRITERIA
     assert judged(recorded("success") + recorded("cut")).reason is Reason.CRITERIA
+
+
+def test_no_convergence_is_an_ending_of_its_own_or_a_success_with_a_warning() -> None:
+    found = judged(written("unconverged"))
+    assert (found.reason, found.cause) == (Reason.NOT_CONVERGED, "hfss.not_converged")
+    assert "Adaptive Passes did not converge (line 64)" in found.message
+    assert "Max Mag. Delta S 0.0143 after 4 passes" in found.message
+    lenient = spec(not_converged="warning")
+    output = OutputFile(path=LOG, size=9, fresh=True)
+    evidence = {LOG: written("unconverged"), "board.aedtresults/a": b""}
+    warned = SOLVER.verdict(lenient, Exit(code=0, outputs=(output,)), evidence)
+    assert warned.reason is Reason.SUCCESS
+    assert warned.message.startswith("warning: Adaptive Passes did not converge (line 64)")
+
+
+def test_results_must_be_there_and_finite() -> None:
+    good = judged(recorded("success"), board=b"# GHz S RI R 50\n4 0.1 0.2\n")
+    assert good.reason is Reason.SUCCESS
+    assert "board.aedtresults/board.s1p: 1 frequencies, all values finite" in good.evidence
+    bad = judged(recorded("success"), board=b"# GHz S RI R 50\n4 nan 0.2\n")
+    assert (bad.reason, bad.cause) == (Reason.CRITERIA, "result.invalid")
+    output = OutputFile(path=LOG, size=9, fresh=True)
+    unsaved = SOLVER.verdict(spec(), Exit(code=0, outputs=(output,)), {LOG: recorded("success")})
+    assert (unsaved.reason, "board.aedtresults" in unsaved.message) == (Reason.NO_OUTPUT, True)
 
 
 def test_no_log_and_an_old_one_are_no_success() -> None:
@@ -157,6 +212,31 @@ def test_another_directory_than_the_projects_is_refused() -> None:
 
 
 # What the machine completes
+
+
+def test_tries_are_for_what_passes_and_never_for_a_wrong_model() -> None:
+    asked = replace(spec(), retry=RetryPolicy(tries=4))
+    policy = SOLVER.complete(asked, Machine(EDT)).retry
+    assert policy is not None
+    for reason, cause, again in (
+        ("licence", "hfss.licence", True),
+        ("exit_code", "hfss.mpi", True),
+        ("hang", "hfss.hang", True),
+        ("node_failure", "", True),
+        ("exit_code", "hfss.model", False),
+        ("exit_code", "hfss.mesh", False),
+        ("not_converged", "hfss.not_converged", False),
+        ("out_of_memory", "hfss.memory", False),  # there is no more of what wasn't asked for
+    ):
+        assert policy.covers(reason, cause) is again, cause
+    assert (policy.tries, policy.pause(1), policy.pause(2)) == (4, 60, 120)
+    larger = replace(asked, resources=Resources(memory=4000))
+    policy = SOLVER.complete(larger, Machine(EDT)).retry
+    assert policy is not None
+    assert (policy.covers("out_of_memory", "hfss.memory"), policy.memory_factor) == (True, 1.5)
+    own = replace(asked, retry=RetryPolicy(tries=2, on=("hfss.model",)))
+    assert SOLVER.complete(own, Machine(EDT)).retry == own.retry
+    assert SOLVER.complete(spec(), Machine(EDT)).retry is None
 
 
 def test_a_job_is_completed_by_ansysedt_folder_and_key() -> None:

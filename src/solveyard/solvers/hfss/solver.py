@@ -12,10 +12,11 @@ from msgspec.structs import replace
 from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import JobSpec, Outcome, Reason
 from solveyard.model.resources import Allocation
-from solveyard.solvers import options, tasks, verdicts
-from solveyard.solvers.base import Command, Exit, Machine, Probe, Progress, Query, Reader
-from solveyard.solvers.hfss import commandline, installations, log
+from solveyard.solvers import options, tasks, touchstone, verdicts
+from solveyard.solvers.base import Command, Exit, Machine, Probe, Query, Reader
+from solveyard.solvers.hfss import commandline, installations, reader, retries, verdict
 from solveyard.solvers.hfss.config import JOBID, HFSSSimulationConfig, SchedulerType
+from solveyard.solvers.hfss.reader import HfssReader
 
 LOG_LIMIT = 16 << 20  #: bytes of a batch log that are read to judge it, from its end
 NOT_FOUND = (
@@ -24,11 +25,8 @@ NOT_FOUND = (
 )
 
 
-class UnreadReader:
-    """Progress isn't read yet."""
-
-    def feed(self, chunk: bytes) -> Progress | None:
-        return None
+#: What the exit alone says that a log may say more of.
+_BY_LOG = {Reason.SUCCESS, Reason.EXIT_CODE, Reason.SIGNAL}
 
 
 class HfssSolver:
@@ -57,21 +55,39 @@ class HfssSolver:
         return (batch_log(chosen, spec),) if chosen else ()
 
     def reader(self) -> Reader:
-        return UnreadReader()
+        return HfssReader()
 
     def evidence(self, spec: JobSpec) -> Sequence[Query]:
         chosen = _accepted(spec)
-        return (Query(path=batch_log(chosen, spec), limit=LOG_LIMIT),) if chosen else ()
+        if chosen is None:
+            return ()
+        folder = results_folder(chosen)
+        return (
+            Query(path=batch_log(chosen, spec), limit=LOG_LIMIT),
+            Query(path=folder, below=".", limit=0),
+            Query(path=folder, below=touchstone.NAME, limit=verdicts.RESULT_LIMIT),
+        )
 
     def verdict(self, spec: JobSpec, exit: Exit, evidence: Mapping[str, bytes | None]) -> Outcome:  # noqa: A002  # the contract's name
         chosen = _accepted(spec)
         name = batch_log(chosen, spec) if chosen else ""
         outcome = verdicts.judge(spec, exit, (name,) if chosen else ())
-        if not chosen or outcome.reason not in {Reason.SUCCESS, Reason.EXIT_CODE}:
+        if not chosen or outcome.reason not in _BY_LOG:
             return outcome
-        fresh = any(output.path == name and output.fresh for output in exit.outputs)
-        content = evidence.get(name) if fresh else None
-        return _by_log(outcome, name, content)
+        if not exit.output(name).fresh:
+            return outcome
+        content = evidence.get(name)
+        if content is None:
+            return _unread(outcome, name)
+        told, ending = reader.read(content)
+        judged = verdict.judge(
+            outcome, name, told, ending, unconverged_fails=chosen.not_converged == "failure"
+        )
+        if len(content) >= LOG_LIMIT:
+            only = f"{name}: only its last {LOG_LIMIT >> 20} MiB were read, and its lines counted"
+            judged = replace(judged, evidence=(*judged.evidence, only))
+        owed = results_folder(chosen) if _owes_results(chosen) else ""
+        return verdict.results(judged, evidence, owed)
 
     def probes(self) -> Sequence[Probe]:
         return (Probe(programs=("ansysedt",)),)
@@ -83,6 +99,7 @@ class HfssSolver:
 
         Jobs on one project don't run at once: it can be open only once.
         """
+        spec = retries.completed(spec)
         if spec.array is not None and b"{{" in bytes(spec.options):
             return self._complete_tasks(spec, machine)
         chosen = options.read(HFSSSimulationConfig, spec)
@@ -161,38 +178,21 @@ def batch_log(chosen: HFSSSimulationConfig, spec: JobSpec) -> str:
     return f"{project}.batchinfo/{stem}-{job_id(chosen, spec)}.log"
 
 
-def _by_log(passed: Outcome, name: str, content: bytes | None) -> Outcome:
-    """`passed`, unless the batch log speaks against it; an exit code is told with its reason."""
-    if content is None:
-        if passed.reason is Reason.SUCCESS:
-            return verdicts.criterion(passed, "hfss.no_log", f"{name} could not be read")
-        return passed
-    told = log.ending(content)
-    facts = list(passed.evidence)
-    facts.append(f"{name}: {len(told.errors)} error lines, " + _completion(told))
-    facts += [f"[error] {text[:500]}" for text in told.errors[:3]]
-    if len(content) >= LOG_LIMIT:
-        facts.append(f"{name}: only its last {LOG_LIMIT >> 20} MiB were read")
-    message, cause = passed.message, ""
-    if told.errors:
-        message, cause = f"the batch log says: {told.errors[0][:500]}", "hfss.error"
-    elif not told.normal and passed.reason is Reason.SUCCESS:
-        message = f"exit code 0, but {name} doesn't say that the simulation completed normally"
-        cause = "hfss.incomplete"
-    if cause and passed.reason is Reason.EXIT_CODE:
-        message = f"{passed.message}; {message}"
-    return Outcome(
-        reason=Reason.CRITERIA if cause and passed.reason is Reason.SUCCESS else passed.reason,
-        cause=cause,
-        exit_code=passed.exit_code,
-        message=message,
-        evidence=tuple(facts),
-    )
+def results_folder(chosen: HFSSSimulationConfig) -> str:
+    """Where ansysedt keeps solutions: a path in the project's folder."""
+    return f"{_parts(chosen.project_path)[1].rpartition('.')[0]}.aedtresults"
 
 
-def _completion(told: log.Ending) -> str:
-    ended = "" if told.stopped else ", and its end is missing"
-    return ("normal completion" if told.normal else "no normal completion") + ended
+def _owes_results(chosen: HFSSSimulationConfig) -> bool:
+    """Where those of an .aedb folder lie isn't known here, so nothing is missed there."""
+    saved = chosen.project_path.lower().endswith(".aedt")
+    return saved and not chosen.layout_options.validate_only
+
+
+def _unread(passed: Outcome, name: str) -> Outcome:
+    if passed.reason is Reason.SUCCESS:
+        return verdicts.criterion(passed, "hfss.no_log", f"{name} could not be read")
+    return passed
 
 
 def _accepted(spec: JobSpec) -> HFSSSimulationConfig | None:

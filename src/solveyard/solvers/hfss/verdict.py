@@ -1,0 +1,174 @@
+"""From a batch log to a verdict: by the log alone, or with the exit and the results beside it."""
+
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from solveyard.model.errors import InvalidResult
+from solveyard.model.jobs import Outcome, Reason
+from solveyard.solvers import touchstone, verdicts
+from solveyard.solvers.hfss.causes import CAUSES, Cause
+from solveyard.solvers.hfss.progress import HfssProgress, Phase, mebibytes
+from solveyard.solvers.hfss.reader import Ending
+
+Word = Literal["success", "failed", "not_converged", "unfinished"]
+SHOWN = 5  #: lines that are given as evidence
+_LONGEST = 500  #: characters of a line in a message
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """What a log says, for programs. What is null isn't told there."""
+
+    product: str | None
+    phase: Phase | None
+    passes: int | None  #: that were solved
+    converged: bool | None
+    delta_s: float | None
+    tetrahedra: int | None
+    peak_memory_mib: int | None
+    sweep_points: int | None
+    sweep_points_solved: int | None
+    elapsed_s: float | None
+    verdict: Word
+    cause: str | None
+    evidence: tuple[str, ...]
+
+
+def summary(told: HfssProgress, ending: Ending) -> Summary:
+    """The verdict is from the log alone: without its end it's unfinished, unless it failed."""
+    verdict, cause, evidence = _alone(told, ending)
+    return Summary(
+        product=told.product,
+        phase=told.phase,
+        passes=len(told.passes) or (0 if told.adaptive_pass else None),
+        converged=told.converged,
+        delta_s=told.delta if "Delta S" in told.measure else None,
+        tetrahedra=told.tetrahedra,
+        peak_memory_mib=mebibytes(told.peak_memory),
+        sweep_points=told.sweep_points,
+        sweep_points_solved=told.sweep_points_solved,
+        elapsed_s=told.elapsed,
+        verdict=verdict,
+        cause=cause or None,
+        evidence=tuple(evidence),
+    )
+
+
+def _alone(told: HfssProgress, ending: Ending) -> tuple[Word, str, list[str]]:
+    if ending.errors:
+        worst = ending.explanations[0]
+        return "failed", worst.cause, [str(one) for one in ending.explanations[:SHOWN]]
+    seen = [
+        *([f"line {ending.normal}: normal completion"] if ending.normal else ()),
+        *([f"line {ending.stopped}: the batch run's end"] if ending.stopped else ()),
+    ]
+    if not ending.stopped:
+        last = f"no end of the batch run in {ending.lines} lines" if told.phase else "no line yet"
+        return "unfinished", "", [*seen, last]
+    if not ending.normal:
+        why = ending.explanations[0].cause if ending.explanations else "hfss.incomplete"
+        lines = [str(one) for one in ending.explanations[:SHOWN]]
+        return "failed", why, [*lines, *seen, "no normal completion"]
+    if ending.unconverged:
+        lines = [str(one) for one in ending.unconverged[:SHOWN]]
+        return "not_converged", ending.unconverged[0].cause, [*lines, *seen]
+    return "success", "", seen
+
+
+def judge(
+    passed: Outcome, name: str, told: HfssProgress, ending: Ending, *, unconverged_fails: bool
+) -> Outcome:
+    """`passed`, which the exit alone gave, unless the log called `name` speaks against it."""
+    evidence = [*passed.evidence, *_facts(name, told, ending)]
+    exited_well = passed.reason is Reason.SUCCESS
+    explained = ending.explanations
+    if ending.errors or (explained and not (exited_well and ending.normal)):
+        cause = CAUSES[explained[0].cause]
+        said = f"the batch log says: {_cut(explained[0].text)}"
+        message = f"{said} (line {explained[0].line}; {cause.advice})"
+        return _failed(passed, cause, message, evidence)
+    if exited_well and not ending.normal:
+        cause = CAUSES["hfss.incomplete"]
+        message = f"exit code 0, but {name} doesn't say that the simulation completed normally"
+        return _failed(passed, cause, f"{message} ({cause.advice})", evidence)
+    if passed.reason is Reason.SUCCESS and ending.unconverged:
+        first = ending.unconverged[0]
+        message = f"{_cut(first.text)} (line {first.line}){_how_far(told)}"
+        if not unconverged_fails:
+            return _outcome(passed, Reason.SUCCESS, "", f"warning: {message}", evidence)
+        message += f"; {CAUSES['hfss.not_converged'].advice}"
+        return _outcome(passed, Reason.NOT_CONVERGED, first.cause, message, evidence)
+    return _outcome(passed, passed.reason, passed.cause, passed.message, evidence)
+
+
+def results(passed: Outcome, evidence: Mapping[str, bytes | None], owed: str = "") -> Outcome:
+    """`passed`, unless a Touchstone file in `evidence` can't be read or isn't finite.
+
+    `owed` is a folder in which there must be something of this run.
+    """
+    if passed.reason is not Reason.SUCCESS:
+        return passed
+    if owed and not any(path.startswith(f"{owed}/") for path in evidence):
+        message = f"exit code 0, but this run wrote nothing into {owed}: its results are not saved"
+        return replace(passed, reason=Reason.NO_OUTPUT, message=message)
+    facts = list(passed.evidence)
+    for path, content in sorted(evidence.items()):
+        ports = touchstone.ports_of(path)
+        try:
+            points = _points(content, ports) if ports is not None else None
+        except InvalidResult as error:
+            return verdicts.criterion(passed, "result.invalid", f"{path}: {error}")
+        if points is not None:
+            facts.append(f"{path}: {points} frequencies, all values finite")
+    return replace(passed, evidence=tuple(facts))
+
+
+def _points(content: bytes | None, ports: int) -> int:
+    """How many frequencies a Touchstone file has. Raises InvalidResult."""
+    if content is None:
+        raise InvalidResult("it could not be read")
+    return len(touchstone.parse(content.decode("utf-8", "replace"), ports).frequencies)
+
+
+def _failed(passed: Outcome, cause: Cause, why: str, evidence: list[str]) -> Outcome:
+    reason = cause.reason or passed.reason
+    if reason is Reason.SUCCESS:
+        reason = Reason.CRITERIA
+    message = f"{passed.message}; {why}" if passed.message else why
+    return _outcome(passed, reason, cause.name, message, evidence)
+
+
+def _facts(name: str, told: HfssProgress, ending: Ending) -> Iterator[str]:
+    said = f"normal completion, line {ending.normal}" if ending.normal else "no normal completion"
+    end = "" if ending.stopped else ", and its end is missing"
+    yield f"{name}: {told.errors} error lines, {said}{end}"
+    if told.phase not in {None, "starting"} and (text := told.told().text):
+        yield f"{name}: {text}"
+    for one in (*ending.explanations[:SHOWN], *ending.unconverged[:SHOWN]):
+        yield _cut(str(one))
+
+
+def _how_far(told: HfssProgress) -> str:
+    if told.delta is None:
+        return ""
+    return f", {told.measure} {told.delta:g} after {len(told.passes)} passes"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def _outcome(
+    passed: Outcome, reason: Reason, cause: str, message: str, evidence: list[str]
+) -> Outcome:
+    return Outcome(
+        reason=reason,
+        cause=cause,
+        exit_code=passed.exit_code,
+        signal=passed.signal,
+        message=message,
+        evidence=tuple(evidence),
+        values=passed.values,
+    )
