@@ -1,31 +1,66 @@
-"""Programs that stand in for others that a test machine doesn't have."""
+"""Programs that stand in for others that a test machine doesn't have. None is Ansys software."""
 
+import contextlib
 import json
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-ANSYSEDT = Path(__file__).with_name("ansysedt.py")
+HERE = Path(__file__).parent
+ANSYSEDT = HERE / "ansysedt.py"
 
 
 def install(folder: Path, release: str = "v252") -> Path:
     """A stand-in ansysedt below `folder`, where an installation of that release would have it."""
     place = folder / release / "AnsysEM"
     place.mkdir(parents=True, mode=0o755)
-    program = place / "ansysedt"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{ANSYSEDT}" "$@"\n')
-    for each in (folder, place.parent, place, program):
+    program = _program(place / "ansysedt", ANSYSEDT)
+    for each in (folder, place.parent, place):
         each.chmod(0o755)
     return program
 
 
-def project(folder: Path, scenario: str = "success", name: str = "board.aedt") -> Path:
-    """A project of the stand-in."""
+def install_lmutil(folder: Path) -> Path:
+    """A stand-in lmutil in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return _program(folder / "lmutil", HERE / "lmutil.py")
+
+
+def project(
+    folder: Path, scenario: str = "success", name: str = "board.aedt", **values: Any
+) -> Path:
+    """A project of the stand-in; `values` are fields of `scenarios.Scenario`."""
     folder.mkdir(parents=True, exist_ok=True)
     place = folder / name
-    content = json.dumps({"stand_in": True, "scenario": scenario})
+    content = json.dumps({"stand_in": True, "scenario": scenario, **values})
     if place.suffix == ".aedb":
         place.mkdir()
         (place / "project.json").write_text(content)
     else:
         place.write_text(content)
+    return place
+
+
+@contextlib.contextmanager
+def licence_server(*options: str, **features: int) -> Iterator[str]:
+    """A stand-in licence server that issues `features`; gives its address, PORT@HOST."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "standin.licence_server", *options,
+         *(f"{name}={number}" for name, number in features.items())],
+        cwd=HERE.parent, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def _program(place: Path, source: Path) -> Path:
+    place.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{source}" "$@"\n')
+    place.chmod(0o755)
     return place

@@ -1,157 +1,132 @@
 """STAND-IN for ansysedt: not Ansys software. It takes ansysedt's command line and leaves its files.
 
-It solves nothing: its project is a small JSON file of ours, or an .aedb folder that holds one as
-`project.json`, and says what is to happen: {"scenario": "success"}.
+Its project is a small JSON file of ours, or an .aedb folder that holds one as `project.json`. It
+describes a wire antenna, which engines of its own solve by nec2c with ever more segments until two
+solutions agree, and says what is to happen: {"scenario": "success"}. See `scenarios.py`.
 
-success   passes, converges, exits with 0
-fail      an error line, exits with 1
-error     an error line, exits with 0
-licence   the two lines of a missing licence, exits with 1
-cut       exits with 0 in the middle of a pass
-nolog     exits with 0 before the log's first line
-slow      its engines go on until they are ended
+success      passes that converge, an interpolating sweep, results; exits with 0
+unconverged  passes that do not, and then as success
+sweep        an interpolating sweep that does not converge, exits with 1
+licence      the lines of a missing licence, exits with 1; with -waitforlicense it waits for a file
+mpi          no engines, exits with 1
+mesh         the mesher dies, exits with 1
+memory       out of memory in the second pass, exits with 1
+disk         no space left, exits with 1
+fail         a model's error, exits with 1
+error        the same, exits with 0
+crash        an engine crashes in the second pass, exits with 0
+nan          results that are no numbers, exits with 0
+nolog        exits with 0 before the log's first line
+cut          exits with 0 in the middle of the first pass, engines left over
+partial      killed in the middle of a line, engines left over
+locked       somebody else has the project open, exits with 1
+slow         200 s a pass, or `seconds`
+hang         nothing more from the second pass on
+deaf         slow, and SIGTERM is ignored for half a minute
+big          as success, with a large file (`megabytes`)
 """
 
-import json
+import errno
 import os
+import shlex
 import signal
-import subprocess
+import socket
 import sys
-from datetime import datetime
+import threading
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
-FLAGS = {"-ng", "-monitor", "-distributed", "-local", "-remote", "-auto", "-waitforlicense"}
-VALUED = {"-jobid", "-machinelist", "-batchoptions", "-logfile"}
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from standin import arguments, scenarios  # it runs as a program of its own
+from standin.batch import Batch
+from standin.batchlog import Log, clock
+from standin.results import SAYS
+
+DEAF = 30.0  #: s
 
 
-def usage(why: str) -> NoReturn:
-    print(f"STAND-IN (not Ansys software): {why}", file=sys.stderr)
+class Aborted(BaseException):
+    """SIGTERM came."""
+
+
+def usage(why: object) -> NoReturn:
+    print(f"{SAYS}: {why}", file=sys.stderr)
     sys.exit(1)
 
 
-def read(arguments: list[str]) -> dict[str, Any]:
-    """The options, by their names; `project`, and `design` where one is given."""
-    found: dict[str, Any] = {"-jobid": "RSM", "design": ""}
-    rest = list(arguments)
-    while rest:
-        name = rest.pop(0).lower()
-        if name in FLAGS:
-            found[name] = True
-        elif name in VALUED and rest:
-            found[name] = rest.pop(0)
-        elif name == "-batchsolve" and 1 <= len(rest) <= 2:
-            found["project"] = Path(rest.pop())
-            found["design"] = rest.pop() if rest else ""
-        else:
-            usage(f"unknown or incomplete option {name!r}")
-    if "project" not in found:
-        usage("-batchsolve is missing")
-    return found
+def abort(*_: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise Aborted
 
 
-class Log:
-    """Lines in ansysedt's form, flushed one by one."""
-
-    def __init__(self, place: Path, project: Path, echo: bool) -> None:
-        place.parent.mkdir(exist_ok=True)
-        self.file = place.open("a", encoding="utf-8")
-        self.about = f"Project:{project.stem}, Design:stand-in|Setup1"
-        self.echo = echo
-
-    def header(self, line: str) -> None:
-        self.file.write(line + "\n")
-        self.file.flush()
-        if self.echo:
-            print(line, flush=True)
-
-    def say(self, text: str, level: str = "info") -> None:
-        self.header(f"[{level}] {self.about} : {text} ({clock()})")
-
-
-def clock() -> str:
-    return datetime.now().astimezone().strftime("%I:%M:%S %p  %b %d, %Y")
-
-
-def engines(folder: Path, jobid: str, seconds: float) -> subprocess.Popen[bytes]:
-    """An engine with a child of its own in another session; their ids go into a file."""
-    program = [sys.executable, __file__, "--engine", str(seconds), str(folder / f"{jobid}.pids")]
-    return subprocess.Popen(program)
-
-
-def engine(seconds: float, place: Path) -> None:
-    sleep = [sys.executable, "-c", f"import time; time.sleep({seconds})"]
-    child = subprocess.Popen(sleep, start_new_session=True)
-    temporary = place.with_suffix(".new")
-    temporary.write_text(f"{os.getpid()} {child.pid}")
-    temporary.replace(place)
-    child.wait()
-
-
-def main(arguments: list[str]) -> int:
-    options = read(arguments)
-    project: Path = options["project"]
-    inside = project / "project.json" if project.is_dir() else project
+def main(words: list[str]) -> int:
     try:
-        scenario = json.loads(inside.read_text())["scenario"]
-    except (OSError, ValueError, KeyError):
-        usage(f"{project} is no project of the stand-in")
-    jobid = options["-jobid"]
+        asked = arguments.read(words)
+        scenario = scenarios.read(asked.project)
+    except (arguments.Wrong, scenarios.NoProject) as error:
+        usage(error)
+    project = asked.project
     lock, queue = Path(f"{project}.lock"), Path(f"{project}.q")
+    if scenario.scenario == "locked" and not lock.exists():
+        lock.write_text("STAND-IN 1\nHost=elsewhere\n")
     if lock.exists():
         usage(f"{project} is locked")
-    if scenario == "nolog":
+    if scenario.scenario == "nolog":
         return 0
-    lock.write_text(f"STAND-IN {os.getpid()}\n")
-    queue.write_text(f"JobID='{jobid}'\n")
-    place = Path(f"{project}.batchinfo") / f"{project.stem}-{jobid}.log"
-    log = Log(Path(options.get("-logfile", place)), project, bool(options.get("-monitor")))
-
-    def done(code: int) -> int:
+    lock.write_text(f"STAND-IN {os.getpid()}\nHost={socket.gethostname()}\n")
+    queue.write_text(f"JobID='{asked.jobid}'\n")
+    place = Path(f"{project}.batchinfo") / f"{project.stem}-{asked.jobid}.log"
+    log = Log(
+        Path(asked.options.get("-logfile", place)), project,
+        echo="-monitor" in asked.options, crlf=scenario.crlf,
+    )  # fmt: skip
+    log.design, log.setup = asked.design or log.design, asked.setup or log.setup
+    batch = Batch(asked, scenario, log)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, abort)
+    if scenario.scenario == "deaf":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        _hear_later(DEAF if scenario.seconds is None else scenario.seconds)
+    try:
+        code = _outcome(batch, log, shlex.join([sys.argv[0], *words]))
         log.header(f"Stopping Batch Run: {clock()}")
+    except OSError as error:
+        usage(f"the log can't be written: {error}")
+    finally:
         queue.rename(f"{project}.q.completed")
-        lock.unlink()
-        return code
+        lock.unlink(missing_ok=True)
+    return code
 
-    def aborted(*_: object) -> NoReturn:
+
+def _outcome(batch: Batch, log: Log, command: str) -> int:
+    code, well = 0, False
+    try:
+        batch.run(command)
+        well = True
+    except scenarios.Failed as failed:
+        code = int(failed.args[0])
+    except Aborted:
         log.say("Simulation was aborted by user on server: localhost.", "error")
-        sys.exit(done(1))
+        code = 1
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        log.say(f"Error closing file: {error.filename}: {scenarios.NO_ROOM}", "error")
+        log.say(scenarios.GENERIC, "error")
+        code = 1
+    finally:
+        batch.close(well=well)
+    return code
 
-    signal.signal(signal.SIGTERM, aborted)
-    log.header(" ")
-    log.header("STAND-IN (not Ansys software) for Ansys Electronics Desktop")
-    log.header(f"Batch Solve/Save: {project}")
-    log.header(f"Starting Batch Run: {clock()}")
-    log.say(f'Using command line: "{" ".join(arguments)}"')
-    log.say("[PROFILE] Solution Process : Start Time: now, Host: localhost, Product: stand-in")
-    running = engines(project.parent, jobid, 600.0 if scenario == "slow" else 0.0)
-    if scenario == "licence":
-        log.say("Request name elec_solve_hfss does not exist in the licensing pool.", "error")
-        log.say("Simulation was terminated by license error.", "error")
-        return done(1)
-    if scenario in {"fail", "error"}:
-        log.say("Port refinement, process hf3d error: Too few conductors were found on port 1",
-                "error")  # fmt: skip
-        log.say("Simulation completed with execution error on server: localhost.", "error")
-        return done(1 if scenario == "fail" else 0)
-    for number, delta in ((1, "N/A"), (2, "0.091794"), (3, "0.017318")):
-        log.say(f"[PROFILE] Adaptive Pass {number} : Frequency: 4GHz")
-        if scenario == "cut":
-            os._exit(0)
-        log.say(f"[CONVERGE] Pass Number: {number}; Solved Elements: 1000; "
-                f"Max Mag. Delta S: {delta};")  # fmt: skip
-    log.say("[PROFILE] Adaptive Passes converged")
-    running.wait()
-    results = Path(f"{project}results")
-    results.mkdir(exist_ok=True)
-    (results / f"{project.stem}.s1p").write_text("# GHz S RI R 50\n4 0.1 -0.2\n")
-    log.say("[PROFILE] Stop Time: now, Status: Normal Completion")
-    log.say("Normal completion of simulation on server: localhost.")
-    return done(0)
+
+def _hear_later(seconds: float) -> None:
+    """From then on SIGTERM ends it as ever; engines that never hear it are killed by `abort`."""
+    timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGUSR1))
+    timer.daemon = True
+    signal.signal(signal.SIGUSR1, lambda *_: signal.signal(signal.SIGTERM, abort))
+    timer.start()
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--engine"]:
-        engine(float(sys.argv[2]), Path(sys.argv[3]))
-    else:
-        sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))
