@@ -72,8 +72,8 @@ def _ladder(model: dict[str, float], sections: int, frequency: float) -> complex
     step = half / sections
     series = (2j * math.pi * frequency * wave / LIGHT + 80 / half) * step
     shunt = 2j * math.pi * frequency / (wave * LIGHT) * step
-    impedance = 1 / shunt
+    impedance = series / 2 + 1 / shunt
     for _ in range(sections - 1):
-        impedance += series
-        impedance = 1 / (1 / impedance + shunt)
-    return impedance + series
+        impedance += series / 2
+        impedance = series / 2 + 1 / (1 / impedance + shunt)
+    return impedance

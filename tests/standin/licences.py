@@ -25,10 +25,10 @@ class Client:
         port, _, host = address.partition("@")
         try:
             self.wire = socket.create_connection((host, int(port)), timeout=10)
-            self.file = self.wire.makefile("rw", encoding="utf-8")
-            greeting = self.file.readline()
         except (OSError, ValueError) as error:
             raise NoServer(f"cannot connect to the licence server {address}: {error}") from error
+        self.file = self.wire.makefile("rw", encoding="utf-8")
+        greeting = self.file.readline()
         if not greeting.startswith(f'"{HELLO}'):
             raise NoServer(f"{address} is no stand-in's licence server")
 

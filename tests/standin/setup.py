@@ -60,7 +60,7 @@ class Setup:
         profile, told = self.log.profile, cost(answer, self.scenario.memory_scale)
         mesh = f"Tetrahedra: {segments}"
         profile("Simulation Setup", *told, f"{mesh}, Disk: 0 Bytes")
-        profile("Matrix Assembly", *told, f"{mesh}, Lumped ports: 1, Disk: 0 Bytes")
+        profile("Matrix Assembly", *told, f"{mesh}, Lumped ports: 1, Disk (output): 0 Bytes")
         kind = f"Type: {antenna.engine()}, Cores: 1, Matrix size: {segments}"
         profile("Matrix Solve", *told, f"{kind}, Disk: 0 Bytes")
         profile("Field Recovery", *told, "Excitations: 1, Disk: 0 Bytes")
