@@ -9,7 +9,7 @@ import random
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,8 +17,10 @@ import msgspec
 import pytest
 
 import standin
+from conftest import Service
 from solveyard.model.jobs import JobSpec
 from solveyard.solvers import touchstone
+from standin import licences
 
 #: Scenario -> state, reason, cause, and words of the message or of the evidence.
 ENDINGS = {
@@ -40,7 +42,7 @@ ENDINGS = {
     "cut": ("failed", "criteria", "hfss.incomplete", "no normal completion"),
     "partial": ("failed", "signal", "", "no normal completion"),
     "locked": ("failed", "exit_code", "", "exit code 1"),
-    "hang": ("failed", "time_limit", "", "pass 1"),
+    "hang": ("failed", "time_limit", "", "time limit of 3 s"),
 }
 QUICK = {"sweep": "discrete", "points": 3}
 MINE = "projects"  #: the folder's name, by which a stand-in's processes are known
@@ -49,12 +51,15 @@ MINE = "projects"  #: the folder's name, by which a stand-in's processes are kno
 class Bench:
     """A manager that found a stand-in, and a folder of projects."""
 
-    def __init__(self, make: Callable[..., Any], folder: Path, **environment: str) -> None:
+    def __init__(self, folder: Path, address: str) -> None:
         self.folder = folder / MINE
+        self.address = address
         self.edt = standin.install(folder / "ansys_inc")
-        root = {"ANSYSEM_ROOT252": str(self.edt.parent)}
-        self.service = make("--cores", "4", environment=root | environment).start()
-        self.client = self.service.client
+        environment = {"ANSYSEM_ROOT252": str(self.edt.parent), licences.VARIABLE: address}
+        self.service = Service(
+            folder / "store", "--port", "0", "--cores", "4", environment=environment
+        )
+        self.client = self.service.start().client
 
     def spec(
         self, scenario: str, name: str = "", limit: float | None = None, **more: Any
@@ -90,14 +95,18 @@ class Ended(NamedTuple):
     words: str
 
 
-@pytest.fixture
-def bench(service: Callable[..., Any], tmp_path: Path) -> Bench:
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     if not sys.platform.startswith("linux"):
         pytest.skip("the stand-in was written for Linux")
-    return Bench(service, tmp_path)
+    folder = tmp_path_factory.mktemp("hfss")
+    with standin.licence_server(elec_solve_hfss=30, anshpc_pack=60) as address:
+        made = Bench(folder, address)
+        yield made
+        made.service.clean_up()
 
 
-def test_every_scenario_ends_in_its_reason_and_cause(bench: Bench, until: Any) -> None:
+def test_every_scenario_ends_in_its_reason_and_cause(bench: Bench) -> None:
     special = {"slow": {"seconds": 0.05}, "big": {"megabytes": 2}}
     limits = {"hang": 3.0}
     bench.client.submit_many(
@@ -152,48 +161,38 @@ def kill_first(bench: Bench, name: str, until: Any) -> None:
 
 
 def test_a_killed_manager_finds_its_solves_again_and_can_end_them(bench: Bench, until: Any) -> None:
-    bench.client.submit_many([bench.spec("hang"), bench.spec("slow", seconds=0.3)])
-    until(lambda: bench.runs("hang") and bench.runs("slow"), "both run")
+    bench.client.submit_many([bench.spec("hang", "h"), bench.spec("slow", "s", seconds=0.3)])
+    until(lambda: bench.runs("h") and bench.runs("s"), "both run")
     bench.service.kill()
     bench.service.start()
-    assert bench.client.wait(["slow"], 60)
-    assert bench.client.job("slow").reason == "success"
-    assert bench.client.job("hang").state == "running"
-    bench.client.cancel("hang")
-    assert bench.client.wait(["hang"], 60)
+    assert bench.client.wait(["s"], 60)
+    assert bench.client.job("s").reason == "success"
+    assert bench.client.job("h").state == "running"
+    bench.client.cancel("h")
+    assert bench.client.wait(["h"], 60)
     assert bench.left() == []
 
 
-def test_a_licence_that_a_server_denies_is_the_cause_and_one_that_is_waited_for_comes(
-    service: Callable[..., Any], tmp_path: Path, until: Any
+def test_a_licence_that_is_denied_is_the_cause_and_one_that_is_waited_for_comes(
+    bench: Bench, until: Any
 ) -> None:
-    with standin.licence_server(elec_solve_hfss=1, anshpc_pack=8) as address:
-        bench = Bench(service, tmp_path, STANDIN_LICENSE_SERVER=address)
-        bench.client.submit(bench.spec("hang"))
-        until(lambda: bench.runs("hang"), "the first has the licence")
-        waiting = standin.project(bench.folder, "success", "waits.aedt", **QUICK)
-        argv = [
-            str(bench.edt),
-            "-jobid",
-            "w",
-            "-ng",
-            "-waitforlicense",
-            "-batchsolve",
-            str(waiting),
-        ]
-        options = msgspec.Raw(msgspec.json.encode({"argv": argv}))
-        bench.client.submit(JobSpec(solver="command", name="waits", options=options))
-        bench.client.submit(bench.spec("success", "denied"))
-        assert bench.client.wait(["denied"], 60)
-        record = bench.client.job("denied")
-        assert (record.reason, record.cause) == ("licence", "hfss.licence"), record
-        assert "Licensed number of users already reached" in record.message
-        log = Path(f"{waiting}.batchinfo") / "waits-w.log"
-        until(log.exists, "the other has begun to wait")
-        bench.client.cancel("hang")
-        assert bench.client.wait(["waits"], 60)
-        assert bench.client.job("waits").reason == "success"
-        assert bench.left() == []
+    person = licences.Client(bench.address)
+    person.check_out({"elec_solve_hfss": 30}, user="ada", host="ws1")
+    waiting = standin.project(bench.folder, "success", "waits.aedt", **QUICK)
+    argv = [str(bench.edt), "-jobid", "w", "-ng", "-waitforlicense", "-batchsolve", str(waiting)]
+    options = msgspec.Raw(msgspec.json.encode({"argv": argv}))
+    bench.client.submit(JobSpec(solver="command", name="waits", options=options))
+    bench.client.submit(bench.spec("success", "denied"))
+    assert bench.client.wait(["denied"], 60)
+    record = bench.client.job("denied")
+    assert (record.reason, record.cause) == ("licence", "hfss.licence"), record
+    assert "Licensed number of users already reached" in record.message
+    until((Path(f"{waiting}.batchinfo") / "waits-w.log").exists, "the other has begun to wait")
+    assert bench.client.job("waits").state == "running"
+    person.close()
+    assert bench.client.wait(["waits"], 60)
+    assert bench.client.job("waits").reason == "success"
+    assert bench.left() == []
 
 
 def pause(seconds: float) -> None:
