@@ -87,6 +87,13 @@ class Rules:
                 f"{place}{program!r} may not be run over the network: others may write {writable}"
                 f" (chmod go-w {writable}, or admit another: solveyard serve --ansysedt PATH)"
             )
+        scripts = solver.scripts(spec)
+        if scripts and "command" not in self.allow:
+            raise NotAllowed(
+                f"{place}the script {scripts[0]!r} may not be run over the network: scripts do"
+                " whatever they say (admit them with `allow` in config.toml or solveyard serve"
+                " --allow command, or use the command line)"
+            )
         scratch = solver.scratch(spec)
         for path in (solver.project(spec), scratch):
             if path and not self._inside(path, owner=owner):

@@ -141,3 +141,7 @@ class OnSite(Protocol):
     def scratch(self, spec: JobSpec) -> str:
         """Where its temporary files go; empty: it wasn't said."""
         ...
+
+    def scripts(self, spec: JobSpec) -> Sequence[str]:
+        """Paths of the programs that it has the one of `program` run."""
+        ...

@@ -1,7 +1,9 @@
 """What may run for whom over the network, of arrays."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from solveyard.doors.keys import Caller
@@ -32,3 +34,18 @@ def test_more_directories_than_can_be_looked_at_are_refused(tmp_path: Path) -> N
     rules = Rules(roots=(tmp_path,))
     with pytest.raises(NotAllowed, match="at most"):
         rules.check(SOMEBODY, [spec(tmp_path, ArraySpec(stop=MOST + 1))])
+
+
+def test_a_script_of_a_solve_runs_over_the_network_only_where_commands_may(tmp_path: Path) -> None:
+    program = tmp_path / "ansysedt"
+    program.touch(mode=0o755)
+    options = {
+        "project_path": str(tmp_path / "a.aedt"),
+        "ansys_edt_path": str(program),
+        "extract_script": str(tmp_path / "export.py"),
+    }
+    solve = JobSpec(solver="hfss", options=msgspec.Raw(msgspec.json.encode(options)))
+    rules = Rules(roots=(tmp_path,), programs=(program,))
+    with pytest.raises(NotAllowed, match=r"export\.py.* --allow command"):
+        rules.check(SOMEBODY, [solve])
+    replace(rules, allow=frozenset({"command"})).check(SOMEBODY, [solve])

@@ -1,4 +1,4 @@
-"""ansysedt's command line: as a list of arguments, and as one line for people and shells."""
+"""ansysedt's command line as PyEDB has it, as a list of arguments and as one line for shells."""
 
 import ntpath
 import re

@@ -14,7 +14,8 @@ from solveyard.model.jobs import JobSpec, Outcome, Reason
 from solveyard.model.resources import Allocation
 from solveyard.solvers import options, tasks, touchstone, verdicts
 from solveyard.solvers.base import Command, Exit, Machine, Probe, Query, Reader
-from solveyard.solvers.hfss import commandline, installations, reader, retries, verdict
+from solveyard.solvers.hfss import arguments, installations, reader, retries, verdict
+from solveyard.solvers.hfss.batch import HfssOptions
 from solveyard.solvers.hfss.config import JOBID, HFSSSimulationConfig, SchedulerType
 from solveyard.solvers.hfss.reader import HfssReader
 
@@ -33,7 +34,7 @@ class HfssSolver:
     name = "hfss"
 
     def command(self, spec: JobSpec, allocation: Allocation | None = None) -> Command:
-        chosen = options.read(HFSSSimulationConfig, spec)
+        chosen = options.read(HfssOptions, spec)
         if chosen.scheduler_type is not SchedulerType.NONE:
             raise InvalidJob(no_batch_system(chosen.scheduler_type))
         if chosen.ansys_edt_path is None:
@@ -44,10 +45,18 @@ class HfssSolver:
         where = options.directory(spec)
         if where and _plain_path(where) != _plain_path(home):
             raise InvalidJob(f"`directory` must be the project's folder, {home!r} (leave it out)")
+        made = arguments.made(
+            chosen,
+            chosen.ansys_edt_path,
+            job_id(chosen, spec),
+            allocation or arguments.asked(spec.resources),
+        )
         return Command(
-            argv=commandline.arguments(chosen, chosen.ansys_edt_path, job_id(chosen, spec)),
+            argv=made.argv,
+            env=chosen.environment,
             directory=home,
-            outputs=(batch_log(chosen, spec),),
+            files=made.files,
+            outputs=() if chosen.run == "runscript" else (batch_log(chosen, spec),),
         )
 
     def watch(self, spec: JobSpec) -> Sequence[str]:
@@ -102,7 +111,7 @@ class HfssSolver:
         spec = retries.completed(spec)
         if spec.array is not None and b"{{" in bytes(spec.options):
             return self._complete_tasks(spec, machine)
-        chosen = options.read(HFSSSimulationConfig, spec)
+        chosen = options.read(HfssOptions, spec)
         if chosen.ansys_edt_path is None:
             found = self.programs(machine)
             if not found:
@@ -123,7 +132,7 @@ class HfssSolver:
         A link in a task's own part of the path is not resolved, so two names of one project
         would not exclude each other.
         """
-        first = options.read(HFSSSimulationConfig, tasks.spec_at(spec, 0))
+        first = options.read(HfssOptions, tasks.spec_at(spec, 0))
         _absolute("project_path", first.project_path)
         given = msgspec.json.decode(bytes(spec.options))
         if first.ansys_edt_path is None:
@@ -145,13 +154,17 @@ class HfssSolver:
         return [one.program for one in installations.installations(machine)]
 
     def program(self, spec: JobSpec) -> str:
-        return options.read(HFSSSimulationConfig, spec).ansys_edt_path or ""
+        return options.read(HfssOptions, spec).ansys_edt_path or ""
 
     def project(self, spec: JobSpec) -> str:
-        return options.read(HFSSSimulationConfig, spec).project_path
+        return options.read(HfssOptions, spec).project_path
 
     def scratch(self, spec: JobSpec) -> str:
-        return options.read(HFSSSimulationConfig, spec).layout_options.temp_directory or ""
+        return options.read(HfssOptions, spec).layout_options.temp_directory or ""
+
+    def scripts(self, spec: JobSpec) -> Sequence[str]:
+        chosen = options.read(HfssOptions, spec)
+        return [path for path in (chosen.script, chosen.extract_script) if path]
 
 
 def no_batch_system(kind: SchedulerType) -> str:
@@ -171,8 +184,10 @@ def job_id(chosen: HFSSSimulationConfig, spec: JobSpec) -> str:
     return f"{stem[:100]}_job"
 
 
-def batch_log(chosen: HFSSSimulationConfig, spec: JobSpec) -> str:
+def batch_log(chosen: HfssOptions, spec: JobSpec) -> str:
     """Where ansysedt writes it: a path in the project's folder."""
+    if chosen.log_file:
+        return chosen.log_file
     project = _parts(chosen.project_path)[1]
     stem = project.rpartition(".")[0]
     return f"{project}.batchinfo/{stem}-{job_id(chosen, spec)}.log"
@@ -195,11 +210,13 @@ def _unread(passed: Outcome, name: str) -> Outcome:
     return passed
 
 
-def _accepted(spec: JobSpec) -> HFSSSimulationConfig | None:
+def _accepted(spec: JobSpec) -> HfssOptions | None:
+    """None: its end alone tells how it went."""
     try:
-        return options.read(HFSSSimulationConfig, spec)
+        chosen = options.read(HfssOptions, spec)
     except InvalidJob:  # accepted by another version; its end must still be judged
         return None
+    return None if chosen.run == "runscript" else chosen
 
 
 def _absolute(name: str, path: str) -> None:

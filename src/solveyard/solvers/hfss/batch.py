@@ -1,0 +1,171 @@
+"""What a solve may ask of ansysedt beside PyEDB's configuration: the options of our own form."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from solveyard.model.paths import absolute, inside
+from solveyard.solvers.hfss.config import HFSSSimulationConfig, Word
+
+INCLUDE_TYPES = ("default", "variations", "frequencies", "mesh assembly", "transient excitations")
+#: Variables that tell ansysedt something and name no program that it would start.
+VARIABLES = frozenset({
+    "ANSYSLMD_LICENSE_FILE", "ANSYSLI_SERVERS", "ANS_IGNOREOS", "ANS_NODEPCHECK", "LANG", "LC_ALL",
+    "ANSYS_HFSS_DISABLE_GPU", "KMP_AFFINITY", "OMP_NUM_THREADS", "FI_PROVIDER", "I_MPI_FABRICS",
+    "MPI_TIME_OUT_SECONDS", "PRESERVE_SOLVER_FILES", "SKIP_MESHCHECK", "ANSOFT_DEBUG_MODE",
+})  # fmt: skip
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _./-]*\Z")
+_OWN_KEYS = {  # said elsewhere, where it is checked
+    "tempdirectory": "layout_options.temp_directory",
+    "hpclicensetype": "hpc_licence",
+    "remotespawncommand": "layout_options.remote_spawn_command",
+}
+
+Scalar = bool | int | str
+
+
+def _script(path: str) -> str:
+    if not absolute(path) or not path.isprintable():
+        raise ValueError("expected the absolute path of a script")
+    return path
+
+
+def _keys(given: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
+    for key, value in given.items():
+        if not _KEY.match(key):
+            raise ValueError(f"expected a key such as 'HFSS/RAMLimitPercent', got {key[:60]!r}")
+        if instead := _OWN_KEYS.get(key.rpartition("/")[2].lower()):
+            raise ValueError(f"expected `{instead}` in place of {key!r}")
+        if isinstance(value, str) and ("'" in value or not value.isprintable()):
+            raise ValueError(f"expected text in one line and without ' as {key!r}")
+    return given
+
+
+def _variables(given: Mapping[str, str]) -> Mapping[str, str]:
+    for name, value in given.items():
+        if name not in VARIABLES:
+            raise ValueError(f"expected some of {', '.join(sorted(VARIABLES))}, got {name[:60]!r}")
+        if not value.isprintable():
+            raise ValueError(f"expected one line as {name}")
+    return given
+
+
+def _several(given: Any) -> Any:
+    words = [given] if isinstance(given, str) else given
+    return tuple(words) if isinstance(words, list) else words
+
+
+def _known_type(word: str) -> str:
+    if word.lower() not in INCLUDE_TYPES:
+        raise ValueError(f"expected some of {', '.join(INCLUDE_TYPES)}")
+    return word.lower()
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable() or '"' in text:
+        raise ValueError('expected one line without "')
+    return text
+
+
+Script = Annotated[str, AfterValidator(_script)]
+
+
+class HfssOptions(HFSSSimulationConfig):
+    """The options of the solver `hfss`; what isn't said is as PyEDB's configuration has it."""
+
+    run: Literal["batchsolve", "batchsave", "batchextract", "runscript"] = "batchsolve"
+    #: Where `-machinelist` comes from: PyEDB's `machine_nodes`, or what the job was given.
+    machines: Literal["nodes", "list", "file", "num", "numcores", "none"] = "nodes"
+    tasks: int | None = Field(default=None, ge=-1)  #: engines on all hosts; -1: as ansysedt likes
+    ram_percent: int = Field(default=90, ge=1, le=100)  #: of each host's memory
+    placing: Literal["", "local", "remote", "distributed"] = ""  #: "": by `distributed`
+    include_types: Annotated[
+        tuple[Annotated[str, AfterValidator(_known_type)], ...], BeforeValidator(_several)
+    ] = ()
+    max_levels: Literal[1, 2] | None = None
+    level1_tasks: int | None = Field(default=None, ge=1)  #: engines of the first level
+    variations: int = Field(default=1, ge=1)  #: of Optimetrics, at the same time
+    hpc_licence: Literal["", "pool", "pack"] = ""  #: "": ansysedt's own default, pack
+    wait_for_licence: bool = False
+    ppe: bool = False
+    batch_options: Annotated[Mapping[str, Scalar], AfterValidator(_keys)] = {}
+    batch_options_as: Literal["string", "each", "file"] = "string"
+    script: Script | None = None  #: run before the solve, or alone with `run`: "runscript"
+    script_arguments: Annotated[str, AfterValidator(_one_line)] = ""
+    extract_script: Script | None = None  #: run after the solve, or alone: "batchextract"
+    log_file: Annotated[str, AfterValidator(inside)] = ""  #: in the project's folder
+    grpc_port: int | None = Field(default=None, ge=1, le=65535)
+    features: Annotated[tuple[Word, ...], BeforeValidator(_several)] = ()  #: beta flags
+    environment: Annotated[Mapping[str, str], AfterValidator(_variables)] = {}
+    licence: Word = "elec_solve_hfss"  #: the feature of a solve, one seat
+
+    @property
+    def spread(self) -> bool:
+        """Is -distributed passed?"""
+        return self.placing == "distributed" or (
+            not self.placing and self.machines in {"num", "numcores"} and self.distributed
+        )
+
+    @property
+    def automatic(self) -> bool:
+        """Is -auto passed? PyEDB's list of machines goes without."""
+        return self.auto and self.machines in {"list", "file", "num", "numcores"}
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> Self:
+        for wrong, why in self._combinations():
+            if wrong:
+                raise ValueError(why)
+        return self
+
+    def _combinations(self) -> tuple[tuple[bool, str], ...]:
+        """What can't be, and why."""
+        solves = self.run == "batchsolve"
+        given = self.model_fields_set
+        levels = bool(self.include_types) or self.max_levels is not None
+        return (
+            ((levels or self.level1_tasks is not None) and not self.spread,
+             "expected `placing` 'distributed' beside `include_types`, `max_levels` and"
+             " `level1_tasks`, which are -distributed's"),
+            (self.level1_tasks is not None and self.max_levels != 2,
+             "expected `max_levels` 2 beside `level1_tasks`, which is the first of two levels'"),
+            (self.placing == "local" and self.machines in {"num", "numcores"},
+             f"expected `machines` 'list' or 'none' beside `placing` 'local':"
+             f" {self.machines}= takes hosts from a batch system"),
+            (self.machines != "nodes" and "machine_nodes" in given,
+             f"expected either `machine_nodes` or `machines` {self.machines!r}, which takes what"
+             " the job was given"),
+            (self.automatic and self.tasks not in {None, -1},
+             "expected `auto` false beside `tasks`: with -auto ansysedt chooses their number"),
+            (self.tasks == -1 and self.machines in {"list", "file"} and not self.automatic,
+             "expected `auto` true beside `tasks` -1: without it somebody must say how many"),
+            (self.tasks == 0, "expected -1 or a number from 1 as `tasks`"),
+            (self.tasks is not None and self.machines in {"nodes", "numcores", "none"},
+             f"expected `machines` 'list', 'file' or 'num' beside `tasks`: {self.machines!r} has no"
+             " place for it"),
+            (self.variations > 1 and bool(self.design_name) and self.design_mode != "Optimetrics",
+             "expected `design_mode` 'Optimetrics' beside `variations` above 1: a nominal solve has"
+             " one"),
+            (self.variations > 1 and self.machines in {"nodes", "none"},
+             "expected `machines` 'list', 'file', 'num' or 'numcores' beside `variations` above 1"),
+            (self.variations > 1 and self.tasks is not None and 0 < self.tasks < self.variations,
+             "expected at least as many `tasks` as `variations`, which run in tasks of their own"),
+            (self.run == "runscript" and self.script is None,
+             "expected `script` beside `run` 'runscript'"),
+            (self.run == "batchextract" and self.extract_script is None,
+             "expected `extract_script` beside `run` 'batchextract'"),
+            (bool(self.script_arguments) and self.script is None,
+             "expected `script` beside `script_arguments`"),
+            (self.extract_script is not None and not (solves or self.run == "batchextract"),
+             "expected `run` 'batchsolve' or 'batchextract' beside `extract_script`"),
+            (self.script is not None and self.run == "batchextract",
+             "expected no `script` beside `run` 'batchextract'"),
+            (bool(self.design_name) and not solves,
+             "expected `run` 'batchsolve' beside `design_name`, which says what is solved"),
+            (self.layout_options.validate_only and self.layout_options.solve_adaptive_only,
+             "expected either `validate_only` or `solve_adaptive_only`: the one solves nothing"),
+            (self.batch_options_as == "file" and self.run == "runscript",
+             "expected `batch_options_as` 'string' or 'each' beside `run` 'runscript'"),
+        )  # fmt: skip
