@@ -1,10 +1,11 @@
 """What there is, node by node, what of it is free, and how a need is met from it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from solveyard.core.fitting import Amounts, Node, count, describe, fit
 from solveyard.core.numbering import Numbers
+from solveyard.core.seats import Seats
 from solveyard.model.messages import AgentJoined
 from solveyard.model.resources import Allocation, Resources
 
@@ -26,7 +27,7 @@ class Inventory:
     _asked: tuple[Resources, str] | None = None  #: the last misfit asked about, and the answer
 
     machines: dict[str, Machine] = field(default_factory=dict)
-    _licences_taken: dict[str, int] = field(default_factory=dict)
+    seats: Seats = field(default_factory=Seats)
     _counts_taken: dict[str, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)  #: capacity of named counts
 
@@ -42,6 +43,7 @@ class Inventory:
             gpu_ids = Numbers(_ids(joined.gpu_ids.get(name, ()), capacity.gpus))
             known[name] = Node(name, amounts, amounts.copy(), core_ids, gpu_ids)
         self.machines[machine] = Machine(known, dict(joined.licences), dict(joined.counts))
+        self.seats.count(place.licences for place in self.machines.values())
         self.counts.clear()
         for place in self.machines.values():
             for name, amount in place.counts.items():
@@ -77,12 +79,8 @@ class Inventory:
                 name: {n.name: Node(n.name, n.capacity, n.free.copy()) for n in m.nodes.values()}
                 for name, m in self.machines.items()
             },
-            {
-                name: self._licence_capacity(name) - taken
-                for name, taken in self._licences_taken.items()
-            },
+            self.seats.now(),
             {name: have - self._counts_taken.get(name, 0) for name, have in self.counts.items()},
-            self._licence_capacity,
         )
 
     def any_free(self) -> bool:
@@ -121,9 +119,8 @@ class Inventory:
     def _misfit(self, need: Resources) -> str:
         if not self.machines:
             return ""
-        for name, seats in need.licences.items():
-            if seats > (have := self._licence_capacity(name)):
-                return f"it needs {seats} of licence {name}, and there are {have}"
+        if told := self.seats.misfit(need.licences):
+            return told
         for name, amount in need.counts.items():
             if amount > (have := self.counts.get(name, 0)):
                 return f"it needs {amount} of {name}, and there are {have}"
@@ -134,11 +131,7 @@ class Inventory:
         return f"it needs {describe(need)}, and the machines have {self._describe(need)}"
 
     def missing(self, need: Resources) -> str:
-        """What `need` waits for now, in words."""
-        for name, seats in need.licences.items():
-            free = self._licence_capacity(name) - self._licences_taken.get(name, 0)
-            if seats > free:
-                return f"{seats} of licence {name} ({free} free)"
+        """What `need` waits for now beside licences, in words."""
         for name, amount in need.counts.items():
             free = self.counts.get(name, 0) - self._counts_taken.get(name, 0)
             if amount > free:
@@ -151,14 +144,12 @@ class Inventory:
         )
         return f"{describe(need)} ({count(free_cores, 'core')} free)"
 
-    def _licence_capacity(self, name: str) -> int:
-        return sum(place.licences.get(name, 0) for place in self.machines.values())
+    def licences_seen(self) -> None:
+        """There may be more or fewer of them by now."""
+        self._asked = None
 
     def _pool_has(self, need: Resources) -> bool:
-        return all(
-            seats <= self._licence_capacity(name) - self._licences_taken.get(name, 0)
-            for name, seats in need.licences.items()
-        ) and all(
+        return self.seats.has(need.licences) and all(
             amount <= self.counts.get(name, 0) - self._counts_taken.get(name, 0)
             for name, amount in need.counts.items()
         )
@@ -171,8 +162,7 @@ class Inventory:
             if node is not None:
                 node.shift(share, sign)
         if pool:
-            for name, seats in allocation.licences.items():
-                self._licences_taken[name] = self._licences_taken.get(name, 0) - sign * seats
+            self.seats.shift(allocation.licences, sign)
             for name, amount in allocation.counts.items():
                 self._counts_taken[name] = self._counts_taken.get(name, 0) - sign * amount
 
@@ -205,14 +195,17 @@ class Shadow:
     nodes: dict[str, dict[str, Node]]  #: by machine and name
     licences: dict[str, int]
     counts: dict[str, int]
-    _capacity: Callable[[str], int]  #: of a licence that nobody has taken yet
 
     def copy(self) -> "Shadow":
         nodes = {
             machine: {name: Node(name, n.capacity, n.free.copy()) for name, n in there.items()}
             for machine, there in self.nodes.items()
         }
-        return Shadow(nodes, dict(self.licences), dict(self.counts), self._capacity)
+        return Shadow(nodes, dict(self.licences), dict(self.counts))
+
+    def with_licences(self, licences: dict[str, int]) -> "Shadow":
+        """The same, with other licences."""
+        return Shadow(self.nodes, licences, self.counts)
 
     def give(self, machine: str, allocation: Allocation, sign: int) -> None:
         """Free it, or with a negative sign take it."""
@@ -221,17 +214,13 @@ class Shadow:
             if (node := there.get(share.node)) is not None:
                 node.free.shift(share, sign)
         for name, seats in allocation.licences.items():
-            have = self.licences.setdefault(name, self._capacity(name))
-            self.licences[name] = have + sign * seats
+            self.licences[name] = self.licences.get(name, 0) + sign * seats
         for name, amount in allocation.counts.items():
             self.counts[name] = self.counts.get(name, 0) + sign * amount
 
     def fits(self, need: Resources, machine: str) -> bool:
         return (
-            all(
-                seats <= self.licences.get(name, self._capacity(name))
-                for name, seats in need.licences.items()
-            )
+            all(seats <= self.licences.get(name, 0) for name, seats in need.licences.items())
             and all(amount <= self.counts.get(name, 0) for name, amount in need.counts.items())
             and fit(need, self.nodes.get(machine, {}).values()) is not None
         )

@@ -132,7 +132,8 @@ class Line:
         self._queue.discard(job_id)
         self._misfits[job_id] = None
 
-    def machine_joined(self) -> None:
+    def refit(self) -> None:
+        """There is something else by now: who was a misfit may be none any more."""
         for job_id in [*self._misfits]:
             self.file(self._jobs[job_id])
 

@@ -22,6 +22,8 @@ from solveyard.model.messages import (
     JobRecalled,
     JobRequeued,
     JobStarted,
+    LicencesSeen,
+    LicencesUnseen,
     MachineJoined,
     MachineLeft,
     Missing,
@@ -155,6 +157,15 @@ def sampled(board: Board, report: Sampled) -> None:
     board.scheduler.moved = True
 
 
+def licences_seen(board: Board, report: LicencesSeen) -> None:
+    board.scheduler.licences_seen(report)
+
+
+def licences_unseen(board: Board, report: LicencesUnseen) -> None:
+    board.scheduler.inventory.seats.unseen(report)
+    board.scheduler.moved = True
+
+
 def agent_joined(board: Board, report: AgentJoined) -> None:
     board.scheduler.machine_joined(report)
     board.events.append(MachineJoined(at=board.now, machine=report.machine, nodes=report.nodes))
@@ -222,5 +233,7 @@ CONCLUDE: dict[type, Callable[[Board, Any], None]] = {
     SpawnerJoined: spawner_joined,
     SpawnerLeft: spawner_left,
     Sampled: sampled,
+    LicencesSeen: licences_seen,
+    LicencesUnseen: licences_unseen,
     Ticked: ticked,
 }

@@ -4,6 +4,9 @@ What holds something now is expected to end with its time limit; without one, no
 so it is assumed to end after all others, in the order in which they came. Freeing them in that
 order until the first fits gives its reservation. Whoever starts meanwhile must be over by then, or
 leave enough for it then: so nobody who comes later delays it.
+
+Seats of a licence that other people hold come free when they please. A first in line that waits
+for such keeps nobody from cores, only from those licences.
 """
 
 import math
@@ -49,4 +52,10 @@ def reserve(need: Resources, inventory: Inventory, holders: Iterable[Holder]) ->
         for machine in machines:
             if shadow.fits(need, machine):
                 return Reservation(need, machine, holder.until, shadow)
+    if need.licences:
+        for machine in machines:
+            then = shadow.with_licences(inventory.seats.all())
+            if then.fits(need, machine):
+                seats = Resources(cores=0, licences=need.licences)
+                return Reservation(seats, machine, math.inf, then)
     return None

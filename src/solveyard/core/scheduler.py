@@ -16,7 +16,7 @@ from solveyard.core.slots import Pace
 from solveyard.core.waiting import Deadlines
 from solveyard.model.ids import position_of
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState, Limits, Placement
-from solveyard.model.messages import AgentJoined
+from solveyard.model.messages import AgentJoined, LicencesSeen
 from solveyard.model.resources import Range, Resources
 
 #: Jobs behind the first that are looked at for one that fits a gap.
@@ -80,7 +80,14 @@ class Scheduler:
         self.gates.forget(joined.machine)
         self._fits = None
         self.moved = True
-        self.line.machine_joined()
+        self.line.refit()
+
+    def licences_seen(self, report: LicencesSeen) -> None:
+        if self.inventory.seats.seen(report, self.seating.licences()):
+            self.inventory.licences_seen()
+            self._fits = None
+            self.line.refit()
+        self.moved = True
 
     # What starts
 

@@ -120,6 +120,12 @@ class Seating:
                 slot.placement.machine, slot.placement.allocation, over_by(job, begun), number
             )
 
+    def licences(self) -> Iterator[tuple[float, Mapping[str, int]]]:
+        """Since when who holds which."""
+        for slot in self._slots.values():
+            if slot.placement.allocation.licences:
+                yield slot.members[0].placed_at, slot.placement.allocation.licences
+
     def busy_key(self, job: Job) -> str | None:
         """An exclusive key of it that another job holds."""
         return next((key for key in job.keys if key in self.keys), None)

@@ -3,6 +3,7 @@
 from math import isinf
 
 from solveyard.core.scheduler import Scheduler
+from solveyard.core.seats import clock
 from solveyard.model.jobs import Job, JobState, Limits
 from solveyard.model.resources import Resources
 
@@ -34,7 +35,7 @@ def _aside(at: Scheduler, job: Job, task: Job) -> str:
     if job.not_before is not None and job.id in at.line.pauses:
         ended = [attempt.outcome for attempt in job.attempts if attempt.outcome is not None]
         last = f", after {ended[-1].reason}" if ended else ""
-        return f"its next try at {_clock(job.not_before)}, number {job.tries + job.mishaps}{last}"
+        return f"its next try at {clock(job.not_before)}, number {job.tries + job.mishaps}{last}"
     if (key := at.seating.busy_key(task)) is not None:
         return f"{key!r}, which job {at.label(at.seating.keys[key])} holds"
     if job.is_array and at.arrays.full(job):
@@ -64,6 +65,8 @@ def _first(at: Scheduler, need: Resources, limits: Limits) -> str:
         shut = at.gates.closed(machine, need, limits)
         if shut and at.inventory.connected(machine):
             return shut
+    if (licence := at.inventory.seats.lacking(need.licences)) is not None:
+        return _licence(at, licence, need.licences[licence])
     told = at.inventory.missing(need)
     reserved = at.reservation(need)
     if reserved is None:
@@ -77,11 +80,18 @@ def _first(at: Scheduler, need: Resources, limits: Limits) -> str:
         return told
     noun = "job" if len(holding) == 1 else "jobs"
     more = " and others" if len(holding) > _NAMED else ""
-    by = "" if isinf(reserved.at) else f", until {_clock(reserved.at)} at the latest"
+    by = "" if isinf(reserved.at) else f", until {clock(reserved.at)} at the latest"
     return f"{told}, held by {noun} {', '.join(holding[:_NAMED])}{more}{by}"
 
 
-def _clock(at: float) -> str:
-    """Seconds since 1970 as a time of the day, UTC."""
-    minutes, seconds = divmod(int(at) % 86400, 60)
-    return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02} UTC"
+def _licence(at: Scheduler, name: str, seats: int) -> str:
+    """ "12 anshpc: 30 of 36 in use, 24 by job board-7"."""
+    held = [
+        (job.label, job.attempts[-1].placement.allocation.licences.get(name, 0))
+        for job in at.seating.holding()
+    ]
+    most = sorted((one for one in held if one[1]), key=lambda one: -one[1])
+    named = [f"{count} by job {label}" for label, count in most[:_NAMED]]
+    if len(most) > _NAMED:
+        named.append(f"{sum(count for _, count in most[_NAMED:])} by other jobs")
+    return f"{seats} {name}: {at.inventory.seats.use(name, ', '.join(named))}"

@@ -181,13 +181,38 @@ class Sampled(MachineObservation, frozen=True, kw_only=True, tag="sampled", omit
     disk_free: int = 0  #: MiB, where the store is
 
 
+class LicenceUse(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """How the seats of one feature are used, as a licence server sees it."""
+
+    issued: int
+    used: int  #: by everybody
+    ours: int | None = None  #: of those, under our account on our machines; None: it doesn't say
+
+
+class LicencesSeen(Observation, frozen=True, kw_only=True, tag="licences_seen", omit_defaults=True):
+    """A licence server has answered."""
+
+    asked_at: float  #: s since 1970: it tells how it was then, or later
+    use: Mapping[str, LicenceUse]  #: by feature
+    kept: Mapping[str, int] = {}  #: seats that no job takes, by feature
+
+
+class LicencesUnseen(
+    Observation, frozen=True, kw_only=True, tag="licences_unseen", omit_defaults=True
+):
+    """A licence server didn't answer."""
+
+    first: bool = False  #: it's being asked for the first time
+
+
 class Ticked(Observation, frozen=True, kw_only=True, tag="ticked", omit_defaults=True):
     """Time has passed."""
 
 
 AnyObservation = (
     Accepted | Started | Ended | Recalled | Missing
-    | AgentJoined | AgentLeft | SpawnerJoined | SpawnerLeft | Sampled | Ticked
+    | AgentJoined | AgentLeft | SpawnerJoined | SpawnerLeft | Sampled | LicencesSeen
+    | LicencesUnseen | Ticked
 )  # fmt: skip
 Message = AnyRequest | AnyObservation
 

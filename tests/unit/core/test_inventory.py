@@ -92,7 +92,7 @@ def test_licences_are_counted_over_all_machines_and_stay_taken_when_one_leaves()
     inventory.take("m", both)
     inventory.leave("m")
     assert inventory.allocate(Resources(licences={"hfss": 1}), "n") is None
-    assert inventory.missing(need) == "2 of licence hfss (0 free)"
+    assert (inventory.seats.lacking(need.licences), inventory.seats.free("hfss")) == ("hfss", 0)
     inventory.give("m", both)
     assert inventory.allocate(Resources(licences={"hfss": 1}), "n") is not None
 
