@@ -20,6 +20,7 @@ from solveyard.belongings import Belongings
 from solveyard.core.arrays import counted
 from solveyard.core.retention import Policy
 from solveyard.judging import Case
+from solveyard.licensing import LicenceServer, Licensing
 from solveyard.model.errors import InvalidRequest, LogCompacted, StoreError, UnknownJob
 from solveyard.model.ids import array_of
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState
@@ -69,10 +70,11 @@ class Manager:
         retention: Policy | None = None,
         recipients: Sequence[Recipient] = (),
         public_url: str = "",
+        licence_server: LicenceServer | None = None,
     ) -> None:
         """`secrets`: those that jobs may name; each is read when a job starts that does.
         `retention`: which ended jobs are removed; None: none. `recipients` are told of ends, with
-        links below `public_url`.
+        links below `public_url`. `licence_server` says what is free of the licences.
         """
         self.store_folder = folder
         self.on_stop = on_stop
@@ -80,7 +82,10 @@ class Manager:
         self._store = store
         self._places = StorePlaces(folder)
         self._ordering = Ordering(self._places, secrets)
-        self._turns = Turns(store, agents.machines, self._decided)
+        self._turns = Turns(
+            store, lambda: [*agents.machines(), *self._licensing.told()], self._decided
+        )
+        self._licensing = Licensing(licence_server, self._hosts, self._turns.put)
         self._outbox = Outbox(agents, self._ordering, self._turns.put)
         self._repeats = Repeats(self._turns.jobs)
         view = View(self.jobs, self._told, public_url)
@@ -308,6 +313,7 @@ class Manager:
                 }
                 for name, machine in engine.inventory.machines.items()
             },
+            "licences": engine.inventory.seats.status(),
             "queue": {state.value: number for state, number in self.counts().items()},
             "agent_pid": self.agents.agent_pid,
             "spawner_pids": self.agents.spawner_pids,
@@ -332,6 +338,7 @@ class Manager:
             tasks.create_task(self.agents.run())
             tasks.create_task(self._listen())
             tasks.create_task(self._outbox.run())
+            tasks.create_task(self._licensing.run())
             tasks.create_task(self._checkpoints())
             tasks.create_task(self.notices.run())
             tasks.create_task(self._turns.run())
@@ -365,6 +372,11 @@ class Manager:
                 for task in [i for i in self._ends if array_of(i) == event.job]:
                     if self.job(task).state.final:
                         self._tell_ended(task)
+
+    def _hosts(self) -> list[str]:
+        """Where jobs run: nodes, by name."""
+        machines = self._turns.engine.inventory.machines.values()
+        return [node for machine in machines for node in machine.nodes]
 
     def _told(self, job: Job) -> JobRecord:
         """A job that has ended, for those who are told so."""

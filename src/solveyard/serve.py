@@ -29,6 +29,7 @@ from solveyard.doors.sessions import Sessions
 from solveyard.doors.sites import Sites
 from solveyard.doors.sites import public_url as read_public_url
 from solveyard.doors.tls import Certificate
+from solveyard.licensing import LicenceServer
 from solveyard.manager import Manager
 from solveyard.model.errors import InvalidRequest
 from solveyard.model.jobs import JobState, Limits
@@ -79,6 +80,7 @@ class ServeOptions:
     secrets: Mapping[str, Secret] = field(default_factory=dict)  #: that jobs may name
     retention: Policy = field(default_factory=Policy)  #: which ended jobs are removed
     recipients: tuple[Recipient, ...] = ()  #: who is told how jobs end
+    licence_server: LicenceServer | None = None  #: None: nobody is asked what is free
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,6 +208,7 @@ async def opened(folder: Path, options: ServeOptions) -> AsyncIterator[Running]:
             retention=options.retention,
             recipients=options.recipients,
             public_url=options.network.public_url if options.network else "",
+            licence_server=options.licence_server,
         )
         stop = _Stop(options.on_stop)
         door = _door(manager, options, token, stop, store.uuid)

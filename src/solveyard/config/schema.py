@@ -110,6 +110,33 @@ class Own(Table):
     )
 
 
+class Licences(Table):
+    """What a licence server says is free of them."""
+
+    command: tuple[Word, ...] = Field(
+        default=(), description="a command that prints what `lmutil lmstat -a` does; not set: none"
+    )
+    interval: Duration = Field(
+        default=30.0, ge=1, description="how long after an answer the command is run again"
+    )
+    timeout: Duration = Field(
+        default=20.0, gt=0, le=600, description="how long an answer may take; then it has failed"
+    )
+    keep: dict[Name, _Amount] = Field(
+        default_factory=dict,
+        description="seats of a licence that no job takes, for people, by its feature",
+    )
+
+    @model_validator(mode="after")
+    def _kept_from_what(self) -> Self:
+        if self.keep and not self.command:
+            raise ValueError(
+                "expected `command` beside `keep` (without a server, count fewer in"
+                " [resources.licences])"
+            )
+        return self
+
+
 def _ending(word: str) -> str:
     if word not in ENDINGS:
         hint = nearest(word, ENDINGS) or f" (there is: {', '.join(sorted(ENDINGS))})"
@@ -242,6 +269,7 @@ class Settings(Table):
     )
     resources: Own = Field(default_factory=Own)
     limits: Limits = Field(default_factory=Limits)
+    licences: Licences = Field(default_factory=Licences)
     retention: Retention = Field(default_factory=Retention)
     secrets: dict[Name, SecretSource] = Field(
         default_factory=dict,

@@ -7,6 +7,7 @@ from solveyard.backends.offers import Offer
 from solveyard.config.layers import Found
 from solveyard.config.schema import Notify, Settings
 from solveyard.core.retention import Policy
+from solveyard.licensing import LicenceServer
 from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import Limits
 from solveyard.model.notices import Receiver
@@ -62,6 +63,7 @@ def embedded(found: Found, *, on_stop: str) -> serve.ServeOptions:
         retention=Policy(**settings.retention.model_dump()),
         secrets={name: source.secret for name, source in settings.secrets.items()},
         recipients=recipients(found),
+        licence_server=_licence_server(settings),
     )
 
 
@@ -74,6 +76,19 @@ def _offer(settings: Settings) -> Offer:
         gpus=own.gpus,
         licences=own.licences,
         counts=own.counts,
+    )
+
+
+def _licence_server(settings: Settings) -> LicenceServer | None:
+    said = settings.licences
+    if not said.command:
+        return None
+    return LicenceServer(
+        command=said.command,
+        interval=said.interval,
+        timeout=said.timeout,
+        keep=said.keep,
+        withheld=frozenset(one.env for one in settings.secrets.values() if one.env),
     )
 
 

@@ -54,10 +54,12 @@ class Seats:
             self._taken[name] = self._taken.get(name, 0) - sign * seats
 
     def seen(self, report: LicencesSeen, held: Iterable[tuple[float, Mapping[str, int]]]) -> bool:
-        """What the server said; `held`: since when jobs hold what. Is another total there?"""
+        """What the server said; `held`: since when jobs hold what. Is another total there?
+
+        Of a feature that an answer doesn't name, the one before stands: it may be cut.
+        """
         old = {name: self.most(name) for name in self._capacity}
         holders = list(held)
-        self._told = {}
         for name, use in report.use.items():
             shown = _shown(use, report.asked_at, name, holders)
             kept = report.kept.get(name, 0)

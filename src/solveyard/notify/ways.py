@@ -5,15 +5,14 @@ import hashlib
 import hmac
 import json
 import os
-import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from typing import IO, Literal, NamedTuple, Protocol
 
 from solveyard.model.errors import InvalidSettings
 from solveyard.model.notices import Receiver
+from solveyard.processes import end_group
 from solveyard.secret import Secret
 
 POST = 10.0  #: s that a webhook may take to answer
@@ -143,7 +142,7 @@ class Program(NamedTuple):
                 raise Undelivered(f"ended after {RUN:.0f} s{_tail(said)}") from error
             finally:
                 if status != 0:
-                    _end(process)
+                    end_group(process)
                     await process.wait()
             if status != 0:
                 how = f"signal {-status}" if status < 0 else f"exit status {status}"
@@ -175,21 +174,3 @@ def _tail(said: IO[bytes]) -> str:
     said.seek(max(0, size - ANSWER))
     text = said.read().decode(errors="replace").strip()
     return f": {text}" if text else ""
-
-
-def _end(process: asyncio.subprocess.Process) -> None:
-    """Its whole group; the group outlives its first process."""
-    if sys.platform != "win32":
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            return
-    elif process.returncode is None:
-        import psutil
-
-        try:
-            for child in psutil.Process(process.pid).children(recursive=True):
-                child.kill()
-        except psutil.Error:
-            pass
-        process.kill()
