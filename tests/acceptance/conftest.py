@@ -19,6 +19,7 @@ from acceptance import documents
 from conftest import Service, until
 from solveyard.client.sync import Client
 from solveyard.model.errors import SolveyardError
+from solveyard.pyedb.job_manager_handler import JobManagerHandler
 from standin import install, project
 
 PATIENCE = 120  #: s for a script
@@ -122,6 +123,18 @@ class Desk:
         Service(self.store).clean_up()
 
 
+class Home(Desk):
+    """A desk with handlers in this process."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.handlers: list[JobManagerHandler] = []
+
+    def handler(self, **given: Any) -> JobManagerHandler:
+        self.handlers.append(JobManagerHandler(**{"port": free_port(), **given}))
+        return self.handlers[-1]
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -144,3 +157,15 @@ def starter(desk: Desk) -> Callable[..., "subprocess.Popen[str]"]:
         return desk.start(["bash", "-c", f"exec {line}"])
 
     return start
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    """A desk whose environment this process has, too."""
+    desk = Home(tmp_path)
+    monkeypatch.setenv("SOLVEYARD_HOME", str(desk.store))
+    monkeypatch.setenv("ANSYSEM_ROOT252", str(desk.edt.parent))
+    yield desk
+    for handler in desk.handlers:
+        handler.close()
+    desk.leave()

@@ -5,44 +5,17 @@ import inspect
 import os
 import re
 import subprocess
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
+from queue import Queue
 
 import pytest
 
-from acceptance.conftest import Desk, free_port
+from acceptance.conftest import Home, free_port
 from conftest import until
 from e2e.asking import ask
 from solveyard.pyedb.errors import JobManagerError
-from solveyard.pyedb.job_manager_handler import JobManagerHandler
 from solveyard.pyedb.job_submission import HFSSSimulationConfig
-from solveyard.pyedb.service import ResourceLimits, submit_job_to_manager
-
-
-class Home(Desk):
-    """A desk with handlers in this process."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self.handlers: list[JobManagerHandler] = []
-
-    def handler(self, **given: Any) -> JobManagerHandler:
-        self.handlers.append(JobManagerHandler(**{"port": free_port(), **given}))
-        return self.handlers[-1]
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
-    """A desk whose environment this process has, too."""
-    desk = Home(tmp_path)
-    monkeypatch.setenv("SOLVEYARD_HOME", str(desk.store))
-    monkeypatch.setenv("ANSYSEM_ROOT252", str(desk.edt.parent))
-    yield desk
-    for handler in desk.handlers:
-        handler.close()
-    desk.leave()
+from solveyard.pyedb.service import JobManager, ResourceLimits, submit_job_to_manager
 
 
 def test_waiting_ends_when_each_job_has_completed_failed_or_been_cancelled(home: Home) -> None:
@@ -97,6 +70,8 @@ def test_every_public_method_may_be_called_from_many_threads_at_once(home: Home)
     handler = home.handler(resource_limits=ResourceLimits(8, 100, 0, 0))
     everything = {name for name in dir(handler) if not name.startswith("_")}
     plain = {"host", "port", "ansys_path"}
+    heard: Queue[tuple[int, str]] = Queue()
+    managers: dict[str, JobManager] = {}
 
     def use(number: int) -> tuple[int, set[str]]:
         def made(name: str) -> HFSSSimulationConfig:
@@ -104,6 +79,7 @@ def test_every_public_method_may_be_called_from_many_threads_at_once(home: Home)
             return handler.create_simulation_config(place, jobid=f"{name}{number}")
 
         handler.start_service()
+        handler.sio.on("job_completed", lambda content: heard.put((number, content["job_id"])))
         one = handler.submit_job(made("one"))
         two = handler.submit_jobs([made("two")])
         three = handler.submit_jobs_and_wait([made("three")], timeout=100)
@@ -116,6 +92,7 @@ def test_every_public_method_may_be_called_from_many_threads_at_once(home: Home)
         assert handler.scheduler_type == "none"
         assert handler.resource_limits.max_concurrent_jobs == 8
         assert handler.manager.jobs[one].return_code == 0
+        assert handler.manager is managers.setdefault("one", handler.manager)
         return number, {str(end) for end in ends}
 
     def end(_: int) -> None:
@@ -125,6 +102,9 @@ def test_every_public_method_may_be_called_from_many_threads_at_once(home: Home)
     with ThreadPoolExecutor(8) as pool:
         told = list(pool.map(use, range(8)))
         assert told == [(number, {"completed"}) for number in range(8)]
+        missing = {(number, f"three{number}") for number in range(8)}
+        while missing:
+            missing.discard(heard.get(timeout=60))
         list(pool.map(end, range(8)))
     assert not handler.started
     here = inspect.getsource(test_every_public_method_may_be_called_from_many_threads_at_once)

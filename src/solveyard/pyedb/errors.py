@@ -46,6 +46,10 @@ class SubmissionFailed(ServiceError):
     """A batch system didn't take the job."""
 
 
+class NotHere(JobManagerError, AttributeError):
+    """What PyEDB's object had, and ours can't; it says what does it instead."""
+
+
 class WaitTimeout(JobManagerError, TimeoutError):
     """The time is over; what was waited for goes on."""
 

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from solveyard.pyedb import ansys, errors, limits, views
+from solveyard.pyedb import ansys, elsewhere, errors, limits, views
 from solveyard.pyedb.awaiting import SubmittedId
 from solveyard.pyedb.host import Host
 from solveyard.pyedb.job_submission import (
@@ -20,11 +20,13 @@ from solveyard.pyedb.job_submission import (
 from solveyard.pyedb.limits import ResourceLimits
 from solveyard.pyedb.session import NOT_STARTED, Session
 from solveyard.pyedb.statuses import JobStatus
+from solveyard.pyedb.web import cors_middleware, get_session
 
 if TYPE_CHECKING:
+    from solveyard.pyedb.listening import Listeners
     from solveyard.pyedb.service import JobManager
 
-__all__ = ["JobManagerHandler"]
+__all__ = ["JobManagerHandler", "cors_middleware", "get_session"]
 
 _FAILED = "Job-Manager service failed to start within 10 s"
 
@@ -60,7 +62,9 @@ class JobManagerHandler:
         self._limits = resource_limits
         self._store = store
         self._starting = threading.Lock()
+        self._looking = threading.Lock()
         self._session = Session(self._opened)
+        self._manager: JobManager | None = None
 
     def __enter__(self) -> Self:
         self.start_service()
@@ -92,7 +96,15 @@ class JobManagerHandler:
         """The same session, awaited; its `jobs` are this handler's."""
         from solveyard.pyedb.service import JobManager
 
-        return JobManager.of(self._session)
+        with self._looking:
+            if self._manager is None:
+                self._manager = JobManager.of(self._session, self.ansys_path)
+            return self._manager
+
+    @property
+    def sio(self) -> "Listeners":
+        """`handler.sio.on("job_completed", f)`: f is called by each."""
+        return self.manager.sio
 
     @property
     def resource_limits(self) -> ResourceLimits:
@@ -224,6 +236,9 @@ class JobManagerHandler:
     def _detect_scheduler() -> SchedulerType:
         """A stray sinfo is no batch system."""
         return SchedulerType.NONE
+
+    def __getattr__(self, name: str) -> NoReturn:
+        elsewhere.missing(self, name)
 
     def _opened(self) -> Host:
         programs = (self.ansys_path,) if self.ansys_path else ()

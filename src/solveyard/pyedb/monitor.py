@@ -12,7 +12,16 @@ class ResourceMonitor:
 
     def __init__(self, update_interval: int = 5) -> None:
         self.update_interval = update_interval
-        self.current_usage: dict[str, Any] = {}
+        self._usage: dict[str, Any] | None = None
+
+    @property
+    def current_usage(self) -> dict[str, Any]:
+        """The newest sample; the first look takes one."""
+        return self._newest()
+
+    @current_usage.setter
+    def current_usage(self, usage: dict[str, Any]) -> None:
+        self._usage = usage
 
     async def monitor_resources(self) -> None:
         """Until cancelled."""
@@ -21,7 +30,12 @@ class ResourceMonitor:
             await asyncio.sleep(self.update_interval)
 
     async def _sample_once(self) -> None:
-        self.current_usage = await asyncio.to_thread(_sample)
+        self._usage = await asyncio.to_thread(_sample)
+
+    def _newest(self) -> dict[str, Any]:
+        if self._usage is None:
+            self._usage = _sample()
+        return self._usage
 
 
 def _sample() -> dict[str, Any]:

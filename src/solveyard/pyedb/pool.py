@@ -1,11 +1,15 @@
-"""A queue by priority, for programs that keep one of their own; the manager has its own line."""
+"""Queues by priority: one that a program keeps for itself, and a session's at the manager."""
 
 import threading
 from collections import deque
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NoReturn
 
+from solveyard.model.jobs import JobState
+from solveyard.pyedb.elsewhere import missing
 from solveyard.pyedb.limits import ResourceLimits
 from solveyard.pyedb.monitor import ResourceMonitor
+from solveyard.pyedb.session import Session
 
 
 class JobPoolManager:
@@ -75,3 +79,64 @@ class JobPoolManager:
             self.priority_queue[priority].remove(job_id)
             if not self.priority_queue[priority]:
                 del self.priority_queue[priority]
+
+
+class SessionPool:
+    """A session's jobs that wait and run; each look asks the manager, which starts them."""
+
+    def __init__(self, session: Session, limits: Callable[[], ResourceLimits]) -> None:
+        self._session = session
+        self._limits = limits
+
+    @property
+    def resource_limits(self) -> ResourceLimits:
+        return self._limits()
+
+    @property
+    def job_queue(self) -> deque[str]:
+        """Waiting ones of priority 0."""
+        return self._now().job_queue
+
+    @property
+    def priority_queue(self) -> dict[int, list[str]]:
+        """Waiting ones of other priorities."""
+        return self._now().priority_queue
+
+    @property
+    def job_priorities(self) -> dict[str, int]:
+        """Of those that wait."""
+        return self._now().job_priorities
+
+    @property
+    def running_jobs(self) -> set[str]:
+        return self._now().running_jobs
+
+    def add_job(self, job_id: str, priority: int = 0) -> None:
+        """Give one that was submitted another priority. Raises ServiceError."""
+        with self._session.client() as client:
+            client.set_priority(job_id, priority)
+
+    def can_start_job(self, resource_monitor: ResourceMonitor) -> bool:
+        """Would a JobPoolManager with these jobs? The manager decides for all sessions together."""
+        return self._now().can_start_job(resource_monitor)
+
+    def get_queue_stats(self) -> dict[str, Any]:
+        return self._now().get_queue_stats()
+
+    def __getattr__(self, name: str) -> NoReturn:
+        missing(self, name)
+
+    def _now(self) -> JobPoolManager:
+        pool = JobPoolManager(self._limits())
+        own = set(self._session.own)
+        if not own:
+            return pool
+        states = (JobState.QUEUED, JobState.SUBMITTED, JobState.RUNNING)
+        with self._session.client() as client:
+            found = client.jobs(states, limit=None).jobs
+        for record in reversed(found):  # they come newest first
+            if record.id in own and record.state is JobState.QUEUED:
+                pool.add_job(record.id, record.priority)
+            elif record.id in own:
+                pool.running_jobs.add(record.id)
+        return pool

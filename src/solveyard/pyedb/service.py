@@ -7,17 +7,18 @@ import sys
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from solveyard.client import find
 from solveyard.client.calls import CONNECT
 from solveyard.client.sync import Client
-from solveyard.pyedb import errors, limits, views
+from solveyard.pyedb import ansys, elsewhere, errors, limits, views
 from solveyard.pyedb.host import Host
 from solveyard.pyedb.job_submission import HFSSSimulationConfig, SchedulerType
 from solveyard.pyedb.limits import ResourceLimits
+from solveyard.pyedb.listening import Listeners
 from solveyard.pyedb.monitor import ResourceMonitor
-from solveyard.pyedb.pool import JobPoolManager
+from solveyard.pyedb.pool import JobPoolManager, SessionPool
 from solveyard.pyedb.projects import below
 from solveyard.pyedb.session import Session, fields
 from solveyard.pyedb.statuses import JobStatus
@@ -43,17 +44,28 @@ class JobManager:
     ) -> None:
         """`resource_limits`: set in the store when it is opened; None: they stay as they are."""
         self.scheduler_type = SchedulerType(scheduler_type)
+        self.ansys_path = ansys.newest()  #: of this machine; None: none was found
         self._given = resource_limits
-        self._session = Session(lambda: Host(store))
         self._opened = False
+        self._belongs_to(Session(lambda: Host(store)))
 
     @classmethod
-    def of(cls, session: Session) -> Self:
+    def of(cls, session: Session, ansys_path: str | None) -> Self:
         """Of a session that somebody else opens and closes."""
         made = cls()
-        made._session = session
+        made.ansys_path = ansys_path
         made._opened = True
+        made._belongs_to(session)
         return made
+
+    def _belongs_to(self, session: Session) -> None:
+        self._session = session
+        self.job_pool = SessionPool(session, lambda: self.resource_limits)
+        self.resource_monitor: ResourceMonitor = views.Machine(session)
+        self.sio = Listeners(session)  #: `sio.on("job_completed", f)`: f is called by each
+
+    def __getattr__(self, name: str) -> NoReturn:
+        elsewhere.missing(self, name)
 
     @property
     def jobs(self) -> Mapping[str, JobInfo]:

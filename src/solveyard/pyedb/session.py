@@ -4,7 +4,7 @@ import atexit
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from solveyard import attendance
 from solveyard.client import calls
@@ -20,6 +20,15 @@ _ENDING = 15.0  #: s beyond that in which its jobs have to be gone
 NOT_STARTED = "the job manager's service is not started (call start_service())"
 
 
+class Follower(Protocol):
+    """What begins and ends with a session."""
+
+    def begin(self, host: Host) -> None:
+        """Raises ServiceError where it can't; the session doesn't open then."""
+
+    def end(self) -> None: ...
+
+
 class Session:
     """Opens a manager when it is first needed, or when told to."""
 
@@ -29,6 +38,7 @@ class Session:
         self._lock = threading.Lock()
         self._id = ""
         self._own: dict[str, Any] = {}  #: its jobs' ids, oldest first, and their configurations
+        self.followers: list[Follower] = []
 
     @property
     def host(self) -> Host | None:
@@ -37,16 +47,23 @@ class Session:
     def open(self) -> Host:
         """Raises ServiceError."""
         with self._lock:
-            if self._host is None:
-                host = self._opening()
-                try:
-                    self._id = attendance.begin(host.folder)
-                except OSError as error:
-                    host.close()
-                    raise errors.ServiceError(f"cannot write to {host.folder}: {error}") from error
-                self._host = host
-                atexit.register(self.close)
-            return self._host
+            if self._host is not None:
+                return self._host
+            host = self._opening()
+            try:
+                self._id = attendance.begin(host.folder)
+            except OSError as error:
+                host.close()
+                raise errors.ServiceError(f"cannot write to {host.folder}: {error}") from error
+            self._host = host
+            atexit.register(self.close)
+        try:
+            for one in self.followers:
+                one.begin(host)
+        except errors.JobManagerError:
+            self.close()
+            raise
+        return host
 
     @contextmanager
     def client(self) -> Iterator[Client]:
@@ -129,6 +146,8 @@ class Session:
             own, self._own = list(self._own), {}
         if host is None:
             return
+        for one in self.followers:
+            one.end()
         try:
             with errors.translated(), host.client() as client:
                 running = [job for job in own if not _held(client, job)]

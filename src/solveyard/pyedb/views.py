@@ -1,4 +1,4 @@
-"""A session's jobs, as its scripts look at them."""
+"""A session's jobs and its machine, as its scripts look at them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from typing import Any
 
 from solveyard.model.records import JobRecord
 from solveyard.pyedb.errors import ServiceError
+from solveyard.pyedb.monitor import ResourceMonitor
 from solveyard.pyedb.session import Session
 from solveyard.pyedb.statuses import JobStatus, status
 
@@ -51,6 +52,24 @@ class Jobs(Mapping[str, JobInfo]):
 
     def __len__(self) -> int:
         return len(self._session.own)
+
+
+class Machine(ResourceMonitor):
+    """The manager's, by the manager's own samples; before there is a manager, this one."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+
+    async def _sample_once(self) -> None:
+        """Nothing is to be done: the manager samples it."""
+
+    def _newest(self) -> dict[str, Any]:
+        if self._session.host is None:
+            return super()._newest()
+        with self._session.client() as client:
+            told = client.status()["resource_monitoring"]
+        return {name: told[name] for name in told if name not in {"active", "last_update"}}
 
 
 def info(config: Any, record: JobRecord, output: str = "", error: str = "") -> JobInfo:
