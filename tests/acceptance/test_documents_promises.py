@@ -14,6 +14,7 @@ import pytest
 from acceptance.conftest import Desk
 from conftest import alive, until
 from e2e.asking import Answer, ask
+from solveyard.pyedb.job_submission import HFSSSimulationConfig
 from standin import install
 from watching import listening
 
@@ -109,7 +110,9 @@ def test_a_submission_is_answered_with_the_keys_of_both_documents(running: Runni
 
 
 def test_the_jobs_are_an_array_with_all_that_is_known_in_pages(running: Running) -> None:
-    jobs = [running.submit(running.config(), priority) for priority in (1, 2, 3)]
+    given = running.config()
+    jobs = [running.submit(given, 1)]
+    jobs += [running.submit(running.config(), priority) for priority in (2, 3)]
     for job in jobs:
         running.ended(job)
     newest = running.ask("GET", "/jobs?limit=2")
@@ -120,6 +123,9 @@ def test_the_jobs_are_an_array_with_all_that_is_known_in_pages(running: Running)
         "id", "status", "priority", "owner", "submitted_at", "start_time", "end_time",
         "return_code", "reason", "message", "scheduler_job_id", "solver", "tags",
     } <= set(older[0])  # fmt: skip
+    config = older[0]["config"]
+    assert config.items() >= given.items()
+    assert HFSSSimulationConfig.from_dict(config).to_dict().items() >= config.items()
 
 
 def test_a_queued_and_a_running_job_are_cancelled_and_asking_twice_is_the_same(

@@ -19,6 +19,7 @@ from solveyard.model.jobs import Job, JobId, JobState
 from solveyard.model.records import JobRecord
 from solveyard.places import StorePlaces
 from solveyard.results import Cell, Table, as_csv
+from solveyard.solvers.hfss.shown import config as hfss_config
 from solveyard.store.base import Filter
 from solveyard.store.sqlite import SqliteStore
 
@@ -197,7 +198,14 @@ class Archive:
         tasks = None
         if job.is_array:
             tasks = counted(job, self._jobs)
-        return records.record(job, time.time(), waiting=waiting, directory=folder, tasks=tasks)
+        return records.record(
+            job,
+            time.time(),
+            waiting=waiting,
+            directory=folder,
+            tasks=tasks,
+            config=hfss_config(job.spec),
+        )
 
     def _workspace(self, key: str | int) -> LocalWorkspace:
         job = self._found(key)

@@ -1,5 +1,6 @@
 """The routes below /api, as the PyEDB job manager's own page asked for them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -9,13 +10,9 @@ from solveyard.doors import encoding, pyedb_form, system
 from solveyard.doors.keys import MANAGER, by
 from solveyard.doors.openapi import Route
 from solveyard.model import reading
-from solveyard.model.errors import InvalidJob
-from solveyard.model.jobs import Job
 from solveyard.model.messages import Cancel
 from solveyard.model.reading import MalformedJob
 from solveyard.model.records import JobRecord
-from solveyard.solvers import options
-from solveyard.solvers.hfss.config import HFSSSimulationConfig
 from solveyard.store.base import Filter
 
 _PAGE = 200  #: jobs that are read between two turns of the loop
@@ -25,7 +22,7 @@ class ApiJob(msgspec.Struct, frozen=True, kw_only=True):
     """A job in PyEDB's words alone."""
 
     id: str
-    config: msgspec.Raw  #: of an HFSS job what it was submitted with, else null
+    config: Mapping[str, Any] | None  #: of an HFSS job what it was submitted with
     status: str
     start_time: str | None
     end_time: str | None
@@ -56,7 +53,7 @@ async def jobs(request: web.Request) -> web.StreamResponse:
     separator = b"["
     while True:
         for one in page.jobs:
-            shown = _shown(one, encoding.shown(manager, one))
+            shown = _shown(encoding.shown(manager, one))
             await response.write(separator + msgspec.json.encode(shown))
             separator = b",\n"
         if page.cursor is None:
@@ -110,10 +107,10 @@ async def start_monitoring(request: web.Request) -> web.Response:
     return encoding.answer({"success": True, "message": "resource monitoring is on, as always"})
 
 
-def _shown(job: Job, record: JobRecord) -> ApiJob:
+def _shown(record: JobRecord) -> ApiJob:
     return ApiJob(
         id=record.id,
-        config=_config(job),
+        config=record.config,
         status=record.status.value,
         start_time=record.start_time,
         end_time=record.end_time,
@@ -122,17 +119,6 @@ def _shown(job: Job, record: JobRecord) -> ApiJob:
         user=record.user,
         priority=record.priority,
     )
-
-
-def _config(job: Job) -> msgspec.Raw:
-    """With what was left as by default; as it was submitted where only tasks have their values."""
-    if job.spec.solver != "hfss":
-        return msgspec.Raw(b"null")
-    try:
-        found = options.read(HFSSSimulationConfig, job.spec)
-    except InvalidJob:
-        return job.spec.options
-    return msgspec.Raw(msgspec.json.encode(found.to_dict()))
 
 
 ROUTES = (

@@ -29,6 +29,7 @@ from solveyard.model.errors import (
 )
 from solveyard.model.jobs import Job, JobState
 from solveyard.model.reading import Malformed
+from solveyard.solvers.hfss.shown import config as hfss_config
 from solveyard.store.base import Filter
 
 T = TypeVar("T")
@@ -269,9 +270,10 @@ def shown(manager: Manager, job: Job, *, place: bool = False) -> records.JobReco
             waiting="" if job.state.final else manager.why(job.id, place=place),
             directory=manager.directory(job),
             tasks=manager.task_counts(job) if job.is_array else None,
+            config=hfss_config(job.spec),
         )
     except UnknownJob:  # removed since it was read
-        return records.record(job, time.time())
+        return records.record(job, time.time(), config=hfss_config(job.spec))
 
 
 def idempotency_key(request: web.Request) -> str:

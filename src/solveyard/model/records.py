@@ -4,6 +4,7 @@ import datetime as dt
 import enum
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 
@@ -104,6 +105,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     end_time: str | None
     return_code: int | None  #: negative: the signal that ended it
     scheduler_job_id: str | None  #: a batch system's; null: none has it
+    config: Mapping[str, Any] | None = None  #: of an HFSS job what it was submitted with
 
 
 @lru_cache(maxsize=4096)  # most are asked for again and again
@@ -122,11 +124,12 @@ def record(
     waiting: str = "",
     directory: str = "",
     tasks: Mapping[JobState, int] | None = None,
+    config: Mapping[str, Any] | None = None,
 ) -> JobRecord:
     """The record of `job`, at `now` (s since 1970).
 
     `waiting` says why it waits; `directory` is where it runs, where its spec doesn't say; `tasks`
-    counts those of an array.
+    counts those of an array; `config` is an HFSS job's, as PyEDB has it.
     """
     newest = job.attempt
     outcome = job.outcome
@@ -173,6 +176,7 @@ def record(
         end_time=ended_at,
         return_code=return_code(outcome),
         scheduler_job_id=None,
+        config=config,
     )
 
 
