@@ -173,14 +173,14 @@ class _Watch(threading.Thread):
 def _loop(room: Room, program: Path, limit: int, jobs: int) -> float:
     projects = _projects(room.fresh(), jobs)
     words = (str(program), "-jobid", "bench_{}", "-machinelist", "list=localhost:1:1:90%", "-ng",
-             "-batchsolve", f"{projects}/{{}}.aedt")  # fmt: skip
+             "-batchsolve", f"{projects}/{{}}.aedb")  # fmt: skip
     return room.bare.launches(jobs, limit, words).rate
 
 
 def _submission(program: Path, projects: Path, number: int) -> dict[str, object]:
     config = {
         "jobid": f"bench_{number}",
-        "project_path": f"{projects}/{number}.aedt",
+        "project_path": f"{projects}/{number}.aedb",
         "ansys_edt_path": str(program),
         "user": "bench",
         "scheduler_type": "none",
@@ -190,8 +190,8 @@ def _submission(program: Path, projects: Path, number: int) -> dict[str, object]
 
 def _projects(folder: Path, count: int) -> Path:
     for number in range(count):
-        (folder / f"{number}.aedt").touch()
-        (folder / f"{number}.aedt.batchinfo").mkdir()
+        (folder / f"{number}.aedb").mkdir()
+        (folder / f"{number}.aedb.batchinfo").mkdir()
     return folder
 
 

@@ -23,8 +23,8 @@ int main(int argc, char **argv)
     log = fopen(path, "w");
     if (!log)
         return 1;
-    fprintf(log, "Starting Batch Run: now\n"
-                 "[info] Project:%s : Normal completion of simulation on server: localhost. (now)\n"
-                 "Stopping Batch Run: now\n", name);
+    fprintf(log, "Starting Batch Run: 09:00:00 AM  Nov 26, 2026\n"
+                 "[info] Project:%s : Normal completion of simulation on server: localhost. (09:00:00 AM  Nov 26, 2026)\n"
+                 "Stopping Batch Run: 09:00:00 AM  Nov 26, 2026\n", name);
     return fclose(log) != 0;
 }

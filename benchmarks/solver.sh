@@ -5,6 +5,6 @@ for word; do
     last=$word
 done
 name=${last##*/}
-printf '%s\n' "Starting Batch Run: now" \
-    "[info] Project:$name : Normal completion of simulation on server: localhost. (now)" \
-    "Stopping Batch Run: now" >"$last.batchinfo/${name%%.*}-$id.log"
+printf '%s\n' "Starting Batch Run: 09:00:00 AM  Nov 26, 2026" \
+    "[info] Project:$name : Normal completion of simulation on server: localhost. (09:00:00 AM  Nov 26, 2026)" \
+    "Stopping Batch Run: 09:00:00 AM  Nov 26, 2026" >"$last.batchinfo/${name%%.*}-$id.log"

@@ -292,3 +292,12 @@ def test_the_tail_is_never_told_where_a_line_says_more() -> None:
     assert tail is not None
     assert sorted([tail, aside, unknown]) == [unknown, aside, tail]
     assert causes.find(1, "info", "all is well with the interpolation error") is None
+
+
+def test_a_message_of_a_project_without_a_design_is_not_taken_for_its_name() -> None:
+    entries = Entries()
+    text = b"[info] Project:b.aedb : Normal completion of simulation. (09:00:00 AM  Nov 26, 2026)\n"
+    (entry,) = [*entries.feed(text), *entries.end()]
+    assert (entry.where.strip(" :"), entry.text) == (
+        "Project:b.aedb", "Normal completion of simulation."
+    )  # fmt: skip

@@ -30,7 +30,7 @@ _CLOCK = (
 _AT = re.compile(rf"\({_CLOCK}\)$")
 _BARE = re.compile(rf"{_CLOCK}$")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_WHERE = re.compile(r"Project:[^,]*(?:,\s*Design:[^,:]*)?[,:]?\s*")
+_WHERE = re.compile(r"Project:[^,:]*(?:,\s*Design:[^,:]*)?[,:]?\s*")
 _KIND = re.compile(r"\[(PROFILE|CONVERGE)\]\s*")
 
 
