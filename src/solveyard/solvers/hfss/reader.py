@@ -50,21 +50,26 @@ class HfssReader:
     def seen(self) -> tuple[HfssProgress, Ending]:
         """As things stand: a last line that has no end counts where it is whole."""
         run = _after(copy.deepcopy(self._run), self._entries.pending())
-        ending = Ending(
-            findings=tuple(run.findings),
-            normal=run.normal,
-            stopped=run.stopped,
-            unconverged=tuple(run.unconverged),
-            lines=self._entries.seen,
-        )
-        return run.progress(), ending
+        return run.progress(), _ending(run, self._entries.seen)
 
 
 def read(content: bytes) -> tuple[HfssProgress, Ending]:
     """A whole log, or what there is of it."""
-    reader = HfssReader()
-    reader.feed(content)
-    return reader.seen()
+    entries = Entries()
+    run = _after(Run(), entries.feed(content))
+    lines = entries.seen
+    run = _after(run, entries.end())
+    return run.progress(), _ending(run, lines)
+
+
+def _ending(run: Run, lines: int) -> Ending:
+    return Ending(
+        findings=tuple(run.findings),
+        normal=run.normal,
+        stopped=run.stopped,
+        unconverged=tuple(run.unconverged),
+        lines=lines,
+    )
 
 
 def _after(run: Run, entries: Iterable[Entry]) -> Run:
