@@ -19,6 +19,7 @@ from solveyard.backends.workspace import LocalWorkspace
 from solveyard.belongings import Belongings
 from solveyard.core.arrays import counted
 from solveyard.core.retention import Policy
+from solveyard.following import Following
 from solveyard.judging import Case
 from solveyard.licensing import LicenceServer, Licensing
 from solveyard.model.errors import InvalidRequest, LogCompacted, StoreError, UnknownJob
@@ -36,6 +37,7 @@ from solveyard.model.messages import (
     Launch,
     Submit,
 )
+from solveyard.model.progress import Progress
 from solveyard.model.records import JobRecord, record
 from solveyard.notify import Notices, Recipient, View
 from solveyard.ordering import Ordering
@@ -93,6 +95,7 @@ class Manager:
         self.retention = Retention(
             self._turns, store, Belongings(self._places), retention or Policy(), self.notices
         )
+        self.following = Following(self._look, self._ordering, self._places)
         self._ends: dict[JobId, list[asyncio.Future[None]]] = {}
         self._listeners: list[Callable[[Sequence[Numbered]], None]] = []
         if recipients:
@@ -232,6 +235,10 @@ class Manager:
                 return self.agents.blocked[attempt.id]
         return self._turns.engine.why(job_id, place=place)
 
+    def progress(self, job_id: JobId) -> Progress | None:
+        """How far a running job is; None: its solver doesn't tell."""
+        return self.following.progress(job_id)
+
     def counts(self) -> dict[JobState, int]:
         """Jobs and tasks by state, as they are on disk; an array counts as its tasks."""
         return {state: self._turns.tally.states[state] for state in JobState}
@@ -335,6 +342,7 @@ class Manager:
         """Until cancelled; then `close` it."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
+            self.following.begin(self._turns.jobs.values())
             tasks.create_task(self.agents.run())
             tasks.create_task(self._listen())
             tasks.create_task(self._outbox.run())
@@ -343,6 +351,7 @@ class Manager:
             tasks.create_task(self.notices.run())
             tasks.create_task(self._turns.run())
             tasks.create_task(self.retention.run())
+            tasks.create_task(self.following.run())
 
     def close(self) -> None:
         """No thread is left, and the store is closed."""
@@ -351,6 +360,7 @@ class Manager:
         self._readers.close()
         self._judges.close()
         self.notices.close()
+        self.following.close()
         self._store.close()
 
     # Inside
@@ -361,6 +371,7 @@ class Manager:
         if any(isinstance(action, Launch) for action in actions):
             self.retention.launched()
         self._repeats.note(events)
+        self.following.take(events)
         if self._listeners and events:
             numbered = [Numbered(number, event) for number, event in enumerate(events, first)]
             for listener in tuple(self._listeners):
@@ -377,6 +388,9 @@ class Manager:
         """Where jobs run: nodes, by name."""
         machines = self._turns.engine.inventory.machines.values()
         return [node for machine in machines for node in machine.nodes]
+
+    def _look(self, job_id: JobId) -> Job | None:
+        return selecting.look(self._turns.jobs, job_id)
 
     def _told(self, job: Job) -> JobRecord:
         """A job that has ended, for those who are told so."""

@@ -37,7 +37,10 @@ def _row(record: JobRecord) -> tuple[str, ...]:
         progress = f"{tasks.completed + tasks.failed + tasks.cancelled}/{tasks.total}"
         progress += f", {tasks.failed} failed" if tasks.failed else ""
     took = "" if record.run_time is None else f"{record.run_time:.4g} s"
-    why = record.waiting or ("" if record.state is JobState.COMPLETED else record.message)
+    advance = record.progress.text if record.progress else ""
+    why = record.waiting or advance
+    if record.state.final:
+        why = "" if record.state is JobState.COMPLETED else record.message
     return (record.id, str(record.number), record.state.value, progress, took, why)
 
 

@@ -44,6 +44,7 @@ from solveyard.model.messages import (
     SetLimits,
     SetPriority,
 )
+from solveyard.model.progress import Progress
 from solveyard.model.resources import Allocation, Share
 from solveyard.places import StorePlaces
 from solveyard.store.base import Filter, Numbered, Page
@@ -57,6 +58,7 @@ class FakeManager:
     def __init__(self, folder: Path) -> None:
         self.store_folder = folder
         self.records: dict[JobId, Job] = {}
+        self.advances: dict[JobId, Progress] = {}
         self.log: list[Numbered] = []
         self.requests: list[AnyRequest] = []
         self.limits = Limits()
@@ -258,6 +260,9 @@ class FakeManager:
 
     def why(self, job_id: JobId, *, place: bool = True) -> str:
         return "waits for a core" if self.job(job_id).state is JobState.QUEUED else ""
+
+    def progress(self, job_id: JobId) -> Progress | None:
+        return self.advances.get(job_id)
 
     def workspace(self, job_id: JobId) -> LocalWorkspace:
         job = self.job(job_id)

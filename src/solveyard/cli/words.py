@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 from solveyard.cli import units
 from solveyard.model.arrays import Value, text
 from solveyard.model.jobs import JobState
+from solveyard.model.progress import Progress
 from solveyard.model.records import AttemptRecord, JobRecord, TaskCounts
 
 HEADER = ("ID", "NAME", "STATE", "PRIORITY", "CORES", "RUN TIME", "WHY")
 LONGEST_WHY = 60
+MOST_STEPS = 12  #: of what converges, in `show`
 
 
 def row(job: JobRecord) -> tuple[str, ...]:
@@ -35,7 +37,7 @@ def progress(tasks: TaskCounts) -> str:
 
 
 def why(job: JobRecord) -> str:
-    """Why it waits, or how it ended; "" for one that runs undisturbed, or succeeded."""
+    """Why it waits, how far it is, or how it ended; "" for one that succeeded."""
     if job.state is JobState.COMPLETED:
         return ""
     if job.state.final:
@@ -44,7 +46,7 @@ def why(job: JobRecord) -> str:
         return f"its machine has not answered since {job.stale_since}"
     if job.cancel_requested:
         return "it is being cancelled"
-    return job.waiting
+    return job.waiting or (job.progress.text if job.progress else "")
 
 
 def counts(numbers: Mapping[str, int]) -> str:
@@ -85,6 +87,7 @@ def details(job: JobRecord, options: str = "", failed: Sequence[JobRecord] = ())
         "solver": job.solver,
         "state": job.state.value + (f" ({job.reason})" if job.reason else ""),
         "cause": job.cause or "",
+        "progress": _advance(job.progress),
         "waits": "" if job.state.final else job.waiting,
         "exit code": "" if job.exit_code is None else str(job.exit_code),
         "signal": "" if job.signal is None else str(job.signal),
@@ -107,6 +110,7 @@ def details(job: JobRecord, options: str = "", failed: Sequence[JobRecord] = ())
     manies = {
         "evidence": job.evidence,
         "attempts": _attempts(job.attempts),
+        **_curve(job.progress),
         "failed": [f"{one.id}: {one.message or one.reason}" for one in failed],
     }
     for title, many in manies.items():
@@ -135,6 +139,30 @@ def next_step(job: JobRecord, options: str = "") -> str:
 
 def shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _advance(told: Progress | None) -> str:
+    """ "pass 6, delta S 0.03, 40 %, 3 m left"."""
+    if told is None:
+        return ""
+    parts = [told.text]
+    if told.fraction is not None:
+        parts.append(f"{told.fraction:.0%}")
+    if told.remaining is not None:
+        parts.append(f"about {units.short(told.remaining)} left")
+    return ", ".join(filter(None, parts))
+
+
+def _curve(told: Progress | None) -> dict[str, list[str]]:
+    """The newest steps of what converges."""
+    if told is None or told.curve is None:
+        return {}
+    curve = told.curve
+    steps = [
+        f"{curve.step} {step}: {curve.name} {'N/A' if one is None else f'{one:g}'}"
+        for step, one in curve.points
+    ]
+    return {"convergence": steps[-MOST_STEPS:]}
 
 
 def _values(values: Mapping[str, Value]) -> str:

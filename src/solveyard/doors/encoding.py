@@ -271,6 +271,7 @@ def shown(manager: Manager, job: Job, *, place: bool = False) -> records.JobReco
             directory=manager.directory(job),
             tasks=manager.task_counts(job) if job.is_array else None,
             config=hfss_config(job.spec),
+            progress=manager.progress(job.id),
         )
     except UnknownJob:  # removed since it was read
         return records.record(job, time.time(), config=hfss_config(job.spec))

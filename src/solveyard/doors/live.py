@@ -23,9 +23,10 @@ from solveyard.doors.telling import Telling
 from solveyard.manager import Manager
 from solveyard.model import reading
 from solveyard.model.errors import InvalidRequest, LogCompacted, StoreError, UnknownJob
-from solveyard.model.ids import array_of
-from solveyard.model.jobs import JobId
+from solveyard.model.ids import array_of, position_of
+from solveyard.model.jobs import Job, JobId
 from solveyard.model.messages import AnyEvent
+from solveyard.model.progress import Progress
 from solveyard.model.records import event_text
 from solveyard.store.base import Numbered
 
@@ -67,10 +68,10 @@ class _Subscription:
         self.after = after
 
     def wants(self, event: AnyEvent) -> bool:
-        if self.jobs is None:
-            return True
-        job = getattr(event, "job", JobId(0))
-        return job in self.jobs or (array_of(job) or job) in self.jobs
+        return self.covers(getattr(event, "job", JobId(0)))
+
+    def covers(self, job: JobId) -> bool:
+        return self.jobs is None or job in self.jobs or (array_of(job) or job) in self.jobs
 
 
 class Live:
@@ -84,6 +85,7 @@ class Live:
         self._subscriptions: dict[str, _Subscription] = {}
         self._callers: dict[tuple[str, str], Caller] = {}  #: by namespace and connection
         self._documents = Telling(manager)
+        self._progress: dict[JobId, dict[str, Any]] = {}  #: news of running jobs, the newest alone
         self._news = asyncio.Event()
         self._sio = guarded.Server(
             async_handlers=False,
@@ -101,7 +103,10 @@ class Live:
 
     async def run(self) -> None:
         """Until cancelled."""
-        end = self._manager.subscribe(self._take)
+        ends = (
+            self._manager.subscribe(self._take),
+            self._manager.following.subscribe(self._take_progress),
+        )
         try:
             while True:
                 await self._until_news()
@@ -110,9 +115,11 @@ class Live:
                 await self._tell_documents()
                 for one in list(self._subscriptions.values()):
                     await self._serve(one)
+                await self._tell_progress()
                 await asyncio.sleep(PAUSE)
         finally:
-            end()
+            for end in ends:
+                end()
 
     async def close(self) -> None:
         """Say goodbye to everybody."""
@@ -131,6 +138,16 @@ class Live:
         else:
             self._documents.pass_over(events)
         self._news.set()
+
+    def _take_progress(self, job: Job, progress: Progress) -> None:
+        if self._subscriptions:
+            self._progress[job.id] = {
+                "job": array_of(job.id) or job.id,
+                "task": position_of(job.id),
+                "id": job.label,
+                "progress": msgspec.to_builtins(progress),
+            }
+            self._news.set()
 
     async def _until_news(self) -> None:
         """Or until it is time to look at tokens again."""
@@ -182,6 +199,16 @@ class Live:
             return None
         start = after + 1 - self._recent[0].number
         return list(itertools.islice(self._recent, start, start + SLICE))
+
+    async def _tell_progress(self) -> None:
+        """To who reads: what is missed here is told anew soon."""
+        told, self._progress = self._progress, {}
+        for one in list(self._subscriptions.values()) if told else ():
+            if self._sio.waiting(one.sid, OURS) >= BACKLOG:
+                continue
+            for job, payload in told.items():
+                if one.covers(job):
+                    await self._sio.emit("job_progress", payload, to=one.sid, namespace=OURS)
 
     async def _tell_documents(self) -> None:
         for name, payload in self._documents.told():

@@ -20,6 +20,7 @@ from solveyard.doors import (
     arrays,
     encoding,
     files,
+    hfss_log,
     logs,
     notifications,
     pyedb_form,
@@ -85,6 +86,7 @@ def application(
         *notifications.ROUTES,
         *viewer.ROUTES,
         *api.ROUTES,
+        *hfss_log.ROUTES,
         *more,
     )
     app[TABLE].add(app, routes)

@@ -7,7 +7,7 @@ import msgspec
 from solveyard.model.arrays import Value
 
 
-class Curve(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+class Curve(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What falls while a solver converges, step by step."""
 
     name: str  #: of the value: "Max Mag. Delta S"
@@ -16,7 +16,7 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
     target: float | None = None  #: below which it has converged; None: not known
 
 
-class Progress(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+class Progress(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a solver's reader makes of its log."""
 
     fraction: float | None = None  #: 0 to 1; None: not known

@@ -13,6 +13,7 @@ from solveyard.model.ids import array_of, position_of
 from solveyard.model.jobs import Attempt, Job, JobId, JobState, Outcome, Reason
 from solveyard.model.messages import AnyEvent
 from solveyard.model.policies import Dependency
+from solveyard.model.progress import Progress
 
 
 class Status(enum.StrEnum):
@@ -106,6 +107,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     return_code: int | None  #: negative: the signal that ended it
     scheduler_job_id: str | None  #: a batch system's; null: none has it
     config: Mapping[str, Any] | None = None  #: of an HFSS job what it was submitted with
+    progress: Progress | None = None  #: while it runs, where its solver tells; null: it doesn't
 
 
 @lru_cache(maxsize=4096)  # most are asked for again and again
@@ -125,11 +127,13 @@ def record(
     directory: str = "",
     tasks: Mapping[JobState, int] | None = None,
     config: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
 ) -> JobRecord:
     """The record of `job`, at `now` (s since 1970).
 
     `waiting` says why it waits; `directory` is where it runs, where its spec doesn't say; `tasks`
-    counts those of an array; `config` is an HFSS job's, as PyEDB has it.
+    counts those of an array; `config` is an HFSS job's, as PyEDB has it; `progress` is how
+    far it is.
     """
     newest = job.attempt
     outcome = job.outcome
@@ -177,6 +181,7 @@ def record(
         return_code=return_code(outcome),
         scheduler_job_id=None,
         config=config,
+        progress=progress,
     )
 
 

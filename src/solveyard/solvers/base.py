@@ -80,11 +80,13 @@ class Solver(Protocol):
         """Raises InvalidJob when the options make no sense for this solver."""
         ...
 
-    def watch(self, spec: JobSpec) -> Sequence[str]:
-        """Files, in the job's directory, that tell progress; standard output is always one."""
+    def watch(self, spec: JobSpec) -> str:
+        """The file in the job's directory that tells progress; "": its standard output does."""
         ...
 
-    def reader(self) -> Reader: ...
+    def reader(self) -> Reader | None:
+        """A new one for each attempt; None: what it writes has no language that is known."""
+        ...
 
     def evidence(self, spec: JobSpec) -> Sequence[Query]:
         """What `verdict` wants to read once the command has ended."""

@@ -9,7 +9,7 @@ from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import JobSpec, Outcome, Reason
 from solveyard.model.resources import Allocation
 from solveyard.solvers import options, verdicts
-from solveyard.solvers.base import Command, Exit, Probe, Progress, Query, Reader
+from solveyard.solvers.base import Command, Exit, Probe, Query, Reader
 from solveyard.solvers.options import InsidePath, Options, Text, Worded
 
 FILES_LIMIT = 2 << 20  #: bytes of input files in one job
@@ -76,13 +76,6 @@ class CommandOptions(Options):
         return files
 
 
-class SilentReader:
-    """Nothing is known of the output's language."""
-
-    def feed(self, chunk: bytes) -> Progress | None:
-        return None
-
-
 class CommandSolver:
     name = "command"
 
@@ -98,11 +91,11 @@ class CommandSolver:
             own_folder=bool(chosen.files or chosen.outputs),
         )
 
-    def watch(self, spec: JobSpec) -> Sequence[str]:
-        return ()
+    def watch(self, spec: JobSpec) -> str:
+        return ""
 
-    def reader(self) -> Reader:
-        return SilentReader()
+    def reader(self) -> Reader | None:
+        return None
 
     def evidence(self, spec: JobSpec) -> Sequence[Query]:
         return verdicts.result_queries(_outputs(spec))

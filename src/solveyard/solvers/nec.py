@@ -137,10 +137,10 @@ class NecSolver:
             own_folder=True,
         )
 
-    def watch(self, spec: JobSpec) -> Sequence[str]:
-        return ()
+    def watch(self, spec: JobSpec) -> str:
+        return ""
 
-    def reader(self) -> Reader:
+    def reader(self) -> Reader | None:
         return NecReader()
 
     def evidence(self, spec: JobSpec) -> Sequence[Query]:

@@ -27,6 +27,8 @@ class HfssProgress(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a batch log tells of its last run. What is None isn't told there."""
 
     product: str | None = None  #: "HFSS 3D Layout 2025.2.0"
+    project: str | None = None  #: its path there
+    design: str | None = None
     phase: Phase | None = None
     passes: tuple[Pass, ...] = ()  #: of the solution that is under way, solved ones
     adaptive_pass: int | None = None  #: the one under way, or the last one
@@ -34,6 +36,7 @@ class HfssProgress(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     target: float | None = None  #: of the measure
     converged: bool | None = None
     tetrahedra: int | None = None
+    initial_tetrahedra: int | None = None  #: before the first pass
     matrix_size: int | None = None
     peak_memory: float | None = None  #: MiB, the most that any step told
     host: str | None = None
@@ -44,6 +47,8 @@ class HfssProgress(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     sweep_kind: str | None = None  #: "Interpolating", "Discrete", "Fast"
     sweep_points: int | None = None  #: of all sweeps that have begun
     sweep_points_solved: int | None = None
+    sweep_solved: tuple[str, ...] = ()  #: the frequencies, as they are told: "3GHz"
+    sweep_began: dt.datetime | None = None
     sweep_error: float | None = None  #: %, of the interpolation
     variation: int | None = None  #: the one under way, from 1
     variations: int | None = None

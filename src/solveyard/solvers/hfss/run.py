@@ -27,6 +27,7 @@ _TASKS = re.compile(r"\bTasks: (\d{1,9})")
 _CORES = re.compile(r"\bCores: (\d{1,9})")
 _PRODUCT = re.compile(r"\bProduct: ([^,]+)")
 _TARGET = re.compile(r"Target[\w .]*Delta S[\w .]*: (\S+)", re.IGNORECASE)
+_DESIGN = re.compile(r"\bDesign:([^,|]+)")
 _STATUS = re.compile(r"\bStatus: ([A-Za-z ]+)")
 _VARIATIONS = re.compile(r"(\d{1,9}) variations")
 #: Of a line of convergence, what is no measure.
@@ -101,6 +102,8 @@ class Run:
         elif text.startswith("Stopping Batch Run:"):
             self.stopped = entry.line
             self._set(phase="ended", last_at=entry.at or self._told.last_at)
+        elif text.startswith("Batch Solve/Save:"):
+            self._set(project=text.partition(":")[2].strip())
         elif text.startswith("Design type:"):
             self._design = text.partition(":")[2].strip()
 
@@ -126,6 +129,8 @@ class Run:
 
     def _message(self, entry: Entry) -> None:
         text = entry.text
+        if self._told.design is None and (design := _DESIGN.search(entry.where)):
+            self._set(design=design[1].strip())
         if "siwave" in text.lower():
             self._design = "SIwave"
         if text.startswith("Design type:"):
@@ -176,8 +181,9 @@ class Run:
             self._set(peak_memory=max(amount, self._told.peak_memory or 0.0))
         if matrix := _MATRIX.search(text):
             self._set(matrix_size=int(matrix[1]))
-        if not self._told.passes and (elements := _TETRAHEDRA.search(text)):
-            self._set(tetrahedra=int(elements[1]))
+        fresh = self._told.adaptive_pass is None
+        if fresh and not self._sweeps.begun and (elements := _TETRAHEDRA.search(text)):
+            self._set(tetrahedra=int(elements[1]), initial_tetrahedra=int(elements[1]))
 
     def _solution(self, text: str) -> None:
         """Another one begins: of a setup, or of a variation."""

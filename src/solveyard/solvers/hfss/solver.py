@@ -59,11 +59,11 @@ class HfssSolver:
             outputs=() if chosen.run == "runscript" else (batch_log(chosen, spec),),
         )
 
-    def watch(self, spec: JobSpec) -> Sequence[str]:
+    def watch(self, spec: JobSpec) -> str:
         chosen = _accepted(spec)
-        return (batch_log(chosen, spec),) if chosen else ()
+        return batch_log(chosen, spec) if chosen else ""
 
-    def reader(self) -> Reader:
+    def reader(self) -> Reader | None:
         return HfssReader()
 
     def evidence(self, spec: JobSpec) -> Sequence[Query]:

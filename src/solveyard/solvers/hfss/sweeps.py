@@ -30,7 +30,8 @@ class Sweeps:
         self._before = 0  #: solved in the sweeps before
         self._said = 0  #: solved, as a line at the end says
         self._error: float | None = None
-        self._begun = False
+        self.begun = False
+        self._began: dt.datetime | None = None
         self._times: list[dt.datetime] = []  #: of this sweep's beginning, and of solved points
 
     def announced(self, text: str) -> None:
@@ -41,20 +42,20 @@ class Sweeps:
     def take(self, text: str, at: dt.datetime | None) -> bool:
         """Is it a line about a sweep?"""
         if text.startswith("Frequency Sweep"):
-            self._begun = True
+            self.begun = True
         elif match := _NAMED.match(text):
             self._next(match[1], match[2], at)
         elif match := _POINTS.search(text):
-            if not self._begun:
+            if not self.begun:
                 return False
             self._add(int(match[1]))
         elif match := _DONE.match(text):
-            self._begun = True
+            self.begun = True
             self.solved.append(match[1])
             if at is not None:
                 self._times.append(at)
         elif _BEGUN.match(text):
-            self._begun = True
+            self.begun = True
         elif match := _ERROR.search(text):
             self._error = float(match[1])
         elif match := _CONVERGED.search(text):
@@ -65,27 +66,30 @@ class Sweeps:
 
     def put(self, told: HfssProgress) -> HfssProgress:
         """`told`, with what is known of sweeps."""
-        if not self._begun:
+        if not self.begun:
             return told
         return replace(
             told,
             sweep=self._name,
             sweep_kind=self._kind,
             sweep_points=self._points,
+            sweep_solved=tuple(self.solved),
+            sweep_began=self._began,
             sweep_points_solved=max(len(self.solved), self._said),
             sweep_error=self._error,
             remaining=self._remaining() if told.phase == "sweep" else None,
         )
 
     def _next(self, name: str, kind: str | None, at: dt.datetime | None) -> None:
-        self._begun = True
+        self.begun = True
+        self._began = self._began or at
         self._name, self._kind = name.strip(), kind if kind in _KINDS else None
         self._this, self._before, self._error = 0, len(self.solved), None
         self._times = [at] if at is not None else []
 
     def _add(self, points: int) -> None:
         """This sweep has so many; told twice, they count once."""
-        self._begun = True
+        self.begun = True
         self._points = (self._points or 0) - self._this + points
         self._this = points
 

@@ -1,0 +1,172 @@
+"""How far running jobs are: their solvers read along in the files that tell it.
+
+A live value, kept nowhere: a manager that starts anew reads the files from their beginning. However
+many jobs run, only a few files are looked at in a second.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from solveyard import registry
+from solveyard.backends.workspace import LocalWorkspace
+from solveyard.model.errors import InvalidJob, InvalidRequest
+from solveyard.model.ids import AttemptId
+from solveyard.model.jobs import Job, JobId, JobState
+from solveyard.model.messages import AnyEvent, JobEnded, JobRequeued, JobStarted
+from solveyard.model.progress import Progress
+from solveyard.ordering import Ordering
+from solveyard.places import StorePlaces
+from solveyard.solvers import tasks
+from solveyard.solvers.base import Reader
+from solveyard.workers import Workers
+
+log = logging.getLogger(__name__)
+
+PAUSE = 0.5  #: s from one round of looks to the next
+MOST = 4  #: jobs that are looked at in a round
+CHUNK = 1 << 18  #: bytes that are read at once
+CHUNKS = 4  #: that are read of one file in a round
+OLDER = 2.0  #: s before a job's start, since which a file must have changed to be this run's
+
+Listener = Callable[[Job, Progress], None]
+
+
+class Following:
+    """Its methods belong to the manager's loop; files are read in a thread of its own."""
+
+    def __init__(
+        self, look: Callable[[JobId], Job | None], ordering: Ordering, places: StorePlaces
+    ) -> None:
+        """`look`: a job as it is on disk; None: there is none."""
+        self._look = look
+        self._ordering = ordering
+        self._places = places
+        self._followed: OrderedDict[JobId, _Followed | None] = OrderedDict()  #: the next one first
+        self._news = asyncio.Event()
+        self._listeners: list[Listener] = []
+        self._worker = Workers("follower")
+
+    def take(self, events: Iterable[AnyEvent]) -> None:
+        """What has happened. Quick: of all events that there are."""
+        for event in events:
+            if isinstance(event, JobStarted):
+                self._followed[event.job] = None
+                self._news.set()
+            elif isinstance(event, JobEnded | JobRequeued):
+                self._followed.pop(event.job, None)
+
+    def begin(self, jobs: Iterable[Job]) -> None:
+        """Those that run already."""
+        self._followed.update((job.id, None) for job in jobs if job.state is JobState.RUNNING)
+        if self._followed:
+            self._news.set()
+
+    def progress(self, job_id: JobId) -> Progress | None:
+        """None: nothing is known, or it doesn't run."""
+        followed = self._followed.get(job_id)
+        job = self._look(job_id) if followed is not None else None
+        return followed.progress if followed is not None and _runs(job, followed) else None
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Have `listener` called with each new progress. Returns what ends that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            while self._followed:
+                await asyncio.sleep(PAUSE)
+                await self._round()
+
+    def close(self) -> None:
+        self._worker.close()
+
+    async def _round(self) -> None:
+        """A few looks, at those that weren't looked at for longest."""
+        looks = 0
+        for job_id in list(self._followed):
+            job, followed = self._look(job_id), self._followed.get(job_id)
+            if looks == MOST:
+                break
+            if job is not None and _runs(job, followed):
+                followed = followed or self._opened(job)
+            if job is None or followed is None or not _runs(job, followed):
+                self._followed.pop(job_id, None)
+                continue
+            self._followed[job_id] = followed
+            self._followed.move_to_end(job_id)
+            looks += 1
+            if await self._worker.call(followed.read) and followed.progress is not None:
+                for listener in tuple(self._listeners):
+                    listener(job, followed.progress)
+
+    def _opened(self, job: Job) -> "_Followed | None":
+        """None: nobody can read it."""
+        solver, attempt = registry.solvers().get(job.spec.solver), job.live_attempt
+        reader = solver.reader() if solver is not None else None
+        if solver is None or reader is None or attempt is None:
+            return None
+        with contextlib.suppress(InvalidJob):  # accepted by another version
+            watched = solver.watch(tasks.spec_of(job.spec, job.id))
+            if watched:
+                root, path = Path(self._ordering.directory(job)), watched
+            else:
+                stream = Path(self._places.output(job.id, len(job.attempts))[0])
+                root, path = stream.parent, stream.name
+            since = (attempt.started_at or 0.0) - OLDER
+            return _Followed(attempt.id, reader, LocalWorkspace(root), path, since)
+        return None
+
+
+class _Followed:
+    """One attempt's file, as far as it was read. Read by one thread at a time."""
+
+    def __init__(
+        self, attempt: AttemptId, reader: Reader, workspace: LocalWorkspace, path: str, since: float
+    ) -> None:
+        self.attempt = attempt
+        self.progress: Progress | None = None
+        self._reader: Reader | None = reader
+        self._workspace = workspace
+        self._path = path
+        self._since = since
+        self._offset = 0
+
+    def read(self) -> bool:
+        """What has come since the last time. Is there a new progress?"""
+        before = self.progress
+        try:
+            self._read()
+        except (InvalidRequest, OSError) as error:
+            log.debug("progress not read", extra={"path": self._path, "error": str(error)})
+        except Exception:  # somebody else's code: its fault costs this job its progress
+            log.exception("a solver's reader failed", extra={"path": self._path})
+            self._reader = None
+        return self.progress != before
+
+    def _read(self) -> None:
+        found = self._workspace.stat(self._path) if self._reader is not None else None
+        if found is None or self._reader is None:
+            return
+        if not self._offset and found.modified < self._since:
+            return  # it is of an earlier run
+        for _ in range(CHUNKS):
+            if self._offset >= found.size:
+                return
+            piece = self._workspace.read(self._path, self._offset, CHUNK)
+            self._offset += len(piece)
+            self.progress = self._reader.feed(piece) or self.progress
+
+
+def _runs(job: Job | None, followed: _Followed | None) -> bool:
+    """Is it the attempt that was followed, if any was?"""
+    if job is None or job.state is not JobState.RUNNING or job.live_attempt is None:
+        return False
+    return followed is None or followed.attempt == job.live_attempt.id
