@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "logs": ("looking", {}),
     "files": ("looking", {}),
     "results": ("results", {}),
+    "hfss-log": ("hfss_log", {}),
     "cancel": ("acting", {}),
     "retry": ("acting", {}),
     "hold": ("acting", {}),
@@ -64,7 +65,9 @@ def application(names: Iterable[str]) -> typer.Typer:
     app.callback(epilog=exits.HELP)(begin)
     for name in names:
         module, settings = COMMANDS[name]
-        command = getattr(importlib.import_module(f"solveyard.cli.{module}"), name)
+        command = getattr(
+            importlib.import_module(f"solveyard.cli.{module}"), name.replace("-", "_")
+        )
         app.command(name, epilog=exits.HELP, context_settings=dict(settings))(command)
     return app
 
