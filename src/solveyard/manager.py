@@ -327,6 +327,11 @@ class Manager:
         }
 
     @property
+    def licences(self) -> frozenset[str]:
+        """The features whose seats are counted."""
+        return frozenset(self._turns.engine.inventory.seats.all())
+
+    @property
     def holding(self) -> list[JobId]:
         """The jobs that are with a machine."""
         return [job.id for job in self._turns.engine.scheduler.seating.holding()]

@@ -3,7 +3,7 @@
 import os
 import stat
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 
@@ -15,7 +15,9 @@ class Here:
 
     windows = sys.platform == "win32"
 
-    def __init__(self) -> None:
+    def __init__(self, licences: Collection[str] = ()) -> None:
+        """`licences`: the features whose seats the manager counts."""
+        self.licences = licences
         self._folders: dict[str, str] = {}
         self._open: dict[str, str] = {}
 

@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "stop": ("serving", {}),
     "run": ("submitting", _RUNS),
     "submit": ("submitting", _RUNS),
+    "hfss": ("hfss", {}),
     "ps": ("looking", {}),
     "show": ("looking", {}),
     "logs": ("looking", {}),

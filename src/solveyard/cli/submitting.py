@@ -76,7 +76,7 @@ def submit(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
         note=note,
         hold=hold,
         array=arrays.array(array, values, grid or (), rows, at_once),
-        after=policies.after(after or (), lambda: _last(place)),
+        after=policies.after(after or (), lambda: last(place)),
         retry=policies.retry(retry, retry_on or (), retry_delay, retry_memory),
         measures=specs.json_object("--measures", measures),
         success=specs.json_object("--success", success),
@@ -94,7 +94,7 @@ def submit(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
         wanted = [specs.of_argv(argv or (), env or (), output or (), given)]
     if dry_run:
         return preview.show(wanted)
-    jobs = _submit_lines(place, source, lines) if source else _submit(place, wanted)
+    jobs = _submit_lines(place, source, lines) if source else submitted(place, wanted)
     if wait:
         numbers = [job.number for job in jobs]
         with place.client() as client:
@@ -159,7 +159,7 @@ def run(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
         exclusive=exclusive or (),
         note=note,
         array=arrays.array(array, values, grid or (), rows, at_once),
-        after=policies.after(after or (), lambda: _last(place)),
+        after=policies.after(after or (), lambda: last(place)),
         retry=policies.retry(retry, retry_on or (), retry_delay, retry_memory),
         measures=specs.json_object("--measures", measures),
         success=specs.json_object("--success", success),
@@ -167,7 +167,7 @@ def run(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     spec = specs.of_argv(argv, env or (), output or (), given)
     if dry_run:
         return preview.show([spec])
-    [job] = _submit(place, [spec])
+    [job] = submitted(place, [spec])
     talk.say(f"job {job.number} submitted")
     try:
         if spec.array is None:
@@ -186,7 +186,7 @@ def run(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     return acting.verdict([job])
 
 
-def _last(place: Here) -> str:
+def last(place: Here) -> str:
     """The number of the newest job that whoever asks has submitted. Raises UnknownJob."""
     with place.reading() as source:
         newest = source.jobs(owner=source.who(), limit=1).jobs if source is not None else []
@@ -200,12 +200,12 @@ def _submit_lines(place: Here, source: str, lines: list[specs.Line]) -> list[Job
         talk.say("note: there is no specification in it")
         return []
     try:
-        return _submit(place, [line.spec for line in lines])
+        return submitted(place, [line.spec for line in lines])
     except InvalidRequest as error:
         raise specs.with_line(error, source, lines) from error
 
 
-def _submit(place: Here, wanted: Sequence[JobSpec]) -> list[JobRecord]:
+def submitted(place: Here, wanted: Sequence[JobSpec]) -> list[JobRecord]:
     """Starts a manager where none answers on a store of this machine."""
     if place.remote is None and not background.answers(place.folder):
         background.start(place.folder)

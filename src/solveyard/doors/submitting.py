@@ -28,15 +28,15 @@ async def submitted(
     manager, who, rules = request.app[MANAGER], caller(request), request.app[RULES]
     key = encoding.idempotency_key(request)
     if not who.private or any(registry.on_site(spec.solver) for spec in specs):
-        specs = await asyncio.to_thread(_admitted, specs, who, rules)
+        here = Here(manager.licences)
+        specs = await asyncio.to_thread(_admitted, specs, who, rules, here)
     if key:
         return await manager.submit_once(specs, who.name, key, any_name=any_name)
     return await manager.submit(specs, who.name, any_name=any_name), False
 
 
-def _admitted(specs: list[JobSpec], who: Caller, rules: Rules) -> list[JobSpec]:
+def _admitted(specs: list[JobSpec], who: Caller, rules: Rules, here: Here) -> list[JobSpec]:
     """`specs`, completed. Whoever isn't the owner learns nothing of files that they may not use."""
-    here = Here()
     complete = _each(specs, partial(_completed, here=here))
     if who.owner or who.private:
         _each(complete, _present)

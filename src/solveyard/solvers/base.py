@@ -1,6 +1,6 @@
 """What a solver adapter is: a specification becomes a command, evidence becomes a verdict. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import msgspec
@@ -107,6 +107,11 @@ class Machine(Protocol):
 
     @property
     def environment(self) -> Mapping[str, str]: ...
+
+    @property
+    def licences(self) -> Collection[str]:
+        """The features whose seats are counted for its jobs."""
+        ...
 
     def listing(self, folder: str) -> Sequence[str]:
         """The names in a folder; none where there is no such folder."""

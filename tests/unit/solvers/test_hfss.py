@@ -1,6 +1,6 @@
 """HFSS as a job: what is completed, started and judged."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ EDT = "/ansys_inc/v252/AnsysEM/ansysedt"
 
 class Machine:
     """A machine made of a list of files."""
+
+    licences: Collection[str] = ()
 
     def __init__(
         self, *files: str, windows: bool = False, links: Mapping[str, str] = {}, **environment: str

@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import JobSpec, Outcome, Reason
-from solveyard.model.resources import Allocation
+from solveyard.model.resources import Allocation, Resources
 from solveyard.solvers import options, tasks, touchstone, verdicts
 from solveyard.solvers.base import Command, Exit, Machine, Probe, Query, Reader
-from solveyard.solvers.hfss import arguments, installations, reader, retries, verdict
+from solveyard.solvers.hfss import arguments, installations, licences, reader, retries, verdict
 from solveyard.solvers.hfss.batch import HfssOptions
 from solveyard.solvers.hfss.config import JOBID, HFSSSimulationConfig, SchedulerType
 from solveyard.solvers.hfss.reader import HfssReader
@@ -122,6 +122,7 @@ class HfssSolver:
         project = machine.resolve(chosen.project_path)
         return replace(
             spec,
+            resources=_with_licences(spec, chosen, machine),
             directory=spec.directory or sys.intern(_folder(chosen.project_path)),
             exclusive=tuple(dict.fromkeys((*spec.exclusive, project))),
         )
@@ -145,6 +146,7 @@ class HfssSolver:
         key = project if not folder or "{{" in folder else f"{machine.resolve(folder)}/{name}"
         return replace(
             spec,
+            resources=_with_licences(spec, first, machine),
             options=msgspec.Raw(msgspec.json.encode(given)),
             directory=spec.directory or folder,
             exclusive=tuple(dict.fromkeys((*spec.exclusive, key))),
@@ -165,6 +167,16 @@ class HfssSolver:
     def scripts(self, spec: JobSpec) -> Sequence[str]:
         chosen = options.read(HfssOptions, spec)
         return [path for path in (chosen.script, chosen.extract_script) if path]
+
+
+def _with_licences(spec: JobSpec, chosen: HfssOptions, machine: Machine) -> Resources:
+    """What it needs, with what it takes of the licences that are counted there; said ones stand."""
+    need = spec.resources
+    if not machine.licences:
+        return need
+    cost = licences.cost(chosen, need)
+    counted = {name: seats for name, seats in cost.items() if name in machine.licences}
+    return replace(need, licences={**counted, **need.licences})
 
 
 def no_batch_system(kind: SchedulerType) -> str:

@@ -1,0 +1,138 @@
+"""hfss: one solve, or a sweep of them, with its licences, locks and projects."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from solveyard.cli import acting, arrays, hfss_plan, policies, specs, submitting, talk, words
+from solveyard.cli import options as o
+from solveyard.cli.here import Json, here
+from solveyard.model.errors import InvalidJob, InvalidRequest
+from solveyard.model.jobs import JobSpec
+
+Project = Annotated[str, typer.Argument(metavar="PROJECT", help="An .aedt, .aedb or .aedtz.")]
+Solve = Annotated[int, typer.Option("--cores", "-c", min=1, help="Cores; 4 take no HPC licence.")]
+
+
+def hfss(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
+    context: typer.Context,
+    project: Project,
+    design: Annotated[str, typer.Option(help="Of several designs, this one.")] = "",
+    setup: Annotated[str, typer.Option(help="Of the design's setups, this one.")] = "",
+    optimetrics: Annotated[
+        bool, typer.Option("--optimetrics", help="The design's variations, not the nominal one.")
+    ] = False,
+    cores: Solve = 4,
+    memory: o.Memory = "",
+    variations: Annotated[int, typer.Option(min=1, help="Variations at the same time.")] = 1,
+    tasks: Annotated[
+        int | None, typer.Option(min=1, help="Engines; else ansysedt splits the cores itself.")
+    ] = None,
+    hpc: Annotated[str, typer.Option(metavar="pool|pack", help="HPC licences.")] = "",
+    ansysedt: Annotated[str, typer.Option(metavar="PATH", help="Else the newest found.")] = "",
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=JSON", help="Any option of the page; repeatable."),
+    ] = None,
+    name: o.Name = "",
+    priority: o.Priority = 0,
+    time_limit: o.TimeLimit = "",
+    hold: o.Hold = False,
+    tag: o.Tags = None,
+    notify: o.Receivers = None,
+    note: o.Note = "",
+    array: o.Array = "",
+    values: o.Values = "",
+    grid: o.Grid = None,
+    rows: o.Rows = "",
+    at_once: o.AtOnce = None,
+    after: o.After = None,
+    retry: o.Retry = None,
+    retry_on: o.RetryOn = None,
+    retry_delay: o.RetryDelay = "",
+    retry_memory: o.RetryMemory = None,
+    measures: o.Measures = "",
+    success: o.Success = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Submit nothing: show all that would be run.")
+    ] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it has ended.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Solve an HFSS or HFSS 3D Layout project.
+
+    Licences are those of its cores and variations. With --grid, --values, --rows or --array once
+    for each task; {{name}} in PROJECT and in --set is what a task has.
+    """
+    place = here(context)
+    chosen: dict[str, Any] = {"project_path": _absolute(project), "machines": "list"}
+    if tasks is not None:
+        chosen |= {"tasks": tasks, "auto": False}
+    if optimetrics:
+        chosen["design_mode"] = "Optimetrics"
+    said = {
+        "design_name": design,
+        "setup_name": setup,
+        "hpc_licence": hpc,
+        "ansys_edt_path": _absolute(ansysedt) if ansysedt else "",
+    }
+    chosen |= {field: text for field, text in said.items() if text}
+    if variations > 1:
+        chosen["variations"] = variations
+    chosen |= dict(_setting(text) for text in setting or ())
+    given = specs.fields(
+        name=name,
+        priority=priority,
+        cores=cores,
+        memory=memory,
+        time_limit=time_limit,
+        directory="",
+        tags=tag or (),
+        notify=notify or (),
+        note=note,
+        hold=hold,
+        array=arrays.array(array, values, grid or (), rows, at_once),
+        after=policies.after(after or (), lambda: submitting.last(place)),
+        retry=policies.retry(retry, retry_on or (), retry_delay, retry_memory),
+        measures=specs.json_object("--measures", measures),
+        success=specs.json_object("--success", success),
+    )
+    spec: JobSpec = specs.of_solver("hfss", msgspec.json.encode(chosen).decode(), given)
+    if dry_run:
+        return hfss_plan.show(spec, as_json=as_json)
+    [job] = submitting.submitted(place, [spec])
+    if wait:
+        with place.client() as client:
+            client.wait([job.number])
+            job = client.job(job.number)
+        talk.say(words.ending(job))
+    if as_json:
+        talk.answer_json(job)
+    else:
+        talk.answer(job.id)
+    return acting.verdict([job]) if wait else 0
+
+
+def _absolute(path: str) -> str:
+    """As the manager needs it, wherever this was typed."""
+    return str(Path(path).expanduser().absolute())
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """ "ppe=true", "log_file=a.log": JSON, or else text. Raises InvalidRequest."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise InvalidRequest(f"--set {text!r}: expected NAME=JSON, such as ppe=true")
+    number = value.removeprefix("-")
+    if number.isascii() and number.isdigit():
+        return name, int(value)
+    if value.startswith("{{") or value[:1] not in set('[{"tfn'):
+        return name, value
+    if value[:1] in "tfn" and value not in {"true", "false", "null"}:
+        return name, value
+    try:
+        return name, msgspec.json.decode(value)
+    except msgspec.DecodeError as error:
+        raise InvalidJob(f"--set {name}: this is no JSON: {error}") from error

@@ -1,0 +1,154 @@
+"""Solves that share licences, by a stand-in for ansysedt (not Ansys software)."""
+
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from standin import install, project
+
+LMSTAT = "Users of anshpc:  (Total of {} licenses issued;  Total of {} licenses in use)"
+
+
+class Lab:
+    """A manager with licences, an ansysedt that leaves marks, and a command line."""
+
+    def __init__(self, make: Callable[..., Any], folder: Path, settings: str) -> None:
+        self.folder = folder
+        self.projects = folder / "projects"
+        self.marks = folder / "marks"
+        self.marks.touch()
+        program = install(folder / "ansys_inc")
+        solving = program.rename(program.with_name("solving"))
+        mark, real = shlex.quote(str(self.marks)), shlex.quote(str(solving))
+        program.write_text(  # the first waits for a second, so that two are seen together
+            f"#!/bin/sh\necho begin >> {mark}\n"
+            f'until [ "$(grep -c begin {mark})" -ge "$TOGETHER" ]; do sleep 0.05; done\n'
+            f'{real} "$@"\nended=$?\necho end >> {mark}\nexit $ended\n'
+        )
+        program.chmod(0o755)
+        (folder / "config.toml").write_text(f"cores = 64\n{settings}")
+        environment = {
+            "SOLVEYARD_CONFIG": str(folder / "config.toml"),
+            "ANSYSEM_ROOT252": str(program.parent),
+            "TOGETHER": "1",
+        }
+        self.service = make(environment=environment)
+
+    def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "solveyard.cli", "--store", str(self.service.store), *words],
+            capture_output=True, text=True, timeout=120, env=self.service.environment,
+            cwd=self.folder,
+        )  # fmt: skip
+
+    def submit(self, name: str, *words: str) -> None:
+        place = project(self.projects, name=f"{name}.aedt")
+        told = self.run("hfss", str(place), "--name", name, *words)
+        assert told.returncode == 0, told.stderr
+
+    def most_at_once(self) -> int:
+        running, most = 0, 0
+        for line in self.marks.read_text().splitlines():
+            running += 1 if line == "begin" else -1
+            most = max(most, running)
+        assert running == 0
+        return most
+
+
+@pytest.fixture
+def lab(service: Callable[..., Any], tmp_path: Path) -> Callable[[str], Lab]:
+    return lambda settings: Lab(service, tmp_path, settings)
+
+
+def test_of_twenty_solves_never_more_run_than_have_their_licences_and_none_fails(
+    lab: Callable[[str], Lab],
+) -> None:
+    yard = lab("resources.licences.anshpc = 7\n")
+    yard.service.environment["TOGETHER"] = "2"
+    yard.service.start()
+    array = "v{{index}}.aedt"
+    for index in range(20):
+        project(yard.projects, name=f"v{index}.aedt")
+    submitted = yard.run(
+        "hfss", str(yard.projects / array), "--array", "0-19", "--cores", "7", "--hpc", "pool",
+        "--wait", "--json",
+    )  # fmt: skip
+    assert submitted.returncode == 0, submitted.stderr
+    record = json.loads(submitted.stdout)
+    assert (record["state"], record["tasks"]["completed"]) == ("completed", 20), record
+    assert yard.most_at_once() == 2
+    assert yard.marks.read_text().count("begin") == 20
+
+
+def test_a_solve_waits_for_seats_that_others_hold_and_says_so(
+    lab: Callable[[str], Lab], tmp_path: Path, until: Callable[..., None]
+) -> None:
+    answer = tmp_path / "lmstat"
+    answer.write_text(LMSTAT.format(36, 30))
+    yard = lab(
+        "resources.licences = {anshpc = 100, elec_solve_hfss = 4}\n"
+        f"licences = {{command = ['cat', '{answer}'], interval = 1, keep = {{anshpc = 2}}}}\n"
+    )
+    yard.service.start()
+    yard.submit("large", "--cores", "16", "--hpc", "pool")
+    yard.submit("small", "--cores", "6", "--hpc", "pool", "--wait")
+
+    def waiting() -> str:
+        return str(json.loads(yard.run("show", "large", "--json").stdout)["waiting"])
+
+    assert waiting() == "12 anshpc: 30 of 36 in use, 2 kept back"
+    answer.unlink()
+    until(lambda: "stale since" in waiting(), "the server's silence is told")
+    answer.write_text(LMSTAT.format(36, 22))
+    ended = yard.run("wait", "large")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    told = json.loads(yard.run("show", "large", "--json").stdout)
+    assert told["state"] == "completed", told["message"]
+
+
+def test_a_dry_run_shows_a_script_that_does_what_the_job_would(lab: Callable[[str], Lab]) -> None:
+    yard = lab("")
+    board = project(yard.projects, name="board 1.aedt")
+    words = [
+        "hfss", str(board), "--name", "b-1", "--cores", "6", "--hpc", "pool", "--dry-run",
+        "--set", "batch_options_as=file", "--set", 'environment={"LC_ALL": "C"}',
+    ]  # fmt: skip
+    plan = json.loads(yard.run(*words, "--json").stdout)
+    assert plan["licences"] == {"elec_solve_hfss": 1, "anshpc": 2}
+    assert plan["environment"] == {"LC_ALL": "C"}
+    assert plan["exclusive"] == [str(board)]
+    assert plan["argv"][3:5] == ["-machinelist", "list=localhost:-1:6:90%"]
+    assert plan["files"]["board 1-b-1.options"].startswith("$begin 'Config'\n")
+    shown = yard.run(*words).stdout
+    assert "1 elec_solve_hfss, 2 anshpc" in shown
+    assert plan["script"] in shown
+    assert not (yard.service.store / "manager.json").exists()
+    told = subprocess.run(["sh", "-c", plan["script"]], env=yard.service.environment, timeout=60)
+    assert told.returncode == 0
+    assert (yard.projects / "board 1-b-1.options").read_text() == plan["files"][
+        "board 1-b-1.options"
+    ]
+    assert (yard.projects / "board 1.aedt.batchinfo" / "board 1-b-1.log").is_file()
+
+
+def test_what_the_command_line_gets_wrong_is_told_in_a_line(lab: Callable[[str], Lab]) -> None:
+    yard = lab("")
+    board = str(project(yard.projects))
+    for words, part in (
+        ([board, "--tasks", "9", "--cores", "4"], "9 tasks on localhost need as many cores"),
+        ([board, "--variations", "2", "--design", "D"], "'Optimetrics'"),
+        ([board, "--hpc", "tokens"], "'pool' or 'pack'"),
+        ([board, "--set", "ppe"], "NAME=JSON"),
+        ([board, "--set", "batch_options={"], "no JSON"),
+        ([board, "--set", "nonsense=1"], "nonsense"),
+        (["board.txt"], ".aedt or .aedb"),
+    ):
+        told = yard.run("hfss", *words, "--dry-run")
+        assert (told.returncode, told.stdout, part in told.stderr) == (2, "", True), told.stderr
+        assert told.stderr.count("\n") == 1
