@@ -13,8 +13,6 @@ import msgspec
 
 from solveyard.store.holder import Holder
 
-TAG = "session:"  #: before its id, of the jobs that it submitted
-
 
 def begin(store: Path) -> str:
     """This process's new session, by its id. Raises OSError."""

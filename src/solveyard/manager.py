@@ -108,11 +108,18 @@ class Manager:
     # What people ask for
 
     async def submit(
-        self, specs: Sequence[JobSpec], by: str, key: str = "", *, any_name: bool = False
+        self,
+        specs: Sequence[JobSpec],
+        by: str,
+        key: str = "",
+        *,
+        any_name: bool = False,
+        session: str = "",
     ) -> list[Job]:
         """Take all of `specs`, or none; on disk when it returns. `key` is kept with the jobs.
 
-        `any_name`: names that read like a selector are taken, too.
+        `any_name`: names that read like a selector are taken, too. `session`: of the program that
+        they shall not go on without.
 
         Raises InvalidJob or Conflict, naming the job by its place; StoreError.
         """
@@ -126,18 +133,27 @@ class Manager:
                 raise type(error)(f"job {index + 1} of {len(specs)}: {error}") from error
             if index % TURN == TURN - 1:
                 await asyncio.sleep(0)
-        ids = await self._turns.ask(Submit(specs=tuple(specs), by=by, key=key, any_name=any_name))
+        asked = Submit(specs=tuple(specs), by=by, key=key, any_name=any_name, session=session)
+        ids = await self._turns.ask(asked)
         return [self._turns.jobs[i] for i in ids if i in self._turns.jobs]
 
     async def submit_once(
-        self, specs: Sequence[JobSpec], by: str, key: str, *, any_name: bool = False
+        self,
+        specs: Sequence[JobSpec],
+        by: str,
+        key: str,
+        *,
+        any_name: bool = False,
+        session: str = "",
     ) -> tuple[list[Job], bool]:
         """`submit`, or the jobs that were submitted with this key before, and whether it is so.
 
         A key is free again once all of its jobs are removed, or where they were refused.
         """
         return await self._repeats.submit(
-            key, self.jobs, lambda: self.submit(specs, by, key, any_name=any_name)
+            key,
+            self.jobs,
+            lambda: self.submit(specs, by, key, any_name=any_name, session=session),
         )
 
     async def request(self, request: AnyRequest) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from solveyard import __version__, attendance, readiness, registry
+from solveyard import __version__, abandoned, readiness, registry
 from solveyard.backends.agents import Agents
 from solveyard.backends.local_agent import LocalAgent
 from solveyard.backends.offers import AS_TOLD, Offer
@@ -32,8 +32,8 @@ from solveyard.doors.tls import Certificate
 from solveyard.licensing import LicenceServer
 from solveyard.manager import Manager
 from solveyard.model.errors import InvalidRequest
-from solveyard.model.jobs import JobState, Limits
-from solveyard.model.messages import Cancel, Hold, SetLimits
+from solveyard.model.jobs import Limits
+from solveyard.model.messages import SetLimits
 from solveyard.notify import Recipient
 from solveyard.places import StorePlaces, runtime_folder
 from solveyard.secret import Secret
@@ -49,7 +49,6 @@ log = logging.getLogger(__name__)
 
 _READY = 15.0  #: s that the agent may take to connect
 _SWITCH = 0.0005  #: s for which a thread may keep Python's lock from another
-SESSION_GRACE = 30.0  #: s between TERM and KILL for what a dead session left running
 _LEAVING = 3.0  #: s that an idle agent may take to leave
 
 
@@ -227,7 +226,10 @@ async def opened(folder: Path, options: ServeOptions) -> AsyncIterator[Running]:
 
                 agents.changed = announce
                 announce()
-                idle = tasks.create_task(_stop_when_idle(manager, door, options.idle_exit, stop))
+                chores = [
+                    tasks.create_task(_stop_when_idle(manager, door, options.idle_exit, stop)),
+                    tasks.create_task(abandoned.watch(manager, _me())),
+                ]
                 try:
                     yield Running(manager=manager, url=door.url, stop=stop, stopped=stop.asked)
                 finally:
@@ -236,7 +238,7 @@ async def opened(folder: Path, options: ServeOptions) -> AsyncIterator[Running]:
                     await agents.leave(_LEAVING if not manager.holding else 0.0)
                     places.manager_json.unlink(missing_ok=True)
                     await door.close()
-                    for task in (idle, live, life):
+                    for task in (*chores, live, life):
                         task.cancel()
         finally:
             manager.close()
@@ -248,31 +250,12 @@ async def opened(folder: Path, options: ServeOptions) -> AsyncIterator[Running]:
 
 async def _prepare(manager: Manager, options: ServeOptions) -> None:
     """Nobody is let in before the agent is there and the limits are set."""
-    await _end_dead_sessions(manager)
+    await abandoned.settle(manager, _me())
     if not await manager.agents.ready(_READY):
         log.error("the agent didn't connect", extra={"store": str(manager.store_folder)})
     said = [name for name in Limits.__struct_fields__ if getattr(options.limits, name) is not None]
     if said:
         await manager.request(SetLimits(limits=options.limits, only=tuple(said), by=_me()))
-
-
-async def _end_dead_sessions(manager: Manager) -> None:
-    """What they left waiting is held, what runs gets the time to end; before anything starts."""
-    store = manager.store_folder
-    gone = {attendance.TAG + session for session in attendance.dead(store)}
-    if not gone:
-        return
-    wishes: list[Hold | Cancel] = []
-    for job in manager.jobs().values():
-        if gone.isdisjoint(job.spec.tags) or job.state.final:
-            continue
-        if job.state is JobState.QUEUED:
-            wishes.append(Hold(job=job.id, by=_me()))
-        elif job.state is not JobState.HELD:
-            wishes.append(Cancel(job=job.id, by=_me(), grace=SESSION_GRACE))
-    await manager.request_all(wishes)
-    for tag in gone:
-        attendance.end(store, tag.removeprefix(attendance.TAG))
 
 
 def _certificate(network: Network | None) -> Certificate | None:

@@ -470,14 +470,38 @@ def test_a_lent_port_is_given_back_when_its_handler_closes(
 def test_what_a_killed_session_left_is_held_and_ended_by_the_next_manager(
     bench: Bench, until: Callable[..., None], alive: Callable[[int], bool]
 ) -> None:
+    kill_a_session(bench, until)
+    handler = bench.handler()
+    handler.start_service()
+    settled(bench, alive)
+
+
+def test_what_a_killed_session_left_is_held_and_ended_by_another_processs_manager(
+    bench: Bench, until: Callable[..., None], alive: Callable[[int], bool]
+) -> None:
+    handler = bench.handler(resource_limits=ResourceLimits(8, 100, 0, 0))
+    handler.start_service()
+    mine = handler.create_simulation_config(bench.project("slow", "mine.aedt"), jobid="mine")
+    handler.submit_job(mine)
+    until((bench.folder / "mine.pids").exists, "ours runs")
+    kill_a_session(bench, until, at_once=2)
+    settled(bench, alive)
+    with Client(bench.store) as client:
+        assert client.job("mine").state == "running"
+        assert [one.tags for one in client.jobs().jobs] == [(), (), ()]
+    assert [path.name for path in (bench.store / "sessions").iterdir()] == [handler._session._id]
+
+
+def kill_a_session(bench: Bench, until: Callable[..., None], at_once: int = 1) -> None:
+    """Where job slow runs, and job late waits."""
     script = bench.script(
         "import sys\n"
         "from solveyard.pyedb.job_manager_handler import JobManagerHandler\n"
         "from solveyard.pyedb.service import ResourceLimits\n"
-        "limits = ResourceLimits(1, 100, 0, 0)\n"
+        f"limits = ResourceLimits({at_once}, 100, 0, 0)\n"
         f"handler = JobManagerHandler(port={free_port()}, resource_limits=limits)\n"
         "make = handler.create_simulation_config\n"
-        f"slow = make({str(bench.project('slow'))!r}, jobid='slow')\n"
+        f"slow = make({str(bench.project('slow', 'slow.aedt'))!r}, jobid='slow')\n"
         f"late = make({str(bench.project(name='late.aedt'))!r}, jobid='late')\n"
         "handler.submit_jobs([slow])\n"
         "handler.submit_jobs([late])\n"
@@ -486,16 +510,18 @@ def test_what_a_killed_session_left_is_held_and_ended_by_the_next_manager(
     )
     assert script.stdout is not None
     assert script.stdout.readline() == "ready\n"
-    pids = bench.folder / "slow.pids"
-    until(pids.exists, "the engines run")
+    until((bench.folder / "slow.pids").exists, "the engines run")
     script.kill()
     script.communicate()
-    handler = bench.handler()
-    handler.start_service()
+
+
+def settled(bench: Bench, alive: Callable[[int], bool]) -> None:
     with Client(bench.store) as client:
         assert client.wait(["slow"], 60)
         assert [client.job(name).state for name in ("slow", "late")] == ["cancelled", "held"]
+        pids = (bench.folder / "slow.pids").read_text().split()
+        assert not any(alive(int(pid)) for pid in pids)
+        client.set_limits(max_concurrent=8)
         client.release("late")
         assert client.wait(["late"], 60)
         assert client.job("late").state == "completed"
-    assert not any(alive(int(pid)) for pid in pids.read_text().split())

@@ -71,7 +71,13 @@ class FakeManager:
         self._belongings = belongings.Belongings(self._places)
 
     async def submit_once(
-        self, specs: Sequence[JobSpec], by: str, key: str, *, any_name: bool = False
+        self,
+        specs: Sequence[JobSpec],
+        by: str,
+        key: str,
+        *,
+        any_name: bool = False,
+        session: str = "",
     ) -> tuple[list[Job], bool]:
         if key in self.keys:
             return [self.records[number] for number in self.keys[key]], True
@@ -88,7 +94,13 @@ class FakeManager:
         return len(self.log)
 
     async def submit(
-        self, specs: Sequence[JobSpec], by: str, key: str = "", *, any_name: bool = False
+        self,
+        specs: Sequence[JobSpec],
+        by: str,
+        key: str = "",
+        *,
+        any_name: bool = False,
+        session: str = "",
     ) -> list[Job]:
         if self.blocked:
             raise StoreFull(self.blocked)

@@ -173,6 +173,7 @@ def _submitted(event: AnyJobEvent, state: JobState) -> Job:
         state=state,
         key=event.key,
         after=event.after,
+        session=event.session,
     )
 
 
@@ -289,6 +290,7 @@ def _retried(job: Job, event: JobRetried, state: JobState) -> Job:
         ended_at=None,
         key=job.key if event.spec is None else event.key,
         after=job.after if event.spec is None else event.after,
+        session=job.session if event.spec is None else event.session,
         closed=event.closed,
         held=False,
         tries=1,

@@ -16,6 +16,7 @@ from solveyard.model.messages import (
     Cancel,
     CancelRequested,
     Drain,
+    EndSessions,
     Hold,
     JobAnnotated,
     JobEnded,
@@ -57,18 +58,34 @@ def submit(board: Board, asked: Submit) -> Parts:
         if place % _PART == 0:
             yield
     wishes.check_acyclic(board, links, dict(zip(ids, asked.specs, strict=True)))
-    by, key, now = asked.by, asked.key, board.now
+    by, key, session, now = asked.by, asked.key, asked.session, board.now
     for place, (spec, job) in enumerate(zip(asked.specs, ids, strict=True), 1):
         arrival, after = board.next("arrival"), links[job]
         if job in board.jobs:
             board.record(
-                JobRetried(job=job, at=now, by=by, spec=spec, arrival=arrival, key=key, after=after)
+                JobRetried(
+                    job=job,
+                    at=now,
+                    by=by,
+                    spec=spec,
+                    arrival=arrival,
+                    key=key,
+                    after=after,
+                    session=session,
+                )
             )
         else:
             assert job == board.next("next")
             board.record(
                 JobSubmitted(
-                    job=job, at=now, by=by, spec=spec, arrival=arrival, key=key, after=after
+                    job=job,
+                    at=now,
+                    by=by,
+                    spec=spec,
+                    arrival=arrival,
+                    key=key,
+                    after=after,
+                    session=session,
                 )
             )
         if place % _PART == 0:
@@ -257,6 +274,16 @@ def drain(board: Board, asked: Drain) -> None:
             board.kill(job, asked.grace, "shutdown")
 
 
+def end_sessions(board: Board, asked: EndSessions) -> None:
+    """Held jobs stay held; what waits is held: only somebody who releases it lets it run."""
+    theirs = [job for job in board.jobs.values() if job.session in asked.sessions]
+    for job in theirs:
+        if job.state is JobState.QUEUED:
+            hold(board, Hold(job=job.id, by=asked.by))
+        elif job.state not in WAITING and not job.state.final:
+            cancel(board, Cancel(job=job.id, by=asked.by, grace=asked.grace))
+
+
 def _once(grant: Callable[[Board, Any], None]) -> Callable[[Board, Any], None]:
     """A change that was granted before, by its key, is not made again: its answer was lost."""
 
@@ -279,4 +306,5 @@ GRANT: dict[type, Callable[[Board, Any], Parts | None]] = {
     Annotate: _once(annotate),
     SetLimits: set_limits,
     Drain: drain,
+    EndSessions: end_sessions,
 }

@@ -9,6 +9,7 @@ import asyncio
 import datetime as dt
 import re
 import secrets
+import sys
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -17,7 +18,6 @@ import msgspec
 from aiohttp import web
 from pydantic import ValidationError
 
-from solveyard import attendance
 from solveyard.doors import encoding
 from solveyard.doors.keys import MANAGER
 from solveyard.doors.submitting import submitted
@@ -100,8 +100,9 @@ async def submit(request: web.Request, asked: Asked) -> web.Response:
 async def taken(request: web.Request, asked: Asked) -> tuple[JobRecord, bool]:
     """Its job, and whether that was there before; raises what `submitted` does."""
     wanted = _wanted(asked)
+    session = sys.intern(asked.session)  # one object for all of a session's jobs
     try:
-        [job], known = await submitted(request, [wanted], any_name=True)
+        [job], known = await submitted(request, [wanted], any_name=True, session=session)
     except Conflict:
         job, known = _unfinished(request, wanted.name), True
     return encoding.shown(request.app[MANAGER], job), known
@@ -112,6 +113,10 @@ async def all_taken(request: web.Request, asked: Sequence[Asked]) -> list[Job]:
 
     Raises what `submitted` does.
     """
+    sessions = {one.session for one in asked}
+    if len(sessions) > 1:
+        raise MalformedJob("the jobs of one list have one `session`, or none", field="$[0].session")
+    session = sys.intern(sessions.pop())
     wanted: dict[str, JobSpec] = {}
     names = []
     for index, one in enumerate(asked):
@@ -127,7 +132,11 @@ async def all_taken(request: web.Request, asked: Sequence[Asked]) -> list[Job]:
         known = {name: job for name in wanted if (job := _under_way(request, name)) is not None}
         new = [made for name, made in wanted.items() if name not in known]
         try:
-            found, _ = await submitted(request, new, any_name=True) if new else ([], False)
+            found, _ = (
+                await submitted(request, new, any_name=True, session=session)
+                if new
+                else ([], False)
+            )
         except Conflict:  # one of them was submitted just now
             if last:
                 raise
@@ -143,10 +152,10 @@ def _wanted(asked: Asked) -> JobSpec:
     """Raises BackendError for a batch system, since none is configured."""
     if asked.config.scheduler_type is not SchedulerType.NONE:
         raise BackendError(no_batch_system(asked.config.scheduler_type))
-    return spec(asked.config, asked.priority, asked.session)
+    return spec(asked.config, asked.priority)
 
 
-def spec(config: HFSSSimulationConfig, priority: int = 0, session: str = "") -> JobSpec:
+def spec(config: HFSSSimulationConfig, priority: int = 0) -> JobSpec:
     """The job that a configuration asks for.
 
     It counts as one core, whatever its machine list says: that is ansysedt's to share out, and
@@ -159,17 +168,14 @@ def spec(config: HFSSSimulationConfig, priority: int = 0, session: str = "") -> 
         options=msgspec.Raw(chosen.as_json()),
         name=jobid,
         priority=priority,
-        tags=_tags(config.user, session),
+        tags=_tags(config.user),
     )
 
 
 @lru_cache(maxsize=256)
-def _tags(user: str, session: str) -> tuple[str, ...]:
-    """One object for all jobs of one session, which may have a hundred thousand."""
-    tags = [] if user == "unknown" else [f"user:{user}"]
-    if session:
-        tags.append(attendance.TAG + session)
-    return tuple(tags)
+def _tags(user: str) -> tuple[str, ...]:
+    """One object for all jobs of one user, who may have a hundred thousand."""
+    return () if user == "unknown" else (f"user:{user}",)
 
 
 def config(content: bytes | msgspec.Raw, at: str) -> HFSSSimulationConfig:

@@ -18,12 +18,12 @@ from solveyard.surroundings import Here
 
 
 async def submitted(
-    request: web.Request, specs: list[JobSpec], *, any_name: bool = False
+    request: web.Request, specs: list[JobSpec], *, any_name: bool = False, session: str = ""
 ) -> tuple[list[Job], bool]:
     """The jobs, and whether an earlier request submitted them.
 
     Raises NotAllowed for what this caller may not have run. `any_name`: names that read like a
-    selection are taken, too.
+    selection are taken, too. `session`: of the program that they shall not go on without.
     """
     manager, who, rules = request.app[MANAGER], caller(request), request.app[RULES]
     key = encoding.idempotency_key(request)
@@ -31,8 +31,8 @@ async def submitted(
         here = Here(manager.licences)
         specs = await asyncio.to_thread(_admitted, specs, who, rules, here)
     if key:
-        return await manager.submit_once(specs, who.name, key, any_name=any_name)
-    return await manager.submit(specs, who.name, any_name=any_name), False
+        return await manager.submit_once(specs, who.name, key, any_name=any_name, session=session)
+    return await manager.submit(specs, who.name, any_name=any_name, session=session), False
 
 
 def _admitted(specs: list[JobSpec], who: Caller, rules: Rules, here: Here) -> list[JobSpec]:

@@ -190,6 +190,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
     mishaps: int = 0  #: ends that used up no try
     not_before: float | None = None  #: when its next try may start
     memory: int | None = None  #: MiB, where a retry asks for more than the specification
+    session: str = ""  #: of the program that it shall not go on without; empty: it may
 
     @property
     def attempt(self) -> Attempt | None:

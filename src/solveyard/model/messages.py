@@ -25,6 +25,7 @@ class Submit(Request, frozen=True, kw_only=True, tag="submit", omit_defaults=Tru
     specs: tuple[JobSpec, ...]
     key: str = ""  #: by which the submission is known again
     any_name: bool = False  #: names that read like a selector are taken, too
+    session: str = ""  #: of the program that the jobs shall not go on without
 
 
 class JobRequest(Request, frozen=True, kw_only=True, omit_defaults=True):
@@ -86,9 +87,17 @@ class Drain(Request, frozen=True, kw_only=True, tag="drain", omit_defaults=True)
     leave: bool = False  #: only start nothing more: what runs goes on
 
 
+class EndSessions(Request, frozen=True, kw_only=True, tag="end_sessions", omit_defaults=True):
+    """Their programs died: end what runs of their jobs, and keep what waits from starting."""
+
+    sessions: tuple[str, ...]
+    grace: float = 30.0  #: s between TERM and KILL
+
+
 AnyRequest = (
     Submit | Cancel | Hold | Release | Retry | Remove | SetPriority | Annotate | SetLimits | Drain
-)
+    | EndSessions
+)  # fmt: skip
 
 # Observations: reports.
 
@@ -233,6 +242,7 @@ class JobSubmitted(JobEvent, frozen=True, kw_only=True, tag="job.submitted", omi
     spec: JobSpec
     arrival: int
     after: tuple[Link, ...] = ()
+    session: str = ""
 
 
 class ArrayBegun(JobEvent, frozen=True, kw_only=True, tag="array.begun", omit_defaults=True):
@@ -319,6 +329,7 @@ class JobRetried(JobEvent, frozen=True, kw_only=True, tag="job.retried", omit_de
     spec: JobSpec | None = None
     after: tuple[Link, ...] = ()  #: of the new `spec`
     closed: bool = False  #: of an array: only some of its tasks are; the others stay ended
+    session: str = ""  #: of the new `spec`
 
 
 class EvidenceAdded(
