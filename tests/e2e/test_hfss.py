@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
+from msgspec import Raw
 
+from solveyard.model.jobs import JobSpec
 from standin import install, project
 
 CURLED = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -440,7 +442,7 @@ def test_the_old_pages_routes_answer_as_it_expects(yard: Yard) -> None:
     assert (config["scheduler_type"], config["auto"]) == ("none", True), "what was not given, too"
     assert config["machine_nodes"][0]["cores"] == 2
     cancelled = yard.ask("/api/cancel/a", {})
-    assert (cancelled.status, cancelled.json) == (200, {"success": True, "status": "cancelled"})
+    assert (cancelled.status, cancelled.json) == (200, {"success": False, "status": "completed"})
     assert yard.ask("/api/cancel/gone", {}).status == 404
     wrong = {"config": {"project_path": str(board), "jobid": "a b"}}
     for bad, words in (({}, "config"), (b"{", "JSON"), (wrong, "jobid")):
@@ -452,3 +454,25 @@ def test_the_old_pages_routes_answer_as_it_expects(yard: Yard) -> None:
     assert set(yard.ask("/api/resources").json) == set(yard.ask("/resources").json)
     assert yard.ask("/api/me").json["username"]
     assert yard.ask("/system/start_monitoring", {}).json["success"]
+
+
+def test_the_old_pages_cancel_says_cancelled_only_of_what_has_ended(
+    yard: Yard, until: Callable[..., None]
+) -> None:
+    slow = project(yard.folder, "slow", "slow.aedt")
+    assert yard.submit({"project_path": str(slow), "jobid": "slow"}).status == 200
+    until((yard.folder / "slow.pids").exists, "the engines run")
+    assert yard.ask("/api/cancel/slow", {}).json == {"success": True, "status": "cancelled"}
+    assert yard.client.job("slow").state == "cancelled"
+    saving = (
+        "trap 'while [ ! -e saved ]; do sleep 0.05; done; exit' TERM; touch up; sleep 600 & wait"
+    )
+    options = json.dumps({"argv": ["bash", "-c", saving]}).encode()
+    spec = JobSpec(solver="command", name="saves", directory=str(yard.folder), options=Raw(options))
+    yard.client.submit(spec)
+    until((yard.folder / "up").exists, "it runs")
+    assert yard.ask("/api/cancel/saves", {}).json == {"success": True, "status": "cancelling"}
+    assert yard.client.job("saves").state == "running"
+    (yard.folder / "saved").touch()
+    assert yard.ask("/api/cancel/saves", {}).json == {"success": True, "status": "cancelled"}
+    assert yard.client.job("saves").state == "cancelled"

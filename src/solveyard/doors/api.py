@@ -6,16 +6,19 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from solveyard.doors import encoding, pyedb_form, system
+from solveyard.doors import encoding, pyedb_form, system, waiting
 from solveyard.doors.keys import MANAGER, by
 from solveyard.doors.openapi import Route
 from solveyard.model import reading
+from solveyard.model.errors import ManagerUnavailable
+from solveyard.model.jobs import JobState
 from solveyard.model.messages import Cancel
 from solveyard.model.reading import MalformedJob
 from solveyard.model.records import JobRecord
 from solveyard.store.base import Filter
 
 _PAGE = 200  #: jobs that are read between two turns of the loop
+_PATIENCE = 10.0  #: s for which a cancelled job's end is waited for
 
 
 class ApiJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,13 +83,22 @@ async def submit(request: web.Request) -> web.Response:
 
 
 async def cancel(request: web.Request) -> web.Response:
-    """End a job, waiting or running."""
+    """End a job, waiting or running; answered once it has ended, or after a while.
+
+    `status` says how it ended, or "cancelling"; `success`, whether it is one of these two.
+    """
     encoding.query(request, encoding.NoQuery)
     await encoding.message(request, encoding.NoBody)
     manager = request.app[MANAGER]
     found = manager.find(request.match_info["id"])
     await manager.request(Cancel(job=found.id, by=by(request)))
-    return encoding.answer({"success": True, "status": "cancelled"})
+    try:
+        ended = await waiting.ended(request, found.id, _PATIENCE)
+    except ManagerUnavailable:  # it is stopping; the wish is on disk
+        ended = False
+    status = manager.job(found.id).state.value if ended else "cancelling"
+    success = status in {JobState.CANCELLED, "cancelling"}
+    return encoding.answer({"success": success, "status": status})
 
 
 async def scheduler_type(request: web.Request) -> web.Response:

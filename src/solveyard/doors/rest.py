@@ -5,7 +5,6 @@ Every refusal is {"success": false, "error": "...", "kind": "..."}, where it hel
 """
 
 import asyncio
-import math
 from collections.abc import Callable, Mapping, Sequence
 from types import GenericAlias
 from typing import Any, TypeVar
@@ -27,6 +26,7 @@ from solveyard.doors import (
     retention,
     system,
     viewer,
+    waiting,
 )
 from solveyard.doors.keys import CLOSING, LOCKED, MANAGER, RULES, STOP, TABLE, Handler, by
 from solveyard.doors.openapi import Route, Table
@@ -34,7 +34,7 @@ from solveyard.doors.rules import Rules
 from solveyard.doors.submitting import submitted
 from solveyard.manager import Manager
 from solveyard.model import reading
-from solveyard.model.errors import ManagerUnavailable, SolveyardError
+from solveyard.model.errors import SolveyardError
 from solveyard.model.jobs import JobId
 from solveyard.model.messages import (
     Annotate,
@@ -50,7 +50,6 @@ from solveyard.selecting import JobWish
 T = TypeVar("T")
 
 MAX_BODY = 64 << 20  #: bytes
-GLANCE = 0.5  #: s between two looks at whether the door closes, while somebody waits
 SLICE = 200  #: jobs that are read or written between two turns of the loop
 
 
@@ -266,7 +265,7 @@ async def wait(request: web.Request) -> web.Response:
     wanted = encoding.query(request, encoding.WaitQuery)
     manager = request.app[MANAGER]
     found = manager.find(request.match_info["id"])
-    if not await _ended(request, found.id, wanted.timeout):
+    if not await waiting.ended(request, found.id, wanted.timeout):
         return encoding.refusal(
             504, "timeout", f"job {found.label} has not ended in {wanted.timeout} s"
         )
@@ -286,19 +285,6 @@ async def events(request: web.Request) -> web.Response:
     texts = [msgspec.Raw(event_text(number, event)) for number, event in numbered]
     ends = {"X-First-Number": str(first), "X-Last-Number": str(manager.last_event)}
     return encoding.answer(texts, headers=ends)
-
-
-async def _ended(request: web.Request, job: JobId, timeout: float | None) -> bool:  # noqa: ASYNC109  False is an answer
-    """Wait for the job's end, not longer than the door is open: then ManagerUnavailable."""
-    loop = asyncio.get_running_loop()
-    deadline = math.inf if timeout is None else loop.time() + timeout
-    while not request.app[CLOSING].is_set():
-        left = max(0.0, deadline - loop.time())
-        if await request.app[MANAGER].wait([job], min(left, GLANCE)):
-            return True
-        if loop.time() >= deadline:
-            return False
-    raise ManagerUnavailable("the manager is stopping (start one: solveyard serve)")
 
 
 async def _close(app: web.Application) -> None:

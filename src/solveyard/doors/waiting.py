@@ -1,0 +1,25 @@
+"""Requests that are answered once a job has ended."""
+
+import asyncio
+import math
+
+from aiohttp import web
+
+from solveyard.doors.keys import CLOSING, MANAGER
+from solveyard.model.errors import ManagerUnavailable
+from solveyard.model.jobs import JobId
+
+GLANCE = 0.5  #: s between two looks at whether the door closes, while somebody waits
+
+
+async def ended(request: web.Request, job: JobId, timeout: float | None) -> bool:  # noqa: ASYNC109  False is an answer
+    """Wait for the job's end, not longer than the door is open: then ManagerUnavailable."""
+    loop = asyncio.get_running_loop()
+    deadline = math.inf if timeout is None else loop.time() + timeout
+    while not request.app[CLOSING].is_set():
+        left = max(0.0, deadline - loop.time())
+        if await request.app[MANAGER].wait([job], min(left, GLANCE)):
+            return True
+        if loop.time() >= deadline:
+            return False
+    raise ManagerUnavailable("the manager is stopping (start one: solveyard serve)")
