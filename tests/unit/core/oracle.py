@@ -341,8 +341,8 @@ class Books:
         return there, held
 
     def busy_key(self, entry: Entry) -> bool:
-        held = [key for other, _ in self.holding for key in other.keys]
-        return any(key in held for key in entry.keys)
+        held = (key for other, _ in self.holding for key in other.keys)
+        return bool(entry.keys) and any(key in entry.keys for key in held)
 
     def possible(self, need: Resources) -> bool:
         """On some machine that is known, with nothing on it."""
@@ -390,10 +390,10 @@ class Books:
         able = [
             e
             for e in line
-            if not self.busy_key(e)
-            and self.possible(e.spec.resources)
-            and e.not_before <= self.now
+            if e.not_before <= self.now
             and all(self.met(link, e) for link in e.after)
+            and not self.busy_key(e)
+            and self.possible(e.spec.resources)
         ]
         return sorted(able, key=lambda entry: entry.rank)
 
