@@ -6,7 +6,6 @@ run in processes of their own.
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ import pytest
 
 from acceptance import documents
 from conftest import Service, until
+from ports import free_port
 from solveyard.client.sync import Client
 from solveyard.model.errors import SolveyardError
 from solveyard.pyedb.job_manager_handler import JobManagerHandler
@@ -133,12 +133,6 @@ class Home(Desk):
     def handler(self, **given: Any) -> JobManagerHandler:
         self.handlers.append(JobManagerHandler(**{"port": free_port(), **given}))
         return self.handlers[-1]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

@@ -10,9 +10,10 @@ from queue import Queue
 
 import pytest
 
-from acceptance.conftest import Home, free_port
+from acceptance.conftest import Home
 from conftest import until
 from e2e.asking import ask
+from ports import free_port
 from solveyard.pyedb.errors import JobManagerError
 from solveyard.pyedb.job_submission import HFSSSimulationConfig
 from solveyard.pyedb.service import JobManager, ResourceLimits, submit_job_to_manager

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from e2e.test_pyedb_handler import free_port
+from ports import free_port
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples" / "job_manager"

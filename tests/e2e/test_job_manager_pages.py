@@ -16,7 +16,8 @@ import pytest
 
 from conftest import PATIENCE, Service
 from e2e.asking import ask
-from e2e.test_pyedb_handler import Bench, bench, free_port  # noqa: F401  # a fixture
+from e2e.test_pyedb_handler import Bench, bench  # noqa: F401  # a fixture
+from ports import free_port
 from solveyard.pyedb import errors, neighbours
 from solveyard.pyedb.job_submission import HFSSSimulationConfig
 from solveyard.pyedb.service import ResourceLimits

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from e2e.asking import ask
-from e2e.test_pyedb_handler import Bench, bench, free_port  # noqa: F401  # a fixture
+from e2e.test_pyedb_handler import Bench, bench  # noqa: F401  # a fixture
+from ports import free_port
 from solveyard.pyedb.job_manager_handler import JobManagerHandler
 from solveyard.pyedb.job_submission import HFSSSimulationConfig
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from conftest import PATIENCE, Service
-from e2e.test_pyedb_handler import free_port
+from ports import free_port
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "packages" / "solveyard-pyedb" / "src"

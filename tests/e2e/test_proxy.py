@@ -16,6 +16,7 @@ import socketio
 
 from e2e.asking import ask, bearer, shell
 from e2e.test_tls import made
+from ports import free_port
 from solveyard import trust
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "proxy.md"
@@ -34,12 +35,6 @@ class Proxied(NamedTuple):
     trust: ssl.SSLContext
     certificate: Path
     secret: str
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def recipe(port: int, manager: int, certificate: Path, key: Path) -> str:

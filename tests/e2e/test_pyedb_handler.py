@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from conftest import Service
+from ports import free_port
 from solveyard.client.sync import Client
 from solveyard.model.errors import NotAllowed
 from solveyard.pyedb import errors
@@ -54,12 +55,6 @@ class Bench:
             [sys.executable, "-W", "error", "-m", f"solveyard.pyedb.{name}", *arguments],
             capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def get(port: int, target: str) -> Any:
