@@ -8,10 +8,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
+import lanes
 from solveyard.client.sync import Client
 from solveyard.model.errors import ManagerUnavailable
 
@@ -144,6 +146,15 @@ def _processes_with(text: str) -> list[int]:
             if text.encode() in line and b"solveyard-agent" in line:
                 found.append(int(entry.name))
     return found
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: lanes.turn(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    return lanes.scheduler(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
