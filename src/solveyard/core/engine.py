@@ -139,7 +139,7 @@ class Engine:
         for job_id in board.scheduler.deadlines.due(board.now):
             job = board.jobs[job_id]
             if job.state in WAITING:
-                why = self.why(job_id)
+                why = self.why(job_id, place=False)
                 board.end(
                     job,
                     Outcome(

@@ -127,6 +127,22 @@ def test_a_job_that_has_waited_too_long_ends_with_what_it_waited_for() -> None:
     assert drive.send(Ticked()).wake is None
 
 
+def test_what_a_job_has_waited_for_reads_alike_before_and_after_a_restart() -> None:
+    """Which jobs were found to stand aside, and so go before nobody, is not remembered."""
+    drive = Drive()
+    for fields in ({"exclusive": ("p",)}, {"exclusive": ("p",)}, {"priority": 1}):
+        drive.one(**fields)
+    waiting = drive.one(priority=-1, wait_limit=5.0)
+    restored = Drive(joined=False)
+    restored.engine = drive.restored()
+    restored.join()
+    for each in (drive, restored):
+        each.send(Ticked(), after=5.0)
+        outcome = each.job(waiting).outcome
+        assert outcome is not None
+        assert outcome.evidence == ("it waited for its turn: more urgent jobs wait, too",)
+
+
 def test_a_wait_limit_bounds_a_hold_too_and_a_retry_waits_anew() -> None:
     drive = Drive(joined=False)
     job = drive.one(wait_limit=5.0, hold=True)
