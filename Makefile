@@ -1,6 +1,7 @@
 # make demo   solves a real antenna sweep      (KEEP=1 leaves the manager running)
 # make test   runs everything                  (TESTS=tests/unit a part)
 # make soak   troubles many jobs and accounts for each  (JOBS=20000 KILLS=10 SEED=1)
+# make simulate  crashes whole campaigns in simulated time  (SEEDS=100000 FIRST=0)
 # make bench  measures the speed promises      (ONLY=launch one of them)
 # make lock   renews the lock files from pyproject.toml
 
@@ -16,7 +17,10 @@ JOBS ?= 20000
 KILLS ?= 10
 SEED ?= 1
 
-.PHONY: demo test soak bench lock clean
+SEEDS ?= 100000
+FIRST ?= 0
+
+.PHONY: demo test soak simulate bench lock clean
 
 demo: .venv/runtime
 	@$(BIN)/solveyard demo $(if $(KEEP),--keep)
@@ -26,6 +30,11 @@ test: .venv/development
 
 soak: .venv/development
 	@$(BIN)/python tools/soak.py --jobs $(JOBS) --kills $(KILLS) --seed $(SEED)
+
+simulate: .venv/development
+	@$(BIN)/python tools/simulate.py --seeds $(SEEDS) --first $(FIRST)
+	@$(BIN)/python tools/simulate.py --sweep 10 --first $(FIRST)
+	@$(BIN)/python tools/simulate.py --planted
 
 bench: .venv/development
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))

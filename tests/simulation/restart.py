@@ -1,0 +1,51 @@
+"""Does an engine that is restored from the store decide as the one that lives?"""
+
+import copy
+
+from simulation.service import UUID, Life, Service
+from solveyard.core.engine import Engine
+from solveyard.model.messages import (
+    AgentJoined,
+    AgentLeft,
+    AnyObservation,
+    SpawnerJoined,
+    SpawnerLeft,
+    Ticked,
+)
+from unit.core.restart import decision, some_news
+
+
+def decides_alike(service: Service, life: Life) -> bool:
+    """Whether it was asked: between two turns, and not while it stops."""
+    world, engine, state = service.world, life.manager._turns.engine, service.store.load()
+    on_disk = {job.id: job for job in state.jobs}
+    known = (engine.jobs, engine.limits, engine.counter)
+    if engine.draining or known != (on_disk, state.limits, state.counter):
+        return False
+    live = copy.deepcopy(engine)
+    pace = copy.deepcopy(engine.scheduler.pace)
+    fresh = Engine(UUID, state.jobs, state.limits, state.counter, pace)
+    now = world.now + 0.001
+    machines = life.agents.machines()
+    for one in machines:
+        if (gone := _left(one)) is not None:
+            live.handle(gone, now)
+    draw = [(world.random.randrange(10), world.random.randrange(100)) for _ in range(4)]
+    for message in (*machines, *draw, Ticked()):
+        now += 0.06
+        told = some_news(live, *message) if isinstance(message, tuple) else message
+        if decision(live, told, now) != decision(fresh, told, now):
+            raise world.violated(f"a restored engine decides otherwise when told {told}")
+    if live.jobs != fresh.jobs:
+        raise world.violated("a restored engine comes to other jobs")
+    return True
+
+
+def _left(joined: AnyObservation) -> AnyObservation | None:
+    match joined:
+        case AgentJoined(machine=machine):
+            return AgentLeft(machine=machine)
+        case SpawnerJoined(machine=machine, spawner=spawner):
+            return SpawnerLeft(machine=machine, spawner=spawner)
+        case _:
+            return None
