@@ -137,6 +137,12 @@ def text_file(folder: Path) -> Path:
     return path
 
 
+def zeros(folder: Path) -> Path:
+    path = folder / "store.db"
+    path.write_bytes(bytes(8192))
+    return path
+
+
 def foreign_database(folder: Path) -> Path:
     path = folder / database.FILE
     sqlite = sqlite3.connect(path)
@@ -180,6 +186,7 @@ def newer_store_in_use(folder: Path) -> Path:
     ("make", "says"),
     [
         (text_file, "is not a solveyard store"),
+        (zeros, "not a database"),
         (foreign_database, "another program's database|of version 0"),
         (foreign_application, "is not a solveyard store"),
         (newer_store, "newer solveyard.*upgrade"),

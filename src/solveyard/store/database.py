@@ -178,7 +178,7 @@ def _look(path: Path) -> None:
             header = file.read(100)
     except OSError as error:
         raise from_os(error, path.parent) from error
-    if not header:
+    if not header.strip(b"\0"):  # nobody wrote it, or power was lost as it was made: SQLite knows
         return
     application = int.from_bytes(header[68:72], "big")
     if not header.startswith(_MAGIC) or application not in {0, _APPLICATION_ID}:
