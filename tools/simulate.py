@@ -81,12 +81,6 @@ PLANTED = (
         "same_ledger = same_boot = True",
     ),
     Planted(
-        "what the ledger doesn't know is taken back unstarted",
-        "agent/spawner.py",
-        'ledger may not know\n            self._send({"t": "missing", "attempt": attempt})',
-        'ledger may not know\n            self._send({"t": "recalled", "attempt": attempt})',
-    ),
-    Planted(
         "a repeated array is answered with its tasks",
         "repeats.py",
         "if job.key and array_of(job.id) is None:",
