@@ -10,7 +10,7 @@ work=$PWD/job-manager-demo
 export SOLVEYARD_HOME="$work/store"
 mkdir -p "$work"
 if [ $# -eq 0 ]; then
-    echo "With a stand-in for ansysedt: NOT Ansys software, it solves nothing."
+    echo "With a stand-in for ansysedt: NOT Ansys software, it solves a small antenna."
     eval "$(python3 "$here/stand_in.py" "$work")"
     rm "$work/array.aedt" # it would take ten minutes
 fi

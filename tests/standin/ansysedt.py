@@ -20,7 +20,7 @@ nolog        exits with 0 before the log's first line
 cut          exits with 0 in the middle of the first pass, engines left over
 partial      killed in the middle of a line, engines left over
 locked       somebody else has the project open, exits with 1
-slow         200 s a pass, or `seconds`
+slow         120 s a pass, or `seconds`
 hang         nothing more from the second pass on
 deaf         slow, and SIGTERM is ignored for half a minute
 big          as success, with a large file (`megabytes`)
@@ -28,7 +28,6 @@ big          as success, with a large file (`megabytes`)
 
 import errno
 import os
-import shlex
 import signal
 import socket
 import sys
@@ -89,7 +88,7 @@ def main(words: list[str]) -> int:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         _hear_later(DEAF if scenario.seconds is None else scenario.seconds)
     try:
-        code = _outcome(batch, log, shlex.join([sys.argv[0], *words]))
+        code = _outcome(batch, log, " ".join([sys.argv[0], *words]))
         log.header(f"Stopping Batch Run: {clock()}")
     except OSError as error:
         usage(f"the log can't be written: {error}")

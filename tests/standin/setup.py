@@ -104,6 +104,9 @@ class Setup:
 
     def _adapt(self, model: Model) -> tuple[list[Pass], complex]:
         """Refine until two solutions agree, or the passes are used up."""
+        if antenna.engine() != "nec2c":
+            why = "nec2c is not installed, so a ladder is solved, which is no antenna"
+            self.log.say(f"{SAYS}: {why}", "warning")
         began, profile, wanted = time.monotonic(), self.log.profile, self.scenario
         profile("Adaptive Meshing", f"Time: {date()}")
         passes: list[Pass] = []
@@ -138,7 +141,7 @@ class Setup:
         scenario, seconds = self.scenario.scenario, self.scenario.seconds
         wait = 0.0
         if scenario in {"slow", "deaf"}:
-            wait = 200.0 if seconds is None else seconds
+            wait = 120.0 if seconds is None else seconds
         if scenario == "cut":
             os._exit(0)
         if number == 2:
