@@ -11,7 +11,8 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 
-from solveyard.solvers.hfss import commandline, walltime
+from solveyard.model import walltime
+from solveyard.solvers.hfss import commandline
 from solveyard.solvers.hfss.config import HFSSSimulationConfig, SchedulerOptions
 
 _AMOUNT = re.compile(r"(?P<number>[\d.]+)\s*(?P<unit>[KMGT]?)", re.IGNORECASE)

@@ -3,9 +3,9 @@
 import argparse
 import sys
 
+from solveyard.model import walltime
 from solveyard.pyedb import commands, sending
 from solveyard.pyedb.job_submission import SchedulerType, create_hfss_config
-from solveyard.solvers.hfss import walltime
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from solveyard.solvers.hfss import walltime
+from solveyard.model import walltime
 from solveyard.solvers.hfss.config import (
     MPI_VENDORS,
     PRIORITIES,

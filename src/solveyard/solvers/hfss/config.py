@@ -13,8 +13,8 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from solveyard.model import walltime
 from solveyard.model.reading import nearest
-from solveyard.solvers.hfss import walltime
 from solveyard.solvers.options import Options
 
 JOBID = re.compile(r"[A-Za-z0-9_-]{1,128}\Z")
