@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from solveyard.model import criteria
 from solveyard.model.arrays import ArraySpec, Value, filled_text
+from solveyard.model.batch import BatchOptions
 from solveyard.model.criteria import Measure, SuccessCriteria
 from solveyard.model.ids import AttemptId as AttemptId
 from solveyard.model.ids import JobId as JobId
@@ -113,6 +114,8 @@ class JobSpec(
     success: SuccessCriteria | None = None  #: beside the solver's own verdict
     measures: Mapping[str, Measure] = {}  #: what to read from its results, by name
     notify: tuple[str, ...] = ()  #: receivers, by name, that are told how it ends
+    on: str = ""  #: the backend where it runs, by name; empty: a rule decides
+    batch: BatchOptions | None = None  #: wishes to a batch system
 
     def __post_init__(self) -> None:
         for name in ("time_limit", "warning", "wait_limit", "grace"):

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from solveyard.model.arrays import ArraySpec
+from solveyard.model.batch import BatchOptions
 from solveyard.model.criteria import Bounds, Measure, SuccessCriteria
 from solveyard.model.errors import InvalidJob, InvalidRequest
 from solveyard.model.jobs import JobSpec
@@ -26,6 +27,7 @@ _INDEX = re.compile(r"\[\d+\]")
 _FIELDS: dict[str, type[msgspec.Struct]] = {  # where a specification has fields of its own
     "$.array": ArraySpec,
     "$.after[...]": Dependency,
+    "$.batch": BatchOptions,
     "$.retry": RetryPolicy,
     "$.success": SuccessCriteria,
     "$.success.bounds[...]": Bounds,

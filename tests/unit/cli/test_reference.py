@@ -10,6 +10,7 @@ from solveyard.cli import app, exits
 from solveyard.config.keys import all_keys
 from solveyard.model import reading
 from solveyard.model.arrays import ArraySpec
+from solveyard.model.batch import BatchOptions
 from solveyard.model.criteria import Bounds, Measure, Pattern, SuccessCriteria
 from solveyard.model.jobs import JobSpec
 from solveyard.model.policies import Dependency, RetryPolicy
@@ -26,7 +27,7 @@ def test_the_schema_of_a_specification_is_the_one_that_is_published() -> None:
 
 PARTS = [
     JobSpec, Resources, ArraySpec, Dependency, RetryPolicy, SuccessCriteria, Pattern, Bounds,
-    Measure, Range,
+    Measure, Range, BatchOptions,
 ]  # fmt: skip
 
 
