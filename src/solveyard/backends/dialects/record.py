@@ -1,0 +1,58 @@
+"""What a batch job's own script writes beside its output: its witness, when it begins and ends."""
+
+import json
+from typing import NamedTuple
+
+from solveyard.backends.dialects.base import Unreadable
+
+_SIGNALS = range(129, 129 + 31)  #: a shell's exit status for a command that a signal ended
+
+
+class Record(NamedTuple):
+    """Of one attempt. Without `code` it has begun, and hasn't ended or was cut off."""
+
+    attempt: str
+    native_id: str
+    host: str
+    began: int | None = None  #: Unix time by the node's clock
+    ended: int | None = None
+    stage: str = ""  #: "directory", "modules" or "prologue" failed, or the "command" ran
+    code: int | None = None  #: exit status as a shell has it
+
+    @property
+    def signal(self) -> int | None:
+        """What ended the command, as far as a shell's status says."""
+        code = self.code
+        return code - 128 if self.stage == "command" and code in _SIGNALS and code else None
+
+
+def read(text: str) -> Record | Unreadable:
+    """Read a record's file; one that is being written isn't readable yet."""
+    try:
+        told = json.loads(text)
+        if not isinstance(told, dict):
+            return Unreadable("a record is an object")
+        record = Record(
+            attempt=_text(told["attempt"]),
+            native_id=_text(told["native"]),
+            host=_text(told["host"]),
+            began=_number(told.get("began")),
+            ended=_number(told.get("ended")),
+            stage=_text(told.get("stage", "")),
+            code=_number(told.get("code")),
+        )
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        return Unreadable(f"a record that can't be read: {error!r}")
+    return record
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _number(value: object) -> int | None:
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+        raise TypeError(f"{value!r} is no number")
+    return value

@@ -1,0 +1,177 @@
+"""The shell script of a batch job, the same for every batch system but its directives.
+
+It runs in any POSIX shell. It claims its attempt by making the record's file: whoever comes
+second, because a batch system was given a job twice, runs nothing. Nothing that a job says
+begins a line of it, so that nothing is read as a directive.
+"""
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from solveyard.backends.dialects.asking import check
+from solveyard.backends.dialects.base import BatchJob, Call, Run
+from solveyard.model.batch import BatchOptions
+
+_BEGIN = r"""
+solveyard_nl='
+'
+solveyard_path=$PATH
+solveyard_host=$(uname -n)
+solveyard_began=$(date +%s)
+solveyard_stage=directory
+solveyard_child=
+
+solveyard_tell() {
+  printf '{"attempt":"%s","native":"%s","host":"%s","began":%s%s}\n' "$solveyard_attempt" \
+    "$solveyard_native" "$solveyard_host" "$solveyard_began" "$1" >"$solveyard_record.$$" &&
+    mv -f -- "$solveyard_record.$$" "$solveyard_record"
+}
+solveyard_finish() {
+  solveyard_code=$?
+  trap - EXIT
+  trap '' HUP INT TERM USR1 USR2
+  unset LD_PRELOAD LD_LIBRARY_PATH
+  PATH=$solveyard_path
+  solveyard_tell \
+    ",\"ended\":$(date +%s),\"stage\":\"$solveyard_stage\",\"code\":$solveyard_code"
+  exit "$solveyard_code"
+}
+solveyard_forward() {
+  solveyard_again=yes
+  if [ -n "$solveyard_child" ]; then
+    kill -s "$1" "$solveyard_child" 2>/dev/null
+  elif [ "$solveyard_stage" != command ]; then
+    case $1 in INT | TERM) exit 143 ;; esac
+  fi
+}
+"""
+
+_CLAIM = r"""
+if (set -C; echo >"$solveyard_record") 2>/dev/null ||
+  PATH=$solveyard_path grep -qF "\"native\":\"$solveyard_native\"" "$solveyard_record" 2>/dev/null
+then
+  PATH=$solveyard_path solveyard_tell
+else
+  echo "$solveyard_attempt: it has begun elsewhere, or can't write $solveyard_record" >&2
+  exit 125
+fi
+trap solveyard_finish EXIT
+for solveyard_signal in HUP INT TERM USR1 USR2; do
+  trap "solveyard_forward $solveyard_signal" "$solveyard_signal"
+done
+
+cd -- "$solveyard_directory" || exit 125
+true >>"$solveyard_stdout" || exit 125
+true >>"$solveyard_stderr" || exit 125
+exec >>"$solveyard_stdout" 2>>"$solveyard_stderr"
+export SOLVEYARD_ATTEMPT="$solveyard_attempt"
+"""
+
+_MODULES = r"""command -v module >/dev/null 2>&1 ||
+  for solveyard_init in "${LMOD_PKG:-/usr/share/lmod/lmod}/init/sh" \
+    "${MODULESHOME:-/usr/share/modules}/init/sh" \
+    /etc/profile.d/lmod.sh /etc/profile.d/modules.sh
+  do [ ! -r "$solveyard_init" ] || { . "$solveyard_init"; break; }; done
+"""
+
+#: A shell's background commands ignore INT and QUIT; where `env` can, this one doesn't.
+_RUN = r"""
+solveyard_stage=command
+case $1 in *=*) ;; *)
+  if env --default-signal=INT,QUIT true 2>/dev/null; then
+    set -- env --default-signal=INT,QUIT "$@"
+  fi ;;
+esac
+"$@" &
+solveyard_child=$!
+solveyard_code=
+solveyard_again=yes
+while [ -n "$solveyard_again" ]; do
+  solveyard_again=
+  wait "$solveyard_child"
+  solveyard_now=$?
+  [ "$solveyard_now" -eq 127 ] && [ -n "$solveyard_code" ] || solveyard_code=$solveyard_now
+done
+solveyard_child=
+"""
+
+
+class Terms(NamedTuple):
+    """Where a batch system's jobs find what they are, as shell words."""
+
+    native: str  #: native id, as queries have it
+    task: str  #: index in an array
+    first: int = 0  #: the index of position 0
+
+
+def posix(job: BatchJob, directives: Iterable[str], terms: Terms) -> str:
+    """The whole script. Raises InvalidJob."""
+    check(job)
+    options = job.options
+    head = "\n".join(
+        ["#!/bin/sh", *directives, _BEGIN.rstrip("\n"), "", f"solveyard_native={terms.native}"]
+    )
+    parts = [head, _runs(job, terms), _CLAIM.strip("\n"), ""]
+    for name, value in sorted(_shared(job.runs).items()):
+        parts.append(f"export {name}={word(value)}")
+    if options.modules:
+        parts += ["solveyard_stage=modules", _modules(options.modules) + " || exit"]
+    if options.prologue:
+        parts += [
+            "solveyard_stage=prologue",
+            f"eval {word(options.prologue)} || exit",
+            "set +e +u",
+        ]
+    parts.append(_RUN.strip("\n"))
+    if options.epilogue:
+        parts.append(f'export SOLVEYARD_EXIT="$solveyard_code"\n(eval {word(options.epilogue)})')
+    return "\n".join([*parts, 'exit "$solveyard_code"', ""])
+
+
+def word(text: str) -> str:
+    """One word of a shell, on one line: line ends come from the variable `solveyard_nl`."""
+    return '"$solveyard_nl"'.join(shlex.quote(part) for part in text.split("\n"))
+
+
+def within(call: Call, options: BatchOptions) -> Call:
+    """The same call with `options`' modules and prologue before it, as a cluster may ask."""
+    if not options.modules and not options.prologue:
+        return call
+    loaded = f"{_modules(options.modules)} || exit\n" if options.modules else ""
+    prologue = f"eval {shlex.quote(options.prologue)} || exit\n" if options.prologue else ""
+    return call._replace(argv=("/bin/sh", "-c", f'{loaded}{prologue}exec "$@"', "sh", *call.argv))
+
+
+def _modules(names: Sequence[str]) -> str:
+    return f"{_MODULES}module load {shlex.join(names)}"
+
+
+def _runs(job: BatchJob, terms: Terms) -> str:
+    """Set what tells the runs apart."""
+    shared = _shared(job.runs)
+    if not job.array:
+        return "\n".join(_run(job.runs[0], shared))
+    lines = [f"case {terms.task} in"]
+    for position, run in enumerate(job.runs):
+        lines += [f"{position + terms.first})", *_run(run, shared), ";;"]
+    return "\n".join([*lines, "*) exit 125 ;;", "esac"])
+
+
+def _run(run: Run, shared: Mapping[str, str]) -> Iterable[str]:
+    for field in ("attempt", "directory", "stdout", "stderr", "record"):
+        yield f"solveyard_{field}={word(getattr(run, field))}"
+    for name, value in sorted(run.env.items()):
+        if name not in shared:
+            yield f"export {name}={word(value)}"
+    yield f"set -- {' '.join(map(word, run.argv))}"
+
+
+def _shared(runs: Sequence[Run]) -> dict[str, str]:
+    """Variables that all runs have alike."""
+    first = runs[0].env
+    return {
+        name: value
+        for name, value in first.items()
+        if all(run.env.get(name) == value for run in runs)
+    }

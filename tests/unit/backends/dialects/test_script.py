@@ -1,0 +1,310 @@
+"""A batch job's script, run by real shells: it does what is meant, once, and says how it ended."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from solveyard.backends.dialects import record, slurm
+from solveyard.backends.dialects.base import BatchJob, Call
+from solveyard.backends.dialects.record import Record
+from solveyard.backends.dialects.script import within
+from solveyard.model.batch import BatchOptions
+from solveyard.model.errors import InvalidJob
+from unit.backends.dialects.jobs import NASTY, SIMPLE, STORE, directives, job, run
+
+SHELLS = [path for path in map(shutil.which, ("dash", "bash")) if path]
+shells = pytest.mark.parametrize("shell", SHELLS)
+PRINTF = shutil.which("printf") or "/usr/bin/printf"
+
+
+def _start(
+    shell: str, one: BatchJob, folder: Path, native: str = "41", task: str = ""
+) -> subprocess.Popen[str]:
+    script = folder / f"job.{native}"
+    script.write_text(slurm.script(one))
+    env = {"PATH": os.environ["PATH"], "SLURM_JOB_ID": native, "HOME": str(folder)}
+    if task:
+        env |= {"SLURM_ARRAY_JOB_ID": native, "SLURM_ARRAY_TASK_ID": task}
+    return subprocess.Popen(
+        [shell, str(script)], env=env, cwd="/", text=True, stderr=subprocess.PIPE
+    )
+
+
+def _run(
+    shell: str, one: BatchJob, folder: Path, native: str = "41", task: str = ""
+) -> tuple[int, str]:
+    with _start(shell, one, folder, native, task) as shell_process:
+        _, words = shell_process.communicate(timeout=60)
+        return shell_process.returncode, words
+
+
+def _record(folder: Path, position: int = 0) -> Record:
+    told = record.read((folder / f"end.{position}").read_text())
+    assert isinstance(told, Record)
+    return told
+
+
+@shells
+def test_it_runs_the_command_in_its_folder_and_says_how_it_ended(
+    shell: str, tmp_path: Path
+) -> None:
+    one = job(run(tmp_path, ("sh", "-c", "pwd; echo $A >&2; exit 3"), env={"A": "it's  1"}))
+    assert _run(shell, one, tmp_path) == (3, "")
+    assert (tmp_path / "out.0").read_text() == f"{tmp_path}\n"
+    assert (tmp_path / "err.0").read_text() == "it's 1\n"
+    told = _record(tmp_path)
+    assert told == Record(
+        attempt=f"{STORE}.7.0.1",
+        native_id="41",
+        host=os.uname().nodename,
+        began=told.began,
+        ended=told.ended,
+        stage="command",
+        code=3,
+    )
+    assert 1.7e9 < (told.began or 0) <= (told.ended or 0)
+    assert {path.name for path in tmp_path.iterdir()} == {"job.41", "out.0", "err.0", "end.0"}
+
+
+@given(
+    words=st.lists(NASTY, max_size=4),
+    env=st.dictionaries(st.text("ABC", min_size=1), NASTY, max_size=2),
+    name=NASTY,
+    prologue=st.just("") | NASTY.map(lambda text: f": <<'E'\n{text}\nE\n"),
+    folder=st.text(SIMPLE + " '\"$`\\*#é", min_size=1, max_size=12),
+    shell=st.sampled_from(SHELLS),
+)
+@settings(max_examples=40, deadline=None)
+def test_no_text_becomes_a_directive_a_line_or_another_word(
+    words: list[str], env: dict[str, str], name: str, prologue: str, folder: str, shell: str
+) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        where = Path(place) / folder
+        where.mkdir()
+        argv = (PRINTF, "[%s]\\0", *words)
+        one = job(run(where, argv, env=env), name=name, options=BatchOptions(prologue=prologue))
+        plain = slurm.script(job(run("/f", ("x",)), name="x"))
+        meant = [line for line in directives(plain, "#SBATCH") if "--job-name" not in line]
+        told = directives(slurm.script(one), "#SBATCH")
+        assert [line for line in told if "--job-name" not in line] == meant
+        assert len(told) == len(meant) + 1
+        checked = subprocess.run(
+            [shell, "-n"], input=slurm.script(one), text=True, capture_output=True, check=True
+        )
+        assert checked.stderr == ""
+        assert _run(shell, one, where) == (0, "")
+        assert (where / "out.0").read_bytes().decode() == "".join(
+            f"[{word}]\0" for word in (words or [""])
+        )
+        seen = job(run(where, ("env", "-0"), env=env, position=1))
+        assert _run(shell, seen, where, "42")[0] == 0
+        printed = (where / "out.1").read_bytes().decode().split("\0")
+        assert {f"{key}={value}" for key, value in env.items()} <= set(printed)
+        assert not list(Path(place).rglob("pwned"))
+
+
+@shells
+def test_a_second_batch_job_for_the_same_attempt_runs_nothing(shell: str, tmp_path: Path) -> None:
+    one = job(run(tmp_path, ("sh", "-c", "echo ran; exit 3")))
+    assert _run(shell, one, tmp_path, "41")[0] == 3
+    before = (tmp_path / "end.0").read_text()
+    code, words = _run(shell, one, tmp_path, "42")
+    assert code == 125
+    assert words == (
+        f"{STORE}.7.0.1: it has begun elsewhere, or can't write {tmp_path / 'end.0'}\n"
+    )
+    assert (tmp_path / "out.0").read_text() == "ran\n"
+    assert (tmp_path / "end.0").read_text() == before
+
+
+@shells
+def test_of_many_at_once_one_runs(shell: str, tmp_path: Path) -> None:
+    one = job(run(tmp_path, ("echo", "ran")))
+    started = [_start(shell, one, tmp_path, str(native)) for native in range(8)]
+    for process in started:
+        process.communicate(timeout=60)
+    assert sorted(process.returncode for process in started) == [0] + [125] * 7
+    assert (tmp_path / "out.0").read_text() == "ran\n"
+
+
+@shells
+def test_one_that_its_batch_system_starts_anew_runs_again(shell: str, tmp_path: Path) -> None:
+    one = job(run(tmp_path, ("sh", "-c", "echo ran; exit 3")))
+    assert _run(shell, one, tmp_path)[0] == 3
+    assert _run(shell, one, tmp_path)[0] == 3
+    assert (tmp_path / "out.0").read_text() == "ran\nran\n"
+
+
+@shells
+@pytest.mark.parametrize("name", ["TERM", "INT", "USR1", "HUP"])
+def test_a_signal_reaches_the_command_and_its_own_end_counts(
+    shell: str, name: str, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "ready")
+    program = f"trap 'echo caught; exit 9' {name}; echo > ready; while :; do sleep 0.05; done"
+    one = job(run(tmp_path, ("sh", "-c", program)))
+    with _start(shell, one, tmp_path) as process:
+        with (tmp_path / "ready").open() as ready:
+            ready.readline()
+        begun = _record(tmp_path)
+        assert (begun.native_id, begun.code, begun.ended) == ("41", None, None)
+        process.send_signal(signal.Signals[f"SIG{name}"])
+        process.communicate(timeout=60)
+    assert process.returncode == 9
+    assert (tmp_path / "out.0").read_text() == "caught\n"
+    assert _record(tmp_path).code == 9
+
+
+@shells
+def test_a_command_that_goes_on_after_a_signal_ends_as_it_likes(shell: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "ready")
+    os.mkfifo(tmp_path / "caught")
+    program = "trap 'echo > caught' USR1; echo > ready; read line < go; exit 5"
+    os.mkfifo(tmp_path / "go")
+    one = job(run(tmp_path, ("bash", "-c", program)))
+    with _start(shell, one, tmp_path) as process:
+        (tmp_path / "ready").read_text()
+        go = os.open(tmp_path / "go", os.O_RDWR)
+        for _ in range(3):
+            process.send_signal(signal.SIGUSR1)
+        os.write(go, b"\n")
+        with (tmp_path / "caught").open() as caught:
+            caught.readline()
+        process.communicate(timeout=60)
+        os.close(go)
+    assert process.returncode == 5
+    assert _record(tmp_path).code == 5
+
+
+@shells
+def test_a_command_that_a_signal_ends_leaves_that_on_record(shell: str, tmp_path: Path) -> None:
+    assert _run(shell, job(run(tmp_path, ("sh", "-c", "kill -KILL $$"))), tmp_path)[0] == 137
+    assert (_record(tmp_path).code, _record(tmp_path).signal) == (137, 9)
+
+
+@shells
+@pytest.mark.parametrize(
+    ("options", "stage", "code"),
+    [
+        ({"prologue": "export A=1\nfalse"}, "prologue", 1),
+        ({"prologue": "exit 4"}, "prologue", 4),
+        ({"prologue": "if true; then"}, "prologue", 2),
+        ({"prologue": "echo 'open"}, "prologue", 2),
+        ({"modules": ("ansys/2025r2",)}, "modules", 127),
+    ],
+)
+def test_what_fails_before_the_command_is_named_and_the_command_never_starts(
+    shell: str, options: dict[str, object], stage: str, code: int, tmp_path: Path
+) -> None:
+    one = job(
+        run(tmp_path, ("touch", "ran"), env={"MODULESHOME": "/nowhere"}),
+        options=BatchOptions(**options),  # type: ignore[arg-type]
+    )
+    ended, _ = _run(shell, one, tmp_path)
+    told = _record(tmp_path)
+    assert (told.stage, told.code, told.signal) == (stage, ended, None)
+    assert ended == code or (code == 2 and ended)
+    assert not (tmp_path / "ran").exists()
+
+
+@shells
+def test_a_folder_that_is_not_there_is_named(shell: str, tmp_path: Path) -> None:
+    one = job(run(tmp_path)._replace(directory=str(tmp_path / "gone")))
+    code, words = _run(shell, one, tmp_path)
+    assert (code, _record(tmp_path).stage) == (125, "directory")
+    assert str(tmp_path / "gone") in words
+
+
+@shells
+def test_modules_prologue_and_epilogue_surround_the_command(shell: str, tmp_path: Path) -> None:
+    (tmp_path / "init").mkdir()
+    (tmp_path / "init" / "sh").write_text('module() { echo "$@"; }\n')
+    options = BatchOptions(
+        modules=("gcc/12.2", "ansys"),
+        prologue="set -eu\nexport A=2; attempt=x",
+        epilogue='echo "after $SOLVEYARD_EXIT in $A"; exit 7',
+    )
+    one = job(
+        run(tmp_path, ("sh", "-c", "echo during $A; exit 3"), env={"MODULESHOME": str(tmp_path)}),
+        options=options,
+    )
+    assert _run(shell, one, tmp_path) == (3, "")
+    assert (tmp_path / "out.0").read_text() == ("load gcc/12.2 ansys\nduring 2\nafter 3 in 2\n")
+    assert (_record(tmp_path).stage, _record(tmp_path).code) == ("command", 3)
+
+
+@shells
+def test_a_task_of_an_array_is_its_own_run(shell: str, tmp_path: Path) -> None:
+    runs = [
+        run(tmp_path, ("echo", f"it's {n}"), position=n, env={"N": str(n), "ALL": "a"})
+        for n in range(3)
+    ]
+    one = job(*runs, array=True)
+    assert _run(shell, one, tmp_path, "41", "2") == (0, "")
+    assert (tmp_path / "out.2").read_text() == "it's 2\n"
+    assert _record(tmp_path, 2).attempt == f"{STORE}.7.2.1"
+    assert _record(tmp_path, 2).native_id == "41_2"
+    assert not (tmp_path / "out.0").exists()
+    assert _run(shell, one, tmp_path, "41", "3")[0] == 125
+    assert slurm.script(one).count("export ALL=a") == 1
+
+
+@shells
+def test_a_path_without_programs_leaves_a_record_all_the_same(shell: str, tmp_path: Path) -> None:
+    one = job(run(tmp_path, ("/bin/sh", "-c", "exit 3"), env={"PATH": "/nowhere", "IFS": "e"}))
+    assert _run(shell, one, tmp_path)[0] == 3
+    assert _record(tmp_path).code == 3
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"argv": ("a\0b",)}, "`argv`: expected text without NUL characters, got 'a\\x00b'"),
+        ({"argv": ()}, "`argv`: expected a program's name first"),
+        ({"argv": ("\ud800",)}, "`argv`: '\\ud800' is no text"),
+        ({"env": {"A B": ""}}, "`env`: 'A B' can't be a variable of a batch job"),
+        ({"env": {"solveyard_path": ""}}, "`env`: 'solveyard_path' can't be a variable"),
+        ({"env": {"A": "\0"}}, "`env.A`: expected text without NUL"),
+        ({"directory": "/a\nb"}, "`directory`: expected text without lines and NUL"),
+        ({"record": "/a\rb"}, "`record`: expected text without lines and NUL"),
+        ({"attempt": "x"}, "'x' is no attempt's id"),
+    ],
+)
+def test_what_no_script_can_say_is_refused(fields: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidJob) as caught:
+        slurm.script(job(run()._replace(**fields)))  # type: ignore[arg-type]
+    assert message in str(caught.value)
+
+
+@shells
+def test_client_commands_run_in_a_clusters_modules_and_prologue(shell: str, tmp_path: Path) -> None:
+    (tmp_path / "init").mkdir()
+    (tmp_path / "init" / "sh").write_text('module() { M="$*"; export M; }\n')
+    options = BatchOptions(modules=("slurm",), prologue="export A='1\n2'")
+    call = within(Call(("sh", "-c", 'echo "$M|$A|$1"', "sh", "it's")), options)
+    done = subprocess.run(
+        [shell, *call.argv[1:]],
+        env={"PATH": os.environ["PATH"], "MODULESHOME": str(tmp_path)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "load slurm|1\n2|it's\n"
+    assert within(call, BatchOptions()) is call
+
+
+@given(st.integers(0, 400))
+def test_a_record_that_is_cut_off_says_nothing(length: int) -> None:
+    text = (
+        f'{{"attempt":"{STORE}.7.0.1","native":"41","host":"n1","began":1795167338'
+        ',"ended":1795167340,"stage":"command","code":30}\n'
+    )
+    part = text[:length]
+    told = record.read(part)
+    assert isinstance(told, Record) == (len(part) >= len(text) - 1)
+    assert not isinstance(told, Record) or told.code == 30
