@@ -4,6 +4,7 @@ import logging
 from functools import cache
 from importlib.metadata import entry_points
 
+from solveyard.backends.dialects.base import Dialect
 from solveyard.model.errors import InvalidJob
 from solveyard.solvers.base import OnSite, Solver
 
@@ -27,6 +28,18 @@ def on_site(name: str) -> OnSite | None:
     """The solver of that name, if it has to look at a machine before its jobs are taken."""
     found = solvers().get(name)
     return found if isinstance(found, OnSite) else None
+
+
+@cache
+def dialects() -> dict[str, Dialect]:
+    """Name to dialect, from the entry points `solveyard.dialects`; one that fails is left out."""
+    found: dict[str, Dialect] = {}
+    for entry in entry_points(group="solveyard.dialects"):
+        try:
+            found[entry.name] = entry.load()
+        except Exception as error:  # as above
+            log.exception("dialect not loaded", extra={"dialect": entry.name, "error": repr(error)})
+    return found
 
 
 def solver(name: str) -> Solver:

@@ -65,10 +65,11 @@ def no_limit(job: BatchJob) -> bool:
     return bool(job.options.time) and walltime.seconds(job.options.time) is None
 
 
-def title(job: BatchJob) -> str:
-    """Its name in the batch system: a word for people, then its mark."""
-    word = re.sub(r"[^A-Za-z0-9_-]+", "-", job.name)[:40].strip("-_") or "job"
-    return f"{word if word[0].isalpha() else f'j-{word}'}.{job.mark}"
+def title(job: BatchJob, most: int = 120) -> str:
+    """Its name in the batch system: a word for people, then its mark; `most` letters."""
+    word = re.sub(r"[^A-Za-z0-9_-]+", "-", job.name).strip("-_") or "job"
+    word = word if word[0].isalpha() else f"j-{word}"
+    return f"{word[: min(40, most - len(job.mark) - 1)]}.{job.mark}"
 
 
 def marked(name: str) -> str:
@@ -97,6 +98,12 @@ def refuse(system: str, job: BatchJob, fields: Iterable[str]) -> None:
         value = getattr(job.resources if holder == "resources" else job.options, field)
         if value:
             raise InvalidJob(f"`{holder or 'batch'}.{field}`: {system} has no word for it")
+
+
+def untimely(system: str, job: BatchJob) -> None:
+    """Raises InvalidJob where a job wants to be warned, which `system` doesn't do."""
+    if job.warning is not None:
+        raise InvalidJob(f"`warning`: {system} sends no signal before a limit")
 
 
 def check(job: BatchJob) -> None:

@@ -6,6 +6,7 @@ says nothing about any job.
 """
 
 import enum
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
@@ -63,7 +64,8 @@ class Answer(NamedTuple):
     @property
     def words(self) -> str:
         """What it said, for people: one line."""
-        text = " ".join((self.stderr.strip() or self.stdout.strip()).split())
+        lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
+        text = "; ".join(" ".join(line.split()) for line in lines if line.strip())
         if not text:
             text = "no answer" if self.code is None else f"exit status {self.code}, no words"
         return text if len(text) <= 600 else f"{text[:597]}..."
@@ -233,15 +235,15 @@ class Dialect(Protocol):
 
 
 def missing(call: Call, answer: Answer) -> str:
-    """The client command that isn't there, of an answer with exit status 127; else nothing."""
-    if answer.code != 127:
+    """The command that wasn't found, of an answer that says so; else nothing."""
+    if answer.code not in _NOT_FOUND:
         return ""
-    return next((word for word in call.argv if word in _CLIENTS), call.argv[0])
+    match = _NAMED.search(answer.stderr)
+    return match[1] if match else call.argv[0]
 
 
-_CLIENTS = frozenset({
-    "sbatch", "squeue", "scancel", "scontrol", "sinfo", "sacct",
-    "qsub", "qstat", "qdel", "qsig", "qhold", "qrls", "qalter", "pbsnodes",
-    "bsub", "bjobs", "bkill", "bstop", "bresume", "bmod", "bqueues", "bhosts", "bhist",
-    "job", "node",
-})  # fmt: skip
+_NOT_FOUND = {127, 9009}  #: exit statuses of a shell, and of Windows' own
+_NAMED = re.compile(
+    r"['\u2018]?([\w./+-]+)['\u2019]?:? (?:command )?(?:not found|no such file|is not)",
+    re.IGNORECASE,
+)

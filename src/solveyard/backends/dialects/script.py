@@ -100,7 +100,8 @@ solveyard_child=
 class Terms(NamedTuple):
     """Where a batch system's jobs find what they are, as shell words."""
 
-    native: str  #: native id, as queries have it
+    native: str  #: native id
+    member: str  #: of an array's task; both as queries have them
     task: str  #: index in an array
     first: int = 0  #: the index of position 0
 
@@ -108,9 +109,9 @@ class Terms(NamedTuple):
 def posix(job: BatchJob, directives: Iterable[str], terms: Terms) -> str:
     """The whole script. Raises InvalidJob."""
     check(job)
-    options = job.options
+    options, native = job.options, terms.member if job.array else terms.native
     head = "\n".join(
-        ["#!/bin/sh", *directives, _BEGIN.rstrip("\n"), "", f"solveyard_native={terms.native}"]
+        ["#!/bin/sh", *directives, _BEGIN.rstrip("\n"), "", f"solveyard_native={native}"]
     )
     parts = [head, _runs(job, terms), _CLAIM.strip("\n"), ""]
     for name, value in sorted(_shared(job.runs).items()):

@@ -27,7 +27,8 @@ name = "slurm"
 arrays = True
 
 _TERMS = scripts.Terms(
-    native='"${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}${SLURM_ARRAY_TASK_ID:+_$SLURM_ARRAY_TASK_ID}"',
+    native='"$SLURM_JOB_ID"',
+    member='"${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"',
     task='"$SLURM_ARRAY_TASK_ID"',
 )
 _NATIVE = re.compile(

@@ -164,21 +164,20 @@ def test_a_signal_reaches_the_command_and_its_own_end_counts(
 
 @shells
 def test_a_command_that_goes_on_after_a_signal_ends_as_it_likes(shell: str, tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "ready")
-    os.mkfifo(tmp_path / "caught")
-    program = "trap 'echo > caught' USR1; echo > ready; read line < go; exit 5"
-    os.mkfifo(tmp_path / "go")
+    for name in ("ready", "caught", "go"):
+        os.mkfifo(tmp_path / name)
+    caught, go = (os.open(tmp_path / name, os.O_RDWR) for name in ("caught", "go"))
+    program = "trap 'echo > caught' USR1; echo > ready; until read line < go; do :; done; exit 5"
     one = job(run(tmp_path, ("bash", "-c", program)))
     with _start(shell, one, tmp_path) as process:
         (tmp_path / "ready").read_text()
-        go = os.open(tmp_path / "go", os.O_RDWR)
         for _ in range(3):
             process.send_signal(signal.SIGUSR1)
+            assert os.read(caught, 1) == b"\n"
         os.write(go, b"\n")
-        with (tmp_path / "caught").open() as caught:
-            caught.readline()
         process.communicate(timeout=60)
-        os.close(go)
+    os.close(caught)
+    os.close(go)
     assert process.returncode == 5
     assert _record(tmp_path).code == 5
 
