@@ -224,7 +224,7 @@ def accounted(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
         found[native_id] = NativeState(
             state=state,
             word=word,
-            reason=f"{first} {by}" if by else "",
+            reason=by,
             code=code if state in _WITH_CODE and not signal else None,
             signal=signal if state.over and signal and signal not in _SIGNALLED_AS else None,
             nodes="" if nodes == "None assigned" else nodes,

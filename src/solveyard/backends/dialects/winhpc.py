@@ -251,8 +251,9 @@ def _lines(job: BatchJob) -> Iterator[str]:
 
 def _command(run: Run) -> str:
     """A batch file is called, or it would never come back; cmd reads what it is told twice then."""
-    line = windows_line(_checked("argv", word) for word in run.argv)
-    if not run.argv[0].lower().endswith((".bat", ".cmd")):
+    program = run.argv[0].replace("/", "\\")
+    line = windows_line(_checked("argv", word) for word in (program, *run.argv[1:]))
+    if not program.lower().endswith((".bat", ".cmd")):
         return line.replace("%", "%%")
     if "%" in line or "^" in line:
         raise InvalidJob("`argv`: a batch file can't be given '%' or '^'")

@@ -1,0 +1,86 @@
+#!/bin/sh
+#PBS -N dipole.0123456789abcdef0123456789abcdef.7.0.1
+#PBS -v SOLVEYARD_ATTEMPT=0123456789abcdef0123456789abcdef.7.0.1
+#PBS -r n
+#PBS -S /bin/sh
+#PBS -j oe
+#PBS -o /dev/null
+#PBS -l select=1:ncpus=1:mpiprocs=1
+#PBS -l place=pack
+
+solveyard_nl='
+'
+solveyard_path=$PATH
+solveyard_host=$(uname -n)
+solveyard_began=$(date +%s)
+solveyard_stage=directory
+solveyard_child=
+
+solveyard_tell() {
+  printf '{"attempt":"%s","native":"%s","host":"%s","began":%s%s}\n' "$solveyard_attempt" \
+    "$solveyard_native" "$solveyard_host" "$solveyard_began" "$1" >"$solveyard_record.$$" &&
+    mv -f -- "$solveyard_record.$$" "$solveyard_record"
+}
+solveyard_finish() {
+  solveyard_code=$?
+  trap - EXIT
+  trap '' HUP INT TERM USR1 USR2
+  unset LD_PRELOAD LD_LIBRARY_PATH
+  PATH=$solveyard_path
+  solveyard_tell \
+    ",\"ended\":$(date +%s),\"stage\":\"$solveyard_stage\",\"code\":$solveyard_code"
+  exit "$solveyard_code"
+}
+solveyard_forward() {
+  solveyard_again=yes
+  if [ -n "$solveyard_child" ]; then
+    kill -s "$1" "$solveyard_child" 2>/dev/null
+  elif [ "$solveyard_stage" != command ]; then
+    case $1 in INT | TERM) exit 143 ;; esac
+  fi
+}
+
+solveyard_native="$PBS_JOBID"
+solveyard_attempt=0123456789abcdef0123456789abcdef.7.0.1
+solveyard_directory=/work
+solveyard_stdout=/work/out.0
+solveyard_stderr=/work/err.0
+solveyard_record=/work/end.0
+set -- ./solve dipole.in
+if (set -C; echo >"$solveyard_record") 2>/dev/null ||
+  PATH=$solveyard_path grep -qF "\"native\":\"$solveyard_native\"" "$solveyard_record" 2>/dev/null
+then
+  PATH=$solveyard_path solveyard_tell
+else
+  echo "$solveyard_attempt: it has begun elsewhere, or can't write $solveyard_record" >&2
+  exit 125
+fi
+trap solveyard_finish EXIT
+for solveyard_signal in HUP INT TERM USR1 USR2; do
+  trap "solveyard_forward $solveyard_signal" "$solveyard_signal"
+done
+
+cd -- "$solveyard_directory" || exit 125
+true >>"$solveyard_stdout" || exit 125
+true >>"$solveyard_stderr" || exit 125
+exec >>"$solveyard_stdout" 2>>"$solveyard_stderr"
+export SOLVEYARD_ATTEMPT="$solveyard_attempt"
+
+solveyard_stage=command
+case $1 in *=*) ;; *)
+  if env --default-signal=INT,QUIT true 2>/dev/null; then
+    set -- env --default-signal=INT,QUIT "$@"
+  fi ;;
+esac
+"$@" &
+solveyard_child=$!
+solveyard_code=
+solveyard_again=yes
+while [ -n "$solveyard_again" ]; do
+  solveyard_again=
+  wait "$solveyard_child"
+  solveyard_now=$?
+  [ "$solveyard_now" -eq 127 ] && [ -n "$solveyard_code" ] || solveyard_code=$solveyard_now
+done
+solveyard_child=
+exit "$solveyard_code"

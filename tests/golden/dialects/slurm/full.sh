@@ -1,0 +1,121 @@
+#!/bin/sh
+#SBATCH --switches=1
+#SBATCH -L foo@db:2
+#SBATCH --job-name=Dipole-2-4-GHz.0123456789abcdef0123456789abcdef.7.0.1
+#SBATCH --comment=0123456789abcdef0123456789abcdef.7.0.1
+#SBATCH --no-requeue
+#SBATCH --kill-on-invalid-dep=yes
+#SBATCH --open-mode=append
+#SBATCH --chdir=/
+#SBATCH --output="/work/di pole/log"
+#SBATCH --error="/work/di pole/log"
+#SBATCH --nodes=2
+#SBATCH --ntasks-per-node=2
+#SBATCH --cpus-per-task=4
+#SBATCH --mem=4000M
+#SBATCH --tmp=500M
+#SBATCH --gres=gpu:a100:1
+#SBATCH --licenses=anshpc:8,hfss:2
+#SBATCH --time=1-12:30:00
+#SBATCH --signal=B:USR1@120
+#SBATCH --partition=debug
+#SBATCH --account=antennas
+#SBATCH --reservation=course_7
+#SBATCH --qos=high
+#SBATCH --constraint="[rack1|rack2]&intel"
+#SBATCH --exclusive
+#SBATCH --priority=7
+#SBATCH --nice=3
+#SBATCH --mail-user=eve@example.org
+#SBATCH --mail-type=BEGIN,END,FAIL
+
+solveyard_nl='
+'
+solveyard_path=$PATH
+solveyard_host=$(uname -n)
+solveyard_began=$(date +%s)
+solveyard_stage=directory
+solveyard_child=
+
+solveyard_tell() {
+  printf '{"attempt":"%s","native":"%s","host":"%s","began":%s%s}\n' "$solveyard_attempt" \
+    "$solveyard_native" "$solveyard_host" "$solveyard_began" "$1" >"$solveyard_record.$$" &&
+    mv -f -- "$solveyard_record.$$" "$solveyard_record"
+}
+solveyard_finish() {
+  solveyard_code=$?
+  trap - EXIT
+  trap '' HUP INT TERM USR1 USR2
+  unset LD_PRELOAD LD_LIBRARY_PATH
+  PATH=$solveyard_path
+  solveyard_tell \
+    ",\"ended\":$(date +%s),\"stage\":\"$solveyard_stage\",\"code\":$solveyard_code"
+  exit "$solveyard_code"
+}
+solveyard_forward() {
+  solveyard_again=yes
+  if [ -n "$solveyard_child" ]; then
+    kill -s "$1" "$solveyard_child" 2>/dev/null
+  elif [ "$solveyard_stage" != command ]; then
+    case $1 in INT | TERM) exit 143 ;; esac
+  fi
+}
+
+solveyard_native="$SLURM_JOB_ID"
+solveyard_attempt=0123456789abcdef0123456789abcdef.7.0.1
+solveyard_directory='/work/di pole'
+solveyard_stdout='/work/di pole/out.0'
+solveyard_stderr='/work/di pole/err.0'
+solveyard_record='/work/di pole/end.0'
+set -- ./solve 'it'"'"'s 5 %' -o out.s1p
+if (set -C; echo >"$solveyard_record") 2>/dev/null ||
+  PATH=$solveyard_path grep -qF "\"native\":\"$solveyard_native\"" "$solveyard_record" 2>/dev/null
+then
+  PATH=$solveyard_path solveyard_tell
+else
+  echo "$solveyard_attempt: it has begun elsewhere, or can't write $solveyard_record" >&2
+  exit 125
+fi
+trap solveyard_finish EXIT
+for solveyard_signal in HUP INT TERM USR1 USR2; do
+  trap "solveyard_forward $solveyard_signal" "$solveyard_signal"
+done
+
+cd -- "$solveyard_directory" || exit 125
+true >>"$solveyard_stdout" || exit 125
+true >>"$solveyard_stderr" || exit 125
+exec >>"$solveyard_stdout" 2>>"$solveyard_stderr"
+export SOLVEYARD_ATTEMPT="$solveyard_attempt"
+
+export A='1 2'
+export B=50%
+solveyard_stage=modules
+command -v module >/dev/null 2>&1 ||
+  for solveyard_init in "${LMOD_PKG:-/usr/share/lmod/lmod}/init/sh" \
+    "${MODULESHOME:-/usr/share/modules}/init/sh" \
+    /etc/profile.d/lmod.sh /etc/profile.d/modules.sh
+  do [ ! -r "$solveyard_init" ] || { . "$solveyard_init"; break; }; done
+module load gcc/12.2 ansys/2025r2 || exit
+solveyard_stage=prologue
+eval 'export OMP_NUM_THREADS=2'"$solveyard_nl"'ulimit -c 0' || exit
+set +e +u
+solveyard_stage=command
+case $1 in *=*) ;; *)
+  if env --default-signal=INT,QUIT true 2>/dev/null; then
+    set -- env --default-signal=INT,QUIT "$@"
+  fi ;;
+esac
+"$@" &
+solveyard_child=$!
+solveyard_code=
+solveyard_again=yes
+while [ -n "$solveyard_again" ]; do
+  solveyard_again=
+  wait "$solveyard_child"
+  solveyard_now=$?
+  [ "$solveyard_now" -eq 127 ] && [ -n "$solveyard_code" ] || solveyard_code=$solveyard_now
+done
+solveyard_child=
+export SOLVEYARD_EXIT="$solveyard_code"
+(eval 'rm -rf scratch')
+exit "$solveyard_code"

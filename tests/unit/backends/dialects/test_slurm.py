@@ -1,0 +1,226 @@
+"""Slurm's answers: as a real one (22.05) gave them, cut off anywhere, and in trouble."""
+
+import json
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from solveyard.backends.dialects import slurm
+from solveyard.backends.dialects.base import (
+    Accepted,
+    Answer,
+    Done,
+    NativeState,
+    Refused,
+    State,
+    Unknown,
+    Unreadable,
+)
+from unit.backends.dialects.examples import GOLDEN
+from unit.backends.dialects.jobs import STORE
+
+RECORDED = json.loads((GOLDEN / "slurm" / "recorded.json").read_text())
+IDS = RECORDED.pop("ids")
+ANSWERS = {name: Answer(**told) for name, told in RECORDED.items()}
+
+
+def _states(name: str) -> Mapping[str, NativeState]:
+    told = slurm.queried(ANSWERS[name])
+    assert not isinstance(told, Unreadable)
+    return told
+
+
+@pytest.mark.parametrize(
+    ("job", "state", "word", "reason", "code", "signal", "restarts"),
+    [
+        ("completed", State.COMPLETED, "COMPLETED", "", 0, None, 0),
+        ("failed", State.FAILED, "FAILED", "NonZeroExitCode", 7, None, 0),
+        ("shell_killed", State.FAILED, "FAILED", "JobLaunchFailure", None, 9, 0),
+        ("held", State.HELD, "PENDING", "JobHeldUser", None, None, 0),
+        ("cancelled", State.CANCELLED, "CANCELLED", "", None, None, 0),
+        ("cancelled_waiting", State.CANCELLED, "CANCELLED", "JobHeldUser", None, None, 0),
+        ("suspended", State.SUSPENDED, "SUSPENDED", "", None, None, 0),
+        ("timeout", State.RUNNING, "RUNNING", "", None, None, 0),
+        ("node_failure", State.NODE_FAILURE, "NODE_FAIL", "NodeDown", None, None, 0),
+        ("preempted", State.PREEMPTED, "PREEMPTED", "", None, None, 0),
+        ("requeued", State.REQUEUED, "PENDING", "BeginTime", None, None, 1),
+        ("too_many_nodes", State.PENDING, "PENDING", "PartitionNodeLimit", None, None, 0),
+        ("never", State.CANCELLED, "CANCELLED", "DependencyNeverSatisfied", None, None, 0),
+    ],
+)
+def test_every_state_of_a_real_slurm_is_read(
+    job: str, state: State, word: str, reason: str, code: int, signal: int, restarts: int
+) -> None:
+    told = _states("middle")[IDS[job]]
+    assert told[:6] == (state, word, reason, code, signal, restarts)
+    assert told.mark.startswith(f"{STORE}.7.")
+
+
+def test_a_job_that_runs_into_its_limit_is_a_timeout() -> None:
+    told = _states("end")[IDS["timeout"]]
+    assert told[:5] == (State.TIMEOUT, "TIMEOUT", "TimeLimit", None, None)
+    assert told.nodes == "n1"
+
+
+def test_the_tasks_of_an_array_stand_each_for_itself() -> None:
+    told = [_states("middle")[slurm.member(IDS["array"], position)] for position in range(5)]
+    assert [(one.state, one.code) for one in told] == [
+        (State.COMPLETED, 0), (State.FAILED, 1), (State.RUNNING, None), (State.RUNNING, None),
+        (State.PENDING, None),
+    ]  # fmt: skip
+    assert {one.mark for one in told} == {f"{STORE}.7.100.1"}
+
+
+def test_jobs_are_found_by_their_comments() -> None:
+    found = slurm.found(ANSWERS["found"])
+    assert not isinstance(found, Unreadable)
+    assert found[f"{STORE}.7.1.1"] == [IDS["completed"]]
+    assert found[f"{STORE}.7.100.1"] == [IDS["array"]]
+
+
+def test_what_was_asked_for_and_is_not_there_is_told_as_absent() -> None:
+    assert _states("unknown_id") == {}
+    assert list(_states("unknown_and_known")) == [IDS["completed"]]
+
+
+@pytest.mark.parametrize("name", ["middle", "end", "found", "queues", "unknown_and_known"])
+@given(data=st.data())
+def test_a_part_of_an_answer_says_nothing(name: str, data: st.DataObject) -> None:
+    whole = ANSWERS[name]
+    length = data.draw(st.integers(0, len(whole.stdout) - 1))
+    part = whole._replace(stdout=whole.stdout[:length])
+    assert isinstance(slurm.queried(part), Unreadable)
+    assert isinstance(slurm.found(part), Unreadable)
+    assert isinstance(slurm.queues_told([part]), Unreadable)
+
+
+@given(st.text(), st.sampled_from([None, 0, 1, 127, 255]))
+def test_garbage_says_nothing(text: str, code: int | None) -> None:
+    for answer in (Answer(code, text), Answer(code, "", text)):
+        assert isinstance(slurm.queried(answer), Unreadable)
+        assert isinstance(slurm.found(answer), Unreadable)
+        assert isinstance(slurm.accounted(answer), Unreadable)
+
+
+def test_a_line_with_a_column_too_few_makes_the_whole_unreadable() -> None:
+    lines = ANSWERS["middle"].stdout.splitlines(keepends=True)
+    lines[2] = lines[2].replace("\x1f", "", 1)
+    assert isinstance(slurm.queried(Answer(0, "".join(lines))), Unreadable)
+
+
+def _row(word: str, reason: str = "None", status: str = "0", restarts: str = "0") -> NativeState:
+    row = "\x1f".join(["9", word, status, restarts, "n1", "(null)", reason, ""])
+    told = slurm.queried(Answer(0, f"{row}\nsolveyard: that was all\n"))
+    assert not isinstance(told, Unreadable)
+    return told["9"]
+
+
+@pytest.mark.parametrize(
+    ("word", "reason", "status", "state", "code", "signal"),
+    [
+        ("PENDING", "JobHeldAdmin", "0", State.HELD, None, None),
+        ("PENDING", "job requeued in held state", "0", State.HELD, None, None),
+        ("CONFIGURING", "None", "0", State.PENDING, None, None),
+        ("COMPLETING", "TimeLimit", "15", State.COMPLETING, None, None),
+        ("OUT_OF_MEMORY", "OutOfMemory", "125", State.OUT_OF_MEMORY, None, None),
+        ("BOOT_FAIL", "None", "0", State.NODE_FAILURE, None, None),
+        ("DEADLINE", "DeadLine", "0", State.TIMEOUT, None, None),
+        ("FAILED", "RaisedSignal:11(Segmentation_fault)", "11", State.FAILED, None, 11),
+        ("FAILED", "NonZeroExitCode", "35072", State.FAILED, 137, None),
+        ("BRAND_NEW", "None", "0", State.UNKNOWN, None, None),
+    ],
+)
+def test_rarer_states_are_read_too(
+    word: str, reason: str, status: str, state: State, code: int | None, signal: int | None
+) -> None:
+    told = _row(word, reason, status)
+    assert (told.state, told.code, told.signal, told.mark) == (state, code, signal, "")
+
+
+def test_a_submission_has_three_ends() -> None:
+    assert slurm.submitted(ANSWERS["submitted"]) == Accepted(IDS["completed"])
+    assert slurm.submitted(Answer(0, "7;cluster\n")) == Accepted("7")
+    assert slurm.submitted(ANSWERS["no_such_partition"]) == Refused(
+        "invalid partition specified: nosuch; Batch job submission failed: "
+        "Invalid partition name specified"
+    )
+    assert isinstance(slurm.submitted(ANSWERS["no_such_memory"]), Refused)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(1, "", "sbatch: error: Batch job submission failed: Socket timed out on send/recv"),
+        Answer(1, "", "sbatch: error: Batch job submission failed: Unable to contact slurm"
+                      " controller (connect failure)"),
+        Answer(1, "", "sbatch: error: Batch job submission failed: Zero Bytes were transmitted"),
+        Answer(1, "", "sbatch: error: slurm_load_ctl_conf error: Protocol authentication error"),
+        Answer(None), Answer(1), Answer(0, ""), Answer(0, "Submitted"),
+    ],
+)  # fmt: skip
+def test_a_submission_that_nobody_answered_is_unknown(answer: Answer) -> None:
+    assert isinstance(slurm.submitted(answer), Unknown)
+
+
+def test_what_was_asked_of_a_job_is_done_refused_or_unknown() -> None:
+    assert slurm.acted(ANSWERS["cancel_finished"]) == Done()
+    assert slurm.acted(ANSWERS["hold_finished"]) == Refused(
+        f"Job has already finished for job {IDS['completed']};"
+        " slurm_suspend error: Job has already finished"
+    )
+    gone = "scancel: error: Kill job error on job id 1: Unable to contact slurm controller"
+    assert isinstance(slurm.acted(Answer(8, "", gone)), Unknown)
+
+
+def test_partitions_are_told_with_all_their_nodes() -> None:
+    told = slurm.queues_told([ANSWERS["queues"]])
+    assert not isinstance(told, Unreadable)
+    debug, *others = told
+    assert (debug.name, debug.up, debug.default, debug.time_limit) == ("debug", True, True, None)
+    assert (debug.nodes, debug.cores, debug.cores_free, debug.memory, debug.gpus) == (
+        4, 32, 21, 2000, 8,
+    )  # fmt: skip
+    assert [(one.name, one.default, one.time_limit) for one in others] == [
+        ("low", False, None), ("lowrq", False, None), ("high", False, 3600),
+    ]  # fmt: skip
+
+
+def test_groups_of_nodes_of_one_partition_are_added_up() -> None:
+    rows = [
+        "big\x1fdown\x1f2-00:30:00\x1f1/0\x1f8/0/0/8\x1f2000+\x1f(null)\x1f1",
+        "big\x1fdown\x1f2-00:30:00\x1f0/2\x1f0/32/0/32\x1f1500\x1fgpu:a100:4(S:0-1),shard:8\x1f2",
+        "solveyard: that was all\n",
+    ]
+    told = slurm.queues_told([Answer(0, "\n".join(rows))])
+    assert not isinstance(told, Unreadable)
+    (one,) = told
+    assert (one.up, one.state, one.time_limit) == (False, "down", 2 * 86400 + 1800)
+    assert (one.nodes, one.nodes_free, one.cores, one.cores_free) == (3, 2, 40, 32)
+    assert (one.memory, one.gpus) == (1500, 8)
+
+
+def test_accounting_tells_who_cancelled_and_no_more_than_it_knows() -> None:
+    rows = [
+        "3\x1fCANCELLED by 1000\x1f0:15\x1fn1",
+        "4\x1fFAILED\x1f3:0\x1fn1",
+        "2_1\x1fOUT_OF_MEMORY\x1f0:125\x1fn2",
+        "2_[2-9%2]\x1fPENDING\x1f0:0\x1fNone assigned",
+        "solveyard: that was all\n",
+    ]
+    told = slurm.accounted(Answer(0, "\n".join(rows)))
+    assert told == {
+        "3": NativeState(State.CANCELLED, "CANCELLED by 1000", "by 1000", signal=15, nodes="n1"),
+        "4": NativeState(State.FAILED, "FAILED", code=3, nodes="n1"),
+        "2_1": NativeState(State.OUT_OF_MEMORY, "OUT_OF_MEMORY", nodes="n2"),
+    }  # fmt: skip
+    assert isinstance(slurm.accounted(ANSWERS["accounting_disabled"]), Unreadable)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("infinite", None), ("n/a", None), ("30:00", 1800), ("1:00:00", 3600), ("7-00:00:00", 604800)],
+)
+def test_times_are_read_as_slurm_prints_them(text: str, seconds: int | None) -> None:
+    assert slurm.clock(text) == seconds
