@@ -144,7 +144,7 @@ def queues() -> Sequence[Call]:
 
 
 def queues_told(answers: Sequence[Answer]) -> Sequence[Queue] | Unreadable:
-    """A node that names no queue serves all of them."""
+    """A queue has the nodes that name it; where none does, those that name no queue."""
     told = [_object(one, "pbs_server") for one in answers]
     for one in told:
         if isinstance(one, Unreadable):
@@ -308,7 +308,8 @@ def _ended(status: int | None, substate: int, word: str) -> State:
 def _queue(
     name: str, told: Mapping[str, Any], default: bool, nodes: Any
 ) -> Queue:  # as JSON comes in
-    serving = [one for one in nodes if one.get("queue", name) == name]
+    own = [one for one in nodes if one.get("queue") == name]
+    serving = own or [one for one in nodes if not one.get("queue")]
     free = [one for one in serving if one.get("state") == "free"]
     limit = told.get("resources_max", {}).get("walltime")
 
