@@ -53,6 +53,7 @@ _DAEMON = {
     -11: State.REQUEUED, -3: State.REQUEUED,
 }  # fmt: skip
 _DELETED = 91  #: substate of a job that somebody deleted
+_FAILED = 93  #: of one that failed, or an array of which a part failed; that has exit status 0
 _BY_SIGNAL = 256  #: above it an exit status tells the signal by which the daemon ended it
 _UNITS = {"b": 1 / (1 << 20), "kb": 1 / 1024, "mb": 1, "gb": 1024, "tb": 1 << 20, "": 1 / (1 << 20)}
 
@@ -279,6 +280,7 @@ def _state(job: Mapping[str, Any]) -> NativeState:
         state = _ended(status, int(job.get("substate", 0)), word)
         if state.over and status is not None:
             code = status if 0 <= status < _BY_SIGNAL else None
+            code = None if state is State.FAILED and code == 0 else code
             signal = status - _BY_SIGNAL if status > _BY_SIGNAL else None
     elif state is State.PENDING and restarts:
         state = State.REQUEUED
@@ -302,7 +304,7 @@ def _ended(status: int | None, substate: int, word: str) -> State:
         return State.ENDED if word == "X" else State.CANCELLED
     if status < 0:
         return _DAEMON.get(status, State.FAILED)
-    return State.FAILED if status else State.COMPLETED
+    return State.FAILED if status or substate == _FAILED else State.COMPLETED
 
 
 def _queue(

@@ -118,7 +118,7 @@ def queried(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
             state=state,
             word=word,
             reason="" if reason == "None" else reason,
-            code=None if signal or state not in _WITH_CODE else code,
+            code=_code(state, code, signal),
             signal=signal if signal and signal not in _SIGNALLED_AS else None,
             restarts=int(restarts),
             nodes=nodes,
@@ -225,7 +225,7 @@ def accounted(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
             state=state,
             word=word,
             reason=by,
-            code=code if state in _WITH_CODE and not signal else None,
+            code=_code(state, code, signal),
             signal=signal if state.over and signal and signal not in _SIGNALLED_AS else None,
             nodes="" if nodes == "None assigned" else nodes,
         )
@@ -242,7 +242,6 @@ def clock(text: str) -> int | None:
     return int(days or 0) * 86400 + hours * 3600 + minutes * 60 + seconds
 
 
-_WITH_CODE = frozenset({State.COMPLETED, State.FAILED})
 _NO_SUCH = "slurm_load_jobs error: Invalid job id specified"
 
 
@@ -330,7 +329,7 @@ def _rows(answer: Answer, width: int) -> list[list[str]] | Unreadable:
     body, end, rest = answer.stdout.rpartition(f"{_END}\n")
     if not end or rest or (body and not body.endswith("\n")):
         return Unreadable("the answer is cut off")
-    rows = [line.removesuffix(_BETWEEN).split(_BETWEEN) for line in body.splitlines()]
+    rows = [line.removesuffix(_BETWEEN).split(_BETWEEN) for line in body.split("\n")[:-1]]
     if any(len(row) != width for row in rows):
         return Unreadable("an answer with other columns than asked for")
     return [[column.strip() for column in row] for row in rows]
@@ -351,6 +350,13 @@ def _state(word: str, reason: str, restarts: int) -> State:
     if state is State.PENDING and restarts:
         return State.REQUEUED
     return state
+
+
+def _code(state: State, code: int | None, signal: int | None) -> int | None:
+    """What failed with 0 never ran, or was ended by a signal."""
+    if state is State.COMPLETED:
+        return code
+    return code or None if state is State.FAILED and not signal else None
 
 
 def _clock(seconds: int) -> str:

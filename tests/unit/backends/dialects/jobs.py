@@ -46,7 +46,7 @@ def job(*runs: Run, name: str = "dipole", **more: Any) -> BatchJob:
 
 def directives(script: str, mark: str) -> list[str]:
     """What a batch system reads in it, and nothing else that begins like a comment."""
-    lines = script.splitlines()
+    lines = script.split("\n")
     assert lines[0] == "#!/bin/sh"
     comments = [line for line in lines[1:] if line.lstrip().startswith("#")]
     assert all(line.startswith(f"{mark} ") for line in comments)

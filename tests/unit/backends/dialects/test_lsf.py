@@ -203,7 +203,7 @@ def test_a_submission_has_three_ends() -> None:
     )
     for answer in (
         Answer(None), Answer(0), Answer(255), Answer(255, "", "LSF is down. Please wait ...\n"),
-        Answer(255, "", "Failed in an LSF library call: Communication time out. Job not submitted."),
+        Answer(255, "", "Failed in an LSF library call: Communication time out."),
     ):  # fmt: skip
         assert isinstance(lsf.submitted(answer), Unknown)
 
@@ -250,7 +250,7 @@ def test_queues_are_told_with_all_hosts() -> None:
         (job(time_limit=90.5), "-W 0:02"),
         (job(options=BatchOptions(time="36h")), "-W 36:00"),
         (job(resources=Resources(memory=100)), '-R "rusage[mem=100MB/host]"'),
-        (job(options=BatchOptions(native=("-R select[ib && mem>100]",))), '-R "select[ib && mem>100]"'),
+        (job(options=BatchOptions(native=("-R select[ib || gpu]",))), '-R "select[ib || gpu]"'),
         (job(log="/a b/c"), '-o "/a b/c"'),
     ],
 )  # fmt: skip

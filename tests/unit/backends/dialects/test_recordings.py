@@ -1,0 +1,219 @@
+"""Answers of real batch systems that lie beside the checkout; skipped where they don't.
+
+They are terminal sessions: a prompt and the command, what it wrote on both its streams, and
+"[rc=0]". `SOLVEYARD_RECORDINGS` names another folder.
+"""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from solveyard.backends.dialects import lsf, pbs, slurm
+from solveyard.backends.dialects.base import (
+    Accepted,
+    Answer,
+    NativeState,
+    Refused,
+    State,
+    Unknown,
+    Unreadable,
+)
+
+FOLDER = Path(
+    os.environ.get("SOLVEYARD_RECORDINGS")
+    or Path(__file__).parents[4].parent / "shared" / "data" / "batch"
+)
+pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"there are no recordings in {FOLDER}")
+COMPLAINT = re.compile(
+    r"(?:q\w+|pbs\w+): |Job <\d+>(?: is not found|: )|.*(?:Job not|format string)"
+)
+
+
+def _sessions(*names: str) -> list[tuple[str, Answer]]:
+    """Commands and their answers; complaints are taken for standard error."""
+    found = []
+    for name in names:
+        text = (FOLDER / name).read_text()
+        for match in re.finditer(r"^(?:sim)?\$ (.*)\n((?s:.*?))^\[rc=(\d+)\]$", text, re.MULTILINE):
+            lines = match[2].splitlines(keepends=True)
+            complaints = [line for line in lines if COMPLAINT.match(line)]
+            told = [line for line in lines if not COMPLAINT.match(line)]
+            answer = Answer(int(match[3]), "".join(told), "".join(complaints))
+            found.append((match[1], answer))
+    return found
+
+
+def _answers(command: str, *names: str) -> list[Answer]:
+    found = [answer for one, answer in _sessions(*names) if re.fullmatch(command, one)]
+    assert found, f"no recording of {command}"
+    return found
+
+
+def test_pbs_tells_its_waiting_and_running_jobs() -> None:
+    (answer,) = _answers("qstat -F json -t -f", "openpbs-1.txt")
+    told = pbs.queried(answer)
+    assert not isinstance(told, Unreadable)
+    states = {one.partition(".")[0]: job.state for one, job in told.items()}
+    assert states == {
+        "2": State.RUNNING, "4": State.RUNNING, "5": State.HELD, "6[]": State.PENDING,
+        **{f"6[{n}]": State.PENDING for n in range(4)}, "7": State.PENDING, "8": State.PENDING,
+        "9": State.PENDING, "11": State.PENDING, "12": State.PENDING,
+    }  # fmt: skip
+    assert told["9.pbshost"].reason.startswith("Can Never Run: Insufficient amount of resource")
+
+
+def test_no_part_of_what_pbs_wrote_says_anything() -> None:
+    (answer,) = _answers("qstat -F json -t -f", "openpbs-1.txt")
+    for length in range(0, len(answer.stdout) - 2, 211):
+        part = answer._replace(stdout=answer.stdout[:length])
+        assert isinstance(pbs.queried(part), Unreadable)
+
+
+def test_pbs_without_history_tells_nothing_of_what_is_over() -> None:
+    (answer,) = _answers("qstat -xf -F json", "openpbs-1.txt")
+    assert isinstance(pbs.accounted(answer), Unreadable)
+
+
+def test_pbs_tells_a_finished_job_by_its_history_alone() -> None:
+    (gone,) = _answers(r"qstat -f -F json 21\[\]\.pbshost", "openpbs-2.txt")
+    assert gone.code == 35
+    assert pbs.queried(gone) == {}
+    (known,) = _answers(r"qstat -xf -F json 14\.pbshost 9999", "openpbs-2.txt")
+    told = pbs.accounted(known)
+    assert not isinstance(told, Unreadable)
+    assert [(one, job.state, job.code) for one, job in told.items()] == [
+        ("14.pbshost", State.COMPLETED, 0)
+    ]
+
+
+def test_every_end_that_pbs_kept_is_read() -> None:
+    rows = re.findall(r'^\["\d+.*\]$', (FOLDER / "openpbs-2.txt").read_text(), re.MULTILINE)
+    jobs = {}
+    for native_id, name, state, substate, status, _, runs, comment, _ in map(json.loads, rows):
+        told = {"Job_Name": name, "job_state": state, "substate": substate, "run_count": runs or 0}
+        told |= {"comment": comment or ""} | ({} if status is None else {"Exit_status": status})
+        jobs[native_id] = told
+    told = pbs.queried(Answer(0, json.dumps({"pbs_server": "s", "Jobs": jobs})))
+    assert not isinstance(told, Unreadable)
+    ends = {one.partition(".")[0]: (job.state, job.code) for one, job in told.items()}
+    assert ends == {
+        "14": (State.COMPLETED, 0), "15": (State.FAILED, 3), "16": (State.TIMEOUT, None),
+        "17": (State.FAILED, 137), "18": (State.FAILED, 143), "19": (State.CANCELLED, None),
+        "20": (State.CANCELLED, None), "21[]": (State.FAILED, None), "21[1]": (State.FAILED, 1),
+        "22": (State.COMPLETED, 0), "23": (State.CANCELLED, None), "24": (State.COMPLETED, 0),
+        "25": (State.FAILED, 1), "26": (State.COMPLETED, 0), "27": (State.COMPLETED, 0),
+        "28": (State.FAILED, 254),
+    }  # fmt: skip
+    assert told["26.pbshost"].restarts == 1
+
+
+def test_submissions_to_pbs_end_as_they_did() -> None:
+    ends = [
+        pbs.submitted(answer)
+        for command, answer in _sessions("openpbs-1.txt")
+        if re.search(r"(?:^|\| )qsub ", command)
+    ]
+    assert Accepted("0.pbshost") in ends
+    assert Accepted("6[].pbshost") in ends
+    assert [one for one in ends if not isinstance(one, Accepted)] == [
+        Refused("qsub: Unknown queue")
+    ]
+
+
+def test_pbs_tells_its_queue() -> None:
+    told = pbs.queues_told([
+        *_answers("qstat -f -F json -Q", "openpbs-1.txt"),
+        *_answers("qstat -B -f -F json", "openpbs-1.txt"),
+        *_answers("pbsnodes -a -F json", "openpbs-1.txt"),
+    ])  # fmt: skip
+    assert not isinstance(told, Unreadable)
+    (work,) = told
+    assert (work.name, work.up, work.default, work.nodes, work.cores) == ("workq", True, True, 1, 2)
+    assert work.memory == 24684092 // 1024
+
+
+def test_an_open_relative_of_lsf_tells_its_jobs() -> None:
+    (answer,) = _answers("bjobs -o 'jobid stat' -json", "lsf-like-1.txt")
+    told = lsf.queried(answer)
+    assert not isinstance(told, Unreadable)
+    assert {one: job.state for one, job in told.items()} == {
+        "3": State.RUNNING, "5": State.RUNNING, "13": State.RUNNING, "15": State.RUNNING,
+        "16": State.RUNNING, "7": State.PENDING, "6": State.HELD,
+    }  # fmt: skip
+    for length in range(len(answer.stdout) - 2):
+        assert isinstance(lsf.queried(Answer(0, answer.stdout[:length])), Unreadable)
+
+
+def test_an_open_relative_of_lsf_says_what_it_does_not_know() -> None:
+    (absent,) = _answers("bjobs 9999", "lsf-like-1.txt")
+    assert lsf.queried(absent) == {}
+    (no_field,) = _answers("bjobs -o 'jobid stat exit_code .*", "lsf-like-1.txt")
+    assert no_field.code == 99
+    assert isinstance(lsf.queried(no_field), Unreadable)
+
+
+def test_submissions_to_an_open_relative_of_lsf_end_as_they_did() -> None:
+    ends = {
+        command: lsf.submitted(answer)
+        for command, answer in _sessions("lsf-like-1.txt")
+        if re.search(r"(?:^|; )bsub ", command) and "-h" not in command
+    }
+    assert ends["bsub -J ok -o ok.%J.out 'exit 0'"] == Accepted("1")
+    assert [one for one in ends.values() if not isinstance(one, Accepted)] == [
+        Refused("nosuch: No such queue. Job not submitted."),
+        Refused("Too many processors requested. Job not submitted."),
+    ]
+
+
+def test_history_of_an_open_relative_of_lsf_tells_how_jobs_ended() -> None:
+    two, five = (_answers(f"bhist -l {n}", "lsf-like-1.txt")[0] for n in (2, 5))
+    both = Answer(0, two.stdout + two.stderr + five.stdout + five.stderr)
+    assert lsf.accounted(both) == {
+        "2": NativeState(State.FAILED, "EXIT", code=7),
+        "5": NativeState(State.CANCELLED, "EXIT"),
+    }
+
+
+def test_hosts_of_an_open_relative_of_lsf_are_read() -> None:
+    (hosts,) = _answers("bhosts -w", "lsf-like-1.txt")
+    table = "QUEUE_NAME STATUS\nnormal Open:Active\n"
+    told = lsf.queues_told([Answer(0, table), hosts, Answer(127)])
+    assert not isinstance(told, Unreadable)
+    assert (told[0].cores, told[0].cores_free, told[0].nodes) == (8, 3, 1)
+
+
+def test_accounting_of_slurm_is_read() -> None:
+    rows = [row.split("|") for row in (FOLDER / "slurm_sacct.txt").read_text().splitlines()[1:]]
+    text = "".join("\x1f".join((row[0], row[3], row[4], "n1")) + "\n" for row in rows)
+    told = slurm.accounted(Answer(0, f"{text}solveyard: that was all\n"))
+    assert not isinstance(told, Unreadable)
+    assert {one: (job.state, job.code, job.reason) for one, job in told.items()} == {
+        "1": (State.FAILED, 3, ""), "3": (State.CANCELLED, None, "by 0"),
+        "4": (State.FAILED, 3, ""), "6": (State.CANCELLED, None, "by 0"),
+        "2_0": (State.COMPLETED, 0, ""), "2_1": (State.FAILED, 1, ""),
+        "2_2": (State.FAILED, 2, ""), "5_0": (State.COMPLETED, 0, ""),
+        "5_1": (State.FAILED, 1, ""), "5_2": (State.FAILED, 2, ""),
+    }  # fmt: skip
+
+
+def test_what_nobody_answered_in_slurms_faults_is_unknown() -> None:
+    lines = (FOLDER / "slurm_faults.txt").read_text().splitlines()
+    errors = [line for line in lines if line.startswith(("sbatch: error", "scancel: error"))]
+    assert len(errors) == 3
+    for line in errors:
+        assert isinstance(slurm.submitted(Answer(1, "", line)), Unknown)
+        assert isinstance(slurm.acted(Answer(8, "", line)), Unknown)
+    queries = [line for line in lines if line.startswith("slurm_load_jobs error")]
+    assert queries
+    assert all(isinstance(slurm.queried(Answer(1, "", line)), Unreadable) for line in queries)
+
+
+def test_what_slurm_refused_is_refused_in_its_words() -> None:
+    text = (FOLDER / "slurm_states.txt").read_text()
+    for name in ("badpart", "badmem"):
+        match = re.search(rf"^{name} rc=1: ((?:.*\n){{2}})", text, re.MULTILINE)
+        assert match
+        assert isinstance(slurm.submitted(Answer(1, "", match[1])), Refused)
