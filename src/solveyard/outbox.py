@@ -10,7 +10,7 @@ from typing import assert_never
 from solveyard.backends.base import Backend, Order
 from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import Outcome, Reason
-from solveyard.model.messages import Action, Ask, Ended, Forget, Kill, Launch, Recall
+from solveyard.model.messages import Action, Ask, Ended, Forget, Kill, Launch, Modify, Recall
 from solveyard.ordering import Ordering
 
 log = logging.getLogger(__name__)
@@ -66,6 +66,8 @@ class Outbox:
                 await self._backend.recall([a for a in actions if isinstance(a, Recall)])
             case Kill():
                 await self._backend.kill([a for a in actions if isinstance(a, Kill)])
+            case Modify():
+                await self._backend.modify([a for a in actions if isinstance(a, Modify)])
             case Forget():
                 await self._backend.forget([a for a in actions if isinstance(a, Forget)])
             case Ask():

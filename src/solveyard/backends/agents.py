@@ -27,6 +27,7 @@ from solveyard.model.messages import (
     Ask,
     Forget,
     Kill,
+    Modify,
     Recall,
     SpawnerJoined,
     SpawnerLeft,
@@ -165,6 +166,9 @@ class Agents:
                 "because": kill.because,
             }
             self._send((at.machine, at.spawner), [message])
+
+    async def modify(self, modifies: Sequence[Modify]) -> None:
+        """Nothing waits here that could be held: the engine holds it."""
 
     async def forget(self, forgets: Sequence[Forget]) -> None:
         batches: dict[tuple[str, int], list[AttemptId]] = {}

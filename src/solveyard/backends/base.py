@@ -1,10 +1,10 @@
 """What a backend is: where commands run."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from solveyard.model.jobs import AttemptId
-from solveyard.model.messages import AnyObservation, Ask, Forget, Kill, Launch, Recall
+from solveyard.model.messages import AnyObservation, Ask, Forget, Kill, Launch, Modify, Recall
 from solveyard.solvers.base import Command, Exit
 
 
@@ -40,6 +40,8 @@ Report = AnyObservation | RawEnd
 
 
 class Backend(Protocol):
+    """What is asked of a backend. Its `observations()` are what happens there, in batches."""
+
     name: str
     abilities: Abilities
 
@@ -51,10 +53,10 @@ class Backend(Protocol):
 
     async def kill(self, kills: Sequence[Kill]) -> None: ...
 
+    async def modify(self, modifies: Sequence[Modify]) -> None:
+        """Of attempts that wait elsewhere."""
+        ...
+
     async def forget(self, forgets: Sequence[Forget]) -> None: ...
 
     async def ask(self, ask: Ask) -> None: ...
-
-    def observations(self) -> AsyncIterator[Sequence[Report]]:
-        """What happens, in batches, until closed. One listener."""
-        ...

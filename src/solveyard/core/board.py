@@ -19,7 +19,7 @@ from solveyard.model.jobs import (
     Limits,
     Outcome,
 )
-from solveyard.model.messages import Action, AnyEvent, AnyJobEvent, Ended, JobEnded, Kill
+from solveyard.model.messages import Action, AnyEvent, AnyJobEvent, Ended, JobEnded, Kill, Modify
 
 WAITING = frozenset({JobState.HELD, JobState.QUEUED})
 
@@ -113,6 +113,20 @@ class Board:
                     placement=attempt.placement,
                     grace=job.spec.grace if grace is None else grace,
                     because=because,
+                )
+            )
+
+    def modify(self, job: Job) -> None:
+        """Have its batch system know its hold and its priority, while it waits there."""
+        attempt = job.live_attempt
+        waits = job.state is JobState.SUBMITTED and attempt is not None
+        if waits and attempt is not None and attempt.placement.forwarded:
+            self.actions.append(
+                Modify(
+                    attempt=attempt.id,
+                    placement=attempt.placement,
+                    held=job.held,
+                    priority=job.priority,
                 )
             )
 

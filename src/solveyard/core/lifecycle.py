@@ -60,6 +60,9 @@ TRANSITIONS: Mapping[tuple[JobState | None, type[AnyJobEvent]], JobState | ByEve
     (QUEUED, JobPlaced): SUBMITTED,
     (QUEUED, PriorityChanged): QUEUED,
     (QUEUED, JobEnded): BY_EVENT,
+    (QUEUED, JobReleased): QUEUED,
+    (SUBMITTED, JobHeld): SUBMITTED,
+    (SUBMITTED, JobReleased): SUBMITTED,
     (SUBMITTED, JobAccepted): SUBMITTED,
     (SUBMITTED, JobStarted): RUNNING,
     (SUBMITTED, JobRecalled): QUEUED,
@@ -190,7 +193,7 @@ def _changed(job: Job, event: AnyJobEvent, state: JobState) -> Job:
         case JobStarted(native_id=native_id, started_at=started_at):
             known = job.attempts[-1].native_id
             attempts = _last(job, native_id=native_id or known, started_at=started_at)
-            return replace(job, state=state, attempts=attempts)
+            return replace(job, state=state, attempts=attempts, held=False)
         case JobEnded() | JobRequeued() | JobRetried():
             return _over(job, event, state)
         case JobStale() | JobConfirmed():
@@ -198,7 +201,8 @@ def _changed(job: Job, event: AnyJobEvent, state: JobState) -> Job:
         case CancelRequested():
             return replace(job, cancel_requested=True, closed=job.is_array)
         case JobHeld() | JobReleased():
-            return replace(job, state=state, held=job.is_array and isinstance(event, JobHeld))
+            lasting = job.is_array or job.state is SUBMITTED  # else HELD says it
+            return replace(job, state=state, held=lasting and isinstance(event, JobHeld))
         case PriorityChanged(priority=priority):
             return replace(job, priority=priority)
         case JobAnnotated(tags=tags, note=note):
@@ -243,6 +247,7 @@ def _ended(job: Job, event: JobEnded, state: JobState) -> Job:
         attempts=attempts,
         outcome=event.outcome,
         ended_at=event.at,
+        held=job.held and job.is_array,
         stale_since=None,
         not_before=None,
         closed=job.closed or (job.is_array and job.state is not RUNNING),
@@ -264,6 +269,7 @@ def _requeued(job: Job, event: JobRequeued) -> Job:
     return replace(
         job,
         state=QUEUED,
+        held=False,
         attempts=_told(job, event),
         stale_since=None,
         waiting_since=event.not_before,  # a pause is no wait

@@ -1,6 +1,6 @@
 """The jobs that wait: those that could go, in order, and those that something keeps aside.
 
-An array stands in line once, with its next task.
+An array stands in line once, with its next task. Those for a cluster have a line of their own.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ class Line:
         self._jobs = jobs
         self._arrays = arrays
         self._dependencies = dependencies
-        self._queue = Queue()
+        self._queues = {"": Queue()}  #: by the cluster that they are for; "": here
         self._keys = Parking()  #: wait for an exclusive key
         self._misfits: dict[JobId, None] = {}  #: no known machine could run them
         self._full: set[JobId] = set()  #: arrays of which as many run as may
@@ -57,10 +57,10 @@ class Line:
         if job.not_before is not None:
             self.pauses.set(job.id, job.not_before)
         else:
-            self._queue.add(job, task.id)
+            self._queue_of(job).add(job, task.id)
 
     def take_out(self, job_id: JobId) -> None:
-        self._queue.discard(job_id)
+        self._leave_queue(job_id)
         self._keys.discard(job_id)
         self._misfits.pop(job_id, None)
         self._full.discard(job_id)
@@ -96,21 +96,23 @@ class Line:
 
     # Who goes
 
-    def head(self) -> Urgency | None:
-        return self._queue.head()
+    def head(self, on: str = "") -> Urgency | None:
+        queue = self._queues.get(on)
+        return None if queue is None else queue.head()
 
-    def first(self) -> tuple[Job, Job] | None:
+    def first(self, on: str = "") -> tuple[Job, Job] | None:
         """The job that goes next, and what would run: of an array, its next task."""
-        while (job_id := self._queue.first()) is not None:
+        queue = self._queues.get(on)
+        while queue is not None and (job_id := queue.first()) is not None:
             found = self._candidate(job_id)
             if found is not None:
                 return found
-            self._queue.discard(job_id)
+            queue.discard(job_id)
         return None
 
     def after_first(self, most: int) -> list[tuple[Job, Job]]:
-        """Those that go next after the first, so many at most; as `first` has them."""
-        found = [self._candidate(job_id) for job_id in self._queue.after_first(most)]
+        """Those that go here after the first, so many at most; as `first` has them."""
+        found = [self._candidate(job_id) for job_id in self._queues[""].after_first(most)]
         return [one for one in found if one is not None]
 
     def _candidate(self, job_id: JobId) -> tuple[Job, Job] | None:
@@ -121,7 +123,7 @@ class Line:
     # Who stands aside
 
     def wait_for_key(self, job_id: JobId, key: str) -> None:
-        self._queue.discard(job_id)
+        self._leave_queue(job_id)
         self._keys.park(job_id, key)
 
     def key_is_free(self, key: str) -> None:
@@ -129,7 +131,7 @@ class Line:
             self.file(self._jobs[job_id])
 
     def wait_for_machine(self, job_id: JobId) -> None:
-        self._queue.discard(job_id)
+        self._leave_queue(job_id)
         self._misfits[job_id] = None
 
     def refit(self) -> None:
@@ -138,13 +140,13 @@ class Line:
             self.file(self._jobs[job_id])
 
     def wait_for_task(self, array: JobId) -> None:
-        self._queue.discard(array)
+        self._leave_queue(array)
         self._full.add(array)
 
     def pause_over(self, job_id: JobId) -> None:
         """The time of its next try has come."""
         job = self._jobs[job_id]
-        self._queue.add(job)
+        self._queue_of(job).add(job)
 
     # What is known of one
 
@@ -153,4 +155,13 @@ class Line:
 
     def place(self, job_id: JobId) -> int:
         """How many jobs go before it."""
-        return self._queue.place(job_id)
+        return sum(queue.place(job_id) for queue in self._queues.values())
+
+    # Inside
+
+    def _queue_of(self, job: Job) -> Queue:
+        return self._queues.setdefault(job.spec.on, Queue())
+
+    def _leave_queue(self, job_id: JobId) -> None:
+        for queue in self._queues.values():
+            queue.discard(job_id)

@@ -14,6 +14,8 @@ from solveyard.model.messages import (
     AgentJoined,
     AgentLeft,
     Ask,
+    ClusterJoined,
+    ClusterLeft,
     Ended,
     EvidenceAdded,
     Forget,
@@ -42,6 +44,9 @@ def accepted(board: Board, report: Accepted) -> None:
         known = job.attempts[-1].native_id
         if job.state is JobState.SUBMITTED and report.native_id not in {"", known}:
             board.record(JobAccepted(job=job.id, at=board.now, native_id=report.native_id))
+        job = board.jobs[job.id]
+        if job.held or job.priority != job.spec.priority:
+            board.modify(job)
         _kill_again(board, job)
 
 
@@ -63,7 +68,8 @@ def ended(board: Board, report: Ended) -> None:
     job, attempt = found
     board.actions.append(Forget(attempt=attempt.id, placement=attempt.placement))
     if attempt.live:
-        if report.usage is not None and report.outcome.reason is Reason.SUCCESS:
+        here = not attempt.placement.forwarded  # a batch system's delays are not the command's
+        if here and report.usage is not None and report.outcome.reason is Reason.SUCCESS:
             board.scheduler.pace.ended(job.spec, report.usage.wall)
         _conclude(board, job, report.outcome, report)
     elif _contradicts(attempt.outcome, report.outcome):
@@ -183,6 +189,21 @@ def spawner_joined(board: Board, report: SpawnerJoined) -> None:
         board.actions.append(Ask(machine=report.machine, spawner=report.spawner, attempts=attempts))
 
 
+def cluster_joined(board: Board, report: ClusterJoined) -> None:
+    """What it has of ours is asked for, each time that it answers again."""
+    name = report.machine
+    board.scheduler.clusters.join(name, report.most)
+    seat = SpawnerJoined(machine=name, spawner=0, boot_id="", ledger="")
+    board.events.append(MachineJoined(at=board.now, machine=name, nodes={}))
+    spawner_joined(board, seat)
+
+
+def cluster_left(board: Board, report: ClusterLeft) -> None:
+    board.scheduler.clusters.leave(report.machine)
+    board.scheduler.seating.left(SpawnerLeft(machine=report.machine, spawner=0), board.now)
+    board.events.append(MachineLeft(at=board.now, machine=report.machine))
+
+
 def spawner_left(board: Board, report: SpawnerLeft) -> None:
     board.scheduler.seating.left(report, board.now)
 
@@ -230,6 +251,8 @@ CONCLUDE: dict[type, Callable[[Board, Any], None]] = {
     Missing: missing,
     AgentJoined: agent_joined,
     AgentLeft: agent_left,
+    ClusterJoined: cluster_joined,
+    ClusterLeft: cluster_left,
     SpawnerJoined: spawner_joined,
     SpawnerLeft: spawner_left,
     Sampled: sampled,

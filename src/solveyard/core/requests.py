@@ -146,9 +146,10 @@ def hold(board: Board, asked: Hold) -> None:
     if job.state is JobState.HELD or job.held:
         return
     may = job.state is JobState.QUEUED or (job.is_array and job.state is JobState.RUNNING)
-    if not may:
+    if not may and not _waits_elsewhere(job):
         raise Conflict(f"job {job.label} is {job.state}; only a queued job can be held")
     board.record(JobHeld(job=job.id, at=board.now, by=asked.by, key=asked.key))
+    board.modify(board.jobs[job.id])
     for task in _tasks(board, job):
         if task.state is JobState.QUEUED:
             board.record(JobHeld(job=task.id, at=board.now, by=asked.by))
@@ -156,7 +157,8 @@ def hold(board: Board, asked: Hold) -> None:
 
 def release(board: Board, asked: Release) -> None:
     job = board.known(asked.job)
-    if job.state is JobState.QUEUED or (job.state is JobState.RUNNING and job.is_array):
+    running = job.state is JobState.RUNNING and job.is_array
+    if job.state is JobState.QUEUED or running or _waits_elsewhere(job):
         if not job.held:
             return
     elif job.state is not JobState.HELD:
@@ -165,6 +167,7 @@ def release(board: Board, asked: Release) -> None:
     if array is not None and (array.held or array.state is JobState.HELD):
         raise Conflict(f"job {array.label} is held as a whole (release that)")
     board.record(JobReleased(job=job.id, at=board.now, by=asked.by, key=asked.key))
+    board.modify(board.jobs[job.id])
     for task in _tasks(board, job):
         if task.state is JobState.HELD:
             board.record(JobReleased(job=task.id, at=board.now, by=asked.by))
@@ -231,6 +234,14 @@ def set_priority(board: Board, asked: SetPriority) -> None:
         )
         if asked.priority < one.priority:
             board.actions += board.scheduler.seating.recall_successor(board.jobs[one.id])
+        board.modify(board.jobs[one.id])
+
+
+def _waits_elsewhere(job: Job) -> bool:
+    """Is it in a batch system's line?"""
+    attempt = job.live_attempt
+    waits = job.state is JobState.SUBMITTED and attempt is not None
+    return waits and attempt is not None and attempt.placement.forwarded
 
 
 def annotate(board: Board, asked: Annotate) -> None:

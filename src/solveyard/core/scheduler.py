@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
 
+from solveyard.core import clusters
 from solveyard.core.arrays import Arrays
+from solveyard.core.clusters import Clusters
 from solveyard.core.dependencies import Dependencies
 from solveyard.core.gates import Gates
 from solveyard.core.inventory import Inventory
@@ -35,6 +37,7 @@ class Scheduler:
         self._jobs = jobs
         self.pace = pace
         self.inventory = Inventory()
+        self.clusters = Clusters()
         self.gates = Gates(self.inventory)
         self.deadlines = Deadlines()  #: of jobs that wait no longer than that
         self.dependencies = Dependencies(look)
@@ -56,12 +59,16 @@ class Scheduler:
             ended_at = None if after is None else after.attempts[-1].ended_at
             self.moved = True
             self.seating.unseat(before, old, ended_at)
+            if old.placement.forwarded:
+                self.clusters.give(old.placement.machine)
             for key in before.keys:
                 self.line.key_is_free(key)
         if new is not None and (old is None or new.id != old.id):
             assert after is not None
             self.seating.seat(after, new.placement)
             self.gates.placed(new.placement.machine, new.placement.allocation)
+            if new.placement.forwarded:
+                self.clusters.take(new.placement.machine)
         self.line.changed(before, after)
         queued = JobState.QUEUED
         if (after is not None and (after.state is queued or after.is_array)) or (
@@ -96,8 +103,11 @@ class Scheduler:
 
         The most urgent that could run goes first. One that doesn't fit yet gets a reservation,
         and only who doesn't delay it may start before; one that waits for a key, or that no known
-        machine could run, stands aside.
+        machine could run, stands aside. Each cluster has a line of its own.
         """
+        for name in self.clusters.open():
+            if (task := self._first_for(name)) is not None:
+                return task, clusters.placement(task)
         taken, gated = self.all_taken(limits), self.gates.set(limits)
         if taken and gated:
             return None
@@ -118,17 +128,26 @@ class Scheduler:
             return self._fill_gap(need, limits, now)
         return None
 
+    def _first_for(self, cluster: str) -> Job | None:
+        while (first := self.line.first(cluster)) is not None:
+            job, task = first
+            if not self._aside(job, task):
+                return task
+        return None
+
     def need(self, task: Job) -> Resources:
         """What it needs, of all that there is now."""
         return self._shared(task.need, task.spec, position_of(task.id) or 0)
 
     def misfit(self, task: Job) -> str:
-        """Why no known machine could ever run it, in words; "" if one could."""
-        return self._misfit(self.need(task), task.need)
+        """Why no known machine could ever run it, in words; "" if one could, or a cluster may."""
+        return "" if task.spec.on else self._misfit(self.need(task), task.need)
 
     def misfit_of(self, spec: JobSpec) -> str:
         """The same, of what is only asked for yet."""
-        return self._misfit(self._shared(spec.resources, spec, 0), spec.resources)
+        return (
+            "" if spec.on else self._misfit(self._shared(spec.resources, spec, 0), spec.resources)
+        )
 
     def _shared(self, need: Resources, spec: JobSpec, position: int) -> Resources:
         if isinstance(need.cores, int) and need.nodes is None:
@@ -150,9 +169,9 @@ class Scheduler:
         return self.inventory.misfit(need)
 
     def all_taken(self, limits: Limits) -> bool:
-        """Do as many jobs run as may at once?"""
+        """Do as many jobs run here as may at once?"""
         most = limits.max_concurrent
-        return most is not None and len(self.seating) >= most
+        return most is not None and len(self.seating) - self.clusters.taken >= most
 
     def _aside(self, job: Job, task: Job) -> bool:
         """Have it stand aside where it can't start, whatever is free."""

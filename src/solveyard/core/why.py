@@ -15,7 +15,11 @@ def why(at: Scheduler, job: Job, limits: Limits, *, draining: bool, place: bool)
     if job.state is JobState.HELD or (job.held and not job.state.final):
         return "somebody to release it: it is held"
     if job.state is JobState.SUBMITTED:
-        return "its machine to start it"
+        attempt = job.attempts[-1]
+        if not attempt.placement.forwarded:
+            return "its machine to start it"
+        name = attempt.placement.machine
+        return f"{name} to {'start' if attempt.native_id else 'take'} it"
     task: Job | None = job
     if job.is_array:
         task = at.arrays.candidate(job) if at.arrays.waits(job) else None
@@ -41,6 +45,8 @@ def _aside(at: Scheduler, job: Job, task: Job) -> str:
     if job.is_array and at.arrays.full(job):
         assert job.spec.array is not None
         return f"one of its own tasks to end: {job.spec.array.at_once} may run at once"
+    if job.spec.on:
+        return ""
     if not at.seating.any_connected:
         return "a machine's agent to connect"
     if misfit := at.misfit(task):
@@ -49,9 +55,12 @@ def _aside(at: Scheduler, job: Job, task: Job) -> str:
 
 
 def _in_line(at: Scheduler, job: Job, task: Job, limits: Limits, *, place: bool) -> str:
-    if at.all_taken(limits):
+    on = job.spec.on
+    if on and (shut := at.clusters.closed(on)):
+        return shut
+    if not on and at.all_taken(limits):
         return f"the limit of {limits.max_concurrent} jobs at once"
-    head = at.line.head()
+    head = at.line.head(on)
     if head is not None and head.job != job.id and not place:
         return "its turn: more urgent jobs wait, too"
     if ahead := at.line.place(job.id):

@@ -143,6 +143,7 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaul
     spawner: int = 0  #: which of the machine's spawners
     boot_id: str = ""  #: the machine's, when the launch was decided
     ledger: str = ""  #: the spawner's ledger, by its id
+    forwarded: bool = False  #: `machine` is a batch system, which places it itself
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -187,7 +188,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
     key: str = ""  #: of the submission that it comes from; who repeats that gets this job
     granted: tuple[str, ...] = ()  #: keys of the newest changes that were asked for
     after: tuple[Link, ...] = ()  #: whom `spec.after` means
-    held: bool = False  #: of an array that has begun: it begins no more tasks
+    held: bool = False  #: an array that has begun begins no more tasks; a batch system holds it
     closed: bool = False  #: of an array: its tasks without a record were ended with it
     tries: int = 1  #: those of `spec.retry` used by now, with the present one
     mishaps: int = 0  #: ends that used up no try

@@ -165,6 +165,20 @@ class AgentLeft(
     """The connection to the agent is gone; that ends no job."""
 
 
+class ClusterJoined(
+    MachineObservation, frozen=True, kw_only=True, tag="cluster_joined", omit_defaults=True
+):
+    """A batch system answers, and may have `most` of our jobs at once."""
+
+    most: int
+
+
+class ClusterLeft(
+    MachineObservation, frozen=True, kw_only=True, tag="cluster_left", omit_defaults=True
+):
+    """It doesn't answer; that ends no job."""
+
+
 class SpawnerJoined(
     MachineObservation, frozen=True, kw_only=True, tag="spawner_joined", omit_defaults=True
 ):
@@ -220,7 +234,7 @@ class Ticked(Observation, frozen=True, kw_only=True, tag="ticked", omit_defaults
 
 AnyObservation = (
     Accepted | Started | Ended | Recalled | Missing
-    | AgentJoined | AgentLeft | SpawnerJoined | SpawnerLeft | Sampled | LicencesSeen
+    | AgentJoined | AgentLeft | ClusterJoined | ClusterLeft | SpawnerJoined | SpawnerLeft | Sampled | LicencesSeen
     | LicencesUnseen | Ticked
 )  # fmt: skip
 Message = AnyRequest | AnyObservation
@@ -395,6 +409,15 @@ class Kill(msgspec.Struct, frozen=True, kw_only=True, tag="kill", tag_field="typ
     because: str  #: "cancelled" or "shutdown"
 
 
+class Modify(msgspec.Struct, frozen=True, kw_only=True, tag="modify", tag_field="type"):
+    """Hold or release an attempt that waits elsewhere, and give it this priority there."""
+
+    attempt: AttemptId
+    placement: Placement
+    held: bool
+    priority: int
+
+
 class Forget(msgspec.Struct, frozen=True, kw_only=True, tag="forget", tag_field="type"):
     """The attempt's end is on disk here; the backend need not keep it."""
 
@@ -410,4 +433,4 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True, tag="ask", tag_field="type"
     attempts: tuple[AttemptId, ...]
 
 
-Action = Launch | Recall | Kill | Forget | Ask
+Action = Launch | Recall | Kill | Modify | Forget | Ask
