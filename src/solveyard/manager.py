@@ -15,11 +15,14 @@ import msgspec
 from solveyard import selecting
 from solveyard.backends.agents import Agents
 from solveyard.backends.base import RawEnd, Report
+from solveyard.backends.batch import Batch
+from solveyard.backends.routing import Routes
 from solveyard.backends.workspace import LocalWorkspace
 from solveyard.belongings import Belongings
 from solveyard.core.arrays import counted
 from solveyard.core.retention import Policy
 from solveyard.following import Following
+from solveyard.forwarding import Forwarding
 from solveyard.judging import Case
 from solveyard.licensing import LicenceServer, Licensing
 from solveyard.model.errors import InvalidRequest, LogCompacted, StoreError, UnknownJob
@@ -61,12 +64,13 @@ _ENDING = 10.0  #: s beyond the grace period in which a killed tree has to be go
 class Manager:
     """Its methods belong to its event loop's thread."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # all that it is made of
         self,
         store: Store,
         folder: Path,
         agents: Agents,
         *,
+        clusters: Mapping[str, Batch] = MappingProxyType({}),
         on_stop: str = "leave",
         secrets: Mapping[str, Secret] = MappingProxyType({}),
         retention: Policy | None = None,
@@ -74,9 +78,10 @@ class Manager:
         public_url: str = "",
         licence_server: LicenceServer | None = None,
     ) -> None:
-        """`secrets`: those that jobs may name; each is read when a job starts that does.
-        `retention`: which ended jobs are removed; None: none. `recipients` are told of ends, with
-        links below `public_url`. `licence_server` says what is free of the licences.
+        """`clusters`: those that jobs may be forwarded to. `secrets`: those that jobs may name;
+        each is read when a job starts that does. `retention`: which ended jobs are removed; None:
+        none. `recipients` are told of ends, with links below `public_url`. `licence_server` says
+        what is free of the licences.
         """
         self.store_folder = folder
         self.on_stop = on_stop
@@ -84,11 +89,15 @@ class Manager:
         self._store = store
         self._places = StorePlaces(folder)
         self._ordering = Ordering(self._places, secrets)
+        self.routes = Routes(agents, clusters)
+        self.forwarding = Forwarding(self._ordering, clusters)
         self._turns = Turns(
-            store, lambda: [*agents.machines(), *self._licensing.told()], self._decided
+            store, lambda: [*self.routes.machines(), *self._licensing.told()], self._decided
         )
+        for batch in clusters.values():
+            batch.memory = lambda attempt: self.forwarding.remembered(self._turns.engine, attempt)
         self._licensing = Licensing(licence_server, self._hosts, self._turns.put)
-        self._outbox = Outbox(agents, self._ordering, self._turns.put)
+        self._outbox = Outbox(self.routes, self._ordering, self._turns.put)
         self._repeats = Repeats(self._turns.jobs)
         view = View(self.jobs, self._told, public_url)
         self.notices = Notices(store, self._turns.last, recipients, view)
@@ -126,6 +135,7 @@ class Manager:
         for index, spec in enumerate(specs):
             try:
                 self._ordering.check(spec)
+                self.forwarding.check(spec)
                 self.notices.check(spec)
             except InvalidRequest as error:
                 if len(specs) == 1:
@@ -245,10 +255,11 @@ class Manager:
 
     def why(self, job_id: JobId, *, place: bool = True) -> str:
         """Why a waiting job waits, and, with `place`, at which place in line; "": it doesn't."""
-        if self.agents.blocked:
-            attempt = self.job(job_id).live_attempt
-            if attempt is not None and attempt.id in self.agents.blocked:
-                return self.agents.blocked[attempt.id]
+        attempt = self.job(job_id).live_attempt
+        if attempt is not None:
+            told = self.routes.blocked(attempt.id, attempt.placement)
+            if told:
+                return told
         return self._turns.engine.why(job_id, place=place)
 
     def progress(self, job_id: JobId) -> Progress | None:
@@ -361,18 +372,19 @@ class Manager:
 
     async def run(self) -> None:
         """Until cancelled; then `close` it."""
-        async with asyncio.TaskGroup() as tasks:
-            self._tasks = tasks
+        async with asyncio.TaskGroup() as group:
+            self._tasks = group
             self.following.begin(self._turns.jobs.values())
-            tasks.create_task(self.agents.run())
-            tasks.create_task(self._listen())
-            tasks.create_task(self._outbox.run())
-            tasks.create_task(self._licensing.run())
-            tasks.create_task(self._checkpoints())
-            tasks.create_task(self.notices.run())
-            tasks.create_task(self._turns.run())
-            tasks.create_task(self.retention.run())
-            tasks.create_task(self.following.run())
+            for backend in self.routes.backends:
+                group.create_task(backend.run())
+                group.create_task(self._listen(backend))
+            group.create_task(self._outbox.run())
+            group.create_task(self._licensing.run())
+            group.create_task(self._checkpoints())
+            group.create_task(self.notices.run())
+            group.create_task(self._turns.run())
+            group.create_task(self.retention.run())
+            group.create_task(self.following.run())
 
     def close(self) -> None:
         """No thread is left, and the store is closed."""
@@ -427,18 +439,18 @@ class Manager:
             if not future.done():
                 future.set_result(None)
 
-    async def _listen(self) -> None:
-        async for reports in self.agents.observations():
+    async def _listen(self, backend: Agents | Batch) -> None:
+        async for reports in backend.observations():
             for report in reports:
-                self._take(report)
+                self._take(report, backend)
 
-    def _take(self, report: Report) -> None:
+    def _take(self, report: Report, backend: Agents | Batch) -> None:
         if not isinstance(report, RawEnd):
             self._turns.put(report)
             return
         found = self._turns.engine.attempt(report.attempt)
         if found is None:
-            self.agents.forget_stranger(report.attempt)
+            backend.forget_stranger(report.attempt)
             return
         job, attempt = found
         case = Case(job) if attempt.live else None

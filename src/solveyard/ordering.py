@@ -9,10 +9,11 @@ from msgspec.structs import replace
 
 from solveyard import registry
 from solveyard.backends.base import Order
+from solveyard.core.clusters import placement as forwarded
 from solveyard.model.criteria import files as named_files
 from solveyard.model.errors import InvalidJob, InvalidSettings
 from solveyard.model.ids import array_of
-from solveyard.model.jobs import Job, JobSpec
+from solveyard.model.jobs import AttemptId, Job, JobId, JobSpec, JobState
 from solveyard.model.messages import Launch
 from solveyard.model.resources import Allocation
 from solveyard.places import StorePlaces
@@ -42,17 +43,40 @@ class Ordering:
             self._secret_environment(solver.command(sample))
             criteria.check(sample)
 
-    def order(self, launch: Launch) -> Order:
-        """Raises InvalidJob when its solver doesn't take it any more."""
+    def preview(self, spec: JobSpec) -> Order:
+        """What an order to its cluster would be like. Raises InvalidJob."""
+        if any(not isinstance(n, int | None) for n in (spec.resources.cores, spec.resources.nodes)):
+            raise InvalidJob(
+                "a batch system takes numbers of cores and nodes, not ranges (give `cores` as one)"
+            )
+        job = Job(
+            id=JobId(0), spec=spec, owner="", submitted_at=0, arrival=0, priority=spec.priority,
+            state=JobState.QUEUED,
+        )  # fmt: skip
+        return self.order(
+            Launch(
+                job=job.id,
+                attempt=AttemptId(f"{'0' * 32}.0.0.1"),
+                spec=spec,
+                placement=forwarded(job),
+            ),
+            shard=False,
+        )
+
+    def order(self, launch: Launch, *, shard: bool = True) -> Order:
+        """`shard`: make the folder of its output where it isn't there.
+
+        Raises InvalidJob when its solver doesn't take it any more.
+        """
         job = launch.job
         spec = tasks.spec_of(launch.spec, job)
         command = registry.solver(spec.solver).command(spec, launch.placement.allocation)
         number = int(launch.attempt.rpartition(".")[2])
         stdout, stderr = self._places.output(job, number)
-        shard = stdout.rpartition("/")[0]
-        if shard not in self._shards:
-            Path(shard).mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._shards.add(shard)
+        folder = stdout.rpartition("/")[0]
+        if shard and folder not in self._shards:
+            Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._shards.add(folder)
         looked_at = named_files(spec.measures, spec.success)
         command = replace(command, outputs=tuple(dict.fromkeys((*command.outputs, *looked_at))))
         return Order(launch, self._placed(command, launch, spec), stdout, stderr)
@@ -63,6 +87,8 @@ class Ordering:
 
     def _placed(self, command: Command, launch: Launch, spec: JobSpec) -> Command:
         directory = spec.directory or command.directory
+        if command.secrets and launch.placement.forwarded:
+            raise InvalidJob("a job on a cluster can't have secrets: its script would hold them")
         argv = command.argv
         if argv[0] == PYTHON:
             argv = (sys.executable, *argv[1:])
@@ -103,6 +129,13 @@ def _environment(launch: Launch) -> Mapping[str, str]:
         **tasks.environment(launch.spec, launch.job),
         "SOLVEYARD_NAME": launch.spec.name,
         "SOLVEYARD_CORES": str(allocation.cores),
+        **({} if launch.placement.forwarded else _places(allocation)),
+    }
+
+
+def _places(allocation: Allocation) -> Mapping[str, str]:
+    """Which nodes, cores and GPUs; a batch system tells that itself."""
+    return {
         "SOLVEYARD_NODES": ",".join(f"{s.node}:{s.cores}" for s in allocation.shares),
         "SOLVEYARD_CORE_IDS": _numbers(share.core_ids for share in allocation.shares),
         **_gpus(allocation),

@@ -17,6 +17,8 @@ import msgspec
 
 from solveyard import __version__, abandoned, readiness, registry
 from solveyard.backends.agents import Agents
+from solveyard.backends.batch import Batch, ClusterOptions
+from solveyard.backends.hosts.local import LocalHost
 from solveyard.backends.local_agent import LocalAgent
 from solveyard.backends.offers import AS_TOLD, Offer
 from solveyard.core.retention import Policy
@@ -31,7 +33,7 @@ from solveyard.doors.sites import public_url as read_public_url
 from solveyard.doors.tls import Certificate
 from solveyard.licensing import LicenceServer
 from solveyard.manager import Manager
-from solveyard.model.errors import InvalidRequest
+from solveyard.model.errors import InvalidRequest, InvalidSettings
 from solveyard.model.jobs import Limits
 from solveyard.model.messages import SetLimits
 from solveyard.notify import Recipient
@@ -76,6 +78,7 @@ class ServeOptions:
     idle_exit: float | None = None  #: s without jobs and requests after which it stops
     platform: str = "auto"  #: how the agent starts processes: "auto" or "portable"
     network: Network | None = None  #: None: only the store's private socket
+    clusters: Mapping[str, ClusterOptions] = field(default_factory=dict)  #: by name
     secrets: Mapping[str, Secret] = field(default_factory=dict)  #: that jobs may name
     retention: Policy = field(default_factory=Policy)  #: which ended jobs are removed
     recipients: tuple[Recipient, ...] = ()  #: who is told how jobs end
@@ -202,6 +205,7 @@ async def opened(folder: Path, options: ServeOptions) -> AsyncIterator[Running]:
             store,
             folder,
             agents,
+            clusters=_clusters(options, local.machine),
             on_stop=options.on_stop,
             secrets=options.secrets,
             retention=options.retention,
@@ -256,6 +260,26 @@ async def _prepare(manager: Manager, options: ServeOptions) -> None:
     said = [name for name in Limits.__struct_fields__ if getattr(options.limits, name) is not None]
     if said:
         await manager.request(SetLimits(limits=options.limits, only=tuple(said), by=_me()))
+
+
+def _clusters(options: ServeOptions, machine: str) -> dict[str, Batch]:
+    """Raises InvalidSettings where one can't be spoken to."""
+    withheld = {one.env for one in options.secrets.values() if one.env}
+    environment = {name: text for name, text in os.environ.items() if name not in withheld}
+    found = {}
+    for name, cluster in options.clusters.items():
+        dialect = registry.dialects().get(cluster.dialect)
+        if dialect is None or name == machine:
+            known = ", ".join(sorted(registry.dialects())) or "none"
+            why = (
+                "this machine has that name (choose another)"
+                if dialect is not None
+                else f"there is no dialect {cluster.dialect!r} (installed: {known})"
+            )
+            raise InvalidSettings(f"`clusters.{name}`: {why}")
+        host = LocalHost(environment)
+        found[name] = Batch(name, cluster, dialect, host)
+    return found
 
 
 def _certificate(network: Network | None) -> Certificate | None:

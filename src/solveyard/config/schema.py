@@ -180,6 +180,27 @@ class Notify(Table):
         return self
 
 
+class Cluster(Table):
+    """A batch system that jobs may be forwarded to."""
+
+    dialect: Word
+    queue: str = ""
+    max_queued: Annotated[int, Field(ge=0, le=10**6)] = 1000
+    poll_min: Annotated[Duration, Field(ge=0.05)] = 2.0
+    poll_max: Annotated[Duration, Field(ge=0.05)] = 60.0
+    submit_rate: Annotated[float, Field(gt=0, le=10**4)] = 20.0  #: a second
+    modules: tuple[Word, ...] = ()
+    prologue: str = ""  #: shell text
+    settle: Duration = 15.0
+    lost_after: Duration = 60.0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.poll_max < self.poll_min:
+            raise ValueError("expected `poll_max` to be `poll_min` at least")
+        return self
+
+
 class Limits(Table):
     max_concurrent: Annotated[int | None, ANYWHERE] = Field(
         default=None,
@@ -271,6 +292,10 @@ class Settings(Table):
     limits: Limits = Field(default_factory=Limits)
     licences: Licences = Field(default_factory=Licences)
     retention: Retention = Field(default_factory=Retention)
+    clusters: dict[Name, Cluster] = Field(
+        default_factory=dict,
+        description="a batch system that takes jobs: [its keys](../how-to/clusters.md#settings)",
+    )
     secrets: dict[Name, SecretSource] = Field(
         default_factory=dict,
         description='a secret that jobs may name: `{env = "VARIABLE"}` or `{file = "/path"}`',

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from solveyard import registry, serve
+from solveyard.backends.batch import ClusterOptions
 from solveyard.backends.offers import Offer
 from solveyard.config.layers import Found
 from solveyard.config.schema import Notify, Settings
@@ -61,6 +62,10 @@ def embedded(found: Found, *, on_stop: str) -> serve.ServeOptions:
         },
         on_stop=on_stop,
         retention=Policy(**settings.retention.model_dump()),
+        clusters={
+            name: ClusterOptions(**cluster.model_dump())
+            for name, cluster in settings.clusters.items()
+        },
         secrets={name: source.secret for name, source in settings.secrets.items()},
         recipients=recipients(found),
         licence_server=_licence_server(settings),

@@ -234,8 +234,8 @@ class Ticked(Observation, frozen=True, kw_only=True, tag="ticked", omit_defaults
 
 AnyObservation = (
     Accepted | Started | Ended | Recalled | Missing
-    | AgentJoined | AgentLeft | ClusterJoined | ClusterLeft | SpawnerJoined | SpawnerLeft | Sampled | LicencesSeen
-    | LicencesUnseen | Ticked
+    | AgentJoined | AgentLeft | ClusterJoined | ClusterLeft | SpawnerJoined | SpawnerLeft | Sampled
+    | LicencesSeen | LicencesUnseen | Ticked
 )  # fmt: skip
 Message = AnyRequest | AnyObservation
 

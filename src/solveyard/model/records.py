@@ -179,7 +179,7 @@ def record(
         start_time=started_at,
         end_time=ended_at,
         return_code=return_code(outcome),
-        scheduler_job_id=None,
+        scheduler_job_id=_scheduler_job_id(newest),
         config=config,
         progress=progress,
     )
@@ -254,6 +254,12 @@ def _attempt(attempt: Attempt, number: int, now: float) -> AttemptRecord:
         cpu=usage.cpu if usage else None,
         peak_memory=usage.peak_memory or None if usage else None,
     )
+
+
+def _scheduler_job_id(newest: Attempt | None) -> str | None:
+    if newest is None or not newest.placement.forwarded:
+        return None
+    return newest.native_id or None
 
 
 def _run_time(attempt: Attempt | None, now: float) -> float | None:

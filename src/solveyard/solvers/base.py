@@ -38,12 +38,15 @@ class Exit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     code: int | None = None
     signal: int | None = None
-    ended_by: str = ""  #: "", or who ended it: "cancelled", "time_limit", "shutdown"
+    #: "", or who ended it: "cancelled", "time_limit", "shutdown"; of a batch system's jobs also
+    #: "out_of_memory", "node_failure", "preempted", "dependency"
+    ended_by: str = ""
     launch_error: str = ""  #: it never started: why
     lost: str = ""  #: its status was not observed: why
     outputs: tuple[OutputFile, ...] = ()
     strays: int = 0  #: processes that outlived the command and were ended
     usage: Usage | None = None
+    told: tuple[str, ...] = ()  #: further evidence, in words
 
     def output(self, path: str) -> OutputFile:
         """What wasn't reported isn't there."""

@@ -30,6 +30,10 @@ _CODE_HINTS = {
 _ENDERS = {
     "cancelled": (Reason.CANCELLED, "cancelled on request"),
     "shutdown": (Reason.SHUTDOWN, "ended because the manager was told to end its jobs"),
+    "out_of_memory": (Reason.OUT_OF_MEMORY, "it used more memory than it had asked for"),
+    "node_failure": (Reason.NODE_FAILURE, "a node that it ran on failed"),
+    "preempted": (Reason.PREEMPTED, "its batch system ended it for a more urgent job"),
+    "dependency": (Reason.DEPENDENCY, "what it depended on there can't come any more"),
 }
 
 
@@ -155,6 +159,7 @@ def _facts(end: Exit) -> Iterable[str]:
     for output in end.outputs:
         size = "missing" if output.size is None else f"{output.size} bytes"
         yield f"{output.path}: {size}" + ("" if output.fresh or output.size is None else ", old")
+    yield from end.told
     if end.strays:
         were = "processes" if end.strays > 1 else "process"
         verb = "were" if end.strays > 1 else "was"

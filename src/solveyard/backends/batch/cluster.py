@@ -1,0 +1,198 @@
+"""Batch: the backend that forwards jobs to one cluster's batch system, whichever that is."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import NamedTuple
+
+from solveyard.backends.base import Abilities, Order, Report
+from solveyard.backends.batch import files
+from solveyard.backends.batch.acting import Actor
+from solveyard.backends.batch.entries import Entries, Entry, Phase
+from solveyard.backends.batch.following import Follower
+from solveyard.backends.batch.options import ClusterOptions
+from solveyard.backends.batch.submitting import Submitter, batch_job
+from solveyard.backends.dialects.base import Call, Dialect
+from solveyard.backends.hosts.local import LocalHost
+from solveyard.model.jobs import AttemptId
+from solveyard.model.messages import (
+    Accepted,
+    AnyObservation,
+    Ask,
+    ClusterJoined,
+    Forget,
+    Kill,
+    Missing,
+    Modify,
+    Recall,
+    Recalled,
+    Started,
+)
+
+
+class Remembered(NamedTuple):
+    """What the store has of an attempt that an earlier manager forwarded."""
+
+    order: Order
+    native_id: str  #: empty: it is not known that it was taken
+
+
+Memory = Callable[[AttemptId], Remembered | None]
+
+
+class Batch:
+    """One cluster. Nothing it does waits for the batch system but its own loops."""
+
+    abilities = Abilities(places_cores=False, successors=False, holds=True, pending_reasons=True)
+
+    def __init__(
+        self, name: str, options: ClusterOptions, dialect: Dialect, host: LocalHost
+    ) -> None:
+        self.name = name
+        self.options = options
+        self.dialect = dialect
+        self.host = host
+        self.memory: Memory = lambda _: None
+        self._entries = Entries()
+        self._reports: list[Report] = []
+        self._news = asyncio.Event()
+        self._follower = Follower(name, options, dialect, host, self._entries, self._report)
+        self._submitter = Submitter(
+            name, options, dialect, host, self._entries, self._report, self._follower
+        )
+        self._actor = Actor(options, dialect, host, self._entries, self._follower.answers)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follower.run(self._actor.looked))
+            tasks.create_task(self._submitter.run())
+            tasks.create_task(self._actor.run())
+
+    @property
+    def blocked(self) -> dict[AttemptId, str]:
+        """What those that wait there wait for, in the batch system's words."""
+        return self._follower.blocked
+
+    @property
+    def trouble(self) -> str:
+        """Why it is believed to be away; "": it answers."""
+        return self._follower.trouble
+
+    @property
+    def answered_at(self) -> float | None:
+        """When it did so last, s since 1970."""
+        return self._follower.answered_at
+
+    def script(self, order: Order) -> str:
+        """What would be submitted for it. Raises InvalidJob."""
+        return self.dialect.script(batch_job(order, self.options))
+
+    def call(self, order: Order) -> Call:
+        """The command that would. Raises InvalidJob."""
+        job = batch_job(order, self.options)
+        return self.dialect.submit(job, str(files.script(order)))
+
+    def counts(self) -> dict[str, int]:
+        """Our jobs that are with it, by how far they are."""
+        return {phase.value: len(self._entries.at(phase)) for phase in Phase}
+
+    def machines(self) -> list[AnyObservation]:
+        """Whether it answers now, as the observation that said so."""
+        joined = ClusterJoined(machine=self.name, most=self.options.max_queued)
+        return [joined] if self._follower.answers.is_set() else []
+
+    # What the manager asks
+
+    async def submit(self, orders: Sequence[Order]) -> None:
+        for order in orders:
+            if order.launch.attempt not in self._entries:
+                entry = Entry(order, Phase.WAITING, since=_now())
+                self._entries.add(entry)
+                self._submitter.put(entry)
+
+    async def recall(self, recalls: Sequence[Recall]) -> None:
+        for recall in recalls:
+            entry = self._entries.get(recall.attempt)
+            if entry is not None and entry.phase is Phase.WAITING:
+                self._take_back(entry)
+
+    async def kill(self, kills: Sequence[Kill]) -> None:
+        for kill in kills:
+            entry = self._entries.get(kill.attempt) or await self._take_up(kill.attempt)
+            if entry is None:
+                continue
+            entry.kill = kill
+            if entry.phase is Phase.WAITING:
+                self._take_back(entry)
+            elif entry.end is not None:
+                self._report(entry.end)
+        self._actor.news.set()
+        self._follower.wanted.set()
+
+    async def modify(self, modifies: Sequence[Modify]) -> None:
+        for modify in modifies:
+            entry = self._entries.get(modify.attempt)
+            if entry is not None:
+                entry.wish = modify
+        self._actor.news.set()
+        self._follower.wanted.set()
+
+    async def forget(self, forgets: Sequence[Forget]) -> None:
+        for forget in forgets:
+            self._entries.drop(forget.attempt)
+
+    def forget_stranger(self, attempt: AttemptId) -> None:
+        self._entries.drop(attempt)
+
+    async def ask(self, ask: Ask) -> None:
+        for attempt in ask.attempts:
+            entry = self._entries.get(attempt) or await self._take_up(attempt)
+            if entry is not None:
+                self._tell(entry)
+        self._follower.wanted.set()
+
+    async def observations(self) -> AsyncIterator[Sequence[Report]]:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            reports, self._reports = self._reports, []
+            yield reports
+
+    # Inside
+
+    async def _take_up(self, attempt: AttemptId) -> Entry | None:
+        """One that an earlier manager forwarded. What was never written down was never sent."""
+        remembered = self.memory(attempt)
+        if remembered is None:
+            return None
+        order, native_id = remembered
+        if native_id:
+            entry = Entry(order, Phase.THERE, native_id, since=_now())
+        elif await asyncio.to_thread(files.script(order).exists):
+            entry = Entry(order, Phase.UNKNOWN, since=_now())
+        else:
+            self._report(Missing(attempt=attempt, boot_id="", ledger=""))
+            return None
+        self._entries.add(entry)
+        return entry
+
+    def _tell(self, entry: Entry) -> None:
+        """What it did last."""
+        if entry.end is not None:
+            self._report(entry.end)
+        elif entry.recorded:
+            self._report(Started(attempt=entry.attempt, native_id=entry.native_id))
+        else:
+            self._report(Accepted(attempt=entry.attempt, native_id=entry.native_id))
+
+    def _take_back(self, entry: Entry) -> None:
+        self._entries.drop(entry.attempt)
+        self._report(Recalled(attempt=entry.attempt))
+
+    def _report(self, report: Report) -> None:
+        self._reports.append(report)
+        self._news.set()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

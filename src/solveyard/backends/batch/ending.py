@@ -1,0 +1,91 @@
+"""From two witnesses, the script's record and the batch system's word, to how an attempt ended.
+
+Pure. The record is the better one about the command, the batch system about who ended it.
+"""
+
+from solveyard.backends.dialects.base import NativeState, State
+from solveyard.backends.dialects.record import Record
+from solveyard.model.jobs import Usage
+from solveyard.solvers.base import Exit
+
+#: Who ended it, in the words of `Exit.ended_by`.
+_ENDED_BY = {
+    State.CANCELLED: "cancelled",
+    State.TIMEOUT: "time_limit",
+    State.OUT_OF_MEMORY: "out_of_memory",
+    State.NODE_FAILURE: "node_failure",
+    State.PREEMPTED: "preempted",
+}
+#: A script's exit status where it had no part in what became of its attempt.
+ELSEWHERE = 125
+_BEFORE = {
+    "directory": "its directory or its output can't be used",
+    "modules": "its modules could not be loaded",
+    "prologue": "its prologue failed",
+}
+
+
+def ended(system: str, state: NativeState | None, record: Record | None, because: str) -> Exit:
+    """`state`: the batch system's last word, None: it doesn't know the job any more.
+
+    `system` is its name; `because` is who asked here for the end: "", "cancelled", "shutdown".
+    """
+    told = _told(system, state, record)
+    finished = record if record is not None and record.ended is not None else None
+    usage = _usage(record)
+    if by := _ended_by(state, because):
+        code, signal = _status(finished) if finished is not None else (None, None)
+        return Exit(code=code, signal=signal, ended_by=by, told=told, usage=usage)
+    if finished is not None:
+        if why := _BEFORE.get(finished.stage, ""):
+            error = f"{why}: exit status {finished.code} (see its standard error)"
+            return Exit(launch_error=error, told=told)
+        code, signal = _status(finished)
+        return Exit(code=code, signal=signal, told=told, usage=usage)
+    if state is None or state.state in {State.ENDED, State.UNKNOWN}:
+        lost = f"{system} doesn't know it any more, and its script left no record of an end"
+        return Exit(lost=lost, told=told)
+    if record is None and state.state is State.FAILED and state.code is not None:
+        error = f"{system} ended it before its script began: exit status {state.code}"
+        return Exit(launch_error=error, told=told)
+    code = 0 if state.state is State.COMPLETED and state.code is None else state.code
+    return Exit(code=None if state.signal else code, signal=state.signal, told=told)
+
+
+def _status(record: Record) -> tuple[int | None, int | None]:
+    """Exit code or signal."""
+    signal = record.signal
+    return (None, signal) if signal else (record.code, None)
+
+
+def _ended_by(state: NativeState | None, because: str) -> str:
+    by = "" if state is None else _ENDED_BY.get(state.state, "")
+    if by == "cancelled" and because:
+        return because
+    if state is not None and "dependency" in state.reason.lower() and by == "cancelled":
+        return "dependency"
+    return by
+
+
+def _told(system: str, state: NativeState | None, record: Record | None) -> tuple[str, ...]:
+    """The evidence, in words."""
+    told = []
+    if state is None:
+        told.append(f"{system} doesn't know it any more")
+    else:
+        reason = f", {state.reason}" if state.reason not in {"", "None"} else ""
+        where = f" on {state.nodes}" if state.nodes else ""
+        told.append(f"{system} says {state.word}{reason}{where}")
+    if record is None:
+        told.append("its script left no record")
+    elif record.ended is None:
+        told.append("its script recorded a start and no end")
+    else:
+        told.append("its script recorded its end")
+    return tuple(told)
+
+
+def _usage(record: Record | None) -> Usage | None:
+    if record is None or record.ended is None or record.began is None:
+        return None
+    return Usage(wall=round(max(0.0, record.ended - record.began), 3))

@@ -1,0 +1,79 @@
+"""What a cluster's backend knows of each attempt that it was given, until that is forgotten."""
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from solveyard.backends.base import Order, RawEnd
+from solveyard.backends.dialects.base import NativeState
+from solveyard.model.jobs import AttemptId
+from solveyard.model.messages import Kill, Modify
+
+
+class Phase(enum.Enum):
+    """How far an attempt's submission is."""
+
+    WAITING = "waiting"  #: not sent
+    SENDING = "sending"
+    UNKNOWN = "unknown"  #: sent, with no word whether it arrived
+    THERE = "there"  #: the batch system has given it an id
+    ENDED = "ended"  #: told so; kept until that is on disk
+
+
+@dataclass(slots=True)
+class Entry:
+    """One attempt. Times are the loop's."""
+
+    order: Order
+    phase: Phase
+    native_id: str = ""
+    since: float = 0.0  #: when it came into this phase
+    state: NativeState | None = None  #: what the batch system said last
+    unseen: int = 0  #: answers in a row that didn't have it
+    unseen_since: float = 0.0
+    over_since: float = 0.0  #: when it first said that it's over; 0: it didn't
+    recorded: bool = False  #: its start was told
+    kill: Kill | None = None  #: to be ended
+    wish: Modify | None = None  #: not granted yet
+    end: RawEnd | None = None
+
+    @property
+    def attempt(self) -> AttemptId:
+        return self.order.launch.attempt
+
+    def enter(self, phase: Phase, now: float) -> None:
+        self.phase, self.since = phase, now
+        self.unseen = 0
+
+
+class Entries:
+    """All of them, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._entries: dict[AttemptId, Entry] = {}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, attempt: AttemptId) -> bool:
+        return attempt in self._entries
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Those that there are now; changes don't disturb it."""
+        return iter([*self._entries.values()])
+
+    def get(self, attempt: AttemptId) -> Entry | None:
+        return self._entries.get(attempt)
+
+    def add(self, entry: Entry) -> None:
+        self._entries[entry.attempt] = entry
+
+    def drop(self, attempt: AttemptId) -> None:
+        self._entries.pop(attempt, None)
+
+    def at(self, phase: Phase) -> list[Entry]:
+        return [entry for entry in self._entries.values() if entry.phase is phase]
+
+    def holds(self, entry: Entry) -> bool:
+        """Is it still the one for its attempt?"""
+        return self._entries.get(entry.attempt) is entry

@@ -1,0 +1,275 @@
+"""Following: one question for all jobs of a cluster, again and again; what isn't told isn't so."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
+
+from msgspec.structs import replace
+
+from solveyard.backends.base import RawEnd, Report
+from solveyard.backends.batch import ending, witness
+from solveyard.backends.batch.entries import Entries, Entry, Phase
+from solveyard.backends.batch.options import ClusterOptions
+from solveyard.backends.batch.witness import Witness
+from solveyard.backends.dialects.base import (
+    Answer,
+    Call,
+    Dialect,
+    NativeState,
+    State,
+    Unreadable,
+    missing,
+)
+from solveyard.backends.dialects.script import within
+from solveyard.backends.hosts.local import LocalHost
+from solveyard.model.jobs import AttemptId
+from solveyard.model.messages import Accepted, ClusterJoined, ClusterLeft, Missing, Started
+
+log = logging.getLogger(__name__)
+
+_SLOWER = 1.5  #: times as long until the next question, while nothing changes
+_ENOUGH = 2  #: answers without a job that make it absent
+_WAITS = frozenset({State.PENDING, State.HELD, State.REQUEUED})
+_RUNS = frozenset({State.RUNNING, State.SUSPENDED, State.COMPLETING})
+#: What ends a script from outside: no record of an end will come.
+_KILLED = frozenset({
+    State.CANCELLED, State.TIMEOUT, State.OUT_OF_MEMORY, State.NODE_FAILURE, State.PREEMPTED,
+})  # fmt: skip
+
+
+_T = TypeVar("_T")
+
+
+class _Look(NamedTuple):
+    """One answer."""
+
+    asked_at: float  #: by the loop's clock
+    states: Mapping[str, NativeState]  #: by native id
+    found: Mapping[str, Sequence[str]]  #: native ids by mark
+
+
+class Follower:
+    """A question that fails changes no job: it is asked again, later and later."""
+
+    def __init__(
+        self,
+        name: str,
+        options: ClusterOptions,
+        dialect: Dialect,
+        host: LocalHost,
+        entries: Entries,
+        report: Callable[[Report], None],
+    ) -> None:
+        self.answers = asyncio.Event()  #: the batch system does
+        self.wanted = asyncio.Event()  #: there is something new to ask about
+        self.trouble = ""  #: why it is believed to be away
+        self.answered_at: float | None = None  #: s since 1970
+        self.questions = 0
+        self.blocked: dict[AttemptId, str] = {}  #: what it says of those that wait
+        self._name = name
+        self._options = options
+        self._dialect = dialect
+        self._host = host
+        self._entries = entries
+        self._report = report
+        self._changed = False
+
+    async def run(self, looked: Callable[[], None]) -> None:
+        """Until cancelled; `looked` is called after each answer."""
+        least, most = self._options.poll_min, self._options.poll_max
+        interval = least
+        while True:
+            self._changed = False
+            self.wanted.clear()
+            if await self.look():
+                looked()
+                interval = least if self._changed else min(interval * _SLOWER, most)
+                await self._pause(least, interval)
+            else:
+                interval = min(interval * 2, most)
+                await asyncio.sleep(interval)
+
+    async def _pause(self, least: float, interval: float) -> None:
+        """Until the interval is over; where something is new, at least the least one."""
+        await asyncio.sleep(least)
+        try:
+            async with asyncio.timeout(interval - least):
+                await self.wanted.wait()
+        except TimeoutError:
+            return
+
+    async def look(self) -> bool:
+        """Ask once, and conclude. False: there was no answer that can be believed."""
+        there, unknown = self._entries.at(Phase.THERE), self._entries.at(Phase.UNKNOWN)
+        asked_at = asyncio.get_running_loop().time()
+        states: Mapping[str, NativeState] | Unreadable = {}
+        found: Mapping[str, Sequence[str]] | Unreadable = {}
+        if there:
+            ids = list(dict.fromkeys(entry.native_id for entry in there))
+            call = self._dialect.query(ids)
+            states = await self._ask(call, self._dialect.queried)
+        if unknown or not there:
+            call = self._dialect.find([entry.attempt for entry in unknown])
+            found = await self._ask(call, self._dialect.found)
+        for told in (states, found):
+            if isinstance(told, Unreadable):
+                self._went_away(told.why)
+                return False
+        assert not isinstance(states, Unreadable) and not isinstance(found, Unreadable)  # noqa: PT018
+        self._answered()
+        await self._conclude(there, unknown, _Look(asked_at, states, found))
+        return True
+
+    async def _ask(
+        self, call: Call, read: Callable[[Answer], Mapping[str, _T] | Unreadable]
+    ) -> Mapping[str, _T] | Unreadable:
+        self.questions += 1
+        answer = await self._host.run(within(call, self._options.site))
+        if why := absent(call, answer, self._name):
+            return Unreadable(why)
+        return read(answer)
+
+    def _answered(self) -> None:
+        self.answered_at = time.time()
+        self.trouble = ""
+        if not self.answers.is_set():
+            self.answers.set()
+            self._report(ClusterJoined(machine=self._name, most=self._options.max_queued))
+
+    def _went_away(self, why: str) -> None:
+        self.trouble = why
+        if self.answers.is_set():
+            log.warning("a cluster doesn't answer", extra={"cluster": self._name, "why": why})
+            self.answers.clear()
+            self._report(ClusterLeft(machine=self._name))
+
+    # What follows from an answer
+
+    async def _conclude(
+        self, there: Sequence[Entry], unknown: Sequence[Entry], look: _Look
+    ) -> None:
+        """Files are read in a thread, all at once; a job may have changed meanwhile."""
+        asked = [entry for entry in there if self._wants_witness(entry, look)] + [*unknown]
+        read = await asyncio.to_thread(lambda: [witness.of(entry.order) for entry in asked])
+        witnesses = dict(zip((entry.attempt for entry in asked), read, strict=True))
+        for entry in there:
+            if self._entries.holds(entry) and entry.phase is Phase.THERE:
+                self._note(entry, look, witnesses.get(entry.attempt))
+        for entry in unknown:
+            if self._entries.holds(entry) and entry.phase is Phase.UNKNOWN:
+                self._look_up(entry, look, witnesses[entry.attempt])
+
+    def _wants_witness(self, entry: Entry, look: _Look) -> bool:
+        state = look.states.get(entry.native_id)
+        return state is None or state.state.over or (state.state in _RUNS and not entry.recorded)
+
+    def _note(self, entry: Entry, look: _Look, seen: Witness | None) -> None:
+        """What the batch system says of a job that it has given an id."""
+        state = look.states.get(entry.native_id)
+        if state is None:
+            if entry.since <= look.asked_at:
+                self._absent(entry, seen)
+            return
+        if state != entry.state:
+            self._changed = True
+        entry.unseen, entry.state = 0, state
+        if state.state in _WAITS:
+            self._waits(entry, state)
+        elif state.state in _RUNS:
+            self._runs(entry, state, seen)
+        elif state.state.over and seen is not None:
+            self._over(entry, state, seen)
+
+    def _waits(self, entry: Entry, state: NativeState) -> None:
+        why = state.reason if state.reason not in {"", "None"} else state.word
+        again = " again" if entry.recorded else ""
+        self.blocked[entry.attempt] = f"{self._name} to start it{again} ({why})"
+
+    def _runs(self, entry: Entry, state: NativeState, seen: Witness | None) -> None:
+        self.blocked.pop(entry.attempt, None)
+        if state.state is State.SUSPENDED:
+            self.blocked[entry.attempt] = f"{self._name} to let it go on ({state.word})"
+        if not entry.recorded:
+            entry.recorded = True
+            at = _began(seen) if seen is not None else None
+            self._report(Started(attempt=entry.attempt, native_id=entry.native_id, at=at))
+
+    def _over(self, entry: Entry, state: NativeState, seen: Witness) -> None:
+        """The batch system says so. On a shared file system a record may be seen late."""
+        self._changed = True
+        now = asyncio.get_running_loop().time()
+        if not entry.over_since:
+            entry.over_since = now
+        record = seen.record
+        if record is not None and state.code == ending.ELSEWHERE and record.native_id not in {
+            "", entry.native_id,
+        }:  # fmt: skip
+            self._found(entry, record.native_id)  # its twin runs the command
+            return
+        complete = record is not None and record.ended is not None
+        if complete or state.state in _KILLED or now - entry.over_since >= self._options.settle:
+            self._end(entry, state, seen)
+
+    def _absent(self, entry: Entry, seen: Witness | None) -> None:
+        """The batch system doesn't know it any more. That alone is no end."""
+        now = asyncio.get_running_loop().time()
+        if not entry.unseen:
+            entry.unseen_since = now
+        entry.unseen += 1
+        if entry.unseen < _ENOUGH or seen is None:
+            return
+        ended = seen.record is not None and seen.record.ended is not None
+        if ended or now - entry.unseen_since >= self._options.lost_after:
+            self._end(entry, entry.state if entry.over_since else None, seen)
+
+    def _look_up(self, entry: Entry, look: _Look, seen: Witness) -> None:
+        """A submission without an answer: did it arrive?"""
+        now = asyncio.get_running_loop().time()
+        ids = look.found.get(entry.attempt, ())
+        mine = seen.record.native_id if seen.record is not None else ""
+        if ids:
+            self._found(entry, mine if mine in ids else ids[0])
+        elif seen.record is not None:  # it ran, and is forgotten there by now
+            self._found(entry, mine or "?")
+        elif entry.since <= look.asked_at:
+            entry.unseen += 1
+            if entry.unseen >= _ENOUGH and now - entry.since >= self._options.settle:
+                self._entries.drop(entry.attempt)
+                self._report(Missing(attempt=entry.attempt, boot_id="", ledger=""))
+
+    def _found(self, entry: Entry, native_id: str) -> None:
+        entry.native_id = native_id
+        entry.over_since = 0.0
+        entry.enter(Phase.THERE, asyncio.get_running_loop().time())
+        self._report(Accepted(attempt=entry.attempt, native_id=native_id))
+        self._changed = True
+        self.wanted.set()
+
+    def _end(self, entry: Entry, state: NativeState | None, seen: Witness) -> None:
+        because = entry.kill.because if entry.kill is not None else ""
+        told = ending.ended(self._name, state, seen.record, because)
+        started = _began(seen)
+        entry.end = RawEnd(
+            entry.attempt, replace(told, outputs=seen.outputs), entry.native_id, started
+        )
+        entry.enter(Phase.ENDED, asyncio.get_running_loop().time())
+        self.blocked.pop(entry.attempt, None)
+        self._changed = True
+        self._report(entry.end)
+
+
+def _began(seen: Witness) -> float | None:
+    return None if seen.record is None else seen.record.began
+
+
+def absent(call: Call, answer: Answer, cluster: str) -> str:
+    """That a client command isn't there, where, and the way out; "": it is."""
+    program = missing(call, answer)
+    if not program:
+        return ""
+    return (
+        f"there is no {program} on this machine's PATH, which cluster {cluster} needs"
+        f" (set `clusters.{cluster}.prologue` so that it's found)"
+    )

@@ -1,0 +1,39 @@
+"""How one cluster is spoken to, as the settings have it."""
+
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from solveyard.model.batch import BatchOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterOptions:
+    """Times in s."""
+
+    dialect: str
+    queue: str = ""  #: for jobs that name none; empty: the site's default
+    max_queued: int = 1000  #: jobs that wait and run there at once
+    poll_min: float = 2.0  #: between two queries while much happens
+    poll_max: float = 60.0  #: and while little does
+    submit_rate: float = 20.0  #: submissions a second, at most
+    modules: tuple[str, ...] = ()  #: environment modules that its jobs and commands need
+    prologue: str = ""  #: shell text before each job's command, and each command of the system's
+    settle: float = 15.0  #: after which what can't be found there was never taken
+    lost_after: float = 60.0  #: after which what it doesn't know any more, unrecorded, is lost
+
+    @property
+    def site(self) -> BatchOptions:
+        """What the batch system's own commands need, too."""
+        return BatchOptions(modules=self.modules, prologue=self.prologue)
+
+    def of(self, options: BatchOptions | None) -> BatchOptions:
+        """A job's own wishes, and what the cluster's settings add."""
+        asked = options if options is not None else BatchOptions()
+        prologue = "\n".join(text for text in (self.prologue, asked.prologue) if text)
+        return replace(
+            asked,
+            queue=asked.queue or self.queue,
+            modules=tuple(dict.fromkeys((*self.modules, *asked.modules))),
+            prologue=prologue,
+        )
