@@ -18,6 +18,7 @@ class Record(NamedTuple):
     ended: int | None = None
     stage: str = ""  #: "directory", "modules" or "prologue" failed, or the "command" ran
     code: int | None = None  #: exit status as a shell has it
+    signalled: str = ""  #: the script was asked to end, by a signal's name without SIG
 
     @property
     def signal(self) -> int | None:
@@ -40,6 +41,7 @@ def read(text: str) -> Record | Unreadable:
             ended=_number(told.get("ended")),
             stage=_text(told.get("stage", "")),
             code=_number(told.get("code")),
+            signalled=_text(told.get("signalled", "")),
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         return Unreadable(f"a record that can't be read: {error!r}")

@@ -1,8 +1,8 @@
 """The shell script of a batch job, the same for every batch system but its directives.
 
 It runs in any POSIX shell. It claims its attempt by making the record's file: whoever comes
-second, because a batch system was given a job twice, runs nothing. Nothing that a job says
-begins a line of it, so that nothing is read as a directive.
+second runs nothing, be it that a batch system was given a job twice, or forgot that it had started
+it. Nothing that a job says begins a line of it, so that nothing is read as a directive.
 """
 
 import shlex
@@ -21,6 +21,7 @@ solveyard_host=$(uname -n)
 solveyard_began=$(date +%s)
 solveyard_stage=directory
 solveyard_child=
+solveyard_signalled=
 
 solveyard_tell() {
   printf '{"attempt":"%s","native":"%s","host":"%s","began":%s%s}\n' "$solveyard_attempt" \
@@ -34,11 +35,13 @@ solveyard_finish() {
   unset LD_PRELOAD LD_LIBRARY_PATH
   PATH=$solveyard_path
   solveyard_tell \
-    ",\"ended\":$(date +%s),\"stage\":\"$solveyard_stage\",\"code\":$solveyard_code"
+    ",\"ended\":$(date +%s),\"stage\":\"$solveyard_stage\",\"code\":$solveyard_code$(
+      [ -z "$solveyard_signalled" ] || echo ",\"signalled\":\"$solveyard_signalled\"")"
   exit "$solveyard_code"
 }
 solveyard_forward() {
   solveyard_again=yes
+  case $1 in HUP | INT | TERM) solveyard_signalled=$1 ;; esac
   if [ -n "$solveyard_child" ]; then
     kill -s "$1" "$solveyard_child" 2>/dev/null
   elif [ "$solveyard_stage" != command ]; then
@@ -48,9 +51,7 @@ solveyard_forward() {
 """
 
 _CLAIM = r"""
-if (set -C; echo >"$solveyard_record") 2>/dev/null ||
-  PATH=$solveyard_path grep -qF "\"native\":\"$solveyard_native\"" "$solveyard_record" 2>/dev/null
-then
+if (set -C; echo >"$solveyard_record") 2>/dev/null; then
   PATH=$solveyard_path solveyard_tell
 else
   echo "$solveyard_attempt: it has begun elsewhere, or can't write $solveyard_record" >&2

@@ -135,11 +135,12 @@ def test_of_many_at_once_one_runs(shell: str, tmp_path: Path) -> None:
 
 
 @shells
-def test_one_that_its_batch_system_starts_anew_runs_again(shell: str, tmp_path: Path) -> None:
+def test_one_that_its_batch_system_starts_anew_doesnt_run_again(shell: str, tmp_path: Path) -> None:
+    """A controller that comes back with older state starts what runs, under the same id."""
     one = job(run(tmp_path, ("sh", "-c", "echo ran; exit 3")))
     assert _run(shell, one, tmp_path)[0] == 3
-    assert _run(shell, one, tmp_path)[0] == 3
-    assert (tmp_path / "out.0").read_text() == "ran\nran\n"
+    assert _run(shell, one, tmp_path)[0] == 125
+    assert (tmp_path / "out.0").read_text() == "ran\n"
 
 
 @shells
