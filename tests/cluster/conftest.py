@@ -8,7 +8,7 @@ import pytest
 from cluster.slurm import Slurm, absent
 from conftest import Service
 
-_SETTINGS = """\
+SETTINGS = """\
 [clusters.slurm]
 dialect = "slurm"
 poll_min = 0.2
@@ -34,7 +34,7 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
 @pytest.fixture
 def service(slurm: Slurm, tmp_path: Path) -> Iterator[Service]:
     """Its clients wait for Slurm a fifth of a second at most, where users have it at 2 s."""
-    yield from serving(slurm, tmp_path, _SETTINGS)
+    yield from serving(slurm, tmp_path, SETTINGS)
 
 
 def serving(slurm: Slurm, folder: Path, settings: str) -> Iterator[Service]:

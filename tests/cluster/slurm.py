@@ -61,6 +61,7 @@ MinJobAge={keeps}
 JobCompType=jobcomp/none
 AccountingStorageType=accounting_storage/none
 KillWait=2
+MessageTimeout=4
 SlurmdTimeout=10
 SlurmctldTimeout=30
 InactiveLimit=0
@@ -147,6 +148,24 @@ class Slurm:
         """How many nodes are."""
         told = self.run("sinfo", "-h", "-N", "-p", "debug", "-t", "idle", "-o", "%n", check=False)
         return len(told.split())
+
+    def state(self, native_id: str | None) -> str:
+        """Of a job, in its own word."""
+        return self.run("squeue", "-h", "-t", "all", "-o", "%T", "-j", str(native_id))
+
+    def remembers(self) -> None:
+        """Wait until the controller has written down what it knows now: 5 s after a submission."""
+        state = self.folder / "state" / "job_state"
+        before = state.stat().st_mtime_ns if state.exists() else 0
+        held = self.run("sbatch", "--parsable", "--hold", "--output=/dev/null", "--wrap=true")
+        until(lambda: state.exists() and state.stat().st_mtime_ns > before, "its state is saved")
+        self.run("scancel", held)
+
+    def submissions(self, attempt: str) -> list[str]:
+        """The ids under which it was given this attempt."""
+        told = self.run("squeue", "-h", "-r", "-t", "all", "-o", "%i %k")
+        lines = [line.split(" ", 1) for line in told.splitlines()]
+        return [native_id for native_id, comment in lines if comment == attempt]
 
     def pid(self, name: str) -> int:
         """Of "munged", "slurmctld", or a node."""

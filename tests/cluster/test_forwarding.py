@@ -1,28 +1,12 @@
 """Jobs for a cluster are forwarded to a real Slurm, followed there, and end with evidence."""
 
-from typing import Any
-
-import msgspec
-
+from cluster.jobs import ended, submit
 from cluster.slurm import Slurm
 from conftest import Service
-from solveyard.model.jobs import JobSpec
-from solveyard.model.records import JobRecord
-
-
-def job(*argv: str, **more: Any) -> JobSpec:
-    options = msgspec.Raw(msgspec.json.encode({"argv": argv}))
-    return JobSpec(solver="command", options=options, on="slurm", **more)
-
-
-def ended(service: Service, number: int) -> JobRecord:
-    assert service.client.wait([number], 60)
-    return service.client.job(number)
 
 
 def test_a_job_runs_on_a_node_and_ends_with_two_witnesses(slurm: Slurm, service: Service) -> None:
-    text = "echo $SLURMD_NODENAME; echo $SOLVEYARD_JOB"
-    one = service.client.submit(job("sh", "-c", text)).number
+    one = submit(service, "echo $SLURMD_NODENAME; echo $SOLVEYARD_JOB")
     record = ended(service, one)
     assert record.state == "completed", record
     assert record.status == "completed"

@@ -33,7 +33,8 @@ def ended(system: str, state: NativeState | None, record: Record | None, because
     told = _told(system, state, record)
     finished = record if record is not None and record.ended is not None else None
     usage = _usage(record)
-    if by := _ended_by(state, because):
+    by = _ended_by(state, because)
+    if by and not (finished is not None and _by_itself(finished) and by != "out_of_memory"):
         code, signal = _status(finished) if finished is not None else (None, None)
         return Exit(code=code, signal=signal, ended_by=by, told=told, usage=usage)
     if finished is not None:
@@ -45,11 +46,19 @@ def ended(system: str, state: NativeState | None, record: Record | None, because
     if state is None or state.state in {State.ENDED, State.UNKNOWN}:
         lost = f"{system} doesn't know it any more, and its script left no record of an end"
         return Exit(lost=lost, told=told)
+    if state.code == ELSEWHERE and record is not None:
+        lost = f"{system} started it twice, and the first start's end was not recorded"
+        return Exit(lost=lost, told=told)
     if record is None and state.state is State.FAILED and state.code is not None:
         error = f"{system} ended it before its script began: exit status {state.code}"
         return Exit(launch_error=error, told=told)
     code = 0 if state.state is State.COMPLETED and state.code is None else state.code
     return Exit(code=None if state.signal else code, signal=state.signal, told=told)
+
+
+def _by_itself(record: Record) -> bool:
+    """Did the command end before anybody ended it?"""
+    return record.stage == "command" and not record.signalled and record.signal is None
 
 
 def _status(record: Record) -> tuple[int | None, int | None]:

@@ -209,7 +209,9 @@ class Follower:
             self._found(entry, record.native_id)  # its twin runs the command
             return
         complete = record is not None and record.ended is not None
-        if complete or state.state in _KILLED or now - entry.over_since >= self._options.settle:
+        twice = record is not None and state.code == ending.ELSEWHERE
+        patience = self._options.lost_after if twice else self._options.settle
+        if complete or state.state in _KILLED or now - entry.over_since >= patience:
             self._end(entry, state, seen)
 
     def _absent(self, entry: Entry, seen: Witness | None) -> None:

@@ -1,0 +1,50 @@
+"""Jobs for the cluster "slurm", and what the tests wait for."""
+
+from typing import Any
+
+import msgspec
+
+from conftest import Service, until
+from solveyard.model.batch import BatchOptions
+from solveyard.model.jobs import JobSpec, JobState
+from solveyard.model.records import JobRecord
+
+
+def job(text: str, *, batch: dict[str, Any] | None = None, **more: Any) -> JobSpec:
+    """Shell text; `batch` are wishes to Slurm."""
+    options = {"argv": ["sh", "-c", text], **more.pop("options", {})}
+    return JobSpec(
+        solver="command",
+        options=msgspec.Raw(msgspec.json.encode(options)),
+        on="slurm",
+        batch=BatchOptions(**batch) if batch else None,
+        **more,
+    )
+
+
+def submit(service: Service, text: str, **more: Any) -> int:
+    return service.client.submit(job(text, **more)).number
+
+
+def ended(service: Service, number: int, seconds: float = 60.0) -> JobRecord:
+    assert service.client.wait([number], seconds), service.client.job(number)
+    return service.client.job(number)
+
+
+def running(service: Service, number: int) -> JobRecord:
+    return reached(service, number, JobState.RUNNING)
+
+
+def reached(service: Service, number: int, state: JobState) -> JobRecord:
+    until(lambda: service.client.job(number).state == state, f"job {number} is {state}")
+    return service.client.job(number)
+
+
+def known(service: Service, number: int) -> str:
+    """Its native id, once Slurm has given it one."""
+    until(lambda: bool(service.client.job(number).scheduler_job_id), f"Slurm has job {number}")
+    return service.client.job(number).scheduler_job_id or ""
+
+
+def waits_for(service: Service, number: int, words: str) -> None:
+    until(lambda: words in service.client.job(number).waiting, f"job {number} waits for {words}")

@@ -1,0 +1,159 @@
+"""Whatever is stopped, killed or restarted: no job is lost, and none runs twice.
+
+Each job writes a mark when its command starts; the marks are counted.
+"""
+
+import shutil
+import signal
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from cluster.jobs import ended, job, known, running, submit
+from cluster.slurm import Slurm
+from conftest import Service, until
+from solveyard.model.jobs import JobState, Reason
+from solveyard.model.resources import Resources
+
+pytestmark = pytest.mark.timeout(280)
+
+
+@pytest.fixture
+def marks(tmp_path: Path) -> Path:
+    """One line for each start of a command."""
+    place = tmp_path / "marks"
+    place.touch()
+    return place
+
+
+def marking(marks: Path, then: str = "true") -> str:
+    return f'echo "$SOLVEYARD_JOB.$SOLVEYARD_TRY" >> {marks}; {then}'
+
+
+def started(marks: Path) -> Counter[str]:
+    return Counter(marks.read_text().split())
+
+
+def test_a_controller_that_hangs_after_taking_a_job_never_gets_it_twice(
+    slurm: Slurm, service: Service, marks: Path
+) -> None:
+    before = ended(service, submit(service, marking(marks)))  # so that it's known to answer
+    slurm.send("slurmctld", signal.SIGSTOP)
+    hung = submit(service, marking(marks))
+    attempt = f"{before.attempts[0].id.split('.')[0]}.{hung}.0.1"
+    script = service.store / "output" / "0" / f"{hung}.1.sh"
+    until(script.exists, "it is being submitted")
+    until(lambda: service.client.job(hung).stale_since is not None, "the cluster is away")
+    assert service.client.job(hung).state is JobState.SUBMITTED
+    slurm.send("slurmctld", signal.SIGCONT)
+    record = ended(service, hung)
+    assert record.state is JobState.COMPLETED
+    assert record.stale_since is None
+    assert len(slurm.submissions(attempt)) == 1
+    assert started(marks) == {f"{before.number}.1": 1, f"{hung}.1": 1}
+
+
+def test_jobs_of_a_controller_that_is_away_keep_their_state_and_go_on(
+    slurm: Slurm, service: Service, marks: Path
+) -> None:
+    one = submit(service, marking(marks, "until [ -e go ]; do sleep 0.1; done"))
+    running(service, one)
+    slurm.remembers()
+    slurm.end("slurmctld", signal.SIGKILL)
+    until(lambda: service.client.job(one).stale_since is not None, "it is stale")
+    assert service.client.job(one).state is JobState.RUNNING
+    waiting = submit(service, marking(marks))
+    until(lambda: "slurm to answer" in service.client.job(waiting).waiting, "the next one waits")
+    (service.store / "jobs" / str(one) / "go").touch()
+    slurm.start_controller()
+    assert ended(service, one).state is JobState.COMPLETED
+    assert ended(service, waiting).state is JobState.COMPLETED
+    assert started(marks) == {f"{one}.1": 1, f"{waiting}.1": 1}
+
+
+def test_a_controller_with_older_state_neither_loses_a_job_silently_nor_has_it_run_twice(
+    slurm: Slurm, service: Service, marks: Path, tmp_path: Path
+) -> None:
+    """It takes the first, which runs, for one that waits, and has never heard of the second."""
+    first = submit(service, marking(marks, "sleep 600"), batch={"native": ["--begin=now+2"]})
+    known(service, first)
+    slurm.remembers()
+    saved = tmp_path / "state"
+    shutil.copytree(slurm.folder / "state", saved)
+    assert service.client.job(first).state is JobState.SUBMITTED
+    second = submit(service, marking(marks, "sleep 600"))
+    running(service, first)
+    running(service, second)
+    slurm.end("slurmctld", signal.SIGKILL)
+    shutil.rmtree(slurm.folder / "state")
+    shutil.copytree(saved, slurm.folder / "state")
+    slurm.start_controller()
+    lost = ended(service, second, 120)
+    assert (lost.state, lost.reason) == (JobState.FAILED, Reason.LOST)
+    assert "slurm doesn't know it any more" in "; ".join(lost.evidence)
+    again = ended(service, first, 120)
+    assert again.state is JobState.FAILED
+    assert started(marks) == {f"{first}.1": 1, f"{second}.1": 1}
+
+
+def test_a_manager_that_is_killed_ten_times_loses_no_job_and_starts_none_twice(
+    slurm: Slurm, service: Service, marks: Path
+) -> None:
+    numbers: list[int] = []
+    texts = ["true", "exit 3", "sleep 1", "kill -TERM $$", "sleep 3"]
+    for round_ in range(10):
+        specs = [job(marking(marks, text), resources=Resources(memory=10)) for text in texts]
+        numbers += [one.number for one in service.client.submit_many(specs)]
+        last = numbers[-1 - round_ % 3]
+        if round_ % 3 == 0:
+            known(service, last)
+        elif round_ % 3 == 1:
+            running(service, last)
+        service.kill()
+        service.start()
+    assert service.client.wait(numbers, 120)
+    records = [service.client.job(number) for number in numbers]
+    reasons = [Reason.SUCCESS, Reason.EXIT_CODE, Reason.SUCCESS, Reason.SIGNAL, Reason.SUCCESS]
+    assert [record.reason for record in records] == reasons * 10
+    assert started(marks) == {f"{number}.1": 1 for number in numbers}
+    for record in records:
+        assert len(slurm.submissions(record.attempts[0].id)) == 1
+
+
+def test_what_ended_while_the_manager_was_down_is_taken_up(
+    slurm: Slurm, service: Service, marks: Path
+) -> None:
+    done = submit(service, marking(marks, "until [ -e go ]; do sleep 0.1; done; exit 5"))
+    cancelled = submit(service, marking(marks, "sleep 600"))
+    goes_on = submit(service, marking(marks, "until [ -e go ]; do sleep 0.1; done"))
+    for number in (done, cancelled, goes_on):
+        running(service, number)
+    natives = {number: known(service, number) for number in (done, cancelled, goes_on)}
+    service.kill()
+    (service.store / "jobs" / str(done) / "go").touch()
+    slurm.run("scancel", natives[cancelled])
+    until(lambda: slurm.state(natives[done]) == "FAILED", "one has ended")
+    until(lambda: slurm.state(natives[cancelled]) == "CANCELLED", "one is cancelled")
+    service.start()
+    assert ended(service, done).exit_code == 5
+    assert ended(service, cancelled).reason is Reason.CANCELLED
+    assert service.client.job(goes_on).state is JobState.RUNNING
+    (service.store / "jobs" / str(goes_on) / "go").touch()
+    assert ended(service, goes_on).state is JobState.COMPLETED
+    assert started(marks) == {f"{number}.1": 1 for number in natives}
+
+
+def test_a_cancellation_that_was_asked_for_before_a_kill_is_carried_out_after_it(
+    slurm: Slurm, service: Service, marks: Path
+) -> None:
+    one = submit(service, marking(marks, "sleep 600"))
+    running(service, one)
+    slurm.send("slurmctld", signal.SIGSTOP)
+    service.client.cancel(one)
+    service.kill()
+    slurm.send("slurmctld", signal.SIGCONT)
+    service.start()
+    record = ended(service, one)
+    assert (record.state, record.reason) == (JobState.CANCELLED, Reason.CANCELLED)
+    assert slurm.state(record.scheduler_job_id) == "CANCELLED"
