@@ -1,13 +1,16 @@
 """Jobs for clusters: what may be submitted there, and what the store remembers of them."""
 
 import logging
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from solveyard.backends.batch import Batch, Remembered
+from solveyard.backends.dialects.base import Queue
 from solveyard.core.engine import Engine
 from solveyard.model.errors import InvalidJob
-from solveyard.model.jobs import AttemptId, JobSpec
+from solveyard.model.jobs import AttemptId, Job, JobSpec
 from solveyard.model.messages import Launch
+from solveyard.model.records import ClusterRecord, PartitionRecord, instant
 from solveyard.ordering import Ordering
 from solveyard.solvers import tasks
 
@@ -20,6 +23,28 @@ class Forwarding:
     def __init__(self, ordering: Ordering, clusters: Mapping[str, Batch]) -> None:
         self._ordering = ordering
         self.clusters = clusters
+
+    def status(self, jobs: Iterable[Job]) -> list[ClusterRecord]:
+        """Each cluster as it answered last, at once; `jobs` are those that are with a machine."""
+        there: dict[str, Counter[str]] = {name: Counter() for name in self.clusters}
+        for job in jobs:
+            attempt = job.live_attempt
+            if attempt is not None and attempt.placement.machine in there:
+                there[attempt.placement.machine][job.state.value] += 1
+        return [
+            ClusterRecord(
+                name=name,
+                dialect=batch.options.dialect,
+                answers=batch.answered_at is not None and not batch.trouble,
+                trouble=batch.trouble,
+                answered_at=instant(batch.answered_at),
+                max_queued=batch.options.max_queued,
+                jobs=dict(there[name]),
+                commands=batch.host.commands,
+                partitions=tuple(_partition(name, queue) for queue in batch.queues),
+            )
+            for name, batch in sorted(self.clusters.items())
+        ]
 
     def check(self, spec: JobSpec) -> None:
         """Raises InvalidJob for what the cluster that it names could not be asked for."""
@@ -59,3 +84,27 @@ class Forwarding:
         except (InvalidJob, OSError):
             log.exception("a forwarded job can't be followed", extra={"job": job.id})
             return None
+
+
+def _partition(cluster: str, queue: Queue) -> PartitionRecord:
+    memory = None
+    if queue.memory is not None and queue.nodes is not None:
+        memory = round(queue.memory * queue.nodes / 1024, 2)
+    return PartitionRecord(
+        name=queue.name,
+        cluster=cluster,
+        up=queue.up,
+        default=queue.default,
+        time_limit=queue.time_limit,
+        nodes_total=queue.nodes,
+        nodes_used=_used(queue.nodes, queue.nodes_free),
+        cores_total=queue.cores,
+        cores_used=_used(queue.cores, queue.cores_free),
+        memory_total_gb=memory,
+        memory_used_gb=None,
+        gpus_total=queue.gpus,
+    )
+
+
+def _used(total: int | None, free: int | None) -> int | None:
+    return None if total is None or free is None else total - free

@@ -41,7 +41,7 @@ from solveyard.model.messages import (
     Submit,
 )
 from solveyard.model.progress import Progress
-from solveyard.model.records import JobRecord, record
+from solveyard.model.records import ClusterRecord, JobRecord, record
 from solveyard.notify import Notices, Recipient, View
 from solveyard.ordering import Ordering
 from solveyard.outbox import Outbox
@@ -348,10 +348,15 @@ class Manager:
                 for name, machine in engine.inventory.machines.items()
             },
             "licences": engine.inventory.seats.status(),
+            "clusters": msgspec.to_builtins(self.cluster_status()),
             "queue": {state.value: number for state, number in self.counts().items()},
             "agent_pid": self.agents.agent_pid,
             "spawner_pids": self.agents.spawner_pids,
         }
+
+    def cluster_status(self) -> list[ClusterRecord]:
+        """Each cluster as it answered last."""
+        return self.forwarding.status(self._turns.engine.scheduler.seating.holding())
 
     @property
     def licences(self) -> frozenset[str]:

@@ -15,10 +15,9 @@ from pathlib import Path
 
 import msgspec
 
-from solveyard import __version__, abandoned, readiness, registry
+from solveyard import __version__, abandoned, clusters, readiness, registry
 from solveyard.backends.agents import Agents
-from solveyard.backends.batch import Batch, ClusterOptions
-from solveyard.backends.hosts.local import LocalHost
+from solveyard.backends.batch import ClusterOptions
 from solveyard.backends.local_agent import LocalAgent
 from solveyard.backends.offers import AS_TOLD, Offer
 from solveyard.core.retention import Policy
@@ -33,7 +32,7 @@ from solveyard.doors.sites import public_url as read_public_url
 from solveyard.doors.tls import Certificate
 from solveyard.licensing import LicenceServer
 from solveyard.manager import Manager
-from solveyard.model.errors import InvalidRequest, InvalidSettings
+from solveyard.model.errors import InvalidRequest
 from solveyard.model.jobs import Limits
 from solveyard.model.messages import SetLimits
 from solveyard.notify import Recipient
@@ -197,7 +196,7 @@ async def opened(folder: Path, options: ServeOptions) -> AsyncIterator[Running]:
             f"file:{places.agent_address}",
             token_file=places.agent_token,
             platform=options.platform,
-            withheld={one.env for one in options.secrets.values() if one.env},
+            withheld=_withheld(options),
         )
         store = SqliteStore.open(folder)
         agents = Agents(address, store.uuid, local, offer=options.offer, token=token)
@@ -205,7 +204,7 @@ async def opened(folder: Path, options: ServeOptions) -> AsyncIterator[Running]:
             store,
             folder,
             agents,
-            clusters=_clusters(options, local.machine),
+            clusters=clusters.backends(options.clusters, _withheld(options), local.machine),
             on_stop=options.on_stop,
             secrets=options.secrets,
             retention=options.retention,
@@ -262,24 +261,9 @@ async def _prepare(manager: Manager, options: ServeOptions) -> None:
         await manager.request(SetLimits(limits=options.limits, only=tuple(said), by=_me()))
 
 
-def _clusters(options: ServeOptions, machine: str) -> dict[str, Batch]:
-    """Raises InvalidSettings where one can't be spoken to."""
-    withheld = {one.env for one in options.secrets.values() if one.env}
-    environment = {name: text for name, text in os.environ.items() if name not in withheld}
-    found = {}
-    for name, cluster in options.clusters.items():
-        dialect = registry.dialects().get(cluster.dialect)
-        if dialect is None or name == machine:
-            known = ", ".join(sorted(registry.dialects())) or "none"
-            why = (
-                "this machine has that name (choose another)"
-                if dialect is not None
-                else f"there is no dialect {cluster.dialect!r} (installed: {known})"
-            )
-            raise InvalidSettings(f"`clusters.{name}`: {why}")
-        host = LocalHost(environment)
-        found[name] = Batch(name, cluster, dialect, host)
-    return found
+def _withheld(options: ServeOptions) -> set[str]:
+    """Variables that hold secrets: nothing that is started inherits them."""
+    return {one.env for one in options.secrets.values() if one.env}
 
 
 def _certificate(network: Network | None) -> Certificate | None:

@@ -27,7 +27,7 @@ from solveyard.model.errors import (
 )
 from solveyard.model.jobs import JobSpec, JobState
 from solveyard.model.reading import spec as read_spec
-from solveyard.model.records import JobRecord
+from solveyard.model.records import ClusterRecord, JobRecord
 from solveyard.model.wishes import Wishes, written
 from solveyard.places import store_folder
 
@@ -182,6 +182,11 @@ class Yard:
         waited = self.jobs() if jobs is None else jobs
         with self.client() as client:
             return client.wait([job.key for job in waited], timeout)
+
+    def cluster_status(self) -> list[ClusterRecord]:
+        """Each cluster that jobs may be forwarded to, as it answered last."""
+        with self.client() as client:
+            return client.cluster_status()
 
     def status(self) -> dict[str, Any]:
         """How the manager and its machines are."""

@@ -45,6 +45,7 @@ from solveyard.model.messages import (
     SetPriority,
 )
 from solveyard.model.progress import Progress
+from solveyard.model.records import ClusterRecord
 from solveyard.model.resources import Allocation, Share
 from solveyard.places import StorePlaces
 from solveyard.store.base import Filter, Numbered, Page
@@ -69,6 +70,9 @@ class FakeManager:
         self.asked = threading.Event()  # somebody waits
         self._places = StorePlaces(folder)
         self._belongings = belongings.Belongings(self._places)
+
+    def cluster_status(self) -> list[ClusterRecord]:
+        return []
 
     async def submit_once(
         self,

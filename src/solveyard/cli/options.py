@@ -9,8 +9,10 @@ Argv = Annotated[
 ]
 Name = Annotated[str, typer.Option(help="A name, unique in the store, to find it by.")]
 Priority = Annotated[int, typer.Option(help="Larger goes first; may be negative.")]
-Cores = Annotated[int, typer.Option("--cores", "-c", help="Processor cores it uses.")]
-Memory = Annotated[str, typer.Option(help="Memory it needs: 512M, 4G.")]
+Cores = Annotated[int, typer.Option("--cores", "-c", "-n", help="Processor cores it uses.")]
+Memory = Annotated[str, typer.Option("--memory", "--mem", help="Memory it needs: 512M, 4G.")]
+On = Annotated[str, typer.Option("--on", metavar="CLUSTER", help="The cluster that runs it.")]
+Queue = Annotated[str, typer.Option("--queue", "-p", help="Its queue there, of Slurm a partition.")]
 TimeLimit = Annotated[str, typer.Option(help="It is ended after: 90, 15m, 2h, 1:30:00.")]
 Hold = Annotated[bool, typer.Option("--hold", help="It waits until released.")]
 Tags = Annotated[
@@ -91,5 +93,8 @@ RetryMemory = Annotated[
     typer.Option("--retry-memory", metavar="FACTOR", help="More memory after running out of it."),
 ]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Submit nothing: print the specification as JSON.")
+    bool,
+    typer.Option(
+        "--dry-run", help="Submit nothing: print the specification, or a cluster's script."
+    ),
 ]

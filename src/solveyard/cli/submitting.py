@@ -28,6 +28,8 @@ def submit(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     cores: o.Cores = 1,
     memory: o.Memory = "",
     time_limit: o.TimeLimit = "",
+    on: o.On = "",
+    queue: o.Queue = "",
     hold: o.Hold = False,
     tag: o.Tags = None,
     notify: o.Receivers = None,
@@ -69,6 +71,8 @@ def submit(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
         cores=cores,
         memory=memory,
         time_limit=time_limit,
+        on=on,
+        batch={"queue": queue} if queue else None,
         directory=directory,
         tags=tag or (),
         notify=notify or (),
@@ -93,7 +97,7 @@ def submit(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     else:
         wanted = [specs.of_argv(argv or (), env or (), output or (), given)]
     if dry_run:
-        return preview.show(wanted)
+        return preview.show(wanted, place)
     jobs = _submit_lines(place, source, lines) if source else submitted(place, wanted)
     if wait:
         numbers = [job.number for job in jobs]
@@ -117,6 +121,8 @@ def run(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     cores: o.Cores = 1,
     memory: o.Memory = "",
     time_limit: o.TimeLimit = "",
+    on: o.On = "",
+    queue: o.Queue = "",
     tag: o.Tags = None,
     notify: o.Receivers = None,
     env: o.Env = None,
@@ -153,6 +159,8 @@ def run(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
         cores=cores,
         memory=memory,
         time_limit=time_limit,
+        on=on,
+        batch={"queue": queue} if queue else None,
         directory=directory,
         tags=tag or (),
         notify=notify or (),
@@ -166,7 +174,7 @@ def run(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     )
     spec = specs.of_argv(argv, env or (), output or (), given)
     if dry_run:
-        return preview.show([spec])
+        return preview.show([spec], place)
     [job] = submitted(place, [spec])
     talk.say(f"job {job.number} submitted")
     try:

@@ -25,7 +25,7 @@ from solveyard.model.errors import (
 from solveyard.model.jobs import JobSpec, JobState
 from solveyard.model.notices import NoticeRecord, ReceiverRecord
 from solveyard.model.reading import Malformed, MalformedJob
-from solveyard.model.records import JobRecord
+from solveyard.model.records import ClusterRecord, JobRecord
 
 T = TypeVar("T")
 CONTENT = "application/json"
@@ -415,6 +415,10 @@ def limits(reply: Reply) -> dict[str, Any]:
     """The limits that hold, by the names that set them."""
     told: dict[str, Any] = value(reply).get("limits", {})
     return {name: told.get(name) for name in LimitWishes.__annotations__}
+
+
+def clusters(reply: Reply) -> list[ClusterRecord]:
+    return msgspec.convert(value(reply).get("clusters", []), list[ClusterRecord])
 
 
 def file_entries(reply: Reply) -> list[FileEntry]:

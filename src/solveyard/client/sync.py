@@ -14,7 +14,7 @@ from solveyard.client.find import Address, Where
 from solveyard.model.errors import ManagerUnavailable
 from solveyard.model.jobs import JobSpec, JobState
 from solveyard.model.notices import NoticeRecord, ReceiverRecord
-from solveyard.model.records import JobRecord
+from solveyard.model.records import ClusterRecord, JobRecord
 
 T = TypeVar("T")
 
@@ -259,6 +259,10 @@ class Client:
     def status(self) -> dict[str, Any]:
         state: dict[str, Any] = self._ask(calls.get("/system/status"))
         return state
+
+    def cluster_status(self) -> list[ClusterRecord]:
+        """Each cluster that jobs may be forwarded to, as it answered last."""
+        return self._ask(Call("GET", "/system/status", calls.clusters))
 
     def healthy(self) -> bool:
         """Does the manager answer?"""

@@ -15,8 +15,8 @@ PARAMETER = f"{PREFIX}PARAM_"  #: before the names of a task's parameters
 RESERVED = frozenset(
     f"{PREFIX}{name}"
     for name in (
-        "ATTEMPT", "BOOT_ID", "CA_FILE", "CONFIG", "CORES", "CORE_IDS", "GPU_IDS", "HOME", "JOB",
-        "NAME", "NODES", "SITE_CONFIG", "TASK", "TASKS", "TOKEN", "TOKEN_FILE", "TRY", "URL",
+        "ATTEMPT", "BOOT_ID", "CA_FILE", "CONFIG", "CORES", "CORE_IDS", "EXIT", "GPU_IDS", "HOME",
+        "JOB", "NAME", "NODES", "SITE_CONFIG", "TASK", "TASKS", "TOKEN", "TOKEN_FILE", "TRY", "URL",
         "VALUE",
     )
 )  # fmt: skip

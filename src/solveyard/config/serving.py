@@ -62,14 +62,16 @@ def embedded(found: Found, *, on_stop: str) -> serve.ServeOptions:
         },
         on_stop=on_stop,
         retention=Policy(**settings.retention.model_dump()),
-        clusters={
-            name: ClusterOptions(**cluster.model_dump())
-            for name, cluster in settings.clusters.items()
-        },
+        clusters=clusters(settings),
         secrets={name: source.secret for name, source in settings.secrets.items()},
         recipients=recipients(found),
         licence_server=_licence_server(settings),
     )
+
+
+def clusters(settings: Settings) -> dict[str, ClusterOptions]:
+    """Those that jobs may be forwarded to."""
+    return {name: ClusterOptions(**one.model_dump()) for name, one in settings.clusters.items()}
 
 
 def _offer(settings: Settings) -> Offer:

@@ -14,7 +14,7 @@ from solveyard.model.errors import ManagerUnavailable
 from solveyard.model.jobs import JobState
 from solveyard.model.messages import Cancel
 from solveyard.model.reading import MalformedJob
-from solveyard.model.records import JobRecord
+from solveyard.model.records import JobRecord, PartitionRecord
 from solveyard.store.base import Filter
 
 _PAGE = 200  #: jobs that are read between two turns of the loop
@@ -140,7 +140,7 @@ ROUTES = (
     Route("GET", "/api/queue", system.queue),
     Route("GET", "/api/resources", system.resources),
     Route("GET", "/api/scheduler_type", scheduler_type),
-    Route("GET", "/api/cluster_partitions", system.partitions, answer=list[dict[str, Any]]),
+    Route("GET", "/api/cluster_partitions", system.partitions, answer=list[PartitionRecord]),
     Route("GET", "/api/me", me),
     Route("POST", "/system/start_monitoring", start_monitoring),
 )

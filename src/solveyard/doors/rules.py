@@ -10,6 +10,7 @@ from pathlib import Path
 from solveyard import registry
 from solveyard.doors.keys import Caller
 from solveyard.model.arrays import filled_text
+from solveyard.model.batch import BatchOptions
 from solveyard.model.errors import InvalidRequest, NotAllowed
 from solveyard.model.jobs import JobSpec
 from solveyard.solvers import tasks
@@ -53,6 +54,11 @@ class Rules:
                     f"{place}the solver {spec.solver!r} may not be used over the network (admit it"
                     f" with `allow` in config.toml or solveyard serve --allow {spec.solver}, or use"
                     " the command line)"
+                )
+            if spec.batch is not None and GENERAL - self.allow and (text := _shell(spec.batch)):
+                raise NotAllowed(
+                    f"{place}`batch.{text}` may not be used over the network: it can run anything"
+                    " (admit that with `allow` in config.toml or solveyard serve --allow command)"
                 )
             solver = registry.on_site(spec.solver)
             if solver is not None:
@@ -126,6 +132,12 @@ def _tasks(spec: JobSpec) -> Iterable[JobSpec]:
             f" not {len(spec.array)} (use the command line)"
         )
     return (tasks.spec_at(spec, position) for position in range(len(spec.array)))
+
+
+def _shell(wishes: BatchOptions) -> str:
+    """A wish to a batch system by which any program could be run; "": there is none."""
+    risky = ("prologue", "epilogue", "native", "modules")
+    return next((name for name in risky if getattr(wishes, name)), "")
 
 
 def _directories(spec: JobSpec) -> Iterable[str]:

@@ -16,6 +16,7 @@ from solveyard.doors.openapi import Route
 from solveyard.model.errors import NotAllowed
 from solveyard.model.jobs import JobState, Limits
 from solveyard.model.messages import SetLimits
+from solveyard.model.records import PartitionRecord
 
 _PROBE = bytes(4096)  #: what a store must be able to write
 
@@ -55,9 +56,13 @@ async def limits(request: web.Request) -> web.Response:
 
 
 async def partitions(request: web.Request) -> web.Response:
-    """The batch system's partitions; X-Reason tells why there are none."""
+    """All clusters' partitions, as told last; X-Reason tells why there are none."""
     encoding.query(request, encoding.NoQuery)
-    return encoding.answer([], headers={"X-Reason": "no batch system is configured"})
+    clusters = request.app[MANAGER].cluster_status()
+    found = [partition for cluster in clusters for partition in cluster.partitions]
+    away = [f"{one.name}: {one.trouble or 'it has not answered yet'}" for one in clusters]
+    why = "; ".join(away) or "no batch system is configured"
+    return encoding.answer(found, headers={} if found else {"X-Reason": _plain(why)})
 
 
 async def status(request: web.Request) -> web.Response:
@@ -122,6 +127,11 @@ async def description(request: web.Request) -> web.Response:
     return web.Response(body=request.app[TABLE].document, content_type=encoding.JSON)
 
 
+def _plain(text: str) -> str:
+    """As a header may hold it."""
+    return "".join(c if c.isascii() and c.isprintable() else "?" for c in text)
+
+
 def _unwritable(folder: Path) -> str:
     """Why nothing can be written to the store's folder; empty: it can. Blocking."""
     try:
@@ -139,7 +149,7 @@ ROUTES = (
     Route("GET", "/queue", queue),
     Route("POST", "/pool/limits", limits, body=encoding.LimitsBody),
     Route("PUT", "/pool/limits", limits, body=encoding.LimitsBody),
-    Route("GET", "/scheduler/partitions", partitions, answer=list[dict[str, Any]]),
+    Route("GET", "/scheduler/partitions", partitions, answer=list[PartitionRecord]),
     Route("GET", "/system/status", status),
     Route("POST", "/system/stop", begin_stop, body=encoding.StopBody, status=202),
     Route("GET", "/healthz", healthy),

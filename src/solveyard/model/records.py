@@ -49,6 +49,37 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
     peak_memory: int | None  #: MiB, of the largest single process
 
 
+class PartitionRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A queue of a cluster, of Slurm a partition. What is null its batch system doesn't tell."""
+
+    name: str
+    cluster: str
+    up: bool  #: it starts jobs
+    default: bool
+    time_limit: int | None  #: s
+    nodes_total: int | None
+    nodes_used: int | None
+    cores_total: int | None
+    cores_used: int | None
+    memory_total_gb: float | None
+    memory_used_gb: float | None
+    gpus_total: int | None
+
+
+class ClusterRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch system that jobs are forwarded to, as it answered last."""
+
+    name: str
+    dialect: str
+    answers: bool
+    trouble: str  #: why it is believed to be away; empty while it answers
+    answered_at: str | None  #: ISO 8601, UTC
+    max_queued: int  #: jobs that may be with it at once
+    jobs: Mapping[str, int]  #: those that are, by state
+    commands: int  #: of its own that were issued, since the manager's start
+    partitions: tuple[PartitionRecord, ...]
+
+
 class TaskCounts(msgspec.Struct, frozen=True, kw_only=True):
     """An array's tasks, by state."""
 

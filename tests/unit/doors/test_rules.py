@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from solveyard.doors.keys import Caller
 from solveyard.doors.rules import MOST, Rules
 from solveyard.model.arrays import ArraySpec
+from solveyard.model.batch import BatchOptions
 from solveyard.model.errors import NotAllowed
 from solveyard.model.jobs import JobSpec
 
@@ -49,3 +51,17 @@ def test_a_script_of_a_solve_runs_over_the_network_only_where_commands_may(tmp_p
     with pytest.raises(NotAllowed, match=r"export\.py.* --allow command"):
         rules.check(SOMEBODY, [solve])
     replace(rules, allow=frozenset({"command"})).check(SOMEBODY, [solve])
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [{"prologue": "id"}, {"epilogue": "id"}, {"native": ("--bcast",)}, {"modules": ("a",)}],
+)
+def test_what_can_run_anything_on_a_cluster_takes_what_a_command_takes(
+    wish: dict[str, Any],
+) -> None:
+    risky = JobSpec(solver="nec", on="slurm", batch=BatchOptions(**wish))
+    with pytest.raises(NotAllowed, match="--allow command"):
+        Rules().check(SOMEBODY, [risky])
+    Rules(allow=frozenset({"command"})).check(SOMEBODY, [risky])
+    Rules().check(SOMEBODY, [JobSpec(solver="nec", on="slurm", batch=BatchOptions(queue="a"))])

@@ -11,7 +11,7 @@ from solveyard.backends.batch.entries import Entries, Entry, Phase
 from solveyard.backends.batch.following import Follower
 from solveyard.backends.batch.options import ClusterOptions
 from solveyard.backends.batch.submitting import Submitter, batch_job
-from solveyard.backends.dialects.base import Call, Dialect
+from solveyard.backends.dialects.base import Call, Dialect, Queue
 from solveyard.backends.hosts.local import LocalHost
 from solveyard.model.jobs import AttemptId
 from solveyard.model.messages import (
@@ -65,6 +65,7 @@ class Batch:
         """Until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follower.run(self._actor.looked))
+            tasks.create_task(self._follower.survey())
             tasks.create_task(self._submitter.run())
             tasks.create_task(self._actor.run())
 
@@ -92,9 +93,10 @@ class Batch:
         job = batch_job(order, self.options)
         return self.dialect.submit(job, str(files.script(order)))
 
-    def counts(self) -> dict[str, int]:
-        """Our jobs that are with it, by how far they are."""
-        return {phase.value: len(self._entries.at(phase)) for phase in Phase}
+    @property
+    def queues(self) -> Sequence[Queue]:
+        """As it told them last."""
+        return self._follower.queues
 
     def machines(self) -> list[AnyObservation]:
         """Whether it answers now, as the observation that said so."""

@@ -18,6 +18,7 @@ from solveyard.backends.dialects.base import (
     Call,
     Dialect,
     NativeState,
+    Queue,
     State,
     Unreadable,
     missing,
@@ -66,7 +67,7 @@ class Follower:
         self.wanted = asyncio.Event()  #: there is something new to ask about
         self.trouble = ""  #: why it is believed to be away
         self.answered_at: float | None = None  #: s since 1970
-        self.questions = 0
+        self.queues: Sequence[Queue] = ()  #: as they were told last
         self.blocked: dict[AttemptId, str] = {}  #: what it says of those that wait
         self._name = name
         self._options = options
@@ -100,6 +101,16 @@ class Follower:
         except TimeoutError:
             return
 
+    async def survey(self) -> None:
+        """Keep `queues` as they are, until cancelled. Nobody waits for the answer."""
+        while True:
+            await self.answers.wait()
+            calls = [within(call, self._options.site) for call in self._dialect.queues()]
+            told = self._dialect.queues_told([await self._host.run(call) for call in calls])
+            if not isinstance(told, Unreadable):
+                self.queues = told
+            await asyncio.sleep(self._options.poll_max)
+
     async def look(self) -> bool:
         """Ask once, and conclude. False: there was no answer that can be believed."""
         there, unknown = self._entries.at(Phase.THERE), self._entries.at(Phase.UNKNOWN)
@@ -125,7 +136,6 @@ class Follower:
     async def _ask(
         self, call: Call, read: Callable[[Answer], Mapping[str, _T] | Unreadable]
     ) -> Mapping[str, _T] | Unreadable:
-        self.questions += 1
         answer = await self._host.run(within(call, self._options.site))
         if why := absent(call, answer, self._name):
             return Unreadable(why)

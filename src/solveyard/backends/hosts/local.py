@@ -23,9 +23,11 @@ class LocalHost:
     def __init__(self, environment: Mapping[str, str], limit: int = LIMIT) -> None:
         self._environment = {**environment, "LC_ALL": "C"}
         self._limit = limit
+        self.commands = 0  #: that were issued
 
     async def run(self, call: Call) -> Answer:
         """Until it ends, its time is over, or it has written too much; then nothing is believed."""
+        self.commands += 1
         try:
             process = await asyncio.create_subprocess_exec(
                 *call.argv, stdin=PIPE, stdout=PIPE, stderr=PIPE,

@@ -1,0 +1,116 @@
+"""What a cluster is like is shown at once, whether it answers or not."""
+
+import json
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+
+from cluster.conftest import SETTINGS, serving
+from cluster.jobs import ended, submit, waits_for
+from cluster.slurm import Slurm
+from conftest import Service, until
+from solveyard.model.jobs import JobState
+
+
+@pytest.fixture(scope="module")
+def service(slurm: Slurm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    yield from serving(slurm, tmp_path_factory.mktemp("looking"), SETTINGS)
+
+
+def solveyard(service: Service, *argv: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "solveyard.cli", "--store", str(service.store), *argv],
+        env=service.environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def partitions(service: Service) -> list[dict[str, object]]:
+    url = f"{service.told['url']}/scheduler/partitions"
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        found: list[dict[str, object]] = json.load(answer)
+        return found
+
+
+def test_partitions_tell_nodes_and_cores_in_the_documents_words(service: Service) -> None:
+    until(lambda: bool(partitions(service)), "Slurm has told its partitions")
+    found = {one["name"]: one for one in partitions(service)}
+    assert set(found) == {"debug", "low", "again", "high"}
+    debug = found["debug"]
+    assert (debug["nodes_total"], debug["cores_total"], debug["gpus_total"]) == (4, 32, 8)
+    assert (debug["default"], debug["up"], debug["cluster"]) == (True, True, "slurm")
+    assert found["high"]["time_limit"] == 3600
+    (cluster,) = service.client.status()["clusters"]
+    assert cluster["answers"]
+
+
+def test_the_command_cluster_shows_it(service: Service) -> None:
+    one = submit(service, "true", batch={"native": ["--begin=now+1hour"]})
+    waits_for(service, one, "BeginTime")
+    until(lambda: bool(partitions(service)), "Slurm has told its partitions")
+    shown = solveyard(service, "cluster")
+    lines = [line.split() for line in shown.stdout.splitlines()]
+    assert ["slurm", "slurm", "answers", "1", "0", "1000"] in lines
+    assert any(line[:3] == ["debug*", "slurm", "up"] for line in lines)
+    ps = solveyard(service, "ps")
+    assert "slurm to start it (BeginTime)" in ps.stdout
+    refused = solveyard(service, "cluster", "lsf")
+    assert refused.returncode == 2
+    assert "there is no cluster 'lsf' (there is: slurm)" in refused.stderr
+    service.client.cancel(one)
+    ended(service, one)
+
+
+def test_a_dry_run_prints_the_script_and_the_command_that_slurm_would_take(
+    slurm: Slurm, service: Service
+) -> None:
+    wish = ["submit", "--on", "slurm", "-p", "debug", "-n", "4", "--mem", "2000M", "--dry-run"]
+    shown = solveyard(service, *wish, "--", "echo", "a 'b'")
+    assert shown.returncode == 0, shown.stderr
+    *script, title, command = shown.stdout.splitlines()
+    assert title == "# submitted by:"
+    assert command.startswith("# env ")
+    assert "sbatch --parsable" in command
+    directives = [line for line in script if line.startswith("#SBATCH")]
+    assert "#SBATCH --partition=debug" in directives
+    assert "#SBATCH --ntasks=4" in directives
+    assert "#SBATCH --mem=2000M" in directives
+    taken = subprocess.run(
+        ["sbatch", "--test-only"], input="\n".join(script), env=slurm.environment,
+        text=True, capture_output=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert "to start at" in taken.stderr
+
+
+def test_a_cluster_that_the_settings_dont_name_is_refused_with_the_way_out(
+    service: Service,
+) -> None:
+    wish = solveyard(service, "submit", "--on", "lsf", "--", "true")
+    assert wish.returncode != 0
+    assert "the settings name no cluster 'lsf' (there is: slurm;" in wish.stderr
+    wish = solveyard(service, "submit", "-p", "debug", "--", "true")
+    assert "`batch` is for jobs on a cluster" in wish.stderr
+
+
+def test_nothing_that_is_shown_waits_for_a_controller_that_hangs(
+    slurm: Slurm, service: Service
+) -> None:
+    until(lambda: bool(partitions(service)), "Slurm has told its partitions")
+    one = submit(service, "sleep 600")
+    until(lambda: service.client.job(one).state is JobState.RUNNING, "it runs")
+    slurm.send("slurmctld", signal.SIGSTOP)
+    try:
+        until(lambda: not service.client.cluster_status()[0].answers, "it is known to be away")
+        assert len(partitions(service)) == 4
+        (cluster,) = service.client.cluster_status()
+        assert "timed out" in cluster.trouble.lower()
+        assert "away since" in solveyard(service, "cluster").stdout
+    finally:
+        slurm.send("slurmctld", signal.SIGCONT)
+    until(lambda: service.client.cluster_status()[0].answers, "it answers again")
+    assert service.client.job(one).state is JobState.RUNNING
+    service.client.cancel(one)
+    assert ended(service, one).state is JobState.CANCELLED
