@@ -1,6 +1,7 @@
 """The dashboard in a real Chromium, before a real manager that runs real jobs."""
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from pages import findings, open_job, row, shell, waits_for
+from standin.player import player
 
 sync_api = pytest.importorskip("playwright.sync_api")
 expect = sync_api.expect
@@ -178,6 +180,26 @@ def colours(page: Any) -> int:
         }"""
     )
     return found
+
+
+def test_a_solve_is_seen_to_converge(page: Any, served: Any, tmp_path: Path) -> None:
+    program = player(tmp_path / "ansys_inc")
+    board = tmp_path / "board.aedt"
+    board.touch()
+    os.mkfifo(tmp_path / "board.go")
+    options = {"project_path": str(board), "ansys_edt_path": str(program), "jobid": "board-7"}
+    served.submit({"solver": "hfss", "name": "board-7", "options": options})
+    detail = open_job(page, served, "board-7")
+    told = "Pass 3, delta S 0.118302, 15391 tetrahedra."
+    expect(detail.locator(".advance")).to_have_text(told)
+    expect(row(page, "board-7")).to_contain_text(told)
+    curve = detail.locator(".canvas")
+    expect(curve).to_have_attribute("aria-label", re.compile("Delta S over pass: 0.118302 in pass"))
+    assert colours(page) > 2
+    (tmp_path / "board.go").write_text("go on")
+    expect(row(page, "board-7")).to_contain_text("completed")
+    expect(detail.locator(".advance")).to_have_count(0)
+    expect(curve).to_have_attribute("aria-label", re.compile("Delta S over pass: 0.0143 in pass 4"))
 
 
 def test_files_that_a_running_job_writes_show_up(page: Any, served: Any, tmp_path: Path) -> None:

@@ -10,37 +10,15 @@ from typing import Any
 
 import pytest
 
-from standin import install
+from standin.player import player
 from watching import listening
-
-LOG = Path(__file__).parents[1] / "golden" / "hfss" / "written" / "converged.log"
-FOURTH = "[info] Project:coupler, Setup2 : [PROFILE] Adaptive Pass 4"
-#: Takes ansysedt's place: it plays a log up to the fourth pass, waits, and plays the rest.
-PLAYER = f"""\
-#!{sys.executable}
-import pathlib, sys
-project = pathlib.Path(sys.argv[-1])
-folder = pathlib.Path(str(project) + ".batchinfo")
-folder.mkdir()
-text = pathlib.Path({str(LOG)!r}).read_text()
-at = text.index({FOURTH!r})
-with (folder / f"{{project.stem}}-{{sys.argv[2]}}.log").open("w") as log:
-    log.write(text[:at])
-    log.flush()
-    project.with_suffix(".go").read_text()  # a pipe: until somebody writes to it
-    log.write(text[at:])
-results = pathlib.Path(str(project) + "results")
-results.mkdir()
-(results / "board.asol").write_text("solved")
-"""
 
 
 class Solve:
     """A running solve that waits before its fourth pass."""
 
     def __init__(self, service: Callable[..., Any], folder: Path) -> None:
-        program = install(folder / "ansys_inc")
-        program.write_text(PLAYER)
+        program = player(folder / "ansys_inc")
         self.project = folder / "board.aedt"
         self.project.write_text("played")
         os.mkfifo(self.project.with_suffix(".go"))

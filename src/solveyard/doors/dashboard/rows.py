@@ -32,7 +32,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     solver: str
     state: JobState
     reason: Reason | None
-    why: str | None  #: why it waits, or how it ended, in words; null: not looked up
+    why: str | None  #: why it waits, how far it is, or how it ended; null: not looked up
     tags: tuple[str, ...]
     tasks: TaskCounts | None  #: of an array
     machine: str
@@ -102,7 +102,7 @@ async def some(request: web.Request) -> web.Response:
     for word in words:
         job = manager.jobs().get(JobId(int(word)))
         if job is not None:
-            why = job.outcome.message if job.outcome else manager.why(job.id)
+            why = job.outcome.message if job.outcome else manager.why(job.id) or _far(manager, job)
             rows.append(row(manager, job, why))
         await asyncio.sleep(0)
     return encoding.answer(Rows(now=time.time(), jobs=rows))
@@ -170,10 +170,18 @@ async def _rows(manager: Manager, numbers: Iterable[JobId]) -> list[Row]:
     for count, number in enumerate(numbers, 1):
         job = manager.jobs().get(number)
         if job is not None:
-            rows.append(row(manager, job, job.outcome.message if job.outcome else None))
+            rows.append(
+                row(manager, job, job.outcome.message if job.outcome else _far(manager, job))
+            )
         if count % SLICE == 0:
             await asyncio.sleep(0)
     return rows
+
+
+def _far(manager: Manager, job: Job) -> str | None:
+    """How far a running job is."""
+    told = manager.progress(job.id) if job.state is JobState.RUNNING else None
+    return told.text if told is not None else None
 
 
 def _is_number(word: str) -> bool:

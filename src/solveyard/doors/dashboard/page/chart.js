@@ -6,9 +6,10 @@ const HEIGHT = 270; // px, without the legend
 export const CURVES = 8; // curves with colours of their own
 
 /** `curves`: {label, values}, over `over`, ascending; `across`, `up`: the axes' names, `unit` short
- *  for the first; `told` says a value of a curve; `points`: they are marked, and joined where `lines`.
+ *  for the first; `told` says a value of a curve; `points`: they are marked, and joined where `lines`;
+ *  `log`: by powers of ten, upwards.
  *  Drawn anew when `fresh` is another. */
-export function Chart({ over, curves, across, up, unit = across, told = value, points, lines = true, label, fresh }) {
+export function Chart({ over, curves, across, up, unit = across, told = value, points, lines = true, log, label, fresh }) {
   const place = useRef(null);
   const [uPlot, have] = useState(null);
   useEffect(() => {
@@ -64,7 +65,7 @@ export function Chart({ over, curves, across, up, unit = across, told = value, p
     return {
       width: element.clientWidth,
       height: HEIGHT,
-      scales: { x: { time: false } },
+      scales: { x: { time: false }, y: log ? { distr: 3 } : {} },
       axes: [{ ...axis, label: across }, { ...axis, label: up, size: 64 }],
       series: [{ label: unit, value: (_, one) => (one == null ? "–" : value(one)) }, ...curves.map(series)],
       cursor: { points: { size: 7 } },

@@ -3,6 +3,7 @@ import { act, ACTIONS } from "./actions.js";
 import { get, ofJob, Refused } from "./api.js";
 import { Badge } from "./badge.js";
 import { useCalm } from "./calm.js";
+import { Convergence } from "./convergence.js";
 import { html, signal, useEffect, useState } from "./html.js";
 import * as jobs from "./jobs.js";
 import { Log } from "./log.js";
@@ -64,6 +65,9 @@ export function Detail({ number, task }) {
   if (!job) return html`<aside class="detail" aria-label="Job" aria-busy="true"><${Close} /></aside>`;
   const now = row ?? job;
   const tasks = now.tasks;
+  const heard = jobs.advanced.value;
+  const fresher = heard?.id === job.id ? heard.progress : job.progress;
+  const told = now.state === "running" ? fresher : null;
   const [tabs, chosen] = tasks ? [ARRAY_TABS, arrayTab] : [TABS, tab];
   return html`<aside class="detail" aria-label=${`Job ${job.id}`}>
     <header>
@@ -80,7 +84,7 @@ export function Detail({ number, task }) {
     </header>
     <${Tabs} tabs=${tabs} chosen=${chosen} numbers=${numbers(files, tasks)} />
     <div class="tab-body" role="tabpanel" id="tab-body" tabindex="0" aria-labelledby=${`tab-${chosen.value}`}>
-      ${chosen.value === "overview" && html`<${Overview} job=${job} />`}
+      ${chosen.value === "overview" && html`<${Convergence} job=${job} told=${told} /><${Overview} job=${job} />`}
       ${chosen.value === "tasks" && html`<${Tasks} number=${number} id=${job.id} counts=${tasks} fresh=${changed} />`}
       ${chosen.value === "results" && html`<${Measured} number=${number} id=${job.id} whole=${whole} />`}
       ${chosen.value === "log" && html`<${Log} id=${job.id} attempts=${job.attempts.length} />`}

@@ -29,7 +29,7 @@ let timer = null; // of the next one
 let ticks = 0;
 
 export function start() {
-  socket.listen({ news: heard, lost: beat });
+  socket.listen({ news: heard, progress: jobs.advance, lost: beat });
   document.addEventListener("visibilitychange", seen);
   window.addEventListener("online", beat);
   setInterval(tick, 1000);

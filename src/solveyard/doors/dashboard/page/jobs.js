@@ -17,6 +17,7 @@ export const selected = signal(new Set()); // numbers of the jobs to act on toge
 export const opened = signal(null); // the number of the job that is looked at
 export const task = signal(null); // the index of its task that is looked at, where it is an array
 export const looked = signal(null); // the record of what is looked at
+export const advanced = signal(null); // {job, task, id, progress}: how far the last that told is
 
 /** Newest first. */
 const numbers = computed(() => {
@@ -54,9 +55,21 @@ export function take(changed, removed = []) {
       const before = rows.get(one.number);
       if (one.why === null) one.why = before?.state === one.state ? before.why : ""; // until asked for
       rows.set(one.number, one);
+      if (one.number === advanced.peek()?.job && one.state !== "running") advanced.value = null;
     }
     for (const number of removed) rows.delete(number);
     if (rows.size > KEPT * 1.1) letGo();
+    version.value += 1;
+  });
+}
+
+/** A running job, or task of an array, tells how far it is. */
+export function advance(told) {
+  batch(() => {
+    advanced.value = told;
+    const one = rows.get(told.job);
+    if (told.task !== null || one?.state !== "running") return;
+    rows.set(told.job, { ...one, why: told.progress.text, said: undefined });
     version.value += 1;
   });
 }

@@ -17,8 +17,10 @@ const socket = io(`${location.origin}/v1`, {
   autoConnect: false,
 });
 
-/** `news(number)`: the events up to that one happened. `lost()`: nothing is heard any more. */
-export function listen({ news, lost }) {
+/** `news(number)`: the events up to that one happened. `progress`: how far a running job is.
+ *  `lost()`: nothing is heard any more. */
+export function listen({ news, progress, lost }) {
+  socket.on("job_progress", progress);
   socket.on("events", (events) => news(events.at(-1).number));
   socket.on("disconnect", () => {
     hears.value = false;
