@@ -1,5 +1,6 @@
 """hfss: one solve, or a sweep of them, with its licences, locks and projects."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,6 +32,9 @@ def hfss(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
         int | None, typer.Option(min=1, help="Engines; else ansysedt splits the cores itself.")
     ] = None,
     hpc: Annotated[str, typer.Option(metavar="pool|pack", help="HPC licences.")] = "",
+    copy: Annotated[
+        bool, typer.Option("--copy", help="Solve a copy, in the job's own folder.")
+    ] = False,
     ansysedt: Annotated[str, typer.Option(metavar="PATH", help="Else the newest found.")] = "",
     setting: Annotated[
         list[str] | None,
@@ -70,6 +74,8 @@ def hfss(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     chosen: dict[str, Any] = {"project_path": _absolute(project), "machines": "list"}
     if tasks is not None:
         chosen |= {"tasks": tasks, "auto": False}
+    if copy or _needs_copy(Path(chosen["project_path"])):
+        chosen["workspace"] = "copy"
     if optimetrics:
         chosen["design_mode"] = "Optimetrics"
     said = {
@@ -118,6 +124,13 @@ def hfss(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
 def _absolute(path: str) -> str:
     """As the manager needs it, wherever this was typed."""
     return str(Path(path).expanduser().absolute())
+
+
+def _needs_copy(project: Path) -> bool:
+    """An archive, or a project that nothing can be written beside."""
+    if project.suffix.lower() == ".aedtz":
+        return True
+    return project.parent.is_dir() and not os.access(project.parent, os.W_OK)
 
 
 def _setting(text: str) -> tuple[str, Any]:

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from solveyard.model.paths import absolute, inside
-from solveyard.solvers.hfss.config import HFSSSimulationConfig, Word
+from solveyard.solvers.hfss.config import SUFFIXES, HFSSSimulationConfig, Word
 
 INCLUDE_TYPES = ("default", "variations", "frequencies", "mesh assembly", "transient excitations")
 #: Variables that tell ansysedt something and name no program that it would start.
@@ -57,6 +58,10 @@ def _several(given: Any) -> Any:
     return tuple(words) if isinstance(words, list) else words
 
 
+def _text(value: Any) -> Any:
+    return str(value) if isinstance(value, PurePath) else value
+
+
 def _known_type(word: str) -> str:
     if word.lower() not in INCLUDE_TYPES:
         raise ValueError(f"expected some of {', '.join(INCLUDE_TYPES)}")
@@ -72,9 +77,19 @@ def _one_line(text: str) -> str:
 Script = Annotated[str, AfterValidator(_script)]
 
 
+def _project(text: str) -> str:
+    if not text.lower().endswith((*SUFFIXES, ".aedtz")) or not text.isprintable():
+        raise ValueError("expected the path of an .aedt or .aedb project, or of an .aedtz archive")
+    return text
+
+
 class HfssOptions(HFSSSimulationConfig):
     """The options of the solver `hfss`; what isn't said is as PyEDB's configuration has it."""
 
+    project_path: Annotated[Word, AfterValidator(_project), BeforeValidator(_text)]
+    workspace: Literal["project", "copy"] = "project"  #: where it is solved
+    keep: Literal["all", "archive", "trimmed"] = "all"  #: of a copy's result folder
+    min_disk_gb: float = Field(default=1.0, ge=0, lt=1e6)  #: GiB that a copy leaves free
     run: Literal["batchsolve", "batchsave", "batchextract", "runscript"] = "batchsolve"
     #: Where `-machinelist` comes from: PyEDB's `machine_nodes`, or what the job was given.
     machines: Literal["nodes", "list", "file", "num", "numcores", "none"] = "nodes"
@@ -166,6 +181,10 @@ class HfssOptions(HFSSSimulationConfig):
              "expected `run` 'batchsolve' beside `design_name`, which says what is solved"),
             (self.layout_options.validate_only and self.layout_options.solve_adaptive_only,
              "expected either `validate_only` or `solve_adaptive_only`: the one solves nothing"),
+            (self.workspace == "project" and self.project_path.lower().endswith(".aedtz"),
+             "expected `workspace` 'copy' for an .aedtz archive, which is unpacked there"),
+            (self.workspace == "project" and bool({"keep", "min_disk_gb"} & given),
+             "expected `workspace` 'copy' beside `keep` and `min_disk_gb`"),
             (self.batch_options_as == "file" and self.run == "runscript",
              "expected `batch_options_as` 'string' or 'each' beside `run` 'runscript'"),
         )  # fmt: skip

@@ -14,7 +14,15 @@ from solveyard.model.jobs import JobSpec, Outcome, Reason
 from solveyard.model.resources import Allocation, Resources
 from solveyard.solvers import options, tasks, touchstone, verdicts
 from solveyard.solvers.base import Command, Exit, Machine, Probe, Query, Reader
-from solveyard.solvers.hfss import arguments, installations, licences, reader, retries, verdict
+from solveyard.solvers.hfss import (
+    arguments,
+    copies,
+    installations,
+    licences,
+    reader,
+    retries,
+    verdict,
+)
 from solveyard.solvers.hfss.batch import HfssOptions
 from solveyard.solvers.hfss.config import JOBID, HFSSSimulationConfig, SchedulerType
 from solveyard.solvers.hfss.reader import HfssReader
@@ -43,14 +51,16 @@ class HfssSolver:
             _absolute(name, getattr(chosen, name))
         home = _folder(chosen.project_path)
         where = options.directory(spec)
+        given = allocation or arguments.asked(spec.resources)
+        jobid = job_id(chosen, spec)
+        if chosen.workspace == "copy":
+            if where:
+                raise InvalidJob("`directory` can't be chosen for a copy (leave it out)")
+            owed = batch_log(chosen, spec)
+            return copies.command(chosen, chosen.ansys_edt_path, jobid, given, owed)
         if where and _plain_path(where) != _plain_path(home):
             raise InvalidJob(f"`directory` must be the project's folder, {home!r} (leave it out)")
-        made = arguments.made(
-            chosen,
-            chosen.ansys_edt_path,
-            job_id(chosen, spec),
-            allocation or arguments.asked(spec.resources),
-        )
+        made = arguments.made(chosen, chosen.ansys_edt_path, jobid, given)
         return Command(
             argv=made.argv,
             env=chosen.environment,
@@ -79,6 +89,8 @@ class HfssSolver:
 
     def verdict(self, spec: JobSpec, exit: Exit, evidence: Mapping[str, bytes | None]) -> Outcome:  # noqa: A002  # the contract's name
         chosen = _accepted(spec)
+        if chosen and chosen.workspace == "copy" and (told := copies.verdict(exit)) is not None:
+            return told
         name = batch_log(chosen, spec) if chosen else ""
         outcome = verdicts.judge(spec, exit, (name,) if chosen else ())
         if not chosen or outcome.reason not in _BY_LOG:
@@ -119,6 +131,8 @@ class HfssSolver:
             chosen = chosen.model_copy(update={"ansys_edt_path": found[0]})
             spec = replace(spec, options=msgspec.Raw(chosen.as_json()))
         _absolute("project_path", chosen.project_path)
+        if chosen.workspace == "copy":
+            return replace(spec, resources=_with_licences(spec, chosen, machine))
         project = machine.resolve(chosen.project_path)
         return replace(
             spec,
@@ -141,6 +155,12 @@ class HfssSolver:
             if not found:
                 raise InvalidJob(NOT_FOUND)
             given["ansys_edt_path"] = found[0]
+        if first.workspace == "copy":
+            return replace(
+                spec,
+                resources=_with_licences(spec, first, machine),
+                options=msgspec.Raw(msgspec.json.encode(given)),
+            )
         project = str(given["project_path"])
         folder, name = _parts(project)
         key = project if not folder or "{{" in folder else f"{machine.resolve(folder)}/{name}"
@@ -200,7 +220,7 @@ def batch_log(chosen: HfssOptions, spec: JobSpec) -> str:
     """Where ansysedt writes it: a path in the project's folder."""
     if chosen.log_file:
         return chosen.log_file
-    project = _parts(chosen.project_path)[1]
+    project = copies.name(chosen)
     stem = project.rpartition(".")[0]
     return f"{project}.batchinfo/{stem}-{job_id(chosen, spec)}.log"
 

@@ -1,0 +1,163 @@
+"""Solve a copy of an HFSS project in the current folder: `python -m ... hfss_copy PLAN`.
+
+The plan, a JSON file, has `source`, `project` (the copy's name), `argv` (FOLDER in it stands for
+the current folder), `keep` ("all", "archive" or "trimmed") and `min_disk` (bytes). What the solve
+leaves to look at goes into `results`. Its exit code is ansysedt's, or one of those below.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+NO_COPY, NO_ROOM, NO_START = 120, 121, 122  #: exit codes
+FOLDER = "/{folder}"
+RESULTS = "results"
+_LOOK = 5.0  #: s between looks at the free disk
+_SHOWN = re.compile(r"\.(s\d+p|profile|prof|conv|csv|tab)\Z", re.IGNORECASE)
+_SOLUTIONS = re.compile(r"\.asol\Z", re.IGNORECASE)
+
+
+class Unusable(Exception):
+    """The project can't be copied: one sentence."""
+
+
+def main(argv: Sequence[str]) -> int:
+    plan: dict[str, Any] = json.loads(Path(argv[0]).read_text(encoding="utf-8"))
+    source, copy = Path(plan["source"]), Path(plan["project"])
+    try:
+        need = _size(source) + int(plan["min_disk"])
+        if _free() < need:
+            say(f"no room for a copy of {source}: {_gib(need)} are needed, {_gib(_free())} free")
+            return NO_ROOM
+        bring(source, copy)
+    except (Unusable, OSError, zipfile.BadZipFile, tarfile.TarError) as error:
+        say(f"{source} can't be copied: {error}")
+        return NO_COPY
+    command = [word.replace(FOLDER, str(Path.cwd())) for word in plan["argv"]]
+    # whoever ends a job ends its whole tree: this one stays to gather what the solve has left
+    signal.signal(signal.SIGTERM, _stay)
+    try:
+        process = subprocess.Popen(command)
+    except OSError as error:
+        say(f"cannot start {command[0]}: {error}")
+        return NO_START
+    code = _watched(process, int(plan["min_disk"]))
+    gather(copy)
+    if code == 0:
+        tidy(copy, plan["keep"])
+    return code if code >= 0 else 128 - code
+
+
+def bring(source: Path, copy: Path) -> None:
+    """Copy a project, or unpack an archive of one, under the name of `copy`. Raises Unusable."""
+    for old in (copy, copy.with_name(copy.name + ".lock")):
+        if old.is_dir():
+            shutil.rmtree(old)
+        else:
+            old.unlink(missing_ok=True)
+    if source.suffix.lower() == ".aedtz":
+        _unpack(source, copy)
+        return
+    if source.with_name(source.name + ".lock").exists():
+        say(f"note: {source} is open elsewhere; its copy is as it was last saved")
+    if source.is_dir():
+        shutil.copytree(source, copy)
+        return
+    shutil.copyfile(source, copy)
+    layout = source.with_suffix(".aedb")  # a 3D Layout design's own data
+    if layout.is_dir() and not copy.with_suffix(".aedb").exists():
+        shutil.copytree(layout, copy.with_suffix(".aedb"))
+
+
+def gather(copy: Path) -> None:
+    """What people look at, into RESULTS: the log, Touchstone, profiles, convergence, tables."""
+    Path(RESULTS).mkdir(exist_ok=True)
+    logs = copy.with_name(copy.name + ".batchinfo").glob("*.log")
+    for place in (*logs, *_shown(copy.with_suffix(".aedtresults")), *_shown(Path())):
+        shutil.copyfile(place, Path(RESULTS) / place.name)
+
+
+def tidy(copy: Path, keep: str) -> None:
+    """Keep of the result folder what was asked for: "all", "archive" (all, packed), "trimmed"."""
+    folder = copy.with_suffix(".aedtresults")
+    if keep == "all" or not folder.is_dir():
+        return
+    if keep == "archive":
+        shutil.make_archive(str(folder), "zip", root_dir=folder.parent, base_dir=folder.name)
+    for place in sorted(folder.rglob("*"), reverse=True):
+        if place.is_dir() and not place.is_symlink():
+            if not any(place.iterdir()):
+                place.rmdir()
+        elif not _SHOWN.search(place.name) and not _SOLUTIONS.search(place.name):
+            place.unlink()
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _watched(process: "subprocess.Popen[bytes]", least: int) -> int:
+    told = False
+    while True:
+        try:
+            return process.wait(_LOOK)
+        except subprocess.TimeoutExpired:
+            if not told and _free() < least:
+                say(f"note: only {_gib(_free())} of disk are free where it solves")
+                told = True
+
+
+def _unpack(archive: Path, copy: Path) -> None:
+    inside = Path(f"{copy.name}.unpacked")
+    shutil.rmtree(inside, ignore_errors=True)
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as packed:
+            packed.extractall(inside)
+    elif tarfile.is_tarfile(archive):
+        with tarfile.open(archive) as packed:
+            packed.extractall(inside, filter="data")
+    else:
+        raise Unusable("it is neither a zip nor a tar (restore it in AEDT, and give the .aedt)")
+    projects = [*inside.rglob("*.aedt")]
+    if len(projects) != 1:
+        raise Unusable(f"it holds {len(projects)} projects, where one is expected")
+    for place in projects[0].parent.iterdir():
+        place.replace(copy if place == projects[0] else copy.with_name(place.name))
+    shutil.rmtree(inside)
+
+
+def _shown(folder: Path) -> Iterator[Path]:
+    """Of a folder, or of one of results with all below it."""
+    places = folder.rglob("*") if folder.name else folder.iterdir()
+    return (place for place in places if _SHOWN.search(place.name) and place.is_file())
+
+
+def _size(place: Path) -> int:
+    if not place.is_dir():
+        return place.stat().st_size
+    return sum(each.stat().st_size for each in place.rglob("*") if each.is_file())
+
+
+def _free() -> int:
+    return shutil.disk_usage(os.curdir).free
+
+
+def _gib(amount: int) -> str:
+    return f"{amount / 1024**3:.1f} GiB"
+
+
+def _stay(*_: object) -> None:
+    """A handler, since what is ignored stays ignored in the programs that are started."""
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,63 @@
+"""Sweeps over copies of a project, by a stand-in for ansysedt (not Ansys software)."""
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from e2e.test_hfss_licences import Lab
+from standin import project
+
+TOUCHSTONE = "# GHz S RI R 50\\n1 0.5 0\\n2 0.1 0\\n3 0.4 0\\n"
+
+
+@pytest.fixture
+def lab(service: Callable[..., Any], tmp_path: Path) -> Lab:
+    yard = Lab(service, tmp_path, "resources.licences.elec_solve_hfss = 2\n")
+    program = Path(yard.service.environment["ANSYSEM_ROOT252"]) / "ansysedt"
+    text = program.read_text()
+    program.write_text(
+        text.replace(
+            "ended=$?",
+            f"ended=$?; mkdir -p board.aedtresults; printf '{TOUCHSTONE}' >"
+            " board.aedtresults/board.s1p",
+        )
+    )
+    yard.service.start()
+    return yard
+
+
+def test_a_sweep_solves_copies_and_ends_with_a_table(lab: Lab) -> None:
+    board = project(lab.projects)
+    before = sorted(path.name for path in lab.projects.iterdir())
+    measures = '{"match": {"from": "results/board.s1p", "touchstone": "S11 dB min"}}'
+    told = lab.run(
+        "hfss", str(board), "--copy", "--grid", "width=1,2,3", "--name", "sweep", "--wait",
+        "--measures", measures, "--set", "keep=trimmed",
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr
+    assert sorted(path.name for path in lab.projects.iterdir()) == before
+    rows = json.loads(lab.run("results", "sweep", "--json").stdout)
+    assert [(row["width"], round(row["match"], 3)) for row in rows] == [
+        (1, -20.0), (2, -20.0), (3, -20.0),
+    ]  # fmt: skip
+    files = lab.run("files", "sweep[0]").stdout
+    assert "results/board.s1p" in files
+    assert lab.most_at_once() <= 2
+
+
+def test_an_archive_is_solved_without_being_unpacked_by_anybody(lab: Lab) -> None:
+    board = project(lab.projects)
+    archive = lab.projects / "board.aedtz"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.write(board, board.name)
+    board.unlink()
+    told = lab.run("hfss", str(archive), "--wait", "--json")
+    record = json.loads(told.stdout)
+    assert record["state"] == "completed", record["message"]
+    archive.write_bytes(b"torn")
+    record = json.loads(lab.run("hfss", str(archive), "--wait", "--json").stdout)
+    assert (record["reason"], record["cause"]) == ("exit_code", "hfss.project"), record

@@ -1,0 +1,136 @@
+"""Copies of projects: brought, solved by a program of the test's, gathered and tidied."""
+
+import json
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from solveyard.programs import hfss_copy
+
+SOLVE = """
+import os, sys
+from pathlib import Path
+project = Path(sys.argv[1])
+assert project.read_text() == "a project", project
+assert project.parent == Path.cwd()
+results = project.with_suffix(".aedtresults") / "d.results"
+results.mkdir(parents=True)
+(results / "board.s2p").write_text("# GHz S RI R 50")
+(results / "fields.mesh").write_text("large")
+(results / "solution.asol").write_text("pointers")
+logs = Path(f"{project}.batchinfo")
+logs.mkdir(exist_ok=True)
+(logs / "board-j.log").write_text("log")
+sys.exit(int(os.environ.get("ENDS", "0")))
+"""
+
+
+class Bench:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.here = folder / "job"
+        self.here.mkdir()
+        self.source = folder / "board.aedt"
+        self.source.write_text("a project")
+
+    def run(self, *argv: str, ends: int = 0, **more: object) -> "subprocess.CompletedProcess[str]":
+        solve = [sys.executable, "-c", SOLVE, f"{hfss_copy.FOLDER}/board.aedt"]
+        plan = {
+            "source": str(self.source),
+            "project": "board.aedt",
+            "argv": list(argv) or solve,
+            "keep": "all",
+            "min_disk": 0,
+        }
+        (self.here / "plan.json").write_text(json.dumps(plan | more))
+        return subprocess.run(
+            [sys.executable, "-m", "solveyard.programs.hfss_copy", "plan.json"],
+            cwd=self.here, env={"ENDS": str(ends)}, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+
+    def files(self) -> set[str]:
+        return {str(p.relative_to(self.here)) for p in self.here.rglob("*") if p.is_file()}
+
+
+RESULTS = {"results/board.s2p", "results/board-j.log"}
+KEPT = {
+    "board.aedtresults/d.results/board.s2p", "board.aedtresults/d.results/solution.asol",
+}  # fmt: skip
+MESH = "board.aedtresults/d.results/fields.mesh"
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_a_copy_is_solved_and_what_people_look_at_is_gathered(bench: Bench) -> None:
+    assert bench.run().returncode == 0
+    assert RESULTS | KEPT | {MESH} <= bench.files()
+    assert sorted(p.name for p in bench.folder.iterdir()) == ["board.aedt", "job"]
+    assert bench.run(ends=7).returncode != 0  # its results are still there: mkdir fails
+
+
+def test_results_are_trimmed_or_packed_but_never_of_a_solve_that_failed(bench: Bench) -> None:
+    assert bench.run(keep="trimmed").returncode == 0
+    assert MESH not in bench.files()
+    assert bench.files() >= RESULTS | KEPT
+    packed = Bench(bench.folder / "job")
+    assert packed.run(keep="archive").returncode == 0
+    assert MESH not in packed.files()
+    with zipfile.ZipFile(packed.here / "board.aedtresults.zip") as archive:
+        assert MESH in archive.namelist()
+    failed = Bench(packed.folder / "job")
+    assert failed.run(keep="trimmed", ends=7).returncode == 7
+    assert MESH in failed.files()
+    assert failed.files() >= RESULTS
+
+
+def test_an_archive_is_unpacked_under_its_own_name(bench: Bench) -> None:
+    for kind in ("zip", "tar"):
+        place = bench.folder / "board.aedtz"
+        if kind == "zip":
+            with zipfile.ZipFile(place, "w") as packed:
+                packed.write(bench.source, "Project1.aedt")
+        else:
+            with tarfile.open(place, "w:gz") as packed_:
+                packed_.add(bench.source, "inside/Project1.aedt")
+        each = Bench(bench.folder / kind) if (bench.folder / kind).mkdir() is None else bench
+        assert each.run(source=str(place)).returncode == 0
+        assert each.files() >= RESULTS
+
+
+def test_what_can_not_be_copied_is_told(bench: Bench) -> None:
+    torn = bench.folder / "torn.aedtz"
+    torn.write_text("neither")
+    empty = bench.folder / "empty.aedtz"
+    with zipfile.ZipFile(empty, "w"):
+        pass
+    for more, code, words in (
+        ({"source": "/no/such.aedt"}, hfss_copy.NO_COPY, "/no/such.aedt can't be copied"),
+        ({"source": str(torn)}, hfss_copy.NO_COPY, "restore it in AEDT"),
+        ({"source": str(empty)}, hfss_copy.NO_COPY, "holds 0 projects"),
+        ({"min_disk": 1 << 60}, hfss_copy.NO_ROOM, "no room for a copy"),
+    ):
+        told = bench.run(**more)
+        assert (told.returncode, words in told.stderr) == (code, True), told.stderr
+        assert told.stderr.count("\n") == 1
+    told = bench.run("/no/such/ansysedt")
+    assert (told.returncode, "/no/such/ansysedt" in told.stderr) == (hfss_copy.NO_START, True)
+
+
+def test_a_project_that_is_open_is_copied_with_a_note_and_its_layout_comes_along(
+    bench: Bench,
+) -> None:
+    bench.source.with_name("board.aedt.lock").touch()
+    layout = bench.source.with_suffix(".aedb")
+    layout.mkdir()
+    (layout / "edb.def").write_text("layout")
+    told = bench.run()
+    assert (told.returncode, "open elsewhere" in told.stderr) == (0, True)
+    assert (bench.here / "board.aedb" / "edb.def").read_text() == "layout"
+    assert not (bench.here / "board.aedt.lock").exists()
