@@ -209,3 +209,16 @@ def test_the_demo_brings_curves_and_leaves_no_process(shell: Shell) -> None:
         assert found == sorted(found, reverse=True)
         assert all(Path(one["touchstone"]).stat().st_size > 1000 for one in results)
         assert not (shell.folder / "demo-results" / "store" / "manager.json").exists()
+
+
+def test_a_job_has_what_its_options_ask_for_and_what_no_machine_has_is_refused(
+    shell: Shell,
+) -> None:
+    ask = 'echo "$SOLVEYARD_CORE_IDS"; taskset -cp $$ | sed "s/.*: //"'
+    told = shell("run", "--pin", "--memory", "1M", "--disk", "1M", "--", "bash", "-c", ask)
+    assert told.status == 0, told.err
+    given, runs_on = told.out.split()
+    assert given == runs_on
+    for needs in (["--gpus", "99"], ["--nodes", "99"], ["--disk", "9999999G"]):
+        refused = shell("submit", *needs, "--", "true")
+        assert (refused.status, "could never run" in refused.err) == (2, True), refused

@@ -13,6 +13,13 @@ Cores = Annotated[int, typer.Option("--cores", "-c", "-n", help="Processor cores
 Memory = Annotated[str, typer.Option("--memory", "--mem", help="Memory it needs: 512M, 4G.")]
 On = Annotated[str, typer.Option("--on", metavar="CLUSTER", help="The cluster that runs it.")]
 Queue = Annotated[str, typer.Option("--queue", "-p", help="Its queue there, of Slurm a partition.")]
+Disk = Annotated[str, typer.Option(help="Scratch space it needs: 512M, 4G.")]
+Gpus = Annotated[int, typer.Option(help="GPUs it uses; with --nodes on each.")]
+Nodes = Annotated[
+    int | None,
+    typer.Option(help="So many machines, each with the cores, memory, disk and GPUs asked for."),
+]
+Pin = Annotated[bool, typer.Option("--pin", help="It stays on the cores that it is given.")]
 TimeLimit = Annotated[str, typer.Option(help="It is ended after: 90, 15m, 2h, 1:30:00.")]
 Hold = Annotated[bool, typer.Option("--hold", help="It waits until released.")]
 Tags = Annotated[

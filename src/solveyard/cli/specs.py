@@ -69,11 +69,25 @@ def with_line(error: InvalidRequest, path: str, lines: Sequence[Line]) -> Invali
 
 
 def fields(
-    *, cores: int, memory: str, time_limit: str, directory: str, **more: object
+    *,
+    cores: int,
+    memory: str,
+    disk: str = "",
+    gpus: int = 0,
+    nodes: int | None = None,
+    time_limit: str,
+    directory: str,
+    **more: object,
 ) -> dict[str, object]:
     """The fields of a specification from options, `more` as they are. Raises InvalidRequest."""
     return more | {
-        "resources": {"cores": cores, "memory": units.mebibytes(memory) if memory else 0},
+        "resources": {
+            "cores": cores,
+            "memory": units.mebibytes(memory) if memory else 0,
+            "disk": units.mebibytes(disk) if disk else 0,
+            "gpus": gpus,
+            "nodes": nodes,
+        },
         "time_limit": units.seconds(time_limit) if time_limit else None,
         "directory": str(Path(directory).expanduser().absolute()) if directory else "",
     }

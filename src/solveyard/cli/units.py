@@ -10,10 +10,12 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?", re.IGNORECASE)
 
 
 def mebibytes(text: str) -> int:
-    """An amount of memory in MiB: 512, 512M, 4G, 4GiB, 1.5GB. Raises InvalidRequest."""
+    """Memory, or disk, in MiB: 512, 512M, 4G, 4GiB, 1.5GB. Raises InvalidRequest."""
     match = _SIZE.fullmatch(text.strip())
     if match is None:
-        raise InvalidRequest(f"{text!r} is no amount of memory (512M, 4G; a bare number is MiB)")
+        raise InvalidRequest(
+            f"{text!r} is no amount of memory or disk (512M, 4G; a bare number is MiB)"
+        )
     amount = float(match[1]) * _MEBIBYTES[match[2].upper()]
     return max(1, round(amount)) if amount else 0
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from solveyard.cli import app, main, words
+from solveyard.model.resources import Resources
 
 
 class Told(NamedTuple):
@@ -389,6 +390,24 @@ def test_a_sweep_with_its_policies_is_submitted_as_it_was_typed(run: Run, served
     assert (spec.array.at_once, spec.after[0].job, spec.after[0].on) == (2, "mesh", "end")
     assert (spec.retry.tries, spec.retry.on, spec.retry.delay) == (4, ("licence",), 60)
     assert spec.retry.memory_factor == 1.5
+
+
+def test_what_a_job_needs_reaches_its_specification(run: Run, served: Any) -> None:
+    needs = (
+        "--cores", "3", "--memory", "2G", "--disk", "20G", "--gpus", "2", "--nodes", "4", "--pin",
+    )  # fmt: skip
+    assert run("submit", *needs, "--", "solve").status == 0
+    assert run("submit", *needs, "--solver", "nec", "--options", "{}").status == 0
+    for number in (1, 2):
+        spec = served.manager.records[number].spec
+        assert spec.resources == Resources(cores=3, memory=2048, disk=20480, gpus=2, nodes=4)
+        assert spec.pin
+    assert run("submit", "--", "solve").status == 0
+    spec = served.manager.records[3].spec
+    assert (spec.resources, spec.pin) == (Resources(), False)
+    assert "`gpus` is -1" in run("submit", "--gpus", "-1", "--", "solve").err
+    assert "'much' is no amount of memory or disk" in run("submit", "--disk", "much", "x").err
+    assert "--nodes does not go with --from" in run("submit", "--nodes", "2", "--from", "-").err
 
 
 def test_a_dry_run_shows_the_specification_and_two_tasks_and_submits_nothing(

@@ -89,8 +89,8 @@ class HfssSolver:
 
     def verdict(self, spec: JobSpec, exit: Exit, evidence: Mapping[str, bytes | None]) -> Outcome:  # noqa: A002  # the contract's name
         chosen = _accepted(spec)
-        if chosen and chosen.workspace == "copy" and (told := copies.verdict(exit)) is not None:
-            return told
+        if chosen and chosen.workspace == "copy" and (kept := copies.verdict(exit)) is not None:
+            return kept
         name = batch_log(chosen, spec) if chosen else ""
         outcome = verdicts.judge(spec, exit, (name,) if chosen else ())
         if not chosen or outcome.reason not in _BY_LOG:
