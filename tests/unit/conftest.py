@@ -281,8 +281,10 @@ class FakeManager:
         return self.advances.get(job_id)
 
     def workspace(self, job_id: JobId) -> LocalWorkspace:
-        job = self.job(job_id)
-        return LocalWorkspace(Path(job.spec.directory or self._places.job_folder(job_id)))
+        return LocalWorkspace(Path(self.directory(self.job(job_id))))
+
+    def directory(self, job: Job) -> str:
+        return job.spec.directory or self._places.job_directory(job.id)
 
     def log_paths(self, job_id: JobId, attempt: int | None = None) -> tuple[Path, Path]:
         number = len(self.job(job_id).attempts) if attempt is None else attempt

@@ -16,13 +16,14 @@ _NAMED = 20  #: runs of indices that an ending names
 class Tray:
     """One array's tasks. Those below `next` have a record; of those above, some may."""
 
-    __slots__ = ("early", "next", "opened", "size")
+    __slots__ = ("ahead", "early", "next", "opened", "size")
 
     def __init__(self, size: int) -> None:
         self.size = size
         self.next = 0
         self.opened: Counter[JobState] = Counter()  #: tasks with a record, by state
         self.early: list[int] = []  #: positions whose counterparts ended, a heap
+        self.ahead = 0  #: those below it wait for counterparts that have a record, or have begun
 
     @property
     def live(self) -> int:
@@ -52,6 +53,9 @@ class Arrays:
             return
         array = array_of(job.id)
         if array is None:
+            if before is not None and after is not None and before.closed != after.closed:
+                for waiting in self.paired(job.id):
+                    self._trays[waiting].ahead = 0
             if after is None:
                 self._trays.pop(job.id, None)
                 for other in _paired(job):
@@ -110,13 +114,35 @@ class Arrays:
         if tray.next == tray.size:
             return None
         first = unopened(array, tray.next)
-        while tray.early and not self._decided(first):
-            position = tray.early[0]
-            task = unopened(array, position)
-            if task.id not in self._jobs and self._decided(task):
-                return task
+        if self._decided(first):
+            return first
+        found = [self._early(array, tray), self._ahead(array, tray)]
+        able = [position for position in found if position is not None]
+        return unopened(array, min(able)) if able else first
+
+    def _early(self, array: Job, tray: Tray) -> int | None:
+        """The first whose counterpart has ended, with a record."""
+        while tray.early:
+            if self._may_begin(array, tray.early[0]):
+                return tray.early[0]
             heappop(tray.early)  # it comes again should its counterpart end once more
-        return first
+        return None
+
+    def _ahead(self, array: Job, tray: Tray) -> int | None:
+        """The first whose counterpart was ended before it began, and so without a record."""
+        others = (self._jobs.get(JobId(link.job)) for link in array.after if link.each)
+        if not any(other is not None and other.closed for other in others):
+            return None
+        tray.ahead = max(tray.ahead, tray.next)
+        while tray.ahead < tray.size:
+            if self._may_begin(array, tray.ahead):
+                return tray.ahead
+            tray.ahead += 1
+        return None
+
+    def _may_begin(self, array: Job, position: int) -> bool:
+        task = unopened(array, position)
+        return task.id not in self._jobs and self._decided(task)
 
     def waits(self, array: Job) -> bool:
         """Does it have tasks to begin, be it held or not?"""

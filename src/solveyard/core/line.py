@@ -90,6 +90,8 @@ class Line:
         others = [job.id]
         if before is not None and after is not None and before.closed != after.closed:
             others += self._dependencies.watched_tasks(job.id)
+            for paired in self._arrays.paired(job.id):
+                self.file(self._jobs[paired])
         for other in others:
             for waiting in self._dependencies.changed(other):
                 self.file(self._jobs[waiting])

@@ -201,6 +201,19 @@ def test_tasks_in_pairs_go_on_in_the_order_in_which_their_counterparts_end() -> 
     assert drive.launched()[-1] == task_id(second, 1)
 
 
+def test_tasks_whose_counterparts_were_ended_before_they_began_go_on_at_once() -> None:
+    drive = Drive(cores=2)
+    first = drive.one(name="a", array=ArraySpec(stop=4, at_once=1))
+    second = drive.one(name="b", array=ArraySpec(stop=4), after=after("a[{{index}}]", on="failure"))
+    drive.send(Cancel(job=first))
+    assert drive.launched() == [task_id(first, 0), task_id(second, 1)]
+    drive.end(task_id(first, 0), Reason.CANCELLED)
+    assert drive.launched()[2:] == [task_id(second, 0)]
+    drive.end(task_id(second, 1))
+    drive.end(task_id(second, 0))
+    assert drive.launched()[3:] == [task_id(second, 2), task_id(second, 3)]
+
+
 def test_a_pair_whose_first_failed_ends_while_the_others_go_on() -> None:
     drive = Drive(cores=8)
     first = drive.one(name="a", array=ArraySpec(stop=3))

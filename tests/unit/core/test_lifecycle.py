@@ -79,13 +79,13 @@ LEGAL: dict[JobState | None, dict[type[JobEvent], JobState | None]] = {
     },
     S.QUEUED: {
         ArrayBegun: S.RUNNING, JobHeld: S.HELD, JobPlaced: S.SUBMITTED, PriorityChanged: S.QUEUED,
-        JobEnded: S.COMPLETED, EvidenceAdded: S.QUEUED,
+        JobEnded: S.COMPLETED, EvidenceAdded: S.QUEUED, JobReleased: S.QUEUED,
     },
     S.SUBMITTED: {
         JobAccepted: S.SUBMITTED, JobStarted: S.RUNNING, JobRecalled: S.QUEUED,
         CancelRequested: S.SUBMITTED, PriorityChanged: S.SUBMITTED, JobStale: S.SUBMITTED,
         JobConfirmed: S.SUBMITTED, JobEnded: S.COMPLETED, EvidenceAdded: S.SUBMITTED,
-        JobRequeued: S.QUEUED,
+        JobRequeued: S.QUEUED, JobHeld: S.SUBMITTED, JobReleased: S.SUBMITTED,
     },
     S.RUNNING: {
         CancelRequested: S.RUNNING, PriorityChanged: S.RUNNING, JobStale: S.RUNNING,

@@ -17,6 +17,7 @@ solveyard_host=$(uname -n)
 solveyard_began=$(date +%s)
 solveyard_stage=directory
 solveyard_child=
+solveyard_signalled=
 
 solveyard_tell() {
   printf '{"attempt":"%s","native":"%s","host":"%s","began":%s%s}\n' "$solveyard_attempt" \
@@ -30,11 +31,13 @@ solveyard_finish() {
   unset LD_PRELOAD LD_LIBRARY_PATH
   PATH=$solveyard_path
   solveyard_tell \
-    ",\"ended\":$(date +%s),\"stage\":\"$solveyard_stage\",\"code\":$solveyard_code"
+    ",\"ended\":$(date +%s),\"stage\":\"$solveyard_stage\",\"code\":$solveyard_code$(
+      [ -z "$solveyard_signalled" ] || echo ",\"signalled\":\"$solveyard_signalled\"")"
   exit "$solveyard_code"
 }
 solveyard_forward() {
   solveyard_again=yes
+  case $1 in HUP | INT | TERM) solveyard_signalled=$1 ;; esac
   if [ -n "$solveyard_child" ]; then
     kill -s "$1" "$solveyard_child" 2>/dev/null
   elif [ "$solveyard_stage" != command ]; then
@@ -49,9 +52,7 @@ solveyard_stdout=/work/out.0
 solveyard_stderr=/work/err.0
 solveyard_record=/work/end.0
 set -- ./solve dipole.in
-if (set -C; echo >"$solveyard_record") 2>/dev/null ||
-  PATH=$solveyard_path grep -qF "\"native\":\"$solveyard_native\"" "$solveyard_record" 2>/dev/null
-then
+if (set -C; echo >"$solveyard_record") 2>/dev/null; then
   PATH=$solveyard_path solveyard_tell
 else
   echo "$solveyard_attempt: it has begun elsewhere, or can't write $solveyard_record" >&2
