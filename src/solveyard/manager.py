@@ -51,6 +51,7 @@ from solveyard.repeats import Repeats
 from solveyard.retaining import Retention
 from solveyard.secret import Secret
 from solveyard.selecting import JobWish
+from solveyard.stalling import Stalls
 from solveyard.store.base import Filter, Numbered, Page, Store
 from solveyard.turns import TURN, Turns
 from solveyard.workers import Workers
@@ -105,6 +106,7 @@ class Manager:
             self._turns, store, Belongings(self._places), retention or Policy(), self.notices
         )
         self.following = Following(self._look, self._ordering, self._places)
+        self._stalls = Stalls(self._look, self._ordering, self._places, self._turns.put)
         self._ends: dict[JobId, list[asyncio.Future[None]]] = {}
         self._listeners: list[Callable[[Sequence[Numbered]], None]] = []
         if recipients:
@@ -380,6 +382,7 @@ class Manager:
         async with asyncio.TaskGroup() as group:
             self._tasks = group
             self.following.begin(self._turns.jobs.values())
+            self._stalls.begin(self._turns.jobs.values())
             for backend in self.routes.backends:
                 group.create_task(backend.run())
                 group.create_task(self._listen(backend))
@@ -390,6 +393,7 @@ class Manager:
             group.create_task(self._turns.run())
             group.create_task(self.retention.run())
             group.create_task(self.following.run())
+            group.create_task(self._stalls.run())
 
     def close(self) -> None:
         """No thread is left, and the store is closed."""
@@ -399,6 +403,7 @@ class Manager:
         self._judges.close()
         self.notices.close()
         self.following.close()
+        self._stalls.close()
         self._store.close()
 
     # Inside
@@ -410,6 +415,7 @@ class Manager:
             self.retention.launched()
         self._repeats.note(events)
         self.following.take(events)
+        self._stalls.take(events)
         if self._listeners and events:
             numbered = [Numbered(number, event) for number, event in enumerate(events, first)]
             for listener in tuple(self._listeners):

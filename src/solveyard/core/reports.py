@@ -29,6 +29,7 @@ from solveyard.model.messages import (
     MachineJoined,
     MachineLeft,
     Missing,
+    Quiet,
     Recalled,
     Sampled,
     SpawnerJoined,
@@ -37,6 +38,7 @@ from solveyard.model.messages import (
     Ticked,
 )
 from solveyard.model.policies import INFRASTRUCTURE, INFRASTRUCTURE_TRIES
+from solveyard.model.records import instant
 
 
 def accepted(board: Board, report: Accepted) -> None:
@@ -158,6 +160,24 @@ def _next_try(board: Board, job: Job, outcome: Outcome) -> Job | None:
     return None if board.scheduler.misfit(again) else again
 
 
+def quiet(board: Board, report: Quiet) -> None:
+    """Told once of an attempt, and ended where the job says so."""
+    found = board.attempt(report.attempt)
+    if found is None or not found[1].live or found[0].state is not JobState.RUNNING:
+        return
+    job, attempt = found
+    watch = job.spec.hang
+    if watch is None or report.seconds < watch.after:
+        return
+    since = instant(board.now - report.seconds)
+    told = f"no line, no CPU and no growth for {watch.after:g} s"
+    if not any(note.startswith(told) for note in attempt.notes):
+        note = f"{told}, since {since}"
+        board.record(EvidenceAdded(job=job.id, at=board.now, attempt=attempt.id, note=note))
+    if watch.end and not job.cancel_requested:
+        board.kill(job, None, "hang")
+
+
 def sampled(board: Board, report: Sampled) -> None:
     board.scheduler.gates.sampled(report)
     board.scheduler.moved = True
@@ -258,5 +278,6 @@ CONCLUDE: dict[type, Callable[[Board, Any], None]] = {
     Sampled: sampled,
     LicencesSeen: licences_seen,
     LicencesUnseen: licences_unseen,
+    Quiet: quiet,
     Ticked: ticked,
 }

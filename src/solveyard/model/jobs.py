@@ -13,7 +13,7 @@ from solveyard.model.criteria import Measure, SuccessCriteria
 from solveyard.model.ids import AttemptId as AttemptId
 from solveyard.model.ids import JobId as JobId
 from solveyard.model.ids import array_of, position_of
-from solveyard.model.policies import Dependency, Link, RetryPolicy
+from solveyard.model.policies import Dependency, HangWatch, Link, RetryPolicy
 from solveyard.model.resources import ONE_CORE, Allocation, Resources
 
 
@@ -111,6 +111,7 @@ class JobSpec(
     array: ArraySpec | None = None  #: run it once for each of these; None: once
     after: tuple[Dependency, ...] = ()  #: waits for these
     retry: RetryPolicy | None = None  #: None: it's not started again by itself
+    hang: HangWatch | None = None  #: None: nobody looks whether it moves
     success: SuccessCriteria | None = None  #: beside the solver's own verdict
     measures: Mapping[str, Measure] = {}  #: what to read from its results, by name
     notify: tuple[str, ...] = ()  #: receivers, by name, that are told how it ends

@@ -228,6 +228,13 @@ class LicencesUnseen(
     first: bool = False  #: it's being asked for the first time
 
 
+class Quiet(Observation, frozen=True, kw_only=True, tag="quiet", omit_defaults=True):
+    """A running attempt doesn't move: no line, no CPU, no growth."""
+
+    attempt: AttemptId
+    seconds: float  #: for so long
+
+
 class Ticked(Observation, frozen=True, kw_only=True, tag="ticked", omit_defaults=True):
     """Time has passed."""
 
@@ -235,7 +242,7 @@ class Ticked(Observation, frozen=True, kw_only=True, tag="ticked", omit_defaults
 AnyObservation = (
     Accepted | Started | Ended | Recalled | Missing
     | AgentJoined | AgentLeft | ClusterJoined | ClusterLeft | SpawnerJoined | SpawnerLeft | Sampled
-    | LicencesSeen | LicencesUnseen | Ticked
+    | LicencesSeen | LicencesUnseen | Quiet | Ticked
 )  # fmt: skip
 Message = AnyRequest | AnyObservation
 
@@ -406,7 +413,7 @@ class Kill(msgspec.Struct, frozen=True, kw_only=True, tag="kill", tag_field="typ
     attempt: AttemptId
     placement: Placement
     grace: float  #: s
-    because: str  #: "cancelled" or "shutdown"
+    because: str  #: "cancelled", "hang" or "shutdown"
 
 
 class Modify(msgspec.Struct, frozen=True, kw_only=True, tag="modify", tag_field="type"):

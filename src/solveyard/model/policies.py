@@ -29,6 +29,20 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
     each: bool = False  #: the task at the same position of `job`, an array
 
 
+class HangWatch(
+    msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True,
+    omit_defaults=True,
+):  # fmt: skip
+    """What is made of a job that runs and doesn't move: no line, no CPU, no growth."""
+
+    after: float  #: s without any of them, after which it's told
+    end: bool = False  #: it's ended then, too
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.after < 1e8:
+            raise ValueError(f"`after` is {self.after}; it must be a number of seconds, from 1")
+
+
 class RetryPolicy(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True,
     omit_defaults=True,

@@ -38,8 +38,8 @@ class Exit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     code: int | None = None
     signal: int | None = None
-    #: "", or who ended it: "cancelled", "time_limit", "shutdown"; of a batch system's jobs also
-    #: "out_of_memory", "node_failure", "preempted", "dependency"
+    #: "", or who ended it: "cancelled", "time_limit", "hang", "shutdown"; of a batch system's jobs
+    #: also "out_of_memory", "node_failure", "preempted", "dependency"
     ended_by: str = ""
     launch_error: str = ""  #: it never started: why
     lost: str = ""  #: its status was not observed: why

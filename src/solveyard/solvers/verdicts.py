@@ -29,6 +29,10 @@ _CODE_HINTS = {
 }
 _ENDERS = {
     "cancelled": (Reason.CANCELLED, "cancelled on request"),
+    "hang": (
+        Reason.HANG,
+        "ended for doing nothing any more: no line, no CPU, no growth (`hang`)",
+    ),
     "shutdown": (Reason.SHUTDOWN, "ended because the manager was told to end its jobs"),
     "out_of_memory": (Reason.OUT_OF_MEMORY, "it used more memory than it had asked for"),
     "node_failure": (Reason.NODE_FAILURE, "a node that it ran on failed"),

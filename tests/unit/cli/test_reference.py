@@ -13,7 +13,7 @@ from solveyard.model.arrays import ArraySpec
 from solveyard.model.batch import BatchOptions
 from solveyard.model.criteria import Bounds, Measure, Pattern, SuccessCriteria
 from solveyard.model.jobs import JobSpec
-from solveyard.model.policies import Dependency, RetryPolicy
+from solveyard.model.policies import Dependency, HangWatch, RetryPolicy
 from solveyard.model.resources import Range, Resources
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
@@ -27,7 +27,7 @@ def test_the_schema_of_a_specification_is_the_one_that_is_published() -> None:
 
 PARTS = [
     JobSpec, Resources, ArraySpec, Dependency, RetryPolicy, SuccessCriteria, Pattern, Bounds,
-    Measure, Range, BatchOptions,
+    Measure, Range, BatchOptions, HangWatch,
 ]  # fmt: skip
 
 

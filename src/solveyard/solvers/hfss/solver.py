@@ -93,6 +93,8 @@ class HfssSolver:
             return kept
         name = batch_log(chosen, spec) if chosen else ""
         outcome = verdicts.judge(spec, exit, (name,) if chosen else ())
+        if chosen and outcome.reason is Reason.HANG:
+            return replace(outcome, cause="hfss.hang")
         if not chosen or outcome.reason not in _BY_LOG:
             return outcome
         if not exit.output(name).fresh:
