@@ -32,7 +32,7 @@ class Lab:
             f'{real} "$@"\nended=$?\necho end >> {mark}\nexit $ended\n'
         )
         program.chmod(0o755)
-        (folder / "config.toml").write_text(f"cores = 64\n{settings}")
+        (folder / "config.toml").write_text(f"port = 0\ncores = 64\n{settings}")
         environment = {
             "SOLVEYARD_CONFIG": str(folder / "config.toml"),
             "ANSYSEM_ROOT252": str(program.parent),

@@ -7,7 +7,17 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from solveyard.cli import acting, arrays, hfss_plan, policies, specs, submitting, talk, words
+from solveyard.cli import (
+    acting,
+    arrays,
+    hfss_lock,
+    hfss_plan,
+    policies,
+    specs,
+    submitting,
+    talk,
+    words,
+)
 from solveyard.cli import options as o
 from solveyard.cli.here import Json, here
 from solveyard.model.errors import InvalidJob, InvalidRequest
@@ -59,6 +69,9 @@ def hfss(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     retry_memory: o.RetryMemory = None,
     measures: o.Measures = "",
     success: o.Success = "",
+    unlock: Annotated[
+        bool, typer.Option("--unlock", help="Only remove a lock that a crash left, if it is one.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Submit nothing: show all that would be run.")
     ] = False,
@@ -71,6 +84,8 @@ def hfss(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     for each task; {{name}} in PROJECT and in --set is what a task has.
     """
     place = here(context)
+    if unlock:
+        return hfss_lock.unlock(Path(_absolute(project)))
     chosen: dict[str, Any] = {"project_path": _absolute(project), "machines": "list"}
     if tasks is not None:
         chosen |= {"tasks": tasks, "auto": False}
@@ -108,6 +123,8 @@ def hfss(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     spec: JobSpec = specs.of_solver("hfss", msgspec.json.encode(chosen).decode(), given)
     if dry_run:
         return hfss_plan.show(spec, as_json=as_json)
+    if chosen.get("workspace") != "copy":
+        hfss_lock.look(Path(chosen["project_path"]), place.options)
     [job] = submitting.submitted(place, [spec])
     if wait:
         with place.client() as client:
