@@ -67,7 +67,9 @@ def test_a_wait_for_all_that_takes_too_long_is_the_documented_error_and_ends_not
     assert handler.manager.jobs["slow"].status == "running"
 
 
-def test_every_public_method_may_be_called_from_many_threads_at_once(home: Home) -> None:
+def test_every_public_method_may_be_called_from_many_threads_and_loops_at_once(
+    home: Home,
+) -> None:
     handler = home.handler(resource_limits=ResourceLimits(8, 100, 0, 0))
     everything = {name for name in dir(handler) if not name.startswith("_")}
     plain = {"host", "port", "ansys_path"}
@@ -96,19 +98,33 @@ def test_every_public_method_may_be_called_from_many_threads_at_once(home: Home)
         assert handler.manager is managers.setdefault("one", handler.manager)
         return number, {str(end) for end in ends}
 
-    def end(_: int) -> None:
+    async def ended() -> None:
         handler.close()
-        asyncio.run(handler.stop_service())
+        await handler.stop_service()
+
+    def end(number: int) -> None:
+        if number % 2:
+            asyncio.run(ended())
+        else:
+            handler.close()
+
+    async def awaited(number: int) -> tuple[int, set[str]]:
+        return use(number)
+
+    def inside_a_loop_or_not(number: int) -> tuple[int, set[str]]:
+        return asyncio.run(awaited(number)) if number % 2 else use(number)
 
     with ThreadPoolExecutor(8) as pool:
-        told = list(pool.map(use, range(8)))
+        told = list(pool.map(inside_a_loop_or_not, range(8)))
         assert told == [(number, {"completed"}) for number in range(8)]
         missing = {(number, f"three{number}") for number in range(8)}
         while missing:
             missing.discard(heard.get(timeout=60))
         list(pool.map(end, range(8)))
     assert not handler.started
-    here = inspect.getsource(test_every_public_method_may_be_called_from_many_threads_at_once)
+    here = inspect.getsource(
+        test_every_public_method_may_be_called_from_many_threads_and_loops_at_once
+    )
     assert everything - plain <= set(re.findall(r"\bhandler\.(\w+)", here))
 
 

@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 from tools import locked
 
 from solveyard.cli.systemd import STOP_TIME
+from standin import install, project
 
 ROOT = Path(__file__).parents[2]
 UID = 64_123  #: nobody's account: the image's needn't exist here
@@ -155,14 +156,20 @@ class Boxed:
             f"TMPDIR={self.temporary}", "PYTHONDONTWRITEBYTECODE=1",
         ]  # fmt: skip
 
-    def serve(self) -> "subprocess.Popen[bytes]":
-        """The image's own command, on a network of its own, below a root that can't be written."""
-        binds = [f"mount --bind {one} {one}" for one in (self.data, self.runtime, self.temporary)]
+    def serve(
+        self, command: Sequence[str] = (), mounted: Path | None = None
+    ) -> "subprocess.Popen[bytes]":
+        """The image's own command, or another of it, on a network of its own, below a root that
+        can't be written; `mounted` is /mnt there.
+        """
+        folders = {one: one for one in (self.data, self.runtime, self.temporary)}
+        folders |= {} if mounted is None else {mounted: Path("/mnt")}
+        binds = [f"mount --bind {one} {place}" for one, place in folders.items()]
         script = " && ".join([*binds, "mount -o remount,bind,ro /", 'exec "$@"'])
         with (self.data.parent / "log").open("wb") as log:
             return subprocess.Popen(
                 ["unshare", "--mount", "--net", "sh", "-c", script, "sh", *self.account,
-                 *words("ENTRYPOINT")[2:], *words("CMD")],
+                 *words("ENTRYPOINT")[2:], *(command or words("CMD"))],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
             )  # fmt: skip
 
@@ -205,6 +212,39 @@ def test_the_images_commands_work_for_another_account_without_a_home(
         process.terminate()
         assert process.wait(STOP_TIME) == 0
         assert boxed.run(*health).returncode == 3
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def test_projects_that_are_mounted_are_solved_by_the_images_account(
+    boxed: Boxed, tmp_path: Path, until: Callable[..., None]
+) -> None:
+    [ours] = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"].items()
+    [more] = yaml.safe_load((ROOT / "compose.projects.yaml").read_text())["services"].items()
+    assert more[0] == ours[0], "it is the same service"
+    command, mounts = more[1]["command"], more[1]["volumes"]
+    assert command[: len(words("CMD"))] == words("CMD")
+    assert command[len(words("CMD")) :] == ["--project-root", "/projects"]
+    assert [mount.rpartition("}:")[2] for mount in mounts] == ["/projects", "ro"]
+    edt = install(tmp_path / "ansys_inc")
+    layout = "/".join(edt.relative_to(tmp_path / "ansys_inc").parent.parts)
+    assert more[1]["environment"]["ANSYSEM_ROOT252"].partition("}/")[2] == layout
+    boxed.account.append(f"ANSYSEM_ROOT252={edt.parent}")
+    projects = tmp_path / "projects"
+    board = project(projects, name="board.aedt")
+    os.chown(projects, UID, UID)
+    process = boxed.serve(["/mnt" if word == "/projects" else word for word in command], projects)
+    try:
+        until(lambda: boxed.run(*words("HEALTHCHECK")).returncode == 0, "it is healthy")
+        options = json.dumps({"project_path": f"/mnt/{board.name}"})
+        done = boxed.run("solveyard", "submit", "--wait", "--solver", "hfss", "--options", options)
+        assert done.returncode == 0, done.stderr
+        [log] = Path(f"{board}.batchinfo").glob("*.log")
+        assert log.stat().st_uid == UID
+        process.terminate()
+        assert process.wait(STOP_TIME) == 0
     finally:
         if process.poll() is None:
             process.kill()

@@ -140,8 +140,9 @@ def test_every_method_works_inside_a_running_loop_and_from_other_threads(bench: 
     assert not handler.started
 
 
+@pytest.mark.parametrize("way", ["close", "stop_service", "manager.close", "with"])
 def test_closing_ends_what_runs_holds_what_waits_and_may_be_followed_by_a_start(
-    bench: Bench, until: Callable[..., None], alive: Callable[[int], bool]
+    bench: Bench, until: Callable[..., None], alive: Callable[[int], bool], way: str
 ) -> None:
     handler = bench.handler(resource_limits=ResourceLimits(1, 100, 0, 0))
     handler.start_service()
@@ -154,7 +155,15 @@ def test_closing_ends_what_runs_holds_what_waits_and_may_be_followed_by_a_start(
     assert handler.manager.jobs["n"].status == "queued"
     with pytest.raises(asyncio.TimeoutError, match="slow"):
         handler.wait_until_all_done(timeout=0.05)
-    handler.close()
+    if way == "close":
+        handler.close()
+    elif way == "stop_service":
+        asyncio.run(handler.stop_service())
+    elif way == "manager.close":
+        asyncio.run(handler.manager.close())
+    else:
+        with handler:
+            pass
     assert not any(alive(int(pid)) for pid in pids.read_text().split())
     handler.start_service()
     with Client(bench.store) as client:

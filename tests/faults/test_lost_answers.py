@@ -26,7 +26,10 @@ from solveyard.client.aio import AsyncClient
 from solveyard.client.sync import Client
 from solveyard.model.errors import ManagerUnavailable
 from solveyard.model.jobs import JobSpec
+from solveyard.pyedb.job_submission import HFSSSimulationConfig
+from solveyard.pyedb.service import submit_job_to_manager
 from solveyard.tokens import Tokens
+from standin import install, project
 
 SPEC = JobSpec(solver="command", options=msgspec.Raw(b'{"argv":["true"]}'))
 SWALLOW = 0  #: bytes of an answer that pass
@@ -62,6 +65,8 @@ class Cutting:
     def _pass(self, here: socket.socket, there: socket.socket) -> None:
         """One request, and its answer; the connection is closed after it."""
         request = _message(here)
+        if not request:
+            return
         there.sendall(request.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
         answer = b""
         while piece := there.recv(65536):
@@ -75,7 +80,10 @@ class Cutting:
 def _message(link: socket.socket) -> bytes:
     found = b""
     while b"\r\n\r\n" not in found:
-        found += link.recv(65536)
+        piece = link.recv(65536)
+        if not piece:
+            return b""  # somebody only looked whether we are here
+        found += piece
     length = re.search(rb"(?i)content-length: (\d+)", found)
     whole = found.index(b"\r\n\r\n") + 4 + (int(length[1]) if length else 0)
     while len(found) < whole:
@@ -131,6 +139,28 @@ def test_swallowed_and_cut_answers_neither_lose_a_job_nor_double_it(
     assert proxy.cut == 6 * 4
     assert len(numbers(running)) == 3 * 20
     assert running.client.submit(SPEC).number == 3 * 21 + 1  # none was taken and lost
+
+
+def test_what_pyedbs_helper_sent_and_heard_nothing_of_is_looked_up_and_not_solved_here(
+    service: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = str(install(tmp_path / "ansys_inc").parent)
+    monkeypatch.setenv("ANSYSEM_ROOT252", root)
+    running = service(environment={"ANSYSEM_ROOT252": root}).start()
+    proxy = Cutting(running.told["url"])
+    try:
+        for jobid, cuts in (("a", [SWALLOW]), ("b", [20, SWALLOW])):
+            proxy.cuts = cuts
+            board = project(tmp_path, name=f"{jobid}.aedt")
+            config = HFSSSimulationConfig(project_path=str(board), jobid=jobid)
+            assert asyncio.run(submit_job_to_manager(config, 0, proxy.url)) == jobid
+            assert running.client.wait([jobid], 60)
+            assert running.client.job(jobid).state == "completed"
+            assert board.with_suffix(".aedt.batchinfo").joinpath(f"{jobid}-{jobid}.log").is_file()
+    finally:
+        proxy.close()
+    assert proxy.cut == 3
+    assert [len(job.attempts) for job in running.client.jobs().jobs] == [1, 1]
 
 
 def test_without_its_key_the_same_request_makes_two_jobs(

@@ -286,13 +286,31 @@ def test_ids_are_read_from_what_the_submit_commands_print() -> None:
     assert submission.job_id(SchedulerType.SLURM, "sbatch: error") is None
 
 
-def test_importing_it_starts_and_configures_nothing() -> None:
-    modules = "job_manager_handler service start_service submit_local_job submit_batch_jobs"
+def test_importing_it_starts_and_configures_nothing_and_opens_no_port(tmp_path: Path) -> None:
     content = (
-        "import logging, sys, threading\n"
-        f"import {', '.join(f'solveyard.pyedb.{name}' for name in modules.split())}\n"
-        "import solveyard.pyedb.submit_job_on_scheduler\n"
-        "assert not {'aiohttp', 'socketio', 'psutil'} & set(sys.modules), sorted(sys.modules)\n"
-        "assert threading.active_count() == 1 and not logging.root.handlers\n"
+        "import importlib, logging, os, pkgutil, sys, threading\n"
+        "def loggers():\n"
+        "    known = {'root': logging.root, **logging.root.manager.loggerDict}\n"
+        "    return {name for name, one in known.items() if getattr(one, 'handlers', [])}\n"
+        "handled, level, files = loggers(), logging.root.level, os.listdir('/proc/self/fd')\n"
+        "import solveyard.pyedb, pyedb.workflows\n"
+        "names = []\n"
+        "for package in (solveyard.pyedb, pyedb.workflows):\n"
+        "    walked = pkgutil.walk_packages(package.__path__, package.__name__ + '.')\n"
+        "    names += [one.name for one in walked]\n"
+        "for name in names:\n"
+        "    importlib.import_module(name)\n"
+        "slow = {'aiohttp', 'socketio', 'engineio', 'requests', 'psutil', 'zmq'}\n"
+        "assert not slow & set(sys.modules), slow & set(sys.modules)\n"
+        "assert threading.active_count() == 1\n"
+        "assert (loggers(), logging.root.level) == (handled, level)\n"
+        "assert os.listdir('/proc/self/fd') == files  # neither a port nor a file\n"
+        "assert not open('/proc/self/task/%d/children' % os.getpid()).read()\n"
+        "assert len(names) > 40, names\n"
     )
-    subprocess.run([sys.executable, "-W", "error", "-c", content], check=True)
+    site = str(Path(__file__).parents[3] / "packages" / "solveyard-pyedb" / "src")
+    environment = {**os.environ, "PYTHONPATH": site, "SOLVEYARD_HOME": str(tmp_path / "store")}
+    subprocess.run(
+        [sys.executable, "-W", "error", "-c", content], check=True, cwd=tmp_path, env=environment
+    )
+    assert list(tmp_path.iterdir()) == []
