@@ -228,8 +228,9 @@ def test_a_command_gets_the_notice_and_one_that_hangs_is_ended_with_its_children
     until((tmp_path / "out").exists, "the command ran")
     assert (tmp_path / "out").read_text() == "a b completed"
     assert json.loads((tmp_path / "got").read_text())["job"]["id"] == "a b"
-    until((tmp_path / "child").exists, "the other one, too")
-    child = int((tmp_path / "child").read_text())
+    noted = tmp_path / "child"
+    until(lambda: noted.exists() and noted.read_text().endswith("\n"), "the other one, too")
+    child = int(noted.read_text())
     until(lambda: "hangs" in str(yard.client.notices("hung")), "it is ended")
     (notice,) = yard.client.notices("hung")
     assert notice.why == "ended after 30 s: here it hangs"
