@@ -14,7 +14,7 @@ from types import ModuleType
 import msgspec
 from rich.console import Console
 
-from benchmarks import api, figures, idle, latency, launch, memory, pyedb, restart
+from benchmarks import api, figures, idle, latency, launch, makespan, memory, pyedb, restart
 from benchmarks.bare import Bare
 from benchmarks.failure import CannotMeasure
 from benchmarks.figures import Figure, Verdict
@@ -22,7 +22,7 @@ from benchmarks.room import Room
 from solveyard.model.errors import SolveyardError
 from solveyard.store.filesystems import kind_in
 
-ALL: Sequence[ModuleType] = (launch, latency, memory, idle, restart, api, pyedb)
+ALL: Sequence[ModuleType] = (launch, latency, memory, idle, restart, api, pyedb, makespan)
 LAST = Path(__file__).with_name("last.json")
 _PROBE = 5000  #: launches by which this machine is compared with the reference
 _QUIET = 0.8  #: of two cores; the loop has 0.92 of them on the quiet reference machine

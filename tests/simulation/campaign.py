@@ -73,6 +73,7 @@ class Campaign:
         world.run(until + LONGEST, lambda: self.settled)
         self.people.check()
         self.judge.all_is_explained()
+        self.judge.is_as_stored(self.service.store.load().jobs)
         world.run(world.now + 2 * TROUBLE, lambda: not self._left)  # all ends are acknowledged
         if self._left:
             raise Violation(f"nobody acknowledged {self._left}")

@@ -185,6 +185,15 @@ class Judge:
 
     # The end
 
+    def is_as_stored(self, jobs: Sequence[Job]) -> None:
+        """The records are what the events come to."""
+        stored = {job.id: job for job in jobs}
+        if stored != self.jobs:
+            differing = [i for i in {**stored, **self.jobs} if stored.get(i) != self.jobs.get(i)]
+            raise self.world.violated(
+                f"records of jobs {differing} are not what events make of them"
+            )
+
     def all_is_explained(self) -> None:
         """Once nothing more goes wrong and nothing is held, everything has ended."""
         for job in self.jobs.values():

@@ -26,6 +26,8 @@ from solveyard.model.policies import Dependency, RetryPolicy
 from solveyard.model.resources import Resources
 
 AGAIN = 0.5  #: s between two tries of a request
+REPEATED = 0.15  #: of the answers get lost on their way, and the request is made once more
+BETWEEN = 8.0  #: s until then, at most
 Asking = Callable[[Manager], Awaitable[Any]]
 
 
@@ -82,6 +84,8 @@ class People:
         on_disk = self._service.judge.jobs
         if len(ids) != expected or any(job not in on_disk for job in ids):
             raise self._world.violated(f"{key} is answered by {ids}, of {expected} jobs")
+        if self._removed.intersection(self._submitted.get(key, ())):
+            self._submitted[key] = ids  # a key is free once its job is removed
         if self._submitted.setdefault(key, ids) != ids:
             raise self._world.violated(f"{key} is answered by {ids} after {self._submitted[key]}")
         self.known += [job for job in ids if job not in self.known]
@@ -148,6 +152,8 @@ class People:
             raise
         if life.dead:
             self._world.at(AGAIN, self._try, asking)
+        elif self._world.chance(REPEATED):
+            self._world.at(self._world.random.random() * BETWEEN, self._try, asking)
         else:
             self.waiting -= 1
 
