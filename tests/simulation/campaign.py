@@ -19,11 +19,11 @@ from solveyard.agent import connection, identity, ledger, recovery, runs
 from solveyard.model.errors import StoreError
 from solveyard.notify import room
 
-REQUESTS = 6
-BUSY = 6.0  #: s over which the requests are spread
+REQUESTS = (2, 3, 4, 5, 9)  #: how many there may be
+BUSY = 5.0  #: s over which they are spread
 TROUBLE = 60.0  #: s after which nothing more goes wrong
 LONGEST = 600.0  #: s that all may take
-REACH = 350  #: boundaries among which faults strike; about as many as a campaign has
+REACH = 250  #: boundaries among which faults strike; about as many as a campaign has
 
 
 class Result(NamedTuple):
@@ -62,7 +62,7 @@ class Campaign:
         self.service.start()
         for machine in self.machines:
             machine.boot()
-        self.people.plan(REQUESTS, BUSY)
+        self.people.plan(world.random.choice(REQUESTS), BUSY)
         until = world.now
         world.run(until + TROUBLE, lambda: self.settled and world.now > until + BUSY)
         world.strikes.clear()
