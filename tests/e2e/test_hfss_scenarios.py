@@ -62,13 +62,19 @@ class Bench:
         self.client = self.service.start().client
 
     def spec(
-        self, scenario: str, name: str = "", limit: float | None = None, **more: Any
+        self,
+        scenario: str,
+        name: str = "",
+        limit: float | None = None,
+        wait_for_licence: bool = False,
+        **values: Any,
     ) -> JobSpec:
-        values = QUICK | more if scenario not in {"sweep", "success"} else more
-        place = standin.project(self.folder, scenario, f"{name or scenario}.aedt", **values)
-        options = msgspec.json.encode({"project_path": str(place), "jobid": name or scenario})
+        name = name or scenario
+        more = {} if scenario in {"sweep", "success"} else QUICK
+        place = standin.project(self.folder, scenario, f"{name}.aedt", **more | values)
+        options = {"project_path": str(place), "jobid": name, "wait_for_licence": wait_for_licence}
         return JobSpec(
-            solver="hfss", name=name or scenario, options=msgspec.Raw(options),
+            solver="hfss", name=name, options=msgspec.Raw(msgspec.json.encode(options)),
             time_limit=limit, grace=1.0,
         )  # fmt: skip
 
@@ -178,16 +184,14 @@ def test_a_licence_that_is_denied_is_the_cause_and_one_that_is_waited_for_comes(
 ) -> None:
     person = licences.Client(bench.address)
     person.check_out({"elec_solve_hfss": 30}, user="ada", host="ws1")
-    waiting = standin.project(bench.folder, "success", "waits.aedt", **QUICK)
-    argv = [str(bench.edt), "-jobid", "w", "-ng", "-waitforlicense", "-batchsolve", str(waiting)]
-    options = msgspec.Raw(msgspec.json.encode({"argv": argv}))
-    bench.client.submit(JobSpec(solver="command", name="waits", options=options))
+    bench.client.submit(bench.spec("success", "waits", wait_for_licence=True))
     bench.client.submit(bench.spec("success", "denied"))
     assert bench.client.wait(["denied"], 60)
     record = bench.client.job("denied")
     assert (record.reason, record.cause) == ("licence", "hfss.licence"), record
     assert "Licensed number of users already reached" in record.message
-    until((Path(f"{waiting}.batchinfo") / "waits-w.log").exists, "the other has begun to wait")
+    log = bench.folder / "waits.aedt.batchinfo" / "waits-waits.log"
+    until(log.exists, "the other has begun to wait")
     assert bench.client.job("waits").state == "running"
     person.close()
     assert bench.client.wait(["waits"], 60)
