@@ -56,7 +56,7 @@ PreemptMode=REQUEUE
 SchedulerType=sched/backfill
 SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,bf_interval=2,bf_continue
 MaxJobCount=50000
-MaxArraySize=1001
+MaxArraySize=51
 MinJobAge={keeps}
 JobCompType=jobcomp/none
 AccountingStorageType=accounting_storage/none

@@ -189,6 +189,7 @@ class Cluster(Table):
     poll_min: Annotated[Duration, Field(ge=0.05)] = 2.0
     poll_max: Annotated[Duration, Field(ge=0.05)] = 60.0
     submit_rate: Annotated[float, Field(gt=0, le=10**4)] = 20.0  #: a second
+    array_size: Annotated[int, Field(ge=1, le=10**5)] = 1000
     modules: tuple[Word, ...] = ()
     prologue: str = ""  #: shell text
     settle: Duration = 15.0

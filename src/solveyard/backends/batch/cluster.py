@@ -86,11 +86,11 @@ class Batch:
 
     def script(self, order: Order) -> str:
         """What would be submitted for it. Raises InvalidJob."""
-        return self.dialect.script(batch_job(order, self.options))
+        return self.dialect.script(batch_job([order], self.options))
 
     def call(self, order: Order) -> Call:
         """The command that would. Raises InvalidJob."""
-        job = batch_job(order, self.options)
+        job = batch_job([order], self.options)
         return self.dialect.submit(job, str(files.script(order)))
 
     @property
@@ -168,13 +168,14 @@ class Batch:
         if remembered is None:
             return None
         order, native_id = remembered
-        if native_id:
-            entry = Entry(order, Phase.THERE, native_id, since=_now())
-        elif await asyncio.to_thread(files.script(order).exists):
-            entry = Entry(order, Phase.UNKNOWN, since=_now())
-        else:
-            self._report(Missing(attempt=attempt, boot_id="", ledger=""))
-            return None
+        entry = Entry(order, Phase.THERE, native_id, since=_now())
+        if not native_id:
+            sent = await asyncio.to_thread(files.sent, order)
+            if sent is None:
+                self._report(Missing(attempt=attempt, boot_id="", ledger=""))
+                return None
+            entry.phase = Phase.UNKNOWN
+            entry.mark, entry.position = sent
         self._entries.add(entry)
         return entry
 

@@ -27,6 +27,10 @@ class Entry:
     order: Order
     phase: Phase
     native_id: str = ""
+    array_id: str = ""  #: of the native array that it's in
+    mark: str = ""  #: by which the submission is found there; empty: its own id
+    position: int | None = None  #: in the array; None: it's alone
+    alone: bool = False  #: an array with it was refused
     since: float = 0.0  #: when it came into this phase
     state: NativeState | None = None  #: what the batch system said last
     unseen: int = 0  #: answers in a row that didn't have it
@@ -40,6 +44,11 @@ class Entry:
     @property
     def attempt(self) -> AttemptId:
         return self.order.launch.attempt
+
+    @property
+    def asked_as(self) -> str:
+        """The id that stands for it in a question."""
+        return self.array_id or self.native_id
 
     def enter(self, phase: Phase, now: float) -> None:
         self.phase, self.since = phase, now

@@ -4,6 +4,9 @@ from pathlib import Path
 
 from solveyard.backends.base import Order
 
+#: Begins the last line of a script that is sent in an array: the id of its first, its own place.
+IN_ARRAY = "# solveyard: in the array of "
+
 
 def script(order: Order) -> Path:
     """Written just before it's sent: where there is none, it never was."""
@@ -17,6 +20,20 @@ def record(order: Order) -> Path:
 def log(order: Order) -> Path:
     """The batch system's own words about the script."""
     return Path(f"{_place(order)}.log")
+
+
+def sent(order: Order) -> tuple[str, int | None] | None:
+    """How it was sent: the mark, and its place in an array; None: it never was. Blocking."""
+    try:
+        with script(order).open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - 200))
+            last = file.read().decode("utf-8", "replace").rstrip("\n").rpartition("\n")[2]
+    except FileNotFoundError:
+        return None
+    mark, _, position = last.removeprefix(IN_ARRAY).partition(" ")
+    if not last.startswith(IN_ARRAY) or not position.isdecimal():
+        return order.launch.attempt, None
+    return mark, int(position)
 
 
 def _place(order: Order) -> str:

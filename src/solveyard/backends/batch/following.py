@@ -118,11 +118,11 @@ class Follower:
         states: Mapping[str, NativeState] | Unreadable = {}
         found: Mapping[str, Sequence[str]] | Unreadable = {}
         if there:
-            ids = list(dict.fromkeys(entry.native_id for entry in there))
+            ids = list(dict.fromkeys(entry.asked_as for entry in there))
             call = self._dialect.query(ids)
             states = await self._ask(call, self._dialect.queried)
         if unknown or not there:
-            call = self._dialect.find([entry.attempt for entry in unknown])
+            call = self._dialect.find([entry.mark or entry.attempt for entry in unknown])
             found = await self._ask(call, self._dialect.found)
         for told in (states, found):
             if isinstance(told, Unreadable):
@@ -233,26 +233,33 @@ class Follower:
         if entry.unseen < _ENOUGH or seen is None:
             return
         ended = seen.record is not None and seen.record.ended is not None
-        if ended or now - entry.unseen_since >= self._options.lost_after:
+        withdrawn = seen.record is None and entry.kill is not None
+        if ended or withdrawn or now - entry.unseen_since >= self._options.lost_after:
             self._end(entry, entry.state if entry.over_since else None, seen)
 
     def _look_up(self, entry: Entry, look: _Look, seen: Witness) -> None:
         """A submission without an answer: did it arrive?"""
         now = asyncio.get_running_loop().time()
-        ids = look.found.get(entry.attempt, ())
-        mine = seen.record.native_id if seen.record is not None else ""
+        ids = [self._member(one, entry) for one in look.found.get(entry.mark or entry.attempt, ())]
+        record = seen.record
         if ids:
+            mine = record.native_id if record is not None else ""
             self._found(entry, mine if mine in ids else ids[0])
-        elif seen.record is not None:  # it ran, and is forgotten there by now
-            self._found(entry, mine or "?")
+        elif record is not None and record.native_id:  # it ran, and is forgotten there by now
+            self._found(entry, record.native_id)
         elif entry.since <= look.asked_at:
             entry.unseen += 1
             if entry.unseen >= _ENOUGH and now - entry.since >= self._options.settle:
                 self._entries.drop(entry.attempt)
                 self._report(Missing(attempt=entry.attempt, boot_id="", ledger=""))
 
+    def _member(self, native_id: str, entry: Entry) -> str:
+        if entry.position is None:
+            return native_id
+        return self._dialect.member(native_id, entry.position)
+
     def _found(self, entry: Entry, native_id: str) -> None:
-        entry.native_id = native_id
+        entry.native_id, entry.array_id = native_id, ""
         entry.over_since = 0.0
         entry.enter(Phase.THERE, asyncio.get_running_loop().time())
         self._report(Accepted(attempt=entry.attempt, native_id=native_id))

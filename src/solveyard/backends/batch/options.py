@@ -17,6 +17,7 @@ class ClusterOptions:
     poll_min: float = 2.0  #: between two queries while much happens
     poll_max: float = 60.0  #: and while little does
     submit_rate: float = 20.0  #: submissions a second, at most
+    array_size: int = 1000  #: tasks of a native array, at most; 1: each job is submitted alone
     modules: tuple[str, ...] = ()  #: environment modules that its jobs and commands need
     prologue: str = ""  #: shell text before each job's command, and each command of the system's
     settle: float = 15.0  #: after which what can't be found there was never taken

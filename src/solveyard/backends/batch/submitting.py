@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import assert_never
 
@@ -23,9 +23,12 @@ from solveyard.backends.dialects.script import within
 from solveyard.backends.hosts.local import LocalHost
 from solveyard.model import messages
 from solveyard.model.errors import InvalidJob
+from solveyard.model.ids import array_of
 from solveyard.solvers.base import Exit
 
 _AT_ONCE = 4  #: submissions under way
+_TOGETHER = 0.02  #: s within which what comes may go together
+_ASKED = ("name", "resources", "batch", "time_limit", "warning", "warning_signal", "on")
 
 
 class Submitter:
@@ -66,14 +69,34 @@ class Submitter:
         while True:
             await self._news.wait()
             await self._follower.answers.wait()
-            if not self._line:
-                self._news.clear()
-                continue
-            entry = self._line.popleft()
-            if entry.phase is Phase.WAITING and self._entries.holds(entry):
-                entry.enter(Phase.SENDING, _now())
+            await self._gather()
+            group = self._take()
+            if group:
                 await self._pace()
-                await self._send(entry)
+                await self._send(group)
+
+    async def _gather(self) -> None:
+        """While more and more comes, let it come: equal jobs go as one array."""
+        known = 0
+        while known < len(self._line) < self._options.array_size:
+            known = len(self._line)
+            await asyncio.sleep(_TOGETHER)
+
+    def _take(self) -> list[Entry]:
+        """The first that waits, and those behind it that may go with it."""
+        group: list[Entry] = []
+        most = self._options.array_size if self._dialect.arrays else 1
+        while self._line and len(group) < most:
+            entry = self._line[0]
+            if entry.phase is Phase.WAITING and self._entries.holds(entry):
+                if group and not _alike(entry, group[0]):
+                    break
+                entry.enter(Phase.SENDING, _now())
+                group.append(entry)
+            self._line.popleft()
+        if not self._line:
+            self._news.clear()
+        return group
 
     async def _pace(self) -> None:
         now = _now()
@@ -82,73 +105,110 @@ class Submitter:
         if at > now:
             await asyncio.sleep(at - now)
 
-    async def _send(self, entry: Entry) -> None:
-        order = entry.order
+    async def _send(self, group: Sequence[Entry]) -> None:
+        orders = [entry.order for entry in group]
         try:
-            job = batch_job(order, self._options)
+            job = batch_job(orders, self._options)
             script = self._dialect.script(job)
-            call = self._dialect.submit(job, str(files.script(order)))
-            await asyncio.to_thread(_write, order, script)
+            call = self._dialect.submit(job, str(files.script(orders[0])))
+            await asyncio.to_thread(_write, orders, script)
         except (InvalidJob, OSError) as error:
-            self._refuse(entry, f"cannot start it: {error}")
+            self._refuse(group, f"cannot start it: {error}")
             return
+        for position, entry in enumerate(group if job.array else ()):
+            entry.mark, entry.position = job.mark, position
         answer = await self._host.run(within(call, self._options.site))
         if why := absent(call, answer, self._name):
-            self._refuse(entry, why)
+            self._refuse(group, why)
             return
         match self._dialect.submitted(answer):
             case Accepted(native_id=native_id):
-                entry.native_id = native_id
-                entry.enter(Phase.THERE, _now())
-                self._report(messages.Accepted(attempt=entry.attempt, native_id=native_id))
+                self._accepted(group, native_id)
             case Refused(words=words):
-                self._refuse(entry, f"{self._name} refused it: {words}")
+                self._refuse(group, f"{self._name} refused it: {words}")
             case Unknown():
-                entry.enter(Phase.UNKNOWN, _now())
+                for entry in group:
+                    entry.enter(Phase.UNKNOWN, _now())
             case unknown:
                 assert_never(unknown)
         self._follower.wanted.set()
 
-    def _refuse(self, entry: Entry, why: str) -> None:
-        entry.enter(Phase.ENDED, _now())
-        entry.end = RawEnd(entry.attempt, Exit(launch_error=why), "", None)
-        self._report(entry.end)
+    def _accepted(self, group: Sequence[Entry], native_id: str) -> None:
+        for entry in group:
+            entry.native_id = native_id
+            if entry.position is not None:
+                entry.array_id = native_id
+                entry.native_id = self._dialect.member(native_id, entry.position)
+            entry.enter(Phase.THERE, _now())
+            self._report(messages.Accepted(attempt=entry.attempt, native_id=entry.native_id))
+
+    def _refuse(self, group: Sequence[Entry], why: str) -> None:
+        """An array may be refused for being one: then each goes alone."""
+        for entry in group:
+            if entry.position is not None:
+                entry.mark, entry.position, entry.alone = "", None, True
+                entry.enter(Phase.WAITING, _now())
+                self.put(entry)
+                continue
+            entry.enter(Phase.ENDED, _now())
+            entry.end = RawEnd(entry.attempt, Exit(launch_error=why), "", None)
+            self._report(entry.end)
 
 
-def batch_job(order: Order, options: ClusterOptions) -> BatchJob:
-    """What is submitted for one attempt."""
-    launch, command = order.launch, order.command
-    spec = launch.spec
+def batch_job(orders: Sequence[Order], options: ClusterOptions) -> BatchJob:
+    """What is submitted at once: one attempt, or several that are alike."""
+    first = orders[0]
+    spec = first.launch.spec
     return BatchJob(
-        name=spec.name or f"solveyard-{launch.job}",
-        runs=(
-            Run(
-                attempt=launch.attempt,
-                argv=command.argv,
-                directory=command.directory,
-                stdout=order.stdout,
-                stderr=order.stderr,
-                record=str(files.record(order)),
-                env=command.env,
-            ),
-        ),
+        name=spec.name or f"solveyard-{array_of(first.launch.job) or first.launch.job}",
+        runs=tuple(map(_run, orders)),
         resources=spec.resources,
         options=options.of(spec.batch),
         time_limit=spec.time_limit,
         warning=spec.warning,
         warning_signal=spec.warning_signal,
-        log=str(files.log(order)),
+        array=len(orders) > 1,
+        log=str(files.log(first)),
     )
 
 
-def _write(order: Order, script: str) -> None:
-    """All that the job needs, before it is sent. Blocking."""
-    directory = Path(order.command.directory)
-    if order.command.own_folder:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name, content in order.command.files.items():
-        (directory / name).write_text(content)
-    files.script(order).write_text(script)
+def _run(order: Order) -> Run:
+    command = order.command
+    return Run(
+        attempt=order.launch.attempt,
+        argv=command.argv,
+        directory=command.directory,
+        stdout=order.stdout,
+        stderr=order.stderr,
+        record=str(files.record(order)),
+        env=command.env,
+    )
+
+
+def _alike(one: Entry, other: Entry) -> bool:
+    """Do they ask the same of the batch system, under the same name?"""
+    if one.alone or other.alone:
+        return False
+    first, second = one.order.launch.spec, other.order.launch.spec
+    return first is second or all(
+        getattr(first, field) == getattr(second, field) for field in _ASKED
+    )
+
+
+def _write(orders: Sequence[Order], script: str) -> None:
+    """All that the jobs need, before they are sent. Blocking."""
+    for position, order in enumerate(orders):
+        directory = Path(order.command.directory)
+        if order.command.own_folder:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name, content in order.command.files.items():
+            (directory / name).write_text(content)
+        if position:
+            place = f"{orders[0].launch.attempt} {position}"
+            files.script(order).write_text(f"{files.IN_ARRAY}{place}\n")
+    first = f"{orders[0].launch.attempt} 0"
+    title = f"{files.IN_ARRAY}{first}\n" if len(orders) > 1 else ""
+    files.script(orders[0]).write_text(script + title)
 
 
 def _now() -> float:

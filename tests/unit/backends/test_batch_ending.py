@@ -1,0 +1,77 @@
+"""Two witnesses, and what is concluded from them."""
+
+import pytest
+
+from solveyard.backends.batch.ending import ended
+from solveyard.backends.dialects.base import NativeState, State
+from solveyard.backends.dialects.record import Record
+from solveyard.model.jobs import Usage
+
+BEGUN = Record("a", "7", "n1", began=100)
+DONE = Record("a", "7", "n1", began=100, ended=103, stage="command", code=0)
+CODE = DONE._replace(code=4)
+KILLED = DONE._replace(code=143, signalled="TERM")
+CAUGHT = DONE._replace(code=0, signalled="TERM")
+PROLOGUE = DONE._replace(stage="prologue", code=9)
+
+
+def said(state: State, **more: object) -> NativeState:
+    return NativeState(state, state.value.upper(), **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("state", "record", "because", "expected"),
+    [
+        (said(State.COMPLETED, code=0), DONE, "", (0, None, "", "", "")),
+        (said(State.FAILED, code=4), CODE, "", (4, None, "", "", "")),
+        (said(State.FAILED, code=143), KILLED, "", (None, 15, "", "", "")),
+        # what the batch system ended, and what had ended by itself before
+        (said(State.CANCELLED), KILLED, "cancelled", (None, 15, "cancelled", "", "")),
+        (said(State.CANCELLED), CAUGHT, "", (0, None, "cancelled", "", "")),
+        (said(State.CANCELLED), DONE, "cancelled", (0, None, "", "", "")),
+        (said(State.CANCELLED), None, "shutdown", (None, None, "shutdown", "", "")),
+        (said(State.TIMEOUT), KILLED, "", (None, 15, "time_limit", "", "")),
+        (said(State.NODE_FAILURE), BEGUN, "", (None, None, "node_failure", "", "")),
+        (said(State.PREEMPTED), None, "", (None, None, "preempted", "", "")),
+        (said(State.OUT_OF_MEMORY), CODE, "", (4, None, "out_of_memory", "", "")),
+        # one witness alone
+        (None, CODE, "", (4, None, "", "", "")),
+        (said(State.COMPLETED), None, "", (0, None, "", "", "")),
+        (said(State.FAILED, signal=9), BEGUN, "", (None, 9, "", "", "")),
+        (None, None, "cancelled", (None, None, "cancelled", "", "")),
+    ],
+)
+def test_what_ended_it(
+    state: NativeState | None, record: Record | None, because: str, expected: object
+) -> None:
+    end = ended("far", state, record, because)
+    assert (end.code, end.signal, end.ended_by, end.lost, end.launch_error) == expected
+
+
+def test_a_dependency_that_cant_be_met_is_told_apart_from_a_cancellation() -> None:
+    state = said(State.CANCELLED, reason="DependencyNeverSatisfied")
+    assert ended("far", state, None, "").ended_by == "dependency"
+
+
+def test_what_failed_before_the_command_is_a_failed_launch() -> None:
+    end = ended("far", said(State.FAILED, code=9), PROLOGUE, "")
+    assert end.launch_error == "its prologue failed: exit status 9 (see its standard error)"
+    assert ended("far", said(State.FAILED, code=1), None, "").launch_error.endswith("status 1")
+
+
+@pytest.mark.parametrize(
+    ("state", "record"),
+    [(None, None), (None, BEGUN), (said(State.ENDED), None), (said(State.FAILED, code=125), BEGUN)],
+)
+def test_without_evidence_of_an_end_it_is_lost(
+    state: NativeState | None, record: Record | None
+) -> None:
+    end = ended("far", state, record, "")
+    assert end.lost
+    assert (end.code, end.signal) == (None, None)
+
+
+def test_the_witnesses_words_are_the_evidence() -> None:
+    told = ended("far", said(State.TIMEOUT, reason="TimeLimit", nodes="n3"), BEGUN, "").told
+    assert told == ("far says TIMEOUT, TimeLimit on n3", "its script recorded a start and no end")
+    assert ended("far", None, DONE, "").usage == Usage(wall=3.0)
