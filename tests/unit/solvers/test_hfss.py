@@ -77,7 +77,12 @@ def written(name: str) -> bytes:
 
 def test_a_normal_completion_without_an_error_line_is_success() -> None:
     assert judged(recorded("success")).reason is Reason.SUCCESS
-    assert judged(written("converged")).reason is Reason.SUCCESS
+    found = judged(written("converged"))
+    assert found.reason is Reason.SUCCESS
+    assert found.values == {
+        "passes": 4, "delta_s": 0.0143, "converged": True, "tetrahedra": 20077,
+        "peak_memory_mib": 1659,
+    }  # fmt: skip
 
 
 def test_an_error_line_fails_a_job_that_exits_with_0() -> None:

@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
+from solveyard.model.arrays import Value
 from solveyard.model.errors import InvalidResult
 from solveyard.model.jobs import Outcome, Reason
 from solveyard.solvers import touchstone, verdicts
@@ -82,6 +83,7 @@ def judge(
 ) -> Outcome:
     """`passed`, which the exit alone gave, unless the log called `name` speaks against it."""
     evidence = [*passed.evidence, *_facts(name, told, ending)]
+    passed = replace(passed, values={**passed.values, **_measured(told)})
     exited_well = passed.reason is Reason.SUCCESS
     explained = ending.explanations
     if ending.errors or (explained and not (exited_well and ending.normal)):
@@ -148,6 +150,18 @@ def _facts(name: str, told: HfssProgress, ending: Ending) -> Iterator[str]:
         yield f"{name}: {text}"
     for one in (*ending.explanations[:SHOWN], *ending.unconverged[:SHOWN]):
         yield _cut(str(one))
+
+
+def _measured(told: HfssProgress) -> dict[str, Value]:
+    """What a table of several solves tells of each."""
+    found: dict[str, Value | None] = {
+        "passes": len(told.passes) or None,
+        "delta_s": told.delta if "Delta S" in told.measure else None,
+        "converged": told.converged,
+        "tetrahedra": told.tetrahedra,
+        "peak_memory_mib": mebibytes(told.peak_memory),
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _how_far(told: HfssProgress) -> str:
