@@ -87,9 +87,9 @@ def queried(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
     told = _object(answer, "pbs_server")
     if isinstance(told, Unreadable):
         return told
-    strange = [line for line in answer.stderr.splitlines() if line and not _GONE.fullmatch(line)]
-    if strange:  # what a server that is in trouble leaves out of its list isn't gone
-        return Unreadable(strange[0][:300])
+    for line in answer.stderr.splitlines():
+        if _LOST.search(line) or (line.startswith("qstat:") and not _GONE.fullmatch(line)):
+            return Unreadable(line[:300])  # what a server in trouble leaves out isn't gone
     try:
         return {one: _state(job) for one, job in told.get("Jobs", {}).items()}
     except (AttributeError, KeyError, TypeError, ValueError) as error:

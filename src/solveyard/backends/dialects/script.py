@@ -1,8 +1,8 @@
 """The shell script of a batch job, the same for every batch system but its directives.
 
-It runs in any POSIX shell. It claims its attempt by making the record's file: whoever comes
-second runs nothing, be it that a batch system was given a job twice, or forgot that it had started
-it. Nothing that a job says begins a line of it, so that nothing is read as a directive.
+Any POSIX shell runs it, from a file or its standard input. It claims its attempt by making the
+record's file: whoever comes second, because a batch system was given a job twice, runs nothing.
+Nothing that a job says begins a line of it, so that nothing is read as a directive.
 """
 
 import shlex
@@ -118,16 +118,19 @@ def posix(job: BatchJob, directives: Iterable[str], terms: Terms) -> str:
     for name, value in sorted(_shared(job.runs).items()):
         parts.append(f"export {name}={word(value)}")
     if options.modules:
-        parts += ["solveyard_stage=modules", _modules(options.modules) + " || exit"]
+        parts += ["solveyard_stage=modules", _modules(options.modules) + " </dev/null || exit"]
     if options.prologue:
         parts += [
             "solveyard_stage=prologue",
-            f"eval {word(options.prologue)} || exit",
+            f"eval {word(options.prologue)} </dev/null || exit",
             "set +e +u",
         ]
     parts.append(_RUN.strip("\n"))
     if options.epilogue:
-        parts.append(f'export SOLVEYARD_EXIT="$solveyard_code"\n(eval {word(options.epilogue)})')
+        parts += [
+            'export SOLVEYARD_EXIT="$solveyard_code"',
+            f"(eval {word(options.epilogue)}) </dev/null",
+        ]
     return "\n".join([*parts, 'exit "$solveyard_code"', ""])
 
 
@@ -137,12 +140,16 @@ def word(text: str) -> str:
 
 
 def within(call: Call, options: BatchOptions) -> Call:
-    """The same call with `options`' modules and prologue before it, as a cluster may ask."""
+    """The same call with `options`' modules and prologue before it, as a cluster may ask.
+
+    They neither read what the command is given nor write into what it answers.
+    """
     if not options.modules and not options.prologue:
         return call
     loaded = f"{_modules(options.modules)} || exit\n" if options.modules else ""
     prologue = f"eval {shlex.quote(options.prologue)} || exit\n" if options.prologue else ""
-    return call._replace(argv=("/bin/sh", "-c", f'{loaded}{prologue}exec "$@"', "sh", *call.argv))
+    text = f'{{ {loaded}{prologue}}} </dev/null >/dev/null\nset +e +u\nexec "$@"'
+    return call._replace(argv=("/bin/sh", "-c", text, "sh", *call.argv))
 
 
 def _modules(names: Sequence[str]) -> str:

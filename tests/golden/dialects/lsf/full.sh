@@ -87,9 +87,9 @@ command -v module >/dev/null 2>&1 ||
     "${MODULESHOME:-/usr/share/modules}/init/sh" \
     /etc/profile.d/lmod.sh /etc/profile.d/modules.sh
   do [ ! -r "$solveyard_init" ] || { . "$solveyard_init"; break; }; done
-module load gcc/12.2 ansys/2025r2 || exit
+module load gcc/12.2 ansys/2025r2 </dev/null || exit
 solveyard_stage=prologue
-eval 'export OMP_NUM_THREADS=2'"$solveyard_nl"'ulimit -c 0' || exit
+eval 'export OMP_NUM_THREADS=2'"$solveyard_nl"'ulimit -c 0' </dev/null || exit
 set +e +u
 solveyard_stage=command
 case $1 in *=*) ;; *)
@@ -109,5 +109,5 @@ while [ -n "$solveyard_again" ]; do
 done
 solveyard_child=
 export SOLVEYARD_EXIT="$solveyard_code"
-(eval 'rm -rf scratch')
+(eval 'rm -rf scratch') </dev/null
 exit "$solveyard_code"

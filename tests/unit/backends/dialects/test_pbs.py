@@ -104,6 +104,7 @@ def test_reasons_nodes_restarts_and_marks_are_told() -> None:
 )
 def test_a_job_that_pbs_says_is_gone_is_gone_and_the_others_are_told(code: int, words: str) -> None:
     assert _told(Answer(code, _text(None), words)) == {}
+    words = f"module: loading pbs\n{words}"
     assert list(_told(Answer(code, _text({"1.s": _job("R")}), words))) == ["1.s"]
 
 

@@ -241,6 +241,17 @@ def test_modules_prologue_and_epilogue_surround_the_command(shell: str, tmp_path
 
 
 @shells
+def test_a_shell_that_reads_it_from_its_standard_input_runs_all_of_it(
+    shell: str, tmp_path: Path
+) -> None:
+    options = BatchOptions(prologue="cat; echo before", epilogue="cat; echo after")
+    text = slurm.script(job(run(tmp_path, ("sh", "-c", "cat; echo ran")), options=options))
+    subprocess.run([shell], input=text, text=True, check=True, env={"SLURM_JOB_ID": "41"})
+    assert (tmp_path / "out.0").read_text() == "before\nran\nafter\n"
+    assert _record(tmp_path).code == 0
+
+
+@shells
 def test_a_task_of_an_array_is_its_own_run(shell: str, tmp_path: Path) -> None:
     runs = [
         run(tmp_path, ("echo", f"it's {n}"), position=n, env={"N": str(n), "ALL": "a"})
@@ -286,15 +297,15 @@ def test_what_no_script_can_say_is_refused(fields: dict[str, object], message: s
 @shells
 def test_client_commands_run_in_a_clusters_modules_and_prologue(shell: str, tmp_path: Path) -> None:
     (tmp_path / "init").mkdir()
-    (tmp_path / "init" / "sh").write_text('module() { M="$*"; export M; }\n')
-    options = BatchOptions(modules=("slurm",), prologue="export A='1\n2'")
-    call = within(Call(("sh", "-c", 'echo "$M|$A|$1"', "sh", "it's")), options)
+    (tmp_path / "init" / "sh").write_text('module() { M="$*"; export M; echo loaded; cat; }\n')
+    options = BatchOptions(modules=("slurm",), prologue="export A='1\n2'; set -u; echo ready; cat")
+    call = within(Call(("sh", "-c", 'echo "$M|$A|$1|$(cat)"', "sh", "it's")), options)
     done = subprocess.run(
         [shell, *call.argv[1:]],
         env={"PATH": os.environ["PATH"], "MODULESHOME": str(tmp_path)},
-        capture_output=True, text=True, check=True,
+        input="script", capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert done.stdout == "load slurm|1\n2|it's\n"
+    assert done.stdout == "load slurm|1\n2|it's|script\n"
     assert within(call, BatchOptions()) is call
 
 
