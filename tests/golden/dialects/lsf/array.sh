@@ -1,6 +1,6 @@
 #!/bin/sh
 #BSUB -J "dipole.0123456789abcdef0123456789abcdef.7.0.1[1-3]%2"
-#BSUB -o /work/log.%I
+#BSUB -o /data/log.%I
 #BSUB -n 2
 
 solveyard_nl='
@@ -42,28 +42,28 @@ solveyard_native="$LSB_JOBID[$LSB_JOBINDEX]"
 case "$LSB_JOBINDEX" in
 1)
 solveyard_attempt=0123456789abcdef0123456789abcdef.7.0.1
-solveyard_directory=/work
-solveyard_stdout=/work/out.0
-solveyard_stderr=/work/err.0
-solveyard_record=/work/end.0
+solveyard_directory=/data
+solveyard_stdout=/data/out.0
+solveyard_stderr=/data/err.0
+solveyard_record=/data/end.0
 export N=0
 set -- ./solve 0.4
 ;;
 2)
 solveyard_attempt=0123456789abcdef0123456789abcdef.7.1.1
-solveyard_directory=/work
-solveyard_stdout=/work/out.1
-solveyard_stderr=/work/err.1
-solveyard_record=/work/end.1
+solveyard_directory=/data
+solveyard_stdout=/data/out.1
+solveyard_stderr=/data/err.1
+solveyard_record=/data/end.1
 export N=1
 set -- ./solve 0.5
 ;;
 3)
 solveyard_attempt=0123456789abcdef0123456789abcdef.7.2.1
-solveyard_directory=/work
-solveyard_stdout=/work/out.2
-solveyard_stderr=/work/err.2
-solveyard_record=/work/end.2
+solveyard_directory=/data
+solveyard_stdout=/data/out.2
+solveyard_stderr=/data/err.2
+solveyard_record=/data/end.2
 export N=2
 set -- ./solve 0.6
 ;;

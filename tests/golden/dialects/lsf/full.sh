@@ -1,7 +1,7 @@
 #!/bin/sh
 #BSUB -app fluent
 #BSUB -J Dipole-2-4-GHz.0123456789abcdef0123456789abcdef.7.0.1
-#BSUB -o "/work/di pole/log"
+#BSUB -o "/data/di pole/log"
 #BSUB -n 16
 #BSUB -R "span[ptile=8]"
 #BSUB -R "rusage[mem=4000MB/host:anshpc=8:hfss=2:tmp=500MB/host]"
@@ -57,10 +57,10 @@ solveyard_forward() {
 
 solveyard_native="$LSB_JOBID"
 solveyard_attempt=0123456789abcdef0123456789abcdef.7.0.1
-solveyard_directory='/work/di pole'
-solveyard_stdout='/work/di pole/out.0'
-solveyard_stderr='/work/di pole/err.0'
-solveyard_record='/work/di pole/end.0'
+solveyard_directory='/data/di pole'
+solveyard_stdout='/data/di pole/out.0'
+solveyard_stderr='/data/di pole/err.0'
+solveyard_record='/data/di pole/end.0'
 set -- ./solve 'it'"'"'s 5 %' -o out.s1p
 if (set -C; echo >"$solveyard_record") 2>/dev/null; then
   PATH=$solveyard_path solveyard_tell

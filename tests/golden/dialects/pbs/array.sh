@@ -4,7 +4,7 @@
 #PBS -r n
 #PBS -S /bin/sh
 #PBS -j oe
-#PBS -o "/work/log.^array_index^"
+#PBS -o "/data/log.^array_index^"
 #PBS -J 0-2%2
 #PBS -l select=1:ncpus=2:mpiprocs=2
 #PBS -l place=pack
@@ -48,28 +48,28 @@ solveyard_native="$PBS_JOBID"
 case "$PBS_ARRAY_INDEX" in
 0)
 solveyard_attempt=0123456789abcdef0123456789abcdef.7.0.1
-solveyard_directory=/work
-solveyard_stdout=/work/out.0
-solveyard_stderr=/work/err.0
-solveyard_record=/work/end.0
+solveyard_directory=/data
+solveyard_stdout=/data/out.0
+solveyard_stderr=/data/err.0
+solveyard_record=/data/end.0
 export N=0
 set -- ./solve 0.4
 ;;
 1)
 solveyard_attempt=0123456789abcdef0123456789abcdef.7.1.1
-solveyard_directory=/work
-solveyard_stdout=/work/out.1
-solveyard_stderr=/work/err.1
-solveyard_record=/work/end.1
+solveyard_directory=/data
+solveyard_stdout=/data/out.1
+solveyard_stderr=/data/err.1
+solveyard_record=/data/end.1
 export N=1
 set -- ./solve 0.5
 ;;
 2)
 solveyard_attempt=0123456789abcdef0123456789abcdef.7.2.1
-solveyard_directory=/work
-solveyard_stdout=/work/out.2
-solveyard_stderr=/work/err.2
-solveyard_record=/work/end.2
+solveyard_directory=/data
+solveyard_stdout=/data/out.2
+solveyard_stderr=/data/err.2
+solveyard_record=/data/end.2
 export N=2
 set -- ./solve 0.6
 ;;

@@ -5,7 +5,7 @@
 #PBS -r n
 #PBS -S /bin/sh
 #PBS -j oe
-#PBS -o "/work/di pole/log"
+#PBS -o "/data/di pole/log"
 #PBS -l select=2:ncpus=8:mpiprocs=2:mem=4000mb:ngpus=1:arch=linux
 #PBS -l place=scatter:excl
 #PBS -l anshpc=8
@@ -54,10 +54,10 @@ solveyard_forward() {
 
 solveyard_native="$PBS_JOBID"
 solveyard_attempt=0123456789abcdef0123456789abcdef.7.0.1
-solveyard_directory='/work/di pole'
-solveyard_stdout='/work/di pole/out.0'
-solveyard_stderr='/work/di pole/err.0'
-solveyard_record='/work/di pole/end.0'
+solveyard_directory='/data/di pole'
+solveyard_stdout='/data/di pole/out.0'
+solveyard_stderr='/data/di pole/err.0'
+solveyard_record='/data/di pole/end.0'
 set -- ./solve 'it'"'"'s 5 %' -o out.s1p
 if (set -C; echo >"$solveyard_record") 2>/dev/null; then
   PATH=$solveyard_path solveyard_tell

@@ -5,8 +5,8 @@
 #SBATCH --kill-on-invalid-dep=yes
 #SBATCH --open-mode=append
 #SBATCH --chdir=/
-#SBATCH --output=/work/log
-#SBATCH --error=/work/log
+#SBATCH --output=/data/log
+#SBATCH --error=/data/log
 #SBATCH --array=0-2%2
 #SBATCH --ntasks=2
 #SBATCH --cpus-per-task=1
@@ -50,28 +50,28 @@ solveyard_native="${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
 case "$SLURM_ARRAY_TASK_ID" in
 0)
 solveyard_attempt=0123456789abcdef0123456789abcdef.7.0.1
-solveyard_directory=/work
-solveyard_stdout=/work/out.0
-solveyard_stderr=/work/err.0
-solveyard_record=/work/end.0
+solveyard_directory=/data
+solveyard_stdout=/data/out.0
+solveyard_stderr=/data/err.0
+solveyard_record=/data/end.0
 export N=0
 set -- ./solve 0.4
 ;;
 1)
 solveyard_attempt=0123456789abcdef0123456789abcdef.7.1.1
-solveyard_directory=/work
-solveyard_stdout=/work/out.1
-solveyard_stderr=/work/err.1
-solveyard_record=/work/end.1
+solveyard_directory=/data
+solveyard_stdout=/data/out.1
+solveyard_stderr=/data/err.1
+solveyard_record=/data/end.1
 export N=1
 set -- ./solve 0.5
 ;;
 2)
 solveyard_attempt=0123456789abcdef0123456789abcdef.7.2.1
-solveyard_directory=/work
-solveyard_stdout=/work/out.2
-solveyard_stderr=/work/err.2
-solveyard_record=/work/end.2
+solveyard_directory=/data
+solveyard_stdout=/data/out.2
+solveyard_stderr=/data/err.2
+solveyard_record=/data/end.2
 export N=2
 set -- ./solve 0.6
 ;;

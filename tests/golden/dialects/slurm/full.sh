@@ -7,8 +7,8 @@
 #SBATCH --kill-on-invalid-dep=yes
 #SBATCH --open-mode=append
 #SBATCH --chdir=/
-#SBATCH --output="/work/di pole/log"
-#SBATCH --error="/work/di pole/log"
+#SBATCH --output="/data/di pole/log"
+#SBATCH --error="/data/di pole/log"
 #SBATCH --nodes=2
 #SBATCH --ntasks-per-node=2
 #SBATCH --cpus-per-task=4
@@ -66,10 +66,10 @@ solveyard_forward() {
 
 solveyard_native="$SLURM_JOB_ID"
 solveyard_attempt=0123456789abcdef0123456789abcdef.7.0.1
-solveyard_directory='/work/di pole'
-solveyard_stdout='/work/di pole/out.0'
-solveyard_stderr='/work/di pole/err.0'
-solveyard_record='/work/di pole/end.0'
+solveyard_directory='/data/di pole'
+solveyard_stdout='/data/di pole/out.0'
+solveyard_stderr='/data/di pole/err.0'
+solveyard_record='/data/di pole/end.0'
 set -- ./solve 'it'"'"'s 5 %' -o out.s1p
 if (set -C; echo >"$solveyard_record") 2>/dev/null; then
   PATH=$solveyard_path solveyard_tell

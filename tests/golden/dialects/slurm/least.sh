@@ -47,10 +47,10 @@ solveyard_forward() {
 
 solveyard_native="$SLURM_JOB_ID"
 solveyard_attempt=0123456789abcdef0123456789abcdef.7.0.1
-solveyard_directory=/work
-solveyard_stdout=/work/out.0
-solveyard_stderr=/work/err.0
-solveyard_record=/work/end.0
+solveyard_directory=/data
+solveyard_stdout=/data/out.0
+solveyard_stderr=/data/err.0
+solveyard_record=/data/end.0
 set -- ./solve dipole.in
 if (set -C; echo >"$solveyard_record") 2>/dev/null; then
   PATH=$solveyard_path solveyard_tell

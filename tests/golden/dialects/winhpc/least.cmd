@@ -2,17 +2,17 @@
 chcp 65001 >nul
 setlocal EnableExtensions DisableDelayedExpansion
 set solveyard_stage=directory
-mkdir "C:\work\end.0.begun" 2>nul || if not exist "C:\work\end.0.begun\%CCP_JOBID%" exit /b 125
-type nul >"C:\work\end.0.begun\%CCP_JOBID%"
-cd /d "C:\work" || goto solveyard_end
+mkdir "C:\data\end.0.begun" 2>nul || if not exist "C:\data\end.0.begun\%CCP_JOBID%" exit /b 125
+type nul >"C:\data\end.0.begun\%CCP_JOBID%"
+cd /d "C:\data" || goto solveyard_end
 set "SOLVEYARD_ATTEMPT=0123456789abcdef0123456789abcdef.7.0.1"
 set solveyard_stage=command
-.\solve dipole.in >>"C:\work\out.0" 2>>"C:\work\err.0"
+.\solve dipole.in >>"C:\data\out.0" 2>>"C:\data\err.0"
 set SOLVEYARD_EXIT=%errorlevel%
 goto solveyard_told
 :solveyard_end
 set SOLVEYARD_EXIT=%errorlevel%
 :solveyard_told
->"C:\work\end.0.new" echo {"attempt":"0123456789abcdef0123456789abcdef.7.0.1","native":"%CCP_JOBID%","host":"%COMPUTERNAME%","stage":"%solveyard_stage%","code":%SOLVEYARD_EXIT%}
-move /y "C:\work\end.0.new" "C:\work\end.0" >nul
+>"C:\data\end.0.new" echo {"attempt":"0123456789abcdef0123456789abcdef.7.0.1","native":"%CCP_JOBID%","host":"%COMPUTERNAME%","stage":"%solveyard_stage%","code":%SOLVEYARD_EXIT%}
+move /y "C:\data\end.0.new" "C:\data\end.0" >nul
 exit /b %SOLVEYARD_EXIT%

@@ -38,7 +38,7 @@ WISHES: dict[str, BatchOptions] = {
 def full(dialect: str) -> BatchJob:
     """Says all that the dialect has words for."""
     windows = dialect == "winhpc"
-    folder = "C:\\work\\di pole" if windows else "/work/di pole"
+    folder = "C:\\data\\di pole" if windows else "/data/di pole"
     return job(
         run(folder, ("./solve", "it's 5 %", "-o", "out.s1p"), env={"A": "1 2", "B": "50%"}),
         name="Dipole, 2.4 GHz",
@@ -52,21 +52,21 @@ def full(dialect: str) -> BatchJob:
             licences={"hfss": 2, "anshpc": 8},
         ),
         warning=120.0 if dialect in {"slurm", "lsf"} else None,
-        log="C:\\work\\log" if windows else f"{folder}/log",
+        log="C:\\data\\log" if windows else f"{folder}/log",
     )
 
 
 def least(dialect: str) -> BatchJob:
     """Says nothing that it needn't."""
-    return job(run("C:\\work" if dialect == "winhpc" else "/work"))
+    return job(run("C:\\data" if dialect == "winhpc" else "/data"))
 
 
 def array(dialect: str) -> BatchJob:
     runs = [
-        run("/work", ("./solve", f"{0.4 + n / 10:.1f}"), position=n, env={"N": str(n), "ALL": "1"})
+        run("/data", ("./solve", f"{0.4 + n / 10:.1f}"), position=n, env={"N": str(n), "ALL": "1"})
         for n in range(3)
     ]
-    return job(*runs, array=True, at_once=2, log="/work/log", resources=Resources(cores=2))
+    return job(*runs, array=True, at_once=2, log="/data/log", resources=Resources(cores=2))
 
 
 def texts() -> dict[Path, str]:
@@ -77,7 +77,7 @@ def texts() -> dict[Path, str]:
             one, ending = make(name), "cmd" if name == "winhpc" else "sh"
             path = GOLDEN / name / f"{make.__name__}.{ending}"
             found[path] = dialect.script(one)
-            where = "C:\\work\\job.cmd" if ending == "cmd" else "/work/job.sh"
+            where = "C:\\data\\job.cmd" if ending == "cmd" else "/data/job.sh"
             call = dialect.submit(one, where)
             found[path.with_suffix(".call")] = f"{shlex.join(call.argv)}\n"
     return found

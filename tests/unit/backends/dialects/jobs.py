@@ -23,7 +23,7 @@ NASTY = st.text(
 
 
 def run(
-    folder: Path | str = "/work",
+    folder: Path | str = "/data",
     argv: Iterable[str] = ("./solve", "dipole.in"),
     *,
     position: int = 0,
