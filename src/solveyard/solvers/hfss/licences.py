@@ -18,10 +18,24 @@ def cost(options: HfssOptions, need: Resources) -> dict[str, int]:
     """By feature, none that is 0. Raises InvalidJob where nobody knows how many cores it gets."""
     if options.run in {"batchsave", "batchextract"}:
         return {}
-    found = {options.licence: 1}
-    if hpc := _hpc(options, cores(options, need)):
-        found[POOL if options.hpc_licence == "pool" else PACK] = hpc
-    return found
+    return cost_of(
+        cores(options, need),
+        variations=options.variations,
+        kind=options.hpc_licence or "pack",
+        feature=options.licence,
+    )
+
+
+def cost_of(
+    count: int, *, variations: int = 1, kind: str = "pack", feature: str = "elec_solve_hfss"
+) -> dict[str, int]:
+    """Of a solve on `count` cores; `kind` is "pool" or "pack"."""
+    more, beside = max(0, count - _INCLUDED * variations), variations - 1
+    if kind == "pool":
+        name, seats = POOL, more + _VARIATION * beside
+    else:
+        name, seats = PACK, packs(more) + beside
+    return {feature: 1, name: seats} if seats else {feature: 1}
 
 
 def cores(options: HfssOptions, need: Resources) -> int:
@@ -37,14 +51,6 @@ def packs(more: int) -> int:
     while more > (2 * 4**count if count else 0):
         count += 1
     return count
-
-
-def _hpc(options: HfssOptions, count: int) -> int:
-    beside = options.variations - 1
-    more = max(0, count - _INCLUDED * options.variations)
-    if options.hpc_licence == "pool":
-        return more + _VARIATION * beside
-    return packs(more) + beside
 
 
 def _most(need: Resources) -> int:
