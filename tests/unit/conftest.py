@@ -56,6 +56,8 @@ NOW = 1_790_000_000.0
 class FakeManager:
     """Keeps jobs in a dict; a test starts and ends them by hand."""
 
+    licences: frozenset[str] = frozenset()
+
     def __init__(self, folder: Path) -> None:
         self.store_folder = folder
         self.records: dict[JobId, Job] = {}
