@@ -47,7 +47,11 @@ def main(tests: list[str]) -> int:
                     print(said, flush=True)
     # a thousand processes are started, which need not each compile what they import
     compileall.compile_dir(ROOT / "src", quiet=2)
-    lanes = () if tests else ("-n", str(LANES), "--dist", "loadscope", "--no-loadscope-reorder")
+    lanes = (
+        ()
+        if tests
+        else ("-p", "xdist", "-n", str(LANES), "--dist", "loadscope", "--no-loadscope-reorder")
+    )
     command = [sys.executable, "-m", "pytest", "-ra", "--durations=10", *lanes, *tests]
     if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:
         failed.append("tests")
