@@ -128,7 +128,7 @@ class Service:
                 self.process.kill()
                 self.process.wait()
         self.client.close()
-        everybody = {*pids, *_processes_with(str(self.store))}
+        everybody = {*pids, *_processes_with(str(self.store))} - {os.getpid()}  # it may embed one
         for pid in everybody:
             if alive(pid):
                 os.kill(pid, signal.SIGKILL)
