@@ -82,11 +82,16 @@ class People:
 
     def _acknowledged(self, key: str, ids: list[JobId], expected: int) -> None:
         on_disk = self._service.judge.jobs
+        before = {*self._submitted.get(key, ())}
+        if gone := before & self._removed:  # who is left is told; once all are gone, it is free
+            if not (set(ids) <= before or before == gone):
+                raise self._world.violated(
+                    f"{key} is answered by {ids}, of {before} without {gone}"
+                )
+            return
         if len(ids) != expected or any(job not in on_disk for job in ids):
             raise self._world.violated(f"{key} is answered by {ids}, of {expected} jobs")
-        if self._removed.intersection(self._submitted.get(key, ())):
-            self._submitted[key] = ids  # a key is free once its job is removed
-        if self._submitted.setdefault(key, ids) != ids:
+        if {*self._submitted.setdefault(key, ids)} != {*ids}:
             raise self._world.violated(f"{key} is answered by {ids} after {self._submitted[key]}")
         self.known += [job for job in ids if job not in self.known]
 
