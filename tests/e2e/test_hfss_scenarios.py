@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import pytest
@@ -21,30 +21,8 @@ from conftest import Service
 from solveyard.model.jobs import JobSpec
 from solveyard.solvers import touchstone
 from standin import licences
+from standin.endings import ENDINGS, QUICK, SPECIAL, ended
 
-#: Scenario -> state, reason, cause, and words of the message or of the evidence.
-ENDINGS = {
-    "success": ("completed", "success", "", "normal completion"),
-    "big": ("completed", "success", "", "normal completion"),
-    "slow": ("completed", "success", "", "normal completion"),
-    "unconverged": ("failed", "not_converged", "hfss.not_converged", "did not converge"),
-    "sweep": ("failed", "exit_code", "hfss.sweep", "Sweep Sweep1 failed"),
-    "licence": ("failed", "licence", "hfss.licence", "elec_solve_hfss does not exist"),
-    "mpi": ("failed", "exit_code", "hfss.mpi", "attemped launch of solvers via MPI failed"),
-    "mesh": ("failed", "exit_code", "hfss.mesh", "G3dMesher"),
-    "memory": ("failed", "out_of_memory", "hfss.memory", "SOLVER_OUT_OF_MEMORY"),
-    "disk": ("failed", "exit_code", "hfss.disk", "No space left on device"),
-    "fail": ("failed", "exit_code", "hfss.model", "Too few conductors"),
-    "error": ("failed", "criteria", "hfss.model", "Too few conductors"),
-    "crash": ("failed", "criteria", "hfss.crash", "process hf3d exited with code 139"),
-    "nan": ("failed", "criteria", "result.invalid", "nan.s1p"),
-    "nolog": ("failed", "no_output", "", "is missing"),
-    "cut": ("failed", "criteria", "hfss.incomplete", "no normal completion"),
-    "partial": ("failed", "signal", "", "no normal completion"),
-    "locked": ("failed", "exit_code", "", "exit code 1"),
-    "hang": ("failed", "time_limit", "", "time limit of 3 s"),
-}
-QUICK = {"sweep": "discrete", "points": 3}
 MINE = "projects"  #: the folder's name, by which a stand-in's processes are known
 
 
@@ -82,23 +60,7 @@ class Bench:
         return (self.folder / f"{name}.pids").exists()
 
     def left(self) -> list[str]:
-        """Processes that work in the folder, by id and command line."""
-        found = []
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdecimal():
-                with contextlib.suppress(OSError):
-                    line = (entry / "cmdline").read_bytes()
-                    told = line + bytes(entry.joinpath("cwd").readlink())
-                    if f"{self.folder}".encode() in told:
-                        found.append(f"{entry.name} {line!r}")
-        return found
-
-
-class Ended(NamedTuple):
-    state: str
-    reason: str
-    cause: str
-    words: str
+        return standin.working_in(self.folder)
 
 
 @pytest.fixture(scope="module")
@@ -113,19 +75,13 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 
 def test_every_scenario_ends_in_its_reason_and_cause(bench: Bench) -> None:
-    special = {"slow": {"seconds": 0.05}, "big": {"megabytes": 2}}
     limits = {"hang": 3.0}
     bench.client.submit_many(
-        [bench.spec(each, limit=limits.get(each), **special.get(each, {})) for each in ENDINGS]
+        [bench.spec(each, limit=limits.get(each), **SPECIAL.get(each, {})) for each in ENDINGS]
     )
     assert bench.client.wait(list(ENDINGS), 100)
-    found = {}
-    for scenario, expected in ENDINGS.items():
-        record = bench.client.job(scenario)
-        told = "\n".join([record.message, *record.evidence])
-        words = expected[-1] if expected[-1] in told else told
-        found[scenario] = Ended(record.state, str(record.reason), record.cause, words)
-    assert found == {name: Ended(*expected) for name, expected in ENDINGS.items()}
+    found = {scenario: ended(scenario, bench.client.job(scenario)) for scenario in ENDINGS}
+    assert found == ENDINGS
     assert bench.left() == []
     results = bench.folder / "success.aedtresults" / "success.s1p"
     assert len(touchstone.parse(results.read_text(), 1).frequencies) == 81

@@ -60,6 +60,18 @@ def licence_server(*options: str, **features: int) -> Iterator[str]:
         process.stdout.close()
 
 
+def working_in(folder: Path) -> list[str]:
+    """The processes whose command line or directory is of `folder`, each with its id."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with contextlib.suppress(OSError):
+                line = (entry / "cmdline").read_bytes()
+                if str(folder).encode() in line + bytes(entry.joinpath("cwd").readlink()):
+                    found.append(f"{entry.name} {line!r}")
+    return found
+
+
 def _program(place: Path, source: Path) -> Path:
     place.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{source}" "$@"\n')
     place.chmod(0o755)

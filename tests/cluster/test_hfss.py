@@ -1,0 +1,54 @@
+"""Solves through a real Slurm, by a stand-in for ansysedt (not Ansys software)."""
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+
+import msgspec
+
+import standin
+from cluster.jobs import ended as the_end
+from cluster.slurm import Slurm
+from conftest import Service, until
+from solveyard.model.jobs import JobSpec
+from standin.endings import ENDINGS, QUICK, SPECIAL, ended
+
+LATE = "hang"  #: Slurm counts time limits in minutes
+
+
+def solve(folder: Path, scenario: str) -> JobSpec:
+    """A job for a project of that scenario below `folder`."""
+    program = folder / "ansys_inc" / "v252" / "AnsysEM" / "ansysedt"
+    if not program.exists():
+        standin.install(folder / "ansys_inc")
+    values = {} if scenario in {"sweep", "success"} else QUICK | SPECIAL.get(scenario, {})
+    place = standin.project(folder / "projects", scenario, f"{scenario}.aedt", **values)
+    options = {"project_path": str(place), "jobid": scenario, "ansys_edt_path": str(program)}
+    encoded = msgspec.Raw(msgspec.json.encode(options))
+    return JobSpec(solver="hfss", name=scenario, options=encoded, on="slurm", grace=2.0)
+
+
+def test_every_scenario_ends_in_its_reason_and_cause_on_a_node(
+    service: Service, tmp_path: Path
+) -> None:
+    wanted = {name: told for name, told in ENDINGS.items() if name != LATE}
+    service.client.submit_many([solve(tmp_path, name) for name in wanted])
+    assert service.client.wait(list(wanted), 150)
+    assert {name: ended(name, service.client.job(name)) for name in wanted} == wanted
+    for name in ("cut", "partial"):  # theirs are orphans, which this Slurm (linuxproc) lets go
+        for pid in (tmp_path / "projects" / f"{name}.pids").read_text().split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+    assert standin.working_in(tmp_path / "projects") == []
+
+
+def test_a_solve_that_is_cancelled_leaves_no_engine_on_its_node(
+    slurm: Slurm, service: Service, tmp_path: Path
+) -> None:
+    number = service.client.submit(solve(tmp_path, LATE)).number
+    until((tmp_path / "projects" / f"{LATE}.pids").exists, "the engines run")
+    assert len(standin.working_in(tmp_path / "projects")) >= 3
+    service.client.cancel(number)
+    assert the_end(service, number).state == "cancelled"
+    until(lambda: not standin.working_in(tmp_path / "projects"), "no engine is left")
