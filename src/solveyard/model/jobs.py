@@ -115,7 +115,7 @@ class JobSpec(
     success: SuccessCriteria | None = None  #: beside the solver's own verdict
     measures: Mapping[str, Measure] = {}  #: what to read from its results, by name
     notify: tuple[str, ...] = ()  #: receivers, by name, that are told how it ends
-    on: str = ""  #: the backend where it runs, by name; empty: a rule decides
+    on: str = ""  #: the cluster that it is forwarded to, by its name; empty: it runs here
     batch: BatchOptions | None = None  #: wishes to a batch system
 
     def __post_init__(self) -> None:
