@@ -99,14 +99,14 @@ FAULTS = (
     Fault(
         "ends: an old attempt's late report ends the new attempt",
         "reports.py",
-        "    if attempt.live:\n        if report.usage",
-        "    if not job.state.final:\n        if report.usage",
+        "    if attempt.live:\n        here =",
+        "    if not job.state.final:\n        here =",
     ),
     Fault(
         "limits: one job more than allowed",
         "scheduler.py",
-        "most is not None and len(self.seating) >= most",
-        "most is not None and len(self.seating) > most",
+        "most is not None and len(self.seating) - self.clusters.taken >= most",
+        "most is not None and len(self.seating) - self.clusters.taken > most",
     ),
     Fault(
         "reservation: whoever fits a gap may have it",
@@ -185,6 +185,24 @@ FAULTS = (
         "numbering.py",
         "self._free |= _bits(numbers) & self._all",
         "self._free |= _bits(numbers) & self._free",
+    ),
+    Fault(
+        "clusters: one more is forwarded than may be",
+        "clusters.py",
+        "if cluster.taken >= cluster.most:",
+        "if cluster.taken > cluster.most:",
+    ),
+    Fault(
+        "clusters: what is forwarded counts to this machine's limit",
+        "scheduler.py",
+        "len(self.seating) - self.clusters.taken >= most",
+        "len(self.seating) >= most",
+    ),
+    Fault(
+        "clusters: jobs are forwarded to one that doesn't answer",
+        "clusters.py",
+        "if cluster is None or not cluster.connected:",
+        "if cluster is None:",
     ),
 )
 NO_FAULT = Fault("no fault", "engine.py", '"""The engine:', '"""The engine:')
