@@ -5,7 +5,6 @@ it at once, and only then answers, publishes and hands on what is to be done.
 import asyncio
 import contextlib
 import logging
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -184,12 +183,13 @@ class Turns:
         """
         decided = _Decided()
         now = self._clock.now()
-        begun = sliced = time.perf_counter()
+        clock = asyncio.get_running_loop().time
+        begun = sliced = clock()
         while rest or (rest := self._joining()):
-            if (clock := time.perf_counter()) > sliced + SLICE:
+            if (at := clock()) > sliced + SLICE:
                 await asyncio.sleep(0)
-                sliced = time.perf_counter()
-                if clock > begun + SHORT and (joining := self._joining()):
+                sliced = clock()
+                if at > begun + SHORT and (joining := self._joining()):
                     self._inbox.extendleft(reversed(rest))
                     rest = joining
             message, answer = entry = rest.popleft()

@@ -74,4 +74,7 @@ def needed(cores: int, kind: str) -> dict[str, int]:
 
 
 def account() -> str:
-    return pwd.getpwuid(os.getuid()).pw_name
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # as in a container
+        return str(os.getuid())

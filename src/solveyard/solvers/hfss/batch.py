@@ -114,6 +114,8 @@ class HfssOptions(HFSSSimulationConfig):
     grpc_port: int | None = Field(default=None, ge=1, le=65535)
     features: Annotated[tuple[Word, ...], BeforeValidator(_several)] = ()  #: beta flags
     environment: Annotated[Mapping[str, str], AfterValidator(_variables)] = {}
+    #: What it is when passes or a sweep don't converge, and all else is well.
+    not_converged: Literal["failure", "warning"] = "failure"
     licence: Word = "elec_solve_hfss"  #: the feature of a solve, one seat
 
     @property

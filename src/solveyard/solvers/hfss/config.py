@@ -241,8 +241,6 @@ class HFSSSimulationConfig(Fields):
     setup_name: Name = ""
     scheduler_type: Scheduler = SchedulerType.NONE
     scheduler_options: SchedulerOptions = SchedulerOptions()
-    #: What it is when passes or a sweep don't converge, and all else is well.
-    not_converged: Annotated[str, _one_of("failure", "warning")] = "failure"
 
     @model_validator(mode="before")
     @classmethod
