@@ -162,10 +162,17 @@ class Slurm:
         self.run("scancel", held)
 
     def submissions(self, attempt: str) -> list[str]:
-        """The ids under which it was given this attempt."""
+        """The ids under which it was given this attempt, alone."""
+        return [native_id for native_id, comment in self._comments() if comment == attempt]
+
+    def given(self, store: str) -> list[str]:
+        """The ids of all that it was given from a store, tasks of arrays one by one."""
+        return [native_id for native_id, comment in self._comments() if comment.startswith(store)]
+
+    def _comments(self) -> list[tuple[str, str]]:
         told = self.run("squeue", "-h", "-r", "-t", "all", "-o", "%i %k")
-        lines = [line.split(" ", 1) for line in told.splitlines()]
-        return [native_id for native_id, comment in lines if comment == attempt]
+        pairs = (line.partition(" ") for line in told.splitlines())
+        return [(native_id, comment) for native_id, _, comment in pairs]
 
     def pid(self, name: str) -> int:
         """Of "munged", "slurmctld", or a node."""

@@ -56,6 +56,8 @@ class LocalHost:
         finally:
             if process.returncode is None:
                 await _kill(process)
+            # what it started may hold the pipes, and asyncio has no other way to let go of them
+            process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001
         if trouble:
             return Answer(None, "", trouble)
         return Answer(process.returncode, _text(out), _text(err))
