@@ -132,6 +132,7 @@ def test_a_job_is_held_released_and_removed(page: Any, served: Any) -> None:
     expect(row(page, "waiting")).to_have_count(0)
     expect(detail).to_have_count(0)
     assert served.ask("GET", "jobs") == []
+    page.expected.append("404 (Not Found)")  # it may be asking for what is just being removed
 
 
 def test_a_refused_action_is_told_in_the_managers_words(page: Any, served: Any) -> None:

@@ -471,7 +471,9 @@ def test_the_old_pages_cancel_says_cancelled_only_of_what_has_ended(
     spec = JobSpec(solver="command", name="saves", directory=str(yard.folder), options=Raw(options))
     yard.client.submit(spec)
     until((yard.folder / "up").exists, "it runs")
-    assert yard.ask("/api/cancel/saves", {}).json == {"success": True, "status": "cancelling"}
+    until(lambda: yard.client.job("saves").state == "running", "the manager knows")
+    told = yard.ask("/api/cancel/saves", {}).json
+    assert told == {"success": True, "status": "cancelling"}, yard.client.job("saves")
     assert yard.client.job("saves").state == "running"
     (yard.folder / "saved").touch()
     assert yard.ask("/api/cancel/saves", {}).json == {"success": True, "status": "cancelled"}
