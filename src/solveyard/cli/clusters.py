@@ -41,7 +41,7 @@ def cluster(
             if one.trouble:
                 talk.say(f"{one.name}: {one.trouble}")
     else:
-        talk.say("the settings name no cluster (see docs/how-to/clusters.md)")
+        talk.say("the settings name no cluster (add a table [clusters.NAME] to config.toml)")
     return exits.OK
 
 

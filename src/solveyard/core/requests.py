@@ -61,33 +61,22 @@ def submit(board: Board, asked: Submit) -> Parts:
     by, key, session, now = asked.by, asked.key, asked.session, board.now
     for place, (spec, job) in enumerate(zip(asked.specs, ids, strict=True), 1):
         arrival, after = board.next("arrival"), links[job]
-        if job in board.jobs:
-            board.record(
-                JobRetried(
-                    job=job,
-                    at=now,
-                    by=by,
-                    spec=spec,
-                    arrival=arrival,
-                    key=key,
-                    after=after,
-                    session=session,
-                )
+        kind: type[JobRetried | JobSubmitted] = JobRetried
+        if job not in board.jobs:
+            kind, number = JobSubmitted, board.next("next")
+            assert job == number
+        board.record(
+            kind(
+                job=job,
+                at=now,
+                by=by,
+                spec=spec,
+                arrival=arrival,
+                key=key,
+                after=after,
+                session=session,
             )
-        else:
-            assert job == board.next("next")
-            board.record(
-                JobSubmitted(
-                    job=job,
-                    at=now,
-                    by=by,
-                    spec=spec,
-                    arrival=arrival,
-                    key=key,
-                    after=after,
-                    session=session,
-                )
-            )
+        )
         if place % _PART == 0:
             yield
 

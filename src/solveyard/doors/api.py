@@ -102,7 +102,7 @@ async def cancel(request: web.Request) -> web.Response:
 
 
 async def scheduler_type(request: web.Request) -> web.Response:
-    """Which batch system is used; none is yet."""
+    """Which batch system PyEDB's configurations go to: none, even where clusters are named."""
     encoding.query(request, encoding.NoQuery)
     return encoding.answer({"scheduler_type": "none"})
 

@@ -2,10 +2,10 @@
 
 import math
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from solveyard.backends.dialects.base import BatchJob
+from solveyard.backends.dialects.base import BatchJob, NativeState, Unreadable
 from solveyard.model import walltime
 from solveyard.model.errors import InvalidJob
 from solveyard.model.resources import Range
@@ -137,6 +137,19 @@ def quoted(field: str, value: str) -> str:
             f"`{field}`: a line, quote or backslash can't be handed over: {value[:60]!r}"
         )
     return value if _PLAIN.fullmatch(value) else f'"{value}"'
+
+
+def by_mark(
+    told: Mapping[str, NativeState] | Unreadable,
+) -> Mapping[str, Sequence[str]] | Unreadable:
+    """Native ids by mark, where an answer about all jobs tells both."""
+    if isinstance(told, Unreadable):
+        return told
+    known: dict[str, list[str]] = {}
+    for native_id, state in told.items():
+        if state.mark:
+            known.setdefault(state.mark, []).append(native_id)
+    return known
 
 
 def native(option: str, form: re.Pattern[str], owned: Collection[str]) -> str:

@@ -104,14 +104,7 @@ def find(marks: Sequence[str]) -> Call:
 
 
 def found(answer: Answer) -> Mapping[str, Sequence[str]] | Unreadable:
-    told = queried(answer)
-    if isinstance(told, Unreadable):
-        return told
-    known: dict[str, list[str]] = {}
-    for native_id, state in told.items():
-        if state.mark:
-            known.setdefault(state.mark, []).append(native_id)
-    return known
+    return asking.by_mark(queried(answer))
 
 
 def cancel(ids: Sequence[str]) -> Call:

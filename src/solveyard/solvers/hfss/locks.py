@@ -66,7 +66,7 @@ def judge(facts: Facts) -> Judgement:
     if facts.hidden:
         doubts.append("other people's processes can't be seen here")
     if not doubts and age < _YOUNG:
-        doubts.append(f"it was written {_age(age)} ago: who wrote it may just be starting")
+        doubts.append("it is so young that who wrote it may just be starting")
     if facts.written < facts.booted and not facts.shared:
         seen.append(f"{facts.host} was started after it was written")
     return Judgement(not doubts, (*doubts, *seen))
