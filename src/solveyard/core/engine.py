@@ -160,16 +160,19 @@ class Engine:
         board = self._board
         dependencies, doomed = board.scheduler.dependencies, board.scheduler.line.doomed
         while doomed:
-            job = board.jobs.get(doomed.pop())
-            never = dependencies.never(job.id) if job is not None else None
-            if job is None or never is None:
-                continue
-            if job.is_array and (never[1].each or job.state is JobState.RUNNING):
-                task = board.scheduler.arrays.candidate(job)
-                assert task is not None
-                board.end(task, doom(*never))
-            else:
-                board.end(job, doom(*never))
+            found = sorted(set(doomed))  # however an engine came to know them
+            doomed.clear()
+            for job_id in found:
+                job = board.jobs.get(job_id)
+                never = dependencies.never(job_id) if job is not None else None
+                if job is None or never is None:
+                    continue
+                if job.is_array and (never[1].each or job.state is JobState.RUNNING):
+                    task = board.scheduler.arrays.candidate(job)
+                    assert task is not None
+                    board.end(task, doom(*never))
+                else:
+                    board.end(job, doom(*never))
 
     def _schedule(self) -> None:
         board = self._board
