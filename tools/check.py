@@ -21,7 +21,11 @@ CHECKS = {
     "floors": [str(BIN / "lint-imports"), "--no-cache"],
 }
 AT_ONCE = 2
-LANES = 3  #: more than two cores are kept busy by: many tests wait
+#: three keep more than two cores busy: many tests wait
+LANES = ("-p", "xdist", "-n", "3", "--dist", "loadscope", "--no-loadscope-reorder")
+#: what failed once more, with the machine to itself: a real fault fails again (random finds are
+#: kept and replayed), and what doesn't is named twice in what is printed, to be looked into
+ALONE = ("--last-failed", "--last-failed-no-failures", "none", "--maxfail", "5")
 
 
 def check(command: list[str]) -> tuple[float, int, str]:
@@ -31,6 +35,14 @@ def check(command: list[str]) -> tuple[float, int, str]:
         command, cwd=ROOT, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     return time.monotonic() - begun, done.returncode, done.stdout.decode(errors="replace")
+
+
+def _tested(*arguments: str) -> bool:
+    command = [sys.executable, "-m", "pytest", "-ra", "--durations=10", *arguments]
+    status = subprocess.run(command, cwd=ROOT, check=False).returncode
+    if status != 0 and arguments == LANES:
+        print("\nONCE MORE, ALONE: the tests that failed in company", flush=True)
+    return status == 0
 
 
 def main(tests: list[str]) -> int:
@@ -47,13 +59,7 @@ def main(tests: list[str]) -> int:
                     print(said, flush=True)
     # a thousand processes are started, which need not each compile what they import
     compileall.compile_dir(ROOT / "src", quiet=2)
-    lanes = (
-        ()
-        if tests
-        else ("-p", "xdist", "-n", str(LANES), "--dist", "loadscope", "--no-loadscope-reorder")
-    )
-    command = [sys.executable, "-m", "pytest", "-ra", "--durations=10", *lanes, *tests]
-    if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:
+    if not (_tested(*tests) if tests else _tested(*LANES) or _tested(*ALONE)):
         failed.append("tests")
     if failed:
         print(f"failed: {', '.join(failed)}", flush=True)

@@ -464,9 +464,8 @@ def test_the_old_pages_cancel_says_cancelled_only_of_what_has_ended(
     until((yard.folder / "slow.pids").exists, "the engines run")
     assert yard.ask("/api/cancel/slow", {}).json == {"success": True, "status": "cancelled"}
     assert yard.client.job("slow").state == "cancelled"
-    saving = (
-        "trap 'while [ ! -e saved ]; do sleep 0.05; done; exit' TERM; touch up; sleep 600 & wait"
-    )
+    # a loop: whatever it waited for may be ended before it hears that it is to end, too
+    saving = "trap 'asked=1' TERM; touch up; until [ $asked ] && [ -e saved ]; do sleep 0.05; done"
     options = json.dumps({"argv": ["bash", "-c", saving]}).encode()
     spec = JobSpec(solver="command", name="saves", directory=str(yard.folder), options=Raw(options))
     yard.client.submit(spec)

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -78,4 +79,6 @@ class Engines:
 
     def _code(self) -> int:
         code = self.process.wait()
+        # who asks all of a group to end may reach the engines first: hear it, too
+        time.sleep(0.2)
         return 128 - code if code < 0 else code
