@@ -40,11 +40,19 @@ TURN = 200
 #: Of deciding between two turns of the loop; s.
 SLICE = 0.001
 #: Of deciding in one turn, while a request waits for its own; s.
-SHORT = 0.004
+SHORT = 0.001
 #: Events that are passed on between two turns of the loop.
 PART = 200
 #: Between two commits while there is much to do; else each turn commits at once; s.
 GROUP = 0.008
+#: Messages that one turn takes, at most, while somebody asks now and then: short commits.
+FEW = 16
+#: So long after somebody asked; s.
+ATTENTIVE = 0.1
+#: Events that are committed by the loop itself, which saves two changes of threads.
+INLINE = 8
+#: Of a commit; while one takes longer, the disk is slow, and the loop doesn't wait for it; s.
+QUICK = 0.01
 #: Messages in one turn that make the manager a busy one.
 MANY = 5
 #: Between two tries to write to a store that could not be written; s.
@@ -87,6 +95,8 @@ class Turns:
         self._wake: float | None = None
         self._busy = False
         self._committed_at = 0.0  #: by the loop's clock
+        self._asked_at = 0.0  #: by the loop's clock
+        self._took = 0.0  #: the last commit; s
         self._writer = Workers("store-writer")
 
     async def ask(self, request: AnyRequest) -> list[JobId]:
@@ -105,6 +115,7 @@ class Turns:
         self._news.set()
         if answer is not None:
             self._asked.set()
+            self._asked_at = asyncio.get_running_loop().time()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -124,10 +135,11 @@ class Turns:
         """
         self._favoured = bool(self._requests) and not (self._favoured and self._inbox)
         if not self._favoured:
-            group = _take(self._inbox)
+            attentive = asyncio.get_running_loop().time() < self._asked_at + ATTENTIVE
+            group = _take(self._inbox, FEW if attentive else TURN)
             self._busy = len(group) >= MANY
             return group
-        group = _take(self._requests)
+        group = _take(self._requests, TURN)
         if not self._requests:
             self._asked.clear()
         return group
@@ -240,7 +252,7 @@ class Turns:
         if self._favoured or not self._requests:
             return deque()
         self._favoured = True
-        return deque(_take(self._requests))
+        return deque(_take(self._requests, TURN))
 
     async def _commit(self, events: Sequence[AnyEvent]) -> None:
         touched: dict[JobId, Job | None] = {}
@@ -271,7 +283,14 @@ class Turns:
                     self.tally.change(task, None)
 
     async def _write(self, events: Sequence[AnyEvent], records: Sequence[Record]) -> int:
-        return await self._writer.call(lambda: self._store.commit(events, records))
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        if self._favoured and len(events) <= INLINE and self._took < QUICK:
+            last = self._store.commit(events, records)
+        else:
+            last = await self._writer.call(lambda: self._store.commit(events, records))
+        self._took = clock() - begun
+        return last
 
     async def _begin_anew(self, error: StoreError | InternalFault, group: Sequence[Entry]) -> None:
         """Refuse what was asked, keep what was reported, and start from what is on disk."""
@@ -328,8 +347,8 @@ class _Decided:
     answers: list[tuple[Answer, list[JobId]]] = field(default_factory=list)
 
 
-def _take(entries: deque[Entry]) -> list[Entry]:
-    return [entries.popleft() for _ in range(min(TURN, len(entries)))]
+def _take(entries: deque[Entry], most: int) -> list[Entry]:
+    return [entries.popleft() for _ in range(min(most, len(entries)))]
 
 
 def _submitted(events: Sequence[AnyEvent]) -> list[JobId]:

@@ -1,6 +1,7 @@
 """Turns: who shares a commit, and who doesn't wait for it."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -56,6 +57,43 @@ async def _many_messages() -> list[int]:
 
 def test_requests_of_one_turn_are_granted_in_their_order() -> None:
     assert asyncio.run(_many_messages()) == [*range(1, MESSAGES + 1)]
+
+
+class _Threads(MemoryStore):
+    """Knows which thread commits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loops: list[bool] = []
+
+    def commit(self, events: Sequence[AnyEvent], records: Sequence[Record]) -> int:
+        self.loops.append(threading.current_thread() is threading.main_thread())
+        return super().commit(events, records)
+
+
+async def _committed_by_the_loop(submit: Submit, times: int) -> list[bool]:
+    store = _Threads()
+    turns = Turns(store, lambda: (), lambda first, events, actions: None)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            going = tasks.create_task(turns.run())
+            for _ in range(times):
+                await turns.ask(submit)
+            going.cancel()
+        return store.loops
+    finally:
+        turns.close()
+
+
+def test_a_small_request_is_committed_by_the_loop_itself_where_the_disk_is_quick(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "QUICK", 1e6)
+    assert asyncio.run(_committed_by_the_loop(SUBMIT, 3)) == [True, True, True]
+    large = Submit(specs=SUBMIT.specs * (module.INLINE + 1), by="ada")
+    assert asyncio.run(_committed_by_the_loop(large, 1)) == [False]
+    monkeypatch.setattr(module, "QUICK", 0.0)
+    assert asyncio.run(_committed_by_the_loop(SUBMIT, 3)) == [False, False, False]
 
 
 async def _asked_amid_many() -> tuple[JobId, list[JobId]]:
@@ -179,5 +217,6 @@ async def _error_or_jobs(turns: Turns) -> list[JobId]:
 def test_what_was_refused_while_the_store_was_full_is_not_granted_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(module, "QUICK", 0.0)  # in the store's thread
     monkeypatch.setattr(module, "STORE_RETRY", 0.05)
     assert asyncio.run(_refused_twice()) == [1]
