@@ -14,7 +14,19 @@ from types import ModuleType
 import msgspec
 from rich.console import Console
 
-from benchmarks import api, figures, idle, latency, launch, makespan, memory, pyedb, restart
+from benchmarks import (
+    api,
+    arrays,
+    figures,
+    idle,
+    latency,
+    launch,
+    makespan,
+    memory,
+    pyedb,
+    restart,
+    submissions,
+)
 from benchmarks.bare import Bare
 from benchmarks.failure import CannotMeasure
 from benchmarks.figures import Figure, Verdict
@@ -22,7 +34,18 @@ from benchmarks.room import Room
 from solveyard.model.errors import SolveyardError
 from solveyard.store.filesystems import kind_in
 
-ALL: Sequence[ModuleType] = (launch, latency, memory, idle, restart, api, pyedb, makespan)
+ALL: Sequence[ModuleType] = (
+    launch,
+    latency,
+    memory,
+    idle,
+    restart,
+    arrays,
+    api,
+    submissions,
+    pyedb,
+    makespan,
+)
 LAST = Path(__file__).with_name("last.json")
 _PROBE = 5000  #: launches by which this machine is compared with the reference
 _QUIET = 0.8  #: of two cores; the loop has 0.92 of them on the quiet reference machine
@@ -30,7 +53,7 @@ _QUIET = 0.8  #: of two cores; the loop has 0.92 of them on the quiet reference 
 
 def main(given: Sequence[str] | None = None) -> int:
     known = {module.name: module for module in ALL}
-    told = "\n".join(f"  {module.name:<8} {module.sentence}" for module in ALL)
+    told = "\n".join(f"  {module.name:<11} {module.sentence}" for module in ALL)
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         epilog=f"benchmarks:\n{told}",

@@ -35,7 +35,7 @@ _HELD = msgspec.json.encode({**_TRUE, "hold": True})
 
 
 def run(room: Room, stored: int = STORED, running: int = RUNNING) -> list[Figure]:
-    with _bare(room.fresh()) as place:
+    with bare_server(room.fresh()) as place:
         bare = Wire(place)
         plain = percentile(_times(CALLS, lambda: bare.ask("GET", "/")), 50)
         room.tell(f"a bare answer: {plain * 1e3:.2f} ms")
@@ -160,7 +160,7 @@ def _job(number: int) -> Job:
 
 
 @contextlib.contextmanager
-def _bare(folder: Path) -> Iterator[Path]:
+def bare_server(folder: Path) -> Iterator[Path]:
     """A bare server; its socket."""
     place = folder / "s"
     command = [sys.executable, "-m", "benchmarks.bare_http", str(place)]

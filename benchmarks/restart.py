@@ -34,8 +34,8 @@ sentence = "from the start of the process until ready, with 100 000 ended jobs i
 JOBS = 100_000
 ROUNDS = 3
 _SLICE = 2000  #: jobs in one commit
-_BEGUN = 1.7e9  #: s since 1970 at which the first was submitted
-_PACE = 0.01  #: s from one to the next
+BEGUN = 1.7e9  #: s since 1970 at which the first was submitted
+PACE = 0.01  #: s from one to the next
 
 
 def run(room: Room, jobs: int = JOBS) -> list[Figure]:
@@ -68,7 +68,7 @@ def fill(folder: Path, jobs: int) -> None:
     try:
         for start in range(1, jobs + 1, _SLICE):
             numbers = range(start, min(start + _SLICE, jobs + 1))
-            ended = [_ended(store.uuid, number) for number in numbers]
+            ended = [_ended_job(store.uuid, number) for number in numbers]
             events = [event for job in ended for event in _events(job)]
             store.commit(events, [*ended, Counter(next=3 * numbers.stop)])
         store.checkpoint()
@@ -76,15 +76,9 @@ def fill(folder: Path, jobs: int) -> None:
         store.close()
 
 
-def _ended(uuid: str, number: int) -> Job:
-    submitted = _BEGUN + number * _PACE
-    name = f"case-{number:06}"
-    options = {
-        "argv": ["python3", "solve.py", "--frequency", f"{1e6 * number:.0f}"],
-        "env": {"CASE": name, "OMP_NUM_THREADS": "1"},
-        "outputs": ["result.s1p"],
-    }
-    attempt = Attempt(
+def attempt(uuid: str, number: int, submitted: float) -> Attempt:
+    """One that went well, of a job or task."""
+    return Attempt(
         id=AttemptId(f"{uuid}.{number}.0.1"),
         placement=Placement(
             machine="here",
@@ -101,6 +95,17 @@ def _ended(uuid: str, number: int) -> Job:
         outcome=Outcome(reason=Reason.SUCCESS, exit_code=0, evidence=("exit status 0",)),
         usage=Usage(wall=1.0, cpu=0.9, peak_memory=120),
     )
+
+
+def _ended_job(uuid: str, number: int) -> Job:
+    submitted = BEGUN + number * PACE
+    name = f"case-{number:06}"
+    options = {
+        "argv": ["python3", "solve.py", "--frequency", f"{1e6 * number:.0f}"],
+        "env": {"CASE": name, "OMP_NUM_THREADS": "1"},
+        "outputs": ["result.s1p"],
+    }
+    tried = attempt(uuid, number, submitted)
     return Job(
         id=JobId(3 * number),
         spec=JobSpec(
@@ -118,20 +123,20 @@ def _ended(uuid: str, number: int) -> Job:
         priority=0,
         state=JobState.COMPLETED,
         waiting_since=submitted,
-        attempts=(attempt,),
-        outcome=attempt.outcome,
-        ended_at=attempt.ended_at,
+        attempts=(tried,),
+        outcome=tried.outcome,
+        ended_at=tried.ended_at,
     )
 
 
 def _events(job: Job) -> Iterator[AnyEvent]:
-    [attempt] = job.attempts
+    [tried] = job.attempts
     at = job.submitted_at
     yield JobSubmitted(at=at, by=job.owner, job=job.id, spec=job.spec, arrival=job.arrival)
-    yield JobPlaced(at=at + 1, job=job.id, attempt=attempt.id, placement=attempt.placement)
-    yield JobStarted(at=at + 2, job=job.id, native_id=attempt.native_id, started_at=at + 2)
-    if attempt.outcome is not None:
-        yield JobEnded(at=at + 3, job=job.id, outcome=attempt.outcome, usage=attempt.usage)
+    yield JobPlaced(at=at + 1, job=job.id, attempt=tried.id, placement=tried.placement)
+    yield JobStarted(at=at + 2, job=job.id, native_id=tried.native_id, started_at=at + 2)
+    if tried.outcome is not None:
+        yield JobEnded(at=at + 3, job=job.id, outcome=tried.outcome, usage=tried.usage)
 
 
 def _bare(database: Path) -> float:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from functools import lru_cache
 
 from aiohttp import web
 
@@ -12,6 +13,7 @@ from solveyard.wire.peers import peer_uid
 ROOT = 0
 
 
+@lru_cache(maxsize=64)
 def account(uid: int) -> str:
     """The account's name, else its number."""
     if sys.platform == "win32":
