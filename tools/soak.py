@@ -1,14 +1,17 @@
-"""Many jobs of mixed shapes, troubled by cancels, new priorities and limits, and killed managers;
-then each is accounted for by what it wrote itself.
+"""Many jobs of mixed shapes, troubled by cancels, new priorities and limits, and killed managers,
+agents and spawners; then each is accounted for by what it wrote itself.
 
     python tools/soak.py [--jobs 20000] [--kills 10] [--seed 1] [--minutes 60]
 
 Each start of a command appends a line with its attempt, each orderly end another. In the end every
 attempt that has started by its record has started once by its own word, nothing else has, and
-whatever succeeded had come to its end. Exit status 1: something is wrong; it says what.
+whatever succeeded had come to its end. What a killed spawner leaves behind may be lost. Memory
+and open files of each process, and the files that are kept, are bounded. Exit status 1: something
+is wrong; it says what.
 """
 
 import argparse
+import contextlib
 import json
 import random
 import signal
@@ -21,7 +24,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import psutil
 
+from solveyard.client import find
 from solveyard.client.sync import Client
 from solveyard.model.arrays import ArraySpec
 from solveyard.model.errors import InvalidRequest, ManagerUnavailable
@@ -32,6 +37,9 @@ from solveyard.model.resources import Resources
 
 BATCH = 200  #: jobs in one submission
 COMING = 30.0  #: s that a new manager may take to answer
+MEMORY = 200 << 20  #: bytes of each process
+MEMORY_OF_A_JOB = 10 << 10  #: bytes of the manager, beside that
+FILES = 200  #: open in each process
 _SOLVEYARD = (sys.executable, "-m", "solveyard.cli")
 _BEGIN = 'echo "begun $SOLVEYARD_ATTEMPT" >> "$MARKS"; '
 _END = ' && echo "done $SOLVEYARD_ATTEMPT" >> "$MARKS"'
@@ -65,12 +73,37 @@ class Soak:
                 time.sleep(0.05)
         raise SystemExit("the manager does not come up (see serve.log)")
 
-    def kill(self) -> None:
-        """As a crash would, and at once another."""
-        assert self._manager is not None
-        self._manager.kill()
-        self._manager.wait()
-        self.start()
+    def kill(self) -> str:
+        """One of our processes, as a crash would; which. Whoever comes in its place comes soon."""
+        where = find.manager(self.store)
+        whom = self.random.choice(("manager", "agent", "spawner"))
+        if whom == "manager" or where is None or not where.agent_pid or not where.spawner_pids:
+            assert self._manager is not None
+            self._manager.kill()
+            self._manager.wait()
+            self.start()
+            return "manager"
+        pid = where.agent_pid if whom == "agent" else self.random.choice(where.spawner_pids)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            if str(self.store) in " ".join(process.cmdline()):
+                process.kill()
+        return whom
+
+    def excess(self) -> list[str]:
+        """Which of our processes holds more than it may, in words."""
+        found = []
+        where = find.manager(self.store)
+        pids = [] if where is None else [where.pid, where.agent_pid, *where.spawner_pids]
+        for pid in filter(None, pids):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process = psutil.Process(pid)
+                most = MEMORY + (MEMORY_OF_A_JOB * self.submitted if pid == pids[0] else 0)
+                if (used := process.memory_info().rss) > most:
+                    found.append(f"process {pid} has {used >> 20} MiB, not at most {most >> 20}")
+                if (files := process.num_fds()) > FILES:
+                    found.append(f"process {pid} has {files} open files, not at most {FILES}")
+        return found
 
     def stop(self) -> None:
         assert self._manager is not None
@@ -165,12 +198,14 @@ class Soak:
         done = {line[5:] for line in lines if line.startswith("done ")}
         states: Counter[str] = Counter()
         known: set[str] = set()
+        started = 0
         for record in self.records():
             states[record.state.value] += 1
             if not record.state.final:
                 found.append(f"{record.id} is {record.state}")
             for attempt in record.attempts:
                 known.add(attempt.id)
+                started += attempt.started_at is not None
                 if attempt.started_at is None and begun[attempt.id]:
                     found.append(f"{attempt.id} ran, and its record knows no start")
                 if attempt.reason == "success" and attempt.id not in done:
@@ -181,6 +216,9 @@ class Soak:
         found += [f"{attempt} ran, and no record has it" for attempt in begun.keys() - known]
         if sum(states.values()) != self.submitted:
             found.append(f"{self.submitted} were submitted, and {sum(states.values())} are known")
+        kept = sum(1 for path in (self.store / "output").rglob("*") if path.is_file())
+        if kept > 2 * max(started, len(begun)):
+            found.append(f"{started} attempts have started, and {kept} files are kept of them")
         print(f"{dict(states)}; {sum(begun.values())} starts", flush=True)
         return found
 
@@ -203,7 +241,7 @@ def main() -> int:
 
 
 def _run(soak: Soak, jobs: int, kills: int, deadline: float) -> int:
-    killed, told = 0, 0.0
+    killed, told, excess = Counter[str](), 0.0, list[str]()
     while soak.submitted < jobs or (left := soak.unfinished()):
         if time.monotonic() > deadline:
             print(f"given up: {left} jobs have not ended", flush=True)
@@ -214,9 +252,8 @@ def _run(soak: Soak, jobs: int, kills: int, deadline: float) -> int:
         for _ in range(3):
             soak.trouble()
         due = (kills + 1) * (soak.submitted - left) // jobs
-        if killed < due:
-            soak.kill()
-            killed += 1
+        if killed.total() < due:
+            killed[soak.kill()] += 1
         if soak.submitted >= jobs:
             soak.client.set_limits(max_concurrent=None)
             for name in soak.names if soak.random.random() < 0.05 else ():
@@ -225,10 +262,11 @@ def _run(soak: Soak, jobs: int, kills: int, deadline: float) -> int:
             time.sleep(0.2)
         if time.monotonic() - told > 5.0:
             told = time.monotonic()
-            print(f"{soak.submitted} submitted, {left} to go, {killed} kills", flush=True)
-    wrong = soak.wrong()
+            excess += soak.excess()
+            print(f"{soak.submitted} submitted, {left} to go, killed: {dict(killed)}", flush=True)
+    wrong = [*soak.wrong(), *excess, *soak.excess()]
     print(*wrong[:50], sep="\n")
-    print(f"{soak.submitted} jobs, {killed} kills, {len(wrong)} wrong", flush=True)
+    print(f"{soak.submitted} jobs, {killed.total()} kills, {len(wrong)} wrong", flush=True)
     return 1 if wrong else 0
 
 
