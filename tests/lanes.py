@@ -3,7 +3,11 @@
 from typing import Any
 
 #: Begun first, or the others would have to wait for them in the end.
-DEAR = ("tests/unit/core/test_planted_faults.py", "tests/unit/core/test_engine_machine.py")
+DEAR = (
+    "tests/unit/core/test_planted_faults.py",
+    "tests/unit/core/test_engine_machine.py",
+    "tests/unit/core/test_capacity_machine.py",
+)
 #: In one lane all of it: its agents find, by the mark in the environment, attempts named alike.
 ALONE = "tests/faults"
 

@@ -2,7 +2,7 @@
 
     python tools/plant_faults.py [--machine]
 
-With `--machine` the state machine alone has to find them. Exit status 1: one was not found.
+With `--machine` the state machines alone have to find them. Exit status 1: one was not found.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests" / "unit" / "core"
-MACHINE = TESTS / "test_engine_machine.py"
+MACHINES = [TESTS / "test_engine_machine.py", TESTS / "test_capacity_machine.py"]
 AT_ONCE = 2
 LONGEST = 200  #: s for one test
 PASSED, FAILED = 0, 1  #: pytest's exit statuses; others mean that the tests did not run
@@ -187,6 +187,36 @@ FAULTS = (
         "self._free |= _bits(numbers) & self._free",
     ),
     Fault(
+        "disk: taken scratch space is not taken",
+        "fitting.py",
+        "self.disk += sign * share.disk",
+        "self.disk += 0 * share.disk",
+    ),
+    Fault(
+        "GPUs: two jobs are given the same ones",
+        "fitting.py",
+        "            self.gpu_ids.shift(share.gpu_ids, sign)",
+        "            self.gpu_ids.shift((), sign)",
+    ),
+    Fault(
+        "counts: what is taken of a named count is not taken",
+        "inventory.py",
+        "self._counts_taken.get(name, 0) - sign * amount",
+        "self._counts_taken.get(name, 0) - 0 * amount",
+    ),
+    Fault(
+        "gates: what was promised just before a machine was looked at counts as used",
+        "gates.py",
+        "given = (*look.before, *look.since,",
+        "given = (*look.since,",
+    ),
+    Fault(
+        "gates: what a job itself will take is not looked at",
+        "gates.py",
+        "*(() if wanted is None else (wanted,)))",
+        "*())",
+    ),
+    Fault(
         "clusters: one more is forwarded than may be",
         "clusters.py",
         "if cluster.taken >= cluster.most:",
@@ -250,10 +280,10 @@ def judge(fault: Fault, tests: list[Path]) -> tuple[int, str, str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--machine", action="store_true", help="by the state machine alone")
+    parser.add_argument("--machine", action="store_true", help="by the state machines alone")
     machine_alone = parser.parse_args().machine
-    examples = sorted({*TESTS.glob("test_*.py")} - {MACHINE, TESTS / "test_planted_faults.py"})
-    tests = [MACHINE] if machine_alone else [*examples, MACHINE]
+    examples = sorted({*TESTS.glob("test_*.py")} - {*MACHINES, TESTS / "test_planted_faults.py"})
+    tests = MACHINES if machine_alone else [*examples, *MACHINES]
     # Each has a process of its own, forked from one that has imported what this module imports.
     forked = multiprocessing.get_context("forkserver")
     forked.set_forkserver_preload(["__main__"])

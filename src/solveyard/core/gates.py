@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from solveyard.core.inventory import Inventory
 from solveyard.model.jobs import Limits
 from solveyard.model.messages import Sampled
-from solveyard.model.resources import Allocation, Resources
+from solveyard.model.resources import Allocation
 
 _MIB = 1024  #: MiB in a GiB
 
@@ -51,8 +51,11 @@ class Gates:
         disk = round((limits.min_disk_gb or 0.0) * _MIB)
         return bool((cpu is not None and cpu < 100) or memory or disk)
 
-    def closed(self, machine: str, need: Resources, limits: Limits) -> str:
-        """Why nothing like `need` may start on `machine`, with the reading; "": it may."""
+    def closed(self, machine: str, wanted: Allocation | None, limits: Limits) -> str:
+        """Why `wanted` may not start on `machine`, with the reading; "": it may.
+
+        None: anything at all.
+        """
         if not self.set(limits):
             return ""
         cpu = limits.max_cpu_percent
@@ -63,14 +66,15 @@ class Gates:
             return f"the first look at how busy {machine} is, which the limits need"
         if cpu is not None and cpu < 100 and (busy := self._cpu(machine, look, cpu)):
             return busy
-        promised = [share for one in (*look.before, *look.since) for share in one.shares]
-        left = look.sample.memory_free - need.memory - sum(share.memory for share in promised)
+        given = (*look.before, *look.since, *(() if wanted is None else (wanted,)))
+        shares = [share for one in given for share in one.shares]
+        left = look.sample.memory_free - sum(share.memory for share in shares)
         if memory and left < memory:
             return (
                 f"the limit min_memory_gb of {limits.min_memory_gb:g} GiB: {machine} would have"
                 f" {max(0, left) / _MIB:.1f} GiB left"
             )
-        left = look.sample.disk_free - need.disk - sum(share.disk for share in promised)
+        left = look.sample.disk_free - sum(share.disk for share in shares)
         if disk and left < disk:
             return (
                 f"the limit min_disk_gb of {limits.min_disk_gb:g} GiB: {machine} would have"

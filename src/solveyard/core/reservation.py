@@ -52,7 +52,7 @@ def reserve(need: Resources, inventory: Inventory, holders: Iterable[Holder]) ->
         for machine in machines:
             if shadow.fits(need, machine):
                 return Reservation(need, machine, holder.until, shadow)
-    if need.licences:
+    if inventory.seats.lacking(need.licences) is not None:
         for machine in machines:
             then = shadow.with_licences(inventory.seats.all())
             if then.fits(need, machine):

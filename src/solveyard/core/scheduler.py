@@ -187,10 +187,8 @@ class Scheduler:
         self, need: Resources, limits: Limits, reserved: Reservation | None = None, until: float = 0
     ) -> Placement | None:
         for machine in sorted(self.inventory.machines):
-            if self.gates.closed(machine, need, limits):
-                continue
             allocation = self.inventory.allocate(need, machine)
-            if allocation is None:
+            if allocation is None or self.gates.closed(machine, allocation, limits):
                 continue
             if reserved is not None and not reserved.admits(machine, allocation, until):
                 continue

@@ -71,7 +71,7 @@ def _in_line(at: Scheduler, job: Job, task: Job, limits: Limits, *, place: bool)
 def _first(at: Scheduler, need: Resources, limits: Limits) -> str:
     """What keeps the first in line from starting."""
     for machine in sorted(at.inventory.machines):
-        shut = at.gates.closed(machine, need, limits)
+        shut = at.gates.closed(machine, at.inventory.allocate(need, machine), limits)
         if shut and at.inventory.connected(machine):
             return shut
     if (licence := at.inventory.seats.lacking(need.licences)) is not None:

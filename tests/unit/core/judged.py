@@ -30,6 +30,7 @@ from solveyard.model.messages import (
     Message,
     Recall,
 )
+from unit.core.amounts import amounts_of
 from unit.core.oracle import WAITING, Books
 from unit.core.world import World
 
@@ -155,15 +156,23 @@ class JudgedEngine(RuleBasedStateMachine):
         used: dict[str, list[int]] = {}
         for run in running.values():
             for share in run.placement.allocation.shares:
-                amounts = used.setdefault(share.node, [0, 0])
-                amounts[0] += share.cores
-                amounts[1] += share.memory
+                amounts = used.setdefault(share.node, [0, 0, 0, 0])
+                for place, amount in enumerate(amounts_of(share)):
+                    amounts[place] += amount
         for machine in world.machines.values():
-            for node, (cores, memory) in machine.nodes.items():
-                assert used.get(node, [0, 0])[0] <= cores
-                assert used.get(node, [0, 0])[1] <= memory
-        seats = sum(run.spec.resources.licences.get("hfss", 0) for run in running.values())
-        assert seats <= 3
+            for node, there in machine.nodes.items():
+                held = used.get(node, [0, 0, 0, 0])
+                assert all(amount <= most for amount, most in zip(held, there, strict=True))
+        needs = [run.spec.resources for run in running.values()]
+        assert sum(need.licences.get("hfss", 0) for need in needs) <= 3
+        assert sum(need.counts.get("bench", 0) for need in needs) <= 2
+        gpus = [
+            (share.node, number)
+            for run in running.values()
+            for share in run.placement.allocation.shares
+            for number in share.gpu_ids
+        ]
+        assert len(set(gpus)) == len(gpus), "two jobs have one GPU"
         slots = [run.placement.slot for run in running.values()]
         assert len(set(slots)) == len(slots), "two run in one slot"
         held = [entry for entry, _ in self.books.holding if entry.attempt in running]

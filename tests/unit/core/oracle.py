@@ -3,7 +3,7 @@
 Nothing here calls the core: not its inventory, not its queue, not its table of transitions.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from solveyard.model.jobs import AttemptId, JobId, JobSpec, JobState, Limits, Placement, Reason
@@ -33,12 +33,12 @@ from solveyard.model.messages import (
     SpawnerLeft,
 )
 from solveyard.model.policies import Link
-from solveyard.model.resources import Allocation, Range, Resources, Share
+from solveyard.model.resources import Resources, Share
+from unit.core.amounts import Amounts, Free, fits, least, meets, take
 
 WAITING = {JobState.HELD, JobState.QUEUED}
 LIVE = {JobState.SUBMITTED, JobState.RUNNING}
 TASKS = 2**40  #: a task's number is its array's, and so many times its place from 1
-Free = dict[str, list[int]]  #: node -> [cores, memory]
 
 
 @dataclass
@@ -78,39 +78,6 @@ class Entry:
         return JobId(self.id % TASKS) if self.id >= TASKS else JobId(0)
 
 
-def least(amount: int | Range) -> int:
-    return amount if isinstance(amount, int) else amount.min
-
-
-def most(amount: int | Range) -> int:
-    return amount if isinstance(amount, int) else 10**9 if amount.max is None else amount.max
-
-
-def fits(need: Resources, free: Free, capacity: Mapping[str, tuple[int, int]]) -> bool:
-    """Could `need` be met by these nodes? Licences aside."""
-    able = {node: cores for node, (cores, memory) in free.items() if memory >= need.memory}
-    if need.whole_nodes:
-        whole = [n for n in able if tuple(free[n]) == capacity[n] and able[n] >= least(need.cores)]
-        return len(whole) >= least(need.nodes or 1)
-    if need.nodes is not None:
-        return sum(cores >= least(need.cores) for cores in able.values()) >= least(need.nodes)
-    return sum(able.values()) >= least(need.cores)
-
-
-def meets(need: Resources, allocation: Allocation, capacity: Mapping[str, tuple[int, int]]) -> bool:
-    """Is this what was asked for?"""
-    cores = {share.node: share.cores for share in allocation.shares}
-    right = len(cores) == len(allocation.shares) and allocation.licences == need.licences
-    right = right and all(share.memory == need.memory for share in allocation.shares)
-    if need.whole_nodes:
-        right = right and all(cores[node] == capacity[node][0] for node in cores)
-        return right and least(need.nodes or 1) <= len(cores) <= most(need.nodes or 1)
-    if need.nodes is not None:
-        right = right and least(need.nodes) <= len(cores) <= most(need.nodes)
-        return right and all(least(need.cores) <= n <= most(need.cores) for n in cores.values())
-    return right and least(need.cores) <= sum(cores.values()) <= most(need.cores)
-
-
 @dataclass
 class Books:
     """All jobs and machines, as messages and events tell them."""
@@ -120,7 +87,10 @@ class Books:
     connected: set[str] = field(default_factory=set)
     seats: set[tuple[str, int]] = field(default_factory=set)
     limits: Limits = field(default_factory=Limits)
+    capacity: dict[str, dict[str, Amounts]] = field(default_factory=dict)  #: by machine and node
     samples: dict[str, Sampled] = field(default_factory=dict)
+    #: by machine, what was placed before and since its last sample, after the one before that
+    promised: dict[str, tuple[list[Share], list[Share]]] = field(default_factory=dict)
     now: float = 0.0
     ids: set[object] = field(default_factory=set)  #: every id that there ever was
     removed: int = 0
@@ -130,7 +100,9 @@ class Books:
     def restart(self) -> None:
         """The engine has died; the new one has heard of no machine."""
         self.machines.clear()
+        self.capacity.clear()
         self.samples.clear()
+        self.promised.clear()
         self.connected.clear()
         self.seats.clear()
 
@@ -139,12 +111,18 @@ class Books:
         match message:
             case AgentJoined():
                 self.machines[message.machine] = message
+                self.capacity[message.machine] = {
+                    name: (least(node.cores), node.memory, node.disk, node.gpus)
+                    for name, node in message.nodes.items()
+                }
                 self.samples.pop(message.machine, None)
+                self.promised.pop(message.machine, None)
                 self.connected.add(message.machine)
             case AgentLeft():
                 self.connected.discard(message.machine)
             case Sampled(machine=machine) if machine in self.machines:
                 self.samples[machine] = message
+                self.promised[machine] = (self.promised.get(machine, ([], []))[1], [])
             case SpawnerJoined():
                 self.seats.add((message.machine, message.spawner))
             case SpawnerLeft():
@@ -209,6 +187,8 @@ class Books:
                 self.entries[job].priority = priority
             case JobPlaced(job=job, attempt=attempt, placement=placement):
                 self.judge_placing(self.entries[job], placement)
+                if placement.machine in self.promised:
+                    self.promised[placement.machine][1].extend(placement.allocation.shares)
                 self._new_id(attempt)
                 self._move(job, JobState.QUEUED, JobState.SUBMITTED)
                 self.entries[job].attempt, self.entries[job].placement = attempt, placement
@@ -323,22 +303,25 @@ class Books:
         return {placement.slot: placement for _, placement in self.holding}
 
     def free(self, machine: str) -> Free:
-        left = {n: [int(c), memory] for n, (c, memory) in self.capacity(machine).items()}
+        left = {name: list(amounts) for name, amounts in self.capacity[machine].items()}
         for placement in self.slots.values():
             if placement.machine == machine:
                 for share in placement.allocation.shares:
                     take(left, share)
         return left
 
-    def capacity(self, machine: str) -> dict[str, tuple[int, int]]:
-        nodes = self.machines[machine].nodes
-        return {name: (least(node.cores), node.memory) for name, node in nodes.items()}
-
-    def licences(self, name: str) -> tuple[int, int]:
-        """How many there are, and how many are held."""
-        there = sum(machine.licences.get(name, 0) for machine in self.machines.values())
-        held = sum(p.allocation.licences.get(name, 0) for p in self.slots.values())
-        return there, held
+    def pool_has(self, need: Resources, held: Iterable[Placement]) -> bool:
+        """Of what has no place, beside what these hold."""
+        taken = [at.allocation for at in held] if need.licences or need.counts else []
+        for name, amount in need.licences.items():
+            there = sum(machine.licences.get(name, 0) for machine in self.machines.values())
+            if sum(one.licences.get(name, 0) for one in taken) + amount > there:
+                return False
+        for name, amount in need.counts.items():
+            there = sum(machine.counts.get(name, 0) for machine in self.machines.values())
+            if sum(one.counts.get(name, 0) for one in taken) + amount > there:
+                return False
+        return True
 
     def busy_key(self, entry: Entry) -> bool:
         held = (key for other, _ in self.holding for key in other.keys)
@@ -346,35 +329,55 @@ class Books:
 
     def possible(self, need: Resources) -> bool:
         """On some machine that is known, with nothing on it."""
-        if any(seats > self.licences(name)[0] for name, seats in need.licences.items()):
+        if not self.pool_has(need, ()):
             return False
-        empty = {m: {n: list(c) for n, c in self.capacity(m).items()} for m in self.machines}
-        return any(fits(need, empty[m], self.capacity(m)) for m in self.machines)
+        nodes = self.capacity.values()
+        return any(fits(need, {n: list(a) for n, a in of.items()}, of) for of in nodes)
 
     def room(self, need: Resources) -> bool:
         """For a new allocation, now."""
         most_jobs = self.limits.max_concurrent
         if most_jobs is not None and len(self.slots) >= most_jobs:
             return False
-        for name, seats in need.licences.items():
-            there, held = self.licences(name)
-            if held + seats > there:
-                return False
+        if not self.pool_has(need, self.slots.values()):
+            return False
         ready = {machine for machine, _ in self.seats} & self.connected
-        able = [m for m in ready if not self.gated(m)]
-        return any(fits(need, self.free(m), self.capacity(m)) for m in able)
+        able = [m for m in ready if not self.gated(m, need)]
+        return any(fits(need, self.free(m), self.capacity[m]) for m in able)
 
-    def gated(self, machine: str) -> bool:
-        """Is it too busy for another job?"""
+    def gated(self, machine: str, need: Resources) -> bool:
+        """Might it be too busy for this, on however many of its nodes?"""
         most = self.limits.max_cpu_percent
-        if most is None or most == 100:
+        if not self.any_gate:
             return False
         if machine not in self.samples:
             return True
-        sample = self.samples[machine]
-        cores = sum(cores for cores, _ in self.capacity(machine).values())
-        booked = cores - sum(left[0] for left in self.free(machine).values())
-        return 100 * (max(0.0, sample.cpu - (sample.ours or 0.0)) + booked) / cores >= most
+        sample, nodes = self.samples[machine], self.capacity[machine]
+        if most is not None and most < 100:
+            cores = sum(amounts[0] for amounts in nodes.values())
+            booked = cores - sum(left[0] for left in self.free(machine).values())
+            if 100 * (max(0.0, sample.cpu - (sample.ours or 0.0)) + booked) / cores >= most:
+                return True
+        return self.short(machine, len(nodes) * need.memory, len(nodes) * need.disk)
+
+    @property
+    def any_gate(self) -> bool:
+        limits = self.limits
+        cpu = limits.max_cpu_percent
+        return bool(limits.min_memory_gb or limits.min_disk_gb or (cpu and cpu < 100))
+
+    def short(self, machine: str, memory: int, disk: int) -> bool:
+        """Too little would be left of what is free, once all has its share that was promised.
+
+        A sample shows what was promised before the sample before it.
+        """
+        promised = [share for one in self.promised.get(machine, ()) for share in one]
+        memory += sum(share.memory for share in promised)
+        disk += sum(share.disk for share in promised)
+        sample, limits = self.samples[machine], self.limits
+        kept = (1024 * (limits.min_memory_gb or 0.0), 1024 * (limits.min_disk_gb or 0.0))
+        short_of_memory = kept[0] and sample.memory_free - memory < kept[0]
+        return bool(short_of_memory or (kept[1] and sample.disk_free - disk < kept[1]))
 
     def turn(self) -> list[Entry]:
         """Jobs and tasks that don't stand aside, the most urgent first; of arrays the next task."""
@@ -405,55 +408,72 @@ class Books:
 
     def judge_placing(self, entry: Entry, placement: Placement) -> None:
         need, machine = entry.spec.resources, placement.machine
+        first, slots = self.turn()[0], self.slots
         assert not self.busy_key(entry), "two jobs hold one key"
-        if self.turn()[0].id != entry.id:
-            assert placement.slot not in self.slots
-            self.judge_overtaking(entry, placement)
+        if first.id != entry.id:
+            assert placement.slot not in slots
+            self.judge_overtaking(first.spec.resources, placement)
         assert (machine, placement.spawner) in self.seats
         assert machine in self.connected
-        assert meets(need, placement.allocation, self.capacity(machine))
-        if placement.slot not in self.slots:
+        assert meets(need, placement.allocation, self.capacity[machine])
+        if placement.slot not in slots:
             self._new_id(("slot", placement.slot))
-            assert self.room(need)
+            most_jobs = self.limits.max_concurrent
+            assert most_jobs is None or len(slots) < most_jobs, "too many run at once"
+            assert self.pool_has(need, slots.values())
             left = self.free(machine)
             for share in placement.allocation.shares:
                 take(left, share)
             assert all(amount >= 0 for amounts in left.values() for amount in amounts)
+            self.judge_gates(placement)
             self.judge_numbers(placement)
             return
         assert not self.room(need), "it could have started at once"
         members = [other for other, at in self.holding if at.slot == placement.slot]
-        assert self.limits.max_cpu_percent in {None, 100}
+        assert not self.any_gate
         assert all(other.spec.resources == need for other in members)
         assert not need.licences
+        assert not need.counts
         ends = self.brief.get(bytes(entry.spec.options), self.solvers_brief)
         assert ends >= 4, "it isn't known to be brief"
         assert len(members) * 0.02 <= 0.05 + 1e-9, "too much work is handed out ahead"
 
+    def judge_gates(self, placement: Placement) -> None:
+        """Its machine is not too busy for just what it was given."""
+        assert not self.gated(placement.machine, Resources(cores=0))
+        if self.any_gate:
+            shares = placement.allocation.shares
+            memory, disk = sum(s.memory for s in shares), sum(s.disk for s in shares)
+            assert not self.short(placement.machine, memory, disk), "too little is left free"
+
     def judge_numbers(self, placement: Placement) -> None:
-        """Its cores have numbers that the node has and that nobody else was given there."""
-        taken = {
-            (share.node, number)
+        """Its cores and GPUs have numbers that the node has and nobody else was given there."""
+        machine = self.machines[placement.machine]
+        held = [
+            share
             for at in self.slots.values()
             for share in (at.allocation.shares if at.machine == placement.machine else ())
-            for number in share.core_ids
-        }
+        ]
         for share in placement.allocation.shares:
-            there = self.machines[placement.machine].core_ids[share.node]
-            free = [number for number in there if (share.node, number) not in taken]
+            beside = [other for other in held if other.node == share.node]
+            taken = {number for other in beside for number in other.core_ids}
+            free = [one for one in machine.core_ids[share.node] if one not in taken]
             assert list(share.core_ids) == free[: share.cores], "not the lowest that are free"
+            taken = {number for other in beside for number in other.gpu_ids}
+            free = [one for one in machine.gpu_ids[share.node] if one not in taken]
+            assert list(share.gpu_ids) == free[: share.gpus], "not the lowest that are free"
 
-    def judge_overtaking(self, entry: Entry, placement: Placement) -> None:
+    def judge_overtaking(self, first: Resources, placement: Placement) -> None:
         """Nothing here has a time limit: what holds something now ends first, oldest first.
 
         Once that has let the first in line fit, it must fit with the newcomer beside it; on any
         machine whose agent is there, since its spawners soon are.
         """
-        first = self.turn()[0].spec.resources
         assert not self.room(first), "a more urgent job was passed over"
-        for kept in range(len(self.slots)):
-            gone = sorted(self.slots)[: kept + 1]
-            held = {n: at for n, at in self.slots.items() if n not in gone}
+        slots = self.slots
+        for kept in range(len(slots)):
+            gone = sorted(slots)[: kept + 1]
+            held = {n: at for n, at in slots.items() if n not in gone}
             able = [m for m in self.connected if self.room_beside(first, m, held)]
             if able:
                 beside = {**held, 10**9: placement}
@@ -464,15 +484,13 @@ class Books:
 
     def room_beside(self, need: Resources, machine: str, held: Mapping[int, Placement]) -> bool:
         """On `machine`, where these allocations are all that are held."""
-        for name, seats in need.licences.items():
-            taken = sum(at.allocation.licences.get(name, 0) for at in held.values())
-            if taken + seats > self.licences(name)[0]:
-                return False
-        left = {n: [int(c), memory] for n, (c, memory) in self.capacity(machine).items()}
+        if not self.pool_has(need, held.values()):
+            return False
+        left = {name: list(amounts) for name, amounts in self.capacity[machine].items()}
         for at in held.values():
             for share in at.allocation.shares if at.machine == machine else ():
                 take(left, share)
-        return fits(need, left, self.capacity(machine))
+        return fits(need, left, self.capacity[machine])
 
     def judge_rest(self) -> None:
         """After a step of an engine that starts jobs: whoever could start has started."""
@@ -480,8 +498,3 @@ class Books:
         waiting = [e for e in self.entries.values() if e.state in WAITING]
         assert not any(self.doomed(entry) for entry in waiting), "it waits for ever"
         assert not turn or not self.room(turn[0].spec.resources), "the first in the queue fits"
-
-
-def take(free: Free, share: Share) -> None:
-    free[share.node][0] -= share.cores
-    free[share.node][1] -= share.memory

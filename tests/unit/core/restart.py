@@ -22,6 +22,7 @@ from solveyard.model.messages import (
     Missing,
     Recall,
     Recalled,
+    Sampled,
     Started,
     Submit,
     Ticked,
@@ -66,8 +67,9 @@ def some_news(engine: Engine, kind: int, index: int) -> Message:
     live = [job.attempts[-1] for job in engine.jobs.values() if job.live_attempt is not None]
     if not live or kind > 6:
         spec = JobSpec(solver="x", options=msgspec.Raw(SHAPES[index % 3]), priority=index % 3 - 1)
-        requests: list[Message] = [Submit(specs=(spec,) * 3), Cancel(job=job_id), Ticked()]
-        return requests[kind % 3]
+        sample = Sampled(machine="m", cpu=index % 9, memory_free=index, disk_free=index)
+        others: list[Message] = [Submit(specs=(spec,) * 3), Cancel(job=job_id), Ticked(), sample]
+        return others[kind % 4]
     attempt = live[index % len(live)]
     at = attempt.placement
     success = Outcome(reason=Reason.SUCCESS)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from solveyard.core.sharing import share
 from solveyard.model.jobs import JobState, Limits
-from solveyard.model.messages import Sampled, SetLimits, Started, Ticked
+from solveyard.model.messages import AgentJoined, Sampled, SetLimits, Started, Ticked
 from solveyard.model.resources import Range, Resources
 from unit.core.drive import Drive
 
@@ -47,6 +47,17 @@ def test_our_own_load_is_not_counted_twice() -> None:
     assert drive.why(other) == (
         "the limit max_cpu_percent of 80 %: m is at 125 % (4 of 4 cores booked, others use 1.0)"
     )
+
+
+def test_what_a_job_takes_on_each_of_its_nodes_counts_together() -> None:
+    drive = limited(4, min_memory_gb=1)
+    nodes = {name: Resources(cores=4, memory=2000) for name in ("a", "b")}
+    drive.send(AgentJoined(machine="m", nodes=nodes, boot_id="boot"))
+    sample(drive, memory_free=4000)
+    wide = drive.one(resources=Resources(nodes=2, memory=1500))
+    assert drive.why(wide) == "the limit min_memory_gb of 1 GiB: m would have 1.0 GiB left"
+    sample(drive, memory_free=4024)
+    assert drive.job(wide).state is JobState.SUBMITTED
 
 
 def test_a_limit_that_is_not_meant_stays_whoever_else_sets_one() -> None:

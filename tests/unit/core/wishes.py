@@ -19,6 +19,17 @@ needs = st.one_of(
     st.builds(Resources, nodes=st.integers(1, 2), whole_nodes=st.just(True)),
     st.builds(Resources, cores=st.just(5), nodes=st.integers(1, 3)),
 )
+#: Of everything, so that each dimension of a machine is what is short now and then.
+loads = st.builds(
+    Resources,
+    cores=st.integers(0, 2),
+    nodes=st.sampled_from([None, None, None, 1, 2]),
+    memory=st.sampled_from([0, 0, 30, 50]),
+    disk=st.sampled_from([0, 0, 10, 20]),
+    gpus=st.sampled_from([0, 0, 1, 1, 2]),
+    licences=st.sampled_from([{}, {}, {"hfss": 1}]),
+    counts=st.sampled_from([{}, {}, {"bench": 1}, {"bench": 2}]),
+)
 options = st.sampled_from(SHAPES).map(msgspec.Raw)
 plain = st.builds(JobSpec, solver=st.just("x"), options=options, priority=st.integers(-1, 1))
 arrays = st.builds(ArraySpec, stop=st.integers(1, 5), at_once=st.sampled_from([None, None, 1, 2]))
@@ -55,4 +66,15 @@ specs = st.one_of(
         exclusive=st.sampled_from([(), (), ("p",), ("p{{index}}",)]),
         wait_limit=st.sampled_from([None, None, 1.0]),
     ),
+)
+loaded = st.one_of(
+    st.builds(
+        JobSpec,
+        solver=st.just("x"),
+        resources=loads,
+        options=options,
+        priority=st.sampled_from([0, 0, 0, 1]),
+        retry=st.sampled_from([None, None, RetryPolicy(tries=2)]),
+    ),
+    st.builds(JobSpec, solver=st.just("x"), resources=loads, options=options, array=arrays),
 )

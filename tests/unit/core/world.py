@@ -195,8 +195,9 @@ class Spawner:
 @dataclass
 class Machine:
     name: str
-    nodes: dict[str, tuple[int, int]]  #: cores, memory in MiB
+    nodes: dict[str, tuple[int, int, int, int]]  #: cores, memory and disk in MiB, GPUs
     licences: dict[str, int]
+    counts: dict[str, int]
     spawners: list[Spawner] = field(default_factory=list)
     connected: bool = False
     boots: int = 1
@@ -211,15 +212,23 @@ class Machine:
 
     def join(self) -> AgentJoined:
         self.connected = True
-        nodes = {n: Resources(cores=c, memory=m) for n, (c, m) in self.nodes.items()}
-        first = self.boots % 3  # after another boot it may have others
+        nodes = {
+            name: Resources(cores=cores, memory=memory, disk=disk, gpus=gpus)
+            for name, (cores, memory, disk, gpus) in self.nodes.items()
+        }
         return AgentJoined(
             machine=self.name,
             nodes=nodes,
             boot_id=self.boot_id,
             licences=self.licences,
-            core_ids={n: tuple(range(first, first + 2 * c, 2)) for n, (c, _) in self.nodes.items()},
+            counts=self.counts,
+            core_ids={name: self._numbers(amounts[0]) for name, amounts in self.nodes.items()},
+            gpu_ids={name: self._numbers(amounts[3]) for name, amounts in self.nodes.items()},
         )
+
+    def _numbers(self, amount: int) -> tuple[int, ...]:
+        first = self.boots % 3  # after another boot it may have others
+        return tuple(range(first, first + 2 * amount, 2))
 
     def leave(self) -> AgentLeft:
         self.connected = False
@@ -231,8 +240,10 @@ class World:
 
     def __init__(self) -> None:
         self.machines = {
-            "m": Machine("m", {"a": (4, 100), "b": (4, 100)}, {"hfss": 2}),
-            "n": Machine("n", {"c": (2, 50)}, {"hfss": 1}),
+            "m": Machine(
+                "m", {"a": (4, 100, 40, 2), "b": (4, 100, 20, 1)}, {"hfss": 2}, {"bench": 1}
+            ),
+            "n": Machine("n", {"c": (2, 50, 20, 0)}, {"hfss": 1}, {"bench": 1}),
         }
         self.spawners = {
             (machine.name, spawner.index): spawner
