@@ -11,10 +11,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from solveyard import registry
 from solveyard.backends.workspace import LocalWorkspace
 from solveyard.model.errors import InvalidJob, InvalidRequest
-from solveyard.model.ids import AttemptId
+from solveyard.model.ids import AttemptId, array_of, position_of
 from solveyard.model.jobs import Job, JobId, JobState
 from solveyard.model.messages import AnyEvent, JobEnded, JobRequeued, JobStarted
 from solveyard.model.progress import Progress
@@ -46,6 +48,7 @@ class Following:
         self._ordering = ordering
         self._places = places
         self._followed: OrderedDict[JobId, _Followed | None] = OrderedDict()  #: the next one first
+        self._newest: dict[JobId, JobId] = {}  #: of an array the task that told something last
         self._news = asyncio.Event()
         self._listeners: list[Listener] = []
         self._worker = Workers("follower")
@@ -57,7 +60,7 @@ class Following:
                 self._followed[event.job] = None
                 self._news.set()
             elif isinstance(event, JobEnded | JobRequeued):
-                self._followed.pop(event.job, None)
+                self._forget(event.job)
 
     def begin(self, jobs: Iterable[Job]) -> None:
         """Those that run already."""
@@ -66,10 +69,24 @@ class Following:
             self._news.set()
 
     def progress(self, job_id: JobId) -> Progress | None:
-        """None: nothing is known, or it doesn't run."""
+        """None: nothing is known, or it doesn't run. An array is as far as one of its tasks."""
+        if (task := self._newest.get(job_id)) is not None:
+            return self._of_task(task)
         followed = self._followed.get(job_id)
         job = self._look(job_id) if followed is not None else None
         return followed.progress if followed is not None and _runs(job, followed) else None
+
+    def _of_task(self, task: JobId) -> Progress | None:
+        told, job = self.progress(task), self._look(task)
+        if told is None or job is None or job.spec.array is None or not told.text:
+            return None
+        index = job.spec.array.index(position_of(task) or 0)
+        return replace(told, text=f"task {index}: {told.text}", fraction=None, remaining=None)
+
+    def _forget(self, job_id: JobId) -> None:
+        self._followed.pop(job_id, None)
+        if self._newest and self._newest.get(array := array_of(job_id) or job_id) == job_id:
+            del self._newest[array]
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Have `listener` called with each new progress. Returns what ends that."""
@@ -98,12 +115,14 @@ class Following:
             if job is not None and _runs(job, followed):
                 followed = followed or self._opened(job)
             if job is None or followed is None or not _runs(job, followed):
-                self._followed.pop(job_id, None)
+                self._forget(job_id)
                 continue
             self._followed[job_id] = followed
             self._followed.move_to_end(job_id)
             looks += 1
             if await self._worker.call(followed.read) and followed.progress is not None:
+                if (array := array_of(job_id)) is not None:
+                    self._newest[array] = job_id
                 for listener in tuple(self._listeners):
                     listener(job, followed.progress)
 

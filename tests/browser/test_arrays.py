@@ -1,5 +1,6 @@
 """Arrays in the dashboard: a real Chromium before a real manager that runs real tasks."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from pages import findings, open_job, row, shell, waits_for
+from standin.player import player
 
 sync_api = pytest.importorskip("playwright.sync_api")
 expect = sync_api.expect
@@ -218,3 +220,37 @@ def test_a_task_that_there_is_not_is_told(page: Any, served: Any, tmp_path: Path
         "Job sweep has tasks from 0 to 5, not 99."
     )
     page.expected.append("404 (Not Found)")
+
+
+def test_how_far_each_task_of_a_sweep_is_is_told_while_it_solves(
+    page: Any, served: Any, tmp_path: Path
+) -> None:
+    program = player(tmp_path / "ansys_inc")
+    for index in (1, 2):
+        (tmp_path / f"v{index}.aedt").touch()
+        os.mkfifo(tmp_path / f"v{index}.go")
+    options = {
+        "project_path": str(tmp_path / "v{{index}}.aedt"),
+        "ansys_edt_path": str(program),
+    }
+    array = {"start": 1, "stop": 3}
+    served.submit({"solver": "hfss", "name": "boards", "options": options, "array": array})
+    detail = open_job(page, served, "boards")
+    told = "Pass 3, delta S 0.118302, 15391 tetrahedra."
+    expect(detail.locator("tr.task").nth(0)).to_contain_text(told)
+    expect(detail.locator("tr.task").nth(1)).to_contain_text(told)
+    expect(row(page, "boards")).to_contain_text(re.compile("Task [12]: pass 3, delta S 0.118302"))
+    detail.get_by_role("tab", name="Overview").click()
+    expect(detail.locator(".advance")).to_contain_text(re.compile("Task [12]: pass 3"))
+    drawn = re.compile("Delta S over pass: 0.118302 in pass 3")
+    expect(detail.locator(".canvas")).to_have_attribute("aria-label", drawn)
+    detail.get_by_role("tab", name=re.compile("Tasks")).click()
+    (tmp_path / "v2.go").write_text("go on")
+    expect(detail.locator("tr.task").nth(1)).to_contain_text("completed")
+    detail.get_by_role("link", name="Task 1").click()
+    task = page.get_by_role("complementary", name="Job boards[1]")
+    task.get_by_role("tab", name="Overview").click()
+    expect(task.locator(".advance")).to_have_text(told)
+    expect(task.locator(".canvas")).to_have_attribute("aria-label", drawn)
+    (tmp_path / "v1.go").write_text("go on")
+    expect(task.locator("header .badge")).to_contain_text("completed")

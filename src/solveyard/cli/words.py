@@ -1,5 +1,6 @@
 """Jobs in words: rows, sentences, and what to do next."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from solveyard.cli import units
@@ -11,6 +12,7 @@ from solveyard.model.records import AttemptRecord, JobRecord, TaskCounts
 HEADER = ("ID", "NAME", "STATE", "PRIORITY", "CORES", "RUN TIME", "WHY")
 LONGEST_WHY = 60
 MOST_STEPS = 12  #: of what converges, in `show`
+BAR = 30  #: characters of its longest bar
 
 
 def row(job: JobRecord) -> tuple[str, ...]:
@@ -46,7 +48,7 @@ def why(job: JobRecord) -> str:
         return f"its machine has not answered since {job.stale_since}"
     if job.cancel_requested:
         return "it is being cancelled"
-    return job.waiting or (job.progress.text if job.progress else "")
+    return (job.progress.text if job.progress else "") or job.waiting
 
 
 def counts(numbers: Mapping[str, int]) -> str:
@@ -154,15 +156,34 @@ def _advance(told: Progress | None) -> str:
 
 
 def _curve(told: Progress | None) -> dict[str, list[str]]:
-    """The newest steps of what converges."""
+    """The newest steps of what converges, each with a bar."""
     if told is None or told.curve is None:
         return {}
-    curve = told.curve
-    steps = [
+    curve, points = told.curve, told.curve.points[-MOST_STEPS:]
+    bars = _bars([one for _, one in points], curve.target)
+    texts = [
         f"{curve.step} {step}: {curve.name} {'N/A' if one is None else f'{one:g}'}"
-        for step, one in curve.points
+        for step, one in points
     ]
-    return {"convergence": steps[-MOST_STEPS:]}
+    widest = max(map(len, texts), default=0)
+    steps = [f"{said:<{widest}}  {bar}".rstrip() for said, bar in zip(texts, bars, strict=True)]
+    if curve.target:
+        steps.append(f"target {curve.target:g}")
+    return {"convergence": steps}
+
+
+def _bars(values: Sequence[float | None], target: float | None) -> list[str]:
+    """By powers of ten: the largest is the longest, what has reached the target the shortest."""
+    known = [math.log10(one) for one in values if one is not None and one > 0]
+    if not known:
+        return [""] * len(values)
+    low = math.log10(target) if target is not None and target > 0 else min(known)
+    span = max(*known, low + 1e-9) - low
+    return [
+        "#" * max(1, round(BAR * (math.log10(one) - low) / span)) if one is not None and one > 0
+        else ""
+        for one in values
+    ]  # fmt: skip
 
 
 def _values(values: Mapping[str, Value]) -> str:

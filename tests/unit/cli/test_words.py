@@ -13,6 +13,7 @@ from solveyard.client.calls import Listing
 from solveyard.model import records
 from solveyard.model.errors import InvalidJob, InvalidRequest, UnknownJob
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState
+from solveyard.model.progress import Curve, Progress
 from solveyard.model.records import JobRecord
 
 
@@ -231,3 +232,19 @@ def test_every_state_has_a_next_step() -> None:
         changed = msgspec.structs.replace(job, state=state)
         assert words.next_step(changed).startswith("solveyard ")
         assert str(state) in words.details(changed)
+
+
+def test_what_converges_has_a_bar_for_each_step_down_to_its_target() -> None:
+    points = ((1, None), (2, 1.0), (3, 0.1), (4, 0.005))
+    curve = Curve(name="Delta S", step="pass", points=points, target=0.01)
+    job = msgspec.structs.replace(YARD.job(3), progress=Progress(text="pass 4", curve=curve))
+    told = words.details(job).splitlines()
+    start = next(index for index, line in enumerate(told) if line.startswith("  convergence"))
+    lines = [line[14:] for line in told[start : start + 5]]
+    assert lines == [
+        "pass 1: Delta S N/A",
+        f"pass 2: Delta S 1      {'#' * words.BAR}",
+        f"pass 3: Delta S 0.1    {'#' * (words.BAR // 2)}",
+        "pass 4: Delta S 0.005  #",
+        "target 0.01",
+    ]

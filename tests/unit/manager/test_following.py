@@ -11,6 +11,8 @@ from msgspec.structs import replace
 
 from solveyard import following
 from solveyard.following import Following
+from solveyard.model.arrays import ArraySpec
+from solveyard.model.ids import task_id
 from solveyard.model.jobs import (
     Attempt,
     AttemptId,
@@ -44,7 +46,9 @@ class Yard:
         self.heard.append((job.id, progress.text))
         self.news.set()
 
-    def start(self, number: int, solver: str = "nec", attempt: int = 1) -> None:
+    def start(
+        self, number: int, solver: str = "nec", attempt: int = 1, array: ArraySpec | None = None
+    ) -> None:
         allocation = Allocation(shares=(Share(node="a", cores=1),))
         at = Placement(machine="here", allocation=allocation, slot=1)
         tries = tuple(
@@ -54,8 +58,9 @@ class Yard:
         )  # fmt: skip
         options = b'{"argv": ["x"]}' if solver == "command" else b"{}"
         self.jobs[JobId(number)] = Job(
-            id=JobId(number), spec=JobSpec(solver=solver, options=msgspec.Raw(options)), owner="me",
-            submitted_at=1.0, arrival=1, priority=0, state=JobState.RUNNING, attempts=tries,
+            id=JobId(number), owner="me", submitted_at=1.0,
+            spec=JobSpec(solver=solver, options=msgspec.Raw(options), array=array),
+            arrival=1, priority=0, state=JobState.RUNNING, attempts=tries,
         )  # fmt: skip
         self.following.take([JobStarted(job=JobId(number), at=1.0, started_at=1.0)])
 
@@ -105,6 +110,28 @@ async def test_a_growing_file_is_read_on_and_each_news_is_told_once(yard: Yard) 
         assert yard.following.progress(JobId(1)) is None
         runs.cancel()
     assert yard.heard == [(1, "frequency 1 of 4"), (1, "frequency 2 of 4")]
+
+
+async def test_an_array_is_as_far_as_the_task_that_told_something_last(yard: Yard) -> None:
+    array = ArraySpec(start=10, stop=40, step=10)
+    sweep = JobId(5)
+    for position in (0, 1):
+        yard.start(task_id(sweep, position), array=array)
+    assert yard.following.progress(sweep) is None
+    for position, far in ((0, 2), (1, 3)):
+        yard.write(task_id(sweep, position), f"frequency {far} of 4\n")
+        await yard.following._round()
+        told = yard.following.progress(sweep)
+        assert told is not None
+        assert told.text == f"task {10 + 10 * position}: frequency {far} of 4"
+        assert told.fraction is None, "of one task, not of all"
+    yard.end(task_id(sweep, 1))
+    assert yard.following.progress(sweep) is None
+    yard.write(task_id(sweep, 0), "frequency 3 of 4\n")
+    await yard.following._round()
+    told = yard.following.progress(sweep)
+    assert told is not None
+    assert told.text == "task 10: frequency 3 of 4"
 
 
 async def test_another_attempt_is_read_from_its_own_beginning(yard: Yard) -> None:

@@ -68,8 +68,9 @@ export function advance(told) {
   batch(() => {
     advanced.value = told;
     const one = rows.get(told.job);
-    if (told.task !== null || one?.state !== "running") return;
-    rows.set(told.job, { ...one, why: told.progress.text, said: undefined });
+    if (one?.state !== "running" || !told.progress.text) return;
+    const of = told.task === null ? "" : `task ${/\[(.*)\]$/.exec(told.id)[1]}: `;
+    rows.set(told.job, { ...one, why: of + told.progress.text, said: undefined });
     version.value += 1;
   });
 }

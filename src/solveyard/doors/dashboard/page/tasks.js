@@ -60,7 +60,7 @@ export function Tasks({ number, id, counts, fresh }) {
 }
 
 function Task({ number, task }) {
-  const why = task.state === "completed" ? "" : sentence(task.message);
+  const why = task.state === "completed" ? "" : sentence(task.message || task.progress?.text);
   const open = () => {
     left = task.task;
     location.hash = `#/jobs/${number}/${task.task}`;
