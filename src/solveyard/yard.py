@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import msgspec
 
-from solveyard import notebook
+from solveyard import notebook, picture
 from solveyard.client import find
 from solveyard.client.find import Address
 from solveyard.client.sync import Client
@@ -26,6 +26,7 @@ from solveyard.model.errors import (
     StoreLocked,
 )
 from solveyard.model.jobs import JobSpec, JobState
+from solveyard.model.overlaid import Overlaid
 from solveyard.model.reading import spec as read_spec
 from solveyard.model.records import ClusterRecord, JobRecord
 from solveyard.model.wishes import Wishes, written
@@ -353,6 +354,20 @@ class YardJob:
                 return rows
             return pd.DataFrame(rows)
         return rows
+
+    def overlay(self, s: str = "11", *, file: str = "") -> list[Overlaid]:
+        """A scattering parameter of each of its tasks; one without says why in `trouble`."""
+        found: list[Overlaid] = []
+        with self._yard.client() as client:
+            while some := client.overlay(self.key, s, file, 200, len(found)):
+                found += some
+        return found
+
+    def plot(self, path: str | Path, s: str = "11", *, file: str = "") -> list[Overlaid]:
+        """Draw what `overlay` answers in one picture: .svg, .png or .pdf."""
+        found = self.overlay(s, file=file)
+        picture.draw(Path(path), found, self.id, s)
+        return found
 
     def tasks(self, states: Sequence[JobState] = ()) -> "Iterator[YardJob]":
         """Of an array, by index; with `states` those alone."""

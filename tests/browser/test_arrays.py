@@ -254,3 +254,41 @@ def test_how_far_each_task_of_a_sweep_is_is_told_while_it_solves(
     expect(task.locator(".canvas")).to_have_attribute("aria-label", drawn)
     (tmp_path / "v1.go").write_text("go on")
     expect(task.locator("header .badge")).to_contain_text("completed")
+
+
+LINE = "# MHz S DB R 50\\n%d -{{value}} 0 -20 0 -20 0 -2 0\\n%d -15.5 0 -3{{value}} 0 -3 0 -4 0\\n"
+
+
+def test_the_scattering_parameters_of_all_tasks_are_drawn_over_each_other(
+    page: Any, served: Any
+) -> None:
+    write = f"printf '{LINE % (100, 200)}' > line.s2p; cp line.s2p copy.s2p"
+    served.submit(
+        shell("filters", f"[ {{{{value}}}} = 9 ] || {{ {write}; }}", array={"values": [*range(10)]})
+    )
+    detail = open_job(page, served, "filters")
+    expect(detail.locator("header .badge")).to_contain_text("completed")
+    detail.get_by_role("tab", name="Plots").click()
+    name = "Plot of |S11| of 9 tasks over frequency: -15.50 dB to 0.00 dB"
+    plot = detail.get_by_role("img", name=name, exact=True)
+    expect(plot.locator(".u-legend")).to_contain_text("value 8")
+    assert len({*plot.locator(".u-marker").evaluate_all(COLOURS)}) >= 9
+    detail.get_by_text("1 task without a curve").click()
+    expect(detail.locator(".evidence")).to_have_text("Task 9: there is no Touchstone file yet")
+    parameter = detail.get_by_label("Parameter, such as 21")
+    parameter.fill("21")
+    parameter.press("Enter")
+    over = "Plot of |S21| of 9 tasks over frequency: -38.00 dB to -20.00 dB"
+    expect(detail.get_by_role("img", name=over, exact=True)).to_be_visible()
+    assert findings(page) == []
+    parameter.fill("33")
+    parameter.press("Enter")
+    detail.get_by_text("10 tasks without a curve").click()
+    expect(detail.locator(".evidence")).to_contain_text("there is no S33: copy.s2p has ports 1 to")
+    parameter.fill("x")
+    parameter.press("Enter")
+    expect(detail.get_by_role("alert")).to_have_text("'x' is no parameter such as 21, or 2,10.")
+    page.expected.append("400 (Bad Request)")
+
+
+COLOURS = "all => all.map(one => getComputedStyle(one).borderColor)"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from e2e.test_hfss_licences import Lab
+from solveyard import Yard
 from standin import project
 
 TOUCHSTONE = "# GHz S RI R 50\\n1 0.5 0\\n2 0.1 0\\n3 0.4 0\\n"
@@ -36,9 +37,13 @@ def test_a_sweep_solves_copies_and_ends_with_a_table(lab: Lab) -> None:
     measures = '{"match": {"from": "results/board.s1p", "touchstone": "S11 dB min"}}'
     told = lab.run(
         "hfss", str(board), "--copy", "--grid", "width=1,2,3", "--name", "sweep", "--wait",
-        "--measures", measures, "--set", "keep=trimmed",
+        "--measures", measures, "--set", "keep=trimmed", "--plot", "sweep.svg",
     )  # fmt: skip
     assert told.returncode == 0, told.stderr
+    assert told.stdout.split()[:4] == ["sweep", "ID", "INDEX", "WIDTH"], told.stdout
+    assert "drawn sweep.svg: S11 of 3 of 3" in told.stderr
+    drawn = (lab.folder / "sweep.svg").read_text()
+    assert all(f"width {width}" in drawn for width in (1, 2, 3))
     assert sorted(path.name for path in lab.projects.iterdir()) == before
     rows = json.loads(lab.run("results", "sweep", "--json").stdout)
     assert [(row["width"], round(row["match"], 3)) for row in rows] == [
@@ -47,6 +52,26 @@ def test_a_sweep_solves_copies_and_ends_with_a_table(lab: Lab) -> None:
     files = lab.run("files", "sweep[0]").stdout
     assert "results/board.s1p" in files
     assert lab.most_at_once() <= 2
+    with Yard(lab.service.store) as yard:
+        curves = yard.job("sweep").plot(lab.folder / "yard.pdf", "11")
+    assert [(one.label, one.values) for one in curves] == [
+        (f"width {width}", [0.5, 0.1, 0.4]) for width in (1, 2, 3)
+    ]
+    assert (lab.folder / "yard.pdf").read_bytes().startswith(b"%PDF")
+    lab.service.stop()
+    told = lab.run("results", "sweep[0,2]", "--plot", "two.png", "--s", "11", "--csv")
+    assert (told.returncode, told.stdout.count("\n")) == (0, 3), told.stderr
+    assert "S11 of 2 of 2" in told.stderr
+    assert (lab.folder / "two.png").read_bytes().startswith(b"\x89PNG")
+    for words, said in (
+        (["--plot", "a.svg", "--s", "22"], "there is no S22: results/board.s1p has ports 1 to 1"),
+        (["--plot", "a.doc"], "a picture's name ends with .svg, .png, .pdf, not as a.doc"),
+        (["--plot", "a.svg", "--touchstone", "no.s1p"], "there is no no.s1p"),
+        (["--plot", "no/a.svg"], "cannot write no/a.svg"),
+    ):
+        refused = lab.run("results", "sweep", *words)
+        assert (refused.returncode, refused.stderr.count("\n")) == (2, 2), refused.stderr
+        assert said in refused.stderr
 
 
 def test_an_archive_is_solved_without_being_unpacked_by_anybody(lab: Lab) -> None:

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
-from solveyard import selecting
+from solveyard import overlay, selecting
 from solveyard.backends.workspace import LocalWorkspace
 from solveyard.client.calls import PIECE, FileEntry, Listing, LogPart
 from solveyard.core.arrays import counted
@@ -16,7 +16,9 @@ from solveyard.model import records
 from solveyard.model.errors import InvalidRequest, UnknownJob
 from solveyard.model.ids import array_of, task_id
 from solveyard.model.jobs import Job, JobId, JobState
+from solveyard.model.overlaid import Overlaid
 from solveyard.model.records import JobRecord
+from solveyard.overlay import Asked
 from solveyard.places import StorePlaces
 from solveyard.results import Cell, Table, as_csv
 from solveyard.solvers.hfss.shown import config as hfss_config
@@ -83,6 +85,14 @@ class Archive:
         columns, rows = self._table(job)
         yield as_csv([columns])
         yield as_csv(rows)
+
+    def overlay(
+        self, job: str | int, s: str = "11", file: str = "", limit: int = 50, offset: int = 0
+    ) -> list[Overlaid]:
+        ids = self._tasks(job)
+        found = (self._look(one) for one in (self._select(job) if ids is None else ids))
+        asked = [Asked(one, self._workspace_of(one)) for one in found]
+        return list(overlay.read(asked[offset : offset + limit], s, file))
 
     def who(self) -> str:
         """The account that asks."""
@@ -208,5 +218,7 @@ class Archive:
         )
 
     def _workspace(self, key: str | int) -> LocalWorkspace:
-        job = self._found(key)
+        return self._workspace_of(self._found(key))
+
+    def _workspace_of(self, job: Job) -> LocalWorkspace:
         return LocalWorkspace(Path(job.directory or self._places.job_folder(job.id)))

@@ -13,15 +13,17 @@ from solveyard.cli import (
     hfss_lock,
     hfss_plan,
     policies,
+    results,
     specs,
     submitting,
     talk,
     words,
 )
 from solveyard.cli import options as o
-from solveyard.cli.here import Json, here
+from solveyard.cli.here import Here, Json, here
 from solveyard.model.errors import InvalidJob, InvalidRequest
 from solveyard.model.jobs import JobSpec
+from solveyard.model.records import JobRecord
 
 Project = Annotated[str, typer.Argument(metavar="PROJECT", help="An .aedt, .aedb or .aedtz.")]
 Solve = Annotated[int, typer.Option("--cores", "-c", min=1, help="Cores; 4 take no HPC licence.")]
@@ -76,6 +78,9 @@ def hfss(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
         bool, typer.Option("--dry-run", help="Submit nothing: show all that would be run.")
     ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it has ended.")] = False,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="With --wait: draw S11, of all tasks.")
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Solve an HFSS or HFSS 3D Layout project.
@@ -84,6 +89,8 @@ def hfss(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     for each task; {{name}} in PROJECT and in --set is what a task has.
     """
     place = here(context)
+    if plot is not None and not wait:
+        raise InvalidRequest("--plot needs --wait: there is something to draw when it has ended")
     if unlock:
         return hfss_lock.unlock(Path(_absolute(project)))
     chosen: dict[str, Any] = {"project_path": _absolute(project), "machines": "list"}
@@ -135,7 +142,21 @@ def hfss(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
         talk.answer_json(job)
     else:
         talk.answer(job.id)
+    if wait:
+        _report(place, job, plot, as_json=as_json)
     return acting.verdict([job]) if wait else 0
+
+
+def _report(place: Here, job: JobRecord, plot: Path | None, *, as_json: bool) -> None:
+    """How a sweep ends: with a table, and all its curves in one picture."""
+    with place.client() as client:
+        if job.tasks is not None and not as_json:
+            results.tell(client.results(job.number))
+        try:
+            if plot is not None:
+                results.draw(client, str(job.number), plot)
+        except InvalidRequest as error:  # how the solves ended is what the exit status tells
+            talk.say(f"note: {error}")
 
 
 def _absolute(path: str) -> str:

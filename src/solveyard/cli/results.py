@@ -1,16 +1,25 @@
 """results: one table of parameters and measured values."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
+from solveyard import picture
 from solveyard.cli import talk, units
 from solveyard.cli.here import Json, here
+from solveyard.client.sync import Client
 from solveyard.model.arrays import text
 from solveyard.model.errors import InvalidRequest, UnknownJob
+from solveyard.model.overlaid import Overlaid
+
+if TYPE_CHECKING:
+    from solveyard.cli.archive import Archive
+
+PAGE = 200  #: curves that are asked for at once
+SHOWN = 5  #: of those without one, which are named
 
 
 def results(
@@ -20,12 +29,19 @@ def results(
     save: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Save it as.")
     ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw S-parameters: .svg, .png, .pdf.")
+    ] = None,
+    parameter: Annotated[str, typer.Option("--s", metavar="21", help="Which of them.")] = "11",
+    touchstone: Annotated[
+        str, typer.Option(metavar="PATH", help="Of which file in their folders.")
+    ] = "",
     as_json: Json = False,
 ) -> int:
     """Tell what jobs were given and what was measured.
 
     A row for each task of an array, or one for a job. A file's name that ends with .csv or .json
-    says its form.
+    says its form. With --plot also one scattering parameter of all of them in one picture.
     """
     if as_csv and as_json:
         raise InvalidRequest("say --csv or --json, not both")
@@ -37,6 +53,8 @@ def results(
     with here(context).reading() as source:
         if source is None:
             raise UnknownJob("there is no job yet (submit one: solveyard submit -- COMMAND)")
+        if plot is not None:
+            draw(source, selector, plot, parameter, touchstone)
         if as_csv:
             _put(source.results_csv(selector), save)
             return 0
@@ -44,9 +62,28 @@ def results(
     if as_json:
         _put([msgspec.json.encode(rows), b"\n"], save)
     else:
-        header = [name.upper() for name in rows[0]]
-        talk.answer_table(header, [[_cell(value) for value in row.values()] for row in rows])
+        tell(rows)
     return 0
+
+
+def tell(rows: Sequence[Mapping[str, object]]) -> None:
+    """As a table."""
+    header = [name.upper() for name in rows[0]]
+    talk.answer_table(header, [[_cell(value) for value in row.values()] for row in rows])
+
+
+def draw(
+    source: "Client | Archive", selector: str, place: Path, parameter: str = "11", path: str = ""
+) -> None:
+    """One scattering parameter of all of them. Raises InvalidRequest where there is none."""
+    found: list[Overlaid] = []
+    while some := source.overlay(selector, parameter, path, PAGE, len(found)):
+        found += some
+    picture.draw(place, found, selector, parameter)
+    missing = [one for one in found if one.trouble]
+    talk.say(f"drawn {place}: S{parameter} of {len(found) - len(missing)} of {len(found)}")
+    for one in missing[:SHOWN]:
+        talk.say(f"note: {one.id}: {one.trouble}")
 
 
 def _put(pieces: Iterable[bytes], place: Path | None) -> None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from solveyard import picture
 from solveyard.cli import acting, background, demo_sweep, sweep_report, talk, units, words
 from solveyard.cli.here import Here
 from solveyard.client import find
@@ -27,12 +28,12 @@ class Solved(NamedTuple):
     length: float  #: m
     job: JobRecord
     path: Path  #: of its Touchstone file
-    curve: sweep_report.Curve
+    curve: picture.Curve
 
 
 def demo(folder: Path, *, keep: bool, as_json: bool) -> int:
     """Solve the sweep, show it, and stop the manager unless `keep`; returns the exit status."""
-    sweep_report.prepare()
+    picture.prepare()
     place = Here(folder / "store")
     tell = talk.say if as_json else talk.answer
     with _manager(place, keep=keep) as where:
@@ -146,7 +147,7 @@ def _collect(client: Client, jobs: Sequence[JobRecord], folder: Path) -> list[So
     return solved
 
 
-def _curves(solved: Sequence[Solved]) -> dict[str, sweep_report.Curve]:
+def _curves(solved: Sequence[Solved]) -> dict[str, picture.Curve]:
     return {f"{one.length:.2f} m": one.curve for one in solved}
 
 
@@ -154,8 +155,8 @@ def _plot(path: Path, solved: Sequence[Solved]) -> Path | None:
     if not solved:
         return None
     try:
-        sweep_report.plot(path, _curves(solved), TITLE)
-    except sweep_report.MissingPlotter as error:
+        picture.plot(path, _curves(solved), TITLE)
+    except picture.MissingPlotter as error:
         talk.say(f"note: {error}")
         return None
     return path

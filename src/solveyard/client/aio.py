@@ -13,6 +13,7 @@ from solveyard.client.find import Address, Where
 from solveyard.model.errors import ManagerUnavailable
 from solveyard.model.jobs import JobSpec, JobState
 from solveyard.model.notices import NoticeRecord, ReceiverRecord
+from solveyard.model.overlaid import Overlaid
 from solveyard.model.records import JobRecord
 
 T = TypeVar("T")
@@ -203,6 +204,12 @@ class AsyncClient:
         """
         rows: list[dict[str, Any]] = await self._ask(calls.results(job))
         return rows
+
+    async def overlay(
+        self, job: str | int, s: str = "11", file: str = "", limit: int = 50, offset: int = 0
+    ) -> list[Overlaid]:
+        """A scattering parameter of each of an array's tasks; at most 200 at once."""
+        return await self._ask(calls.overlay(job, s, file, limit, offset))
 
     async def events(self, after: int | None = None, limit: int = 1000) -> list[dict[str, Any]]:
         """Numbered events after number `after`, or all; their fields are the event's own.

@@ -24,6 +24,7 @@ from solveyard.model.errors import (
 )
 from solveyard.model.jobs import JobSpec, JobState
 from solveyard.model.notices import NoticeRecord, ReceiverRecord
+from solveyard.model.overlaid import Overlaid
 from solveyard.model.reading import Malformed, MalformedJob
 from solveyard.model.records import ClusterRecord, JobRecord
 
@@ -234,6 +235,11 @@ def results_csv(which: str | int) -> Call[Reply]:
     return Call("GET", _target(_job(which, "results"), {"format": "csv"}), checked)
 
 
+def overlay(which: str | int, s: str, file: str, limit: int, offset: int) -> "Call[list[Overlaid]]":
+    query = {"s": s, "file": file or None, "limit": limit, "offset": offset}
+    return Call("GET", _target(_job(which, "touchstone"), query), _overlaid)
+
+
 def act_on_tasks(which: str, verb: str) -> Call[int]:
     """Of some tasks, as "sweep[3,5-9]"; answers how many they are."""
     doubt = f"whether {which} got its {verb} is not known (look: solveyard show {which})"
@@ -363,6 +369,10 @@ def submitted(reply: Reply) -> list[JobRecord]:
 
 def _records(reply: Reply) -> list[JobRecord]:
     return msgspec.json.decode(checked(reply).body, type=list[JobRecord])
+
+
+def _overlaid(reply: Reply) -> list[Overlaid]:
+    return msgspec.json.decode(checked(reply).body, type=list[Overlaid])
 
 
 def _count(reply: Reply) -> int:

@@ -14,6 +14,7 @@ from solveyard.client.find import Address, Where
 from solveyard.model.errors import ManagerUnavailable
 from solveyard.model.jobs import JobSpec, JobState
 from solveyard.model.notices import NoticeRecord, ReceiverRecord
+from solveyard.model.overlaid import Overlaid
 from solveyard.model.records import ClusterRecord, JobRecord
 
 T = TypeVar("T")
@@ -209,6 +210,12 @@ class Client:
         """
         rows: list[dict[str, Any]] = self._ask(calls.results(job))
         return rows
+
+    def overlay(
+        self, job: str | int, s: str = "11", file: str = "", limit: int = 50, offset: int = 0
+    ) -> list[Overlaid]:
+        """A scattering parameter of each of an array's tasks; at most 200 at once."""
+        return self._ask(calls.overlay(job, s, file, limit, offset))
 
     def results_csv(self, job: str | int) -> Iterator[bytes]:
         """The same as CSV, in pieces. Read them all before the next call."""

@@ -22,6 +22,7 @@ from solveyard.doors import (
     hfss_log,
     logs,
     notifications,
+    overlays,
     pyedb_form,
     retention,
     system,
@@ -80,6 +81,7 @@ def application(
     routes = (
         *ROUTES,
         *arrays.ROUTES,
+        *overlays.ROUTES,
         *system.ROUTES,
         *retention.ROUTES,
         *notifications.ROUTES,

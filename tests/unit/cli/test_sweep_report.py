@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from solveyard import picture
 from solveyard.cli import demo_sweep, sweep_report
 from solveyard.registry import solver
 
@@ -33,7 +34,7 @@ def test_a_falling_reactance_is_no_resonance() -> None:
 
 def test_reflections_are_in_decibels_and_nothing_reflected_has_a_floor() -> None:
     assert sweep_report.minimum_s11([0.5, -0.1j, 0.9]) == pytest.approx(-20)
-    assert sweep_report.decibels(0) == -200
+    assert picture.decibels(0) == -200
 
 
 def test_an_open_end_has_an_infinite_impedance() -> None:
@@ -58,12 +59,12 @@ def test_the_plot_says_what_it_shows_and_is_the_same_each_time(tmp_path: Path) -
     frequencies = [290e6, 300e6, 310e6]
     curves = {"0.50 m": (frequencies, resonator(72, 300e6, frequencies))}
     for name in ("a.svg", "b.svg"):
-        sweep_report.plot(tmp_path / name, curves, "Dipoles")
+        picture.plot(tmp_path / name, curves, "Dipoles")
     drawn = (tmp_path / "a.svg").read_text()
     assert drawn == (tmp_path / "b.svg").read_text()
     for words in ("Dipoles", "Frequency (MHz)", "|S11| (dB)", "0.50 m"):
         assert words in drawn
-    sweep_report.plot(tmp_path / "a.png", curves, "Dipoles")
+    picture.plot(tmp_path / "a.png", curves, "Dipoles")
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -71,8 +72,8 @@ def test_without_matplotlib_the_way_to_get_it_is_said(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(sweep_report.MissingPlotter, match=r'pip install "solveyard\[plot\]"'):
-        sweep_report.plot(tmp_path / "a.svg", {}, "Dipoles")
+    with pytest.raises(picture.MissingPlotter, match=r'pip install "solveyard\[plot\]"'):
+        picture.plot(tmp_path / "a.svg", {}, "Dipoles")
 
 
 def test_the_demo_has_eleven_dipoles_that_its_solver_accepts() -> None:

@@ -1,21 +1,18 @@
 """Touchstone results as JSON, for the dashboard's plots."""
 
 import asyncio
-import re
 
 import msgspec
 from aiohttp import web
 
+from solveyard import overlay
 from solveyard.backends.workspace import LocalWorkspace
 from solveyard.doors import encoding
 from solveyard.doors.keys import MANAGER
 from solveyard.model.errors import InvalidRequest, InvalidResult
 from solveyard.solvers import touchstone as files
 
-LARGEST = 16 << 20  #: bytes of a file that is read for a plot
 MOST = 16  #: parameters in one answer
-
-_PARAMETER = re.compile(r"S(\d{1,3}),(\d{1,3})|S(\d)(\d)")
 
 
 class PlotQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,11 +63,12 @@ def _read(workspace: LocalWorkspace, path: str, wanted: str) -> Plot | None:
     found = workspace.stat(path)
     if found is None:
         return None
-    if found.size > LARGEST:
+    if found.size > overlay.LARGEST:
+        most = overlay.LARGEST >> 20
         raise InvalidResult(
-            f"{path} has {found.size >> 20} MiB; up to {LARGEST >> 20} are plotted (download it)"
+            f"{path} has {found.size >> 20} MiB; up to {most} are plotted (download it)"
         )
-    text = workspace.read(path, 0, LARGEST).decode("utf-8", "replace")
+    text = workspace.read(path, 0, overlay.LARGEST).decode("utf-8", "replace")
     try:
         network = files.parse(text, ports)
     except InvalidResult as error:
@@ -97,11 +95,8 @@ def parameters(wanted: str, ports: int) -> list[tuple[int, int]]:
     """Read "11 21 1,10": pairs of ports (out, in), each once. Raises InvalidRequest."""
     pairs: list[tuple[int, int]] = []
     for word in wanted.split():
-        match = _PARAMETER.fullmatch(f"S{word}")
-        if match is None:
-            raise InvalidRequest(f"{word[:40]!r} is no parameter such as 21, or 2,10")
-        to, source = (int(digits) for digits in match.groups() if digits is not None)
-        if not (1 <= to <= ports and 1 <= source <= ports):
+        to, source = overlay.pair(word)
+        if to > ports or source > ports:
             raise InvalidRequest(f"there is no S{word}: the file has ports 1 to {ports}")
         if (to, source) not in pairs:
             pairs.append((to, source))

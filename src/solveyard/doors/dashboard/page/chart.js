@@ -7,9 +7,9 @@ export const CURVES = 8; // curves with colours of their own
 
 /** `curves`: {label, values}, over `over`, ascending; `across`, `up`: the axes' names, `unit` short
  *  for the first; `told` says a value of a curve; `points`: they are marked, and joined where `lines`;
- *  `log`: by powers of ten, upwards.
+ *  `log`: by powers of ten, upwards; `ramp`: of many curves the colours go from the first's to the last's.
  *  Drawn anew when `fresh` is another. */
-export function Chart({ over, curves, across, up, unit = across, told = value, points, lines = true, log, label, fresh }) {
+export function Chart({ over, curves, across, up, unit = across, told = value, points, lines = true, log, ramp, label, fresh }) {
   const place = useRef(null);
   const [uPlot, have] = useState(null);
   useEffect(() => {
@@ -38,21 +38,23 @@ export function Chart({ over, curves, across, up, unit = across, told = value, p
   }, [fresh, uPlot]);
 
   function options(element) {
-    const colour = (name) => {
-      element.style.color = `var(${name})`; // a canvas knows no variables: have this one worked out
+    const colour = (said) => {
+      element.style.color = said; // a canvas knows no variables: have this one worked out
       const found = getComputedStyle(element).color;
       element.style.color = "";
       return found;
     };
     const axis = {
-      stroke: colour("--quiet"),
-      grid: { stroke: colour("--line"), width: 1 },
-      ticks: { stroke: colour("--line"), width: 1 },
+      stroke: colour("var(--quiet)"),
+      grid: { stroke: colour("var(--line)"), width: 1 },
+      ticks: { stroke: colour("var(--line)"), width: 1 },
       font: "12px system-ui, sans-serif",
       labelFont: "12px system-ui, sans-serif",
     };
     const series = (curve, index) => {
-      const stroke = colour(`--curve-${index % CURVES}`);
+      const part = (100 * index) / (curves.length - 1);
+      const stroke = colour(ramp && curves.length > CURVES
+        ? `color-mix(in oklab, var(--curve-1) ${part}%, var(--curve-0))` : `var(--curve-${index % CURVES})`);
       return {
         label: curve.label,
         stroke,

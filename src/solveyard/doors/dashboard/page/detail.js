@@ -7,6 +7,7 @@ import { Convergence } from "./convergence.js";
 import { html, signal, useEffect, useState } from "./html.js";
 import * as jobs from "./jobs.js";
 import { Log } from "./log.js";
+import { Overlay } from "./overlay.js";
 import { chosenFile, Plots, TOUCHSTONE } from "./plot.js";
 import { Results } from "./results.js";
 import { Progress, Tasks } from "./tasks.js";
@@ -17,7 +18,7 @@ const PAUSE = 500; // ms from one look to the next, at least: an array may chang
 const TABLE_PAUSE = 3000; // ms, where its whole table is read
 const WIDE = new Set(["Folder", "Note", "Parameters", "Measured"]);
 export const TABS = { overview: "Overview", log: "Log", plots: "Plots", files: "Files" };
-export const ARRAY_TABS = { tasks: "Tasks", results: "Results", overview: "Overview" };
+export const ARRAY_TABS = { tasks: "Tasks", results: "Results", plots: "Plots", overview: "Overview" };
 const tab = signal("overview"); // of a job or a task
 const arrayTab = signal("tasks");
 
@@ -88,13 +89,18 @@ export function Detail({ number, task }) {
       ${chosen.value === "tasks" && html`<${Tasks} number=${number} id=${job.id} counts=${tasks} fresh=${changed} />`}
       ${chosen.value === "results" && html`<${Measured} number=${number} id=${job.id} whole=${whole} />`}
       ${chosen.value === "log" && html`<${Log} id=${job.id} attempts=${job.attempts.length} />`}
-      ${chosen.value === "plots" && html`<${Plots} id=${job.id} files=${files} fresh=${now.state} />`}
+      ${chosen.value === "plots" && tasks && html`<${Curves} id=${job.id} whole=${whole} />`}
+      ${chosen.value === "plots" && !tasks && html`<${Plots} id=${job.id} files=${files} fresh=${now.state} />`}
       ${chosen.value === "files" && html`<${Files} id=${job.id} files=${files} directory=${job.directory} />`}
     </div></aside>`;
 }
 
 function Measured({ number, id, whole }) {
   return html`<${Results} number=${number} id=${id} fresh=${useCalm(whole, TABLE_PAUSE)} />`;
+}
+
+function Curves({ id, whole }) {
+  return html`<${Overlay} id=${id} fresh=${useCalm(whole, TABLE_PAUSE)} />`;
 }
 
 /** What the tabs count. */

@@ -69,7 +69,7 @@ function Summary({ plot }) {
 }
 
 /** |S| in dB; null where there is nothing at all. */
-function decibels({ real, imag }) {
+export function decibels({ real, imag }) {
   return real.map((one, i) => {
     const size = Math.hypot(one, imag[i]);
     return size > 0 ? 20 * Math.log10(size) : null;

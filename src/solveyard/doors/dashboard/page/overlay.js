@@ -1,0 +1,69 @@
+// One scattering parameter of all of an array's tasks, in one plot.
+import { ask, ofJob } from "./api.js";
+import { Chart } from "./chart.js";
+import { html, useEffect, useState } from "./html.js";
+import { PAGE, Pager } from "./pager.js";
+import { decibels } from "./plot.js";
+import { count, frequencyUnit, parameters, sentence } from "./words.js";
+
+const SHOWN = 5; // troubles told one by one
+
+export function Overlay({ id, fresh }) {
+  const [wanted, want] = useState({ s: "11", file: "", offset: 0 });
+  const [{ tasks, total, trouble }, settle] = useState({});
+  useEffect(() => {
+    let here = true;
+    read(id, wanted).then(
+      (found) => here && settle({ ...found, trouble: "" }),
+      (error) => here && settle((now) => ({ ...now, trouble: error.message })),
+    );
+    return () => (here = false);
+  }, [id, wanted, fresh]);
+  const choose = (key) => (event) => want({ ...wanted, [key]: event.target.value.trim() });
+  const told = trouble && html`<p class="trouble" role="alert">${sentence(trouble)}</p>`;
+  if (!tasks) return told || html`<p class="faint">reading…</p>`;
+  return html`<div class="plot">
+    <div class="pickers"><label class="field">Parameter, such as 21 <input class="short" value=${wanted.s}
+        onChange=${choose("s")} /></label>
+      <label class="field">File <input value=${wanted.file} placeholder="as each task names it"
+        onChange=${choose("file")} /></label></div>
+    ${told}
+    <${Curves} name=${`S${wanted.s}`} tasks=${tasks.filter((task) => !task.trouble)} />
+    <${Missing} tasks=${tasks.filter((task) => task.trouble)} />
+    <${Pager} offset=${wanted.offset} total=${total} noun="tasks" turn=${(offset) => want({ ...wanted, offset })} /></div>`;
+}
+
+async function read(id, { s, file, offset }) {
+  const query = new URLSearchParams({ s, file, offset, limit: PAGE });
+  const response = await ask(`${ofJob(id, "touchstone")}?${query}`);
+  return { tasks: await response.json(), total: Number(response.headers.get("X-Total-Count")) };
+}
+
+function Curves({ name, tasks }) {
+  if (!tasks.length) return null;
+  const places = [...new Set(tasks.flatMap((task) => task.frequencies))].sort((a, b) => a - b);
+  const at = new Map(places.map((place, index) => [place, index]));
+  const [unit, scale] = frequencyUnit(places.at(-1));
+  const curves = tasks.map((task) => {
+    const values = places.map(() => null);
+    decibels(task).forEach((one, index) => (values[at.get(task.frequencies[index])] = one));
+    return { label: parameters(task.parameters) || `task ${task.task}`, values };
+  });
+  return html`<${Chart} over=${places.map((one) => one / scale)} curves=${curves} fresh=${tasks} ramp=${true}
+    unit=${unit} across=${`frequency in ${unit}`} up=${`|${name}| in dB`} points=${places.length < 3}
+    told=${(one) => `${one.toFixed(2)} dB`} label=${`Plot of |${name}| of ${count(tasks.length, "task")} over frequency: ${range(curves)}`} />`;
+}
+
+/** From the smallest of all values to the largest. */
+function range(curves) {
+  const all = curves.flatMap(({ values }) => values.filter((one) => one !== null)).sort((a, b) => a - b);
+  return all.length ? `${all[0].toFixed(2)} dB to ${all.at(-1).toFixed(2)} dB` : "nothing";
+}
+
+/** Those that have no curve, and why. */
+function Missing({ tasks }) {
+  if (!tasks.length) return null;
+  return html`<details><summary>${count(tasks.length, "task")} without a curve</summary>
+    <ul class="evidence">${tasks.slice(0, SHOWN).map((task) => html`<li key=${task.task}>Task ${task.task}: ${task.trouble}</li>`)}
+      ${tasks.length > SHOWN && html`<li>and ${tasks.length - SHOWN} more</li>`}</ul></details>`;
+}

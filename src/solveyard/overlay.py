@@ -1,0 +1,141 @@
+"""One scattering parameter of several jobs, to be laid over each other: of an array's tasks."""
+
+import contextlib
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from solveyard import registry
+from solveyard.backends.workspace import LocalWorkspace
+from solveyard.model import arrays, criteria, records
+from solveyard.model.errors import InvalidJob, InvalidRequest, InvalidResult
+from solveyard.model.ids import position_of
+from solveyard.model.jobs import Job, JobSpec
+from solveyard.model.overlaid import Overlaid
+from solveyard.solvers import tasks, touchstone
+
+LARGEST = 16 << 20  #: bytes of a file that is read
+ALL = 64 << 20  #: bytes that are read for one answer
+
+_PARAMETER = re.compile(r"S(\d{1,3}),(\d{1,3})|S(\d)(\d)")
+
+
+class Asked(NamedTuple):
+    """A job whose curve is wanted, and where it works."""
+
+    job: Job
+    workspace: LocalWorkspace
+
+
+def pair(word: str) -> tuple[int, int]:
+    """Read "21", or "2,10": the ports that a wave leaves and comes in by. Raises InvalidRequest."""
+    match = _PARAMETER.fullmatch(f"S{word}")
+    to, source = (int(digits) for digits in match.groups() if digits) if match else (0, 0)
+    if not (to and source):
+        raise InvalidRequest(f"{word[:40]!r} is no parameter such as 21, or 2,10")
+    return to, source
+
+
+def read(wanted: Iterable[Asked], s: str = "11", file: str = "") -> Iterator[Overlaid]:
+    """The curves of `wanted`, one by one. Blocking. Raises InvalidRequest.
+
+    `file`: the Touchstone file's path in each job's folder, in which `{{name}}` is what a task
+    has; "": the first one that the job names or its solver leaves, else in a folder of its own.
+    """
+    ports, left = pair(s), ALL
+    for asked in wanted:
+        position, array = position_of(asked.job.id), asked.job.spec.array
+        seen = array.seen(position) if array is not None and position is not None else {}
+        told = Overlaid(
+            id=asked.job.label,
+            task=array.index(position) if array is not None and position is not None else None,
+            parameters=records.parameters(asked.job),
+        )
+        try:
+            path = arrays.filled_texts(file, seen) if file else _named(asked)
+            told = replace(told, path=str(path))
+            network, size = _network(asked.workspace, told.path, left)
+            left -= size
+            yield _curve(told, network, ports)
+        except (InvalidRequest, InvalidResult) as error:
+            yield replace(told, trouble=str(error))
+        except OSError as error:
+            yield replace(told, trouble=f"it can't be read: {error.strerror}")
+
+
+def _curve(told: Overlaid, network: touchstone.Network, ports: tuple[int, int]) -> Overlaid:
+    to, source = ports
+    have = len(network.s[0])
+    if max(ports) > have:
+        comma = "," if max(ports) > 9 else ""
+        raise InvalidRequest(f"there is no S{to}{comma}{source}: {told.path} has ports 1 to {have}")
+    values = [matrix[to - 1][source - 1] for matrix in network.s]
+    return replace(
+        told,
+        frequencies=network.frequencies,
+        real=tuple(one.real for one in values),
+        imag=tuple(one.imag for one in values),
+    )
+
+
+def _network(workspace: LocalWorkspace, path: str, left: int) -> tuple[touchstone.Network, int]:
+    """What a file holds, and its size."""
+    ports = touchstone.ports_of(path)
+    if ports is None:
+        raise InvalidRequest(f"{path!r} has no Touchstone name, such as antenna.s1p")
+    found = workspace.stat(path)
+    if found is None:
+        raise InvalidRequest(f"there is no {path}")
+    if found.size > min(LARGEST, left):
+        raise InvalidResult(
+            f"{path} has {found.size / 2**20:.1f} MiB: up to {LARGEST >> 20} MiB of a file are"
+            f" read, and {ALL >> 20} MiB of all together (ask for fewer at once)"
+        )
+    text = workspace.read(path, 0, LARGEST).decode("utf-8", "replace")
+    try:
+        return touchstone.parse(text, ports), found.size
+    except InvalidResult as error:
+        raise InvalidResult(f"{path}: {error}") from error
+
+
+def _named(asked: Asked) -> str:
+    """The path of its Touchstone file. Raises InvalidRequest where there is none."""
+    try:
+        spec = tasks.spec_of(asked.job.spec, asked.job.id)
+    except InvalidJob as error:  # accepted by another version
+        raise InvalidRequest(str(error)) from error
+    for path in _said(spec):
+        if asked.workspace.stat(path) is not None:
+            return path
+    found = list(_left(spec, asked.workspace))
+    if not found and not spec.directory:
+        found = _touchstone(one.path for one in asked.workspace.list())
+    if not found:
+        raise InvalidRequest("there is no Touchstone file yet")
+    return found[0]
+
+
+def _said(spec: JobSpec) -> list[str]:
+    """What the specification itself names: outputs, measures, criteria."""
+    solver = registry.solvers().get(spec.solver)
+    paths: list[str] = []
+    with contextlib.suppress(InvalidJob):  # accepted by another version
+        paths += solver.command(spec).outputs if solver is not None else ()
+    return _touchstone([*paths, *criteria.files(spec.measures, spec.success)])
+
+
+def _left(spec: JobSpec, workspace: LocalWorkspace) -> Iterator[str]:
+    """Where its solver looks for results."""
+    solver = registry.solvers().get(spec.solver)
+    for query in solver.evidence(spec) if solver is not None else ():
+        if not query.below:
+            yield from _touchstone([query.path])
+        elif (folder := workspace.root / query.path).is_dir():
+            inside = _touchstone(one.path for one in LocalWorkspace(folder).list())
+            yield from (f"{query.path}/{path}" for path in inside)
+
+
+def _touchstone(paths: Iterable[str]) -> list[str]:
+    return [path for path in paths if touchstone.ports_of(path) is not None]
