@@ -21,6 +21,7 @@ from solveyard.backends.workspace import LocalWorkspace
 from solveyard.belongings import Belongings
 from solveyard.core.arrays import counted
 from solveyard.core.retention import Policy
+from solveyard.first_words import FirstWords
 from solveyard.following import Following
 from solveyard.forwarding import Forwarding
 from solveyard.judging import Case
@@ -100,6 +101,7 @@ class Manager:
         self._licensing = Licensing(licence_server, self._hosts, self._turns.put)
         self._outbox = Outbox(self.routes, self._ordering, self._turns.put)
         self._repeats = Repeats(self._turns.jobs)
+        self.first_words = FirstWords(self._look)
         view = View(self.jobs, self._told, public_url)
         self.notices = Notices(store, self._turns.last, recipients, view)
         self.retention = Retention(
@@ -414,6 +416,7 @@ class Manager:
         if any(isinstance(action, Launch) for action in actions):
             self.retention.launched()
         self._repeats.note(events)
+        self.first_words.take(events)
         self.following.take(events)
         self._stalls.take(events)
         if self._listeners and events:

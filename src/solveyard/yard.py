@@ -272,7 +272,8 @@ class YardJob:
         self.record = record
 
     def __repr__(self) -> str:
-        return f"<job {self.record.id}: {self.record.state}>"
+        native = self.record.scheduler_job_id
+        return f"<job {self.record.id}: {self.record.state}{f' as {native}' if native else ''}>"
 
     def _repr_html_(self) -> str:
         """In a notebook: as it is now; where nobody answers, as it was when last looked at."""

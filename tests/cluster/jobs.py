@@ -3,9 +3,11 @@
 from typing import Any
 
 import msgspec
+import pytest
 
 from conftest import Service, until
 from solveyard.model.batch import BatchOptions
+from solveyard.model.errors import BackendError
 from solveyard.model.jobs import JobSpec, JobState
 from solveyard.model.records import JobRecord
 
@@ -24,6 +26,15 @@ def job(text: str, *, batch: dict[str, Any] | None = None, **more: Any) -> JobSp
 
 def submit(service: Service, text: str, **more: Any) -> int:
     return service.client.submit(job(text, **more)).number
+
+
+def refused(service: Service, text: str, **more: Any) -> JobRecord:
+    """The record of one that Slurm doesn't take."""
+    with pytest.raises(BackendError) as raised:
+        submit(service, text, **more)
+    newest = service.client.jobs(limit=1).jobs[0]
+    assert newest.message in str(raised.value)
+    return newest
 
 
 def ended(service: Service, number: int, seconds: float = 60.0) -> JobRecord:

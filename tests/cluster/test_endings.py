@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from cluster.conftest import SETTINGS, serving
-from cluster.jobs import ended, job, known, running, submit, waits_for
+from cluster.jobs import ended, job, known, refused, running, submit, waits_for
 from cluster.slurm import Slurm
 from conftest import Service, until
 from solveyard.model.jobs import JobState, Reason
@@ -46,14 +46,14 @@ def test_a_signal(service: Service) -> None:
 
 
 def test_a_refusal_is_told_in_slurms_words(service: Service) -> None:
-    record = ended(service, submit(service, "true", batch={"queue": "nosuch"}))
+    record = refused(service, "true", batch={"queue": "nosuch"})
     assert (record.state, record.reason) == (JobState.FAILED, Reason.LAUNCH)
     assert "slurm refused it" in record.message
     assert "invalid partition" in record.message.lower()
 
 
 def test_more_memory_than_any_node_has_is_refused(service: Service) -> None:
-    record = ended(service, submit(service, "true", resources=Resources(memory=10**6)))
+    record = refused(service, "true", resources=Resources(memory=10**6))
     assert record.reason is Reason.LAUNCH
     assert "Memory specification can not be satisfied" in record.message
 

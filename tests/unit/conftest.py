@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from solveyard import belongings
 from solveyard.backends.workspace import LocalWorkspace
 from solveyard.doors import peer, rest
+from solveyard.first_words import FirstWords
 from solveyard.model.errors import Conflict, InvalidJob, InvalidRequest, StoreFull, UnknownJob
 from solveyard.model.jobs import (
     Attempt,
@@ -70,6 +71,7 @@ class FakeManager:
         self.connected = True
         self.changed = asyncio.Event()
         self.asked = threading.Event()  # somebody waits
+        self.first_words = FirstWords(self.records.get)
         self._places = StorePlaces(folder)
         self._belongings = belongings.Belongings(self._places)
 

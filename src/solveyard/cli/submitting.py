@@ -107,6 +107,8 @@ def submit(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     if dry_run:
         return preview.show(wanted, place)
     jobs = _submit_lines(place, source, lines) if source else submitted(place, wanted)
+    for native in filter(None, map(words.native, jobs)):
+        talk.say(native)
     if wait:
         numbers = [job.number for job in jobs]
         with place.client() as client:
@@ -192,7 +194,7 @@ def run(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     if dry_run:
         return preview.show([spec], place)
     [job] = submitted(place, [spec])
-    talk.say(f"job {job.number} submitted")
+    talk.say(words.native(job) or f"job {job.number} submitted")
     try:
         if spec.array is None:
             _show_output(place, job, quiet=as_json)

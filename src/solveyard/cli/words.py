@@ -194,6 +194,13 @@ def _by_state(tasks: TaskCounts) -> dict[str, int]:
     return {state.value: getattr(tasks, state.value) for state in JobState}
 
 
+def native(job: JobRecord) -> str:
+    """Under which id a cluster has it; "": none that is known."""
+    if not job.scheduler_job_id:
+        return ""
+    return f"job {job.id} is {job.scheduler_job_id} on {job.attempts[-1].machine}"
+
+
 def _attempts(attempts: Sequence[AttemptRecord]) -> list[str]:
     return [_attempt(attempt) for attempt in attempts]
 
@@ -202,7 +209,7 @@ def _attempt(attempt: AttemptRecord) -> str:
     end = "withdrawn" if attempt.withdrawn else str(attempt.reason or "not ended")
     told = [f"{attempt.number}: {end} on {attempt.machine}"]
     if attempt.native_id:
-        told.append(f"process {attempt.native_id}")
+        told.append(f"as {attempt.native_id}")
     if attempt.run_time is not None:
         told.append(units.short(attempt.run_time))
     if attempt.cpu is not None:

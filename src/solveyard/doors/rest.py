@@ -323,7 +323,8 @@ def _sentence(record: JobRecord) -> str:
     """How the job is after what was asked of it."""
     if record.cancel_requested and not record.state.final:
         return f"job {record.id} is being cancelled"
-    return f"job {record.id} is {record.state}, of priority {record.priority}"
+    there = f" as {record.scheduler_job_id}" if record.scheduler_job_id else ""
+    return f"job {record.id} is {record.state}{there}, of priority {record.priority}"
 
 
 def _encoded(manager: Manager, ids: list[JobId]) -> list[msgspec.Raw]:

@@ -7,12 +7,12 @@ from functools import partial
 
 from aiohttp import web
 
-from solveyard import registry
-from solveyard.doors import encoding
+from solveyard import registry, selecting
+from solveyard.doors import encoding, waiting
 from solveyard.doors.keys import MANAGER, RULES, Caller, caller
 from solveyard.doors.rules import Rules
-from solveyard.model.errors import InvalidJob, InvalidRequest
-from solveyard.model.jobs import Job, JobSpec
+from solveyard.model.errors import BackendError, InvalidJob, InvalidRequest
+from solveyard.model.jobs import Job, JobSpec, Reason
 from solveyard.solvers import tasks
 from solveyard.surroundings import Here
 
@@ -22,9 +22,35 @@ async def submitted(
 ) -> tuple[list[Job], bool]:
     """The jobs, and whether an earlier request submitted them.
 
-    Raises NotAllowed for what this caller may not have run. `any_name`: names that read like a
-    selection are taken, too. `session`: of the program that they shall not go on without.
+    One that goes to a batch system at once is answered with the id that it has there, unless that
+    takes too long; of several nobody waits for that. Raises NotAllowed for what this caller may not
+    have run, BackendError where the batch system refused the one. `any_name`: names that read like
+    a selection are taken, too. `session`: of the program that they shall not go on without.
     """
+    jobs, known = await _submitted(request, specs, any_name=any_name, session=session)
+    if len(jobs) != 1:
+        return jobs, known
+    await waiting.first_word(request, jobs[0].id)
+    manager = request.app[MANAGER]
+    job = selecting.look(manager.jobs(), jobs[0].id) or jobs[0]
+    if refused := _refused(job):
+        raise BackendError(refused)
+    return [job], known
+
+
+def _refused(job: Job) -> str:
+    """That a batch system didn't take it, in its words; "": it did, or nobody knows yet."""
+    attempt, outcome = job.attempt, job.outcome
+    if attempt is None or outcome is None or attempt.native_id or not attempt.placement.forwarded:
+        return ""
+    if outcome.reason is not Reason.LAUNCH:
+        return ""
+    return f"{outcome.message} (job {job.id} was kept, and failed)"
+
+
+async def _submitted(
+    request: web.Request, specs: list[JobSpec], *, any_name: bool, session: str
+) -> tuple[list[Job], bool]:
     manager, who, rules = request.app[MANAGER], caller(request), request.app[RULES]
     key = encoding.idempotency_key(request)
     if not who.private or any(registry.on_site(spec.solver) for spec in specs):

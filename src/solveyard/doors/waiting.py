@@ -1,4 +1,4 @@
-"""Requests that are answered once a job has ended."""
+"""Requests that are answered once something has become of a job."""
 
 import asyncio
 import math
@@ -10,6 +10,7 @@ from solveyard.model.errors import ManagerUnavailable
 from solveyard.model.jobs import JobId
 
 GLANCE = 0.5  #: s between two looks at whether the door closes, while somebody waits
+FIRST_WORD = 10.0  #: s that an answer waits for a batch system's first word about its job
 
 
 async def ended(request: web.Request, job: JobId, timeout: float | None) -> bool:  # noqa: ASYNC109  False is an answer
@@ -23,3 +24,12 @@ async def ended(request: web.Request, job: JobId, timeout: float | None) -> bool
         if loop.time() >= deadline:
             return False
     raise ManagerUnavailable("the manager is stopping (start one: solveyard serve)")
+
+
+async def first_word(request: web.Request, job: JobId) -> None:
+    """Wait for what a batch system says of it, where it was handed to one; not for long."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + FIRST_WORD
+    while not request.app[CLOSING].is_set() and (left := deadline - loop.time()) > 0:
+        if await request.app[MANAGER].first_words.heard(job, min(left, GLANCE)):
+            return
