@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from solveyard import registry
 from solveyard.backends.batch import Batch, ClusterOptions
 from solveyard.backends.hosts.local import LocalHost
+from solveyard.core.destinations import HERE
 from solveyard.model.errors import InvalidSettings
 
 
@@ -25,6 +26,8 @@ def backends(
             raise InvalidSettings(
                 f"`clusters.{name}`: there is no dialect {options.dialect!r} (installed: {known})"
             )
+        if name == HERE:
+            raise InvalidSettings(f"`clusters.{name}`: {HERE!r} is this machine (take another)")
         if name == machine:
             raise InvalidSettings(f"`clusters.{name}`: this machine has that name (take another)")
         found[name] = Batch(name, options, dialect, LocalHost(environment))

@@ -2,10 +2,12 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from solveyard.backends.batch import Batch, Remembered
 from solveyard.backends.dialects.base import Queue
+from solveyard.core import destinations
+from solveyard.core.destinations import Rule
 from solveyard.core.engine import Engine
 from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import AttemptId, Job, JobSpec
@@ -20,8 +22,12 @@ log = logging.getLogger(__name__)
 class Forwarding:
     """Between one store's jobs and its clusters."""
 
-    def __init__(self, ordering: Ordering, clusters: Mapping[str, Batch]) -> None:
+    def __init__(
+        self, ordering: Ordering, clusters: Mapping[str, Batch], rules: Sequence[Rule] = ()
+    ) -> None:
+        """`rules` decide where jobs go that don't say so."""
         self._ordering = ordering
+        self._rules = rules
         self.clusters = clusters
 
     def status(self, jobs: Iterable[Job]) -> list[ClusterRecord]:
@@ -45,6 +51,24 @@ class Forwarding:
             )
             for name, batch in sorted(self.clusters.items())
         ]
+
+    def decided(self, spec: JobSpec, owner: str) -> tuple[JobSpec, str]:
+        """The job with the place where it runs, and which rule decided that; "": none did.
+
+        Raises InvalidJob for what can't run there.
+        """
+        found, place = destinations.decided(spec, owner, self._rules)
+        if place is None:
+            self.check(found)
+            return found, ""
+        on = self._rules[place].on
+        where = on if on == destinations.HERE else f"on {on}"
+        told = f"rule {place + 1} of the settings has it run {where}"
+        try:
+            self.check(found)
+        except InvalidJob as error:
+            raise InvalidJob(f"{error} ({told}; its own `on` overrules that)") from error
+        return found, told
 
     def check(self, spec: JobSpec) -> None:
         """Raises InvalidJob for what the cluster that it names could not be asked for."""

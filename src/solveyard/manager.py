@@ -20,6 +20,7 @@ from solveyard.backends.routing import Routes
 from solveyard.backends.workspace import LocalWorkspace
 from solveyard.belongings import Belongings
 from solveyard.core.arrays import counted
+from solveyard.core.destinations import Rule
 from solveyard.core.retention import Policy
 from solveyard.first_words import FirstWords
 from solveyard.following import Following
@@ -73,6 +74,7 @@ class Manager:
         agents: Agents,
         *,
         clusters: Mapping[str, Batch] = MappingProxyType({}),
+        rules: Sequence[Rule] = (),
         on_stop: str = "leave",
         secrets: Mapping[str, Secret] = MappingProxyType({}),
         retention: Policy | None = None,
@@ -80,10 +82,10 @@ class Manager:
         public_url: str = "",
         licence_server: LicenceServer | None = None,
     ) -> None:
-        """`clusters`: those that jobs may be forwarded to. `secrets`: those that jobs may name;
-        each is read when a job starts that does. `retention`: which ended jobs are removed; None:
-        none. `recipients` are told of ends, with links below `public_url`. `licence_server` says
-        what is free of the licences.
+        """`clusters`: those that jobs may be forwarded to; `rules` say which are. `secrets`: those
+        that jobs may name; each is read when a job starts that does. `retention`: which ended jobs
+        are removed; None: none. `recipients` are told of ends, with links below `public_url`.
+        `licence_server` says what is free of the licences.
         """
         self.store_folder = folder
         self.on_stop = on_stop
@@ -92,7 +94,7 @@ class Manager:
         self._places = StorePlaces(folder)
         self._ordering = Ordering(self._places, secrets)
         self.routes = Routes(agents, clusters)
-        self.forwarding = Forwarding(self._ordering, clusters)
+        self.forwarding = Forwarding(self._ordering, clusters, rules)
         self._turns = Turns(
             store, lambda: [*self.routes.machines(), *self._licensing.told()], self._decided
         )
@@ -136,10 +138,11 @@ class Manager:
 
         Raises InvalidJob or Conflict, naming the job by its place; StoreError.
         """
+        placed: list[JobSpec] = []
         for index, spec in enumerate(specs):
             try:
                 self._ordering.check(spec)
-                self.forwarding.check(spec)
+                placed.append(self.forwarding.decided(spec, by)[0])
                 self.notices.check(spec)
             except InvalidRequest as error:
                 if len(specs) == 1:
@@ -147,7 +150,7 @@ class Manager:
                 raise type(error)(f"job {index + 1} of {len(specs)}: {error}") from error
             if index % TURN == TURN - 1:
                 await asyncio.sleep(0)
-        asked = Submit(specs=tuple(specs), by=by, key=key, any_name=any_name, session=session)
+        asked = Submit(specs=tuple(placed), by=by, key=key, any_name=any_name, session=session)
         ids = await self._turns.ask(asked)
         return [self._turns.jobs[i] for i in ids if i in self._turns.jobs]
 

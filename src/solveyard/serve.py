@@ -20,6 +20,7 @@ from solveyard.backends.agents import Agents
 from solveyard.backends.batch import ClusterOptions
 from solveyard.backends.local_agent import LocalAgent
 from solveyard.backends.offers import AS_TOLD, Offer
+from solveyard.core.destinations import Rule
 from solveyard.core.retention import Policy
 from solveyard.doors import ports, rules
 from solveyard.doors.auth import Keeper
@@ -78,6 +79,7 @@ class ServeOptions:
     platform: str = "auto"  #: how the agent starts processes: "auto" or "portable"
     network: Network | None = None  #: None: only the store's private socket
     clusters: Mapping[str, ClusterOptions] = field(default_factory=dict)  #: by name
+    rules: tuple[Rule, ...] = ()  #: which jobs go there, or stay here
     secrets: Mapping[str, Secret] = field(default_factory=dict)  #: that jobs may name
     retention: Policy = field(default_factory=Policy)  #: which ended jobs are removed
     recipients: tuple[Recipient, ...] = ()  #: who is told how jobs end
@@ -205,6 +207,7 @@ async def opened(folder: Path, options: ServeOptions) -> AsyncIterator[Running]:
             folder,
             agents,
             clusters=clusters.backends(options.clusters, _withheld(options), local.machine),
+            rules=options.rules,
             on_stop=options.on_stop,
             secrets=options.secrets,
             retention=options.retention,

@@ -81,6 +81,7 @@ def _check(found: "Found", as_json: bool) -> None:
         except InvalidRequest as error:
             raise found.wrong(f"secrets.{name}", str(error)) from error
     serving.recipients(found)
+    serving.rules(found)
     files = [str(path) for path in found.files]
     if as_json:
         talk.answer_json({"success": True, "files": files})

@@ -11,7 +11,7 @@ Name = Annotated[str, typer.Option(help="A name, unique in the store, to find it
 Priority = Annotated[int, typer.Option(help="Larger goes first; may be negative.")]
 Cores = Annotated[int, typer.Option("--cores", "-c", "-n", help="Processor cores it uses.")]
 Memory = Annotated[str, typer.Option("--memory", "--mem", help="Memory it needs: 512M, 4G.")]
-On = Annotated[str, typer.Option("--on", metavar="CLUSTER", help="The cluster that runs it.")]
+On = Annotated[str, typer.Option("--on", metavar="CLUSTER", help="What runs it; here: no cluster.")]
 Queue = Annotated[str, typer.Option("--queue", "-p", help="Its queue there, of Slurm a partition.")]
 Disk = Annotated[str, typer.Option(help="Scratch space it needs: 512M, 4G.")]
 Gpus = Annotated[int, typer.Option(help="GPUs it uses; with --nodes on each.")]

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -12,11 +12,15 @@ from solveyard.cli.here import Here
 from solveyard.model.jobs import JobSpec
 from solveyard.solvers import tasks
 
+if TYPE_CHECKING:
+    from solveyard.forwarding import Forwarding
+
 
 def show(wanted: Sequence[JobSpec], place: Here) -> int:
     """Each specification as a line of JSON; beside it, of an array, its first and its last task.
 
-    Of a job for a cluster instead the script and the command by which it would be submitted.
+    Of a job for a cluster instead the script and the command by which it would be submitted; and
+    which rule has it go where it goes.
 
     Raises InvalidJob for what its solver, where it is installed here, wouldn't take.
     """
@@ -25,9 +29,16 @@ def show(wanted: Sequence[JobSpec], place: Here) -> int:
         for sample in tasks.samples(spec):
             if spec.solver in solvers:
                 solvers[spec.solver].command(sample)
+    elsewhere = place.remote is not None and not any(spec.on for spec in wanted)
+    forwarding = None if elsewhere else _forwarding(place)  # a manager elsewhere has its own rules
     for spec in wanted:
-        if spec.on:
-            _show_submission(spec, place)
+        found, rule = (spec, "") if forwarding is None else forwarding.decided(spec, _account())
+        if rule:
+            talk.say(rule)
+        if forwarding is not None and found.on:
+            for sample in tasks.samples(found):
+                script, argv = forwarding.preview(sample)
+                talk.answer(f"{script}\n# submitted by:\n# {shlex.join(argv)}")
             continue
         talk.answer_json(spec)
         if spec.array is not None:
@@ -38,8 +49,8 @@ def show(wanted: Sequence[JobSpec], place: Here) -> int:
     return exits.OK
 
 
-def _show_submission(spec: JobSpec, place: Here) -> None:
-    """By the settings here. Its number, and the store's, are not known yet: they are 0."""
+def _forwarding(place: Here) -> "Forwarding":
+    """By the settings here. A job's number, and the store's, are not known yet: they are 0."""
     from solveyard import clusters, config
     from solveyard.config import serving
     from solveyard.forwarding import Forwarding
@@ -48,10 +59,13 @@ def _show_submission(spec: JobSpec, place: Here) -> None:
 
     found = config.load(config.Places.here())
     known = clusters.backends(serving.clusters(found.settings), (), "")
-    forwarding = Forwarding(Ordering(StorePlaces(place.folder)), known)
-    for sample in tasks.samples(spec):
-        script, argv = forwarding.preview(sample)
-        talk.answer(f"{script}\n# submitted by:\n# {shlex.join(argv)}")
+    return Forwarding(Ordering(StorePlaces(place.folder)), known, serving.rules(found))
+
+
+def _account() -> str:
+    import getpass
+
+    return getpass.getuser()
 
 
 def _command(spec: JobSpec) -> str:

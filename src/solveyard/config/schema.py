@@ -202,6 +202,21 @@ class Cluster(Table):
         return self
 
 
+class Rule(Table):
+    """Where jobs run that don't say so, by what they are and ask for."""
+
+    on: Word  #: a cluster, or "here"
+    solvers: tuple[Word, ...] = ()
+    tags: tuple[Word, ...] = ()
+    names: tuple[Word, ...] = ()  #: patterns, "sweep-*"
+    users: tuple[Word, ...] = ()
+    cores: _Amount = 0
+    nodes: _Amount = 0
+    memory: Size = 0
+    gpus: _Amount = 0
+    time: Duration = 0.0
+
+
 class Limits(Table):
     max_concurrent: Annotated[int | None, ANYWHERE] = Field(
         default=None,
@@ -296,6 +311,10 @@ class Settings(Table):
     clusters: dict[Name, Cluster] = Field(
         default_factory=dict,
         description="a batch system that takes jobs: [its keys](../how-to/clusters.md#settings)",
+    )
+    rules: tuple[Rule, ...] = Field(
+        default=(),
+        description="which jobs go where that don't say so: [how](../how-to/clusters.md#rules)",
     )
     secrets: dict[Name, SecretSource] = Field(
         default_factory=dict,

@@ -7,6 +7,7 @@ from solveyard.backends.batch import ClusterOptions
 from solveyard.backends.offers import Offer
 from solveyard.config.layers import Found
 from solveyard.config.schema import Notify, Settings
+from solveyard.core.destinations import HERE, Rule
 from solveyard.core.retention import Policy
 from solveyard.licensing import LicenceServer
 from solveyard.model.errors import InvalidJob
@@ -63,6 +64,7 @@ def embedded(found: Found, *, on_stop: str) -> serve.ServeOptions:
         on_stop=on_stop,
         retention=Policy(**settings.retention.model_dump()),
         clusters=clusters(settings),
+        rules=rules(found),
         secrets={name: source.secret for name, source in settings.secrets.items()},
         recipients=recipients(found),
         licence_server=_licence_server(settings),
@@ -72,6 +74,18 @@ def embedded(found: Found, *, on_stop: str) -> serve.ServeOptions:
 def clusters(settings: Settings) -> dict[str, ClusterOptions]:
     """Those that jobs may be forwarded to."""
     return {name: ClusterOptions(**one.model_dump()) for name, one in settings.clusters.items()}
+
+
+def rules(found: Found) -> tuple[Rule, ...]:
+    """Which jobs go where. Raises InvalidSettings for a place that there isn't."""
+    settings = found.settings
+    for place, one in enumerate(settings.rules, 1):
+        if one.on != HERE and one.on not in settings.clusters:
+            hint = nearest(one.on, [HERE, *settings.clusters])
+            raise found.wrong("rules", f"rule {place}: there is no cluster {one.on!r}{hint}")
+    return tuple(
+        Rule(**{**one.model_dump(), "memory": -(-one.memory // _MIB)}) for one in settings.rules
+    )
 
 
 def _offer(settings: Settings) -> Offer:

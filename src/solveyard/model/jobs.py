@@ -115,7 +115,8 @@ class JobSpec(
     success: SuccessCriteria | None = None  #: beside the solver's own verdict
     measures: Mapping[str, Measure] = {}  #: what to read from its results, by name
     notify: tuple[str, ...] = ()  #: receivers, by name, that are told how it ends
-    on: str = ""  #: the cluster that it is forwarded to, by its name; empty: it runs here
+    on: str = ""  #: the cluster that it is forwarded to, by its name; empty: it runs here. Whoever
+    #: submits it says "here" for that; left empty, the settings' rules decide
     batch: BatchOptions | None = None  #: wishes to a batch system
 
     def __post_init__(self) -> None:
