@@ -1,21 +1,34 @@
 """From the settings' clusters to the backends that forward jobs to them."""
 
+import hashlib
 import os
+import sys
 from collections.abc import Collection, Mapping
+from pathlib import Path
 
 from solveyard import registry
 from solveyard.backends.batch import Batch, ClusterOptions
+from solveyard.backends.batch.staging import Staged
+from solveyard.backends.dialects.base import Dialect
 from solveyard.backends.hosts.local import LocalHost
+from solveyard.backends.hosts.login import Login
+from solveyard.backends.hosts.paths import PathMap
+from solveyard.backends.hosts.remote import Remote
+from solveyard.backends.hosts.ssh import SshHost
 from solveyard.core.destinations import HERE
 from solveyard.model.errors import InvalidSettings
 
 
 def backends(
-    clusters: Mapping[str, ClusterOptions], withheld: Collection[str], machine: str
+    clusters: Mapping[str, ClusterOptions],
+    withheld: Collection[str],
+    machine: str,
+    runtime: Path,
 ) -> dict[str, Batch]:
     """By name; their commands don't inherit the variables in `withheld`.
 
-    Raises InvalidSettings where one has an unknown dialect, or this `machine`'s name.
+    `runtime`: the folder for the store's sockets. Raises InvalidSettings where one has an unknown
+    dialect, or this `machine`'s name, or can't be reached from here.
     """
     environment = {name: text for name, text in os.environ.items() if name not in withheld}
     found = {}
@@ -30,5 +43,47 @@ def backends(
             raise InvalidSettings(f"`clusters.{name}`: {HERE!r} is this machine (take another)")
         if name == machine:
             raise InvalidSettings(f"`clusters.{name}`: this machine has that name (take another)")
-        found[name] = Batch(name, options, dialect, LocalHost(environment))
+        if options.host:
+            found[name] = _over_ssh(name, options, dialect, environment, runtime)
+        else:
+            found[name] = Batch(name, options, dialect, LocalHost(environment))
     return found
+
+
+def login(name: str, options: ClusterOptions, runtime: Path) -> Login:
+    """The way to a cluster that has a `host`. Raises InvalidSettings."""
+    if sys.platform == "win32":
+        raise InvalidSettings(
+            f"`clusters.{name}.host`: the ssh of Windows can't share a connection (run the manager"
+            " on Linux or macOS, WSL will do)"
+        )
+    key = hashlib.sha256(f"{name} {options.host}".encode()).hexdigest()[:12]
+    return Login(
+        cluster=name,
+        host=options.host,
+        socket=str(runtime / f"ssh-{key}"),
+        config="" if options.ssh_config is None else str(options.ssh_config),
+        options=options.ssh_options,
+    )
+
+
+def _over_ssh(
+    name: str,
+    options: ClusterOptions,
+    dialect: Dialect,
+    environment: Mapping[str, str],
+    runtime: Path,
+) -> Batch:
+    if options.dialect == "winhpc":
+        raise InvalidSettings(
+            f"`clusters.{name}.host`: Windows HPC can't be reached over SSH (leave it out where"
+            " the manager has its commands)"
+        )
+    host = SshHost(login(name, options, runtime), environment)
+    staged = Staged(
+        Remote(host, options.folder),
+        PathMap(options.path_map),
+        most=options.max_input,
+        often=options.poll_min,
+    )
+    return Batch(name, options, dialect, host, staged)

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from solveyard.backends.batch import Batch, Remembered
 from solveyard.backends.dialects.base import Queue
+from solveyard.backends.workspace import Workspace
 from solveyard.core import destinations
 from solveyard.core.destinations import Rule
 from solveyard.core.engine import Engine
 from solveyard.model.errors import InvalidJob
-from solveyard.model.jobs import AttemptId, Job, JobSpec
+from solveyard.model.jobs import AttemptId, Job, JobSpec, JobState
 from solveyard.model.messages import Launch
 from solveyard.model.records import ClusterRecord, PartitionRecord, instant
 from solveyard.ordering import Ordering
@@ -84,6 +85,14 @@ class Forwarding:
         batch = self.cluster(spec.on)
         order = self._ordering.preview(spec)
         return batch.script(order), batch.call(order).argv
+
+    def workspace(self, job: Job, directory: str) -> Workspace | None:
+        """The files of one that runs where nobody here sees them; None: they are here."""
+        attempt = job.live_attempt
+        if attempt is None or job.state is not JobState.RUNNING:
+            return None
+        batch = self.clusters.get(attempt.placement.machine)
+        return None if batch is None else batch.files.workspace(attempt.id, directory)
 
     def cluster(self, name: str) -> Batch:
         """Raises InvalidJob where there is none of that name."""

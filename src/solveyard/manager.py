@@ -17,7 +17,7 @@ from solveyard.backends.agents import Agents
 from solveyard.backends.base import RawEnd, Report
 from solveyard.backends.batch import Batch
 from solveyard.backends.routing import Routes
-from solveyard.backends.workspace import LocalWorkspace
+from solveyard.backends.workspace import LocalWorkspace, Workspace
 from solveyard.belongings import Belongings
 from solveyard.core.arrays import counted
 from solveyard.core.destinations import Rule
@@ -317,8 +317,10 @@ class Manager:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def workspace(self, job_id: JobId) -> LocalWorkspace:
-        return LocalWorkspace(Path(self.directory(self.job(job_id))))
+    def workspace(self, job_id: JobId) -> Workspace:
+        job = self.job(job_id)
+        directory = self.directory(job)
+        return self.forwarding.workspace(job, directory) or LocalWorkspace(Path(directory))
 
     def directory(self, job: Job) -> str:
         """Where the job runs."""

@@ -70,7 +70,8 @@ class Ordering:
         """
         job = launch.job
         spec = tasks.spec_of(launch.spec, job)
-        command = registry.solver(spec.solver).command(spec, launch.placement.allocation)
+        solver = registry.solver(spec.solver)
+        command = solver.command(spec, launch.placement.allocation)
         number = int(launch.attempt.rpartition(".")[2])
         stdout, stderr = self._places.output(job, number)
         folder = stdout.rpartition("/")[0]
@@ -79,7 +80,8 @@ class Ordering:
             self._shards.add(folder)
         looked_at = named_files(spec.measures, spec.success)
         command = replace(command, outputs=tuple(dict.fromkeys((*command.outputs, *looked_at))))
-        return Order(launch, self._placed(command, launch, spec), stdout, stderr)
+        watched = solver.watch(spec) if launch.placement.forwarded else ""
+        return Order(launch, self._placed(command, launch, spec), stdout, stderr, watched)
 
     def directory(self, job: Job) -> str:
         """Where the job runs."""

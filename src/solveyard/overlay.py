@@ -8,7 +8,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from solveyard import registry
-from solveyard.backends.workspace import LocalWorkspace
+from solveyard.backends.workspace import LocalWorkspace, Workspace
 from solveyard.model import arrays, criteria, records
 from solveyard.model.errors import InvalidJob, InvalidRequest, InvalidResult
 from solveyard.model.ids import position_of
@@ -26,7 +26,7 @@ class Asked(NamedTuple):
     """A job whose curve is wanted, and where it works."""
 
     job: Job
-    workspace: LocalWorkspace
+    workspace: Workspace
 
 
 def pair(word: str) -> tuple[int, int]:
@@ -80,7 +80,7 @@ def _curve(told: Overlaid, network: touchstone.Network, ports: tuple[int, int]) 
     )
 
 
-def _network(workspace: LocalWorkspace, path: str, left: int) -> tuple[touchstone.Network, int]:
+def _network(workspace: Workspace, path: str, left: int) -> tuple[touchstone.Network, int]:
     """What a file holds, and its size."""
     ports = touchstone.ports_of(path)
     if ports is None:
@@ -126,7 +126,7 @@ def _said(spec: JobSpec) -> list[str]:
     return _touchstone([*paths, *criteria.files(spec.measures, spec.success)])
 
 
-def _left(spec: JobSpec, workspace: LocalWorkspace) -> Iterator[str]:
+def _left(spec: JobSpec, workspace: Workspace) -> Iterator[str]:
     """Where its solver looks for results."""
     solver = registry.solvers().get(spec.solver)
     for query in solver.evidence(spec) if solver is not None else ():

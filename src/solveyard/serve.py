@@ -206,7 +206,9 @@ async def opened(folder: Path, options: ServeOptions) -> AsyncIterator[Running]:
             store,
             folder,
             agents,
-            clusters=clusters.backends(options.clusters, _withheld(options), local.machine),
+            clusters=clusters.backends(
+                options.clusters, _withheld(options), local.machine, runtime
+            ),
             rules=options.rules,
             on_stop=options.on_stop,
             secrets=options.secrets,

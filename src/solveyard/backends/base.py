@@ -15,6 +15,7 @@ class Order(NamedTuple):
     command: Command
     stdout: str  #: path
     stderr: str  #: path
+    watched: str = ""  #: the file in its directory that tells progress; "": its standard output
 
 
 class RawEnd(NamedTuple):

@@ -4,7 +4,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from solveyard.model.errors import InvalidRequest
 
@@ -13,6 +13,16 @@ class FileEntry(NamedTuple):
     path: str  #: relative to the workspace, with "/"
     size: int  #: bytes
     modified: float  #: s since 1970
+
+
+class Workspace(Protocol):
+    """A job's files, wherever they are. Blocking: call it in a thread."""
+
+    def list(self, limit: int = 10_000) -> list[FileEntry]: ...
+
+    def stat(self, path: str) -> FileEntry | None: ...
+
+    def read(self, path: str, offset: int = 0, limit: int = 1 << 20) -> bytes: ...
 
 
 class LocalWorkspace:

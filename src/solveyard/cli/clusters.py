@@ -1,27 +1,47 @@
-"""cluster: the batch systems that jobs may be forwarded to, and how they are."""
+"""cluster: the batch systems that jobs may be forwarded to, how they are, and the way to them."""
 
-from typing import Annotated
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from solveyard.cli import exits, talk, units
-from solveyard.cli.here import Json, here
+from solveyard.cli.here import Here, Json, here
 from solveyard.model.errors import InvalidRequest
 from solveyard.model.records import ClusterRecord, PartitionRecord
 
+if TYPE_CHECKING:
+    from solveyard.backends.hosts.login import Login
+
+_PATIENCE = 20  #: s for a word from ssh about a connection of this machine
 _CLUSTERS = ("CLUSTER", "DIALECT", "STATE", "WAITING", "RUNNING", "MOST")
 _PARTITIONS = ("PARTITION", "CLUSTER", "STATE", "TIME LIMIT", "NODES", "CORES", "MEMORY", "GPUS")
 
 
 def cluster(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="One of them; else all.")] = "",
+    what: Annotated[str, typer.Argument(metavar="[connect|disconnect]")] = "",
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="One of them; else all.")] = "",
     as_json: Json = False,
 ) -> int:
     """Show the clusters that jobs may be forwarded to, and their partitions.
 
-    As each answered last: this never waits for one that is away.
+    As each answered last: this never waits for one that is away. `connect NAME` opens the SSH
+    connection to one, on this terminal, so that a password or a code is typed once; the manager
+    uses it until `disconnect NAME` or until it breaks.
     """
+    match what, name:
+        case "connect" | "disconnect", str(one) if one:
+            login = _login(here(context), one)
+            return _connect(login, as_json) if what == "connect" else _disconnect(login, as_json)
+        case one, "":
+            return _show(context, one, as_json)
+        case _:
+            raise InvalidRequest("it is: cluster [NAME], cluster connect NAME, or disconnect NAME")
+
+
+def _show(context: typer.Context, name: str, as_json: bool) -> int:
     with here(context).client() as client:
         found = client.cluster_status()
     known = ", ".join(one.name for one in found) or "none"
@@ -42,6 +62,48 @@ def cluster(
                 talk.say(f"{one.name}: {one.trouble}")
     else:
         talk.say("the settings name no cluster (add a table [clusters.NAME] to config.toml)")
+    return exits.OK
+
+
+def _login(place: Here, name: str) -> "Login":
+    """By the settings here. Raises InvalidRequest."""
+    from solveyard import clusters, config
+    from solveyard.config import serving
+    from solveyard.places import runtime_folder
+
+    known = serving.clusters(config.load(config.Places.here()).settings)
+    remote = {one: options for one, options in known.items() if options.host}
+    if name not in remote:
+        names = ", ".join(sorted(remote)) or "none"
+        raise InvalidRequest(f"the settings give no cluster {name!r} a `host` (there is: {names})")
+    return clusters.login(name, remote[name], runtime_folder(place.folder))
+
+
+def _connect(login: "Login", as_json: bool) -> int:
+    if not _is_open(login):
+        Path(login.socket).unlink(missing_ok=True)
+        subprocess.run(login.open(person=True), check=False)
+        if not _is_open(login):
+            raise InvalidRequest(f"ssh could not connect to {login.host} (its words are above)")
+    return _told(login, "connected to", as_json)
+
+
+def _disconnect(login: "Login", as_json: bool) -> int:
+    if _is_open(login):
+        subprocess.run(login.control("exit"), capture_output=True, check=False, timeout=_PATIENCE)
+    return _told(login, "disconnected from", as_json)
+
+
+def _is_open(login: "Login") -> bool:
+    check = login.control("check")
+    return not subprocess.run(check, capture_output=True, check=False, timeout=_PATIENCE).returncode
+
+
+def _told(login: "Login", what: str, as_json: bool) -> int:
+    if as_json:
+        talk.answer_json({"success": True, "cluster": login.cluster, "host": login.host})
+    else:
+        talk.answer(f"{login.cluster}: {what} {login.host}")
     return exits.OK
 
 

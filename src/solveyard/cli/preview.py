@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -58,7 +59,7 @@ def _forwarding(place: Here) -> "Forwarding":
     from solveyard.places import StorePlaces
 
     found = config.load(config.Places.here())
-    known = clusters.backends(serving.clusters(found.settings), (), "")
+    known = clusters.backends(serving.clusters(found.settings), (), "", Path())
     return Forwarding(Ordering(StorePlaces(place.folder)), known, serving.rules(found))
 
 

@@ -6,6 +6,7 @@ in nor have anything run is marked ANYWHERE; the rest can't be set by a project'
 that is a secret has the type `SecretSource`.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -13,6 +14,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from solveyard import amounts
+from solveyard.backends.hosts.login import HOST, OPTIONS, VALUE
+from solveyard.backends.hosts.paths import PathMap
 from solveyard.model.errors import InvalidRequest
 from solveyard.model.notices import ENDINGS
 from solveyard.model.reading import nearest
@@ -180,6 +183,40 @@ class Notify(Table):
         return self
 
 
+def _host(name: str) -> str:
+    if name and not HOST.fullmatch(name):
+        raise ValueError("expected a host for ssh such as 'ada@login.example.org'")
+    return name
+
+
+def _plain(value: Any) -> Any:  # whatever somebody wrote
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value) if isinstance(value, int) else value
+
+
+def _ssh_options(given: dict[str, str]) -> dict[str, str]:
+    """None that has something run or opens a port: those are for ssh's own configuration."""
+    for name, value in given.items():
+        if name not in OPTIONS:
+            hint = nearest(name, OPTIONS) or " (others may stand in your ssh configuration)"
+            raise ValueError(f"expected one of ssh's options that may be here, not {name!r}{hint}")
+        if not VALUE.fullmatch(value):
+            raise ValueError(f"expected a plain value of {name}")
+    return given
+
+
+def _folder(path: str) -> str:
+    if not re.fullmatch(r"(?:~/|/)[^\0-\x1f\x7f]*[^\0-\x1f\x7f/]", path) or "/../" in f"{path}/":
+        raise ValueError("expected an absolute path, or one that begins with '~/'")
+    return path
+
+
+def _path_map(given: dict[str, str]) -> dict[str, str]:
+    PathMap(given)
+    return given
+
+
 class Cluster(Table):
     """A batch system that jobs may be forwarded to."""
 
@@ -194,6 +231,23 @@ class Cluster(Table):
     prologue: str = ""  #: shell text
     settle: Duration = 15.0
     lost_after: Duration = 60.0
+    host: Annotated[str, AfterValidator(_host)] = ""
+    ssh_options: Annotated[
+        dict[str, Annotated[str, BeforeValidator(_plain)]], AfterValidator(_ssh_options)
+    ] = Field(default_factory=dict)
+    ssh_config: AbsolutePath | None = None
+    folder: Annotated[str, AfterValidator(_folder)] = "~/.solveyard"
+    path_map: Annotated[dict[str, str], AfterValidator(_path_map)] = Field(default_factory=dict)
+    max_input: Size = 10 << 30
+
+    @model_validator(mode="after")
+    def _over_ssh(self) -> Self:
+        told = self.model_fields_set & {
+            "ssh_options", "ssh_config", "folder", "path_map", "max_input"
+        }  # fmt: skip
+        if told and not self.host:
+            raise ValueError(f"expected `host` beside `{min(told)}`, which is about a way to it")
+        return self
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

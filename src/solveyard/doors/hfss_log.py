@@ -6,7 +6,7 @@ import logging
 from aiohttp import web
 
 from solveyard import registry
-from solveyard.backends.workspace import LocalWorkspace
+from solveyard.backends.workspace import Workspace
 from solveyard.doors import encoding
 from solveyard.doors.keys import MANAGER
 from solveyard.doors.openapi import Route
@@ -38,7 +38,7 @@ async def show(request: web.Request) -> web.Response:
     return encoding.answer(await asyncio.to_thread(_read, workspace, path))
 
 
-def _read(workspace: LocalWorkspace, path: str) -> Blocks:
+def _read(workspace: Workspace, path: str) -> Blocks:
     content = b""
     try:
         if path and workspace.stat(path) is not None:

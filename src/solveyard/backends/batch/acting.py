@@ -11,7 +11,7 @@ from solveyard.backends.batch.entries import Entries, Entry, Phase
 from solveyard.backends.batch.options import ClusterOptions
 from solveyard.backends.dialects.base import Call, Dialect, Refused, State, Unknown
 from solveyard.backends.dialects.script import within
-from solveyard.backends.hosts.local import LocalHost
+from solveyard.backends.hosts.base import Host
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ class Actor:
         self,
         options: ClusterOptions,
         dialect: Dialect,
-        host: LocalHost,
+        host: Host,
         entries: Entries,
         answers: asyncio.Event,
     ) -> None:

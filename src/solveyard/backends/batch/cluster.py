@@ -10,9 +10,10 @@ from solveyard.backends.batch.acting import Actor
 from solveyard.backends.batch.entries import Entries, Entry, Phase
 from solveyard.backends.batch.following import Follower
 from solveyard.backends.batch.options import ClusterOptions
+from solveyard.backends.batch.sharing import Files, Shared
 from solveyard.backends.batch.submitting import Submitter, batch_job
 from solveyard.backends.dialects.base import Call, Dialect, Queue
-from solveyard.backends.hosts.local import LocalHost
+from solveyard.backends.hosts.base import Host
 from solveyard.model.jobs import AttemptId
 from solveyard.model.messages import (
     Accepted,
@@ -45,8 +46,14 @@ class Batch:
     abilities = Abilities(places_cores=False, successors=False, holds=True, pending_reasons=True)
 
     def __init__(
-        self, name: str, options: ClusterOptions, dialect: Dialect, host: LocalHost
+        self,
+        name: str,
+        options: ClusterOptions,
+        dialect: Dialect,
+        host: Host,
+        shared: Files | None = None,
     ) -> None:
+        """`shared`: None: nodes see this machine's files as they are here."""
         self.name = name
         self.options = options
         self.dialect = dialect
@@ -55,9 +62,12 @@ class Batch:
         self._entries = Entries()
         self._reports: list[Report] = []
         self._news = asyncio.Event()
-        self._follower = Follower(name, options, dialect, host, self._entries, self._report)
+        self.files = shared if shared is not None else Shared()
+        self._follower = Follower(
+            name, options, dialect, host, self._entries, self._report, self.files
+        )
         self._submitter = Submitter(
-            name, options, dialect, host, self._entries, self._report, self._follower
+            name, options, dialect, host, self._entries, self._report, self._follower, self.files
         )
         self._actor = Actor(options, dialect, host, self._entries, self._follower.answers)
 
@@ -68,6 +78,10 @@ class Batch:
             tasks.create_task(self._follower.survey())
             tasks.create_task(self._submitter.run())
             tasks.create_task(self._actor.run())
+            follower = self._follower
+            tasks.create_task(
+                self.files.run(follower.answers, self._running, follower.wanted.set, follower.doubt)
+            )
 
     @property
     def blocked(self) -> dict[AttemptId, str]:
@@ -86,12 +100,13 @@ class Batch:
 
     def script(self, order: Order) -> str:
         """What would be submitted for it. Raises InvalidJob."""
-        return self.dialect.script(batch_job([order], self.options))
+        return self.dialect.script(batch_job([self.files.there(order)], self.options))
 
     def call(self, order: Order) -> Call:
         """The command that would. Raises InvalidJob."""
-        job = batch_job([order], self.options)
-        return self.dialect.submit(job, str(files.script(order)))
+        there = self.files.there(order)
+        job = batch_job([there], self.options)
+        return self.dialect.submit(job, str(files.script(there)))
 
     @property
     def queues(self) -> Sequence[Queue]:
@@ -142,6 +157,7 @@ class Batch:
     async def forget(self, forgets: Sequence[Forget]) -> None:
         for forget in forgets:
             self._entries.drop(forget.attempt)
+            self.files.forget(forget.attempt)
 
     def forget_stranger(self, attempt: AttemptId) -> None:
         self._entries.drop(attempt)
@@ -161,6 +177,9 @@ class Batch:
             yield reports
 
     # Inside
+
+    def _running(self) -> list[Order]:
+        return [entry.order for entry in self._entries.at(Phase.THERE) if entry.recorded]
 
     async def _take_up(self, attempt: AttemptId) -> Entry | None:
         """One that an earlier manager forwarded. What was never written down was never sent."""

@@ -1,5 +1,6 @@
 """Where a forwarded attempt's own files lie: beside its output, on what manager and nodes share."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from solveyard.backends.base import Order
@@ -34,6 +35,22 @@ def sent(order: Order) -> tuple[str, int | None] | None:
     if not last.startswith(IN_ARRAY) or not position.isdecimal():
         return order.launch.attempt, None
     return mark, int(position)
+
+
+def write(orders: Sequence[Order], text: str) -> None:
+    """All that the jobs need, before they are sent, `text` being their script. Blocking."""
+    for position, order in enumerate(orders):
+        directory = Path(order.command.directory)
+        if order.command.own_folder:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name, content in order.command.files.items():
+            (directory / name).write_text(content)
+        if position:
+            place = f"{orders[0].launch.attempt} {position}"
+            script(order).write_text(f"{IN_ARRAY}{place}\n")
+    first = f"{orders[0].launch.attempt} 0"
+    title = f"{IN_ARRAY}{first}\n" if len(orders) > 1 else ""
+    script(orders[0]).write_text(text + title)
 
 
 def _place(order: Order) -> str:

@@ -9,9 +9,10 @@ from typing import NamedTuple, TypeVar
 from msgspec.structs import replace
 
 from solveyard.backends.base import RawEnd, Report
-from solveyard.backends.batch import ending, witness
+from solveyard.backends.batch import ending
 from solveyard.backends.batch.entries import Entries, Entry, Phase
 from solveyard.backends.batch.options import ClusterOptions
+from solveyard.backends.batch.sharing import Files
 from solveyard.backends.batch.witness import Witness
 from solveyard.backends.dialects.base import (
     Answer,
@@ -24,7 +25,7 @@ from solveyard.backends.dialects.base import (
     missing,
 )
 from solveyard.backends.dialects.script import within
-from solveyard.backends.hosts.local import LocalHost
+from solveyard.backends.hosts.base import Away, Host
 from solveyard.model.jobs import AttemptId
 from solveyard.model.messages import Accepted, ClusterJoined, ClusterLeft, Missing, Started
 
@@ -59,9 +60,10 @@ class Follower:
         name: str,
         options: ClusterOptions,
         dialect: Dialect,
-        host: LocalHost,
+        host: Host,
         entries: Entries,
         report: Callable[[Report], None],
+        shared: Files,
     ) -> None:
         self.answers = asyncio.Event()  #: the batch system does
         self.wanted = asyncio.Event()  #: there is something new to ask about
@@ -75,6 +77,7 @@ class Follower:
         self._host = host
         self._entries = entries
         self._report = report
+        self._files = shared
         self._changed = False
 
     async def run(self, looked: Callable[[], None]) -> None:
@@ -129,17 +132,30 @@ class Follower:
                 self._went_away(told.why)
                 return False
         assert not isinstance(states, Unreadable) and not isinstance(found, Unreadable)  # noqa: PT018
+        look = _Look(asked_at, states, found)
+        asked = [entry for entry in there if self._wants_witness(entry, look)] + [*unknown]
+        try:
+            read = await self._files.witnesses([entry.order for entry in asked])
+        except Away as error:
+            self._went_away(str(error))
+            return False
         self._answered()
-        await self._conclude(there, unknown, _Look(asked_at, states, found))
+        witnesses = dict(zip((entry.attempt for entry in asked), read, strict=True))
+        self._conclude(there, unknown, look, witnesses)
         return True
 
     async def _ask(
         self, call: Call, read: Callable[[Answer], Mapping[str, _T] | Unreadable]
     ) -> Mapping[str, _T] | Unreadable:
         answer = await self._host.run(within(call, self._options.site))
-        if why := absent(call, answer, self._name):
+        if why := absent(call, answer, self._name, self._host):
             return Unreadable(why)
         return read(answer)
+
+    def doubt(self, why: str) -> None:
+        """Somebody else had no answer: ask, before anything else is tried."""
+        self._went_away(why)
+        self.wanted.set()
 
     def _answered(self) -> None:
         self.answered_at = time.time()
@@ -157,13 +173,14 @@ class Follower:
 
     # What follows from an answer
 
-    async def _conclude(
-        self, there: Sequence[Entry], unknown: Sequence[Entry], look: _Look
+    def _conclude(
+        self,
+        there: Sequence[Entry],
+        unknown: Sequence[Entry],
+        look: _Look,
+        witnesses: Mapping[AttemptId, Witness],
     ) -> None:
-        """Files are read in a thread, all at once; a job may have changed meanwhile."""
-        asked = [entry for entry in there if self._wants_witness(entry, look)] + [*unknown]
-        read = await asyncio.to_thread(lambda: [witness.of(entry.order) for entry in asked])
-        witnesses = dict(zip((entry.attempt for entry in asked), read, strict=True))
+        """A job may have changed meanwhile."""
         for entry in there:
             if self._entries.holds(entry) and entry.phase is Phase.THERE:
                 self._note(entry, look, witnesses.get(entry.attempt))
@@ -267,8 +284,13 @@ class Follower:
         self.wanted.set()
 
     def _end(self, entry: Entry, state: NativeState | None, seen: Witness) -> None:
+        if not seen.here:
+            self.blocked[entry.attempt] = f"its results to come from {self._host.where}"
+            self._files.bring(entry.order)
+            return
         because = entry.kill.because if entry.kill is not None else ""
         told = ending.ended(self._name, state, seen.record, because)
+        told = replace(told, told=(*told.told, *seen.troubles))
         started = _began(seen)
         entry.end = RawEnd(
             entry.attempt, replace(told, outputs=seen.outputs), entry.native_id, started
@@ -283,12 +305,12 @@ def _began(seen: Witness) -> float | None:
     return None if seen.record is None else seen.record.began
 
 
-def absent(call: Call, answer: Answer, cluster: str) -> str:
+def absent(call: Call, answer: Answer, cluster: str, host: Host) -> str:
     """That a client command isn't there, where, and the way out; "": it is."""
     program = missing(call, answer)
     if not program:
         return ""
     return (
-        f"there is no {program} on this machine's PATH, which cluster {cluster} needs"
+        f"there is no {program} on the PATH of {host.where}, which cluster {cluster} needs"
         f" (set `clusters.{cluster}.prologue` so that it's found)"
     )

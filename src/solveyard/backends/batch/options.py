@@ -1,6 +1,8 @@
 """How one cluster is spoken to, as the settings have it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -22,6 +24,12 @@ class ClusterOptions:
     prologue: str = ""  #: shell text before each job's command, and each command of the system's
     settle: float = 15.0  #: after which what can't be found there was never taken
     lost_after: float = 60.0  #: after which what it doesn't know any more, unrecorded, is lost
+    host: str = ""  #: where its commands run, for ssh; empty: this machine
+    ssh_options: Mapping[str, str] = field(default_factory=dict)
+    ssh_config: Path | None = None  #: None: the user's and the machine's
+    folder: str = "~/.solveyard"  #: there, for what its jobs need and leave
+    path_map: Mapping[str, str] = field(default_factory=dict)  #: folders here to the same there
+    max_input: int = 10 << 30  #: bytes of a job's folder that are sent
 
     @property
     def site(self) -> BatchOptions:

@@ -3,7 +3,6 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import assert_never
 
 from solveyard.backends.base import Order, RawEnd, Report
@@ -11,6 +10,7 @@ from solveyard.backends.batch import files
 from solveyard.backends.batch.entries import Entries, Entry, Phase
 from solveyard.backends.batch.following import Follower, absent
 from solveyard.backends.batch.options import ClusterOptions
+from solveyard.backends.batch.sharing import Files
 from solveyard.backends.dialects.base import (
     Accepted,
     BatchJob,
@@ -20,7 +20,7 @@ from solveyard.backends.dialects.base import (
     Unknown,
 )
 from solveyard.backends.dialects.script import within
-from solveyard.backends.hosts.local import LocalHost
+from solveyard.backends.hosts.base import Away, Host
 from solveyard.model import messages
 from solveyard.model.errors import InvalidJob
 from solveyard.model.ids import array_of
@@ -39,10 +39,11 @@ class Submitter:
         name: str,
         options: ClusterOptions,
         dialect: Dialect,
-        host: LocalHost,
+        host: Host,
         entries: Entries,
         report: Callable[[Report], None],
         follower: Follower,
+        shared: Files,
     ) -> None:
         self._name = name
         self._options = options
@@ -54,6 +55,7 @@ class Submitter:
         self._news = asyncio.Event()
         self._next_at = 0.0
         self._follower = follower
+        self._files = shared
 
     def put(self, entry: Entry) -> None:
         self._line.append(entry)
@@ -108,17 +110,23 @@ class Submitter:
     async def _send(self, group: Sequence[Entry]) -> None:
         orders = [entry.order for entry in group]
         try:
-            job = batch_job(orders, self._options)
+            await self._files.ready()
+            there = [self._files.there(order) for order in orders]
+            job = batch_job(there, self._options)
             script = self._dialect.script(job)
-            call = self._dialect.submit(job, str(files.script(orders[0])))
-            await asyncio.to_thread(_write, orders, script)
+            call = self._dialect.submit(job, str(files.script(there[0])))
+            await self._files.send(orders, script)
+        except Away as error:
+            self._put_back(group)
+            self._follower.doubt(str(error))
+            return
         except (InvalidJob, OSError) as error:
             self._refuse(group, f"cannot start it: {error}")
             return
         for position, entry in enumerate(group if job.array else ()):
             entry.mark, entry.position = job.mark, position
         answer = await self._host.run(within(call, self._options.site))
-        if why := absent(call, answer, self._name):
+        if why := absent(call, answer, self._name, self._host):
             self._refuse(group, why)
             return
         match self._dialect.submitted(answer):
@@ -132,6 +140,13 @@ class Submitter:
             case unknown:
                 assert_never(unknown)
         self._follower.wanted.set()
+
+    def _put_back(self, group: Sequence[Entry]) -> None:
+        """Nothing was sent."""
+        for entry in reversed(group):
+            entry.enter(Phase.WAITING, _now())
+            self._line.appendleft(entry)
+        self._news.set()
 
     def _accepted(self, group: Sequence[Entry], native_id: str) -> None:
         for entry in group:
@@ -193,22 +208,6 @@ def _alike(one: Entry, other: Entry) -> bool:
     return first is second or all(
         getattr(first, field) == getattr(second, field) for field in _ASKED
     )
-
-
-def _write(orders: Sequence[Order], script: str) -> None:
-    """All that the jobs need, before they are sent. Blocking."""
-    for position, order in enumerate(orders):
-        directory = Path(order.command.directory)
-        if order.command.own_folder:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name, content in order.command.files.items():
-            (directory / name).write_text(content)
-        if position:
-            place = f"{orders[0].launch.attempt} {position}"
-            files.script(order).write_text(f"{files.IN_ARRAY}{place}\n")
-    first = f"{orders[0].launch.attempt} 0"
-    title = f"{files.IN_ARRAY}{first}\n" if len(orders) > 1 else ""
-    files.script(orders[0]).write_text(script + title)
 
 
 def _now() -> float:

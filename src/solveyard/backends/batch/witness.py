@@ -14,21 +14,24 @@ _CLOCKS = 1.0  #: s by which a file system's clock may be behind a node's
 
 class Witness(NamedTuple):
     record: Record | None  #: None: there is none, or it can't be read
-    outputs: tuple[OutputFile, ...]  #: looked at where the record tells of an end
+    outputs: tuple[OutputFile, ...]  #: looked at where the record tells of a start
+    here: bool = True  #: all that it left is on this machine
+    troubles: tuple[str, ...] = ()  #: what of that could not come, in words
 
 
 def of(order: Order) -> Witness:
     """What there is now. Blocking."""
-    record = _record(files.record(order))
-    if record is None or record.began is None:
-        return Witness(record, ())
-    began, folder = record.began, Path(order.command.directory)
-    return Witness(record, tuple(_output(folder, path, began) for path in order.command.outputs))
+    found = record(order)
+    if found is None or found.began is None:
+        return Witness(found, ())
+    began, folder = found.began, Path(order.command.directory)
+    return Witness(found, tuple(_output(folder, path, began) for path in order.command.outputs))
 
 
-def _record(path: Path) -> Record | None:
+def record(order: Order) -> Record | None:
+    """None: there is none that can be read. Blocking."""
     try:
-        told = read(path.read_text(errors="replace"))
+        told = read(files.record(order).read_text(errors="replace"))
     except OSError:
         return None
     return None if isinstance(told, Unreadable) else told

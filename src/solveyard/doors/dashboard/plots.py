@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import web
 
 from solveyard import overlay
-from solveyard.backends.workspace import LocalWorkspace
+from solveyard.backends.workspace import Workspace
 from solveyard.doors import encoding
 from solveyard.doors.keys import MANAGER
 from solveyard.model.errors import InvalidRequest, InvalidResult
@@ -56,7 +56,7 @@ async def touchstone(request: web.Request) -> web.Response:
     return encoding.answer(plot, headers={"X-Content-Type-Options": "nosniff"})
 
 
-def _read(workspace: LocalWorkspace, path: str, wanted: str) -> Plot | None:
+def _read(workspace: Workspace, path: str, wanted: str) -> Plot | None:
     """Blocking; None: there is no such file."""
     ports = files.ports_of(path) or 1
     pairs = parameters(wanted, ports)

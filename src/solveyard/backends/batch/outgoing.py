@@ -1,0 +1,157 @@
+"""A job's inputs on their way to its cluster: what is there by its checksum isn't sent again."""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from solveyard.backends.hosts.remote import PIECE, Remote, Step
+from solveyard.backends.hosts.ssh import Failed
+from solveyard.backends.workspace import LocalWorkspace
+from solveyard.model.errors import InvalidJob
+
+_SMALL = 64 << 10  #: bytes of a file that goes with the others of its job
+_STEPS = 200  #: in one command
+_FILES = 10_000  #: of one job
+_TRIES = 3  #: of a file that changes while it is sent
+
+
+@dataclass
+class Load:
+    """What several jobs need there."""
+
+    steps: list[Step] = field(default_factory=list)
+    large: dict[str, Path] = field(default_factory=dict)  #: by checksum
+
+
+class Outgoing:
+    def __init__(self, remote: Remote, most: int) -> None:
+        """`most`: bytes of one job's folder."""
+        self._remote = remote
+        self._most = most
+        self._turn = asyncio.Lock()  # two jobs may need the same
+        self._sums: dict[tuple[str, int, int], str] = {}  #: by path, size and time
+
+    def add(self, load: Load, folder: Path, there: str) -> dict[str, str]:
+        """All regular files below `folder`; returns their checksums. Blocking.
+
+        Raises InvalidJob, OSError.
+        """
+        load.steps.append(Step("folder", there))
+        entries = LocalWorkspace(folder).list(_FILES + 1) if folder.is_dir() else []
+        size = sum(entry.size for entry in entries)
+        if len(entries) > _FILES or size > self._most:
+            raise InvalidJob(
+                f"{folder} is too much to send: {size} bytes in {len(entries)} files (it can be"
+                f" {self._most} in {_FILES}; keep its inputs in a folder of their own, or give"
+                " the cluster a `path_map`)"
+            )
+        sums: dict[str, str] = {}
+        made = {there}
+        for entry in entries:
+            if not entry.path.isprintable():
+                raise InvalidJob(f"{folder}: {entry.path!r} can't be sent: its name isn't plain")
+            for above in reversed(PurePosixPath(entry.path).parents[:-1]):
+                if (parent := f"{there}/{above}") not in made:
+                    made.add(parent)
+                    load.steps.append(Step("folder", parent))
+            sums[entry.path] = self.add_file(load, folder / entry.path, f"{there}/{entry.path}")
+        return sums
+
+    def add_file(self, load: Load, place: Path, there: str) -> str:
+        """One file, into a folder that is there; returns its checksum. Blocking."""
+        found = place.stat()
+        mode = 0o700 if found.st_mode & 0o100 else 0o600
+        if found.st_size <= _SMALL:
+            content = place.read_bytes()
+            sha256 = hashlib.sha256(content).hexdigest()
+            load.steps.append(Step("file", there, sha256, mode, content))
+        else:
+            sha256 = self._sum(place, found.st_size, found.st_mtime_ns)
+            load.large[sha256] = place
+            load.steps.append(Step("copy", there, sha256, mode))
+        return sha256
+
+    async def send(self, load: Load) -> None:
+        """Raises Away, Failed, OSError."""
+        async with self._turn:
+            known = await self._remote.stat([self._remote.content(one) for one in load.large])
+            for sha256, place in load.large.items():
+                if self._remote.content(sha256) not in known:
+                    await self._upload(sha256, place)
+        for steps in _slices(load.steps):
+            await self._remote.put(steps)
+
+    async def _upload(self, sha256: str, place: Path) -> None:
+        """Where an earlier try ended, this one goes on."""
+        part = f"{self._remote.content(sha256)}.part"
+        size = (await asyncio.to_thread(place.stat)).st_size
+        for last in [False] * (_TRIES - 1) + [True]:
+            try:
+                await self._append(part, place, size)
+                await self._remote.keep(part, sha256)
+            except Failed:
+                if last:
+                    raise
+            else:
+                return
+
+    async def _append(self, part: str, place: Path, size: int) -> None:
+        found = await self._remote.stat([part])
+        offset = found[part].size if part in found else 0
+        if offset > size:
+            await self._remote.remove([part])
+            offset = 0
+        while offset < size:
+            content = await asyncio.to_thread(_piece, place, offset)
+            if not content:
+                raise Failed(f"{place} has shrunk while it was sent")
+            await self._remote.append(part, offset, content)
+            offset += len(content)
+
+    def _sum(self, place: Path, size: int, modified: int) -> str:
+        key = (str(place), size, modified)
+        if key not in self._sums:
+            self._sums[key] = checksum(place)
+        return self._sums[key]
+
+
+def checksum(place: Path) -> str:
+    """SHA-256. Blocking."""
+    with place.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def note(place: Path, sums: dict[str, str]) -> None:
+    """Write down what was sent, so that what comes back unchanged is known for it."""
+    place.write_text(json.dumps(sums))
+
+
+def noted(place: Path) -> dict[str, str]:
+    with contextlib.suppress(OSError, ValueError):
+        told = json.loads(place.read_text())
+        if isinstance(told, dict):
+            return told
+    return {}
+
+
+def _piece(place: Path, offset: int) -> bytes:
+    with place.open("rb") as file:
+        file.seek(offset)
+        return file.read(PIECE)
+
+
+def _slices(steps: Sequence[Step]) -> Iterator[Sequence[Step]]:
+    some: list[Step] = []
+    size = 0
+    for step in steps:
+        if some and (len(some) == _STEPS or size + len(step.content) > PIECE):
+            yield some
+            some, size = [], 0
+        some.append(step)
+        size += len(step.content)
+    if some:
+        yield some

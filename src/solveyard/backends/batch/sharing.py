@@ -1,0 +1,91 @@
+"""Where a cluster's jobs find their files, and how what they leave comes here."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from solveyard.backends.base import Order
+from solveyard.backends.batch import files, witness
+from solveyard.backends.batch.witness import Witness
+from solveyard.backends.workspace import Workspace
+from solveyard.model.jobs import AttemptId
+
+
+class Files(Protocol):
+    """Between this machine's paths and the nodes'. What goes there or comes raises Away."""
+
+    async def run(
+        self,
+        answers: asyncio.Event,
+        running: Callable[[], Sequence[Order]],
+        news: Callable[[], None],
+        away: Callable[[str], None],
+    ) -> None:
+        """Keep the output of those `running` as it is there, until cancelled.
+
+        Nothing is tried unless the cluster `answers`; `news`: something arrived; `away`: why
+        nothing does.
+        """
+        ...
+
+    def there(self, order: Order) -> Order:
+        """The same, with the paths that it has there. Raises InvalidJob."""
+        ...
+
+    async def ready(self) -> None:
+        """Until `there` knows all."""
+        ...
+
+    async def send(self, orders: Sequence[Order], script: str) -> None:
+        """All that the jobs need, and the script of the first. Raises OSError, InvalidJob."""
+        ...
+
+    async def witnesses(self, orders: Sequence[Order]) -> list[Witness]:
+        """What each has left by now."""
+        ...
+
+    def bring(self, order: Order) -> None:
+        """Have its results come here: it is over."""
+        ...
+
+    def forget(self, attempt: AttemptId) -> None:
+        """Nobody asks for it any more."""
+        ...
+
+    def workspace(self, attempt: AttemptId, directory: str) -> Workspace | None:
+        """Of a job that runs; None: its files are here."""
+        ...
+
+
+class Shared:
+    """A file system that manager and nodes see under the same paths."""
+
+    async def run(
+        self,
+        answers: asyncio.Event,
+        running: Callable[[], Sequence[Order]],
+        news: Callable[[], None],
+        away: Callable[[str], None],
+    ) -> None:
+        return
+
+    def there(self, order: Order) -> Order:
+        return order
+
+    async def ready(self) -> None:
+        return
+
+    async def send(self, orders: Sequence[Order], script: str) -> None:
+        await asyncio.to_thread(files.write, orders, script)
+
+    async def witnesses(self, orders: Sequence[Order]) -> list[Witness]:
+        return await asyncio.to_thread(lambda: [witness.of(order) for order in orders])
+
+    def bring(self, order: Order) -> None:
+        """It is here."""
+
+    def forget(self, attempt: AttemptId) -> None:
+        """It stays."""
+
+    def workspace(self, attempt: AttemptId, directory: str) -> None:
+        return None

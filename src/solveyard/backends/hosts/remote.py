@@ -1,0 +1,203 @@
+"""Files on a machine over SSH: looked at, read and written, with nothing but coreutils there.
+
+Each method is one command there, bounded in time. Paths are absolute; one with a line end is
+never asked for. Raises Away where the way breaks, Failed in the machine's words.
+"""
+
+import asyncio
+import re
+import secrets
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from solveyard.backends.hosts.base import Away
+from solveyard.backends.hosts.ssh import SshHost
+
+PIECE = 4 << 20  #: bytes that are sent or read by one command
+_AT_ONCE = 300  #: paths in one command
+_SLOW = 120.0  #: s for one piece: 35 kB/s will do
+_HASHING = 1800.0  #: s for the checksums of one command
+_OLD = 30  #: days after which content that no job used is removed there
+
+#: Prints the folder, absolute.
+_GREET = r"""cd || exit; umask 077; mkdir -p -- "$1" && cd -- "$1" && mkdir -p jobs content || exit
+for one in cat chmod cp head mkdir mv rm sha256sum stat tail; do
+  command -v "$one" >/dev/null || { echo "there is no $one there" >&2; exit 1; }
+done
+find content -type f -mtime "+$2" -exec rm -f -- {} + 2>/dev/null
+pwd -P"""
+_PATHS = r"""set --; while IFS= read -r path; do set -- "$@" "$path"; done; [ $# -gt 0 ] || exit 0
+"""
+_STAT = _PATHS + "stat -c '%s %Y %i %n' -- \"$@\" 2>/dev/null; true"
+_SUMS = _PATHS + 'sha256sum -- "$@" 2>/dev/null; true'
+_READ = r"""while IFS=' ' read -r offset count path; do
+  tail -c "+$((offset + 1))" -- "${path%|}" | head -c "$count" || exit
+done"""
+_WALK = r"""while IFS= read -r folder; do
+  printf '%s\n' "$1"
+  (cd -- "$folder" 2>/dev/null && find . -type f -exec stat -c '%s %Y %i %n' -- {} +)
+done; true"""
+#: Reads steps and their content; see `Step`. Nothing is there under its name before it is whole.
+_PUT = r"""umask 077
+check() { [ "$(sha256sum <"$1")" = "$2  -" ] || { echo "$1: its checksum is wrong" >&2; exit 1; }; }
+while IFS=' ' read -r what sum size mode path; do
+  path=${path%|}
+  case $what in
+  folder) mkdir -p -- "$path" || exit ;;
+  file) head -c "$size" >"$path.part" && check "$path.part" "$sum" ;;
+  copy) cp -- "$1/content/$sum" "$path.part" && touch -c -- "$1/content/$sum" ;;
+  esac || exit
+  [ "$what" = folder ] || { chmod "$mode" "$path.part" && mv -f -- "$path.part" "$path"; } || exit
+done"""
+_APPEND = r"""umask 077
+[ -e "$1" ] || : >"$1"
+[ "$(stat -c %s -- "$1")" = "$2" ] || { echo "$1 changed meanwhile" >&2; exit 1; }
+head -c "$3" >>"$1" """
+_KEEP = r"""if [ "$(sha256sum <"$1")" = "$2  -" ]; then mv -f -- "$1" "$3"; else
+rm -f -- "$1"; echo "$1: its checksum is wrong" >&2; exit 1; fi"""
+_REMOVE = _PATHS + 'rm -rf -- "$@"'
+_INSIDE = r"""root=$(realpath -- "$1") && path=$(realpath -- "$1/$2") || exit 0
+case $path in "${root%/}"/*) [ -f "$path" ] && stat -c '%s %Y %i %n' -- "$path" ;; esac; true"""
+
+
+class Stat(NamedTuple):
+    size: int  #: bytes
+    modified: int  #: s since 1970, by the clock there
+    inode: int  #: another one: the file was replaced
+
+
+class Part(NamedTuple):
+    """Of a file that has grown so far at least."""
+
+    path: str
+    offset: int
+    length: int  #: bytes
+
+
+class Step(NamedTuple):
+    """One of those that `put` does in order."""
+
+    what: str  #: "folder"; "file" of `content`; "copy" of what is kept under `sum`
+    path: str
+    sum: str = "-"  #: SHA-256
+    mode: int = 0o600
+    content: bytes = b""
+
+
+class Remote:
+    """In a folder of ours there: jobs' files in jobs/, what they share by checksum in content/."""
+
+    def __init__(self, host: SshHost, folder: str) -> None:
+        """`folder`: absolute, or below the home folder with "~/" before it."""
+        self.host = host
+        self.root = folder.rstrip("/")  #: absolute once `ready`
+        self._greeted = False
+        self._greeting = asyncio.Lock()
+
+    async def ready(self) -> None:
+        """Until the folder is there, and known."""
+        async with self._greeting:
+            if not self._greeted:
+                folder = self.root.removeprefix("~/")
+                told = await self.host.ask(_GREET, folder, str(_OLD))
+                self.root = told.decode("utf-8", "surrogateescape").rstrip("\n")
+                self._greeted = True
+
+    async def stat(self, paths: Sequence[str]) -> dict[str, Stat]:
+        """Of those that are there."""
+        found: dict[str, Stat] = {}
+        for some in _slices(paths):
+            told = await self.host.ask(_STAT, stdin=_lines(some))
+            found |= dict(_stats(_text(told).split("\n")))
+        return found
+
+    async def checksums(self, paths: Sequence[str]) -> dict[str, str]:
+        """SHA-256 of those that can be read."""
+        found: dict[str, str] = {}
+        for some in _slices(paths):
+            told = await self.host.ask(_SUMS, stdin=_lines(some), timeout=_HASHING)
+            for line in _text(told).split("\n"):
+                match = re.fullmatch(r"([0-9a-f]{64})  (/.*)", line)
+                if match is not None:
+                    found[match[2]] = match[1]
+        return found
+
+    async def read(self, parts: Sequence[Part]) -> list[bytes]:
+        """All of them whole."""
+        lines = [f"{part.offset} {part.length} {part.path}|" for part in parts]
+        told = await self.host.ask(_READ, stdin=_lines(lines), timeout=_SLOW)
+        if len(told) != sum(part.length for part in parts):
+            raise Away(f"{self.host.where}: a file changed while it was read")
+        found, at = [], 0
+        for part in parts:
+            found.append(told[at : at + part.length])
+            at += part.length
+        return found
+
+    async def walk(self, folders: Sequence[str]) -> list[dict[str, Stat]]:
+        """Regular files below each, by their paths in it; none where there is no such folder."""
+        between = secrets.token_hex(16)
+        told = await self.host.ask(_WALK, between, stdin=_lines(folders), timeout=_SLOW)
+        _, *listed = _text(told).split(f"{between}\n")
+        if len(listed) != len(folders):
+            raise Away(f"{self.host.where}: an answer that can't be read")
+        return [
+            {path[2:]: stat for path, stat in _stats(text.split("\n"), "./")} for text in listed
+        ]
+
+    async def inside(self, folder: str, path: str) -> tuple[str, Stat] | None:
+        """Where a file in a folder is, all links resolved; None: not there, or not in it."""
+        told = await self.host.ask(_INSIDE, folder, path, timeout=_GRACE)
+        return next(iter(_stats(_text(told).split("\n"))), None)
+
+    async def put(self, steps: Sequence[Step]) -> None:
+        stream = bytearray()
+        for step in steps:
+            size = len(step.content)
+            stream += f"{step.what} {step.sum} {size} {step.mode:o} ".encode()
+            stream += _bytes(f"{step.path}|\n") + step.content
+        await self.host.ask(_PUT, self.root, stdin=bytes(stream), timeout=_SLOW)
+
+    async def append(self, path: str, offset: int, content: bytes) -> None:
+        """To a file that is `offset` long; 0: or that isn't there."""
+        await self.host.ask(
+            _APPEND, path, str(offset), str(len(content)), stdin=content, timeout=_SLOW
+        )
+
+    async def keep(self, part: str, sha256: str) -> None:
+        """Under its checksum. Failed: it has another one, and is removed."""
+        await self.host.ask(_KEEP, part, sha256, self.content(sha256), timeout=_HASHING)
+
+    async def remove(self, paths: Sequence[str]) -> None:
+        for some in _slices(paths):
+            await self.host.ask(_REMOVE, stdin=_lines(some), timeout=_SLOW)
+
+    def content(self, sha256: str) -> str:
+        """Where what several jobs use is kept."""
+        return f"{self.root}/content/{sha256}"
+
+
+_GRACE = 20.0  #: s for what somebody waits for
+
+
+def _slices(paths: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (paths[at : at + _AT_ONCE] for at in range(0, len(paths), _AT_ONCE))
+
+
+def _stats(lines: Iterable[str], begin: str = "/") -> Iterable[tuple[str, Stat]]:
+    for line in lines:
+        match = re.fullmatch(r"([0-9]+) (-?[0-9]+) ([0-9]+) (.*)", line)
+        if match is not None and match[4].startswith(begin):
+            yield match[4], Stat(int(match[1]), int(match[2]), int(match[3]))
+
+
+def _lines(texts: Sequence[str]) -> bytes:
+    return b"".join(_bytes(f"{text}\n") for text in texts)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _text(told: bytes) -> str:
+    return told.decode("utf-8", "surrogateescape")

@@ -1,0 +1,69 @@
+"""A job's files on a machine over SSH, while they are there."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from solveyard.backends.hosts.base import Away
+from solveyard.backends.hosts.remote import Part, Remote
+from solveyard.backends.hosts.ssh import Failed
+from solveyard.backends.workspace import FileEntry
+from solveyard.model.errors import InvalidRequest
+
+_PATIENCE = 30.0  #: s that somebody waits for an answer
+_T = TypeVar("_T")
+
+
+class RemoteWorkspace:
+    """As `LocalWorkspace`, of a folder there. Blocking: not for the thread of `loop`."""
+
+    def __init__(self, remote: Remote, root: str, loop: asyncio.AbstractEventLoop) -> None:
+        self._remote = remote
+        self._root = root
+        self._loop = loop
+
+    def list(self, limit: int = 10_000) -> list[FileEntry]:
+        """Raises InvalidRequest when nobody answers there; so do the others."""
+        (found,) = self._wait(self._remote.walk([self._root]), "its files can't be listed")
+        entries = [FileEntry(path, one.size, float(one.modified)) for path, one in found.items()]
+        return sorted(entries)[:limit]
+
+    def stat(self, path: str) -> FileEntry | None:
+        """None: there is no such file."""
+        return self._wait(self._stat(path), f"cannot look at {path[:100]}")
+
+    def read(self, path: str, offset: int = 0, limit: int = 1 << 20) -> bytes:
+        """At most `limit` bytes from `offset`; a negative offset counts from the end."""
+        return self._wait(self._read(path, offset, limit), f"cannot read {path[:100]}")
+
+    async def _stat(self, path: str) -> FileEntry | None:
+        found = await self._remote.inside(self._root, _checked(path))
+        return found and FileEntry(path, found[1].size, float(found[1].modified))
+
+    async def _read(self, path: str, offset: int, limit: int) -> bytes:
+        found = await self._remote.inside(self._root, _checked(path))
+        if found is None:
+            raise InvalidRequest(f"{path} is not a regular file in the job's folder")
+        place, (size, *_) = found
+        start = max(0, size + offset) if offset < 0 else offset
+        count = min(limit, size - start)
+        if count <= 0:
+            return b""
+        (content,) = await self._remote.read([Part(place, start, count)])
+        return content
+
+    def _wait(self, what: Coroutine[Any, Any, _T], fails: str) -> _T:
+        future = asyncio.run_coroutine_threadsafe(what, self._loop)
+        try:
+            return future.result(_PATIENCE)
+        except (Away, Failed) as error:
+            raise InvalidRequest(f"{fails}: {error}") from error
+        except TimeoutError as error:
+            future.cancel()
+            raise InvalidRequest(f"{fails}: {self._remote.host.where} doesn't answer") from error
+
+
+def _checked(path: str) -> str:
+    if "\0" in path or "\n" in path:
+        raise InvalidRequest(f"{path!r} is no path")
+    return path
