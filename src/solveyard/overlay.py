@@ -132,6 +132,9 @@ def _left(spec: JobSpec, workspace: Workspace) -> Iterator[str]:
     for query in solver.evidence(spec) if solver is not None else ():
         if not query.below:
             yield from _touchstone([query.path])
+        elif not isinstance(workspace, LocalWorkspace):
+            files = (one.path for one in workspace.list())
+            yield from _touchstone(path for path in files if path.startswith(f"{query.path}/"))
         elif (folder := workspace.root / query.path).is_dir():
             inside = _touchstone(one.path for one in LocalWorkspace(folder).list())
             yield from (f"{query.path}/{path}" for path in inside)
