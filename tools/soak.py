@@ -256,9 +256,9 @@ def _run(soak: Soak, jobs: int, kills: int, deadline: float) -> int:
             killed[soak.kill()] += 1
         if soak.submitted >= jobs:
             soak.client.set_limits(max_concurrent=None)
-            for name in soak.names if soak.random.random() < 0.05 else ():
-                if soak.client.job(name).state is JobState.HELD:
-                    soak.client.release(name)
+            if soak.random.random() < 0.05:
+                for record in soak.client.jobs([JobState.HELD], limit=None).jobs:
+                    soak.client.release(record.id)
             time.sleep(0.2)
         if time.monotonic() - told > 5.0:
             told = time.monotonic()
