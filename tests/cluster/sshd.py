@@ -65,7 +65,10 @@ def absent() -> list[str]:
 
 
 class Sshd:
-    """Sessions have `environment` beside their own; `config` is how clients come in by a key."""
+    """Sessions have `environment` beside their own, and a shell that greets them if it is bash.
+
+    `config` is how clients come in by a key.
+    """
 
     def __init__(
         self,
@@ -96,8 +99,11 @@ class Sshd:
         shutil.copy(self.folder / "key.pub", self.folder / "authorized_keys")
         host_key = (self.folder / "host_key.pub").read_text()
         (self.folder / "known_hosts").write_text(f"[{self.address}]:{self.port} {host_key}")
-        told = " ".join(f'{name}="{value}"' for name, value in self._environment.items())
-        more = f"SetEnv {told}\n{self._more}" if told else self._more
+        noise = self.folder / "noise.sh"
+        noise.write_text("echo 'Welcome. Today: lentils.'\n")
+        environment = {**self._environment, "BASH_ENV": str(noise)}
+        told = " ".join(f'{name}="{value}"' for name, value in environment.items())
+        more = f"SetEnv {told}\n{self._more}"
         place = {"folder": self.folder, "address": self.address, "port": self.port}
         (self.folder / "sshd_config").write_text(_CONF.format(**place, more=more))
         self.config.write_text(_CLIENT.format(**place, user=_user()))

@@ -1,14 +1,18 @@
 """Jobs for a Slurm behind a real sshd: nothing of ours is installed there, nothing is shared."""
 
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from cluster.jobs import ended, submit
+from cluster.jobs import ended, running, submit
 from cluster.slurm import Slurm
 from cluster.sshd import Sshd, absent
-from conftest import Service
+from conftest import Service, until
+from solveyard.model.errors import InvalidRequest
 
 SETTINGS = """\
 [clusters.slurm]
@@ -55,6 +59,30 @@ def serving(sshd: Sshd, tmp_path: Path) -> Iterator[Serving]:
         each.clean_up()
 
 
+def solveyard(service: Service, *argv: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "solveyard.cli", "--store", str(service.store), *argv],
+        env=service.environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def folder(place: Path) -> Path:
+    place.mkdir()
+    return place
+
+
+def sending(attempt: str) -> bool:
+    """Does an sbatch run with its script?"""
+    for entry in Path("/proc").iterdir():
+        try:
+            line = (entry / "cmdline").read_bytes() if entry.name.isdecimal() else b""
+        except OSError:
+            continue
+        if line.startswith(b"sbatch\0") and f"{attempt}.sh".encode() in line:
+            return True
+    return False
+
+
 def test_a_job_goes_there_and_its_results_come_back(
     serving: Serving, sshd: Sshd, tmp_path: Path
 ) -> None:
@@ -72,3 +100,122 @@ def test_a_job_goes_there_and_its_results_come_back(
     assert (work / "result").read_text() == "12\n"
     assert len((work / "sum").read_text().split()[0]) == 64
     assert sshd.logins == 1
+
+
+def test_output_and_files_are_read_while_it_runs_and_it_is_cancelled_there(
+    serving: Serving, slurm: Slurm
+) -> None:
+    service = serving()
+    text = "mkdir sub; echo 0123456789 >sub/data; ln -s /etc/passwd sub/link; echo first"
+    one = submit(service, f"{text}; exec sleep 600")
+    record = running(service, one)
+    until(lambda: service.client.log(one).content == b"first\n", "its output is here")
+    files = service.client.files(one)
+    assert [(file.path, file.size) for file in files] == [("sub/data", 11)]
+    assert b"".join(service.client.read_file(one, "sub/data")) == b"0123456789\n"
+    with pytest.raises(InvalidRequest, match="no file"):
+        list(service.client.read_file(one, "sub/link"))
+    service.client.cancel(one)
+    assert ended(service, one).state == "cancelled"
+    assert slurm.state(record.scheduler_job_id) == "CANCELLED"
+    assert [file.path for file in service.client.files(one)] == ["sub/data"]
+
+
+def test_all_that_it_left_there_is_removed_once_its_end_is_known(
+    serving: Serving, tmp_path: Path
+) -> None:
+    service = serving()
+    ended(service, submit(service, "echo 1 >result"))
+    until(lambda: not list((tmp_path / "there" / "jobs").iterdir()), "nothing is left there")
+
+
+def test_jobs_go_on_without_a_manager_and_their_results_are_brought_by_the_next(
+    serving: Serving, tmp_path: Path
+) -> None:
+    service = serving()
+    go = tmp_path / "go"
+    waits = f"until [ -e {go} ]; do sleep 0.1; done; echo done >result; echo $SOLVEYARD_TRY"
+    numbers = [submit(service, waits, directory=str(folder(tmp_path / f"w{i}"))) for i in (1, 2)]
+    natives = [running(service, one).scheduler_job_id for one in numbers]
+    service.kill()
+    go.touch()
+    jobs = tmp_path / "there" / "jobs"
+    until(lambda: len(list(jobs.glob("*/result"))) == 2, "both have ended")
+    service.start()
+    for one, native in zip(numbers, natives, strict=True):
+        record = ended(service, one)
+        assert (record.state, record.scheduler_job_id) == ("completed", native), record
+        assert (tmp_path / f"w{one}" / "result").read_text() == "done\n"
+        assert service.client.log(one).content == b"1\n"
+
+
+def test_a_cut_wire_changes_no_job(serving: Serving, sshd: Sshd, tmp_path: Path) -> None:
+    service = serving()
+    go = tmp_path / "go"
+    one = submit(service, f"until [ -e {go} ]; do sleep 0.1; done; echo 1 >result")
+    running(service, one)
+    sshd.cut()
+    until(lambda: service.client.job(one).stale_since is not None, "nobody answers")
+    assert service.client.job(one).state == "running"
+    waiting = submit(service, "true")
+    (told,) = service.client.cluster_status()
+    assert "cannot reach login" in told.trouble
+    go.touch()
+    sshd.start()
+    for number in (one, waiting):
+        record = ended(service, number)
+        assert record.state == "completed", record
+        assert len(record.attempts) == 1
+    assert [file.path for file in service.client.files(one)] == ["result"]
+
+
+def test_a_submission_whose_answer_is_cut_off_arrives_once(
+    serving: Serving, sshd: Sshd, slurm: Slurm, tmp_path: Path
+) -> None:
+    service = serving()
+    before = ended(service, submit(service, "true"))
+    slurm.send("slurmctld", signal.SIGSTOP)  # it has the job, and can't say so
+    hung = submit(service, f"echo started >>{tmp_path}/marks")
+    attempt = f"{before.attempts[0].id.split('.')[0]}.{hung}.0.1"
+    until(lambda: sending(attempt), "it is being sent")
+    sshd.cut()
+    until(lambda: service.client.job(hung).stale_since is not None, "nobody answers")
+    slurm.send("slurmctld", signal.SIGCONT)
+    sshd.start()
+    assert ended(service, hung).state == "completed"
+    assert slurm.submissions(attempt) != []
+    assert (tmp_path / "marks").read_text() == "started\n"
+
+
+def test_a_jump_host_of_the_ssh_configuration_is_used(serving: Serving, sshd: Sshd) -> None:
+    before = sshd.logins
+    service = serving(host="behind")
+    assert ended(service, submit(service, "true")).state == "completed"
+    assert sshd.logins == before + 2  # the gate, and what is behind it
+
+
+def test_who_is_not_let_in_says_how_and_does_not_try_again_and_again(
+    serving: Serving, sshd: Sshd
+) -> None:
+    service = serving('ssh_options = {PubkeyAuthentication = "no"}\n')
+    until(lambda: bool(service.client.cluster_status()[0].trouble), "it wasn't let in")
+    (told,) = service.client.cluster_status()
+    assert "Permission denied" in told.trouble
+    assert told.trouble.endswith("(run `solveyard cluster connect slurm`)")
+
+
+def test_connecting_by_hand_opens_the_connection_that_the_manager_uses(
+    serving: Serving, sshd: Sshd
+) -> None:
+    service = serving()
+    ended(service, submit(service, "true"))
+    before = sshd.logins
+    assert solveyard(service, "cluster", "disconnect", "slurm").returncode == 0
+    connected = solveyard(service, "cluster", "connect", "slurm")
+    assert connected.stdout == "slurm: connected to login\n", connected
+    assert ended(service, submit(service, "true")).state == "completed"
+    assert sshd.logins <= before + 1
+    assert solveyard(service, "cluster", "disconnect", "slurm").returncode == 0
+    nobody = solveyard(service, "cluster", "connect", "lsf")
+    assert nobody.returncode == 2
+    assert "gives no" in nobody.stderr or "give no" in nobody.stderr

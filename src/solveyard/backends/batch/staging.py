@@ -110,7 +110,8 @@ class Staged:
     def workspace(self, attempt: AttemptId, directory: str) -> RemoteWorkspace | None:
         if self._maps.there(directory):
             return None
-        return RemoteWorkspace(self._remote, self._place(attempt), asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        return RemoteWorkspace(self._remote, lambda: self._place(attempt), loop)
 
     # Inside
 
@@ -160,10 +161,10 @@ class Staged:
         while True:
             await asyncio.sleep(interval)
             await answers.wait()
-            pairs = [pair for order in running() for pair in await self._growing(order)]
             came = False
             try:
                 await self.ready()
+                pairs = [pair for order in running() for pair in await self._growing(order)]
                 came = await self._mirror.catch_up(pairs)
             except Away as error:
                 away(str(error))

@@ -24,7 +24,7 @@ _PERSON = re.compile(
     re.IGNORECASE,
 )
 #: Marks where the command's own output begins and ends: login scripts write, too.
-_FRAME = r"""printf '%s\n' "$0"; "$@"; printf '\n%s %s\n' "$0" "$?" """
+_FRAME = r"""printf '%s\n' "$0"; printf '%s\n' "$0" >&2; "$@"; printf '\n%s %s\n' "$0" "$?" """
 #: A connection's process stays, and must not hold our pipes.
 _DETACHED = 'exec "$@" </dev/null >/dev/null 2>"$0"'
 
@@ -102,7 +102,8 @@ class SshHost:
         code, out = found
         if code == _TIMED_OUT:
             raise Away(f"{self.where}: {argv[0]} had not ended after {timeout:g} s")
-        return code, out, told.err
+        _, begun, err = told.err.partition(f"{token}\n".encode())
+        return code, out, err if begun else told.err
 
     async def _opened(self) -> None:
         """Until there is a connection. Raises Away."""

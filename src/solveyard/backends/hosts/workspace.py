@@ -1,11 +1,11 @@
 """A job's files on a machine over SSH, while they are there."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from solveyard.backends.hosts.base import Away
-from solveyard.backends.hosts.remote import Part, Remote
+from solveyard.backends.hosts.remote import Part, Remote, Stat
 from solveyard.backends.hosts.ssh import Failed
 from solveyard.backends.workspace import FileEntry
 from solveyard.model.errors import InvalidRequest
@@ -17,16 +17,17 @@ _T = TypeVar("_T")
 class RemoteWorkspace:
     """As `LocalWorkspace`, of a folder there. Blocking: not for the thread of `loop`."""
 
-    def __init__(self, remote: Remote, root: str, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, remote: Remote, root: Callable[[], str], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        """`root` tells the folder once `remote` is ready."""
         self._remote = remote
         self._root = root
         self._loop = loop
 
     def list(self, limit: int = 10_000) -> list[FileEntry]:
         """Raises InvalidRequest when nobody answers there; so do the others."""
-        (found,) = self._wait(self._remote.walk([self._root]), "its files can't be listed")
-        entries = [FileEntry(path, one.size, float(one.modified)) for path, one in found.items()]
-        return sorted(entries)[:limit]
+        return [*self._wait(self._entries(limit), "its files can't be listed")]
 
     def stat(self, path: str) -> FileEntry | None:
         """None: there is no such file."""
@@ -36,12 +37,24 @@ class RemoteWorkspace:
         """At most `limit` bytes from `offset`; a negative offset counts from the end."""
         return self._wait(self._read(path, offset, limit), f"cannot read {path[:100]}")
 
+    async def _entries(self, limit: int) -> Sequence[FileEntry]:
+        await self._remote.ready()
+        (found,) = await self._remote.walk([self._root()])
+        entries = [FileEntry(path, one.size, float(one.modified)) for path, one in found.items()]
+        return sorted(entries)[:limit]
+
+    async def _inside(self, path: str) -> tuple[str, Stat] | None:
+        if "\0" in path or "\n" in path:
+            raise InvalidRequest(f"{path!r} is no path")
+        await self._remote.ready()
+        return await self._remote.inside(self._root(), path)
+
     async def _stat(self, path: str) -> FileEntry | None:
-        found = await self._remote.inside(self._root, _checked(path))
+        found = await self._inside(path)
         return found and FileEntry(path, found[1].size, float(found[1].modified))
 
     async def _read(self, path: str, offset: int, limit: int) -> bytes:
-        found = await self._remote.inside(self._root, _checked(path))
+        found = await self._inside(path)
         if found is None:
             raise InvalidRequest(f"{path} is not a regular file in the job's folder")
         place, (size, *_) = found
@@ -61,9 +74,3 @@ class RemoteWorkspace:
         except TimeoutError as error:
             future.cancel()
             raise InvalidRequest(f"{fails}: {self._remote.host.where} doesn't answer") from error
-
-
-def _checked(path: str) -> str:
-    if "\0" in path or "\n" in path:
-        raise InvalidRequest(f"{path!r} is no path")
-    return path
