@@ -13,7 +13,7 @@ from solveyard.core.engine import Engine
 from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import AttemptId, Job, JobSpec, JobState
 from solveyard.model.messages import Launch
-from solveyard.model.records import ClusterRecord, PartitionRecord, instant
+from solveyard.model.records import ClusterRecord, CountRecord, PartitionRecord, instant
 from solveyard.ordering import Ordering
 from solveyard.solvers import tasks
 
@@ -34,10 +34,12 @@ class Forwarding:
     def status(self, jobs: Iterable[Job]) -> list[ClusterRecord]:
         """Each cluster as it answered last, at once; `jobs` are those that are with a machine."""
         there: dict[str, Counter[str]] = {name: Counter() for name in self.clusters}
+        counts: dict[str, Counter[str]] = {name: Counter() for name in self.clusters}
         for job in jobs:
             attempt = job.live_attempt
             if attempt is not None and attempt.placement.machine in there:
                 there[attempt.placement.machine][job.state.value] += 1
+                counts[attempt.placement.machine].update(job.need.counts)
         return [
             ClusterRecord(
                 name=name,
@@ -46,6 +48,10 @@ class Forwarding:
                 trouble=batch.trouble,
                 answered_at=instant(batch.answered_at),
                 max_queued=batch.options.max_queued,
+                counts={
+                    count: CountRecord(total=total, taken=counts[name][count])
+                    for count, total in batch.options.counts.items()
+                },
                 jobs=dict(there[name]),
                 commands=batch.host.commands,
                 partitions=tuple(_partition(name, queue) for queue in batch.queues),
@@ -77,6 +83,13 @@ class Forwarding:
             if spec.batch is not None:
                 raise InvalidJob("`batch` is for jobs on a cluster (name it: `on`)")
             return
+        options = self.cluster(spec.on).options
+        for count, amount in spec.resources.counts.items():
+            if count not in options.shared and amount > (have := options.counts.get(count, 0)):
+                raise InvalidJob(
+                    f"it needs {amount} of {count}, and cluster {spec.on} has {have}"
+                    f" (`clusters.{spec.on}.counts` says how many there are)"
+                )
         for sample in tasks.samples(spec):
             self.preview(sample)
 

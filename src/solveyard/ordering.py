@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from solveyard import registry
 from solveyard.backends.base import Order
-from solveyard.core.clusters import placement as forwarded
+from solveyard.core.clusters import Clusters
 from solveyard.model.criteria import files as named_files
 from solveyard.model.errors import InvalidJob, InvalidSettings
 from solveyard.model.ids import array_of
@@ -58,7 +58,7 @@ class Ordering:
                 job=job.id,
                 attempt=AttemptId(f"{'0' * 32}.0.0.1"),
                 spec=spec,
-                placement=forwarded(job),
+                placement=Clusters().placement(job),
             ),
             shard=False,
         )

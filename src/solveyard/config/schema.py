@@ -223,6 +223,8 @@ class Cluster(Table):
     dialect: Word
     queue: str = ""
     max_queued: Annotated[int, Field(ge=0, le=10**6)] = 1000
+    counts: dict[Name, _Amount] = Field(default_factory=dict)
+    shared: tuple[Name, ...] = ()
     poll_min: Annotated[Duration, Field(ge=0.05)] = 2.0
     poll_max: Annotated[Duration, Field(ge=0.05)] = 60.0
     submit_rate: Annotated[float, Field(gt=0, le=10**4)] = 20.0  #: a second
@@ -253,6 +255,8 @@ class Cluster(Table):
     def _ordered(self) -> Self:
         if self.poll_max < self.poll_min:
             raise ValueError("expected `poll_max` to be `poll_min` at least")
+        if both := set(self.counts) & set(self.shared):
+            raise ValueError(f"expected {min(both)!r} in `counts` or in `shared`, not in both")
         return self
 
 

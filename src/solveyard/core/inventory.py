@@ -80,8 +80,12 @@ class Inventory:
                 for name, m in self.machines.items()
             },
             self.seats.now(),
-            {name: have - self._counts_taken.get(name, 0) for name, have in self.counts.items()},
+            self.free(self.counts),
         )
+
+    def free(self, counts: Iterable[str]) -> dict[str, int]:
+        """How many are free of these."""
+        return {n: self.counts.get(n, 0) - self._counts_taken.get(n, 0) for n in counts}
 
     def any_free(self) -> bool:
         """Is a core free anywhere?"""

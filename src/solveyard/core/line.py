@@ -112,9 +112,9 @@ class Line:
             queue.discard(job_id)
         return None
 
-    def after_first(self, most: int) -> list[tuple[Job, Job]]:
-        """Those that go here after the first, so many at most; as `first` has them."""
-        found = [self._candidate(job_id) for job_id in self._queues[""].after_first(most)]
+    def after_first(self, most: int, on: str = "") -> list[tuple[Job, Job]]:
+        """Those that go there after the first, so many at most; as `first` has them."""
+        found = [self._candidate(job_id) for job_id in self._queues[on].after_first(most)]
         return [one for one in found if one is not None]
 
     def _candidate(self, job_id: JobId) -> tuple[Job, Job] | None:

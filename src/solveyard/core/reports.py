@@ -212,7 +212,7 @@ def spawner_joined(board: Board, report: SpawnerJoined) -> None:
 def cluster_joined(board: Board, report: ClusterJoined) -> None:
     """What it has of ours is asked for, each time that it answers again."""
     name = report.machine
-    board.scheduler.clusters.join(name, report.most)
+    board.scheduler.clusters.join(report)
     seat = SpawnerJoined(machine=name, spawner=0, boot_id="", ledger="")
     board.events.append(MachineJoined(at=board.now, machine=name, nodes={}))
     spawner_joined(board, seat)

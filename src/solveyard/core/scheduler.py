@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
 
-from solveyard.core import clusters
 from solveyard.core.arrays import Arrays
 from solveyard.core.clusters import Clusters
 from solveyard.core.dependencies import Dependencies
@@ -60,7 +59,7 @@ class Scheduler:
             self.moved = True
             self.seating.unseat(before, old, ended_at)
             if old.placement.forwarded:
-                self.clusters.give(old.placement.machine)
+                self.clusters.give(before, old.placement)
             for key in before.keys:
                 self.line.key_is_free(key)
         if new is not None and (old is None or new.id != old.id):
@@ -68,7 +67,7 @@ class Scheduler:
             self.seating.seat(after, new.placement)
             self.gates.placed(new.placement.machine, new.placement.allocation)
             if new.placement.forwarded:
-                self.clusters.take(new.placement.machine)
+                self.clusters.take(after, new.placement)
         self.line.changed(before, after)
         queued = JobState.QUEUED
         if (after is not None and (after.state is queued or after.is_array)) or (
@@ -107,7 +106,7 @@ class Scheduler:
         """
         for name in self.clusters.open():
             if (task := self._first_for(name)) is not None:
-                return task, clusters.placement(task)
+                return task, self.clusters.placement(task)
         taken, gated = self.all_taken(limits), self.gates.set(limits)
         if taken and gated:
             return None
@@ -131,9 +130,24 @@ class Scheduler:
     def _first_for(self, cluster: str) -> Job | None:
         while (first := self.line.first(cluster)) is not None:
             job, task = first
+            if self._aside(job, task):
+                continue
+            return task if not self.lacking(task) else self._behind(cluster, task)
+        return None
+
+    def _behind(self, cluster: str, first: Job) -> Job | None:
+        """One that goes after the first, which waits for a count, and asks for none of its."""
+        for job, task in self.line.after_first(LOOKAHEAD, cluster):
+            if task.need.counts.keys() & first.need.counts.keys() or self.lacking(task):
+                continue
             if not self._aside(job, task):
                 return task
         return None
+
+    def lacking(self, task: Job) -> str:
+        """The count that one for a cluster waits for, in words; "": none."""
+        counts = task.need.counts
+        return self.clusters.lacking(task.spec.on, task.need, self.inventory.free(counts))
 
     def need(self, task: Job) -> Resources:
         """What it needs, of all that there is now."""

@@ -56,7 +56,7 @@ def _aside(at: Scheduler, job: Job, task: Job) -> str:
 
 def _in_line(at: Scheduler, job: Job, task: Job, limits: Limits, *, place: bool) -> str:
     on = job.spec.on
-    if on and (shut := at.clusters.closed(on)):
+    if on and (shut := at.clusters.closed(on) or at.lacking(task)):
         return shut
     if not on and at.all_taken(limits):
         return f"the limit of {limits.max_concurrent} jobs at once"

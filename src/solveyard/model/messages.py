@@ -171,6 +171,8 @@ class ClusterJoined(
     """A batch system answers, and may have `most` of our jobs at once."""
 
     most: int
+    counts: Mapping[str, int] = {}  #: how many it has of named counts
+    shared: tuple[str, ...] = ()  #: counts that it has in common with the machines here
 
 
 class ClusterLeft(

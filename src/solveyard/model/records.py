@@ -66,6 +66,13 @@ class PartitionRecord(msgspec.Struct, frozen=True, kw_only=True):
     gpus_total: int | None
 
 
+class CountRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that is counted by its name."""
+
+    total: int
+    taken: int
+
+
 class ClusterRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A batch system that jobs are forwarded to, as it answered last."""
 
@@ -75,6 +82,7 @@ class ClusterRecord(msgspec.Struct, frozen=True, kw_only=True):
     trouble: str  #: why it is believed to be away; empty while it answers
     answered_at: str | None  #: ISO 8601, UTC
     max_queued: int  #: jobs that may be with it at once
+    counts: Mapping[str, CountRecord]  #: what it has of named counts for our jobs
     jobs: Mapping[str, int]  #: those that are, by state
     commands: int  #: of its own that were issued, since the manager's start
     partitions: tuple[PartitionRecord, ...]

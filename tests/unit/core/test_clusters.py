@@ -10,6 +10,7 @@ from solveyard.model.errors import Conflict, InvalidRequest
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState, Limits, Outcome, Reason
 from solveyard.model.messages import (
     Accepted,
+    AgentJoined,
     Ask,
     Cancel,
     ClusterJoined,
@@ -99,6 +100,39 @@ def test_why_a_job_waits_for_a_cluster_is_told() -> None:
     assert driven.engine.why(first) == "cluster far to answer"
     driven.send(ClusterJoined(machine="far", most=1))
     assert driven.engine.why(second) == "cluster far, which has 1 jobs of 1 that it may"
+
+
+def bench(amount: int, on: str = "far") -> JobSpec:
+    return JobSpec(solver="x", on=on, resources=Resources(counts={"bench": amount}))
+
+
+def test_a_clusters_own_counts_are_held_by_what_is_with_it_and_delay_only_who_wants_them() -> None:
+    driven = Drive()
+    driven.send(ClusterJoined(machine="far", most=9, counts={"bench": 2}))
+    first, second, small, other = driven.submit(bench(1), bench(2), bench(1), FAR)
+    assert driven.launched() == [first, other]
+    assert driven.engine.why(second, place=False) == "2 of bench (1 free on far)"
+    assert driven.job(small).state is JobState.QUEUED, "it would delay the one before it"
+    accept(driven, first)
+    driven.end(first)
+    assert driven.launched() == [first, other, second]
+    driven.end(second)
+    assert driven.launched() == [first, other, second, small]
+
+
+def test_a_count_that_a_cluster_shares_is_taken_once_here_and_there() -> None:
+    driven = Drive(cores=9)
+    nodes = {"a": Resources(cores=9, memory=100)}
+    driven.send(AgentJoined(machine="m", nodes=nodes, boot_id="boot", counts={"bench": 2}))
+    driven.send(ClusterJoined(machine="far", most=9, shared=("bench",)))
+    far, here = driven.submit(bench(1), bench(1, ""))
+    late, later = driven.submit(bench(1), bench(1, ""))
+    assert driven.launched() == [far, here]
+    assert driven.engine.why(late, place=False) == "1 of bench (0 free here and there)"
+    driven.end(here)
+    assert driven.launched() == [far, here, late]
+    driven.end(far)
+    assert driven.launched() == [far, here, late, later]
 
 
 def test_a_cluster_that_answers_again_is_asked_for_all_that_it_has() -> None:
@@ -205,11 +239,13 @@ def _message(engine: Engine, kind: int, index: int) -> Message:
     jobs = [*engine.jobs.values()]
     job = jobs[index % len(jobs)] if jobs else None
     if job is None or kind == 0:
-        return Submit(specs=((FAR, HERE, msgspec.structs.replace(FAR, on="near"))[index % 3],))
+        near = msgspec.structs.replace(FAR, on="near")
+        return Submit(specs=((FAR, HERE, near, bench(1), bench(2))[index % 5],))
     attempt = job.attempts[-1] if job.attempts else None
     match kind:
         case 1:
-            return ClusterJoined(machine=("far", "near")[index % 2], most=index % 4)
+            name = ("far", "near")[index % 2]
+            return ClusterJoined(machine=name, most=index % 4, counts={"bench": 2})
         case 2:
             return ClusterLeft(machine=("far", "near")[index % 2])
         case 3:
@@ -272,6 +308,12 @@ def test_no_order_of_messages_gives_a_cluster_more_than_it_may_have_or_one_job_t
                 if job.live_attempt is not None and job.live_attempt.placement.machine == name
             }
             assert len(there) <= limit or there <= before
+        held = [
+            job.spec.resources.counts.get("bench", 0)
+            for job in driven.engine.jobs.values()
+            if job.live_attempt is not None
+        ]
+        assert sum(held) <= 2
     _restored_is_the_same(driven)
 
 
@@ -280,7 +322,7 @@ def _restored_is_the_same(driven: Drive) -> None:
     engine = driven.engine
     fresh = Engine("u", driven.restored().jobs.values(), engine.limits, engine.counter)
     assert fresh.jobs == engine.jobs
-    joins: list[Message] = [ClusterJoined(machine="far", most=3)]
+    joins: list[Message] = [ClusterJoined(machine="far", most=3, counts={"bench": 2})]
     joins += [ClusterJoined(machine="near", most=1)]
     for engine in (driven.engine, fresh):
         engine.handle(ClusterLeft(machine="far"), driven.now)

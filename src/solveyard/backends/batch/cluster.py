@@ -19,7 +19,6 @@ from solveyard.model.messages import (
     Accepted,
     AnyObservation,
     Ask,
-    ClusterJoined,
     Forget,
     Kill,
     Missing,
@@ -115,8 +114,8 @@ class Batch:
 
     def machines(self) -> list[AnyObservation]:
         """Whether it answers now, as the observation that said so."""
-        joined = ClusterJoined(machine=self.name, most=self.options.max_queued)
-        return [joined] if self._follower.answers.is_set() else []
+        answers = self._follower.answers.is_set()
+        return [self.options.joined(self.name)] if answers else []
 
     # What the manager asks
 

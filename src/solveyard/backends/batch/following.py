@@ -27,7 +27,7 @@ from solveyard.backends.dialects.base import (
 from solveyard.backends.dialects.script import within
 from solveyard.backends.hosts.base import Away, Host
 from solveyard.model.jobs import AttemptId
-from solveyard.model.messages import Accepted, ClusterJoined, ClusterLeft, Missing, Started
+from solveyard.model.messages import Accepted, ClusterLeft, Missing, Started
 
 log = logging.getLogger(__name__)
 
@@ -162,7 +162,7 @@ class Follower:
         self.trouble = ""
         if not self.answers.is_set():
             self.answers.set()
-            self._report(ClusterJoined(machine=self._name, most=self._options.max_queued))
+            self._report(self._options.joined(self._name))
 
     def _went_away(self, why: str) -> None:
         self.trouble = why

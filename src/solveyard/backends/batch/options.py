@@ -7,6 +7,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from solveyard.model.batch import BatchOptions
+from solveyard.model.messages import ClusterJoined
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +17,8 @@ class ClusterOptions:
     dialect: str
     queue: str = ""  #: for jobs that name none; empty: the site's default
     max_queued: int = 1000  #: jobs that wait and run there at once
+    counts: Mapping[str, int] = field(default_factory=dict)  #: of named counts there
+    shared: tuple[str, ...] = ()  #: named counts that are this store's, too
     poll_min: float = 2.0  #: between two queries while much happens
     poll_max: float = 60.0  #: and while little does
     submit_rate: float = 20.0  #: submissions a second, at most
@@ -30,6 +33,12 @@ class ClusterOptions:
     folder: str = "~/.solveyard"  #: there, for what its jobs need and leave
     path_map: Mapping[str, str] = field(default_factory=dict)  #: folders here to the same there
     max_input: int = 10 << 30  #: bytes of a job's folder that are sent
+
+    def joined(self, name: str) -> ClusterJoined:
+        """What is told when it answers."""
+        return ClusterJoined(
+            machine=name, most=self.max_queued, counts=self.counts, shared=self.shared
+        )
 
     @property
     def site(self) -> BatchOptions:
