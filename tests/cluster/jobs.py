@@ -1,4 +1,4 @@
-"""Jobs for the cluster "slurm", and what the tests wait for."""
+"""Jobs for a cluster, "slurm" where none is named, and what the tests wait for."""
 
 from typing import Any
 
@@ -12,13 +12,15 @@ from solveyard.model.jobs import JobSpec, JobState
 from solveyard.model.records import JobRecord
 
 
-def job(text: str, *, batch: dict[str, Any] | None = None, **more: Any) -> JobSpec:
-    """Shell text; `batch` are wishes to Slurm."""
+def job(
+    text: str, *, on: str = "slurm", batch: dict[str, Any] | None = None, **more: Any
+) -> JobSpec:
+    """Shell text; `batch` are wishes to the batch system."""
     options = {"argv": ["sh", "-c", text], **more.pop("options", {})}
     return JobSpec(
         solver="command",
         options=msgspec.Raw(msgspec.json.encode(options)),
-        on="slurm",
+        on=on,
         batch=BatchOptions(**batch) if batch else None,
         **more,
     )

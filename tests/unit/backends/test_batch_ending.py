@@ -34,6 +34,11 @@ def said(state: State, **more: object) -> NativeState:
         (said(State.NODE_FAILURE), BEGUN, "", (None, None, "node_failure", "", "")),
         (said(State.PREEMPTED), None, "", (None, None, "preempted", "", "")),
         (said(State.OUT_OF_MEMORY), CODE, "", (4, None, "out_of_memory", "", "")),
+        # what its batch system forgot, or has no word for, and the record tells
+        (None, KILLED, "cancelled", (None, 15, "cancelled", "", "")),
+        (said(State.FAILED), KILLED, "cancelled", (None, 15, "cancelled", "", "")),
+        (None, CODE, "cancelled", (4, None, "", "", "")),
+        (None, KILLED, "", (None, 15, "", "", "")),
         # one witness alone
         (None, CODE, "", (4, None, "", "", "")),
         (said(State.COMPLETED), None, "", (0, None, "", "", "")),

@@ -33,8 +33,8 @@ def ended(system: str, state: NativeState | None, record: Record | None, because
     told = _told(system, state, record)
     finished = record if record is not None and record.ended is not None else None
     usage = _usage(record)
-    by = _ended_by(state, because)
-    if by and not (finished is not None and _by_itself(finished) and by != "out_of_memory"):
+    by = _ended_by(state, finished, because)
+    if by and not (finished is not None and by_itself(finished) and by != "out_of_memory"):
         code, signal = _status(finished) if finished is not None else (None, None)
         return Exit(code=code, signal=signal, ended_by=by, told=told, usage=usage)
     if finished is not None:
@@ -58,7 +58,7 @@ def ended(system: str, state: NativeState | None, record: Record | None, because
     return Exit(code=None if state.signal else code, signal=state.signal, told=told)
 
 
-def _by_itself(record: Record) -> bool:
+def by_itself(record: Record) -> bool:
     """Did the command end before anybody ended it?"""
     return record.stage == "command" and not record.signalled and record.signal is None
 
@@ -69,13 +69,15 @@ def _status(record: Record) -> tuple[int | None, int | None]:
     return (None, signal) if signal else (record.code, None)
 
 
-def _ended_by(state: NativeState | None, because: str) -> str:
+def _ended_by(state: NativeState | None, finished: Record | None, because: str) -> str:
+    """A system that forgets its jobs, or has one word for all failures, doesn't say who it was."""
     by = "" if state is None else _ENDED_BY.get(state.state, "")
     if by == "cancelled" and because:
         return because
     if state is not None and "dependency" in state.reason.lower() and by == "cancelled":
         return "dependency"
-    return by
+    signalled = finished is not None and (finished.signalled or finished.signal is not None)
+    return because if because and signalled and not by else by
 
 
 def _told(system: str, state: NativeState | None, record: Record | None) -> tuple[str, ...]:

@@ -50,6 +50,7 @@ class _Look(NamedTuple):
     asked_at: float  #: by the loop's clock
     states: Mapping[str, NativeState]  #: by native id
     found: Mapping[str, Sequence[str]]  #: native ids by mark
+    accounted: Mapping[str, NativeState] = {}  #: of those that it doesn't know any more
 
 
 class Follower:
@@ -141,6 +142,8 @@ class Follower:
             return False
         self._answered()
         witnesses = dict(zip((entry.attempt for entry in asked), read, strict=True))
+        gone = [one for one in there if self._is_gone(one, look, witnesses.get(one.attempt))]
+        look = look._replace(accounted=await self._account(gone))
         self._conclude(there, unknown, look, witnesses)
         return True
 
@@ -188,6 +191,22 @@ class Follower:
             if self._entries.holds(entry) and entry.phase is Phase.UNKNOWN:
                 self._look_up(entry, look, witnesses[entry.attempt])
 
+    def _is_gone(self, entry: Entry, look: _Look, seen: Witness | None) -> bool:
+        """It isn't known there any more, and its record doesn't tell how it ended."""
+        return (
+            entry.native_id not in look.states
+            and entry.since <= look.asked_at
+            and entry.unseen + 1 >= _ENOUGH
+            and not (seen and seen.record and ending.by_itself(seen.record))
+        )
+
+    async def _account(self, gone: Sequence[Entry]) -> Mapping[str, NativeState]:
+        """What the batch system's accounting says of them, where it has any."""
+        ids = list(dict.fromkeys(entry.native_id for entry in gone))
+        call = self._dialect.accounting(ids) if ids else None
+        told = await self._ask(call, self._dialect.accounted) if call is not None else {}
+        return {} if isinstance(told, Unreadable) else told
+
     def _wants_witness(self, entry: Entry, look: _Look) -> bool:
         state = look.states.get(entry.native_id)
         return state is None or state.state.over or (state.state in _RUNS and not entry.recorded)
@@ -196,7 +215,10 @@ class Follower:
         """What the batch system says of a job that it has given an id."""
         state = look.states.get(entry.native_id)
         if state is None:
-            if entry.since <= look.asked_at:
+            accounted = look.accounted.get(entry.native_id)
+            if accounted is not None and accounted.state.over and seen is not None:
+                self._over(entry, accounted, seen)
+            elif entry.since <= look.asked_at:
                 self._absent(entry, seen)
             return
         if state != entry.state:
@@ -211,6 +233,8 @@ class Follower:
 
     def _waits(self, entry: Entry, state: NativeState) -> None:
         why = state.reason if state.reason not in {"", "None"} else state.word
+        if state.state is State.HELD and "held" not in why.lower():
+            why = f"held, {why}"
         again = " again" if entry.recorded else ""
         self.blocked[entry.attempt] = f"{self._name} to start it{again} ({why})"
 
