@@ -3,14 +3,18 @@
 import contextlib
 import os
 import signal
+import sys
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 import standin
 from cluster.jobs import ended as the_end
 from cluster.slurm import Slurm
 from conftest import Service, until
+from e2e.test_hfss_stop import STOP
+from ports import free_port
 from solveyard.model.jobs import JobSpec
 from standin.endings import ENDINGS, QUICK, SPECIAL, ended
 
@@ -52,3 +56,23 @@ def test_a_solve_that_is_cancelled_leaves_no_engine_on_its_node(
     service.client.cancel(number)
     assert the_end(service, number).state == "cancelled"
     until(lambda: not standin.working_in(tmp_path / "projects"), "no engine is left")
+
+
+def test_a_clean_stop_keeps_the_results_of_a_solve_that_is_cancelled_on_its_node(
+    slurm: Slurm, service: Service, tmp_path: Path
+) -> None:
+    port = free_port()
+    spec = solve(tmp_path, "slow")
+    options = msgspec.json.decode(bytes(spec.options))
+    board = Path(options["project_path"])
+    standin.project(board.parent, "slow", board.name, passes=100_000, delta_s=0.0, seconds=0.3)
+    options |= {"grpc_port": port, "stop_with": [sys.executable, "-c", STOP, str(port)]}
+    spec = replace(spec, options=msgspec.Raw(msgspec.json.encode(options)), grace=60.0)
+    number = service.client.submit(spec).number
+    log = board.parent / "slow.aedt.batchinfo" / "slow-slow.log"
+    until(lambda: log.exists() and "Pass Number:  3;" in log.read_text(), "three passes are solved")
+    service.client.cancel(number)
+    assert the_end(service, number).state == "cancelled"
+    until(lambda: not standin.working_in(board.parent), "no engine is left")
+    assert "Stopping Batch Run" in log.read_text()
+    assert (board.parent / "slow.aedtresults" / "slow.s1p").stat().st_size > 0

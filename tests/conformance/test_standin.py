@@ -77,6 +77,9 @@ def test_every_option_that_is_known_of_ansysedt_is_taken_in_any_case(tmp_path: P
     assert (asked.tasks, asked.cores, asked.hosts) == (3, 12, ["a", "b"])
     assert asked.batch_option("hpclicensetype") == "pool"
     assert asked.batch["tempdirectory"] == "/x y"
+    assert (
+        arguments.read(["-batchsolve", "-monitor", "D:Nominal", "-ng", "/p/b.aedt"]).design == "D"
+    )
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ from standin import arguments, scenarios  # it runs as a program of its own
 from standin.batch import Batch
 from standin.batchlog import Log, clock
 from standin.results import SAYS
+from standin.setup import Stopped
 
 DEAF = 30.0  #: s
 
@@ -83,7 +84,8 @@ def main(words: list[str]) -> int:
     log.design, log.setup = asked.design or log.design, asked.setup or log.setup
     batch = Batch(asked, scenario, log)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, abort)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as whoever started it has it
+            signal.signal(number, abort)
     if scenario.scenario == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         _hear_later(DEAF if scenario.seconds is None else scenario.seconds)
@@ -105,7 +107,7 @@ def _outcome(batch: Batch, log: Log, command: str) -> int:
         well = True
     except scenarios.Failed as failed:
         code = int(failed.args[0])
-    except Aborted:
+    except (Aborted, Stopped):
         log.say("Simulation was aborted by user on server: localhost.", "error")
         code = 1
     except OSError as error:

@@ -68,7 +68,7 @@ class Asked:
 def read(arguments: list[str]) -> Asked:
     """Raises Wrong."""
     asked = Asked()
-    rest = list(arguments)
+    rest, operands = list(arguments), list[str]()
     while rest:
         word = rest.pop(0)
         name, attached, value = word.partition("=")
@@ -76,9 +76,10 @@ def read(arguments: list[str]) -> Asked:
         if name in {"-help", "-batchoptionhelp"}:
             raise Wrong(f"{name} opens a window, and there is no display")
         if name in RUN:
-            _run_command(asked, name, rest)
-            break
-        if name in FLAGS:
+            asked.command = name
+        elif asked.command and not word.startswith("-"):
+            operands.append(word)
+        elif name in FLAGS:
             asked.options[name] = value
             while rest and rest[0].partition("=")[0].lower() in FOLLOWING.get(name, set()):
                 rest.pop(0)
@@ -91,6 +92,7 @@ def read(arguments: list[str]) -> Asked:
     if not asked.command:
         scripts = {"-runscript", "-runscriptandexit"} & asked.options.keys()
         raise Wrong("it runs no scripts" if scripts else "-batchsolve is missing")
+    _operands(asked, operands)
     _place(asked)
     return asked
 
@@ -111,12 +113,12 @@ def batch_options(given: str) -> dict[str, str]:
     return pairs
 
 
-def _run_command(asked: Asked, name: str, rest: list[str]) -> None:
-    if not 1 <= len(rest) <= 2:
-        raise Wrong(f"{name} takes a project, last, and before it what to solve of it")
-    asked.command = name
-    asked.spec = rest[0] if len(rest) == 2 else ""
-    asked.project = Path(rest[-1])
+def _operands(asked: Asked, words: list[str]) -> None:
+    """What follows -batchsolve beside options, which PyAEDT gives there, too."""
+    if not 1 <= len(words) <= 2:
+        raise Wrong(f"{asked.command} takes a project, last, and before it what to solve of it")
+    asked.spec = words[0] if len(words) == 2 else ""
+    asked.project = Path(words[-1])
 
 
 def _place(asked: Asked) -> None:

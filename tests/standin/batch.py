@@ -4,6 +4,8 @@ import contextlib
 import os
 import resource
 import shutil
+import socket
+import threading
 import time
 from pathlib import Path
 
@@ -16,6 +18,18 @@ from standin.setup import Setup
 from standin.solving import Engines
 
 POLL = 0.05  #: s
+
+
+def serve(port: int, stopping: threading.Event) -> None:
+    """Whoever says "stop" to this port of the machine has it stop after this pass."""
+    listener = socket.create_server(("127.0.0.1", port))
+
+    def listen() -> None:
+        while b"stop" not in listener.accept()[0].recv(64):
+            pass
+        stopping.set()
+
+    threading.Thread(target=listen, daemon=True).start()
 
 
 class Batch:
@@ -35,6 +49,8 @@ class Batch:
             return
         self._check_out()
         setup = Setup(self.asked, self.scenario, self.log, self._launch(), self.results)
+        if port := self.asked.options.get("-grpcsrv"):
+            serve(int(port), setup.stopping)
         if self.asked.parametric:
             self._variations(setup)
         else:

@@ -32,7 +32,7 @@ ENDINGS: dict[str, Ended] = {
     "nolog": Ended("failed", "no_output", "", "is missing"),
     "cut": Ended("failed", "criteria", "hfss.incomplete", "no normal completion"),
     "partial": Ended("failed", "signal", "", "no normal completion"),
-    "locked": Ended("failed", "exit_code", "", "exit code 1"),
+    "locked": Ended("failed", "exit_code", "hfss.lock", "locked.aedt.lock is there"),
     "hang": Ended("failed", "time_limit", "", "time limit of 3 s"),
 }
 

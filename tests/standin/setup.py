@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,10 @@ FIRST = 3  #: segments of the initial mesh
 FOR_EVER = 1e6  #: s
 
 
+class Stopped(Exception):
+    """A clean stop was asked for; what was solved is saved."""
+
+
 class Setup:
     """Solves models. What fails raises Failed, and the log says why."""
 
@@ -31,6 +36,7 @@ class Setup:
     ) -> None:
         self.asked, self.scenario, self.log, self.engines = asked, scenario, log, engines
         self.place = place
+        self.stopping = threading.Event()  #: after this pass
         self.host = socket.gethostname()
 
     def solve(self, model: Model, name: str) -> None:
@@ -48,12 +54,15 @@ class Setup:
         results.profile(folder / f"{name}.profile", passes, self.asked.cores)
         frequencies: Sequence[float] = [wanted.frequency]
         s11 = [answer]
-        if self.asked.batch_option("solveadaptiveonly") != "1":
+        stopped = self.stopping.is_set()
+        if not stopped and self.asked.batch_option("solveadaptiveonly") != "1":
             sweeping = Sweeping(self, model, passes[-1].segments)
             frequencies, s11 = sweeping.run()
         if wanted.scenario == "nan":
             s11 = [complex("nan+nanj")] * len(s11)
         results.touchstone(self.place / f"{name}.s1p", frequencies, s11)
+        if stopped:
+            raise Stopped
 
     def solved(self, answer: dict[str, Any], segments: int) -> None:
         """The lines of one solve, whose cost is its engine's."""
@@ -111,7 +120,7 @@ class Setup:
         profile("Adaptive Meshing", f"Time: {date()}")
         passes: list[Pass] = []
         segments, before, converged = FIRST, 0j, False
-        while not converged and len(passes) < wanted.passes:
+        while not (converged or self.stopping.is_set()) and len(passes) < wanted.passes:
             number = len(passes) + 1
             profile(f"Adaptive Pass {number}", f"Frequency: {hertz(wanted.frequency)}")
             if passes:

@@ -1,16 +1,14 @@
 """Solve a copy of an HFSS project in the current folder: `python -m ... hfss_copy PLAN`.
 
 The plan, a JSON file, has `source`, `project` (the copy's name), `argv` (FOLDER in it stands for
-the current folder), `keep` ("all", "archive" or "trimmed") and `min_disk` (bytes). What the solve
-leaves to look at goes into `results`. Its exit code is ansysedt's, or one of those below.
+the current folder), `keep` ("all", "archive" or "trimmed"), `min_disk` (bytes), `scratch`
+and `stop`, as of `hfss_run`. What the solve leaves to look at goes into `results`. Its exit code is
+as of that, too, or NO_COPY.
 """
 
 import json
-import os
 import re
 import shutil
-import signal
-import subprocess
 import sys
 import tarfile
 import zipfile
@@ -18,10 +16,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-NO_COPY, NO_ROOM, NO_START = 120, 121, 122  #: exit codes
+from solveyard.programs import hfss_run
+from solveyard.programs.hfss_run import NO_ROOM, NO_START, Room, gib, say
+
+NO_COPY = 120  #: exit code
 FOLDER = "/{folder}"
 RESULTS = "results"
-_LOOK = 5.0  #: s between looks at the free disk
 _SHOWN = re.compile(r"\.(s\d+p|profile|prof|conv|csv|tab)\Z", re.IGNORECASE)
 _SOLUTIONS = re.compile(r"\.asol\Z", re.IGNORECASE)
 
@@ -34,9 +34,9 @@ def main(argv: Sequence[str]) -> int:
     plan: dict[str, Any] = json.loads(Path(argv[0]).read_text(encoding="utf-8"))
     source, copy = Path(plan["source"]), Path(plan["project"])
     try:
-        need = _size(source) + int(plan["min_disk"])
-        if _free() < need:
-            say(f"no room for a copy of {source}: {_gib(need)} are needed, {_gib(_free())} free")
+        room = Room(_size(source) + int(plan["min_disk"]))
+        if room.short:
+            say(f"no room for a copy of {source}: {gib(room.least)} are needed, {room} free")
             return NO_ROOM
         bring(source, copy)
     except (Unusable, OSError, zipfile.BadZipFile, tarfile.TarError) as error:
@@ -44,17 +44,14 @@ def main(argv: Sequence[str]) -> int:
         return NO_COPY
     command = [word.replace(FOLDER, str(Path.cwd())) for word in plan["argv"]]
     # whoever ends a job ends its whole tree: this one stays to gather what the solve has left
-    signal.signal(signal.SIGTERM, _stay)
-    try:
-        process = subprocess.Popen(command)
-    except OSError as error:
-        say(f"cannot start {command[0]}: {error}")
-        return NO_START
-    code = _watched(process, int(plan["min_disk"]))
+    room = Room(int(plan["min_disk"]), plan["scratch"])
+    code = hfss_run.run(command, room, plan["stop"])
+    if code == NO_START:
+        return code
     gather(copy)
     if code == 0:
         tidy(copy, plan["keep"])
-    return code if code >= 0 else 128 - code
+    return code
 
 
 def bring(source: Path, copy: Path) -> None:
@@ -101,21 +98,6 @@ def tidy(copy: Path, keep: str) -> None:
             place.unlink()
 
 
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-def _watched(process: "subprocess.Popen[bytes]", least: int) -> int:
-    told = False
-    while True:
-        try:
-            return process.wait(_LOOK)
-        except subprocess.TimeoutExpired:
-            if not told and _free() < least:
-                say(f"note: only {_gib(_free())} of disk are free where it solves")
-                told = True
-
-
 def _unpack(archive: Path, copy: Path) -> None:
     inside = Path(f"{copy.name}.unpacked")
     shutil.rmtree(inside, ignore_errors=True)
@@ -145,18 +127,6 @@ def _size(place: Path) -> int:
     if not place.is_dir():
         return place.stat().st_size
     return sum(each.stat().st_size for each in place.rglob("*") if each.is_file())
-
-
-def _free() -> int:
-    return shutil.disk_usage(os.curdir).free
-
-
-def _gib(amount: int) -> str:
-    return f"{amount / 1024**3:.1f} GiB"
-
-
-def _stay(*_: object) -> None:
-    """A handler, since what is ignored stays ignored in the programs that are started."""
 
 
 if __name__ == "__main__":

@@ -45,6 +45,8 @@ class Bench:
             "argv": list(argv) or solve,
             "keep": "all",
             "min_disk": 0,
+            "scratch": "",
+            "stop": [],
         }
         (self.here / "plan.json").write_text(json.dumps(plan | more))
         return subprocess.run(

@@ -75,6 +75,64 @@ def written(name: str) -> bytes:
 # Verdicts
 
 
+def of(exit_: Exit, evidence: Mapping[str, bytes | None] = {}, **options: Any) -> Outcome:
+    return SOLVER.verdict(spec(**options), exit_, evidence)
+
+
+OLD = OutputFile(path=LOG, size=9, fresh=False)
+LOCK = "board.aedt.lock"
+
+
+def test_a_run_without_a_log_is_explained_by_the_lock_that_is_there() -> None:
+    found = of(Exit(code=1, outputs=(OLD,)), {LOCK: b"STAND-IN 1\nHost=desk-4\n"})
+    assert (found.reason, found.cause) == (Reason.EXIT_CODE, "hfss.lock")
+    assert "exit code 1; no batch log of this run, and board.aedt.lock is there" in found.message
+    assert "board.aedt.lock holds: STAND-IN 1 Host=desk-4" in found.evidence
+    assert of(Exit(code=0, outputs=(OLD,)), {LOCK: b""}).cause == "hfss.lock"
+    assert of(Exit(code=1, outputs=(OLD,)), {LOCK: None}).cause == ""
+    killed = of(Exit(signal=9, outputs=(OLD,)), {LOCK: b"its own"})
+    assert (killed.reason, killed.cause) == (Reason.SIGNAL, "")
+    assert judged(recorded("success")).cause == ""
+    assert LOCK in [query.path for query in SOLVER.evidence(spec())]
+
+
+@pytest.mark.parametrize(("code", "cause"), [(121, "hfss.disk"), (122, "hfss.launch")])
+def test_the_exit_codes_of_our_own_program_are_causes_where_it_ran(code: int, cause: str) -> None:
+    ours = Exit(code=code, outputs=(OLD,))
+    for options in ({"min_disk_gb": 2}, {"stop_with": ["/bin/stop"]}, {"workspace": "copy"}):
+        assert of(ours, **options).cause == cause
+    alone = of(Exit(code=code, outputs=(OLD,)), run="runscript", script="/a.py", min_disk_gb=2)
+    assert alone.cause == cause
+    assert of(ours).cause == ""
+    assert of(replace(ours, ended_by="cancelled"), min_disk_gb=2).reason is Reason.CANCELLED
+
+
+def test_a_failure_on_a_full_disk_is_the_disks_unless_the_log_says_what_else() -> None:
+    fresh = OutputFile(path=LOG, size=9, fresh=True)
+    full = Exit(code=123, outputs=(fresh,))
+    found = of(full, {LOG: recorded("cut")}, min_disk_gb=2)
+    assert (found.reason, found.cause) == (Reason.EXIT_CODE, "hfss.disk")
+    assert "while too little disk was free" in found.message
+    assert of(full, {LOG: written("mesh")}, min_disk_gb=2).cause == "hfss.mesh"
+    assert of(full, {LOG: recorded("cut")}).cause == ""
+
+
+def test_our_own_program_is_in_charge_only_where_the_job_wants_something_of_it() -> None:
+    made = SOLVER.command(spec()).argv
+    assert made[0] == EDT
+    layout = {"temp_directory": "/scratch"}
+    asked = spec(min_disk_gb=1.5, stop_with=["/bin/stop", "a b"], layout_options=layout)
+    argv = SOLVER.command(asked).argv
+    assert argv[:4] == ("{python}", "-P", "-m", "solveyard.programs.hfss_run")
+    assert argv[4:11] == (
+        "--least", "1610612736", "--scratch", "/scratch", "--stop", '["/bin/stop","a b"]', "--",
+    )  # fmt: skip
+    assert argv[11] == EDT
+    assert SOLVER.scripts(asked) == ["/bin/stop"]
+    with pytest.raises(InvalidJob, match="absolute path of a program"):
+        SOLVER.command(spec(stop_with=["stop"]))
+
+
 def test_a_normal_completion_without_an_error_line_is_success() -> None:
     assert judged(recorded("success")).reason is Reason.SUCCESS
     found = judged(written("converged"))

@@ -68,6 +68,12 @@ def _known_type(word: str) -> str:
     return word.lower()
 
 
+def _command(words: tuple[str, ...]) -> tuple[str, ...]:
+    if words and not absolute(words[0]):
+        raise ValueError("expected the absolute path of a program, and its arguments")
+    return words
+
+
 def _one_line(text: str) -> str:
     if not text.isprintable() or '"' in text:
         raise ValueError('expected one line without "')
@@ -89,7 +95,10 @@ class HfssOptions(HFSSSimulationConfig):
     project_path: Annotated[Word, AfterValidator(_project), BeforeValidator(_text)]
     workspace: Literal["project", "copy"] = "project"  #: where it is solved
     keep: Literal["all", "archive", "trimmed"] = "all"  #: of a copy's result folder
-    min_disk_gb: float = Field(default=1.0, ge=0, lt=1e6)  #: GiB that a copy leaves free
+    #: GiB that are to be free where it solves; None: 1 for a copy, else not looked at.
+    min_disk_gb: float | None = Field(default=None, ge=0, lt=1e6)
+    #: A command that asks ansysedt for its clean stop, in place of TERM.
+    stop_with: Annotated[tuple[Word, ...], AfterValidator(_command), BeforeValidator(_several)] = ()
     run: Literal["batchsolve", "batchsave", "batchextract", "runscript"] = "batchsolve"
     #: Where `-machinelist` comes from: PyEDB's `machine_nodes`, or what the job was given.
     machines: Literal["nodes", "list", "file", "num", "numcores", "none"] = "nodes"
@@ -185,8 +194,8 @@ class HfssOptions(HFSSSimulationConfig):
              "expected either `validate_only` or `solve_adaptive_only`: the one solves nothing"),
             (self.workspace == "project" and self.project_path.lower().endswith(".aedtz"),
              "expected `workspace` 'copy' for an .aedtz archive, which is unpacked there"),
-            (self.workspace == "project" and bool({"keep", "min_disk_gb"} & given),
-             "expected `workspace` 'copy' beside `keep` and `min_disk_gb`"),
+            (self.workspace == "project" and "keep" in given,
+             "expected `workspace` 'copy' beside `keep`"),
             (self.batch_options_as == "file" and self.run == "runscript",
              "expected `batch_options_as` 'string' or 'each' beside `run` 'runscript'"),
         )  # fmt: skip

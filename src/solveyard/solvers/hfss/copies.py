@@ -5,21 +5,14 @@ import posixpath
 
 import msgspec
 
-from solveyard.model.jobs import Outcome, Reason
 from solveyard.model.resources import Allocation
-from solveyard.solvers.base import PYTHON, Command, Exit
-from solveyard.solvers.hfss import arguments
+from solveyard.solvers.base import PYTHON, Command
+from solveyard.solvers.hfss import arguments, wrapped
 from solveyard.solvers.hfss.batch import HfssOptions
 
 #: What `programs/hfss_copy.py` puts in place of the folder that it runs in.
 FOLDER = "/{folder}"
 _PLAN = "copy.json"
-#: Its own exit codes: cause, and what to do.
-_ENDS = {
-    120: ("hfss.project", "the project could not be copied (standard error says why)"),
-    121: ("hfss.disk", "there is no room for a copy of the project (standard error says how much)"),
-    122: ("hfss.launch", "ansysedt could not be started (standard error says why)"),
-}
 
 
 def name(chosen: HfssOptions) -> str:
@@ -39,7 +32,9 @@ def command(
         "project": name(chosen),
         "argv": made.argv,
         "keep": chosen.keep,
-        "min_disk": round(chosen.min_disk_gb * 1024**3),
+        "min_disk": wrapped.least(chosen),
+        "scratch": chosen.layout_options.temp_directory or "",
+        "stop": chosen.stop_with,
     }
     return Command(
         argv=(PYTHON, "-P", "-m", "solveyard.programs.hfss_copy", _PLAN),
@@ -48,11 +43,3 @@ def command(
         outputs=() if chosen.run == "runscript" else (log,),
         own_folder=True,
     )
-
-
-def verdict(exit_: Exit) -> Outcome | None:
-    """None: the solve was started, and its own evidence tells."""
-    if exit_.code not in _ENDS or exit_.ended_by or exit_.lost:
-        return None
-    cause, message = _ENDS[exit_.code]
-    return Outcome(reason=Reason.EXIT_CODE, cause=cause, exit_code=exit_.code, message=message)

@@ -22,12 +22,14 @@ from solveyard.solvers.hfss import (
     reader,
     retries,
     verdict,
+    wrapped,
 )
 from solveyard.solvers.hfss.batch import HfssOptions
 from solveyard.solvers.hfss.config import JOBID, HFSSSimulationConfig, SchedulerType
 from solveyard.solvers.hfss.reader import HfssReader
 
 LOG_LIMIT = 16 << 20  #: bytes of a batch log that are read to judge it, from its end
+LOCK_LIMIT = 1 << 10  #: bytes of a project's lock
 NOT_FOUND = (
     "no ansysedt was found on this machine (give `ansys_edt_path`, or set ANSYSEM_ROOT and the"
     " release, such as ANSYSEM_ROOT252, where the manager runs)"
@@ -62,7 +64,7 @@ class HfssSolver:
             raise InvalidJob(f"`directory` must be the project's folder, {home!r} (leave it out)")
         made = arguments.made(chosen, chosen.ansys_edt_path, jobid, given)
         return Command(
-            argv=made.argv,
+            argv=wrapped.argv(chosen, made.argv),
             env=chosen.environment,
             directory=home,
             files=made.files,
@@ -83,21 +85,29 @@ class HfssSolver:
         folder = results_folder(chosen)
         return (
             Query(path=batch_log(chosen, spec), limit=LOG_LIMIT),
+            Query(path=lock(chosen), limit=LOCK_LIMIT),
             Query(path=folder, below=".", limit=0),
             Query(path=folder, below=touchstone.NAME, limit=verdicts.RESULT_LIMIT),
         )
 
     def verdict(self, spec: JobSpec, exit: Exit, evidence: Mapping[str, bytes | None]) -> Outcome:  # noqa: A002  # the contract's name
-        chosen = _accepted(spec)
-        if chosen and chosen.workspace == "copy" and (kept := copies.verdict(exit)) is not None:
-            return kept
-        name = batch_log(chosen, spec) if chosen else ""
-        outcome = verdicts.judge(spec, exit, (name,) if chosen else ())
-        if chosen and outcome.reason is Reason.HANG:
+        chosen = _readable(spec)
+        if chosen is not None and (ours := wrapped.own_end(chosen, exit)) is not None:
+            return ours
+        if chosen is None or chosen.run == "runscript":
+            return verdicts.judge(spec, exit, ())
+        return wrapped.with_disk(chosen, self._judged(spec, chosen, exit, evidence))
+
+    def _judged(
+        self, spec: JobSpec, chosen: HfssOptions, end: Exit, evidence: Mapping[str, bytes | None]
+    ) -> Outcome:
+        name = batch_log(chosen, spec)
+        outcome = verdicts.judge(spec, end, (name,))
+        if outcome.reason is Reason.HANG:
             return replace(outcome, cause="hfss.hang")
-        if not chosen or outcome.reason not in _BY_LOG:
-            return outcome
-        if not exit.output(name).fresh:
+        if not end.output(name).fresh:
+            return verdict.locked(outcome, lock(chosen), evidence)
+        if outcome.reason not in _BY_LOG:
             return outcome
         content = evidence.get(name)
         if content is None:
@@ -188,7 +198,8 @@ class HfssSolver:
 
     def scripts(self, spec: JobSpec) -> Sequence[str]:
         chosen = options.read(HfssOptions, spec)
-        return [path for path in (chosen.script, chosen.extract_script) if path]
+        named = (chosen.script, chosen.extract_script, *chosen.stop_with[:1])
+        return [path for path in named if path]
 
 
 def _with_licences(spec: JobSpec, chosen: HfssOptions, machine: Machine) -> Resources:
@@ -227,6 +238,11 @@ def batch_log(chosen: HfssOptions, spec: JobSpec) -> str:
     return f"{project}.batchinfo/{stem}-{job_id(chosen, spec)}.log"
 
 
+def lock(chosen: HfssOptions) -> str:
+    """What says that the project is open: a path in its folder."""
+    return f"{copies.name(chosen)}.lock"
+
+
 def results_folder(chosen: HFSSSimulationConfig) -> str:
     """Where ansysedt keeps solutions: a path in the project's folder."""
     return f"{_parts(chosen.project_path)[1].rpartition('.')[0]}.aedtresults"
@@ -246,11 +262,16 @@ def _unread(passed: Outcome, name: str) -> Outcome:
 
 def _accepted(spec: JobSpec) -> HfssOptions | None:
     """None: its end alone tells how it went."""
+    chosen = _readable(spec)
+    return None if chosen is None or chosen.run == "runscript" else chosen
+
+
+def _readable(spec: JobSpec) -> HfssOptions | None:
+    """None: another version accepted it; its end must still be judged."""
     try:
-        chosen = options.read(HfssOptions, spec)
-    except InvalidJob:  # accepted by another version; its end must still be judged
+        return options.read(HfssOptions, spec)
+    except InvalidJob:
         return None
-    return None if chosen.run == "runscript" else chosen
 
 
 def _absolute(name: str, path: str) -> None:

@@ -105,6 +105,18 @@ def judge(
     return _outcome(passed, passed.reason, passed.cause, passed.message, evidence)
 
 
+def locked(passed: Outcome, lock: str, evidence: Mapping[str, bytes | None]) -> Outcome:
+    """`passed`, of a run without a batch log, unless the project's lock tells why there is none."""
+    content = evidence.get(lock)
+    if content is None or passed.reason not in {Reason.EXIT_CODE, Reason.NO_OUTPUT}:
+        return passed
+    cause = CAUSES["hfss.lock"]
+    said = " ".join(content.decode("utf-8", "replace").split())
+    holds = f"{lock} holds: {_cut(said)}" if said else f"{lock} is empty"
+    message = f"{passed.message}; no batch log of this run, and {lock} is there ({cause.advice})"
+    return replace(passed, cause=cause.name, message=message, evidence=(*passed.evidence, holds))
+
+
 def results(passed: Outcome, evidence: Mapping[str, bytes | None], owed: str = "") -> Outcome:
     """`passed`, unless a Touchstone file in `evidence` can't be read or isn't finite.
 

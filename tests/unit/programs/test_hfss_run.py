@@ -1,0 +1,124 @@
+"""A solve in our program's charge: the disk before, meanwhile and at a failure; its clean stop."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from solveyard.programs import hfss_run
+
+ANY = 1 << 60  #: bytes that no disk has free
+RUN = [sys.executable, "-m", "solveyard.programs.hfss_run"]
+SOLVE = """
+import pathlib, signal, sys, time
+if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
+    sys.exit("it hears TERM")
+pathlib.Path("begun").touch()
+while not pathlib.Path("stop").exists():
+    time.sleep(0.01)
+pathlib.Path("saved").touch()
+"""
+
+
+def run(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [*RUN, *words], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_its_exit_code_is_the_solves_own(tmp_path: Path) -> None:
+    for words, code in ((["true"], 0), (["sh", "-c", "exit 7"], 7), (["sh", "-c", "kill $$"], 143)):
+        assert run(tmp_path, "--least", "1", "--", *words).returncode == code
+    told = run(tmp_path, "--", "/no/such/ansysedt")
+    assert (told.returncode, told.stderr.count("\n")) == (hfss_run.NO_START, 1)
+    assert "cannot start /no/such/ansysedt" in told.stderr
+
+
+def test_nothing_is_started_where_too_little_is_free(tmp_path: Path) -> None:
+    told = run(tmp_path, "--least", str(ANY), "--", "touch", "started")
+    assert told.returncode == hfss_run.NO_ROOM
+    assert "no room to solve here: 1073741824.0 GiB are to be free, and " in told.stderr
+    assert not (tmp_path / "started").exists()
+
+
+def test_the_folder_of_temporary_files_must_have_room_too(tmp_path: Path) -> None:
+    words = ["--least", "4096", "--scratch", "/proc", "--", "touch", "started"]  # /proc has none
+    assert run(tmp_path, *words).returncode == hfss_run.NO_ROOM
+    words[3] = "/no/such/folder"
+    assert run(tmp_path, *words).returncode == 0
+
+
+class Room(hfss_run.Room):
+    """Enough to begin with."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+
+    @property
+    def short(self) -> bool:
+        return True
+
+
+def test_a_failure_while_the_disk_is_full_says_so(capfd: pytest.CaptureFixture[str]) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert hfss_run.run(["sh", "-c", "exit 3"], Room()) == hfss_run.SHORT
+        assert "sh ended with 3 while only" in capfd.readouterr().err
+        assert hfss_run.run(["true"], Room()) == 0
+        assert hfss_run.run(["/no/such/ansysedt"], Room()) == hfss_run.NO_START
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_disk_that_fills_meanwhile_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(hfss_run, "_LOOK", 0.05)
+    try:
+        assert hfss_run.run(["sleep", "0.4"], Room()) == 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    told = capfd.readouterr().err
+    assert told.count("note: only ") == 1
+    assert "of disk are free where it solves" in told
+
+
+def test_term_has_the_stop_command_run_and_reaches_nothing_else(
+    tmp_path: Path, until: Callable[..., None]
+) -> None:
+    stop = json.dumps(["touch", "stop"])
+    process = subprocess.Popen(
+        [*RUN, "--stop", stop, "--", sys.executable, "-c", SOLVE],
+        cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    until((tmp_path / "begun").exists, "it solves")
+    os.killpg(process.pid, signal.SIGTERM)  # as whoever ends a job does: all of its tree
+    _, told = process.communicate(timeout=60)
+    assert (process.returncode, told) == (0, "asking for a clean stop\n")
+    assert (tmp_path / "saved").exists()
+
+
+@pytest.mark.parametrize(
+    ("stop", "why"),
+    [(["sh", "-c", "touch stop; exit 3"], "exit code 3"), (["/no/such"], "cannot start /no/such")],
+)
+def test_a_stop_command_that_fails_is_told(
+    tmp_path: Path, until: Callable[..., None], stop: list[str], why: str
+) -> None:
+    process = subprocess.Popen(
+        [*RUN, "--stop", json.dumps(stop), "--", sys.executable, "-c", SOLVE],
+        cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    until((tmp_path / "begun").exists, "it solves")
+    process.terminate()
+    assert process.stderr is not None
+    told = process.stderr.readline() + process.stderr.readline()
+    (tmp_path / "stop").touch()
+    process.communicate(timeout=60)
+    assert why in told
