@@ -215,8 +215,8 @@ def _slurm(folder: Path) -> Site:
     return RealSlurm(
         "slurm", {"SLURM_CONF": str(slurm.conf)}, "slurm", {"native": ["--begin=now+1hour"]},
         waiting="Resources", refusal="invalid partition",
-        all_cores=Resources(nodes=NODES, cores=8), queues=4, cores=32, slurm=slurm, submits="sbatch",
-        four_cores="--ntasks=4",
+        all_cores=Resources(nodes=NODES, cores=8), queues=4, cores=32, slurm=slurm,
+        submits="sbatch", four_cores="--ntasks=4",
     )  # fmt: skip
 
 

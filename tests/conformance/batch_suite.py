@@ -12,11 +12,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from batchsystems.sites import Site
 from cluster import jobs
 from cluster.jobs import ended, known, running, waits_for
 from conftest import Service, until
 from solveyard.model.arrays import ArraySpec
+from solveyard.model.errors import BackendError
 from solveyard.model.jobs import JobState, Reason
 from solveyard.model.records import JobRecord
 
@@ -79,7 +82,9 @@ def test_the_commands_words_and_environment_arrive_as_they_are(
 
 
 def test_a_refusal_is_told_in_its_words(site: Site, service: Service) -> None:
-    record = ended(service, submit(site, service, "true", batch={"queue": "nosuch"}))
+    with pytest.raises(BackendError, match=f"{site.name} refused it"):
+        submit(site, service, "true", batch={"queue": "nosuch"})
+    [record] = service.client.jobs(limit=1).jobs
     assert (record.state, record.reason) == (JobState.FAILED, Reason.LAUNCH)
     assert f"{site.name} refused it" in record.message
     assert site.refusal in record.message
