@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +61,17 @@ def marked(text: str) -> list[int]:
 class Service:
     """`solveyard serve` on a store of its own."""
 
-    def __init__(self, store: Path, *options: str, environment: dict[str, str] | None = None):
+    def __init__(
+        self,
+        store: Path,
+        *options: str,
+        environment: dict[str, str] | None = None,
+        within: Sequence[str] = (),
+    ):
+        """`within`: a command that becomes what it is given to run."""
         self.store = store
         self.options = options
+        self.within = within
         self.environment = {**os.environ, **(environment or {})}
         self.environment.pop("SOLVEYARD_HOME", None)
         self.process: subprocess.Popen[bytes] | None = None
@@ -78,8 +86,8 @@ class Service:
         """Start it, and wait until it answers."""
         log = (self.store.parent / "serve.log").open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "solveyard.cli", "--store", str(self.store), "serve",
-             *self.options],
+            [*self.within, sys.executable, "-m", "solveyard.cli", "--store", str(self.store),
+             "serve", *self.options],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment,
         )  # fmt: skip
         log.close()

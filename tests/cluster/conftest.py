@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from cluster import sshd as openssh
+from cluster.over_ssh import Serving
 from cluster.slurm import Slurm, absent
+from cluster.sshd import Sshd
 from conftest import Service
 
 SETTINGS = """\
@@ -48,3 +51,22 @@ def serving(slurm: Slurm, folder: Path, settings: str) -> Iterator[Service]:
         yield one.start()
     finally:
         one.clean_up()
+
+
+@pytest.fixture(scope="session")
+def sshd(slurm: Slurm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    """Before that Slurm."""
+    if missing := openssh.absent():
+        pytest.skip(f"OpenSSH is not installed: there is no {', '.join(missing)}")
+    one = Sshd(tmp_path_factory.mktemp("sshd"), {"SLURM_CONF": str(slurm.conf)})
+    one.prepare()
+    one.start()
+    yield one
+    one.cut()
+
+
+@pytest.fixture(name="serving")
+def over_ssh(sshd: Sshd, tmp_path: Path) -> Iterator[Serving]:
+    one = Serving(sshd, tmp_path)
+    yield one
+    one.clean_up()

@@ -4,7 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cluster.slurm import _user
@@ -15,6 +15,7 @@ SSHD = shutil.which("sshd", path=os.pathsep.join([os.environ.get("PATH", ""), "/
 _RUN = Path("/run/sshd")  #: where a root's sshd wants an empty folder
 
 _CONF = """\
+{more}
 Port {port}
 ListenAddress {address}
 HostKey {folder}/host_key
@@ -28,7 +29,6 @@ PermitRootLogin prohibit-password
 AllowTcpForwarding local
 PrintMotd no
 LogLevel VERBOSE
-{more}
 """
 
 _CLIENT = """\
@@ -76,16 +76,16 @@ class Sshd:
         environment: Mapping[str, str],
         *,
         address: str = "127.0.0.1",
-        namespace: str = "",
+        within: Sequence[str] = (),
         more: str = "",
     ) -> None:
-        """`namespace`: of the network that it is in; `more`: lines of its settings."""
+        """`within`: a command that becomes it; `more`: its settings, before ours."""
         self.folder = folder
         self.address = address
         self.port = free_port()
         self.config = folder / "ssh_config"
         self.log = folder / "sshd.log"
-        self._within = ["ip", "netns", "exec", namespace] if namespace else []
+        self._within = within
         self._more = more
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None

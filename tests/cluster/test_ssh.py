@@ -1,69 +1,16 @@
 """Jobs for a Slurm behind a real sshd: nothing of ours is installed there, nothing is shared."""
 
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from cluster.jobs import ended, running, submit
+from cluster.over_ssh import Serving, solveyard
 from cluster.slurm import Slurm
-from cluster.sshd import Sshd, absent
-from conftest import Service, until
+from cluster.sshd import Sshd
+from conftest import until
 from solveyard.model.errors import InvalidRequest
-
-SETTINGS = """\
-[clusters.slurm]
-dialect = "slurm"
-poll_min = 0.2
-poll_max = 2
-settle = 3
-lost_after = 5
-host = "{host}"
-ssh_config = "{config}"
-folder = "{folder}"
-"""
-
-
-@pytest.fixture(scope="module")
-def sshd(slurm: Slurm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
-    if missing := absent():
-        pytest.skip(f"OpenSSH is not installed: there is no {', '.join(missing)}")
-    one = Sshd(tmp_path_factory.mktemp("sshd"), {"SLURM_CONF": str(slurm.conf)})
-    one.prepare()
-    one.start()
-    yield one
-    one.cut()
-
-
-Serving = Callable[..., Service]
-
-
-@pytest.fixture
-def serving(sshd: Sshd, tmp_path: Path) -> Iterator[Serving]:
-    """A manager that knows the cluster by ssh alone."""
-    made: list[Service] = []
-
-    def make(more: str = "", host: str = "login") -> Service:
-        config = tmp_path / "config.toml"
-        config.write_text(
-            SETTINGS.format(host=host, config=sshd.config, folder=tmp_path / "there") + more
-        )
-        made.append(Service(tmp_path / "store", environment={"SOLVEYARD_CONFIG": str(config)}))
-        return made[-1].start()
-
-    yield make
-    for each in made:
-        each.clean_up()
-
-
-def solveyard(service: Service, *argv: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "solveyard.cli", "--store", str(service.store), *argv],
-        env=service.environment, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
 
 
 def folder(place: Path) -> Path:
@@ -96,7 +43,7 @@ def test_a_job_goes_there_and_its_results_come_back(
     record = ended(service, one)
     assert record.state == "completed", record
     pwd, _ = service.client.log(one).content.decode().splitlines()
-    assert pwd.startswith(str(tmp_path / "there" / "jobs"))
+    assert pwd.startswith(str(serving.there / "jobs"))
     assert (work / "result").read_text() == "12\n"
     assert len((work / "sum").read_text().split()[0]) == 64
     assert sshd.logins == 1
@@ -126,7 +73,7 @@ def test_all_that_it_left_there_is_removed_once_its_end_is_known(
 ) -> None:
     service = serving()
     ended(service, submit(service, "echo 1 >result"))
-    until(lambda: not list((tmp_path / "there" / "jobs").iterdir()), "nothing is left there")
+    until(lambda: not list((serving.there / "jobs").iterdir()), "nothing is left there")
 
 
 def test_jobs_go_on_without_a_manager_and_their_results_are_brought_by_the_next(
@@ -139,7 +86,7 @@ def test_jobs_go_on_without_a_manager_and_their_results_are_brought_by_the_next(
     natives = [running(service, one).scheduler_job_id for one in numbers]
     service.kill()
     go.touch()
-    jobs = tmp_path / "there" / "jobs"
+    jobs = serving.there / "jobs"
     until(lambda: len(list(jobs.glob("*/result"))) == 2, "both have ended")
     service.start()
     for one, native in zip(numbers, natives, strict=True):

@@ -8,7 +8,7 @@ import typer
 
 from solveyard.cli import exits, talk, units
 from solveyard.cli.here import Here, Json, here
-from solveyard.model.errors import InvalidRequest
+from solveyard.model.errors import BackendError, InvalidRequest
 from solveyard.model.records import ClusterRecord, PartitionRecord
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _connect(login: "Login", as_json: bool) -> int:
         Path(login.socket).unlink(missing_ok=True)
         subprocess.run(login.open(person=True), check=False)
         if not _is_open(login):
-            raise InvalidRequest(f"ssh could not connect to {login.host} (its words are above)")
+            raise BackendError(f"ssh could not connect to {login.host} (its words are above)")
     return _told(login, "connected to", as_json)
 
 

@@ -28,7 +28,7 @@ Exit statuses:
   0    done; for wait, run, demo and submit --wait: all jobs succeeded
   1    a job that was run or waited for did not succeed; doctor: something fails
   2    wrong usage or input; no such job
-  3    no manager answers, or the store can't be used
+  3    no manager or cluster answers, or the store can't be used
   4    refused: the job's state or name doesn't allow it, or the store is full or taken
   5    the time given to wait or stop is over
   7    the settings can't be used as written: solveyard config show
