@@ -11,7 +11,7 @@ from solveyard.core import destinations
 from solveyard.core.destinations import Rule
 from solveyard.core.engine import Engine
 from solveyard.model.errors import InvalidJob
-from solveyard.model.jobs import AttemptId, Job, JobSpec, JobState
+from solveyard.model.jobs import AttemptId, Job, JobSpec
 from solveyard.model.messages import Launch
 from solveyard.model.records import ClusterRecord, CountRecord, PartitionRecord, instant
 from solveyard.ordering import Ordering
@@ -99,13 +99,16 @@ class Forwarding:
         order = self._ordering.preview(spec)
         return batch.script(order), batch.call(order).argv
 
-    def workspace(self, job: Job, directory: str) -> Workspace | None:
-        """The files of one that runs where nobody here sees them; None: they are here."""
-        attempt = job.live_attempt
-        if attempt is None or job.state is not JobState.RUNNING:
+    def workspace(self, job: Job, directory: str, *, runs: bool) -> Workspace | None:
+        """The files of one that began where nobody here sees them; None: they are here.
+
+        `runs`: its results have not been brought.
+        """
+        attempt = job.attempt
+        if attempt is None or attempt.placement.machine not in self.clusters:
             return None
-        batch = self.clusters.get(attempt.placement.machine)
-        return None if batch is None else batch.files.workspace(attempt.id, directory)
+        shared = self.clusters[attempt.placement.machine].files
+        return shared.workspace(attempt.id, directory, runs=runs)
 
     def cluster(self, name: str) -> Batch:
         """Raises InvalidJob where there is none of that name."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from solveyard import registry
-from solveyard.backends.workspace import LocalWorkspace
+from solveyard.backends.workspace import LocalWorkspace, Workspace
 from solveyard.model.criteria import STREAMS, files
 from solveyard.model.errors import InvalidJob, InvalidRequest
 from solveyard.model.jobs import Job, Outcome, Reason
@@ -46,7 +46,7 @@ class Case:
         """Is there something to read?"""
         return bool(self._queries or (self._criteria is not None and self._criteria.sources))
 
-    def read(self, workspace: LocalWorkspace, streams: tuple[str, str], since: float = 0.0) -> None:
+    def read(self, workspace: Workspace, streams: tuple[str, str], since: float = 0.0) -> None:
         """Files of the job's directory, and of its `streams`, standard output and error. Blocking.
 
         What isn't there, or can't be read, is evidence, too. `since`: when the command started.
@@ -120,7 +120,7 @@ class Case:
         return replace(end, outputs=tuple(one for one in end.outputs if one.path not in added))
 
 
-def _content(workspace: LocalWorkspace, path: str, limit: int) -> bytes | None:
+def _content(workspace: Workspace, path: str, limit: int) -> bytes | None:
     """At most `limit` bytes, from the end; None: no such file."""
     try:
         found = workspace.stat(path)
@@ -130,15 +130,14 @@ def _content(workspace: LocalWorkspace, path: str, limit: int) -> bytes | None:
         return None
 
 
-def _below(workspace: LocalWorkspace, query: Query, since: float) -> dict[str, bytes | None]:
+def _below(workspace: Workspace, query: Query, since: float) -> dict[str, bytes | None]:
     """By path; those that would be too much are left out."""
-    folder = workspace.root / query.path
     named = re.compile(query.below)
     found: dict[str, bytes | None] = {}
     left = query.limit
-    for one in LocalWorkspace(folder).list() if folder.is_dir() else ():
-        path = f"{query.path}/{one.path}"
-        if one.modified < since - SLACK or not named.search(one.path.rpartition("/")[2]):
+    for one in workspace.list(below=query.path):
+        path = one.path
+        if one.modified < since - SLACK or not named.search(path.rpartition("/")[2]):
             continue
         if not query.limit:
             found[path] = b""
@@ -148,7 +147,7 @@ def _below(workspace: LocalWorkspace, query: Query, since: float) -> dict[str, b
     return found
 
 
-def _feed(source: Source, workspace: LocalWorkspace, path: str) -> bool:
+def _feed(source: Source, workspace: Workspace, path: str) -> bool:
     """In pieces: a log may be larger than memory. False: there is no such file."""
     found = workspace.stat(path)
     if found is None:

@@ -320,7 +320,9 @@ class Manager:
     def workspace(self, job_id: JobId) -> Workspace:
         job = self.job(job_id)
         directory = self.directory(job)
-        return self.forwarding.workspace(job, directory) or LocalWorkspace(Path(directory))
+        runs = job.state is JobState.RUNNING
+        there = self.forwarding.workspace(job, directory, runs=runs)
+        return there or LocalWorkspace(Path(directory))
 
     def directory(self, job: Job) -> str:
         """Where the job runs."""
@@ -479,7 +481,9 @@ class Manager:
             self._turns.put(_judged(case or Case(job), report))
 
     async def _judge(self, case: Case, job: Job, report: RawEnd) -> None:
-        workspace = LocalWorkspace(Path(self.directory(job)))
+        directory = self.directory(job)
+        there = self.forwarding.workspace(job, directory, runs=False)
+        workspace = there or LocalWorkspace(Path(directory))
         number = int(report.attempt.rpartition(".")[2])
         streams = self._places.output(job.id, number)
 

@@ -10,6 +10,7 @@ from cluster.over_ssh import Serving, solveyard
 from cluster.slurm import Slurm
 from cluster.sshd import Sshd
 from conftest import until
+from solveyard.model.criteria import Pattern, SuccessCriteria
 from solveyard.model.errors import InvalidRequest
 
 
@@ -166,3 +167,39 @@ def test_connecting_by_hand_opens_the_connection_that_the_manager_uses(
     nobody = solveyard(service, "cluster", "connect", "lsf")
     assert nobody.returncode == 2
     assert "gives no" in nobody.stderr or "give no" in nobody.stderr
+
+
+def test_a_mapped_folder_is_used_there_and_nothing_of_it_is_sent(
+    serving: Serving, tmp_path: Path
+) -> None:
+    """Both names are of one folder: a file system that both sides see."""
+    there = folder(tmp_path / "on-the-cluster")
+    here = tmp_path / "work"
+    here.symlink_to(there)
+    (there / "deck.in").write_text("3 4\n")
+    service = serving(f'path_map = {{"{here}" = "{there}"}}\n')
+    one = submit(service, "pwd; cat deck.in >result", directory=str(here))
+    assert ended(service, one).state == "completed"
+    assert service.client.log(one).content.decode() == f"{there}\n"
+    assert (there / "result").read_text() == "3 4\n"
+    assert not list(here.glob(".*.part"))
+    assert not list((service.store / "output").glob("*/*.sent"))
+
+
+def test_a_folder_on_a_windows_drive_is_used_under_its_name_there(
+    serving: Serving, tmp_path: Path
+) -> None:
+    """Only the cluster and whoever submits see it; this machine reads it through ssh."""
+    there = folder(tmp_path / "projects")
+    service = serving(f"path_map = {{'P:\\antennas' = '{there}'}}\n")
+    options = {"argv": ["sh", "-c", 'cat "$1" >result.txt; echo $1', "sh", "P:\\antennas\\a\\in"]}
+    (there / "a").mkdir()
+    (there / "a" / "in").write_text("deck\n")
+    deck = Pattern(pattern="^deck$", source="result.txt")
+    success = SuccessCriteria(files=("result.txt",), must_match=(deck,))
+    one = submit(service, "", options=options, directory="p:/antennas/a", success=success)
+    record = ended(service, one)
+    assert record.state == "completed", record
+    assert service.client.log(one).content.decode() == f"{there}/a/in\n"
+    assert {file.path for file in service.client.files(one)} == {"in", "result.txt"}
+    assert b"".join(service.client.read_file(one, "result.txt")) == b"deck\n"

@@ -18,7 +18,9 @@ class FileEntry(NamedTuple):
 class Workspace(Protocol):
     """A job's files, wherever they are. Blocking: call it in a thread."""
 
-    def list(self, limit: int = 10_000) -> list[FileEntry]: ...
+    def list(self, limit: int = 10_000, below: str = "") -> list[FileEntry]:
+        """Regular files, by path; at most `limit`, of those in the folder `below`."""
+        ...
 
     def stat(self, path: str) -> FileEntry | None: ...
 
@@ -35,10 +37,10 @@ class LocalWorkspace:
         self.root = root
         self._real = ""  #: with all links resolved
 
-    def list(self, limit: int = 10_000) -> list[FileEntry]:
-        """Regular files, by path; at most `limit`."""
+    def list(self, limit: int = 10_000, below: str = "") -> list[FileEntry]:
+        """Regular files, by path; at most `limit`, of those in the folder `below`."""
         entries = []
-        for entry in self._walk():
+        for entry in self._walk(self.root / below):
             entries.append(entry)
             if len(entries) == limit:
                 break
@@ -86,8 +88,8 @@ class LocalWorkspace:
             raise InvalidRequest(f"{path!r} leaves the job's folder")
         return place
 
-    def _walk(self) -> Iterator[FileEntry]:
-        for folder, folders, files in os.walk(self.root):
+    def _walk(self, top: Path) -> Iterator[FileEntry]:
+        for folder, folders, files in os.walk(top):
             folders.sort()
             for name in sorted(files):
                 place = Path(folder) / name

@@ -1,6 +1,6 @@
 """Where a forwarded attempt's own files lie: beside its output, on what manager and nodes share."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from solveyard.backends.base import Order
@@ -37,13 +37,18 @@ def sent(order: Order) -> tuple[str, int | None] | None:
     return mark, int(position)
 
 
-def write(orders: Sequence[Order], text: str) -> None:
-    """All that the jobs need, before they are sent, `text` being their script. Blocking."""
+def write(
+    orders: Sequence[Order], text: str, seen: Callable[[Order], bool] = lambda _: True
+) -> None:
+    """All that the jobs need, before they are sent, `text` being their script. Blocking.
+
+    `seen`: is its directory on this machine?
+    """
     for position, order in enumerate(orders):
         directory = Path(order.command.directory)
         if order.command.own_folder:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name, content in order.command.files.items():
+        for name, content in order.command.files.items() if seen(order) else ():
             (directory / name).write_text(content)
         if position:
             place = f"{orders[0].launch.attempt} {position}"

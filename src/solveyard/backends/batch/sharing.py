@@ -52,8 +52,8 @@ class Files(Protocol):
         """Nobody asks for it any more."""
         ...
 
-    def workspace(self, attempt: AttemptId, directory: str) -> Workspace | None:
-        """Of a job that runs; None: its files are here."""
+    def workspace(self, attempt: AttemptId, directory: str, *, runs: bool) -> Workspace | None:
+        """Of a job that has begun; `runs`: its results are not here. None: its files are."""
         ...
 
 
@@ -87,5 +87,5 @@ class Shared:
     def forget(self, attempt: AttemptId) -> None:
         """It stays."""
 
-    def workspace(self, attempt: AttemptId, directory: str) -> None:
+    def workspace(self, attempt: AttemptId, directory: str, *, runs: bool) -> None:
         return None

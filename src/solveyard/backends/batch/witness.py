@@ -1,5 +1,6 @@
 """The job's own witness: its script's record, and what became of the results that it owes."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,13 +20,18 @@ class Witness(NamedTuple):
     troubles: tuple[str, ...] = ()  #: what of that could not come, in words
 
 
-def of(order: Order) -> Witness:
-    """What there is now. Blocking."""
+#: Of a path in a job's directory: size and time of change; None: it isn't there.
+Look = Callable[[str], tuple[int, float] | None]
+
+
+def of(order: Order, look: Look | None = None) -> Witness:
+    """What there is now; `look`: at its outputs, where they are not here. Blocking."""
     found = record(order)
     if found is None or found.began is None:
         return Witness(found, ())
-    began, folder = found.began, Path(order.command.directory)
-    return Witness(found, tuple(_output(folder, path, began) for path in order.command.outputs))
+    look = look or _looking(Path(order.command.directory))
+    began = found.began
+    return Witness(found, tuple(_output(path, look(path), began) for path in order.command.outputs))
 
 
 def record(order: Order) -> Record | None:
@@ -37,9 +43,19 @@ def record(order: Order) -> Record | None:
     return None if isinstance(told, Unreadable) else told
 
 
-def _output(folder: Path, path: str, started_at: float) -> OutputFile:
-    try:
-        found = (folder / path).stat()
-    except OSError:
+def _looking(folder: Path) -> Look:
+    def look(path: str) -> tuple[int, float] | None:
+        try:
+            found = (folder / path).stat()
+        except OSError:
+            return None
+        return found.st_size, found.st_mtime
+
+    return look
+
+
+def _output(path: str, found: tuple[int, float] | None, started_at: float) -> OutputFile:
+    if found is None:
         return OutputFile(path=path)
-    return OutputFile(path=path, size=found.st_size, fresh=found.st_mtime >= started_at - _CLOCKS)
+    size, changed = found
+    return OutputFile(path=path, size=size, fresh=changed >= started_at - _CLOCKS)

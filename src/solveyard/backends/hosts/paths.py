@@ -22,10 +22,6 @@ class PathMap:
         """The cluster's name for it; None: it isn't there."""
         return _mapped(path, self._pairs)
 
-    def here(self, path: str) -> str | None:
-        """The client's name for it; None: it isn't here."""
-        return _mapped(path, [(there, here) for here, there in self._pairs])
-
     def word(self, text: str) -> str:
         """A command's argument with a path in it: alone, or after the first "="."""
         if (found := self.there(text)) is not None:

@@ -25,9 +25,9 @@ class RemoteWorkspace:
         self._root = root
         self._loop = loop
 
-    def list(self, limit: int = 10_000) -> list[FileEntry]:
+    def list(self, limit: int = 10_000, below: str = "") -> list[FileEntry]:
         """Raises InvalidRequest when nobody answers there; so do the others."""
-        return [*self._wait(self._entries(limit), "its files can't be listed")]
+        return [*self._wait(self._entries(limit, below), "its files can't be listed")]
 
     def stat(self, path: str) -> FileEntry | None:
         """None: there is no such file."""
@@ -37,10 +37,14 @@ class RemoteWorkspace:
         """At most `limit` bytes from `offset`; a negative offset counts from the end."""
         return self._wait(self._read(path, offset, limit), f"cannot read {path[:100]}")
 
-    async def _entries(self, limit: int) -> Sequence[FileEntry]:
+    async def _entries(self, limit: int, below: str) -> Sequence[FileEntry]:
         await self._remote.ready()
-        (found,) = await self._remote.walk([self._root()])
-        entries = [FileEntry(path, one.size, float(one.modified)) for path, one in found.items()]
+        folder = f"{below}/" if below else ""
+        (found,) = await self._remote.walk([f"{self._root()}/{folder}"])
+        entries = [
+            FileEntry(f"{folder}{path}", one.size, float(one.modified))
+            for path, one in found.items()
+        ]
         return sorted(entries)[:limit]
 
     async def _inside(self, path: str) -> tuple[str, Stat] | None:

@@ -1,0 +1,159 @@
+"""What forwarded jobs write comes here: their output as it grows, their results when they end."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from solveyard.backends.base import Order
+from solveyard.backends.batch import files, layout, witness
+from solveyard.backends.batch.incoming import Incoming, Results
+from solveyard.backends.batch.layout import Layout
+from solveyard.backends.batch.mirror import Mirror, Pair
+from solveyard.backends.batch.outgoing import noted
+from solveyard.backends.hosts.base import Away
+from solveyard.backends.hosts.ssh import Failed
+from solveyard.model.jobs import AttemptId
+
+log = logging.getLogger(__name__)
+
+_SLOWER = 1.5
+_SELDOM = 10.0  #: s between two looks at outputs that don't grow, at most
+_TOGETHER = 50  #: jobs whose results come in one go
+
+
+class Bringing:
+    def __init__(self, where: Layout, often: float) -> None:
+        """`often`: s between two looks at growing outputs."""
+        self.brought: dict[AttemptId, tuple[str, ...]] = {}  #: with what could not come
+        self._layout = where
+        self._often = often
+        self._mirror = Mirror(where.remote)
+        self._incoming = Incoming(where.remote, self._mirror)
+        self._wanted: dict[AttemptId, Order] = {}
+        self._gone: list[AttemptId] = []  #: to be removed there
+        self._begun: set[AttemptId] = set()  #: whose own log is followed
+        self._work = asyncio.Event()
+
+    async def run(
+        self,
+        answers: asyncio.Event,
+        running: Callable[[], Sequence[Order]],
+        news: Callable[[], None],
+        away: Callable[[str], None],
+    ) -> None:
+        """See `Files.run`."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow(answers, running, away))
+            tasks.create_task(self._bring(answers, news, away))
+
+    def want(self, order: Order) -> None:
+        """All that it left; then it is in `brought`."""
+        if order.launch.attempt not in self.brought:
+            self._wanted[order.launch.attempt] = order
+            self._work.set()
+
+    def forget(self, attempt: AttemptId) -> None:
+        """What could not come stays there."""
+        self._begun.discard(attempt)
+        self._wanted.pop(attempt, None)
+        if self.brought.pop(attempt, ("",)) == ():
+            self._gone.append(attempt)
+            self._work.set()
+
+    # Inside
+
+    async def _follow(
+        self,
+        answers: asyncio.Event,
+        running: Callable[[], Sequence[Order]],
+        away: Callable[[str], None],
+    ) -> None:
+        """Outputs, and the files in which solvers tell progress."""
+        interval = self._often
+        while True:
+            await asyncio.sleep(interval)
+            await answers.wait()
+            came = False
+            try:
+                await self._layout.ready()
+                pairs = [pair for order in running() for pair in await self._growing(order)]
+                came = await self._mirror.catch_up(pairs)
+            except Away as error:
+                away(str(error))
+            except (Failed, OSError) as error:
+                log.warning("outputs not read", extra={"error": str(error)})
+            interval = self._often if came else min(interval * _SLOWER, max(self._often, _SELDOM))
+
+    async def _growing(self, order: Order) -> list[Pair]:
+        pairs = self._layout.streams(order)
+        if not order.watched or self._layout.mapped(order.command.directory):
+            return pairs
+        attempt = order.launch.attempt
+        place = Path(order.command.directory) / order.watched
+        record = await asyncio.to_thread(witness.record, order)
+        if record is None or record.began is None:
+            return pairs
+        if attempt not in self._begun:  # what is here is of an earlier run
+            with suppress(OSError):
+                await asyncio.to_thread(place.unlink, missing_ok=True)
+            self._begun.add(attempt)
+        there = f"{self._layout.place(attempt)}/{order.watched}"
+        return [*pairs, Pair(there, place, record.began - 1)]
+
+    async def _bring(
+        self, answers: asyncio.Event, news: Callable[[], None], away: Callable[[str], None]
+    ) -> None:
+        """Results of those that are over, and the end of what nobody asks for any more."""
+        while True:
+            await self._work.wait()
+            await answers.wait()
+            self._work.clear()
+            orders = list(self._wanted.values())[:_TOGETHER]
+            gone, self._gone = self._gone, []
+            try:
+                await self._layout.ready()
+                await self._bring_some(orders)
+                await self._remove(gone)
+            except Away as error:
+                self._gone += gone
+                self._work.set()
+                away(str(error))
+            except Failed as error:
+                log.warning("results not brought", extra={"error": str(error)})
+                for order in orders:
+                    self._arrived(order, (f"its results could not come: {error}",))
+            if orders:
+                news()
+            if self._wanted:
+                self._work.set()
+
+    async def _bring_some(self, orders: Sequence[Order]) -> None:
+        if not orders:
+            return
+        several = []
+        for order in orders:
+            place, directory = self._layout.place(order.launch.attempt), order.command.directory
+            mapped = self._layout.mapped(directory)
+            several.append(
+                Results(
+                    order.launch.attempt,
+                    [*self._layout.streams(order), Pair(f"{place}.log", files.log(order))],
+                    None if mapped else Pair(place, Path(directory)),
+                    {} if mapped else await asyncio.to_thread(noted, layout.sent(order)),
+                )
+            )
+        troubles = await self._incoming.bring(several)
+        for order in orders:
+            self._arrived(order, tuple(troubles[order.launch.attempt]))
+
+    def _arrived(self, order: Order, troubles: tuple[str, ...]) -> None:
+        if self._wanted.pop(order.launch.attempt, None) is not None:
+            self.brought[order.launch.attempt] = troubles
+
+    async def _remove(self, attempts: Sequence[AttemptId]) -> None:
+        places = [self._layout.place(attempt) for attempt in attempts]
+        ends = ("", ".out", ".err", ".log", ".record", ".sh")
+        if places:
+            await self._layout.remote.remove([f"{place}{end}" for place in places for end in ends])

@@ -1,0 +1,70 @@
+"""Where the files of a cluster's jobs lie there, and which of its folders needn't be sent."""
+
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from solveyard.backends.base import Order
+from solveyard.backends.batch.mirror import Pair
+from solveyard.backends.hosts.base import Away
+from solveyard.backends.hosts.paths import PathMap
+from solveyard.backends.hosts.remote import Remote
+from solveyard.backends.hosts.ssh import Failed
+from solveyard.model.errors import InvalidJob
+from solveyard.model.jobs import AttemptId
+
+
+class Layout:
+    """A mapped folder is seen there under another name; any other job has a copy of its own."""
+
+    def __init__(self, remote: Remote, maps: PathMap) -> None:
+        self.remote = remote
+        self._maps = maps
+
+    async def ready(self) -> None:
+        """Until all is known. Raises Away."""
+        try:
+            await self.remote.ready()
+        except Failed as error:
+            raise Away(f"{self.remote.host.where}: {error}") from error
+
+    def place(self, attempt: AttemptId) -> str:
+        """Where its files lie: with an ending, or the folder in which it runs."""
+        return f"{self.remote.root}/jobs/{attempt}"
+
+    def mapped(self, directory: str) -> str | None:
+        """Its name there; None: it must be sent."""
+        return self._maps.there(directory)
+
+    def unseen(self, order: Order) -> str | None:
+        """Its directory there, where that is mapped and nobody sees it here."""
+        mapped = self.mapped(order.command.directory)
+        return mapped if mapped and not Path(order.command.directory).is_dir() else None
+
+    def there(self, order: Order) -> Order:
+        """The same, with the paths that it has there. Raises InvalidJob."""
+        command, place = order.command, self.place(order.launch.attempt)
+        folder = self.mapped(command.directory)
+        try:
+            maps = self._maps if folder else self._maps | {command.directory: place}
+        except ValueError as error:
+            raise InvalidJob(f"its directory can't be sent: {error}") from error
+        argv = tuple(map(maps.word, command.argv))
+        return order._replace(
+            command=replace(command, argv=argv, directory=folder or place),
+            stdout=f"{place}.out",
+            stderr=f"{place}.err",
+        )
+
+    def streams(self, order: Order) -> list[Pair]:
+        """Its output."""
+        place = self.place(order.launch.attempt)
+        return [
+            Pair(f"{place}.out", Path(order.stdout)),
+            Pair(f"{place}.err", Path(order.stderr)),
+        ]
+
+
+def sent(order: Order) -> Path:
+    """Where the checksums of its inputs are noted, here."""
+    return Path(f"{order.stdout.removesuffix('.out')}.sent")
