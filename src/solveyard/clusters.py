@@ -24,11 +24,12 @@ def backends(
     withheld: Collection[str],
     machine: str,
     runtime: Path,
+    store: str = "",
 ) -> dict[str, Batch]:
     """By name; their commands don't inherit the variables in `withheld`.
 
-    `runtime`: the folder for the store's sockets. Raises InvalidSettings where one has an unknown
-    dialect, or this `machine`'s name, or can't be reached from here.
+    `runtime`: the folder for the store's sockets; `store`: its id. Raises InvalidSettings
+    where one has an unknown dialect, or this `machine`'s name, or can't be reached from here.
     """
     environment = {name: text for name, text in os.environ.items() if name not in withheld}
     found = {}
@@ -44,7 +45,7 @@ def backends(
         if name == machine:
             raise InvalidSettings(f"`clusters.{name}`: this machine has that name (take another)")
         if options.host:
-            found[name] = _over_ssh(name, options, dialect, environment, runtime)
+            found[name] = _over_ssh(name, options, dialect, environment, runtime, store)
         else:
             found[name] = Batch(name, options, dialect, LocalHost(environment))
     return found
@@ -73,6 +74,7 @@ def _over_ssh(
     dialect: Dialect,
     environment: Mapping[str, str],
     runtime: Path,
+    store: str,
 ) -> Batch:
     if options.dialect == "winhpc":
         raise InvalidSettings(
@@ -83,6 +85,7 @@ def _over_ssh(
     staged = Staged(
         Remote(host, options.folder),
         PathMap(options.path_map),
+        store,
         most=options.max_input,
         often=options.poll_min,
     )

@@ -207,7 +207,7 @@ async def opened(folder: Path, options: ServeOptions) -> AsyncIterator[Running]:
             folder,
             agents,
             clusters=clusters.backends(
-                options.clusters, _withheld(options), local.machine, runtime
+                options.clusters, _withheld(options), local.machine, runtime, store.uuid
             ),
             rules=options.rules,
             on_stop=options.on_stop,

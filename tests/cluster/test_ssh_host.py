@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -125,6 +126,42 @@ async def test_a_master_that_died_and_left_its_socket_is_replaced(
     first = await host.run(Call(("true",)))
     assert first.code is None
     assert await host.run(Call(("echo", "again"))) == (0, "again\n", "")
+
+
+async def test_who_was_not_let_in_does_not_try_again_at_once(sshd: Sshd, tmp_path: Path) -> None:
+    """Sites lock accounts that do."""
+    login = Login(
+        cluster="hpc",
+        host="login",
+        socket=str(tmp_path / "socket"),
+        config=str(sshd.config),
+        options={"PubkeyAuthentication": "no"},
+    )
+    host = SshHost(login, dict(os.environ))
+    first = await host.run(Call(("true",)))
+    assert "Permission denied" in first.words
+    assert first.words.endswith("(run `solveyard cluster connect hpc`)")
+    before = sshd.log.read_bytes()
+    assert await host.run(Call(("true",))) == first
+    assert sshd.log.read_bytes() == before
+    allowed = Login(cluster="hpc", host="login", socket=login.socket, config=login.config)
+    by_hand = await asyncio.to_thread(subprocess.run, allowed.open(person=True), check=False)
+    assert by_hand.returncode == 0
+    assert (await host.run(Call(("true",)))).code == 0
+    await host.close()
+
+
+async def test_a_host_whose_key_is_not_known_wants_a_person(sshd: Sshd, tmp_path: Path) -> None:
+    login = Login(
+        cluster="hpc",
+        host="login",
+        socket=str(tmp_path / "socket"),
+        config=str(sshd.config),
+        options={"UserKnownHostsFile": str(tmp_path / "nobody")},
+    )
+    answer = await SshHost(login, dict(os.environ)).run(Call(("true",)))
+    assert "Host key verification failed" in answer.words
+    assert answer.words.endswith("(run `solveyard cluster connect hpc`)")
 
 
 # Files

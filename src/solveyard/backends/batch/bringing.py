@@ -1,6 +1,7 @@
 """What forwarded jobs write comes here: their output as it grows, their results when they end."""
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -13,6 +14,7 @@ from solveyard.backends.batch.layout import Layout
 from solveyard.backends.batch.mirror import Mirror, Pair
 from solveyard.backends.batch.outgoing import noted
 from solveyard.backends.hosts.base import Away
+from solveyard.backends.hosts.remote import Step
 from solveyard.backends.hosts.ssh import Failed
 from solveyard.model.jobs import AttemptId
 
@@ -20,14 +22,16 @@ log = logging.getLogger(__name__)
 
 _SLOWER = 1.5
 _SELDOM = 10.0  #: s between two looks at outputs that don't grow, at most
+_KEPT = ".kept"  #: ends the name of a file that says what could not come
 _TOGETHER = 50  #: jobs whose results come in one go
 
 
 class Bringing:
-    def __init__(self, where: Layout, often: float) -> None:
-        """`often`: s between two looks at growing outputs."""
+    def __init__(self, where: Layout, store: str, often: float) -> None:
+        """`store`: with which its attempts' ids begin; `often`: s between two looks at outputs."""
         self.brought: dict[AttemptId, tuple[str, ...]] = {}  #: with what could not come
         self._layout = where
+        self._store = store
         self._often = often
         self._mirror = Mirror(where.remote)
         self._incoming = Incoming(where.remote, self._mirror)
@@ -42,11 +46,12 @@ class Bringing:
         running: Callable[[], Sequence[Order]],
         news: Callable[[], None],
         away: Callable[[str], None],
+        known: Callable[[AttemptId], bool],
     ) -> None:
         """See `Files.run`."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow(answers, running, away))
-            tasks.create_task(self._bring(answers, news, away))
+            tasks.create_task(self._bring(answers, news, away, known))
 
     def want(self, order: Order) -> None:
         """All that it left; then it is in `brought`."""
@@ -58,7 +63,7 @@ class Bringing:
         """What could not come stays there."""
         self._begun.discard(attempt)
         self._wanted.pop(attempt, None)
-        if self.brought.pop(attempt, ("",)) == ():
+        if not self.brought.pop(attempt, ()):
             self._gone.append(attempt)
             self._work.set()
 
@@ -103,31 +108,45 @@ class Bringing:
         return [*pairs, Pair(there, place, record.began - 1)]
 
     async def _bring(
-        self, answers: asyncio.Event, news: Callable[[], None], away: Callable[[str], None]
+        self,
+        answers: asyncio.Event,
+        news: Callable[[], None],
+        away: Callable[[str], None],
+        known: Callable[[AttemptId], bool],
     ) -> None:
         """Results of those that are over, and the end of what nobody asks for any more."""
+        swept = False
         while True:
-            await self._work.wait()
             await answers.wait()
-            self._work.clear()
             orders = list(self._wanted.values())[:_TOGETHER]
             gone, self._gone = self._gone, []
             try:
                 await self._layout.ready()
+                if not swept:
+                    gone += await self._left(known)
+                    swept = True
                 await self._bring_some(orders)
                 await self._remove(gone)
             except Away as error:
                 self._gone += gone
-                self._work.set()
                 away(str(error))
+                continue
             except Failed as error:
                 log.warning("results not brought", extra={"error": str(error)})
                 for order in orders:
                     self._arrived(order, (f"its results could not come: {error}",))
             if orders:
                 news()
-            if self._wanted:
-                self._work.set()
+            if not self._wanted:
+                await self._work.wait()
+            self._work.clear()
+
+    async def _left(self, known: Callable[[AttemptId], bool]) -> list[AttemptId]:
+        """What an earlier manager of this store has left there, of jobs that have ended."""
+        names = await self._layout.remote.names(f"{self._layout.remote.root}/jobs")
+        attempts = {AttemptId(".".join(name.split(".")[:4])) for name in names}
+        own = [one for one in attempts if one.startswith(f"{self._store}.") and not known(one)]
+        return [one for one in own if f"{one}{_KEPT}" not in names]
 
     async def _bring_some(self, orders: Sequence[Order]) -> None:
         if not orders:
@@ -146,7 +165,17 @@ class Bringing:
             )
         troubles = await self._incoming.bring(several)
         for order in orders:
-            self._arrived(order, tuple(troubles[order.launch.attempt]))
+            told = troubles[order.launch.attempt]
+            if told:
+                await self._keep(order.launch.attempt, told)
+            self._arrived(order, tuple(told))
+
+    async def _keep(self, attempt: AttemptId, troubles: Sequence[str]) -> None:
+        """No manager of this store removes what is there."""
+        content = "".join(f"{one}\n" for one in troubles).encode()
+        digest = hashlib.sha256(content).hexdigest()
+        place = f"{self._layout.place(attempt)}{_KEPT}"
+        await self._layout.remote.put([Step("file", place, digest, content=content)])
 
     def _arrived(self, order: Order, troubles: tuple[str, ...]) -> None:
         if self._wanted.pop(order.launch.attempt, None) is not None:

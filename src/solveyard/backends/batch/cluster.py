@@ -79,7 +79,13 @@ class Batch:
             tasks.create_task(self._actor.run())
             follower = self._follower
             tasks.create_task(
-                self.files.run(follower.answers, self._running, follower.wanted.set, follower.doubt)
+                self.files.run(
+                    follower.answers,
+                    self._running,
+                    follower.wanted.set,
+                    follower.doubt,
+                    self._knows,
+                )
             )
 
     @property
@@ -176,6 +182,9 @@ class Batch:
             yield reports
 
     # Inside
+
+    def _knows(self, attempt: AttemptId) -> bool:
+        return attempt in self._entries or self.memory(attempt) is not None
 
     def _running(self) -> list[Order]:
         return [entry.order for entry in self._entries.at(Phase.THERE) if entry.recorded]

@@ -20,11 +20,12 @@ class Files(Protocol):
         running: Callable[[], Sequence[Order]],
         news: Callable[[], None],
         away: Callable[[str], None],
+        known: Callable[[AttemptId], bool],
     ) -> None:
         """Keep the output of those `running` as it is there, until cancelled.
 
         Nothing is tried unless the cluster `answers`; `news`: something arrived; `away`: why
-        nothing does.
+        nothing does; `known`: whether an attempt has not ended yet.
         """
         ...
 
@@ -66,6 +67,7 @@ class Shared:
         running: Callable[[], Sequence[Order]],
         news: Callable[[], None],
         away: Callable[[str], None],
+        known: Callable[[AttemptId], bool],
     ) -> None:
         return
 

@@ -25,12 +25,14 @@ _RECORD = 4096  #: bytes; a record has some hundred
 class Staged:
     """What lies in a mapped folder is seen there, and isn't sent. Implements `Files`."""
 
-    def __init__(self, remote: Remote, maps: PathMap, *, most: int, often: float) -> None:
-        """`most`: bytes of a job's inputs; `often`: s between two looks at growing outputs."""
+    def __init__(
+        self, remote: Remote, maps: PathMap, store: str, *, most: int, often: float
+    ) -> None:
+        """`store`: its id; `most`: bytes of a job's inputs; `often`: s between looks at outputs."""
         self._remote = remote
         self._layout = Layout(remote, maps)
         self._outgoing = Outgoing(remote, most)
-        self._bringing = Bringing(self._layout, often)
+        self._bringing = Bringing(self._layout, store, often)
         self._records: dict[AttemptId, Stat] = {}  #: those that are here
 
     async def run(
@@ -39,8 +41,9 @@ class Staged:
         running: Callable[[], Sequence[Order]],
         news: Callable[[], None],
         away: Callable[[str], None],
+        known: Callable[[AttemptId], bool],
     ) -> None:
-        await self._bringing.run(answers, running, news, away)
+        await self._bringing.run(answers, running, news, away, known)
 
     def there(self, order: Order) -> Order:
         return self._layout.there(order)

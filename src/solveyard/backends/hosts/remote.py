@@ -55,6 +55,7 @@ _APPEND = r"""umask 077
 head -c "$3" >>"$1" """
 _KEEP = r"""if [ "$(sha256sum <"$1")" = "$2  -" ]; then mv -f -- "$1" "$3"; else
 rm -f -- "$1"; echo "$1: its checksum is wrong" >&2; exit 1; fi"""
+_NAMES = 'ls -A -- "$1"'
 _REMOVE = _PATHS + 'rm -rf -- "$@"'
 _INSIDE = r"""root=$(realpath -- "$1") && path=$(realpath -- "$1/$2") || exit 0
 case $path in "${root%/}"/*) [ -f "$path" ] && stat -c '%s %Y %i %n' -- "$path" ;; esac; true"""
@@ -110,6 +111,10 @@ class Remote:
             told = await self.host.ask(_STAT, stdin=_lines(some))
             found |= dict(_stats(_text(told).split("\n")))
         return found
+
+    async def names(self, folder: str) -> list[str]:
+        """What is in it."""
+        return _text(await self.host.ask(_NAMES, folder, timeout=_SLOW)).split("\n")
 
     async def checksums(self, paths: Sequence[str]) -> dict[str, str]:
         """SHA-256 of those that can be read."""
