@@ -7,6 +7,7 @@ DEAR = (
     "tests/unit/core/test_planted_faults.py",
     "tests/unit/core/test_engine_machine.py",
     "tests/unit/core/test_capacity_machine.py",
+    "tests/unit/core/test_shares_machine.py",
 )
 #: In one lane all of it: its agents find, by the mark in the environment, attempts named alike.
 ALONE = "tests/faults"

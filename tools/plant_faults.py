@@ -27,7 +27,7 @@ from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests" / "unit" / "core"
-MACHINES = [TESTS / "test_engine_machine.py", TESTS / "test_capacity_machine.py"]
+MACHINES = [TESTS / f"test_{name}_machine.py" for name in ("engine", "capacity", "shares")]
 AT_ONCE = 2
 LONGEST = 200  #: s for one test
 PASSED, FAILED = 0, 1  #: pytest's exit statuses; others mean that the tests did not run
@@ -215,6 +215,30 @@ FAULTS = (
         "gates.py",
         "*(() if wanted is None else (wanted,)))",
         "*())",
+    ),
+    Fault(
+        "shares: what ended before the last run is forgotten",
+        "shares.py",
+        "amount = self._spent(owner, at) + ",
+        "amount = 0 * self._spent(owner, at) + ",
+    ),
+    Fault(
+        "shares: what runs doesn't count until it has ended",
+        "shares.py",
+        "account.cores * now - account.since / 1e6",
+        "0 * (account.cores * now - account.since / 1e6)",
+    ),
+    Fault(
+        "quotas: one more job runs than may",
+        "shares.py",
+        "account.jobs >= quota.running",
+        "account.jobs > quota.running",
+    ),
+    Fault(
+        "quotas: a task that has begun still counts as waiting",
+        "shares.py",
+        "if whole is not None and before is None:",
+        "if False and whole is not None:",
     ),
     Fault(
         "clusters: one more is forwarded than may be",

@@ -20,6 +20,7 @@ from solveyard.model.jobs import (
     Outcome,
 )
 from solveyard.model.messages import Action, AnyEvent, AnyJobEvent, Ended, JobEnded, Kill, Modify
+from solveyard.model.shares import Shares, Spent
 
 WAITING = frozenset({JobState.HELD, JobState.QUEUED})
 
@@ -34,6 +35,8 @@ class Board:
         limits: Limits,
         counter: Counter,
         pace: Pace,
+        shares: Shares,
+        spent: Iterable[Spent],
     ) -> None:
         self.uuid = store_uuid
         self.jobs: dict[JobId, Job] = {}
@@ -42,7 +45,7 @@ class Board:
         self.counter = counter
         self.draining = False
         self.ending: float | None = None  #: draining ends what runs, with this grace; s
-        self.scheduler = Scheduler(self.jobs, self.look, pace)
+        self.scheduler = Scheduler(self.jobs, self.look, pace, shares, spent)
         self.now = 0.0
         self.events: list[AnyEvent] = []
         self.actions: list[Action] = []
@@ -52,7 +55,7 @@ class Board:
 
     def begin(self, now: float) -> None:
         """A new step."""
-        self.now = now
+        self.now = self.scheduler.owners.now = now
         self.events, self.actions = [], []
 
     def record(self, event: AnyJobEvent) -> None:

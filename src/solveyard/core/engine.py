@@ -30,6 +30,7 @@ from solveyard.model.jobs import (
     Reason,
 )
 from solveyard.model.messages import Action, AnyEvent, ArrayBegun, JobPlaced, JobStale, Message
+from solveyard.model.shares import NO_SHARES, Shares, Spent
 
 _DECIDE: dict[type, Callable[[Board, Any], Parts | None]] = {**GRANT, **CONCLUDE}
 
@@ -52,10 +53,12 @@ class Engine:
         limits: Limits | None = None,
         counter: Counter | None = None,
         pace: Pace | None = None,
+        shares: Shares = NO_SHARES,
+        spent: Iterable[Spent] = (),
     ) -> None:
-        self._board = Board(
-            store_uuid, jobs, limits or Limits(), counter or Counter(), pace or Pace()
-        )
+        """`spent`: what owners have used, as this engine's `spent` was when it was kept."""
+        scheduling = pace or Pace(), shares, spent
+        self._board = Board(store_uuid, jobs, limits or Limits(), counter or Counter(), *scheduling)
 
     def handle(self, message: Message, now: float) -> Step:
         """Take one message at time `now`, s since 1970, never before the last one's.
@@ -106,6 +109,11 @@ class Engine:
     @property
     def counter(self) -> Counter:
         return self._board.counter
+
+    @property
+    def spent(self) -> Mapping[str, Spent]:
+        """By owner what their ended runs have used, where that matters; to be kept."""
+        return self._board.scheduler.owners.spent
 
     @property
     def draining(self) -> bool:
@@ -189,5 +197,5 @@ class Engine:
             board.record(JobPlaced(job=job.id, at=board.now, attempt=attempt, placement=placement))
             board.actions.append(board.scheduler.seating.launch(board.jobs[job.id]))
         line, seating = board.scheduler.line, board.scheduler.seating
-        board.actions += seating.recall_outranked(line.head())
+        board.actions += seating.recall_outranked(line.outranks)
         board.scheduler.moved = False

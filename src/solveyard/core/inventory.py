@@ -104,6 +104,12 @@ class Inventory:
         )
 
     @property
+    def largest(self) -> int:
+        """The cores of the largest node, likewise."""
+        nodes = (node for place in self.machines.values() for node in place.nodes.values())
+        return max((node.capacity.cores for node in nodes), default=0)
+
+    @property
     def nodes(self) -> int:
         """How many, likewise."""
         return sum(len(place.nodes) for place in self.machines.values())

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from solveyard.core.arrays import Arrays
 from solveyard.core.dependencies import Dependencies
+from solveyard.core.parting import PartedQueue
 from solveyard.core.waiting import Deadlines, Parking, Queue, Urgency
 from solveyard.model.ids import array_of
 from solveyard.model.jobs import Job, JobId, JobState
@@ -18,12 +19,19 @@ class Line:
     """Each waiting job is in one place: the queue, or aside for one of the reasons below."""
 
     def __init__(
-        self, jobs: Mapping[JobId, Job], arrays: Arrays, dependencies: Dependencies
+        self,
+        jobs: Mapping[JobId, Job],
+        arrays: Arrays,
+        dependencies: Dependencies,
+        parted: PartedQueue | None = None,
     ) -> None:
+        """`parted`: the queue of those that go here, where it matters whose they are."""
         self._jobs = jobs
         self._arrays = arrays
         self._dependencies = dependencies
-        self._queues = {"": Queue()}  #: by the cluster that they are for; "": here
+        #: By the cluster that they are for; "": here.
+        self._queues: dict[str, Queue | PartedQueue] = {"": parted or Queue()}
+        self._parted = parted
         self._keys = Parking()  #: wait for an exclusive key
         self._misfits: dict[JobId, None] = {}  #: no known machine could run them
         self._full: set[JobId] = set()  #: arrays of which as many run as may
@@ -102,6 +110,10 @@ class Line:
         queue = self._queues.get(on)
         return None if queue is None else queue.head()
 
+    def outranks(self, job: Job) -> bool:
+        """Does the first go before `job`, which waits in a slot?"""
+        return self._queues[""].outranks(job)
+
     def first(self, on: str = "") -> tuple[Job, Job] | None:
         """The job that goes next, and what would run: of an array, its next task."""
         queue = self._queues.get(on)
@@ -141,6 +153,16 @@ class Line:
         for job_id in [*self._misfits]:
             self.file(self._jobs[job_id])
 
+    def wait_for_quota(self, owner: str) -> None:
+        """Their first may not start, whatever is free; nobody of theirs goes before it."""
+        if self._parted is not None:
+            self._parted.shut(owner)
+
+    def quota_moved(self, owner: str) -> None:
+        """Something of theirs has ended."""
+        if self._parted is not None:
+            self._parted.open(owner)
+
     def wait_for_task(self, array: JobId) -> None:
         self._leave_queue(array)
         self._full.add(array)
@@ -161,7 +183,7 @@ class Line:
 
     # Inside
 
-    def _queue_of(self, job: Job) -> Queue:
+    def _queue_of(self, job: Job) -> Queue | PartedQueue:
         return self._queues.setdefault(job.spec.on, Queue())
 
     def _leave_queue(self, job_id: JobId) -> None:

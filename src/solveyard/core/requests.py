@@ -1,5 +1,6 @@
 """What people ask for: each request is granted, or refused with nothing changed."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ from solveyard.core import names, wishes
 from solveyard.core.board import WAITING, Board
 from solveyard.core.lifecycle import never_started
 from solveyard.core.retention import check_ended
-from solveyard.model.errors import Conflict, InvalidJob, InvalidRequest
+from solveyard.model.errors import Conflict, InvalidJob, InvalidRequest, QuotaReached
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState, Outcome, Reason
 from solveyard.model.messages import (
     Annotate,
@@ -50,6 +51,7 @@ def submit(board: Board, asked: Submit) -> Parts:
     for place, (spec, job) in enumerate(zip(asked.specs, ids, strict=True), 1):
         try:
             _check(board, spec, taken, any_name=asked.any_name)
+            _check_quota(board, spec, _owner(board, job, asked.by))
             links[job] = wishes.links(board, spec, named)
         except InvalidRequest as error:
             if len(asked.specs) == 1:
@@ -58,6 +60,11 @@ def submit(board: Board, asked: Submit) -> Parts:
         if place % _PART == 0:
             yield
     wishes.check_acyclic(board, links, dict(zip(ids, asked.specs, strict=True)))
+    more: Counter[str] = Counter()
+    for spec, job in zip(asked.specs, ids, strict=True):
+        more[_owner(board, job, asked.by)] += 1 if spec.array is None else len(spec.array)
+    for owner, number in more.items():
+        _check_waiting(board, owner, number)
     by, key, session, now = asked.by, asked.key, asked.session, board.now
     for place, (spec, job) in enumerate(zip(asked.specs, ids, strict=True), 1):
         arrival, after = board.next("arrival"), links[job]
@@ -102,6 +109,24 @@ def _check(board: Board, spec: JobSpec, taken: set[str], *, any_name: bool) -> N
             f"the name {spec.name!r} is job {job.id}'s, and an array can't take another's place"
             " (remove that one, or choose another name)"
         )
+
+
+def _owner(board: Board, job: JobId, by: str) -> str:
+    """Whose it is: a job that is submitted anew stays its first owner's."""
+    known = board.jobs.get(job)
+    return by if known is None else known.owner
+
+
+def _check_quota(board: Board, spec: JobSpec, owner: str) -> None:
+    """Raises InvalidJob."""
+    if never := board.scheduler.misfit_of_quota(owner, spec):
+        raise InvalidJob(f"this job could never run: {never} (ask for less)")
+
+
+def _check_waiting(board: Board, owner: str, more: int) -> None:
+    """Raises QuotaReached."""
+    if told := board.scheduler.owners.overflow(owner, more):
+        raise QuotaReached(f"{told} (wait until some have started, or cancel some)")
 
 
 def cancel(board: Board, asked: Cancel) -> None:
@@ -175,6 +200,8 @@ def retry(board: Board, asked: Retry) -> None:
     ]
     if job.is_array and not job.closed and not unsuccessful:
         raise Conflict(f"all tasks of {job.label} succeeded (name those to run again: [0-4])")
+    reopened = board.scheduler.arrays.tray(job.id).unopened if job.is_array and job.closed else 0
+    _check_waiting(board, job.owner, len(unsuccessful) + reopened if job.is_array else 1)
     arrival = board.next("arrival")
     board.record(JobRetried(job=job.id, at=board.now, by=asked.by, arrival=arrival, key=asked.key))
     for task in unsuccessful:
@@ -184,6 +211,7 @@ def retry(board: Board, asked: Retry) -> None:
 def _retry_task(board: Board, array: Job, task: Job, asked: Retry) -> None:
     if array.cancel_requested and not array.state.final:
         raise Conflict(f"job {array.label} is being cancelled (wait for its end)")
+    _check_waiting(board, array.owner, 1)
     arrival, by, now = board.next("arrival"), asked.by, board.now
     if array.state.final:
         board.record(JobRetried(job=array.id, at=now, by=by, arrival=arrival, closed=array.closed))

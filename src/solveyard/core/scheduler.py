@@ -1,6 +1,6 @@
 """Who goes next, and where. Pure: the same jobs and the same machines give the same plan."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from msgspec.structs import replace
 
@@ -10,8 +10,10 @@ from solveyard.core.dependencies import Dependencies
 from solveyard.core.gates import Gates
 from solveyard.core.inventory import Inventory
 from solveyard.core.line import Line
+from solveyard.core.parting import PartedQueue
 from solveyard.core.reservation import Reservation, reserve
 from solveyard.core.seating import Seating, over_by
+from solveyard.core.shares import Owners
 from solveyard.core.sharing import share
 from solveyard.core.slots import Pace
 from solveyard.core.waiting import Deadlines
@@ -19,6 +21,7 @@ from solveyard.model.ids import position_of
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState, Limits, Placement
 from solveyard.model.messages import AgentJoined, LicencesSeen
 from solveyard.model.resources import Range, Resources
+from solveyard.model.shares import NO_SHARES, Shares, Spent
 
 #: Jobs behind the first that are looked at for one that fits a gap.
 LOOKAHEAD = 64
@@ -31,7 +34,12 @@ class Scheduler:
     """
 
     def __init__(
-        self, jobs: Mapping[JobId, Job], look: Callable[[JobId], Job | None], pace: Pace
+        self,
+        jobs: Mapping[JobId, Job],
+        look: Callable[[JobId], Job | None],
+        pace: Pace,
+        shares: Shares = NO_SHARES,
+        spent: Iterable[Spent] = (),
     ) -> None:
         self._jobs = jobs
         self.pace = pace
@@ -41,7 +49,9 @@ class Scheduler:
         self.deadlines = Deadlines()  #: of jobs that wait no longer than that
         self.dependencies = Dependencies(look)
         self.arrays = Arrays(jobs, self.dependencies.decided)
-        self.line = Line(jobs, self.arrays, self.dependencies)
+        self.owners = Owners(shares, spent, jobs, self.arrays)
+        parted = PartedQueue(self.owners) if shares.decides else None
+        self.line = Line(jobs, self.arrays, self.dependencies, parted)
         self.seating = Seating(jobs, self.inventory, pace)
         self._fits: JobId | None = None  #: the first in line, when it's known to be no misfit
         self.moved = True  #: something has changed that may let a job start
@@ -53,6 +63,8 @@ class Scheduler:
         old = before.live_attempt if before is not None else None
         new = after.live_attempt if after is not None else None
         self.arrays.replace(before, after)
+        if self.owners.shares.decides:
+            self.owners.replace(before, after)
         if old is not None and (new is None or new.id != old.id):
             assert before is not None
             ended_at = None if after is None else after.attempts[-1].ended_at
@@ -62,6 +74,7 @@ class Scheduler:
                 self.clusters.give(before, old.placement)
             for key in before.keys:
                 self.line.key_is_free(key)
+            self.line.quota_moved(before.owner)
         if new is not None and (old is None or new.id != old.id):
             assert after is not None
             self.seating.seat(after, new.placement)
@@ -121,7 +134,8 @@ class Scheduler:
                 self.line.wait_for_machine(job.id)
                 continue
             self._fits = job.id
-            follow = None if gated else self.seating.follow(task, now)
+            alone = gated or self.owners.bounded(task.owner)
+            follow = None if alone else self.seating.follow(task, now)
             if follow is not None or taken:
                 return (task, follow) if follow is not None else None
             return self._fill_gap(need, limits, now)
@@ -150,8 +164,27 @@ class Scheduler:
         return self.clusters.lacking(task.spec.on, task.need, self.inventory.free(counts))
 
     def need(self, task: Job) -> Resources:
-        """What it needs, of all that there is now."""
-        return self._shared(task.need, task.spec, position_of(task.id) or 0)
+        """What it needs, of all that there is now, and of what its owner may have."""
+        need = self._shared(task.need, task.spec, position_of(task.id) or 0)
+        return self.owners.within(task.owner, need)
+
+    def over_quota(self, task: Job) -> str:
+        """Why its owner's quota keeps it, with the reading; "": it doesn't."""
+        if task.spec.on or not self.owners.bounded(task.owner):
+            return ""
+        return self.owners.closed(task.owner, self._fewest(self.need(task)))
+
+    def misfit_of_quota(self, owner: str, spec: JobSpec) -> str:
+        """Why their quota never lets it run, in words; "": it may."""
+        return "" if spec.on else self.owners.misfit(owner, self._fewest(spec.resources))
+
+    def _fewest(self, need: Resources) -> int:
+        """Cores that it takes at least; whole nodes count as the largest that there are."""
+        cores = need.cores if isinstance(need.cores, int) else need.cores.min
+        if need.whole_nodes:
+            cores = max(cores, self.inventory.largest)
+        nodes = 1 if need.nodes is None else need.nodes
+        return cores * (nodes if isinstance(nodes, int) else nodes.min)
 
     def misfit(self, task: Job) -> str:
         """Why no known machine could ever run it, in words; "" if one could, or a cluster may."""
@@ -194,6 +227,9 @@ class Scheduler:
             return True
         if job.is_array and self.arrays.full(job):
             self.line.wait_for_task(job.id)
+            return True
+        if self.over_quota(task):
+            self.line.wait_for_quota(task.owner)
             return True
         return False
 

@@ -1,11 +1,10 @@
 """Which attempts are with which spawner: slots, seats, exclusive keys, and what is taken back."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from solveyard.core.inventory import Inventory
 from solveyard.core.reservation import Holder
 from solveyard.core.slots import AHEAD, PATIENCE, Member, Pace, Seat, Slot, may_follow
-from solveyard.core.waiting import Urgency, urgency
 from solveyard.model.jobs import Attempt, AttemptId, Job, JobId, Placement
 from solveyard.model.messages import Launch, Recall, SpawnerJoined, SpawnerLeft
 from solveyard.model.resources import Allocation, Resources
@@ -192,14 +191,12 @@ class Seating:
     def recall_all(self) -> list[Recall]:
         return [r for slot in self._slots.values() for r in self._recall(slot, slot.waiting)]
 
-    def recall_outranked(self, head: Urgency | None) -> list[Recall]:
-        """Successors that would start before the one that is first in line."""
-        if head is None:
-            return []
+    def recall_outranked(self, outranks: Callable[[Job], bool]) -> list[Recall]:
+        """Successors that would start before the one that is first in line, which `outranks`."""
         recalls: list[Recall] = []
         for slot in self._slots.values():
-            if len(slot.members) > 1 and urgency(self._jobs[slot.members[-1].job]) > head:
-                outranked = [m for m in slot.waiting if urgency(self._jobs[m.job]) > head]
+            if len(slot.members) > 1 and outranks(self._jobs[slot.members[-1].job]):
+                outranked = [m for m in slot.waiting if outranks(self._jobs[m.job])]
                 recalls += self._recall(slot, outranked)
         return recalls
 

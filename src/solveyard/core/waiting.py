@@ -1,5 +1,6 @@
 """The jobs that wait, in the order in which they go: larger priority first, then arrival."""
 
+from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
@@ -65,6 +66,25 @@ class Queue:
         for entry in taken:
             heappush(self._heap, entry)
         return [entry.job for entry in taken[1:]]
+
+    def pop(self) -> None:
+        """Put the head aside, until it's pushed back."""
+        heappop(self._heap)
+
+    def push(self, entry: Urgency) -> None:
+        heappush(self._heap, entry)
+
+    def current(self, job_id: JobId) -> Urgency | None:
+        return self._current.get(job_id)
+
+    def all(self) -> Iterable[Urgency]:
+        """In no order."""
+        return self._current.values()
+
+    def outranks(self, job: Job) -> bool:
+        """Does the first go before `job`, which waits in a slot?"""
+        head = self.head()
+        return head is not None and urgency(job) > head
 
     def place(self, job_id: JobId) -> int:
         """How many go before it; 0 where it isn't here."""

@@ -45,6 +45,8 @@ def _aside(at: Scheduler, job: Job, task: Job) -> str:
     if job.is_array and at.arrays.full(job):
         assert job.spec.array is not None
         return f"one of its own tasks to end: {job.spec.array.at_once} may run at once"
+    if told := at.over_quota(task):
+        return told
     if job.spec.on:
         return ""
     if not at.seating.any_connected:
@@ -64,7 +66,8 @@ def _in_line(at: Scheduler, job: Job, task: Job, limits: Limits, *, place: bool)
     if head is not None and head.job != job.id and not place:
         return "its turn: more urgent jobs wait, too"
     if ahead := at.line.place(job.id):
-        return f"its turn: {ahead} of the waiting jobs go before it"
+        now = ", as shares stand" if at.owners.shares.fair and not on else ""
+        return f"its turn: {ahead} of the waiting jobs go before it{now}"
     return _first(at, at.need(task), limits)
 
 

@@ -5,6 +5,7 @@ SolveyardError
 │   ├── InvalidJob          the specification can't be run as written
 │   ├── UnknownJob          no such job
 │   ├── Conflict            the job's state or name doesn't allow it
+│   ├── QuotaReached        as many of this owner's jobs wait as may
 │   ├── LogCompacted        the log of events begins later than that
 │   ├── NotAllowed          this caller may not, or not that
 │   ├── InvalidSettings     the settings can't be used as written
@@ -38,6 +39,10 @@ class UnknownJob(InvalidRequest):
 
 class Conflict(InvalidRequest):
     """The job's state or name doesn't allow it."""
+
+
+class QuotaReached(InvalidRequest):
+    """As many of this owner's jobs wait as may."""
 
 
 class LogCompacted(InvalidRequest):

@@ -16,13 +16,15 @@ from solveyard.model.messages import (
     Submit,
 )
 from solveyard.model.resources import Resources
+from solveyard.model.shares import NO_SHARES, Shares
 
 
 class Drive:
     """Sends messages at `now`, and gathers launches in order."""
 
-    def __init__(self, cores: int = 1, *, joined: bool = True) -> None:
-        self.engine = Engine("u")
+    def __init__(self, cores: int = 1, *, joined: bool = True, shares: Shares = NO_SHARES) -> None:
+        self.shares = shares
+        self.engine = Engine("u", shares=shares)
         self.now = 100.0
         self.cores = cores
         self.launches: list[Launch] = []
@@ -44,9 +46,9 @@ class Drive:
     def leave(self) -> Step:
         return self.send(SpawnerLeft(machine="m", spawner=0))
 
-    def submit(self, *specs: JobSpec) -> list[JobId]:
+    def submit(self, *specs: JobSpec, by: str = "") -> list[JobId]:
         known = set(self.engine.jobs)
-        self.send(Submit(specs=specs))
+        self.send(Submit(specs=specs, by=by))
         return [job_id for job_id in self.engine.jobs if job_id not in known]
 
     def one(self, **fields: object) -> JobId:
@@ -72,7 +74,13 @@ class Drive:
         jobs = msgspec.json.decode(
             msgspec.json.encode([*self.engine.jobs.values()]), type=list[Job]
         )
-        return Engine("u", sorted(jobs, key=lambda job: job.id), self.engine.limits)
+        return Engine(
+            "u",
+            sorted(jobs, key=lambda job: job.id),
+            self.engine.limits,
+            shares=self.shares,
+            spent=self.engine.spent.values(),
+        )
 
     def launched(self) -> list[JobId]:
         return [launch.job for launch in self.launches]

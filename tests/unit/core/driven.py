@@ -86,14 +86,15 @@ class DrivenEngine(JudgedEngine):
         if self.world.machines[name].connected:
             self.send(Sampled(machine=name, cpu=cpu, ours=ours, memory_free=memory, disk_free=disk))
 
-    def wish(self, wanted: list[JobSpec]) -> None:
-        """Refused where a name is taken, or something could never run."""
+    def wish(self, wanted: list[JobSpec], by: str = "eve") -> None:
+        """Refused where a name is taken, too many wait, or something could never run."""
         busy = [e.spec.name for e in self.books.entries.values() if not e.state.final]
         given = [spec.name for spec in wanted if spec.name]
         wrong = len(set(given)) < len(given) or any(name in busy for name in given)
         if self.books.machines:
             wrong = wrong or not all(self.books.possible(spec.resources) for spec in wanted)
-        step = self.request(Submit(by="eve", specs=tuple(wanted)))
+        wrong = wrong or not self.books.admitted(by, wanted)
+        step = self.request(Submit(by=by, specs=tuple(wanted)))
         assert (step is None) == wrong
 
     @rule(

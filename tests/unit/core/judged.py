@@ -30,6 +30,7 @@ from solveyard.model.messages import (
     Message,
     Recall,
 )
+from solveyard.model.shares import NO_SHARES
 from unit.core.amounts import amounts_of
 from unit.core.oracle import WAITING, Books
 from unit.core.world import World
@@ -40,10 +41,12 @@ UUID = "0123456789abcdef0123456789abcdef"
 class JudgedEngine(RuleBasedStateMachine):
     """The promises; who derives from it makes things happen."""
 
+    shares = NO_SHARES
+
     def __init__(self) -> None:
         super().__init__()
-        self.world, self.books, self.pace = World(), Books(), Pace()
-        self.engine = Engine(UUID, pace=self.pace)
+        self.world, self.books, self.pace = World(), Books(shares=self.shares), Pace()
+        self.engine = Engine(UUID, pace=self.pace, shares=self.shares)
         self.now = 1000.0
         self.folded: dict[JobId, Job] = {}
         self.launched: dict[AttemptId, Placement] = {}
@@ -64,11 +67,13 @@ class JudgedEngine(RuleBasedStateMachine):
         """None: it was refused, and that changed nothing."""
         engine = self.engine
         before = dict(engine.jobs), dict(engine.names), engine.counter, engine.limits
+        spent = dict(engine.spent)
         try:
             return self.send(request)
         except InvalidRequest:
             pass
         assert before == (engine.jobs, engine.names, engine.counter, engine.limits)
+        assert spent == engine.spent
         return None
 
     def judge(self, before: dict[JobId, Job], step: Step) -> None:
@@ -96,7 +101,7 @@ class JudgedEngine(RuleBasedStateMachine):
         assert step.wake is None or step.wake > self.now
         if self.draining:
             assert not any(isinstance(event, JobPlaced) for event in step.events)
-        else:
+        elif not self.shares.fair:  # there what time alone changes waits for the next news
             self.books.judge_rest()
 
     def fold(self, event: AnyJobEvent) -> None:
@@ -143,7 +148,9 @@ class JudgedEngine(RuleBasedStateMachine):
         records = msgspec.json.encode(known)
         jobs = msgspec.json.decode(records, type=list[Job])
         pace = copy.deepcopy(self.pace)
-        return Engine(UUID, jobs, self.engine.limits, self.engine.counter, pace)
+        spent = [*self.engine.spent.values()]
+        limits, counter = self.engine.limits, self.engine.counter
+        return Engine(UUID, jobs, limits, counter, pace, self.shares, spent)
 
     # What is always so
 

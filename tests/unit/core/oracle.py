@@ -34,6 +34,7 @@ from solveyard.model.messages import (
 )
 from solveyard.model.policies import Link
 from solveyard.model.resources import Resources, Share
+from solveyard.model.shares import NO_SHARES, Quota, Shares
 from unit.core.amounts import Amounts, Free, fits, least, meets, take
 
 WAITING = {JobState.HELD, JobState.QUEUED}
@@ -58,10 +59,8 @@ class Entry:
     tries: int = 1
     held: bool = False  #: an array that begins no more tasks
     closed: bool = False  #: an array whose other tasks are cancelled
-
-    @property
-    def rank(self) -> tuple[int, int, int]:
-        return (-self.priority, self.arrival, self.id)
+    owner: str = ""
+    placed: float = 0.0  #: when its newest attempt was
 
     @property
     def is_array(self) -> bool:
@@ -91,6 +90,8 @@ class Books:
     samples: dict[str, Sampled] = field(default_factory=dict)
     #: by machine, what was placed before and since its last sample, after the one before that
     promised: dict[str, tuple[list[Share], list[Share]]] = field(default_factory=dict)
+    shares: Shares = NO_SHARES
+    spent: list[tuple[str, float, float]] = field(default_factory=list)  #: who, how much, when
     now: float = 0.0
     ids: set[object] = field(default_factory=set)  #: every id that there ever was
     removed: int = 0
@@ -148,7 +149,14 @@ class Books:
                 self._new_id(job)
                 state = JobState.HELD if spec.hold else JobState.QUEUED
                 self.entries[job] = Entry(
-                    job, spec, arrival, spec.priority, state, event.at, after=event.after
+                    job,
+                    spec,
+                    arrival,
+                    spec.priority,
+                    state,
+                    event.at,
+                    after=event.after,
+                    owner=event.by,
                 )
             case ArrayBegun(job=job):
                 assert self.entries[job].is_array
@@ -162,6 +170,7 @@ class Books:
                 assert entry.state in LIVE
                 assert entry.tries < policy.tries or event.outcome.reason is Reason.LOST
                 assert event.tries == entry.tries + (event.outcome.reason is not Reason.LOST)
+                self._charge(entry, event)
                 entry.state, entry.tries = JobState.QUEUED, event.tries
                 entry.since = entry.not_before = event.not_before
                 self._free(job)
@@ -192,6 +201,7 @@ class Books:
                 self._new_id(attempt)
                 self._move(job, JobState.QUEUED, JobState.SUBMITTED)
                 self.entries[job].attempt, self.entries[job].placement = attempt, placement
+                self.entries[job].placed = event.at
             case JobRecalled(job=job):
                 self._move(job, JobState.SUBMITTED, JobState.QUEUED)
                 self._free(job)
@@ -212,6 +222,7 @@ class Books:
                 if entry.is_array:
                     self.judge_array(entry, ended)
                     entry.closed = entry.closed or entry.state is not JobState.RUNNING
+                self._charge(entry, event)
                 entry.state = ended
                 self._free(job)
             case JobRemoved(job=job):
@@ -234,6 +245,49 @@ class Books:
     def _free(self, job: JobId) -> None:
         self.entries[job].attempt = self.entries[job].placement = None
 
+    def _charge(self, entry: Entry, event: JobEnded | JobRequeued) -> None:
+        if entry.placement is not None:
+            wall = event.at - entry.placed if event.usage is None else event.usage.wall
+            amount = entry.placement.allocation.cores * wall
+            self.spent.append((entry.owner, amount, event.at))
+
+    # Owners
+
+    def rank(self, entry: Entry) -> tuple[int, float, int, int]:
+        lead = self.lead(entry.owner) if self.shares.fair else 0.0
+        return (-entry.priority, lead, entry.arrival, entry.id)
+
+    def lead(self, owner: str) -> float:
+        """What they have used for their weight, and a minute for each core that they hold."""
+        life = self.shares.half_life
+        used = sum(a * 0.5 ** ((self.now - at) / life) for who, a, at in self.spent if who == owner)
+        for entry, placement in self.holding:
+            if entry.owner == owner:
+                used += placement.allocation.cores * (self.now - entry.placed + 60)
+        return round(used / self.shares.weights.get(owner, 1.0), 3)
+
+    def over_quota(self, entry: Entry) -> bool:
+        quota = self.shares.quotas.get(entry.owner, Quota())
+        held = [at.allocation.cores for other, at in self.holding if other.owner == entry.owner]
+        cores = least(entry.spec.resources.cores) * least(entry.spec.resources.nodes or 1)
+        too_many = quota.running is not None and len(held) >= quota.running
+        return too_many or (quota.cores is not None and sum(held) + cores > quota.cores)
+
+    def admitted(self, owner: str, wanted: Iterable[JobSpec]) -> bool:
+        quota = self.shares.quotas.get(owner, Quota())
+        new, cores = 0, 0
+        for spec in wanted:
+            new += 1 if spec.array is None else len(spec.array)
+            cores = max(cores, least(spec.resources.cores) * least(spec.resources.nodes or 1))
+        if quota.cores is not None and cores > quota.cores:
+            return False
+        waiting = [e for e in self.entries.values() if e.owner == owner and not e.is_array]
+        count = sum(entry.state in WAITING for entry in waiting)
+        for array in [e for e in self.entries.values() if e.owner == owner and e.is_array]:
+            fresh = [task for task in self.tasks(array) if task.id not in self.entries]
+            count += sum(task.state in WAITING for task in fresh)
+        return quota.waiting is None or count + new <= quota.waiting
+
     # Arrays, and who waits for whom
 
     def unopened(self, array: Entry, job: JobId) -> Entry:
@@ -241,7 +295,14 @@ class Books:
         waiting = JobState.HELD if array.held or array.state is JobState.HELD else JobState.QUEUED
         state = JobState.CANCELLED if array.closed else waiting
         return Entry(
-            job, array.spec, array.arrival, array.priority, state, array.since, after=array.after
+            job,
+            array.spec,
+            array.arrival,
+            array.priority,
+            state,
+            array.since,
+            after=array.after,
+            owner=array.owner,
         )
 
     def tasks(self, array: Entry) -> list[Entry]:
@@ -398,7 +459,20 @@ class Books:
             and not self.busy_key(e)
             and self.possible(e.spec.resources)
         ]
-        return sorted(able, key=lambda entry: entry.rank)
+        return self.within_quotas(sorted(able, key=self.rank))
+
+    def within_quotas(self, line: list[Entry]) -> list[Entry]:
+        """Who is kept by their quota lets nobody of theirs pass."""
+        if not self.shares.quotas:
+            return line
+        kept: set[str] = set()
+        able = []
+        for entry in line:
+            if entry.owner not in kept and self.over_quota(entry):
+                kept.add(entry.owner)
+            if entry.owner not in kept:
+                able.append(entry)
+        return able
 
     def overdue(self, entry: Entry, now: float) -> bool:
         limit = entry.spec.wait_limit

@@ -1,0 +1,184 @@
+"""Fair shares among owners, and their quotas."""
+
+import pytest
+
+from solveyard.core.shares import PLEDGE
+from solveyard.model.arrays import ArraySpec
+from solveyard.model.errors import InvalidJob, QuotaReached
+from solveyard.model.jobs import JobId, JobSpec, JobState
+from solveyard.model.messages import Cancel, Remove, Retry
+from solveyard.model.resources import Range, Resources
+from solveyard.model.shares import Quota, Shares
+from unit.core.drive import Drive
+
+ONE = JobSpec(solver="x")
+FAIR = Shares(fair=True, half_life=1000.0)
+
+
+def owners(drive: Drive) -> list[str]:
+    """Whose jobs were started, in order."""
+    return [drive.job(job).owner for job in drive.launched()]
+
+
+def end_first(drive: Drive, *, wall: float) -> None:
+    running = [job.id for job in drive.engine.jobs.values() if job.state is JobState.SUBMITTED]
+    drive.now += wall
+    drive.end(running[0], wall=wall)
+
+
+def taken_in_turn(drive: Drive, ends: int, *, wall: float) -> None:
+    for _ in range(ends):
+        end_first(drive, wall=wall)
+
+
+def test_jobs_go_as_they_came_where_no_shares_are_set() -> None:
+    drive = Drive()
+    drive.submit(ONE, ONE, ONE, by="ann")
+    drive.submit(ONE, by="bob")
+    taken_in_turn(drive, 3, wall=10)
+    assert owners(drive) == ["ann", "ann", "ann", "bob"]
+
+
+def test_whoever_has_used_least_goes_first() -> None:
+    drive = Drive(shares=FAIR)
+    drive.submit(*[ONE] * 4, by="ann")
+    drive.submit(*[ONE] * 4, by="bob")
+    taken_in_turn(drive, 7, wall=10)
+    assert owners(drive) == ["ann", "bob"] * 4
+
+
+def test_a_weight_of_three_gets_three_times_as_much() -> None:
+    drive = Drive(shares=Shares(fair=True, half_life=1e9, weights={"ann": 3.0}))
+    drive.submit(*[ONE] * 40, by="ann")
+    drive.submit(*[ONE] * 40, by="bob")
+    taken_in_turn(drive, 31, wall=10)
+    assert owners(drive).count("ann") == 24
+
+
+def test_a_burst_is_shared_too() -> None:
+    drive = Drive(cores=8, joined=False, shares=FAIR)
+    drive.submit(*[ONE] * 20, by="ann")
+    drive.submit(*[ONE] * 20, by="bob")
+    drive.join()
+    assert owners(drive) == ["ann", "bob"] * 4
+
+
+def test_priority_goes_before_shares() -> None:
+    drive = Drive(shares=FAIR)
+    drive.submit(ONE, ONE, by="ann")
+    drive.submit(ONE, by="bob")
+    drive.submit(JobSpec(solver="x", priority=1), by="ann")
+    taken_in_turn(drive, 3, wall=10)
+    assert owners(drive) == ["ann", "ann", "bob", "ann"]
+
+
+def test_what_was_used_counts_half_after_each_half_life() -> None:
+    drive = Drive(cores=4, shares=FAIR)
+    drive.submit(JobSpec(solver="x", resources=Resources(cores=4)), by="ann")
+    end_first(drive, wall=100)
+    told = drive.engine.scheduler.owners
+    assert told.used("ann", drive.now) == 400
+    assert told.used("ann", drive.now + 1000) == 200
+    assert told.used("ann", drive.now + 3000) == 50
+
+
+def test_what_runs_counts_as_it_goes_and_is_pledged_for_a_while() -> None:
+    drive = Drive(cores=4, shares=FAIR)
+    drive.submit(JobSpec(solver="x", resources=Resources(cores=2)), by="ann")
+    drive.submit(ONE, by="bob")
+    told = drive.engine.scheduler.owners
+    assert told.used("ann", drive.now + 30) == 60
+    assert (told.lead("ann"), told.lead("bob")) == (2 * PLEDGE, PLEDGE)
+
+
+def test_what_an_owner_has_used_outlives_their_jobs_and_a_restart() -> None:
+    drive = Drive(shares=FAIR)
+    drive.submit(ONE, by="ann")
+    end_first(drive, wall=100)
+    drive.send(Remove(job=JobId(1)))
+    fresh = drive.restored().scheduler.owners
+    assert fresh.used("ann", drive.now) == 100
+
+
+def test_a_label_is_nobody() -> None:
+    """Whose a job is says who submitted it, not what it calls itself."""
+    drive = Drive(shares=FAIR)
+    drive.submit(JobSpec(solver="x", tags=("ann",)), by="bob")
+    assert [one.owner for one in drive.engine.scheduler.owners.standings(drive.now)] == ["bob"]
+
+
+def quotas(**fields: int) -> Shares:
+    return Shares(quotas={"ann": Quota(**fields)})
+
+
+def test_no_more_run_than_the_quota_says_and_others_pass() -> None:
+    drive = Drive(cores=4, shares=quotas(running=2))
+    mine = drive.submit(*[ONE] * 3, by="ann")
+    drive.submit(ONE, by="bob")
+    assert owners(drive) == ["ann", "ann", "bob"]
+    assert drive.why(mine[2]) == "ann's quota of 2 running jobs: 2 run"
+    end_first(drive, wall=10)
+    assert owners(drive) == ["ann", "ann", "bob", "ann"]
+
+
+def test_no_more_cores_are_held_than_the_quota_says() -> None:
+    drive = Drive(cores=8, shares=quotas(cores=4))
+    mine = drive.submit(*[JobSpec(solver="x", resources=Resources(cores=3))] * 2, by="ann")
+    assert owners(drive) == ["ann"]
+    assert drive.why(mine[1]) == "ann's quota of 4 cores: 3 in use, and it needs 3"
+    end_first(drive, wall=10)
+    assert owners(drive) == ["ann", "ann"]
+
+
+def test_a_range_takes_what_the_quota_leaves() -> None:
+    drive = Drive(cores=8, shares=quotas(cores=4))
+    drive.submit(ONE, JobSpec(solver="x", resources=Resources(cores=Range(min=1))), by="ann")
+    assert [launch.placement.allocation.cores for launch in drive.launches] == [1, 3]
+
+
+def test_whole_nodes_count_with_all_their_cores() -> None:
+    drive = Drive(cores=8, shares=quotas(cores=8))
+    drive.submit(ONE, by="ann")
+    whole = drive.submit(JobSpec(solver="x", resources=Resources(whole_nodes=True)), by="ann")
+    assert drive.why(whole[0]) == "ann's quota of 8 cores: 1 in use, and it needs 8"
+
+
+@pytest.mark.parametrize(
+    ("quota", "spec", "told"),
+    [
+        (Quota(cores=2), JobSpec(solver="x", resources=Resources(cores=3)), "quota is 2"),
+        (Quota(running=0), ONE, "lets no job run"),
+    ],
+)
+def test_what_a_quota_never_lets_run_is_refused(quota: Quota, spec: JobSpec, told: str) -> None:
+    drive = Drive(cores=8, shares=Shares(quotas={"*": quota}))
+    with pytest.raises(InvalidJob, match=told):
+        drive.submit(spec, by="ann")
+
+
+def test_no_more_wait_than_the_quota_says() -> None:
+    drive = Drive(shares=quotas(waiting=3))
+    drive.submit(*[ONE] * 3, by="ann")
+    drive.submit(ONE, by="ann")  # one of them runs
+    with pytest.raises(QuotaReached, match="3 waiting jobs: 3 wait, and this would add 1"):
+        drive.submit(ONE, by="ann")
+    drive.submit(*[ONE] * 9, by="bob")
+    drive.send(Cancel(job=JobId(2)))
+    with pytest.raises(QuotaReached):
+        drive.submit(ONE, ONE, by="ann")
+    drive.submit(ONE, by="ann")
+    with pytest.raises(QuotaReached):
+        drive.send(Retry(job=JobId(2)))
+
+
+def test_each_task_of_an_array_counts_as_waiting() -> None:
+    drive = Drive(shares=quotas(waiting=5))
+    with pytest.raises(QuotaReached, match="this would add 6"):
+        drive.submit(JobSpec(solver="x", array=ArraySpec(stop=6)), by="ann")
+    array, first = drive.submit(JobSpec(solver="x", array=ArraySpec(stop=5)), by="ann")
+    drive.submit(ONE, by="ann")  # the first task runs
+    drive.send(Cancel(job=array))
+    drive.end(first)
+    drive.submit(*[ONE] * 4, by="ann")
+    with pytest.raises(QuotaReached):
+        drive.send(Retry(job=array))
