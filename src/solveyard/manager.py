@@ -43,7 +43,8 @@ from solveyard.model.messages import (
     Submit,
 )
 from solveyard.model.progress import Progress
-from solveyard.model.records import ClusterRecord, JobRecord, record
+from solveyard.model.records import ClusterRecord, JobRecord, OwnerRecord, SharesRecord, record
+from solveyard.model.shares import NO_SHARES, Shares
 from solveyard.notify import Notices, Recipient, View
 from solveyard.ordering import Ordering
 from solveyard.outbox import Outbox
@@ -81,11 +82,13 @@ class Manager:
         recipients: Sequence[Recipient] = (),
         public_url: str = "",
         licence_server: LicenceServer | None = None,
+        shares: Shares = NO_SHARES,
     ) -> None:
         """`clusters`: those that jobs may be forwarded to; `rules` say which are. `secrets`: those
         that jobs may name; each is read when a job starts that does. `retention`: which ended jobs
         are removed; None: none. `recipients` are told of ends, with links below `public_url`.
-        `licence_server` says what is free of the licences.
+        `licence_server` says what is free of the licences. `shares`: what decides between
+        owners.
         """
         self.store_folder = folder
         self.on_stop = on_stop
@@ -96,7 +99,10 @@ class Manager:
         self.routes = Routes(agents, clusters)
         self.forwarding = Forwarding(self._ordering, clusters, rules)
         self._turns = Turns(
-            store, lambda: [*self.routes.machines(), *self._licensing.told()], self._decided
+            store,
+            lambda: [*self.routes.machines(), *self._licensing.told()],
+            self._decided,
+            shares,
         )
         for batch in clusters.values():
             batch.memory = lambda attempt: self.forwarding.remembered(self._turns.engine, attempt)
@@ -364,6 +370,30 @@ class Manager:
             "agent_pid": self.agents.agent_pid,
             "spawner_pids": self.agents.spawner_pids,
         }
+
+    def shares(self) -> SharesRecord:
+        """Who has what share, and what they have of it."""
+        engine = self._turns.engine
+        owners = engine.standings(self._turns.now())
+        weights, used = sum(one.weight for one in owners), sum(one.used for one in owners)
+        return SharesRecord(
+            fair=engine.shares.fair,
+            half_life=engine.shares.half_life,
+            owners=tuple(
+                OwnerRecord(
+                    owner=one.owner,
+                    weight=one.weight,
+                    share=one.weight / weights,
+                    core_seconds=one.used,
+                    used=one.used / used if used else 0.0,
+                    running=one.running,
+                    cores=one.cores,
+                    waiting=one.waiting,
+                    quota=engine.shares.quota(one.owner),
+                )
+                for one in owners
+            ),
+        )
 
     def cluster_status(self) -> list[ClusterRecord]:
         """Each cluster as it answered last."""

@@ -36,6 +36,7 @@ from solveyard.manager import Manager
 from solveyard.model.errors import InvalidRequest
 from solveyard.model.jobs import Limits
 from solveyard.model.messages import SetLimits
+from solveyard.model.shares import NO_SHARES, Shares
 from solveyard.notify import Recipient
 from solveyard.places import StorePlaces, runtime_folder
 from solveyard.secret import Secret
@@ -84,6 +85,7 @@ class ServeOptions:
     retention: Policy = field(default_factory=Policy)  #: which ended jobs are removed
     recipients: tuple[Recipient, ...] = ()  #: who is told how jobs end
     licence_server: LicenceServer | None = None  #: None: nobody is asked what is free
+    shares: Shares = NO_SHARES  #: what decides between owners
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,6 +218,7 @@ async def opened(folder: Path, options: ServeOptions) -> AsyncIterator[Running]:
             recipients=options.recipients,
             public_url=options.network.public_url if options.network else "",
             licence_server=options.licence_server,
+            shares=options.shares,
         )
         stop = _Stop(options.on_stop)
         door = _door(manager, options, token, stop, store.uuid)

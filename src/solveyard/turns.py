@@ -29,6 +29,7 @@ from solveyard.model.messages import (
     Submit,
     Ticked,
 )
+from solveyard.model.shares import NO_SHARES, Shares, Spent
 from solveyard.store.base import Store
 from solveyard.tally import Tally
 from solveyard.workers import Workers
@@ -70,6 +71,7 @@ class Turns:
         store: Store,
         machines: Callable[[], Sequence[AnyObservation]],
         committed: Callable[[int, Sequence[AnyEvent], Sequence[Action]], None],
+        shares: Shares = NO_SHARES,
     ) -> None:
         """`committed` is told what is on disk, some of a turn's events at a time: the number of
         the first, the events, and with the last of them what is to be done.
@@ -85,6 +87,8 @@ class Turns:
         self._committed = committed
         self._drain: Drain | None = None  #: asked for; an engine that is rebuilt must know
         self._pace = Pace()
+        self._shares = shares
+        self._spent: dict[str, Spent] = {}  #: as it is on disk
         self._counter = Counter()  #: as it is on disk
         self.engine = self._load()
         self._inbox: deque[Entry] = deque()
@@ -116,6 +120,10 @@ class Turns:
         if answer is not None:
             self._asked.set()
             self._asked_at = asyncio.get_running_loop().time()
+
+    def now(self) -> float:
+        """By the clock that decisions are made by; s since 1970."""
+        return self._clock.now()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -266,8 +274,10 @@ class Turns:
         records += [job if job is not None else Removed(id=i) for i, job in touched.items()]
         if self.engine.counter != self._counter:
             records.append(self.engine.counter)
-        self.last = await self._write(events, records)
+        spent = [s for who, s in self.engine.spent.items() if self._spent.get(who) is not s]
+        self.last = await self._write(events, [*records, *spent])
         self._counter = self.engine.counter
+        self._spent.update((one.owner, one) for one in spent)
         self._committed_at = asyncio.get_running_loop().time()
         self.written = True
         for index, (job_id, job) in enumerate(touched.items(), 1):
@@ -323,12 +333,20 @@ class Turns:
     def _load(self) -> Engine:
         state = self._store.load()
         self._clock = Clock(state.last_at)
-        self._counter = state.counter
+        self._counter, self._spent = state.counter, dict(state.spent)
         self.last = state.last_number
         self.first = state.first_number
         self.jobs = {job.id: job for job in state.jobs}
         self.tally = Tally(state.jobs)
-        return Engine(self._store.uuid, state.jobs, state.limits, state.counter, self._pace)
+        return Engine(
+            self._store.uuid,
+            state.jobs,
+            state.limits,
+            state.counter,
+            self._pace,
+            self._shares,
+            state.spent.values(),
+        )
 
     @staticmethod
     def _refuse(entries: Sequence[Entry], error: StoreError | InternalFault) -> None:

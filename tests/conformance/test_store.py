@@ -36,6 +36,7 @@ from solveyard.model.messages import (
 )
 from solveyard.model.notices import Notice, NoticeState
 from solveyard.model.resources import Allocation, Resources, Share
+from solveyard.model.shares import Spent
 from solveyard.store.base import NOT_READ, SETTLED_NOTICES, Filter, Store
 from solveyard.store.memory import MemoryStore
 from solveyard.store.sqlite import SqliteStore
@@ -158,6 +159,7 @@ records: st.SearchStrategy[Record] = st.one_of(
     st.builds(Removed, id=ids),
     st.builds(Limits, max_concurrent=st.none() | st.integers(0, 9)),
     st.builds(Counter, next=st.integers(1, 99)),
+    st.builds(Spent, owner=texts, amount=times, at=times),
 )
 events: st.SearchStrategy[AnyEvent] = st.one_of(
     st.builds(JobStarted, at=times, job=ids, native_id=texts, started_at=times),
@@ -177,6 +179,7 @@ def test_whatever_is_committed_is_loaded_as_a_plain_dictionary_would_hold_it(
 ) -> None:
     held: dict[int, Job] = {}
     limits, counter = Limits(), Counter()
+    spent: dict[str, Spent] = {}
     log: list[AnyEvent] = []
     with new_store() as store:
         for some_events, some_records in sequence:
@@ -187,6 +190,8 @@ def test_whatever_is_committed_is_loaded_as_a_plain_dictionary_would_hold_it(
                     held.pop(record.id, None)
                 elif isinstance(record, Limits):
                     limits = record
+                elif isinstance(record, Spent):
+                    spent[record.owner] = record
                 else:
                     counter = record
             log += some_events
@@ -195,6 +200,7 @@ def test_whatever_is_committed_is_loaded_as_a_plain_dictionary_would_hold_it(
         assert state.jobs == [held[number] for number in sorted(held)]
         assert state.limits == limits
         assert state.counter == counter
+        assert state.spent == spent
         assert state.last_at == (log[-1].at if log else 0.0)
         assert [tuple(one) for one in store.all_events()] == list(enumerate(log, 1))
         for number in range(14):
@@ -316,7 +322,7 @@ def test_a_record_that_cannot_be_written_undoes_its_whole_commit(store: Store) -
         store.commit([event], [Counter(next=9), a_job(2), a_job(3, name="one")])
     with pytest.raises(Conflict):
         store.commit([event], [a_job(2, name="two"), a_job(3, name="two")])
-    assert store.load() == (before, Limits(), Counter(), 1.0, 1, 1)
+    assert store.load() == (before, Limits(), Counter(), 1.0, 1, 1, {})
     assert store.commit([event], [a_job(2)]) == 2
 
 

@@ -46,6 +46,7 @@ COMMANDS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "prune": ("pruning", {}),
     "wait": ("acting", {}),
     "limits": ("limiting", {}),
+    "shares": ("shares", {}),
     "cluster": ("clusters", {}),
     "doctor": ("serving", {}),
     "token": ("tokens", {}),

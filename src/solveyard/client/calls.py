@@ -17,6 +17,7 @@ from solveyard.model.errors import (
     LogCompacted,
     ManagerUnavailable,
     NotAllowed,
+    QuotaReached,
     SolveyardError,
     StoreError,
     StoreFull,
@@ -26,7 +27,7 @@ from solveyard.model.jobs import JobSpec, JobState
 from solveyard.model.notices import NoticeRecord, ReceiverRecord
 from solveyard.model.overlaid import Overlaid
 from solveyard.model.reading import Malformed, MalformedJob
-from solveyard.model.records import ClusterRecord, JobRecord
+from solveyard.model.records import ClusterRecord, JobRecord, SharesRecord
 
 T = TypeVar("T")
 CONTENT = "application/json"
@@ -41,6 +42,7 @@ _ERRORS: Mapping[str, type[SolveyardError]] = {
     "unknown_file": InvalidRequest,
     "unknown_receiver": InvalidRequest,
     "conflict": Conflict,
+    "quota": QuotaReached,
     "invalid_job": InvalidJob,
     "forbidden": NotAllowed,
     "unauthorized": NotAllowed,
@@ -425,6 +427,10 @@ def limits(reply: Reply) -> dict[str, Any]:
     """The limits that hold, by the names that set them."""
     told: dict[str, Any] = value(reply).get("limits", {})
     return {name: told.get(name) for name in LimitWishes.__annotations__}
+
+
+def shares(reply: Reply) -> SharesRecord:
+    return msgspec.convert(value(reply), SharesRecord)
 
 
 def clusters(reply: Reply) -> list[ClusterRecord]:

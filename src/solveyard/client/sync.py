@@ -15,7 +15,7 @@ from solveyard.model.errors import ManagerUnavailable
 from solveyard.model.jobs import JobSpec, JobState
 from solveyard.model.notices import NoticeRecord, ReceiverRecord
 from solveyard.model.overlaid import Overlaid
-from solveyard.model.records import ClusterRecord, JobRecord
+from solveyard.model.records import ClusterRecord, JobRecord, SharesRecord
 
 T = TypeVar("T")
 
@@ -278,6 +278,10 @@ class Client:
     def set_limits(self, **limits: Unpack[LimitWishes]) -> dict[str, Any]:
         """Those that are given; the others stay. Answers all. Raises InvalidRequest, NotAllowed."""
         return self._ask(calls.set_limits(limits))
+
+    def shares(self) -> SharesRecord:
+        """Who has what share of the machines, what they have had of it, and their quotas."""
+        return self._ask(calls.Call("GET", "/shares", calls.shares))
 
     def limits(self) -> dict[str, Any]:
         """By the names that set them; None: there is none."""

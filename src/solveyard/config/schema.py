@@ -301,6 +301,31 @@ class Limits(Table):
     )
 
 
+class Sharing(Table):
+    fair: bool = Field(
+        default=False,
+        description="whether, of jobs of one priority, those go first whose owner has had least",
+    )
+    half_life: Duration = Field(
+        default=7 * 86400.0, ge=1, description="how long until what was used counts half"
+    )
+    weights: dict[Word, Annotated[float, Field(gt=0, lt=1e9)]] = Field(
+        default_factory=dict,
+        description='how much an owner gets beside others, by name, `"*"` for all others; else 1',
+    )
+
+
+_Most = Annotated[int | None, Field(ge=0, le=10**9)]
+
+
+class Quota(Table):
+    """What an owner's jobs may come to."""
+
+    running: _Most = None
+    cores: _Most = None
+    waiting: _Most = None
+
+
 class Retention(Table):
     keep_jobs: int | None = Field(
         default=None, ge=0, description="ended jobs that stay, the newest; not set: all"
@@ -366,6 +391,11 @@ class Settings(Table):
     limits: Limits = Field(default_factory=Limits)
     licences: Licences = Field(default_factory=Licences)
     retention: Retention = Field(default_factory=Retention)
+    shares: Sharing = Field(default_factory=Sharing)
+    quotas: dict[Word, Quota] = Field(
+        default_factory=dict,
+        description='what an owner may have, `"*"` all others: [its keys](../how-to/shares.md)',
+    )
     clusters: dict[Name, Cluster] = Field(
         default_factory=dict,
         description="a batch system that takes jobs: [its keys](../how-to/clusters.md#settings)",

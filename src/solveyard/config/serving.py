@@ -14,6 +14,7 @@ from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import Limits
 from solveyard.model.notices import Receiver
 from solveyard.model.reading import nearest
+from solveyard.model.shares import Quota, Shares
 from solveyard.notify import Program, Recipient, Webhook
 
 _MIB = 1024 * 1024
@@ -68,6 +69,7 @@ def embedded(found: Found, *, on_stop: str) -> serve.ServeOptions:
         secrets={name: source.secret for name, source in settings.secrets.items()},
         recipients=recipients(found),
         licence_server=_licence_server(settings),
+        shares=_shares(settings),
     )
 
 
@@ -97,6 +99,14 @@ def _offer(settings: Settings) -> Offer:
         gpus=own.gpus,
         licences=own.licences,
         counts=own.counts,
+    )
+
+
+def _shares(settings: Settings) -> Shares:
+    said = settings.shares
+    quotas = {owner: Quota(**quota.model_dump()) for owner, quota in settings.quotas.items()}
+    return Shares(
+        fair=said.fair, half_life=said.half_life, weights=dict(said.weights), quotas=quotas
     )
 
 

@@ -15,6 +15,7 @@ from solveyard.core.inventory import Inventory
 from solveyard.core.reports import CONCLUDE
 from solveyard.core.requests import GRANT, Parts
 from solveyard.core.scheduler import Scheduler
+from solveyard.core.shares import Standing
 from solveyard.core.slots import Pace
 from solveyard.core.why import why
 from solveyard.model.ids import array_of, position_of
@@ -114,6 +115,14 @@ class Engine:
     def spent(self) -> Mapping[str, Spent]:
         """By owner what their ended runs have used, where that matters; to be kept."""
         return self._board.scheduler.owners.spent
+
+    @property
+    def shares(self) -> Shares:
+        return self._board.scheduler.owners.shares
+
+    def standings(self, now: float) -> list[Standing]:
+        """What each owner has at `now`, where that matters; by name."""
+        return self._board.scheduler.owners.standings(now)
 
     @property
     def draining(self) -> bool:

@@ -22,6 +22,7 @@ from solveyard.model.errors import (
     InvalidResult,
     LogCompacted,
     NotAllowed,
+    QuotaReached,
     SolveyardError,
     StoreError,
     StoreFull,
@@ -41,6 +42,7 @@ LONGEST_KEY = 255  #: characters
 STATUSES: tuple[tuple[type[SolveyardError], int, str], ...] = (  # the first that fits
     (UnknownJob, 404, "unknown_job"),
     (Conflict, 409, "conflict"),
+    (QuotaReached, 429, "quota"),
     (LogCompacted, 410, "compacted"),
     (NotAllowed, 403, "forbidden"),
     (InvalidResult, 400, "invalid_result"),

@@ -31,7 +31,7 @@ _REFUSED = {
     413: "too large",
     415: "not JSON",
     416: "no such range",
-    429: "too many wrong tokens",
+    429: "too many wrong tokens, or as many jobs wait as your quota lets",
     502: "a backend failed",
     503: "not now",
     504: "the time is over",

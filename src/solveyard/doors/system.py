@@ -16,7 +16,7 @@ from solveyard.doors.openapi import Route
 from solveyard.model.errors import NotAllowed
 from solveyard.model.jobs import JobState, Limits
 from solveyard.model.messages import SetLimits
-from solveyard.model.records import PartitionRecord
+from solveyard.model.records import PartitionRecord, SharesRecord
 
 _PROBE = bytes(4096)  #: what a store must be able to write
 
@@ -37,6 +37,12 @@ async def queue(request: web.Request) -> web.Response:
     counts = manager.counts()
     ours = {state: counts.get(state, 0) for state in JobState}
     return encoding.answer({**ours, **documents.queue(manager)})
+
+
+async def shares(request: web.Request) -> web.Response:
+    """Who has what share of this manager's machines, what they have had, and their quotas."""
+    encoding.query(request, encoding.NoQuery)
+    return encoding.answer(request.app[MANAGER].shares())
 
 
 async def limits(request: web.Request) -> web.Response:
@@ -147,6 +153,7 @@ def _unwritable(folder: Path) -> str:
 ROUTES = (
     Route("GET", "/resources", resources),
     Route("GET", "/queue", queue),
+    Route("GET", "/shares", shares, answer=SharesRecord),
     Route("POST", "/pool/limits", limits, body=encoding.LimitsBody),
     Route("PUT", "/pool/limits", limits, body=encoding.LimitsBody),
     Route("GET", "/scheduler/partitions", partitions, answer=list[PartitionRecord]),

@@ -15,6 +15,7 @@ from solveyard.model.ids import JobId as JobId
 from solveyard.model.ids import array_of, position_of
 from solveyard.model.policies import Dependency, HangWatch, Link, RetryPolicy
 from solveyard.model.resources import ONE_CORE, Allocation, Resources
+from solveyard.model.shares import Spent
 
 
 class JobState(enum.StrEnum):
@@ -282,4 +283,4 @@ class Removed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     id: JobId
 
 
-Record = Job | Limits | Counter | Removed
+Record = Job | Limits | Counter | Removed | Spent

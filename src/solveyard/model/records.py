@@ -14,6 +14,7 @@ from solveyard.model.jobs import Attempt, Job, JobId, JobState, Outcome, Reason
 from solveyard.model.messages import AnyEvent
 from solveyard.model.policies import Dependency
 from solveyard.model.progress import Progress
+from solveyard.model.shares import Quota
 
 
 class Status(enum.StrEnum):
@@ -71,6 +72,28 @@ class CountRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     total: int
     taken: int
+
+
+class OwnerRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What one owner has of this manager's machines."""
+
+    owner: str
+    weight: float
+    share: float  #: of all owners here, by their weights; 1.0: everything
+    core_seconds: float  #: used, as it counts now
+    used: float  #: of what all owners here have used
+    running: int
+    cores: int  #: that those hold
+    waiting: int  #: jobs and tasks, held ones too
+    quota: Quota
+
+
+class SharesRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Who has what share; no owners where there are neither shares nor quotas."""
+
+    fair: bool  #: they decide who goes first
+    half_life: float  #: s
+    owners: tuple[OwnerRecord, ...]
 
 
 class ClusterRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ import msgspec
 from solveyard.model.jobs import Counter, Job, JobId, JobState, Limits, Record
 from solveyard.model.messages import AnyEvent
 from solveyard.model.notices import Notice, NoticeState
+from solveyard.model.shares import Spent
 
 
 class Numbered(NamedTuple):
@@ -59,6 +60,7 @@ class State(NamedTuple):
     last_at: float  #: time of the newest event; 0.0: none
     last_number: int  #: of the newest event; 0: none
     first_number: int  #: of the oldest event that is kept; 1: none is missing
+    spent: dict[str, Spent]  #: what owners have used, by owner
 
 
 class Store(Protocol):

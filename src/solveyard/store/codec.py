@@ -12,6 +12,7 @@ from solveyard.model.errors import InvalidRequest
 from solveyard.model.jobs import Job, JobId, JobSpec
 from solveyard.model.messages import AnyEvent
 from solveyard.model.notices import Notice
+from solveyard.model.shares import Spent
 
 _KEPT = [field for field in msgspec.structs.fields(Job) if field.name != "spec"]
 
@@ -32,6 +33,7 @@ _values = attrgetter(*_names)
 
 encode = msgspec.json.Encoder().encode
 decode_event = msgspec.json.Decoder[AnyEvent](AnyEvent).decode
+decode_spent = msgspec.json.Decoder(Spent).decode
 decode_notice = msgspec.json.Decoder(Notice).decode
 _decode_spec = msgspec.json.Decoder(JobSpec).decode
 _decode_rest = msgspec.json.Decoder[Any](_Rest).decode

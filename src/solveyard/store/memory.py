@@ -10,6 +10,7 @@ from solveyard.model.ids import array_of
 from solveyard.model.jobs import Counter, Job, JobId, JobState, Limits, Record
 from solveyard.model.messages import AnyEvent, JobEvent
 from solveyard.model.notices import Notice, NoticeState
+from solveyard.model.shares import Spent
 from solveyard.store import codec
 from solveyard.store.base import NOT_READ, SETTLED_NOTICES, Filter, Numbered, Page, Standing, State
 from solveyard.store.changes import changes
@@ -27,6 +28,7 @@ class MemoryStore:
         self._names: dict[str, JobId] = {}
         self._limits = Limits()
         self._counter = Counter()
+        self._spent: dict[str, Spent] = {}
         self._notices: dict[tuple[int, str], Notice] = {}
         self._read = NOT_READ
 
@@ -43,7 +45,7 @@ class MemoryStore:
         """
         for thing in (*events, *records):
             codec.encode(thing)  # what can't be written is refused here, too
-        jobs, removed, limits, counter = changes(records)
+        jobs, removed, limits, counter, spent = changes(records)
         with self._lock:
             gone = {*removed, *(i for i in self._jobs if array_of(i) in removed)}
             changed = {*gone, *(job.id for job in jobs)}
@@ -61,6 +63,7 @@ class MemoryStore:
             self._names.update((job.spec.name, job.id) for job in named)
             self._limits = self._limits if limits is None else limits
             self._counter = self._counter if counter is None else counter
+            self._spent.update(spent)
             self._events.extend(events)
             return self._last
 
@@ -69,7 +72,8 @@ class MemoryStore:
         with self._lock:
             jobs = sorted(self._jobs.values(), key=lambda job: job.id)
             last_at = self._events[-1].at if self._events else 0.0
-            return State(jobs, self._limits, self._counter, last_at, self._last, self._first)
+            spent = dict(self._spent)
+            return State(jobs, self._limits, self._counter, last_at, self._last, self._first, spent)
 
     def job(self, job_id: JobId) -> Job | None:
         return self._jobs.get(job_id)

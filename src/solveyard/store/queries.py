@@ -21,6 +21,7 @@ Statement = tuple[str, list[Any]]  # with its parameters
 BATCH = 32
 
 META = "SELECT value FROM meta WHERE key = ?"
+ALL_SPENT = "SELECT value FROM meta WHERE key GLOB 'spent *'"
 SET_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 
 LAST_NUMBER = "SELECT coalesce(max(number), 0) FROM event"
@@ -106,7 +107,7 @@ def statements(records: Sequence[Record]) -> Iterator[Statement]:
 
     Removals come first: a name may go from one job to another in one commit.
     """
-    jobs, removed, limits, counter = changes(records)
+    jobs, removed, limits, counter, spent = changes(records)
     if removed:
         ids: list[Row] = [(job_id,) for job_id in removed]
         for statement in (_REMOVE_JOB, _REMOVE_TASKS, _REMOVE_SPEC):
@@ -118,6 +119,8 @@ def statements(records: Sequence[Record]) -> Iterator[Statement]:
     for key, value in (("limits", limits), ("counter", counter)):
         if value is not None:
             yield SET_META, [key, codec.encode(value).decode()]
+    for owner, one in spent.items():
+        yield SET_META, [f"spent {owner}", codec.encode(one).decode()]
 
 
 def conditions(which: Filter, below: int | None = None) -> tuple[str, list[str | float]]:

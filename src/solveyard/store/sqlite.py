@@ -84,6 +84,7 @@ class SqliteStore:
             jobs += [codec.decode_task(body, arrays[array]) for body, array in tasks]
             limits = sqlite.execute(queries.META, ("limits",)).fetchone()
             counter = sqlite.execute(queries.META, ("counter",)).fetchone()
+            spent = [codec.decode_spent(body) for (body,) in sqlite.execute(queries.ALL_SPENT)]
             return State(
                 jobs=jobs,
                 limits=msgspec.json.decode(limits[0], type=Limits) if limits else Limits(),
@@ -91,6 +92,7 @@ class SqliteStore:
                 last_at=sqlite.execute(queries.LAST_AT).fetchone()[0],
                 last_number=sqlite.execute(queries.LAST_NUMBER).fetchone()[0],
                 first_number=sqlite.execute(queries.FIRST_NUMBER).fetchone()[0],
+                spent={one.owner: one for one in spent},
             )
 
     def job(self, job_id: JobId) -> Job | None:
