@@ -15,6 +15,7 @@ from cluster.slurm import Slurm
 from conftest import Service, until
 from e2e.test_hfss_stop import STOP
 from ports import free_port
+from solveyard.client.calls import Call, value
 from solveyard.model.jobs import JobSpec
 from standin.endings import ENDINGS, QUICK, SPECIAL, ended
 
@@ -76,3 +77,14 @@ def test_a_clean_stop_keeps_the_results_of_a_solve_that_is_cancelled_on_its_node
     until(lambda: not standin.working_in(board.parent), "no engine is left")
     assert "Stopping Batch Run" in log.read_text()
     assert (board.parent / "slow.aedtresults" / "slow.s1p").stat().st_size > 0
+
+
+def test_a_preview_over_http_is_the_batch_script_and_the_command_that_submits_it(
+    service: Service, tmp_path: Path
+) -> None:
+    spec = msgspec.json.encode(solve(tmp_path, "success"))
+    plan = service.client._ask(Call("POST", "/jobs/preview", value, spec))
+    assert "ansysedt -jobid success" in plan["script"]
+    assert plan["script"].startswith("#!")
+    assert any("sbatch" in word for word in plan["submit"]), plan["submit"]
+    assert service.client.jobs().total == 0

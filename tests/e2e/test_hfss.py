@@ -124,6 +124,45 @@ def test_our_own_form_is_completed_by_what_was_found(yard: Yard) -> None:
     assert (Path(f"{board}.batchinfo") / "board-board_job.log").is_file()
 
 
+def test_a_preview_shows_what_would_run_and_a_script_that_does_it(yard: Yard) -> None:
+    board = project(yard.folder)
+    options = {"project_path": str(board), "machines": "list", "batch_options_as": "file"}
+    spec = {
+        "solver": "hfss", "name": "b", "resources": {"cores": 2},
+        "options": {**options, "environment": {"LC_ALL": "C"}},
+    }  # fmt: skip
+    answer = yard.ask("/jobs/preview", spec)
+    assert answer.status == 200, answer.json
+    plan = answer.json
+    assert plan["argv"][:5] == [
+        str(yard.edt), "-jobid", "b", "-machinelist", "list=localhost:-1:2:90%",
+    ]  # fmt: skip
+    assert (plan["environment"], plan["directory"]) == ({"LC_ALL": "C"}, str(yard.folder))
+    assert plan["files"]["board-b.options"].startswith("$begin 'Config'\n")
+    assert (plan["exclusive"], plan["submit"]) == ([str(board)], [])
+    assert plan["spec"]["options"]["ansys_edt_path"] == str(yard.edt)
+    both = yard.ask("/jobs/preview", [spec, {**spec, "array": {"stop": 3}}]).json
+    assert [one["argv"] == plan["argv"] for one in both] == [True, True]
+    wrong = {**spec, "options": {**options, "tasks": 2}}
+    for body, status, words in (
+        (wrong, 400, "expected `auto` false beside `tasks`"),
+        ([spec, wrong], 400, "job 2 of 2"),
+        ({**spec, "options": {"project_path": "/no/such.aedt"}}, 400, "no such file"),
+        ({**spec, "options": {**options, "script": "/tmp/a.py"}}, 403, "scripts do whatever"),
+        ({**spec, "options": {**options, "stop_with": ["/bin/sh"]}}, 403, "scripts do whatever"),
+        ({"solver": "command", "options": {"argv": ["true"]}}, 403, "command"),
+        ({**spec, "on": "nowhere"}, 400, "no cluster 'nowhere'"),
+        ({"config": {}}, 400, "`config`"),
+    ):
+        answer = yard.ask("/jobs/preview", body)
+        assert (answer.status, words in answer.json["error"]) == (status, True), answer.json
+    assert yard.ask("/jobs").json == []
+    assert not Path(f"{board}.batchinfo").exists()
+    done = subprocess.run(["sh", "-c", plan["script"]], timeout=60, check=False)
+    assert done.returncode == 0
+    assert (Path(f"{board}.batchinfo") / "board-b.log").is_file()
+
+
 def test_an_array_over_projects_solves_each_in_a_task_of_its_own(yard: Yard) -> None:
     boards = [project(yard.folder, name=f"v{index}.aedt") for index in range(3)]
     options = {"project_path": str(yard.folder / "v{{index}}.aedt")}

@@ -123,7 +123,9 @@ def test_a_dry_run_shows_a_script_that_does_what_the_job_would(lab: Callable[[st
     assert plan["licences"] == {"elec_solve_hfss": 1, "anshpc": 2}
     assert plan["environment"] == {"LC_ALL": "C"}
     assert plan["exclusive"] == [str(board)]
-    assert plan["argv"][3:5] == ["-machinelist", "list=localhost:-1:6:90%"]
+    solve = plan["argv"][plan["argv"].index("--") + 1 :]
+    assert solve[3:5] == ["-machinelist", "list=localhost:-1:6:90%"]
+    assert plan["argv"][4:6] == ["--least", str(1 << 30)]
     assert plan["files"]["board 1-b-1.options"].startswith("$begin 'Config'\n")
     shown = yard.run(*words).stdout
     assert "1 elec_solve_hfss, 2 anshpc" in shown
@@ -147,8 +149,34 @@ def test_what_the_command_line_gets_wrong_is_told_in_a_line(lab: Callable[[str],
         ([board, "--set", "ppe"], "NAME=JSON"),
         ([board, "--set", "batch_options={"], "no JSON"),
         ([board, "--set", "nonsense=1"], "nonsense"),
+        ([board, "--set", "nope=1"], "`options.nope`: there is no such field (there is: "),
+        ([board, "--end-hung"], "--end-hung needs --hang"),
+        ([board, "--hang", "0"], "`after`"),
+        ([board, "--on", "nowhere"], "nowhere"),
+        ([board, "--plot", "a.svg"], "--plot needs --wait"),
         (["board.txt"], ".aedt or .aedb"),
     ):
         told = yard.run("hfss", *words, "--dry-run")
         assert (told.returncode, told.stdout, part in told.stderr) == (2, "", True), told.stderr
         assert told.stderr.count("\n") == 1
+
+
+def test_a_small_machine_gives_all_its_cores_where_none_are_said(
+    lab: Callable[[str], Lab],
+) -> None:
+    yard = lab("")
+    yard.service.environment["SOLVEYARD_CORES"] = "2"
+    board = str(project(yard.projects))
+    words = ["hfss", board, "--hang", "30m", "--end-hung", "--dry-run", "--json"]
+    for running in (False, True):
+        if running:
+            yard.service.start()
+        told = yard.run(*words)
+        assert "note: it gets 2 cores, as many as there are (--cores says otherwise)" in told.stderr
+        spec = json.loads(told.stdout)["spec"]
+        assert (spec["resources"]["cores"], spec["hang"]) == (2, {"after": 1800, "end": True})
+    told = yard.run("hfss", board, "--min-disk", "0", "--wait", "--json")
+    assert json.loads(told.stdout)["state"] == "completed", told.stderr
+    assert yard.run("submit", "--hang", "9s", "--", "true").returncode == 0
+    submitted = [one for one in yard.service.client.events() if one["type"] == "job.submitted"]
+    assert submitted[-1]["spec"]["hang"] == {"after": 9}

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from solveyard import config
 from solveyard.cli import (
     acting,
-    arrays,
     hfss_lock,
     hfss_plan,
-    policies,
     results,
+    shared,
     specs,
     submitting,
     talk,
@@ -21,14 +21,19 @@ from solveyard.cli import (
 )
 from solveyard.cli import options as o
 from solveyard.cli.here import Here, Json, here
-from solveyard.model.errors import InvalidJob, InvalidRequest
+from solveyard.model.errors import InvalidJob, InvalidRequest, ManagerUnavailable
 from solveyard.model.jobs import JobSpec
 from solveyard.model.records import JobRecord
+from solveyard.solvers.hfss.licences import INCLUDED
 
 Project = Annotated[str, typer.Argument(metavar="PROJECT", help="An .aedt, .aedb or .aedtz.")]
-Solve = Annotated[int, typer.Option("--cores", "-c", min=1, help="Cores; 4 take no HPC licence.")]
+Solve = Annotated[
+    int | None,
+    typer.Option("--cores", "-c", min=1, help="4, which take no HPC licence, or all there are."),
+]
 
 
+@shared.takes_options
 def hfss(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     context: typer.Context,
     project: Project,
@@ -37,8 +42,7 @@ def hfss(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     optimetrics: Annotated[
         bool, typer.Option("--optimetrics", help="The design's variations, not the nominal one.")
     ] = False,
-    cores: Solve = 4,
-    memory: o.Memory = "",
+    cores: Solve = None,
     variations: Annotated[int, typer.Option(min=1, help="Variations at the same time.")] = 1,
     tasks: Annotated[
         int | None, typer.Option(min=1, help="Engines; else ansysedt splits the cores itself.")
@@ -52,25 +56,10 @@ def hfss(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
         list[str] | None,
         typer.Option("--set", metavar="NAME=JSON", help="Any option of the page; repeatable."),
     ] = None,
-    name: o.Name = "",
-    priority: o.Priority = 0,
-    time_limit: o.TimeLimit = "",
+    min_disk: Annotated[
+        float | None, typer.Option(metavar="GIB", help="Free where it solves; 1, on clusters 0.")
+    ] = None,
     hold: o.Hold = False,
-    tag: o.Tags = None,
-    notify: o.Receivers = None,
-    note: o.Note = "",
-    array: o.Array = "",
-    values: o.Values = "",
-    grid: o.Grid = None,
-    rows: o.Rows = "",
-    at_once: o.AtOnce = None,
-    after: o.After = None,
-    retry: o.Retry = None,
-    retry_on: o.RetryOn = None,
-    retry_delay: o.RetryDelay = "",
-    retry_memory: o.RetryMemory = None,
-    measures: o.Measures = "",
-    success: o.Success = "",
     unlock: Annotated[
         bool, typer.Option("--unlock", help="Only remove a lock that a crash left, if it is one.")
     ] = False,
@@ -82,6 +71,7 @@ def hfss(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
         Path | None, typer.Option(metavar="FILE", help="With --wait: draw S11, of all tasks.")
     ] = None,
     as_json: Json = False,
+    **given: Any,
 ) -> int:
     """Solve an HFSS or HFSS 3D Layout project.
 
@@ -93,44 +83,28 @@ def hfss(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
         raise InvalidRequest("--plot needs --wait: there is something to draw when it has ended")
     if unlock:
         return hfss_lock.unlock(Path(_absolute(project)))
-    chosen: dict[str, Any] = {"project_path": _absolute(project), "machines": "list"}
-    if tasks is not None:
-        chosen |= {"tasks": tasks, "auto": False}
-    if copy or _needs_copy(Path(chosen["project_path"])):
-        chosen["workspace"] = "copy"
-    if optimetrics:
-        chosen["design_mode"] = "Optimetrics"
-    said = {
-        "design_name": design,
-        "setup_name": setup,
-        "hpc_licence": hpc,
-        "ansys_edt_path": _absolute(ansysedt) if ansysedt else "",
-    }
-    chosen |= {field: text for field, text in said.items() if text}
-    if variations > 1:
-        chosen["variations"] = variations
-    chosen |= dict(_setting(text) for text in setting or ())
-    given = specs.fields(
-        name=name,
-        priority=priority,
-        cores=cores,
-        memory=memory,
-        time_limit=time_limit,
-        directory="",
-        tags=tag or (),
-        notify=notify or (),
-        note=note,
-        hold=hold,
-        array=arrays.array(array, values, grid or (), rows, at_once),
-        after=policies.after(after or (), lambda: submitting.last(place)),
-        retry=policies.retry(retry, retry_on or (), retry_delay, retry_memory),
-        measures=specs.json_object("--measures", measures),
-        success=specs.json_object("--success", success),
+    chosen = _options(
+        project_path=_absolute(project),
+        machines="numcores" if given["on"] and (given["nodes"] or 1) > 1 else "list",
+        design_name=design,
+        setup_name=setup,
+        design_mode="Optimetrics" if optimetrics else "",
+        hpc_licence=hpc,
+        ansys_edt_path=_absolute(ansysedt) if ansysedt else "",
+        variations=variations if variations > 1 else None,
+        tasks=tasks,
+        auto=False if tasks is not None else None,
+        workspace="copy" if copy or _needs_copy(Path(_absolute(project))) else "",
+        min_disk_gb=1.0 if min_disk is None and not given["on"] else min_disk,
     )
-    spec: JobSpec = specs.of_solver("hfss", msgspec.json.encode(chosen).decode(), given)
+    chosen |= dict(_setting(text) for text in setting or ())
+    if cores is None:
+        cores = INCLUDED if given["on"] else _fitting(place)
+    fields = shared.fields(place, given, cores=cores, directory="", hold=hold)
+    spec: JobSpec = specs.of_solver("hfss", msgspec.json.encode(chosen).decode(), fields)
     if dry_run:
-        return hfss_plan.show(spec, as_json=as_json)
-    if chosen.get("workspace") != "copy":
+        return hfss_plan.show(spec, place, as_json=as_json)
+    if chosen.get("workspace") != "copy" and place.remote is None:
         hfss_lock.look(Path(chosen["project_path"]), place.options)
     [job] = submitting.submitted(place, [spec])
     if wait:
@@ -142,9 +116,15 @@ def hfss(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
         talk.answer_json(job)
     else:
         talk.answer(job.id)
-    if wait:
-        _report(place, job, plot, as_json=as_json)
-    return acting.verdict([job]) if wait else 0
+    if not wait:
+        return 0
+    _report(place, job, plot, as_json=as_json)
+    return acting.verdict([job])
+
+
+def _options(**said: Any) -> dict[str, Any]:
+    """The solver's, without those that weren't said."""
+    return {field: value for field, value in said.items() if value not in {None, ""}}
 
 
 def _report(place: Here, job: JobRecord, plot: Path | None, *, as_json: bool) -> None:
@@ -157,6 +137,20 @@ def _report(place: Here, job: JobRecord, plot: Path | None, *, as_json: bool) ->
                 results.draw(client, str(job.number), plot)
         except InvalidRequest as error:  # how the solves ended is what the exit status tells
             talk.say(f"note: {error}")
+
+
+def _fitting(place: Here) -> int:
+    """As many cores as no HPC licence is taken for, or all of the largest machine."""
+    try:
+        with place.client() as client:
+            found = [one["cores"] for one in client.status()["machines"].values()]
+    except ManagerUnavailable:
+        cores = config.load(config.Places.here()).settings.cores
+        found = [cores] if cores else []
+    most = max(found, default=os.cpu_count() or 1) or 1
+    if most < INCLUDED:
+        talk.say(f"note: it gets {most} cores, as many as there are (--cores says otherwise)")
+    return min(INCLUDED, most)
 
 
 def _absolute(path: str) -> str:

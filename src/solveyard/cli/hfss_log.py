@@ -22,7 +22,7 @@ HEADER = ("PASS", "FREQUENCY", "TETRAHEDRA", "MATRIX SIZE", "MEMORY", "DELTA S")
 #: What each verdict means, said of the log alone.
 MEANINGS = {
     "success": "it ended, and says that it completed normally",
-    "failed": "it failed",
+    "failed": "it has an error line, or ended without normal completion",
     "not_converged": "it ended, but did not converge",
     "unfinished": "its end is not there: it still runs, or it was cut",
 }

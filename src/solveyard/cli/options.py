@@ -1,4 +1,4 @@
-"""The options of submit and run."""
+"""The options of submit, run and hfss."""
 
 from typing import Annotated
 
@@ -46,6 +46,11 @@ Exclusive = Annotated[
 Note = Annotated[str, typer.Option(help="A remark for people.")]
 SolverName = Annotated[str, typer.Option("--solver", help="Instead of a command: this solver.")]
 Options = Annotated[str, typer.Option("--options", metavar="JSON|@FILE", help="The solver's.")]
+Hang = Annotated[
+    str,
+    typer.Option("--hang", metavar="TIME", help="It is told when it does nothing for so long."),
+]
+EndHung = Annotated[bool, typer.Option("--end-hung", help="With --hang: it is ended then.")]
 Measures = Annotated[
     str, typer.Option("--measures", metavar="JSON|@FILE", help="What to read from its results.")
 ]

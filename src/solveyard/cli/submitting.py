@@ -3,60 +3,40 @@
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from solveyard.cli import acting, arrays, background, policies, preview, specs, talk, words
+from solveyard.cli import acting, background, preview, shared, specs, talk, words
 from solveyard.cli import options as o
 from solveyard.cli.here import Here, Json, here
-from solveyard.model.errors import InvalidRequest, ManagerUnavailable, UnknownJob
+from solveyard.model.errors import InvalidRequest, ManagerUnavailable
 from solveyard.model.jobs import JobSpec
 from solveyard.model.records import JobRecord
 
 GLANCE = 1.0  #: s between two looks at an array that is watched
 
 
+@shared.takes_options
 def submit(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     context: typer.Context,
     argv: o.Argv = None,
     source: o.From = "",
     solver: o.SolverName = "",
     options: o.Options = "{}",
-    name: o.Name = "",
-    priority: o.Priority = 0,
     cores: o.Cores = 1,
-    memory: o.Memory = "",
     disk: o.Disk = "",
     gpus: o.Gpus = 0,
-    nodes: o.Nodes = None,
     pin: o.Pin = False,
-    time_limit: o.TimeLimit = "",
-    on: o.On = "",
-    queue: o.Queue = "",
     hold: o.Hold = False,
-    tag: o.Tags = None,
-    notify: o.Receivers = None,
     env: o.Env = None,
     output: o.Outputs = None,
     directory: o.Directory = "",
     exclusive: o.Exclusive = None,
-    note: o.Note = "",
-    array: o.Array = "",
-    values: o.Values = "",
-    grid: o.Grid = None,
-    rows: o.Rows = "",
-    at_once: o.AtOnce = None,
-    after: o.After = None,
-    retry: o.Retry = None,
-    retry_on: o.RetryOn = None,
-    retry_delay: o.RetryDelay = "",
-    retry_memory: o.RetryMemory = None,
-    measures: o.Measures = "",
-    success: o.Success = "",
     dry_run: o.DryRun = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it has ended.")] = False,
     as_json: Json = False,
+    **given: Any,
 ) -> int:
     """Submit a command or a file of jobs.
 
@@ -69,29 +49,16 @@ def submit(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
             "say what to run, in one of three ways: -- COMMAND, --solver NAME or --from FILE"
         )
     place = here(context)
-    given = specs.fields(
-        name=name,
-        priority=priority,
+    fields = shared.fields(
+        place,
+        given,
         cores=cores,
-        memory=memory,
         disk=disk,
         gpus=gpus,
-        nodes=nodes,
         pin=pin,
-        time_limit=time_limit,
-        on=on,
-        batch={"queue": queue} if queue else None,
-        directory=directory,
-        tags=tag or (),
-        notify=notify or (),
-        exclusive=exclusive or (),
-        note=note,
         hold=hold,
-        array=arrays.array(array, values, grid or (), rows, at_once),
-        after=policies.after(after or (), lambda: last(place)),
-        retry=policies.retry(retry, retry_on or (), retry_delay, retry_memory),
-        measures=specs.json_object("--measures", measures),
-        success=specs.json_object("--success", success),
+        directory=directory,
+        exclusive=exclusive or (),
     )
     lines: list[specs.Line] = []
     if source:
@@ -101,9 +68,9 @@ def submit(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     elif solver:
         if env or output:
             raise InvalidRequest("--env and --output belong to -- COMMAND (use --options)")
-        wanted = [specs.of_solver(solver, options, given)]
+        wanted = [specs.of_solver(solver, options, fields)]
     else:
-        wanted = [specs.of_argv(argv or (), env or (), output or (), given)]
+        wanted = [specs.of_argv(argv or (), env or (), output or (), fields)]
     if dry_run:
         return preview.show(wanted, place)
     jobs = _submit_lines(place, source, lines) if source else submitted(place, wanted)
@@ -123,41 +90,21 @@ def submit(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     return acting.verdict(jobs) if wait else 0
 
 
+@shared.takes_options
 def run(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     context: typer.Context,
     argv: o.Argv = None,
-    name: o.Name = "",
-    priority: o.Priority = 0,
     cores: o.Cores = 1,
-    memory: o.Memory = "",
     disk: o.Disk = "",
     gpus: o.Gpus = 0,
-    nodes: o.Nodes = None,
     pin: o.Pin = False,
-    time_limit: o.TimeLimit = "",
-    on: o.On = "",
-    queue: o.Queue = "",
-    tag: o.Tags = None,
-    notify: o.Receivers = None,
     env: o.Env = None,
     output: o.Outputs = None,
     directory: o.Directory = "",
     exclusive: o.Exclusive = None,
-    note: o.Note = "",
-    array: o.Array = "",
-    values: o.Values = "",
-    grid: o.Grid = None,
-    rows: o.Rows = "",
-    at_once: o.AtOnce = None,
-    after: o.After = None,
-    retry: o.Retry = None,
-    retry_on: o.RetryOn = None,
-    retry_delay: o.RetryDelay = "",
-    retry_memory: o.RetryMemory = None,
-    measures: o.Measures = "",
-    success: o.Success = "",
     dry_run: o.DryRun = False,
     as_json: Json = False,
+    **given: Any,
 ) -> int:
     """Submit a command and watch it.
 
@@ -167,30 +114,17 @@ def run(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     if not argv:
         raise InvalidRequest("say what to run: solveyard run -- COMMAND")
     place = here(context)
-    given = specs.fields(
-        name=name,
-        priority=priority,
+    fields = shared.fields(
+        place,
+        given,
         cores=cores,
-        memory=memory,
         disk=disk,
         gpus=gpus,
-        nodes=nodes,
         pin=pin,
-        time_limit=time_limit,
-        on=on,
-        batch={"queue": queue} if queue else None,
         directory=directory,
-        tags=tag or (),
-        notify=notify or (),
         exclusive=exclusive or (),
-        note=note,
-        array=arrays.array(array, values, grid or (), rows, at_once),
-        after=policies.after(after or (), lambda: last(place)),
-        retry=policies.retry(retry, retry_on or (), retry_delay, retry_memory),
-        measures=specs.json_object("--measures", measures),
-        success=specs.json_object("--success", success),
     )
-    spec = specs.of_argv(argv, env or (), output or (), given)
+    spec = specs.of_argv(argv, env or (), output or (), fields)
     if dry_run:
         return preview.show([spec], place)
     [job] = submitted(place, [spec])
@@ -210,15 +144,6 @@ def run(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
         talk.answer_json(job)
     talk.say(words.ending(job))
     return acting.verdict([job])
-
-
-def last(place: Here) -> str:
-    """The number of the newest job that whoever asks has submitted. Raises UnknownJob."""
-    with place.reading() as source:
-        newest = source.jobs(owner=source.who(), limit=1).jobs if source is not None else []
-    if not newest:
-        raise UnknownJob("--after last: you have submitted no job yet")
-    return str(newest[0].number)
 
 
 def _submit_lines(place: Here, source: str, lines: list[specs.Line]) -> list[JobRecord]:

@@ -6,7 +6,6 @@ Every refusal is {"success": false, "error": "...", "kind": "..."}, where it hel
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from types import GenericAlias
 from typing import Any, TypeVar
 
 import msgspec
@@ -23,6 +22,7 @@ from solveyard.doors import (
     logs,
     notifications,
     overlays,
+    previews,
     pyedb_form,
     retention,
     system,
@@ -32,7 +32,7 @@ from solveyard.doors import (
 from solveyard.doors.keys import CLOSING, LOCKED, MANAGER, RULES, STOP, TABLE, Handler, by
 from solveyard.doors.openapi import Route, Table
 from solveyard.doors.rules import Rules
-from solveyard.doors.submitting import submitted
+from solveyard.doors.submitting import SPECS, submitted
 from solveyard.manager import Manager
 from solveyard.model import reading
 from solveyard.model.errors import SolveyardError
@@ -82,6 +82,7 @@ def application(
         *ROUTES,
         *arrays.ROUTES,
         *overlays.ROUTES,
+        *previews.ROUTES,
         *system.ROUTES,
         *retention.ROUTES,
         *notifications.ROUTES,
@@ -336,15 +337,12 @@ def _encoded(manager: Manager, ids: list[JobId]) -> list[msgspec.Raw]:
     ]
 
 
-#: One specification of a job, or many.
-_Spec = reading.described()
-_Specs: Any = _Spec | GenericAlias(list, (_Spec,))
 _Answers = (encoding.Submitted, encoding.SubmittedMany)
 _FILE = "application/octet-stream"
 
 ROUTES = (
-    Route("POST", "/jobs", submit, body=_Specs, answer=_Answers, status=201),
-    Route("POST", "/jobs/submit", submit, body=_Specs, answer=_Answers, status=201),
+    Route("POST", "/jobs", submit, body=SPECS, answer=_Answers, status=201),
+    Route("POST", "/jobs/submit", submit, body=SPECS, answer=_Answers, status=201),
     Route("GET", "/jobs", jobs, query=encoding.JobsQuery, answer=list[JobRecord]),
     Route("GET", "/jobs/{id}", job, answer=JobRecord),
     Route("GET", "/jobs/{id}/attempts", attempts, answer=list[AttemptRecord]),

@@ -4,17 +4,26 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
+from types import GenericAlias
+from typing import Any
 
 from aiohttp import web
+from msgspec.structs import replace
 
-from solveyard import registry, selecting
+from solveyard import plan, registry, selecting
 from solveyard.doors import encoding, waiting
 from solveyard.doors.keys import MANAGER, RULES, Caller, caller
 from solveyard.doors.rules import Rules
+from solveyard.model import reading
 from solveyard.model.errors import BackendError, InvalidJob, InvalidRequest
 from solveyard.model.jobs import Job, JobSpec, Reason
+from solveyard.plan import Plan
 from solveyard.solvers import tasks
 from solveyard.surroundings import Here
+
+_Spec = reading.described()
+#: One specification of a job, or many, as a route describes them.
+SPECS: Any = _Spec | GenericAlias(list, (_Spec,))
 
 
 async def submitted(
@@ -51,14 +60,32 @@ def _refused(job: Job) -> str:
 async def _submitted(
     request: web.Request, specs: list[JobSpec], *, any_name: bool, session: str
 ) -> tuple[list[Job], bool]:
-    manager, who, rules = request.app[MANAGER], caller(request), request.app[RULES]
+    manager, who = request.app[MANAGER], caller(request)
     key = encoding.idempotency_key(request)
-    if not who.private or any(registry.on_site(spec.solver) for spec in specs):
-        here = Here(manager.licences)
-        specs = await asyncio.to_thread(_admitted, specs, who, rules, here)
+    specs = await _complete(request, specs)
     if key:
         return await manager.submit_once(specs, who.name, key, any_name=any_name, session=session)
     return await manager.submit(specs, who.name, any_name=any_name, session=session), False
+
+
+async def planned(request: web.Request, specs: list[JobSpec]) -> list[Plan]:
+    """What they would run, each refused as `submitted` would for what it says itself."""
+    forwarding = request.app[MANAGER].forwarding
+    found = []
+    for spec in await _complete(request, specs):
+        told = await asyncio.to_thread(plan.of, spec)
+        if spec.on:
+            script, argv = await asyncio.to_thread(forwarding.preview, tasks.spec_at(spec, 0))
+            told = replace(told, script=script, submit=tuple(argv))
+        found.append(told)
+    return found
+
+
+async def _complete(request: web.Request, specs: list[JobSpec]) -> list[JobSpec]:
+    manager, who, rules = request.app[MANAGER], caller(request), request.app[RULES]
+    if who.private and not any(registry.on_site(spec.solver) for spec in specs):
+        return specs
+    return await asyncio.to_thread(_admitted, specs, who, rules, Here(manager.licences))
 
 
 def _admitted(specs: list[JobSpec], who: Caller, rules: Rules, here: Here) -> list[JobSpec]:

@@ -80,7 +80,7 @@ def parameters(texts: dict[str, str], kind: type[T]) -> T:
 
 def nearest(word: str, right: Iterable[str]) -> str:
     """ " (did you mean ...?)" with the right words that look most like `word`; or nothing."""
-    close = difflib.get_close_matches(word, [str(one) for one in right], n=3, cutoff=0.55)
+    close = difflib.get_close_matches(word, [str(one) for one in right], n=3, cutoff=0.6)
     return f" (did you mean {' or '.join(repr(one) for one in close)}?)" if close else ""
 
 

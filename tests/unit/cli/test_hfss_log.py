@@ -60,7 +60,7 @@ def test_people_get_a_row_for_each_pass_and_the_verdict(
     assert lines[1].split() == ["1", "28GHz", "9120", "45603", "612", "MiB", "-"]
     for line in (
         "product      HFSS 2024.2.0",
-        "verdict      failed: it failed",
+        "verdict      failed: it has an error line, or ended without normal completion",
         "cause        hfss.memory",
         "what to do   give it more memory, fewer tasks at once, or a coarser mesh",
     ):

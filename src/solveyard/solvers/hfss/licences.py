@@ -10,7 +10,7 @@ from solveyard.model.resources import Range, Resources
 from solveyard.solvers.hfss.batch import HfssOptions
 
 POOL, PACK = "anshpc", "anshpc_pack"
-_INCLUDED = 4  #: cores of each variation
+INCLUDED = 4  #: cores of each variation
 _VARIATION = 8  #: of the pool
 
 
@@ -30,7 +30,7 @@ def cost_of(
     count: int, *, variations: int = 1, kind: str = "pack", feature: str = "elec_solve_hfss"
 ) -> dict[str, int]:
     """Of a solve on `count` cores; `kind` is "pool" or "pack"."""
-    more, beside = max(0, count - _INCLUDED * variations), variations - 1
+    more, beside = max(0, count - INCLUDED * variations), variations - 1
     if kind == "pool":
         name, seats = POOL, more + _VARIATION * beside
     else:
