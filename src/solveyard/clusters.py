@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -18,6 +19,8 @@ from solveyard.backends.hosts.ssh import SshHost
 from solveyard.core.destinations import HERE
 from solveyard.model.errors import InvalidSettings
 
+_COMMANDS = {"slurm": "sbatch", "lsf": "bsub", "pbs": "qsub", "winhpc": "job"}  #: by dialect
+
 
 def backends(
     clusters: Mapping[str, ClusterOptions],
@@ -28,8 +31,11 @@ def backends(
 ) -> dict[str, Batch]:
     """By name; their commands don't inherit the variables in `withheld`.
 
-    `runtime`: the folder for the store's sockets; `store`: its id. Raises InvalidSettings
-    where one has an unknown dialect, or this `machine`'s name, or can't be reached from here.
+    Beside those of the settings, asleep, each batch system that nobody named and whose submit
+    command is here. `runtime`: the folder for the store's sockets; `store`: its id.
+
+    Raises InvalidSettings where one has an unknown dialect, or this `machine`'s name, or can't be
+    reached from here.
     """
     environment = {name: text for name, text in os.environ.items() if name not in withheld}
     found = {}
@@ -48,6 +54,14 @@ def backends(
             found[name] = _over_ssh(name, options, dialect, environment, runtime, store)
         else:
             found[name] = Batch(name, options, dialect, LocalHost(environment))
+    for name, command in _COMMANDS.items():
+        taken = name in found or name == machine
+        if taken or any(one.dialect == name for one in clusters.values()):
+            continue
+        dialect = registry.dialects().get(name)
+        if dialect is not None and shutil.which(command, path=environment.get("PATH")):
+            host = LocalHost(environment)
+            found[name] = Batch(name, ClusterOptions(dialect=name), dialect, host, asleep=True)
     return found
 
 

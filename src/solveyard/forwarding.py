@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from solveyard.backends.batch import Batch, Remembered
 from solveyard.backends.dialects.base import Queue
@@ -10,7 +11,7 @@ from solveyard.backends.workspace import Workspace
 from solveyard.core import destinations
 from solveyard.core.destinations import Rule
 from solveyard.core.engine import Engine
-from solveyard.model.errors import InvalidJob
+from solveyard.model.errors import BackendError, InvalidJob
 from solveyard.model.jobs import AttemptId, Job, JobSpec
 from solveyard.model.messages import Launch
 from solveyard.model.records import ClusterRecord, CountRecord, PartitionRecord, instant
@@ -18,6 +19,21 @@ from solveyard.ordering import Ordering
 from solveyard.solvers import tasks
 
 log = logging.getLogger(__name__)
+
+
+class Chosen(NamedTuple):
+    """A cluster, for whoever asks which."""
+
+    name: str
+    dialect: str
+    known_by: str  #: in words
+    answers: bool
+
+    @classmethod
+    def of(cls, batch: Batch) -> "Chosen":
+        known_by = "the settings name it" if batch.named else "its commands answered here"
+        answers = batch.answered_at is not None and not batch.trouble
+        return cls(batch.name, batch.options.dialect, known_by, answers)
 
 
 class Forwarding:
@@ -30,6 +46,40 @@ class Forwarding:
         self._ordering = ordering
         self._rules = rules
         self.clusters = clusters
+
+    def begin(self, jobs: Iterable[Job]) -> None:
+        """Use each cluster that one of `jobs` is with, or for, whoever named it."""
+        for job in jobs:
+            if not job.state.final and (batch := self.clusters.get(job.spec.on)) is not None:
+                batch.wake()
+
+    @property
+    def chosen(self) -> "Chosen | None":
+        """The one that is meant where a batch system is left open: the settings' own first."""
+        awake = [batch for batch in self.clusters.values() if not batch.asleep]
+        found = sorted(awake, key=lambda batch: not batch.named)
+        return Chosen.of(found[0]) if found else None
+
+    async def seek(self) -> None:
+        """Ask those that nobody named and that have not answered yet."""
+        for batch in self.clusters.values():
+            await batch.answer()
+
+    async def speaking(self, dialect: str) -> str:
+        """The name of the cluster that is spoken to so: one of that name, else the first.
+
+        Raises BackendError where there is none, with what it said.
+        """
+        found = [one for one in self.clusters.values() if one.options.dialect == dialect]
+        batch = min(found, key=lambda one: (one.name != dialect, not one.named), default=None)
+        why = "its submit command is not on PATH" if batch is None else await batch.answer()
+        if batch is None or why:
+            raise BackendError(
+                f"no batch system is configured on this manager for {dialect}, and none answers on"
+                f" its machine: {why} (add a table [clusters.{dialect}] to config.toml; or leave"
+                " `scheduler_type` out, or say 'none', to run on this machine)"
+            )
+        return batch.name
 
     def status(self, jobs: Iterable[Job]) -> list[ClusterRecord]:
         """Each cluster as it answered last, at once; `jobs` are those that are with a machine."""
@@ -54,9 +104,10 @@ class Forwarding:
                 },
                 jobs=dict(there[name]),
                 commands=batch.host.commands,
-                partitions=tuple(_partition(name, queue) for queue in batch.queues),
+                partitions=tuple(partition(name, queue) for queue in batch.queues),
             )
             for name, batch in sorted(self.clusters.items())
+            if not batch.asleep
         ]
 
     def decided(self, spec: JobSpec, owner: str) -> tuple[JobSpec, str]:
@@ -113,8 +164,9 @@ class Forwarding:
     def cluster(self, name: str) -> Batch:
         """Raises InvalidJob where there is none of that name."""
         batch = self.clusters.get(name)
-        if batch is None:
-            known = ", ".join(sorted(self.clusters)) or "none"
+        if batch is None or batch.asleep:
+            awake = sorted(one.name for one in self.clusters.values() if not one.asleep)
+            known = ", ".join(awake) or "none"
             raise InvalidJob(
                 f"the settings name no cluster {name!r} (there is: {known}; add a table"
                 f" [clusters.{name}] to config.toml, and restart the manager)"
@@ -135,7 +187,7 @@ class Forwarding:
             return None
 
 
-def _partition(cluster: str, queue: Queue) -> PartitionRecord:
+def partition(cluster: str, queue: Queue) -> PartitionRecord:
     memory = None
     if queue.memory is not None and queue.nodes is not None:
         memory = round(queue.memory * queue.nodes / 1024, 2)

@@ -422,6 +422,7 @@ class Manager:
             self._tasks = group
             self.following.begin(self._turns.jobs.values())
             self._stalls.begin(self._turns.jobs.values())
+            self.forwarding.begin(self._turns.jobs.values())
             for backend in self.routes.backends:
                 group.create_task(backend.run())
                 group.create_task(self._listen(backend))

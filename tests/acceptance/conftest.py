@@ -50,6 +50,7 @@ class Desk:
             "ANSYSEM_ROOT252": str(self.edt.parent),
             "PYTHONPATH": str(self.site),
             "PYTHONUNBUFFERED": "1",
+            "SLURM_CONF": str(folder / "no Slurm"),  # whatever answers on this machine
         }
         self.made: list[subprocess.Popen[str]] = []
 

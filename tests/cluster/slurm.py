@@ -85,10 +85,11 @@ def absent() -> list[str]:
 class Slurm:
     """Its commands work with `environment`."""
 
-    def __init__(self, folder: Path, *, keeps: int = 300) -> None:
-        """`keeps`: s for which the controller remembers a job that has ended."""
+    def __init__(self, folder: Path, *, keeps: int = 300, memory: int = MEMORY) -> None:
+        """`keeps`: s for which the controller remembers a job that has ended. `memory`: MiB."""
         self.folder = folder
         self.keeps = keeps
+        self.memory = memory
         self.conf = folder / "slurm.conf"
         self.environment = {**os.environ, "SLURM_CONF": str(self.conf)}
         self._sockets = Path(tempfile.mkdtemp(prefix="slurm-"))
@@ -212,7 +213,7 @@ class Slurm:
         nodes = "\n".join(
             f"NodeName=n{number} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={CPUS}"
             f" Boards=1 SocketsPerBoard=1 CoresPerSocket={CPUS} ThreadsPerCore=1"
-            f" RealMemory={MEMORY} Gres=gpu:2"
+            f" RealMemory={self.memory} Gres=gpu:2"
             for number, port in enumerate(ports[1:], 1)
         )
         self.conf.write_text(

@@ -173,8 +173,8 @@ def test_failures_say_why_as_the_page_shows(
     with pytest.raises(RuntimeError) as error:
         handler.submit_job(HFSSSimulationConfig(project_path=bench.project(),
                                                 scheduler_type="slurm"))  # fmt: skip
-    seen(error.value, "no batch system is configured on this manager, so nothing can be submitted"
-         " to slurm")  # fmt: skip
+    seen(error.value, "no batch system is configured on this manager for slurm, and none answers"
+         " on its machine")  # fmt: skip
     monkeypatch.delenv("ANSYSEM_ROOT252")
     with pytest.raises(ValueError, match="ansysedt") as error:
         handler.submit_job(HFSSSimulationConfig(project_path=bench.project()))

@@ -22,6 +22,17 @@ def install(folder: Path, release: str = "v252") -> Path:
     return program
 
 
+def install_launcher(folder: Path, release: str = "v252") -> Path:
+    """Ansys' scripts for Slurm beside that ansysedt, stood in for: each runs what it is given."""
+    utilities = folder / release / "AnsysEM" / "schedulers" / "scripts" / "utils"
+    utilities.mkdir(parents=True)
+    for name in ("ansysedt_launcher.sh", "slurm_srun_wrapper.sh"):
+        place = utilities / name
+        place.write_text(f'#!/bin/sh\necho "STAND-IN {name}"\nexec "$@"\n')
+        place.chmod(0o755)
+    return utilities / "ansysedt_launcher.sh"
+
+
 def install_lmutil(folder: Path) -> Path:
     """A stand-in lmutil in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)

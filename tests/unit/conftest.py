@@ -19,6 +19,7 @@ from solveyard import belongings
 from solveyard.backends.workspace import LocalWorkspace
 from solveyard.doors import peer, rest
 from solveyard.first_words import FirstWords
+from solveyard.forwarding import Forwarding
 from solveyard.model.errors import Conflict, InvalidJob, InvalidRequest, StoreFull, UnknownJob
 from solveyard.model.jobs import (
     Attempt,
@@ -48,6 +49,7 @@ from solveyard.model.messages import (
 from solveyard.model.progress import Progress
 from solveyard.model.records import ClusterRecord
 from solveyard.model.resources import Allocation, Share
+from solveyard.ordering import Ordering
 from solveyard.places import StorePlaces
 from solveyard.store.base import Filter, Numbered, Page
 
@@ -73,6 +75,7 @@ class FakeManager:
         self.asked = threading.Event()  # somebody waits
         self.first_words = FirstWords(self.records.get)
         self._places = StorePlaces(folder)
+        self.forwarding = Forwarding(Ordering(self._places), {})
         self._belongings = belongings.Belongings(self._places)
 
     def cluster_status(self) -> list[ClusterRecord]:

@@ -271,6 +271,10 @@ class Client:
         """Each cluster that jobs may be forwarded to, as it answered last."""
         return self._ask(Call("GET", "/system/status", calls.clusters))
 
+    def batch_system(self) -> str:
+        """Which one a PyEDB configuration goes to that leaves it open; "none": it stays there."""
+        return str(self._ask(calls.get("/api/scheduler_type?seek=1"))["scheduler_type"])
+
     def healthy(self) -> bool:
         """Does the manager answer?"""
         return bool(self._ask(calls.get("/healthz"))["success"])

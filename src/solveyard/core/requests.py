@@ -303,13 +303,20 @@ def drain(board: Board, asked: Drain) -> None:
 
 
 def end_sessions(board: Board, asked: EndSessions) -> None:
-    """Held jobs stay held; what waits is held: only somebody who releases it lets it run."""
+    """Held jobs stay held; what waits is held: only somebody who releases it lets it run.
+
+    What a batch system has is its own by now, and goes on.
+    """
     theirs = [job for job in board.jobs.values() if job.session in asked.sessions]
     for job in theirs:
         if job.state is JobState.QUEUED:
             hold(board, Hold(job=job.id, by=asked.by))
-        elif job.state not in WAITING and not job.state.final:
+        elif job.state not in WAITING and not job.state.final and not _forwarded(job):
             cancel(board, Cancel(job=job.id, by=asked.by, grace=asked.grace))
+
+
+def _forwarded(job: Job) -> bool:
+    return job.attempt is not None and job.attempt.placement.forwarded
 
 
 def _once(grant: Callable[[Board, Any], None]) -> Callable[[Board, Any], None]:

@@ -13,6 +13,7 @@ from solveyard.manager import Manager
 from solveyard.model.jobs import Job, JobState, Limits
 from solveyard.model.messages import (
     AnyEvent,
+    JobAccepted,
     JobEnded,
     JobReleased,
     JobRequeued,
@@ -22,6 +23,8 @@ from solveyard.model.messages import (
     PriorityChanged,
 )
 from solveyard.model.records import instant, return_code
+from solveyard.solvers.hfss import forwarded
+from solveyard.solvers.hfss.config import SchedulerType
 
 MIB_PER_GB = 1024
 
@@ -59,22 +62,29 @@ def queue(manager: Manager) -> dict[str, Any]:
     }
 
 
+def scheduler_type(manager: Manager) -> SchedulerType:
+    """The batch system that PyEDB's configurations go to where they leave that open."""
+    cluster = manager.forwarding.chosen
+    return (forwarded.kind(cluster.dialect) if cluster else None) or SchedulerType.NONE
+
+
 def status(manager: Manager) -> dict[str, Any]:
     """What the documents' combined status has beside ours."""
     counts = manager.counts()
     sample = resources(manager)
+    kind, chosen = scheduler_type(manager), manager.forwarding.chosen
     return {
         "scheduler_detection": {
-            "active_scheduler": "none",
-            "detected_by": "no batch system is configured",
-            "backend_available": False,
+            "active_scheduler": kind.value,
+            "detected_by": chosen.known_by if chosen else "no batch system answered here",
+            "backend_available": bool(chosen and chosen.answers),
         },
         "resource_monitoring": {
             "active": bool(sample),
             "last_update": sample.get("timestamp"),
             **sample,
         },
-        "mode": "local",
+        "mode": "local" if kind is SchedulerType.NONE else kind.value,
         "local_pool": {
             "running_jobs": _running(counts),
             "queued_jobs": counts.get(JobState.QUEUED, 0),
@@ -114,6 +124,7 @@ class News(NamedTuple):
     priority: int  #: after it
     queued: bool  #: before it, its job was told as queued, and neither as held nor as started
     started: bool  #: its job's start was told before
+    forwarded: bool = False  #: a batch system has its job
 
 
 def messages(
@@ -131,8 +142,11 @@ def messages(
             return [_queued(news, queued)]
         case PriorityChanged() if news.queued:
             return [_queued(news, queued)]
-        case JobStarted(started_at=at):
-            return [("job_started", _start(name, at, sample))]
+        case JobAccepted(native_id=native) if news.forwarded and native:
+            return [("job_scheduled", {"job_id": name, "scheduler_job_id": native})]
+        case JobStarted(started_at=at, native_id=native):
+            there = {"scheduler_job_id": native} if news.forwarded and native else {}
+            return [("job_started", {**_start(name, at, sample), **there})]
         case JobEnded(at=ended, started_at=at, outcome=outcome):
             status = ENDED_STATE.get(outcome.reason, JobState.FAILED).value
             told = {"job_id": name, "status": status, "end_time": instant(ended)}

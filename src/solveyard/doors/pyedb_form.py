@@ -22,15 +22,16 @@ from solveyard.doors import encoding
 from solveyard.doors.keys import MANAGER
 from solveyard.doors.submitting import submitted
 from solveyard.model import reading
-from solveyard.model.errors import BackendError, Conflict, UnknownJob
+from solveyard.model.errors import BackendError, Conflict, InvalidJob, UnknownJob
 from solveyard.model.jobs import Job, JobSpec
 from solveyard.model.reading import MalformedJob
 from solveyard.model.records import JobRecord
 from solveyard.solvers import options
+from solveyard.solvers.hfss import forwarded
 from solveyard.solvers.hfss.config import HFSSSimulationConfig, SchedulerType
-from solveyard.solvers.hfss.solver import no_batch_system
 
 SLICE = 100  #: jobs that are read between two turns of the loop
+_OPEN = re.compile(rb'"scheduler_type"\s*:\s*null')
 _SESSION = re.compile(r"[0-9a-f]{32}\Z")
 
 
@@ -52,6 +53,7 @@ class Asked(NamedTuple):
     config: HFSSSimulationConfig
     priority: int = 0
     session: str = ""
+    open: bool = False  #: any batch system that there is may have it
 
 
 def read(content: bytes | msgspec.Raw, at: str = "$") -> Asked | None:
@@ -63,9 +65,10 @@ def read(content: bytes | msgspec.Raw, at: str = "$") -> Asked | None:
     keys = reading.read(text, dict[str, msgspec.Raw], at=at, error=MalformedJob)
     if "config" in keys:
         form = reading.read(text, Form, at=at, error=MalformedJob)
-        return Asked(config(form.config, f"{at}.config"), form.priority, form.session)
+        wanted = config(form.config, f"{at}.config")
+        return Asked(wanted, form.priority, form.session, left_open(form.config))
     if "project_path" in keys and "options" not in keys:
-        return Asked(config(text, at))
+        return Asked(config(text, at), open=left_open(text))
     return None
 
 
@@ -99,7 +102,7 @@ async def submit(request: web.Request, asked: Asked) -> web.Response:
 
 async def taken(request: web.Request, asked: Asked) -> tuple[JobRecord, bool]:
     """Its job, and whether that was there before; raises what `submitted` does."""
-    wanted = _wanted(asked)
+    wanted = await _wanted(request, asked)
     session = sys.intern(asked.session)  # one object for all of a session's jobs
     try:
         [job], known = await submitted(request, [wanted], any_name=True, session=session)
@@ -121,9 +124,9 @@ async def all_taken(request: web.Request, asked: Sequence[Asked]) -> list[Job]:
     names = []
     for index, one in enumerate(asked):
         try:
-            made = _wanted(one)
-        except BackendError as error:
-            raise BackendError(f"job {index + 1} of {len(asked)}: {error}") from error
+            made = await _wanted(request, one)
+        except (BackendError, InvalidJob) as error:
+            raise type(error)(f"job {index + 1} of {len(asked)}: {error}") from error
         names.append(made.name)
         wanted.setdefault(made.name, made)
         if index % SLICE == SLICE - 1:
@@ -148,21 +151,37 @@ async def all_taken(request: web.Request, asked: Sequence[Asked]) -> list[Job]:
     return [known[name] for name in names]
 
 
-def _wanted(asked: Asked) -> JobSpec:
-    """Raises BackendError for a batch system, since none is configured."""
-    if asked.config.scheduler_type is not SchedulerType.NONE:
-        raise BackendError(no_batch_system(asked.config.scheduler_type))
-    return spec(asked.config, asked.priority)
+async def _wanted(request: web.Request, asked: Asked) -> JobSpec:
+    """Raises BackendError for a batch system that is neither configured nor answers here."""
+    forwarding, config = request.app[MANAGER].forwarding, asked.config
+    kind = config.scheduler_type
+    if kind is SchedulerType.NONE and asked.open and (there := forwarding.chosen) is not None:
+        kind = forwarded.kind(there.dialect) or kind
+        config = config.model_copy(update={"scheduler_type": kind})
+    if kind is SchedulerType.NONE:
+        return spec(config, asked.priority)
+    return spec(config, asked.priority, await forwarding.speaking(forwarded.dialect(kind)))
 
 
-def spec(config: HFSSSimulationConfig, priority: int = 0) -> JobSpec:
-    """The job that a configuration asks for.
+def spec(config: HFSSSimulationConfig, priority: int = 0, cluster: str = "") -> JobSpec:
+    """The job that a configuration asks for; `cluster`: where its batch system is.
 
-    It counts as one core, whatever its machine list says: that is ansysedt's to share out, and
-    how many run at once is what `max_concurrent_jobs` limits.
+    Here it counts as one core, whatever its machine list says: that is ansysedt's to share out, and
+    how many run at once is what `max_concurrent_jobs` limits. Raises InvalidJob.
     """
     jobid = config.jobid or _unique()
     chosen = config.model_copy(update={"jobid": jobid})
+    if cluster:
+        return JobSpec(
+            solver="hfss",
+            options=msgspec.Raw(chosen.as_json()),
+            name=jobid,
+            priority=priority,
+            tags=_tags(config.user),
+            on=cluster,
+            resources=forwarded.resources(config.scheduler_options),
+            batch=forwarded.wishes(config.scheduler_type, config.scheduler_options),
+        )
     return JobSpec(
         solver="hfss",
         options=msgspec.Raw(chosen.as_json()),
@@ -176,6 +195,11 @@ def spec(config: HFSSSimulationConfig, priority: int = 0) -> JobSpec:
 def _tags(user: str) -> tuple[str, ...]:
     """One object for all jobs of one user, who may have a hundred thousand."""
     return () if user == "unknown" else (f"user:{user}",)
+
+
+def left_open(content: bytes | msgspec.Raw) -> bool:
+    """Is its `scheduler_type` null?"""
+    return _OPEN.search(bytes(content)) is not None
 
 
 def config(content: bytes | msgspec.Raw, at: str) -> HFSSSimulationConfig:

@@ -10,6 +10,7 @@ from solveyard.model.messages import (
     AnyEvent,
     JobEnded,
     JobHeld,
+    JobPlaced,
     JobReleased,
     JobRequeued,
     JobRetried,
@@ -28,6 +29,7 @@ class _Known(NamedTuple):
     priority: int
     queued: bool = False  #: it waits, and nobody holds it
     started: bool = False
+    forwarded: bool = False  #: it is with a batch system, or was when it ended
 
 
 class Telling:
@@ -75,7 +77,9 @@ class Telling:
             self._known.pop(number, None)
         elif after is not before:
             self._known[number] = after
-        return documents.News(event, after.name, after.priority, before.queued, before.started)
+        return documents.News(
+            event, after.name, after.priority, before.queued, before.started, before.forwarded
+        )
 
     def _ended(self, number: JobId) -> _Known:
         """A job that had ended, or is new: only its name and priority matter."""
@@ -98,6 +102,7 @@ def _known(job: Job) -> _Known:
         job.priority,
         queued=job.state in {JobState.QUEUED, JobState.SUBMITTED},
         started=job.state is JobState.RUNNING,
+        forwarded=job.attempt is not None and job.attempt.placement.forwarded,
     )
 
 
@@ -107,6 +112,8 @@ def _after(known: _Known, event: AnyEvent) -> _Known:
             return _Known(spec.name or str(job), spec.priority, queued=not spec.hold)
         case JobReleased() | JobRetried() | JobRequeued():
             return known._replace(queued=True, started=False)
+        case JobPlaced(placement=placement):
+            return known._replace(forwarded=placement.forwarded)
         case JobHeld():
             return known._replace(queued=False)
         case JobStarted():

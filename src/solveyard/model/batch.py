@@ -48,6 +48,7 @@ class BatchOptions(
     constraint: str = ""  #: what its nodes must be, in the batch system's own words
     gpu_type: str = ""
     exclusive: bool = False  #: nobody else's jobs on its nodes
+    clean_environment: bool = False  #: without the variables of whoever submits it
     priority: int | None = None  #: the batch system's own; larger goes first
     nice: int | None = None  #: Slurm's: larger goes later
     mail: tuple[str, ...] = ()  #: addresses that the batch system writes to
@@ -58,12 +59,13 @@ class BatchOptions(
     native: tuple[str, ...] = ()  #: further options, one each: "--gres=shard:2", "-R select[ib]"
 
     def __post_init__(self) -> None:
-        for name, (form, expected) in _FORMS.items():
+        for name in _FORMS:
             given = getattr(self, name)
-            values = ([given] if given else []) if isinstance(given, str) else given
-            for value in values:
-                if not form.fullmatch(value):
-                    raise ValueError(f"`batch.{name}`: expected {expected}, got {_short(value)}")
+            for value in ([given] if given else []) if isinstance(given, str) else given:
+                try:
+                    word(name, value)
+                except ValueError as problem:
+                    raise ValueError(f"`batch.{name}`: {problem}, got {_short(value)}") from problem
         if self.time:
             try:
                 walltime.seconds(self.time)
@@ -75,6 +77,14 @@ class BatchOptions(
                 raise ValueError(
                     f"`batch.{name}` is {number}; it must be from {least} to 1000000000"
                 )
+
+
+def word(field: str, value: str) -> str:
+    """`value`, which that field may have, or be one of. Raises ValueError."""
+    form, expected = _FORMS[field]
+    if not form.fullmatch(value):
+        raise ValueError(f"expected {expected}")
+    return value
 
 
 def _short(value: str) -> str:

@@ -10,7 +10,7 @@ from solveyard.pyedb.job_submission import SchedulerType, create_hfss_config
 from solveyard.pyedb.statuses import JobStatus, status
 
 TIMED_OUT = 5
-AUTO = "auto"  #: the batch system that the manager uses; none yet
+AUTO = "auto"  #: the batch system that the manager uses, if any
 _SCHEDULERS = (AUTO, *(one.value for one in SchedulerType))
 _COMMANDS = ("start", "submit", "wait", "status")
 
@@ -64,7 +64,7 @@ def _submit(given: argparse.Namespace) -> int:
         jobid=given.jobid or sending.default_jobid(given.project),
         scheduler_type=_scheduler(given),
     )
-    return sending.one(given, config, given.priority)
+    return sending.one(given, config, given.priority, left_open=given.scheduler == AUTO)
 
 
 def _wait(given: argparse.Namespace) -> int:
@@ -72,7 +72,8 @@ def _wait(given: argparse.Namespace) -> int:
         create_hfss_config(one, jobid=sending.default_jobid(one), scheduler_type=_scheduler(given))
         for one in given.project
     ]
-    ids = [sending.submitted(given, one, given.priority).id for one in configs]
+    left_open = given.scheduler == AUTO
+    ids = [sending.submitted(given, one, given.priority, left_open=left_open).id for one in configs]
     with Client(commands.manager(given)) as client:
         in_time = client.wait(ids, given.timeout)
         records = [client.job(one) for one in ids]

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
+import msgspec
+
 from solveyard.pyedb import ansys, elsewhere, errors, limits, views
 from solveyard.pyedb.awaiting import SubmittedId
 from solveyard.pyedb.host import Host
@@ -65,6 +67,7 @@ class JobManagerHandler:
         self._looking = threading.Lock()
         self._session = Session(self._opened)
         self._manager: JobManager | None = None
+        self._scheduler_type: SchedulerType | None = None
 
     def __enter__(self) -> Self:
         self.start_service()
@@ -88,8 +91,14 @@ class JobManagerHandler:
 
     @property
     def scheduler_type(self) -> SchedulerType:
-        """The batch system that answered here; none is used yet."""
-        return SchedulerType.NONE
+        """The batch system that the settings name, or that answered here, as first found.
+
+        It may take some seconds where one is away.
+        """
+        with self._looking:
+            if self._scheduler_type is None:
+                self._scheduler_type = self._detect_scheduler()
+            return self._scheduler_type
 
     @property
     def manager(self) -> "JobManager":
@@ -227,15 +236,33 @@ class JobManagerHandler:
         return self._session.cancel(str(job_id))
 
     def cluster_status(self, timeout: float = 10.0) -> dict[str, Any]:
-        """What the batch system says. Raises SubmissionFailed where there is none."""
-        if not self.started:
-            raise errors.ServiceError(NOT_STARTED)
-        raise errors.SubmissionFailed("no batch system is configured on this manager")
+        """{"partitions": [...], "jobs": [...]}: as told last, and those of this manager.
 
-    @staticmethod
-    def _detect_scheduler() -> SchedulerType:
-        """A stray sinfo is no batch system."""
-        return SchedulerType.NONE
+        Raises SubmissionFailed where there is no batch system. Nothing is waited for, so `timeout`
+        doesn't matter.
+        """
+        from solveyard.pyedb import batches
+
+        with self._session.client() as client:
+            found = client.cluster_status()
+            if not found:
+                raise errors.SubmissionFailed(
+                    "no batch system is configured on this manager, and none answered on its"
+                    " machine (add a table [clusters.NAME] to config.toml)"
+                )
+            told = [partition for one in found for partition in one.partitions]
+            shown = [msgspec.to_builtins(one) for one in told]
+            return {"partitions": shown, "jobs": batches.jobs(client, found)}
+
+    def _detect_scheduler(self) -> SchedulerType:
+        """By an answer: a stray sinfo is no batch system."""
+        if not self.started:
+            from solveyard.pyedb import batches
+
+            with errors.translated():
+                return batches.answering()
+        with self._session.client() as client:
+            return SchedulerType(client.batch_system())
 
     def __getattr__(self, name: str) -> NoReturn:
         elsewhere.missing(self, name)

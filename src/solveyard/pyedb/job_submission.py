@@ -101,31 +101,28 @@ class HFSSSimulationConfig(Checked, hfss.HFSSSimulationConfig):
     # Batch systems
 
     def generate_slurm_script(self) -> str:
-        return scripts.slurm(self, self._batch_command(SchedulerType.SLURM))
+        return self._script(SchedulerType.SLURM)
 
     def generate_lsf_script(self) -> str:
-        return scripts.lsf(self, self._batch_command(SchedulerType.LSF))
+        return self._script(SchedulerType.LSF)
 
     def generate_pbs_script(self) -> str:
-        return scripts.pbs(self, self._batch_command(SchedulerType.PBS))
+        return self._script(SchedulerType.PBS)
 
     def generate_windows_hpc_script(self) -> str:
-        return scripts.windows_hpc(self, self._batch_command(SchedulerType.WINDOWS_HPC))
+        return self._script(SchedulerType.WINDOWS_HPC)
 
     def generate_scheduler_script(self) -> str:
-        """Of the batch system that `scheduler_type` names. Raises InvalidConfig for "none"."""
+        """Of the batch system that `scheduler_type` names, as a manager asks it, too.
+
+        Raises InvalidConfig for "none", and for what the batch system has no word for.
+        """
         if self.scheduler_type is SchedulerType.NONE:
             raise errors.InvalidConfig(
                 "Unsupported scheduler type: none (give scheduler_type: slurm, lsf, pbs or"
                 " windows_hpc)"
             )
-        write = {
-            SchedulerType.SLURM: self.generate_slurm_script,
-            SchedulerType.LSF: self.generate_lsf_script,
-            SchedulerType.PBS: self.generate_pbs_script,
-            SchedulerType.WINDOWS_HPC: self.generate_windows_hpc_script,
-        }[self.scheduler_type]
-        return write()
+        return self._script(self.scheduler_type)
 
     def submit_to_scheduler(
         self, script_path: str | Path | None = None
@@ -145,8 +142,8 @@ class HFSSSimulationConfig(Checked, hfss.HFSSSimulationConfig):
         """
         return submission.run(self, subprocess_kwargs)
 
-    def _batch_command(self, kind: SchedulerType) -> list[str]:
-        return self.model_copy(update={"scheduler_type": kind}).generate_command_list()
+    def _script(self, kind: SchedulerType) -> str:
+        return scripts.script(self, kind, self.ansys_edt_path or ansys.needed())
 
     # As JSON
 

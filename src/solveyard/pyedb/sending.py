@@ -22,18 +22,30 @@ def default_jobid(project: str) -> str:
 
 
 def submitted(
-    given: argparse.Namespace, config: HFSSSimulationConfig, priority: int = 0
+    given: argparse.Namespace,
+    config: HFSSSimulationConfig,
+    priority: int = 0,
+    *,
+    left_open: bool = False,
 ) -> JobRecord:
-    """Raises as the client does."""
+    """`left_open`: the manager's batch system has it, if any. Raises as the client does."""
     content = fields(config)
+    if left_open:
+        content["scheduler_type"] = None
     content["ansys_edt_path"] = None  # another machine may have another
     with Client(commands.manager(given)) as client:
         return client.submit_config(content, priority)
 
 
-def one(given: argparse.Namespace, config: HFSSSimulationConfig, priority: int = 0) -> int:
+def one(
+    given: argparse.Namespace,
+    config: HFSSSimulationConfig,
+    priority: int = 0,
+    *,
+    left_open: bool = False,
+) -> int:
     """Submit it and print its id."""
-    record = submitted(given, config, priority)
+    record = submitted(given, config, priority, left_open=left_open)
     if given.json:
         commands.answer({"success": True, "job_id": record.id, "status": record.status.value})
     else:

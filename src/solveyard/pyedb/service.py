@@ -12,7 +12,7 @@ from typing import Any, NoReturn, Self
 from solveyard.client import find
 from solveyard.client.calls import CONNECT
 from solveyard.client.sync import Client
-from solveyard.pyedb import ansys, elsewhere, errors, limits, views
+from solveyard.pyedb import ansys, batches, elsewhere, errors, limits, views
 from solveyard.pyedb.host import Host
 from solveyard.pyedb.job_submission import HFSSSimulationConfig, SchedulerType
 from solveyard.pyedb.limits import ResourceLimits
@@ -23,6 +23,7 @@ from solveyard.pyedb.projects import below
 from solveyard.pyedb.session import Session, fields
 from solveyard.pyedb.statuses import JobStatus
 from solveyard.pyedb.views import JobInfo
+from solveyard.solvers.hfss import forwarded
 
 __all__ = [
     "JobInfo", "JobManager", "JobPoolManager", "JobStatus", "ResourceLimits", "ResourceMonitor",
@@ -128,12 +129,24 @@ class SchedulerManager:
             raise errors.InvalidConfig("SchedulerManager is of a batch system, not of 'none'")
 
     async def get_partitions(self) -> list[dict[str, Any]]:
-        """Raises SubmissionFailed where it isn't configured."""
-        raise errors.SubmissionFailed(f"{self.scheduler_type} is not configured on this manager")
+        """Asked now. Raises SubmissionFailed where it doesn't answer."""
+        return await asyncio.to_thread(self._partitions)
 
     async def get_jobs(self) -> list[dict[str, Any]]:
-        """Raises SubmissionFailed where it isn't configured."""
-        raise errors.SubmissionFailed(f"{self.scheduler_type} is not configured on this manager")
+        """Those that the usual store's manager has there. Raises as `get_partitions` does."""
+        return await asyncio.to_thread(self._jobs)
+
+    def _partitions(self) -> list[dict[str, Any]]:
+        with errors.translated():
+            return batches.partitions(self.scheduler_type)
+
+    def _jobs(self) -> list[dict[str, Any]]:
+        with errors.translated():
+            batches.partitions(self.scheduler_type)
+            with Client() as client:
+                dialect = forwarded.dialect(self.scheduler_type)
+                those = [one for one in client.cluster_status() if one.dialect == dialect]
+                return batches.jobs(client, those)
 
 
 async def submit_job_to_manager(

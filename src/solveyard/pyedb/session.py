@@ -14,6 +14,7 @@ from solveyard.model.jobs import JobState
 from solveyard.model.records import JobRecord
 from solveyard.pyedb import errors
 from solveyard.pyedb.host import Host
+from solveyard.solvers.hfss.config import SchedulerType
 
 GRACE = 30.0  #: s between TERM and KILL when a session ends
 _ENDING = 15.0  #: s beyond that in which its jobs have to be gone
@@ -139,7 +140,10 @@ class Session:
     # Its end
 
     def close(self) -> None:
-        """Its running jobs get TERM, and KILL after 30 s; its waiting ones are held."""
+        """Its running jobs get TERM, and KILL after 30 s; its waiting ones are held.
+
+        What a batch system has goes on.
+        """
         atexit.unregister(self.close)
         with self._lock:
             host, self._host = self._host, None
@@ -150,7 +154,7 @@ class Session:
             one.end()
         try:
             with errors.translated(), host.client() as client:
-                running = [job for job in own if not _held(client, job)]
+                running = [job for job in own if not _let_be(client, job)]
                 for job in running:
                     client.cancel(job, GRACE)
                 client.wait(running, GRACE + _ENDING)
@@ -169,8 +173,8 @@ def fields(config: Any) -> dict[str, Any]:
     return found
 
 
-def _held(client: Client, job: str) -> bool:
-    """It won't start any more, or has ended, or is gone."""
+def _let_be(client: Client, job: str) -> bool:
+    """It won't start any more, or has ended, or is gone; or it belongs to a batch system."""
     try:
         record = client.job(job)
         if record.state is JobState.QUEUED:
@@ -179,4 +183,9 @@ def _held(client: Client, job: str) -> bool:
         return True
     except Conflict:  # it has just started
         return False
-    return record.state is JobState.HELD or record.state.final
+    return record.state is JobState.HELD or record.state.final or _forwarded(record)
+
+
+def _forwarded(record: JobRecord) -> bool:
+    asked = (record.config or {}).get("scheduler_type", SchedulerType.NONE)
+    return str(asked) != SchedulerType.NONE

@@ -145,57 +145,71 @@ def directives(script: str, mark: str) -> list[str]:
     return [word for line in lines for word in shlex.split(line)]
 
 
-def options() -> SchedulerOptions:
+def options(**more: Any) -> SchedulerOptions:
     return SchedulerOptions(
-        queue="my queue", time="1-12:30:00", nodes=2, cores_per_node=8, memory="32GB",
-        account="lab", exclusive=True, gpus=2, gpu_type="a100", priority="Low",
-        email_notification="eve@example.org",
+        queue="long", time="1-12:30:00", nodes=2, cores_per_node=8, memory="32GB",
+        account="lab", exclusive=True, priority="Low", email_notification="eve@example.org",
+        **more,
     )  # fmt: skip
 
 
 def test_slurms_script_says_all_that_was_asked(board: Path) -> None:
-    one = config(board, jobid="a", scheduler_options=options())
+    asked = options(gpus=2, gpu_type="a100", qos="high", reservation="r", constraints="a&b")
+    one = config(board, jobid="a", scheduler_options=asked)
     script = one.generate_slurm_script()
     assert directives(script, "#SBATCH") == [
-        "--export=NONE", f"--chdir={board.parent}", "--job-name=a", "--partition=my queue",
-        "--nodes=2", "--ntasks=16", "--cpus-per-task=1", "--mem=32768M", "--time=1-12:30:00",
-        "--account=lab", "--exclusive", "--gpus=a100:2", "--nice=1000",
-        "--mail-user=eve@example.org", "--mail-type=END,FAIL",
+        "--job-name=a", f"--chdir={board.parent}", "--export=NONE", "--nodes=2",
+        "--ntasks-per-node=8", "--cpus-per-task=1", "--mem=32768M", "--gres=gpu:a100:1",
+        "--time=1-12:30:00", "--partition=long", "--account=lab", "--reservation=r", "--qos=high",
+        "--constraint=a&b", "--exclusive", "--nice=1000", "--mail-user=eve@example.org",
+        "--mail-type=END,FAIL",
     ]  # fmt: skip
     command = shlex.split(script.splitlines()[-1])
+    tools = "/opt/Ansys EM/v252/schedulers/scripts/utils"
+    assert command[: command.index(EDT)] == [
+        f"{tools}/ansysedt_launcher.sh", "/usr/bin/env",
+        f"ANSYSEM_GENERIC_MPI_WRAPPER={tools}/slurm_srun_wrapper.sh",
+        "ANSYSEM_COMMON_PREFIX=/opt/Ansys EM/v252/common",
+        "ANSOFT_PASS_DEBUG_ENV_TO_REMOTE_ENGINES=1", "srun", "--overcommit", "--export=ALL", "-n",
+        "1", "-N", "1", "--cpu-bind=none", "--mem-per-cpu=0", "--overlap",
+    ]  # fmt: skip
     argv = command[command.index(EDT) :]
     assert argv[1:7] == ["-jobid", "a", "-distributed", "-machinelist", "numcores=16", "-auto"]
     assert argv[-2:] == ["-batchsolve", str(board)]
 
 
 def test_lsfs_script_says_all_that_was_asked(board: Path) -> None:
-    script = config(board, jobid="a", scheduler_options=options()).generate_lsf_script()
+    asked = options(gpus=2, gpu_type="a100", qos="high", reservation="r", constraints="a && b")
+    script = config(board, jobid="a", scheduler_options=asked).generate_lsf_script()
     assert directives(script, "#BSUB") == [
         "-J", "a", "-cwd", str(board.parent), "-o", "a.%J.out", "-e", "a.%J.err",
-        "-q", "my queue", "-W", "36:30", "-n", "16", "-R", "span[ptile=8]",
-        "-R", "rusage[mem=32768MB/host]", "-P", "lab", "-x", "-gpu", "num=2:gmodel=a100",
-        "-u", "eve@example.org", "-N",
+        "-env", "all,~LD_PRELOAD,~LD_LIBRARY_PATH", "-n", "16", "-R", "span[ptile=8]",
+        "-R", "rusage[mem=32768MB/host]", "-R", "select[a && b]", "-gpu",
+        "num=1/host:gmodel=a100", "-W", "36:30", "-x", "-q", "long", "-P", "lab", "-U", "r",
+        "-sla", "high", "-u", "eve@example.org", "-N",
     ]  # fmt: skip
     plain = directives(config(board).generate_lsf_script(), "#BSUB")
     assert plain[plain.index("-n") + 1] == "1"
 
 
 def test_pbs_script_says_all_that_was_asked(board: Path) -> None:
-    script = config(board, jobid="a", scheduler_options=options()).generate_pbs_script()
+    script = config(board, jobid="a", scheduler_options=options(gpus=2)).generate_pbs_script()
     assert directives(script, "#PBS") == [
-        "-N", "a", "-q", "my queue",
+        "-N", "a", "-S", "/bin/sh",
         "-l", "select=2:ncpus=8:mpiprocs=8:mem=32768mb:ngpus=1", "-l", "place=scatter:excl",
-        "-l", "walltime=36:30:00", "-A", "lab", "-p", "-1000", "-M", "eve@example.org", "-m", "ae",
+        "-l", "walltime=36:30:00", "-q", "long", "-A", "lab", "-p", "-1000", "-M",
+        "eve@example.org", "-m", "ea",
     ]  # fmt: skip
-    assert shlex.split(script.splitlines()[-2])[:2] == ["cd", str(board.parent)]
+    assert shlex.split(script.splitlines()[-2])[:3] == ["cd", "--", str(board.parent)]
 
 
 def test_windows_hpc_gets_one_line_of_job_submit(board: Path) -> None:
-    one = config(board, jobid="a", scheduler_options=options(), design_name="100%")
+    asked = options(run_as_administrator=True)
+    one = config(board, jobid="a", scheduler_options=asked, design_name="100%")
     [head, line, end] = one.generate_windows_hpc_script().split("\r\n")
     assert (head, end) == ("@echo off", "")
-    assert line.startswith('job submit /jobname:a "/jobtemplate:my queue" /numcores:16-16 ')
-    assert "/runtime:1:12:30 /priority:Lowest /projectname:lab /exclusive:true" in line
+    assert line.startswith("job submit /runasadministrator:true /jobname:a /numnodes:2-2 ")
+    assert "/runtime:1:12:30 /jobtemplate:long /projectname:lab /exclusive:true /priority:0" in line
     assert '"100%%:Nominal"' in line
 
 
@@ -209,19 +223,37 @@ def test_each_batch_systems_script_is_the_one_that_its_type_names(
         config(board).generate_scheduler_script()
 
 
+def test_what_a_batch_system_has_no_word_for_is_refused(board: Path) -> None:
+    one = config(board, scheduler_options={"qos": "high"})
+    with pytest.raises(errors.InvalidConfig, match=r"qos.*PBS has no word for it"):
+        one.generate_pbs_script()
+    one = config(board, scheduler_options={"run_as_administrator": True})
+    with pytest.raises(ValueError, match=r"run_as_administrator.*slurm has no word"):
+        one.generate_slurm_script()
+
+
 words = st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S", "Zs"]), min_size=1)
 
 
-@given(words.map(str.strip).filter(bool), words.filter(lambda text: ":" not in text))
-def test_no_value_leaves_its_place_in_a_script(queue: str, design: str) -> None:
+@given(words, words.filter(lambda text: ":" not in text))
+def test_no_value_leaves_its_place_in_a_script(condition: str, design: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         board = Path(folder, "b.aedt")
         board.touch()
-        one = config(board, scheduler_options={"queue": queue}, design_name=design)
+        try:
+            asked = SchedulerOptions(constraints=condition)
+        except errors.InvalidConfig:
+            asked = SchedulerOptions()
+        one = config(board, scheduler_options=asked, design_name=design)
         for name, mark in (("slurm", "#SBATCH"), ("lsf", "#BSUB"), ("pbs", "#PBS")):
-            script = getattr(one, f"generate_{name}_script")()
-            wanted = f"--partition={queue}" if name == "slurm" else queue
-            assert queue == "default" or wanted in directives(script, mark)
+            try:
+                script = getattr(one, f"generate_{name}_script")()
+            except errors.InvalidConfig:
+                assert name == "pbs"  # its conditions are such as arch=linux
+                continue
+            wanted = {"slurm": f"--constraint={condition}", "lsf": f"select[{condition}]"}
+            told = directives(script, mark)
+            assert asked.constraints is None or name == "pbs" or wanted[name] in told
             assert f"{design}:Nominal" in shlex.split(script.splitlines()[-1])
             checked = subprocess.run(["bash", "-n"], input=script, text=True, check=False)
             assert checked.returncode == 0

@@ -261,7 +261,7 @@ def test_without_a_jobid_its_name_or_its_projects_name_will_do() -> None:
         ({"ansys_edt_path": None}, "no ansysedt was found"),
         ({"project_path": "board.aedt"}, "expected an absolute path"),
         ({"ansys_edt_path": "ansysedt"}, "expected an absolute path"),
-        ({"scheduler_type": "slurm"}, "no batch system is configured"),
+        ({"scheduler_type": "slurm"}, "'slurm' is for a cluster (name it: `on`;"),
         ({"jobbid": "x"}, "`options.jobbid`: there is no such field (did you mean 'jobid'?)"),
     ],
 )

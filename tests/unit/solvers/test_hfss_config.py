@@ -23,6 +23,7 @@ from solveyard.solvers.hfss.config import (
 
 PROJECT = "/projects/board.aedt"
 names = st.text(st.characters(categories=("L", "N")), min_size=1, max_size=12)
+words = st.from_regex(r"\A[A-Za-z0-9_]{1,12}\Z")
 nodes = st.builds(
     MachineNode,
     hostname=st.sampled_from(["localhost", "node-7.example.org", "10.0.0.7"]),
@@ -50,9 +51,9 @@ configurations = st.builds(
     ),
     scheduler_options=st.builds(
         SchedulerOptions,
-        queue=names,
+        queue=words,
         nodes=st.integers(1, 99),
-        account=st.none() | names,
+        account=st.none() | words,
         priority=st.sampled_from(PRIORITIES),
         time=st.sampled_from(["24:00:00", "2-12", "unlimited", "90"]),
     ),
@@ -192,7 +193,13 @@ def test_none_is_this_machine_and_words_are_taken_in_any_case() -> None:
         ({"machine_nodes": [{"hostname": "-x"}]}, "a host's name"),
         ({"scheduler_options": {"nodes": 0}}, "nodes"),
         ({"scheduler_options": {"nodes": True}}, "nodes"),
-        ({"scheduler_options": {"queue": "a\n#SBATCH --wrap=id"}}, "control characters"),
+        (
+            {"scheduler_options": {"queue": "a\n#SBATCH --wrap=id"}},
+            "expected a name such as 'debug'",
+        ),
+        ({"scheduler_options": {"queue": "my queue"}}, "expected a name such as 'debug'"),
+        ({"scheduler_options": {"email_notification": "eve eve"}}, "expected a mail address"),
+        ({"scheduler_options": {"constraints": "a\nb"}}, "expected a condition such as"),
         ({"scheduler_options": {"time": "soon"}}, "24:00:00"),
         ({"scheduler_options": {"memory": "much"}}, "4GB"),
         ({"scheduler_options": {"priority": "urgent"}}, "BelowNormal"),

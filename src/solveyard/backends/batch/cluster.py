@@ -12,7 +12,8 @@ from solveyard.backends.batch.following import Follower
 from solveyard.backends.batch.options import ClusterOptions
 from solveyard.backends.batch.sharing import Files, Shared
 from solveyard.backends.batch.submitting import Submitter, batch_job
-from solveyard.backends.dialects.base import Call, Dialect, Queue
+from solveyard.backends.dialects.base import Answer, Call, Dialect, Queue, Unreadable
+from solveyard.backends.dialects.script import within
 from solveyard.backends.hosts.base import Host
 from solveyard.model.jobs import AttemptId
 from solveyard.model.messages import (
@@ -36,6 +37,8 @@ class Remembered(NamedTuple):
     native_id: str  #: empty: it is not known that it was taken
 
 
+_PATIENCE = 5.0  #: s for each answer to the question whether it is there
+
 Memory = Callable[[AttemptId], Remembered | None]
 
 
@@ -51,8 +54,15 @@ class Batch:
         dialect: Dialect,
         host: Host,
         shared: Files | None = None,
+        *,
+        asleep: bool = False,
     ) -> None:
-        """`shared`: None: nodes see this machine's files as they are here."""
+        """`shared`: None: nodes see this machine's files as they are here. `asleep`: nobody named
+        it. It is used once it answers, or where it has jobs of ours.
+        """
+        self.asleep = asleep
+        self.named = not asleep
+        self._woken = asyncio.Event()
         self.name = name
         self.options = options
         self.dialect = dialect
@@ -72,6 +82,9 @@ class Batch:
 
     async def run(self) -> None:
         """Until cancelled."""
+        if self.asleep:
+            await self.answer()
+            await self._woken.wait()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follower.run(self._actor.looked))
             tasks.create_task(self._follower.survey())
@@ -87,6 +100,33 @@ class Batch:
                     self._knows,
                 )
             )
+
+    def wake(self) -> None:
+        """Use it from now on."""
+        self.asleep = False
+        self._woken.set()
+
+    async def answer(self) -> str:
+        """Ask one that is asleep, and `wake` it where it answers; why it doesn't, else ""."""
+        if not self.asleep:
+            return ""
+        told = await self.look()
+        if isinstance(told, Unreadable):
+            return told.why
+        self.wake()
+        return ""
+
+    async def look(self) -> Sequence[Queue] | Unreadable:
+        """Its queues, asked now; where there are no words to ask for them none, if it answers."""
+        if calls := self.dialect.queues():
+            told = self.dialect.queues_told([await self._now(call) for call in calls])
+            return told or Unreadable("it tells of no queue")
+        found = self.dialect.found(await self._now(self.dialect.find(())))
+        return found if isinstance(found, Unreadable) else ()
+
+    async def _now(self, call: Call) -> Answer:
+        whole = within(call, self.options.site)
+        return await self.host.run(whole._replace(timeout=min(call.timeout, _PATIENCE)))
 
     @property
     def blocked(self) -> dict[AttemptId, str]:
@@ -126,6 +166,7 @@ class Batch:
     # What the manager asks
 
     async def submit(self, orders: Sequence[Order]) -> None:
+        self.wake()
         for order in orders:
             if order.launch.attempt not in self._entries:
                 entry = Entry(order, Phase.WAITING, since=_now())

@@ -176,6 +176,10 @@ class Dialect(Protocol):
         """The script that a node runs. Raises InvalidJob, naming the field."""
         ...
 
+    def plain(self, job: BatchJob) -> str:
+        """A script that asks the same, for whoever submits it by hand. Raises InvalidJob."""
+        ...
+
     def submit(self, job: BatchJob, path: str) -> Call:
         """Hand in its script, which lies at `path`. Raises InvalidJob."""
         ...

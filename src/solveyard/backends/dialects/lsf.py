@@ -72,6 +72,17 @@ def script(job: BatchJob) -> str:
     return scripts.posix(job, (f"#BSUB {one}" for one in _directives(job)), _TERMS)
 
 
+def plain(job: BatchJob) -> str:
+    run = job.runs[0]
+    head = (
+        f"-J {asking.quoted('name', job.name)}",
+        f"-cwd {asking.quoted('directory', run.directory)}",
+        f"-o {asking.quoted('name', f'{job.name}.%J.out')}",
+        f"-e {asking.quoted('name', f'{job.name}.%J.err')}",
+    )
+    return scripts.plain(run, (f"#BSUB {one}" for one in (*_native(job), *head, *_asked(job))))
+
+
 def submit(job: BatchJob, path: str) -> Call:
     """bsub reads directives on its standard input alone."""
     return Call(("bsub",), stdin=script(job), timeout=60.0)
@@ -226,17 +237,28 @@ def accounted(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
 
 
 def _directives(job: BatchJob) -> Iterator[str]:
-    """The user's further options first: of two that say the same, LSF takes the last."""
-    options, shape = job.options, asking.shape(job)
-    asking.refuse(_SYSTEM, job, ("nice",))
-    for one in options.native:
-        yield asking.native(one, _NATIVE, _OWNED)
+    yield from _native(job)
     if job.array:
         limit = f"%{job.at_once}" if job.at_once else ""
         yield f'-J "{asking.title(job)}[1-{len(job.runs)}]{limit}"'
     else:
         yield f"-J {asking.title(job)}"
     yield f"-o {_log(job)}"
+    yield from _asked(job)
+
+
+def _native(job: BatchJob) -> Iterator[str]:
+    """The user's own options come first: of two that say the same, LSF takes the last."""
+    for one in job.options.native:
+        yield asking.native(one, _NATIVE, _OWNED)
+
+
+def _asked(job: BatchJob) -> Iterator[str]:
+    """What the job wants, whoever submits it."""
+    options, shape = job.options, asking.shape(job)
+    asking.refuse(_SYSTEM, job, ("nice",))
+    if options.clean_environment:
+        yield '-env "all,~LD_PRELOAD,~LD_LIBRARY_PATH"'
     yield f"-n {(shape.nodes or 1) * shape.tasks * shape.cores}"
     if shape.nodes is not None:
         yield f'-R "span[ptile={shape.tasks * shape.cores}]"'

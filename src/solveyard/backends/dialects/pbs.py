@@ -62,6 +62,12 @@ def script(job: BatchJob) -> str:
     return scripts.posix(job, (f"#PBS {one}" for one in _directives(job)), _TERMS)
 
 
+def plain(job: BatchJob) -> str:
+    head = (f"-N {asking.quoted('name', job.name)}", "-S /bin/sh")
+    directives = (f"#PBS {one}" for one in (*_native(job), *head, *_asked(job)))
+    return scripts.plain(job.runs[0], directives)
+
+
 def submit(job: BatchJob, path: str) -> Call:
     """The prefix is given, since a variable could change it."""
     return Call(("qsub", "-C", "#PBS", path), timeout=60.0)
@@ -177,12 +183,7 @@ def mebibytes(amount: str) -> int:
 
 
 def _directives(job: BatchJob) -> Iterator[str]:
-    """The user's further options first: of two that say the same, PBS takes the last."""
-    options = job.options
-    asking.untimely(_SYSTEM, job)
-    asking.refuse(_SYSTEM, job, ("qos", "nice", "gpu_type", "resources.disk"))
-    for one in options.native:
-        yield asking.native(one, _NATIVE, _OWNED)
+    yield from _native(job)
     yield f"-N {asking.title(job)}"
     yield f"-v SOLVEYARD_ATTEMPT={job.mark}"
     yield "-r n"
@@ -191,6 +192,20 @@ def _directives(job: BatchJob) -> Iterator[str]:
     yield f"-o {_log(job)}"
     if job.array:
         yield f"-J {_range(len(job.runs))}{f'%{job.at_once}' if job.at_once else ''}"
+    yield from _asked(job)
+
+
+def _native(job: BatchJob) -> Iterator[str]:
+    """The user's own options come first: of two that say the same, PBS takes the last."""
+    for one in job.options.native:
+        yield asking.native(one, _NATIVE, _OWNED)
+
+
+def _asked(job: BatchJob) -> Iterator[str]:
+    """What the job wants, whoever submits it; qsub hands on no environment by itself."""
+    options = job.options
+    asking.untimely(_SYSTEM, job)
+    asking.refuse(_SYSTEM, job, ("qos", "nice", "gpu_type", "resources.disk"))
     yield f"-l select={_select(job)}"
     place = "pack" if asking.shape(job).nodes is None else "scatter"
     yield f"-l place={place}{':excl' if asking.alone(job) else ''}"

@@ -134,6 +134,13 @@ def posix(job: BatchJob, directives: Iterable[str], terms: Terms) -> str:
     return "\n".join([*parts, 'exit "$solveyard_code"', ""])
 
 
+def plain(run: Run, directives: Iterable[str]) -> str:
+    """A script for whoever submits it by hand: it keeps no record, and may run again."""
+    lines = [f"export {name}={word(value)}" for name, value in sorted(run.env.items())]
+    folder = f"cd -- {word(run.directory)} || exit 125"
+    return "\n".join(["#!/bin/sh", *directives, folder, *lines, " ".join(map(word, run.argv)), ""])
+
+
 def word(text: str) -> str:
     """One word of a shell, on one line: line ends come from the variable `solveyard_nl`."""
     return '"$solveyard_nl"'.join(shlex.quote(part) for part in text.split("\n"))

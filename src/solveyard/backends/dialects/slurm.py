@@ -77,6 +77,15 @@ def script(job: BatchJob) -> str:
     return scripts.posix(job, (f"#SBATCH {one}" for one in _directives(job)), _TERMS)
 
 
+def plain(job: BatchJob) -> str:
+    run = job.runs[0]
+    head = (
+        f"--job-name={asking.quoted('name', job.name)}",
+        f"--chdir={asking.quoted('directory', run.directory)}",
+    )
+    return scripts.plain(run, (f"#SBATCH {one}" for one in (*_native(job), *head, *_asked(job))))
+
+
 def submit(job: BatchJob, path: str) -> Call:
     """Variables that would count for more than the script are taken out of its environment."""
     said = {one.split("=")[0] for one in _directives(job)}
@@ -246,10 +255,7 @@ _NO_SUCH = "slurm_load_jobs error: Invalid job id specified"
 
 
 def _directives(job: BatchJob) -> Iterator[str]:
-    """The user's further options first: of two that say the same, Slurm takes the last."""
-    options, shape = job.options, asking.shape(job)
-    for one in options.native:
-        yield asking.native(one, _NATIVE, _OWNED)
+    yield from _native(job)
     yield f"--job-name={asking.title(job)}"
     yield f"--comment={job.mark}"
     yield "--no-requeue"
@@ -261,6 +267,20 @@ def _directives(job: BatchJob) -> Iterator[str]:
     if job.array:
         limit = f"%{job.at_once}" if job.at_once else ""
         yield f"--array=0-{len(job.runs) - 1}{limit}"
+    yield from _asked(job)
+
+
+def _native(job: BatchJob) -> Iterator[str]:
+    """The user's own options come first: of two that say the same, Slurm takes the last."""
+    for one in job.options.native:
+        yield asking.native(one, _NATIVE, _OWNED)
+
+
+def _asked(job: BatchJob) -> Iterator[str]:
+    """What the job wants, whoever submits it."""
+    options, shape = job.options, asking.shape(job)
+    if options.clean_environment:
+        yield "--export=NONE"
     if shape.nodes is None:
         yield f"--ntasks={shape.tasks}"
     else:

@@ -59,6 +59,19 @@ def script(job: BatchJob) -> str:
     return "\r\n".join([*_lines(job), ""])
 
 
+def plain(job: BatchJob) -> str:
+    """A batch file that calls `job submit`."""
+    run = job.runs[0]
+    _check(job)
+    argv = (
+        *("job", "submit", *_native(job), f"/jobname:{job.name}", *_asked(job)),
+        *(f"/workdir:{run.directory}", f"/stdout:{job.name}.out", f"/stderr:{job.name}.err"),
+        *run.argv,
+    )
+    line = windows_line(_checked("argv", word) for word in argv)
+    return f"@echo off\r\n{line.replace('%', '%%')}\r\n"
+
+
 def submit(job: BatchJob, path: str) -> Call:
     return Call(("job", "submit", *_options(job), "cmd", "/d", "/c", path), timeout=60.0)
 
@@ -150,11 +163,24 @@ def accounted(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
 
 
 def _options(job: BatchJob) -> Iterator[str]:
-    options = job.options
     _check(job)
-    for one in options.native:
-        yield asking.native(one, _NATIVE, _OWNED)
+    yield from _native(job)
     yield f"/jobname:{asking.title(job, _MOST)}"
+    yield from _asked(job)
+    yield "/rerunnable:false"
+    if job.log != "/dev/null":
+        yield f"/stdout:{job.log}"
+        yield f"/stderr:{job.log}"
+
+
+def _native(job: BatchJob) -> Iterator[str]:
+    for one in job.options.native:
+        yield asking.native(one, _NATIVE, _OWNED)
+
+
+def _asked(job: BatchJob) -> Iterator[str]:
+    """What the job wants, whoever submits it; the environment is each node's own."""
+    options = job.options
     yield from _amounts(job)
     for option, field in (("jobtemplate", "queue"), ("projectname", "account")):
         if value := getattr(options, field):
@@ -168,10 +194,6 @@ def _options(job: BatchJob) -> Iterator[str]:
             raise InvalidJob(f"`batch.priority` is {options.priority}; Windows HPC takes 0 to 4000")
         yield f"/priority:{options.priority}"
     yield from _mail(options)
-    yield "/rerunnable:false"
-    if job.log != "/dev/null":
-        yield f"/stdout:{job.log}"
-        yield f"/stderr:{job.log}"
 
 
 def _amounts(job: BatchJob) -> Iterator[str]:

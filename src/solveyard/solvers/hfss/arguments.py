@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from solveyard.model.errors import InvalidJob
 from solveyard.model.resources import Allocation, Range, Resources, Share
-from solveyard.solvers.hfss import commandline
+from solveyard.solvers.hfss import commandline, forwarded
 from solveyard.solvers.hfss.batch import HfssOptions, Scalar
 
 _PRODUCTS = ("HFSS", "HFSS 3D Layout Design")
@@ -34,7 +34,10 @@ def made(options: HfssOptions, program: str, jobid: str, allocation: Allocation)
     if options.features:
         argv.append(f"-features={','.join(options.features)}")
     argv += _batch_options(options, jobid, files)
-    return Made((*argv, *_run(options)), files)
+    argv += _run(options)
+    if options.batch_launcher:
+        return Made(forwarded.launched(options.scheduler_type, argv), files)
+    return Made(tuple(argv), files)
 
 
 def asked(need: Resources) -> Allocation:
@@ -88,7 +91,7 @@ def _placement(
 def _machines(
     options: HfssOptions, allocation: Allocation, jobid: str, files: dict[str, str]
 ) -> str:
-    match options.machines:
+    match options.counted:
         case "nodes":
             return commandline.machine_list(options.machine_nodes)
         case "num":

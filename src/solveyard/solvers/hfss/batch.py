@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from solveyard.model.paths import absolute, inside
-from solveyard.solvers.hfss.config import SUFFIXES, HFSSSimulationConfig, Word
+from solveyard.solvers.hfss.config import SUFFIXES, HFSSSimulationConfig, SchedulerType, Word
 
 INCLUDE_TYPES = ("default", "variations", "frequencies", "mesh assembly", "transient excitations")
 #: Variables that tell ansysedt something and name no program that it would start.
@@ -25,6 +25,7 @@ _OWN_KEYS = {  # said elsewhere, where it is checked
 }
 
 Scalar = bool | int | str
+Machines = Literal["nodes", "list", "file", "num", "numcores", "none"]
 
 
 def _script(path: str) -> str:
@@ -101,7 +102,9 @@ class HfssOptions(HFSSSimulationConfig):
     stop_with: Annotated[tuple[Word, ...], AfterValidator(_command), BeforeValidator(_several)] = ()
     run: Literal["batchsolve", "batchsave", "batchextract", "runscript"] = "batchsolve"
     #: Where `-machinelist` comes from: PyEDB's `machine_nodes`, or what the job was given.
-    machines: Literal["nodes", "list", "file", "num", "numcores", "none"] = "nodes"
+    machines: Machines = "nodes"
+    #: Under Slurm, through the launcher that Ansys ships; where it has none, without.
+    batch_launcher: bool = True
     tasks: int | None = Field(default=None, ge=-1)  #: engines on all hosts; -1: as ansysedt likes
     ram_percent: int = Field(default=90, ge=1, le=100)  #: of each host's memory
     placing: Literal["", "local", "remote", "distributed"] = ""  #: "": by `distributed`
@@ -128,16 +131,22 @@ class HfssOptions(HFSSSimulationConfig):
     licence: Word = "elec_solve_hfss"  #: the feature of a solve, one seat
 
     @property
+    def counted(self) -> Machines:
+        """Where `-machinelist` comes from: under a batch system PyEDB's is the cores it gave."""
+        forwarded = self.scheduler_type is not SchedulerType.NONE
+        return "numcores" if self.machines == "nodes" and forwarded else self.machines
+
+    @property
     def spread(self) -> bool:
         """Is -distributed passed?"""
         return self.placing == "distributed" or (
-            not self.placing and self.machines in {"num", "numcores"} and self.distributed
+            not self.placing and self.counted in {"num", "numcores"} and self.distributed
         )
 
     @property
     def automatic(self) -> bool:
         """Is -auto passed? PyEDB's list of machines goes without."""
-        return self.auto and self.machines in {"list", "file", "num", "numcores"}
+        return self.auto and self.counted in {"list", "file", "num", "numcores"}
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Self:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from solveyard.model import walltime
+from solveyard.model import batch, walltime
 from solveyard.model.reading import nearest
 from solveyard.solvers.options import Options
 
@@ -116,6 +116,11 @@ def _memory(text: str) -> str:
     return text
 
 
+def _wish(field: str) -> AfterValidator:
+    """As `BatchOptions` has it under that name."""
+    return AfterValidator(lambda text: batch.word(field, text))
+
+
 def _time(text: str) -> str:
     walltime.seconds(text)
     return text
@@ -164,20 +169,20 @@ class Fields(Options):
 class SchedulerOptions(Fields):
     """What a batch system is asked for."""
 
-    queue: Word = "default"
+    queue: Annotated[str, _wish("queue")] = "default"  #: "default": the site's own
     time: Annotated[str, AfterValidator(_time)] = "24:00:00"  #: see `walltime`
     nodes: int = Field(default=1, ge=1)
     tasks_per_node: int = Field(default=1, ge=1)
     memory: Annotated[str, AfterValidator(_memory)] = "4GB"  #: on each node
-    account: Word | None = None
-    reservation: Word | None = None
-    qos: Word | None = None
-    constraints: Word | None = None
+    account: Annotated[str, _wish("account")] | None = None
+    reservation: Annotated[str, _wish("reservation")] | None = None
+    qos: Annotated[str, _wish("qos")] | None = None
+    constraints: Annotated[str, _wish("constraint")] | None = None
     exclusive: bool = False
     gpus: int = Field(default=0, ge=0)
-    gpu_type: Word | None = None
+    gpu_type: Annotated[str, _wish("gpu_type")] | None = None
     priority: Annotated[str, _one_of(*PRIORITIES)] = "Normal"
-    email_notification: Word | None = None
+    email_notification: Annotated[str, _wish("mail")] | None = None
     run_as_administrator: bool = False
     cores_per_node: int = Field(default=0, ge=0)  #: 0: `tasks_per_node`
 

@@ -17,6 +17,7 @@ from solveyard.solvers.base import Command, Exit, Machine, Probe, Query, Reader
 from solveyard.solvers.hfss import (
     arguments,
     copies,
+    forwarded,
     installations,
     licences,
     reader,
@@ -45,8 +46,11 @@ class HfssSolver:
 
     def command(self, spec: JobSpec, allocation: Allocation | None = None) -> Command:
         chosen = options.read(HfssOptions, spec)
-        if chosen.scheduler_type is not SchedulerType.NONE:
-            raise InvalidJob(no_batch_system(chosen.scheduler_type))
+        if chosen.scheduler_type is not SchedulerType.NONE and not spec.on:
+            raise InvalidJob(
+                f"`options.scheduler_type` {chosen.scheduler_type.value!r} is for a cluster (name"
+                " it: `on`; or leave `scheduler_type` out, to run on this machine)"
+            )
         if chosen.ansys_edt_path is None:
             raise InvalidJob(NOT_FOUND)
         for name in ("ansys_edt_path", "project_path"):
@@ -135,12 +139,15 @@ class HfssSolver:
         spec = retries.completed(spec)
         if spec.array is not None and b"{{" in bytes(spec.options):
             return self._complete_tasks(spec, machine)
-        chosen = options.read(HfssOptions, spec)
+        given = chosen = options.read(HfssOptions, spec)
         if chosen.ansys_edt_path is None:
             found = self.programs(machine)
             if not found:
                 raise InvalidJob(NOT_FOUND)
             chosen = chosen.model_copy(update={"ansys_edt_path": found[0]})
+        if not _launches(chosen, machine):
+            chosen = chosen.model_copy(update={"batch_launcher": False})
+        if chosen != given:
             spec = replace(spec, options=msgspec.Raw(chosen.as_json()))
         _absolute("project_path", chosen.project_path)
         if chosen.workspace == "copy":
@@ -167,6 +174,9 @@ class HfssSolver:
             if not found:
                 raise InvalidJob(NOT_FOUND)
             given["ansys_edt_path"] = found[0]
+            first = first.model_copy(update={"ansys_edt_path": found[0]})
+        if not _launches(first, machine):
+            given["batch_launcher"] = False
         if first.workspace == "copy":
             return replace(
                 spec,
@@ -202,6 +212,14 @@ class HfssSolver:
         return [path for path in named if path]
 
 
+def _launches(chosen: HfssOptions, machine: Machine) -> bool:
+    """Is Ansys' own launcher there, where it is wanted?"""
+    if chosen.scheduler_type is not SchedulerType.SLURM or not chosen.batch_launcher:
+        return True
+    scripts = machine.listing(forwarded.utilities(chosen.ansys_edt_path or ""))
+    return forwarded.LAUNCHER in scripts
+
+
 def _with_licences(spec: JobSpec, chosen: HfssOptions, machine: Machine) -> Resources:
     """What it needs, with what it takes of the licences that are counted there; said ones stand."""
     need = spec.resources
@@ -210,13 +228,6 @@ def _with_licences(spec: JobSpec, chosen: HfssOptions, machine: Machine) -> Reso
     cost = licences.cost(chosen, need)
     counted = {name: seats for name, seats in cost.items() if name in machine.licences}
     return replace(need, licences={**counted, **need.licences})
-
-
-def no_batch_system(kind: SchedulerType) -> str:
-    return (
-        f"no batch system is configured on this manager, so nothing can be submitted to"
-        f" {kind.value} (leave `scheduler_type` out, or say 'none', to run on this machine)"
-    )
 
 
 def job_id(chosen: HFSSSimulationConfig, spec: JobSpec) -> str:
