@@ -1,5 +1,7 @@
 """Jobs for clusters: what may be submitted there, and what the store remembers of them."""
 
+import asyncio
+import contextlib
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +19,8 @@ from solveyard.model.messages import Launch
 from solveyard.model.records import ClusterRecord, CountRecord, PartitionRecord, instant
 from solveyard.ordering import Ordering
 from solveyard.solvers import tasks
+
+_FIRST = 20.0  #: s in which all have answered, or it's known that they don't
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +63,14 @@ class Forwarding:
         awake = [batch for batch in self.clusters.values() if not batch.asleep]
         found = sorted(awake, key=lambda batch: not batch.named)
         return Chosen.of(found[0]) if found else None
+
+    async def sought(self) -> None:
+        """Wait until each that nobody named was asked whether it answers; not for long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FIRST):
+                for batch in self.clusters.values():
+                    if batch.asleep:
+                        await batch.asked.wait()
 
     async def seek(self) -> None:
         """Ask those that nobody named and that have not answered yet."""

@@ -2,9 +2,9 @@
 
 Changed are paths, ports, and imports that a block leaves out. Not run, by name: `lsof | xargs
 kill` and `module load`, which are other people's programs. `from_dict({...})` gets real fields.
-Where a block asks for Slurm there is none: the configuration is made, and its submission is
-refused as documented; the same block is run to its end with "none" in the place of "slurm". What
-a live batch system makes of it waits for the batch systems.
+Where a block asks for Slurm there is none here: the configuration is made, and its submission is
+refused as documented; the same block is run to its end with "none" in the place of "slurm". As
+they stand they run in `cluster/test_pyedb_documents.py`.
 """
 
 import json

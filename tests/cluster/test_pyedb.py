@@ -17,7 +17,8 @@ from cluster.slurm import Slurm
 from conftest import until
 from solveyard.model.jobs import JobState
 from solveyard.pyedb import errors
-from solveyard.pyedb.job_submission import HFSSSimulationConfig, SchedulerOptions
+from solveyard.pyedb.job_submission import HFSSSimulationConfig, SchedulerOptions, SchedulerType
+from solveyard.pyedb.service import SchedulerManager
 
 SMALL = {"memory": "200MB"}  #: a node of the tests' Slurm has little
 
@@ -233,6 +234,26 @@ def test_what_a_cluster_is_like_is_told_whether_it_answers_or_not(slurm: Slurm, 
         assert ask(handler, "/api/scheduler_type") == {"scheduler_type": "slurm"}
     finally:
         slurm.send("slurmctld", signal.SIGCONT)
+    handler.cancel_job("hang")
+    assert handler.wait_until_done("hang", timeout=60) == "cancelled"
+
+
+async def test_scheduler_manager_asks_slurm_itself(slurm: Slurm, bare: Home) -> None:
+    there = SchedulerManager(SchedulerType.SLURM)
+    assert {one["name"] for one in await there.get_partitions()} == {
+        "debug",
+        "low",
+        "again",
+        "high",
+    }
+    handler = bare.handler()
+    handler.start_service()
+    handler.submit_job(config(bare, handler, "hang", "hang", scheduler_type="slurm"))
+    until(lambda: ask(handler, "/jobs/hang")["state"] == JobState.RUNNING, "it runs")
+    [job] = await there.get_jobs()
+    assert (job["job_id"], job["state"], job["nodes"]) == (
+        ask(handler, "/jobs/hang")["scheduler_job_id"], "running", 1,
+    )  # fmt: skip
     handler.cancel_job("hang")
     assert handler.wait_until_done("hang", timeout=60) == "cancelled"
 

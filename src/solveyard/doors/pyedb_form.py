@@ -18,7 +18,7 @@ import msgspec
 from aiohttp import web
 from pydantic import ValidationError
 
-from solveyard.doors import encoding
+from solveyard.doors import documents, encoding
 from solveyard.doors.keys import MANAGER
 from solveyard.doors.submitting import submitted
 from solveyard.model import reading
@@ -155,8 +155,9 @@ async def _wanted(request: web.Request, asked: Asked) -> JobSpec:
     """Raises BackendError for a batch system that is neither configured nor answers here."""
     forwarding, config = request.app[MANAGER].forwarding, asked.config
     kind = config.scheduler_type
-    if kind is SchedulerType.NONE and asked.open and (there := forwarding.chosen) is not None:
-        kind = forwarded.kind(there.dialect) or kind
+    if kind is SchedulerType.NONE and asked.open:
+        await forwarding.sought()
+        kind = documents.scheduler_type(request.app[MANAGER])
         config = config.model_copy(update={"scheduler_type": kind})
     if kind is SchedulerType.NONE:
         return spec(config, asked.priority)

@@ -63,6 +63,7 @@ class Batch:
         self.asleep = asleep
         self.named = not asleep
         self._woken = asyncio.Event()
+        self.asked = asyncio.Event()  #: whether it answers
         self.name = name
         self.options = options
         self.dialect = dialect
@@ -111,6 +112,7 @@ class Batch:
         if not self.asleep:
             return ""
         told = await self.look()
+        self.asked.set()
         if isinstance(told, Unreadable):
             return told.why
         self.wake()
