@@ -48,5 +48,10 @@ def dead(store: Path) -> Iterator[str]:
             yield name
 
 
+def place(store: Path, session: str) -> str:
+    """The session's file; empty: there is no session."""
+    return str(_folder(store) / session) if session else ""
+
+
 def _folder(store: Path) -> Path:
     return store / "sessions"

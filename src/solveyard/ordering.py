@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from msgspec.structs import replace
 
-from solveyard import registry
+from solveyard import attendance, registry
 from solveyard.backends.base import Order
 from solveyard.core.clusters import Clusters
 from solveyard.model.criteria import files as named_files
@@ -81,7 +81,8 @@ class Ordering:
         looked_at = named_files(spec.measures, spec.success)
         command = replace(command, outputs=tuple(dict.fromkeys((*command.outputs, *looked_at))))
         watched = solver.watch(spec) if launch.placement.forwarded else ""
-        return Order(launch, self._placed(command, launch, spec), stdout, stderr, watched)
+        session = attendance.place(self._places.folder, launch.session)
+        return Order(launch, self._placed(command, launch, spec), stdout, stderr, watched, session)
 
     def directory(self, job: Job) -> str:
         """Where the job runs."""

@@ -19,7 +19,7 @@ import pytest
 from conftest import Service
 from ports import free_port
 from solveyard.client.sync import Client
-from solveyard.model.errors import NotAllowed
+from solveyard.model.errors import ManagerUnavailable, NotAllowed
 from solveyard.pyedb import errors
 from solveyard.pyedb.job_manager_handler import JobManagerHandler
 from solveyard.pyedb.job_submission import HFSSSimulationConfig, SchedulerOptions
@@ -478,6 +478,21 @@ def test_what_a_killed_session_left_is_held_and_ended_by_the_next_manager(
     handler = bench.handler()
     handler.start_service()
     settled(bench, alive)
+
+
+def test_a_killed_sessions_engines_are_ended_by_the_agent_while_no_manager_runs(
+    bench: Bench, until: Callable[..., None], alive: Callable[[int], bool]
+) -> None:
+    kill_a_session(bench, until)
+    pids = [int(pid) for pid in (bench.folder / "slow.pids").read_text().split()]
+    until(lambda: not any(map(alive, pids)), "no engine is left")
+    with pytest.raises(ManagerUnavailable), Client(bench.store, patience=0) as client:
+        client.job("slow")
+    handler = bench.handler()
+    handler.start_service()
+    settled(bench, alive)
+    with Client(bench.store) as client:
+        assert "the program that submitted it had died" in client.job("slow").message
 
 
 def test_what_a_killed_session_left_is_held_and_ended_by_another_processs_manager(

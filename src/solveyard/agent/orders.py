@@ -38,6 +38,7 @@ class Launch(NamedTuple):
     after: Optional[str] = None  #: start once this attempt has ended
     brief: bool = False  #: expected to take milliseconds: cheap checks alone
     pin: Sequence[int] = ()  #: the processors that its whole tree is bound to; none: unbound
+    session: str = ""  #: file that tells of the process without which it shall not go on
 
 
 _TEXT = frozenset({str})  # what JSON brings is of exactly these types
@@ -110,6 +111,7 @@ _LAUNCH: Dict[str, Callable[[Any], bool]] = {
     "after": _optional(_filled),
     "brief": _flag,
     "pin": _numbers,
+    "session": _text,
 }
 _REQUIRED = ("attempt", "argv", "env", "cwd", "stdout", "stderr", "grace")
 
@@ -145,6 +147,7 @@ def _usual(order: Launch) -> bool:
         and (order.after is None or (type(order.after) is str and order.after != ""))
         and type(order.brief) is bool
         and order.pin == []
+        and type(order.session) is str
     )
 
 

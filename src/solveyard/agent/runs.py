@@ -86,6 +86,8 @@ class Runs:
             "brief": launch.brief,
             "folder": "" if launch.brief else self._platform.folder(launch.attempt),
         }
+        if launch.session:
+            record["session"] = launch.session
         self._ledger.accept(launch.attempt, record)
         order = Order(
             launch.attempt, launch.argv, launch.env, launch.cwd, launch.stdout, launch.stderr,

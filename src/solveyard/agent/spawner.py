@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Callable, Dict, Optional, Set
 
-from solveyard.agent import orders
+from solveyard.agent import orders, sessions
 from solveyard.agent.connection import Connection, Owner
 from solveyard.agent.identity import Identity
 from solveyard.agent.ledger import Ledger
@@ -99,6 +99,8 @@ class Spawner(Owner):
         return bool(self._waiting)
 
     def away(self, seconds: float) -> None:
+        if seconds >= sessions.ALONE:
+            self._end_sessions()
         if seconds >= self._linger and self._idle:
             _log.info("no manager for %.0f s and nothing to do: leaving", seconds)
             self._loop.stop()
@@ -168,6 +170,21 @@ class Spawner(Owner):
                 self._send({"t": "waiting", "attempt": attempt})
             elif not self._answer(attempt):
                 self._send({"t": "missing", "attempt": attempt})
+
+    def _end_sessions(self) -> None:
+        """As the manager would, of the sessions whose program died; it isn't there."""
+        running = {
+            attempt: run.record.get("session", "")
+            for attempt, run in self._runs.running.items()
+            if run.ending is None
+        }
+        waiting = {launch.attempt: launch.session for launch in self._waiting.launches}
+        gone = sessions.dead([*running.values(), *waiting.values()], self._identity.boot_id)
+        for attempt in [one for one, place in waiting.items() if place in gone]:
+            self._waiting.withdraw(attempt)
+            self._runs.never(attempt, ended_by="session")
+        for attempt in [one for one, place in running.items() if place in gone]:
+            self._runs.kill(attempt, sessions.GRACE, "session")
 
     def _leave(self, message: Message) -> None:
         self._leaving = True

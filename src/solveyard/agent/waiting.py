@@ -48,6 +48,10 @@ class Waiting:
             self._ready.extend(followers)
         return True
 
+    @property
+    def launches(self) -> List[Launch]:
+        return list(self._launches.values())
+
     def limit(self, attempt: str, limit: Optional[float]) -> None:
         self._launches[attempt] = self._launches[attempt]._replace(limit=limit)
 

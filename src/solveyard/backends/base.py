@@ -16,6 +16,7 @@ class Order(NamedTuple):
     stdout: str  #: path
     stderr: str  #: path
     watched: str = ""  #: the file in its directory that tells progress; "": its standard output
+    session: str = ""  #: path; while the process that it tells of is dead, it isn't to go on
 
 
 class RawEnd(NamedTuple):

@@ -142,6 +142,7 @@ def launch(order: Order) -> frames.Message:
         "after": order.launch.after,
         "brief": order.launch.brief,
         "pin": list(order.launch.placement.allocation.shares[0].core_ids) if spec.pin else [],
+        "session": order.session,
     }
 
 

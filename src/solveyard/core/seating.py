@@ -138,6 +138,7 @@ class Seating:
             placement=attempt.placement,
             after=self._slots[attempt.placement.slot].before(attempt.id),
             brief=self._pace.brief(job.spec) is not None,
+            session=job.session,
         )
 
     # Where there is a place

@@ -400,6 +400,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True, tag="launch", tag_field=
     placement: Placement
     after: AttemptId | None = None  #: start only once this one, on the same spawner, has ended
     brief: bool = False  #: jobs like it took a few ms: not worth a cgroup of its own
+    session: str = ""  #: of the program that it shall not go on without
 
 
 class Recall(msgspec.Struct, frozen=True, kw_only=True, tag="recall", tag_field="type"):

@@ -66,10 +66,13 @@ def _job(record: JobRecord) -> dict[str, Any]:
 
 def _all() -> Sequence[Batch]:
     from solveyard.config import serving  # with all that a manager needs
+    from solveyard.places import runtime_folder, store_folder
 
     settings = config.load(config.Places.here()).settings
     withheld = {source.env for source in settings.secrets.values() if source.env}
-    found = clusters.backends(serving.clusters(settings), withheld, "")
+    found = clusters.backends(
+        serving.clusters(settings), withheld, "", runtime_folder(store_folder(None))
+    )
     return sorted(found.values(), key=lambda one: not one.named)
 
 

@@ -38,8 +38,9 @@ class Exit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     code: int | None = None
     signal: int | None = None
-    #: "", or who ended it: "cancelled", "time_limit", "hang", "shutdown"; of a batch system's jobs
-    #: also "out_of_memory", "node_failure", "preempted", "dependency"
+    #: "", or who ended it: "cancelled", "time_limit", "hang", "shutdown", "session" (the agent,
+    #: since the session's program died and no manager was there); of a batch system's jobs also
+    #: "out_of_memory", "node_failure", "preempted", "dependency"
     ended_by: str = ""
     launch_error: str = ""  #: it never started: why
     lost: str = ""  #: its status was not observed: why

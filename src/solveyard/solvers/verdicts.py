@@ -34,6 +34,10 @@ _ENDERS = {
         "ended for doing nothing any more: no line, no CPU, no growth (`hang`)",
     ),
     "shutdown": (Reason.SHUTDOWN, "ended because the manager was told to end its jobs"),
+    "session": (
+        Reason.CANCELLED,
+        "ended because the program that submitted it had died, and no manager ran",
+    ),
     "out_of_memory": (Reason.OUT_OF_MEMORY, "it used more memory than it had asked for"),
     "node_failure": (Reason.NODE_FAILURE, "a node that it ran on failed"),
     "preempted": (Reason.PREEMPTED, "its batch system ended it for a more urgent job"),
