@@ -1,6 +1,7 @@
 """What watches over one job on its node: runs its script, and keeps its limit."""
 
 import contextlib
+import functools
 import importlib
 import os
 import signal
@@ -8,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 
 from batchsystems.scheduling import schedule
 from batchsystems.state import opened
@@ -27,15 +29,12 @@ def run(kind: str, folder: Path, number: int, index: str) -> None:
         job.parts[index].group = 0 if process is None else process.pid
     code = 254  # the program was not found
     if process is not None:
-        code = _watch(
-            process, job.limit, grace, running.STEPS, lambda: _mark_limit(folder, number, index)
-        )
+        at_limit = functools.partial(_mark_limit, folder, number, index)
+        code = _watch(process, job.limit, grace, running, at_limit)
     with opened(folder) as system:
         part, now = system.jobs[number].parts[index], time.time()
         part.state, part.ended, part.changed, part.group = "over", now, now, 0
         part.code, part.signal = (code, None) if code >= 0 else (None, -code)
-        if part.requeue:
-            part.state, part.requeue, part.by = "waiting", False, ""
         schedule(kind, folder, system)
 
 
@@ -43,23 +42,23 @@ def _watch(
     process: "subprocess.Popen[bytes]",
     limit: float | None,
     grace: float,
-    steps: Sequence[int],
+    running: ModuleType,
     at_limit: Callable[[], None],
 ) -> int:
     """How it ended; below 0 by a signal."""
     end = None if limit is None else time.monotonic() + limit
-    left = [*steps]
+    left: list[int] | None = None  # the signals that it still gets, once it is being ended
     while process.poll() is None:
-        news = signal.sigtimedwait(
-            _NEWS, 3600.0 if end is None else max(0.0, end - time.monotonic())
-        )
-        ending = len(left) < len(steps)
-        if news is not None and (news.si_signo == signal.SIGCHLD or ending):
-            continue
+        wait = 3600.0 if end is None else max(0.0, end - time.monotonic())
+        news = signal.sigtimedwait(_NEWS, wait)
         if news is None and end is None:
             continue
-        if news is None and not ending:
+        if news is not None and (news.si_signo == signal.SIGCHLD or left is not None):
+            continue
+        if left is None and news is None:
             at_limit()
+        if left is None:
+            left = [*(running.STEPS if news else running.AT_LIMIT)]
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGCONT)
             os.killpg(process.pid, left.pop(0) if left else signal.SIGKILL)

@@ -43,6 +43,7 @@ class Site:
     holds: bool = True
     queues: int = 1
     cores: int = 8
+    unmet: str = ""  #: what waits for what can't be any more waits on, so; "": it is taken out
     submits: str = ""  #: its commands, by what they do
     four_cores: str = ""  #: how a script or its command says that
     ending: str = "sh"  #: of a script's name
@@ -215,8 +216,8 @@ def _slurm(folder: Path) -> Site:
     return RealSlurm(
         "slurm", {"SLURM_CONF": str(slurm.conf)}, "slurm", {"native": ["--begin=now+1hour"]},
         waiting="Resources", refusal="invalid partition",
-        all_cores=Resources(nodes=NODES, cores=8), queues=4, cores=32, slurm=slurm,
-        submits="sbatch", four_cores="--ntasks=4",
+        all_cores=Resources(nodes=NODES, cores=8), queues=4, cores=32,
+        submits="sbatch", four_cores="--ntasks=4", slurm=slurm,
     )  # fmt: skip
 
 
@@ -236,4 +237,28 @@ def _forgetful_pbs(folder: Path) -> Site:
     return replace(_pbs(folder, keeps=False), tells_limits=False)
 
 
-_MAKERS = {"slurm": _slurm, "pbs": _pbs, "pbs-forgets": _forgetful_pbs}
+def _lsf(folder: Path, *, ibm: bool = True) -> Site:
+    system = BatchSystem(
+        "lsf", folder / "lsf", next=1, queues=["normal"], ibm=ibm, minute=2.0, grace=2.0
+    )
+    return StandIn(
+        "lsf", system.environment, "lsf", {"native": ["-b 12:31:23:59"]},
+        waiting="Not enough job slot(s)" if ibm else "PEND", refusal="No such queue",
+        unmet="Dependency condition invalid or never satisfied" if ibm else "PEND",
+        tells_limits=ibm, system=system, submits="bsub", asks="bjobs", cancels="bkill",
+        first="bjobs", four_cores="#BSUB -n 4",
+        away=("LSF is down. Please wait ...", 255), dependency="-w done({})",
+    )  # fmt: skip
+
+
+def _open_lsf(folder: Path) -> Site:
+    return _lsf(folder, ibm=False)
+
+
+_MAKERS = {
+    "slurm": _slurm,
+    "pbs": _pbs,
+    "pbs-forgets": _forgetful_pbs,
+    "lsf": _lsf,
+    "lsf-open": _open_lsf,
+}

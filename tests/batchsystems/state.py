@@ -20,7 +20,6 @@ class Part:
     pid: int = 0  #: of the process that watches over it, its node
     group: int = 0  #: of its script
     held: bool = False
-    requeue: bool = False  #: it is being ended to begin anew
     starts: int = 0
     changed: float = 0.0  #: times are s since 1970
     started: float = 0.0

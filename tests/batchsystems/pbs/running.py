@@ -6,7 +6,7 @@ from batchsystems.pbs import words
 from batchsystems.state import Job
 
 #: One after the other, a grace between.
-STEPS = (signal.SIGTERM, signal.SIGKILL)
+STEPS = AT_LIMIT = (signal.SIGTERM, signal.SIGKILL)
 
 
 def environment(job: Job, index: str) -> dict[str, str]:

@@ -38,6 +38,7 @@ def said(state: State, **more: object) -> NativeState:
         (None, KILLED, "cancelled", (None, 15, "cancelled", "", "")),
         (said(State.FAILED), KILLED, "cancelled", (None, 15, "cancelled", "", "")),
         (None, CODE, "cancelled", (4, None, "", "", "")),
+        (said(State.FAILED), None, "cancelled", (None, None, "cancelled", "", "")),
         (None, KILLED, "", (None, 15, "", "", "")),
         # one witness alone
         (None, CODE, "", (4, None, "", "", "")),

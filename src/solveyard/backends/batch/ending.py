@@ -43,8 +43,9 @@ def ended(system: str, state: NativeState | None, record: Record | None, because
             return Exit(launch_error=error, told=told)
         code, signal = _status(finished)
         return Exit(code=code, signal=signal, told=told, usage=usage)
-    if state is None and record is None and because:
-        return Exit(ended_by=because, told=told)  # Slurm forgets a waiting task that it cancels
+    if record is None and because and (state is None or (by == "" and state.code is None)):
+        # some forget a waiting job that they cancel, some have one word for all that fails
+        return Exit(ended_by=because, told=told)
     if state is None or state.state in {State.ENDED, State.UNKNOWN}:
         lost = f"{system} doesn't know it any more, and its script left no record of an end"
         return Exit(lost=lost, told=told)
