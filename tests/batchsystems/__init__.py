@@ -24,7 +24,7 @@ PROGRAMS = {
         "bsub", "bjobs", "bkill", "bstop", "bresume", "bmod", "bqueues", "bhosts", "bparams",
         "bhist",
     ),
-    "winhpc": ("job", "node", "cluscfg", "cmd"),
+    "winhpc": ("job", "cmd"),
 }  # fmt: skip
 
 
@@ -82,12 +82,12 @@ class BatchSystem:
     def fault(self, program: str, how: str, **more: Any) -> None:
         """From now on, until it is `well`.
 
-        `how`: "hang" before it does anything, "hang after" it has done it, "cut" its answer,
-        "say" `text` with status `code` and do nothing, "say after" having done it.
+        `how`: "hang" before it does anything, "hang after" it has done it, "cut" its answer, with
+        status `code`, "say" `text` with that and do nothing, "say after" having done it.
         """
-        place = self.folder / "faults" / f"{program}.new"
-        place.write_text(json.dumps({"how": how, **more}))
-        place.rename(place.with_suffix(""))
+        new = self.folder / "new"
+        new.write_text(json.dumps({"how": how, **more}))
+        new.rename(self.folder / "faults" / program)
 
     def well(self, *programs: str) -> None:
         for fault in (self.folder / "faults").iterdir():

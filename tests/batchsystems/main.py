@@ -1,5 +1,6 @@
 """main.py SYSTEM FOLDER PROGRAM ARGUMENTS: one of the programs of a stand-in batch system."""
 
+import contextlib
 import importlib
 import io
 import json
@@ -7,6 +8,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 sys.path[0] = str(Path(__file__).parents[1])
 
@@ -18,47 +20,58 @@ def main(kind: str, folder: Path, program: str, arguments: list[str]) -> int:
     if program == "node":
         node.run(kind, folder, int(arguments[0]), arguments[1])
         return 0
-    fault = _fault(folder, program)
-    how = fault.get("how", "")
+    fault = _Fault(folder, program, arguments)
+    how = fault.how
     if how == "say":
         (folder / "said").touch()
-        return _say(fault)
+        return fault.say()
     if how == "hang":
-        _hang(folder, program)
+        fault.hang()
     out, sys.stdout = sys.stdout, io.StringIO()
     try:
         module = importlib.import_module(f"batchsystems.{kind}.commands")
-        code = module.COMMANDS[program](folder, arguments)
+        code: int = module.COMMANDS[program](folder, arguments)
     except Failed as failure:
         sys.stderr.write(failure.text)
         code = failure.code
     told, sys.stdout = sys.stdout.getvalue(), out
     if how == "hang after":
-        _hang(folder, program)
+        fault.hang()
     if how == "say after":
-        return _say(fault)
+        return fault.say()
     out.write(told[: len(told) // 2] if how == "cut" else told)
-    return code
+    return int(fault.told["code"]) if how == "cut" else code
 
 
-def _fault(folder: Path, program: str) -> dict[str, object]:
-    try:
-        return json.loads((folder / "faults" / program).read_bytes())
-    except FileNotFoundError:
-        return {}
+class _Fault:
+    """What a test has set for a program, or for one of its subcommands."""
 
+    def __init__(self, folder: Path, program: str, arguments: list[str]) -> None:
+        self._folder = folder
+        places = [
+            folder / "faults" / name for name in (program, " ".join([program, *arguments[:1]]))
+        ]
+        self._place = next((one for one in places if one.exists()), None)
+        self.told: dict[str, Any] = {}
+        if self._place is not None:
+            with contextlib.suppress(FileNotFoundError):
+                self.told = json.loads(self._place.read_bytes())
 
-def _hang(folder: Path, program: str) -> None:
-    """Until that is mended, or whoever waits has had enough."""
-    parent = os.getppid()
-    (folder / "hung").touch()
-    while _fault(folder, program) and os.getppid() == parent:
-        time.sleep(0.02)
+    @property
+    def how(self) -> str:
+        return str(self.told.get("how", ""))
 
+    def hang(self) -> None:
+        """Until that is mended, or whoever waits has had enough."""
+        assert self._place is not None
+        parent = os.getppid()
+        (self._folder / "hung").touch()
+        while self._place.exists() and os.getppid() == parent:
+            time.sleep(0.02)
 
-def _say(fault: dict[str, object]) -> int:
-    sys.stderr.write(f"{fault['text']}\n")
-    return int(str(fault["code"]))
+    def say(self) -> int:
+        sys.stderr.write(f"{self.told['text']}\n")
+        return int(self.told["code"])
 
 
 if __name__ == "__main__":

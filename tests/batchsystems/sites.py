@@ -137,6 +137,7 @@ class StandIn(Site):
     cancels: str = ""
     first: str = ""  #: that is missed where none is there
     away: tuple[str, int] = ("", 1)  #: words and status of a command whose server isn't there
+    cut: int = 0  #: its status then
     dependency: str = ""  #: an option with a place for the number
 
     @property
@@ -255,10 +256,24 @@ def _open_lsf(folder: Path) -> Site:
     return _lsf(folder, ibm=False)
 
 
+def _winhpc(folder: Path) -> Site:
+    system = BatchSystem(
+        "winhpc", folder / "winhpc", next=1, queues=["Default"], minute=2.0, grace=2.0
+    )
+    return StandIn(
+        "hpc", system.environment, "winhpc", {"native": ["/holduntil:12/31/2037"]},
+        waiting="Queued", refusal="job template", no_prologue="exit /b 9", signals=False,
+        tells_limits=False, holds=False, queues=0, system=system, submits="job submit",
+        asks="job list", cancels="job cancel", first="cmd", four_cores="/numcores:4-4",
+        ending="cmd", cut=1, away=("Unable to connect to the head node.", 1),
+    )  # fmt: skip
+
+
 _MAKERS = {
     "slurm": _slurm,
     "pbs": _pbs,
     "pbs-forgets": _forgetful_pbs,
     "lsf": _lsf,
     "lsf-open": _open_lsf,
+    "winhpc": _winhpc,
 }

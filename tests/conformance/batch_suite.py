@@ -43,7 +43,7 @@ def store_id(record: JobRecord) -> str:
 
 
 WAIT = "until [ -e go ]; do sleep 0.1; done"
-MARK = 'echo "$SOLVEYARD_JOB.$SOLVEYARD_TRY" >>'
+MARK = "echo $SOLVEYARD_JOB.$SOLVEYARD_TRY >>"
 
 
 def test_success_has_its_expected_output_and_two_witnesses(site: Site, service: Service) -> None:
@@ -72,13 +72,14 @@ def test_a_signal(site: Site, service: Service) -> None:
 def test_the_commands_words_and_environment_arrive_as_they_are(
     site: Site, service: Service
 ) -> None:
-    text = 'printf "%s|" "$WORD" "$SOLVEYARD_JOB" "$PWD"'
+    text = "env | grep -e ^WORD= -e ^SOLVEYARD_JOB= | sort; pwd -P; echo '50 % & <more>'"
     one = submit(site, service, text, options={"env": {"WORD": "it is 50 % & <more>"}})
     record = ended(service, one)
     assert record.state is JobState.COMPLETED, evidence(record)
-    word, number, folder = service.client.log(one).content.decode().strip("|").split("|")
-    assert (word, int(number)) == ("it is 50 % & <more>", one)
-    assert Path(folder) == service.store / "jobs" / str(one)
+    folder = (service.store / "jobs" / str(one)).resolve()
+    assert service.client.log(one).content.decode().splitlines() == [
+        f"SOLVEYARD_JOB={one}", "WORD=it is 50 % & <more>", str(folder), "50 % & <more>",
+    ]  # fmt: skip
 
 
 def test_a_refusal_is_told_in_its_words(site: Site, service: Service) -> None:
@@ -141,7 +142,7 @@ def test_the_reason_why_it_waits_stands_on_a_waiting_job(site: Site, service: Se
 def test_a_waiting_job_is_held_and_released(site: Site, service: Service) -> None:
     """What holds it back ends meanwhile; so only the hold keeps it."""
     if not site.holds:
-        return
+        pytest.skip(f"{site.name} holds no jobs")
     first = submit(site, service, WAIT, resources=site.all_cores)
     running(service, first)
     second = submit(site, service, "true", resources=site.all_cores)
@@ -162,8 +163,10 @@ def test_its_time_limit(site: Site, service: Service) -> None:
     one = submit(site, service, "sleep 600", time_limit=2 if site.dialect != "slurm" else 600)
     site.reach_limit(running(service, one).scheduler_job_id or "")
     record = ended(service, one, 90)
-    reason = Reason.TIME_LIMIT if site.tells_limits else Reason.SIGNAL
-    assert (record.state, record.reason) == (JobState.FAILED, reason)
+    if site.tells_limits:
+        assert (record.state, record.reason) == (JobState.FAILED, Reason.TIME_LIMIT)
+    else:
+        assert record.reason is (Reason.SIGNAL if site.signals else Reason.CANCELLED)
 
 
 def test_an_arrays_tasks_end_each_as_it_did_and_keep_its_limit(
@@ -188,8 +191,9 @@ def test_a_dependency_that_can_never_be_met(site: Site, service: Service) -> Non
     parent = submit(site, service, f"{WAIT}; exit 1")
     wishes = site.depends(running(service, parent).scheduler_job_id or "")
     if wishes is None:
-        go(service, parent)
-        return
+        service.client.cancel(parent)
+        ended(service, parent)
+        pytest.skip(f"{site.name} is asked for no dependencies")
     child = submit(site, service, "true", batch=wishes)
     known(service, child)
     go(service, parent)

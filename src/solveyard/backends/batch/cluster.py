@@ -153,7 +153,7 @@ class Batch:
         """The command that would. Raises InvalidJob."""
         there = self.files.there(order)
         job = batch_job([there], self.options)
-        return self.dialect.submit(job, str(files.script(there)))
+        return self.dialect.submit(job, str(files.script(there, self.dialect.ending)))
 
     @property
     def queues(self) -> Sequence[Queue]:
@@ -240,7 +240,7 @@ class Batch:
         order, native_id = remembered
         entry = Entry(order, Phase.THERE, native_id, since=_now())
         if not native_id:
-            sent = await asyncio.to_thread(files.sent, order)
+            sent = await asyncio.to_thread(files.sent, order, self.dialect.ending)
             if sent is None:
                 self._report(Missing(attempt=attempt, boot_id="", ledger=""))
                 return None

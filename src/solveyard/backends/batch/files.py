@@ -9,13 +9,18 @@ from solveyard.backends.base import Order
 IN_ARRAY = "# solveyard: in the array of "
 
 
-def script(order: Order) -> Path:
+def script(order: Order, ending: str) -> Path:
     """Written just before it's sent: where there is none, it never was."""
-    return Path(f"{_place(order)}.sh")
+    return Path(f"{_place(order)}.{ending}")
 
 
 def record(order: Order) -> Path:
     return Path(f"{_place(order)}.record")
+
+
+def begun(order: Order) -> Path:
+    """What a batch file makes as it begins."""
+    return Path(f"{record(order)}.begun")
 
 
 def log(order: Order) -> Path:
@@ -23,10 +28,10 @@ def log(order: Order) -> Path:
     return Path(f"{_place(order)}.log")
 
 
-def sent(order: Order) -> tuple[str, int | None] | None:
+def sent(order: Order, ending: str) -> tuple[str, int | None] | None:
     """How it was sent: the mark, and its place in an array; None: it never was. Blocking."""
     try:
-        with script(order).open("rb") as file:
+        with script(order, ending).open("rb") as file:
             file.seek(max(0, file.seek(0, 2) - 200))
             last = file.read().decode("utf-8", "replace").rstrip("\n").rpartition("\n")[2]
     except FileNotFoundError:
@@ -38,11 +43,14 @@ def sent(order: Order) -> tuple[str, int | None] | None:
 
 
 def write(
-    orders: Sequence[Order], text: str, seen: Callable[[Order], bool] = lambda _: True
+    orders: Sequence[Order],
+    text: str,
+    ending: str,
+    seen: Callable[[Order], bool] = lambda _: True,
 ) -> None:
     """All that the jobs need, before they are sent, `text` being their script. Blocking.
 
-    `seen`: is its directory on this machine?
+    `ending`: of the script's name. `seen`: is its directory on this machine?
     """
     for position, order in enumerate(orders):
         directory = Path(order.command.directory)
@@ -52,10 +60,10 @@ def write(
             (directory / name).write_text(content)
         if position:
             place = f"{orders[0].launch.attempt} {position}"
-            script(order).write_text(f"{IN_ARRAY}{place}\n")
+            script(order, ending).write_text(f"{IN_ARRAY}{place}\n")
     first = f"{orders[0].launch.attempt} 0"
     title = f"{IN_ARRAY}{first}\n" if len(orders) > 1 else ""
-    script(orders[0]).write_text(text + title)
+    script(orders[0], ending).write_text(text + title, newline="")
 
 
 def _place(order: Order) -> str:

@@ -37,8 +37,11 @@ class Files(Protocol):
         """Until `there` knows all."""
         ...
 
-    async def send(self, orders: Sequence[Order], script: str) -> None:
-        """All that the jobs need, and the script of the first. Raises OSError, InvalidJob."""
+    async def send(self, orders: Sequence[Order], script: str, ending: str) -> None:
+        """All that the jobs need, and the script of the first, whose name ends so.
+
+        Raises OSError, InvalidJob.
+        """
         ...
 
     async def witnesses(self, orders: Sequence[Order]) -> list[Witness]:
@@ -77,8 +80,8 @@ class Shared:
     async def ready(self) -> None:
         return
 
-    async def send(self, orders: Sequence[Order], script: str) -> None:
-        await asyncio.to_thread(files.write, orders, script)
+    async def send(self, orders: Sequence[Order], script: str, ending: str) -> None:
+        await asyncio.to_thread(files.write, orders, script, ending)
 
     async def witnesses(self, orders: Sequence[Order]) -> list[Witness]:
         return await asyncio.to_thread(lambda: [witness.of(order) for order in orders])

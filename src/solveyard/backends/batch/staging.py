@@ -51,8 +51,8 @@ class Staged:
     async def ready(self) -> None:
         await self._layout.ready()
 
-    async def send(self, orders: Sequence[Order], script: str) -> None:
-        load = await asyncio.to_thread(self._load, orders, script)
+    async def send(self, orders: Sequence[Order], script: str, ending: str) -> None:
+        load = await asyncio.to_thread(self._load, orders, script, ending)
         try:
             await self._outgoing.send(load)
         except Failed as error:
@@ -87,8 +87,8 @@ class Staged:
 
     # Inside
 
-    def _load(self, orders: Sequence[Order], script: str) -> Load:
-        files.write(orders, script, lambda order: self._layout.unseen(order) is None)
+    def _load(self, orders: Sequence[Order], script: str, ending: str) -> Load:
+        files.write(orders, script, ending, lambda order: self._layout.unseen(order) is None)
         load = Load()
         for order in orders:
             there = self._layout.there(order).command.directory
@@ -100,8 +100,9 @@ class Staged:
             elif not self._layout.mapped(order.command.directory):
                 folder = Path(order.command.directory)
                 note(layout.sent(order), self._outgoing.add(load, folder, there))
-        place = files.script(orders[0])
-        self._outgoing.add_file(load, place, str(files.script(self._layout.there(orders[0]))))
+        place = files.script(orders[0], ending)
+        there = str(files.script(self._layout.there(orders[0]), ending))
+        self._outgoing.add_file(load, place, there)
         return load
 
     def _witness(self, order: Order, unseen: Mapping[str, Stat]) -> Witness:

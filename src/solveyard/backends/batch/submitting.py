@@ -114,8 +114,9 @@ class Submitter:
             there = [self._files.there(order) for order in orders]
             job = batch_job(there, self._options)
             script = self._dialect.script(job)
-            call = self._dialect.submit(job, str(files.script(there[0])))
-            await self._files.send(orders, script)
+            path = files.script(there[0], self._dialect.ending)
+            call = self._dialect.submit(job, str(path))
+            await self._files.send(orders, script, self._dialect.ending)
         except Away as error:
             self._put_back(group)
             self._follower.doubt(str(error))

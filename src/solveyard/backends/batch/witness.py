@@ -38,9 +38,16 @@ def record(order: Order) -> Record | None:
     """None: there is none that can be read. Blocking."""
     try:
         told = read(files.record(order).read_text(errors="replace"))
+        if isinstance(told, Unreadable):
+            return None
+        if told.code is None or told.ended is not None:
+            return told
+        begun, ended = (
+            int(one.stat().st_mtime) for one in (files.begun(order), files.record(order))
+        )
     except OSError:
         return None
-    return None if isinstance(told, Unreadable) else told
+    return told._replace(began=begun, ended=ended)
 
 
 def _looking(folder: Path) -> Look:

@@ -172,6 +172,11 @@ class Dialect(Protocol):
         """It has native arrays."""
         ...
 
+    @property
+    def ending(self) -> str:
+        """Of its scripts' names; Windows runs none without it."""
+        ...
+
     def script(self, job: BatchJob) -> str:
         """The script that a node runs. Raises InvalidJob, naming the field."""
         ...

@@ -31,6 +31,7 @@ from solveyard.model.errors import InvalidJob
 
 name = "lsf"
 arrays = True
+ending = "sh"
 
 _SYSTEM = "LSF"
 _TERMS = scripts.Terms(

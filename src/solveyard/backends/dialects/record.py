@@ -9,7 +9,10 @@ _SIGNALS = range(129, 129 + 31)  #: a shell's exit status for a command that a s
 
 
 class Record(NamedTuple):
-    """Of one attempt. Without `code` it has begun, and hasn't ended or was cut off."""
+    """Of one attempt. Without `code` it has begun, and hasn't ended or was cut off.
+
+    A batch file can't tell the time: with `code` alone its times are those of its files.
+    """
 
     attempt: str
     native_id: str
@@ -19,12 +22,14 @@ class Record(NamedTuple):
     stage: str = ""  #: "directory", "modules" or "prologue" failed, or the "command" ran
     code: int | None = None  #: exit status as a shell has it
     signalled: str = ""  #: the script was asked to end, by a signal's name without SIG
+    shell: bool = True  #: its code is a shell's, which tells signals
 
     @property
     def signal(self) -> int | None:
         """What ended the command, as far as a shell's status says."""
         code = self.code
-        return code - 128 if self.stage == "command" and code in _SIGNALS and code else None
+        told = self.shell and self.stage == "command" and code in _SIGNALS
+        return code - 128 if told and code else None
 
 
 def read(text: str) -> Record | Unreadable:
@@ -42,6 +47,7 @@ def read(text: str) -> Record | Unreadable:
             stage=_text(told.get("stage", "")),
             code=_number(told.get("code")),
             signalled=_text(told.get("signalled", "")),
+            shell=told.get("shell", True) is True,
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         return Unreadable(f"a record that can't be read: {error!r}")

@@ -25,6 +25,7 @@ from solveyard.backends.dialects.base import (
 
 name = "slurm"
 arrays = True
+ending = "sh"
 
 _TERMS = scripts.Terms(
     native='"$SLURM_JOB_ID"',

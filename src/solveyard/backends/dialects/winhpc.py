@@ -29,6 +29,7 @@ from solveyard.solvers.hfss.commandline import windows_line
 
 name = "winhpc"
 arrays = False
+ending = "cmd"
 
 _SYSTEM = "Windows HPC"
 _MOST = 80  #: letters in a job's name
@@ -109,6 +110,9 @@ def queried(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
             jobs[-1].setdefault(label, match[2])
     if any(not one["id"].isdecimal() or not one.get("state") for one in jobs):
         return Unreadable("a list that isn't `job list`'s")
+    count = re.search(r"^([0-9]+) matching jobs", answer.stdout, re.MULTILINE)
+    if count and int(count[1]) != len(jobs):
+        return Unreadable("an answer that doesn't hold as many jobs as it says")
     return {one["id"]: _state(one) for one in jobs}
 
 
@@ -254,7 +258,7 @@ def _lines(job: BatchJob) -> Iterator[str]:
     yield ":solveyard_told"
     told = (
         f'"attempt":"{run.attempt}","native":"%CCP_JOBID%","host":"%COMPUTERNAME%",'
-        '"stage":"%solveyard_stage%","code":%SOLVEYARD_EXIT%'
+        '"stage":"%solveyard_stage%","code":%SOLVEYARD_EXIT%,"shell":false'
     )
     yield f'>"{record}.new" echo {{{told}}}'
     yield f'move /y "{record}.new" "{record}" >nul'

@@ -19,7 +19,7 @@ goto solveyard_told
 :solveyard_end
 set SOLVEYARD_EXIT=%errorlevel%
 :solveyard_told
->"C:\data\di pole\end.0.new" echo {"attempt":"0123456789abcdef0123456789abcdef.7.0.1","native":"%CCP_JOBID%","host":"%COMPUTERNAME%","stage":"%solveyard_stage%","code":%SOLVEYARD_EXIT%}
+>"C:\data\di pole\end.0.new" echo {"attempt":"0123456789abcdef0123456789abcdef.7.0.1","native":"%CCP_JOBID%","host":"%COMPUTERNAME%","stage":"%solveyard_stage%","code":%SOLVEYARD_EXIT%,"shell":false}
 move /y "C:\data\di pole\end.0.new" "C:\data\di pole\end.0" >nul
 exit /b %SOLVEYARD_EXIT%
 :solveyard_prologue

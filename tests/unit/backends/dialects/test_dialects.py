@@ -28,6 +28,7 @@ def test_a_dialect_is_a_module_with_all_names_of_the_protocol(name: str) -> None
     assert isinstance(dialect, ModuleType)
     assert dialect.name == name
     assert isinstance(dialect.arrays, bool)
+    assert dialect.ending == ("cmd" if name == "winhpc" else "sh")
     for function, promised in inspect.getmembers(Dialect, inspect.isfunction):
         if not function.startswith("_"):
             taken = [*inspect.signature(promised).parameters][1:]

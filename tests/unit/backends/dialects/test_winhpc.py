@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from solveyard.backends.dialects import winhpc
+from solveyard.backends.dialects import record, winhpc
 from solveyard.backends.dialects.base import (
     Accepted,
     Answer,
@@ -62,6 +62,12 @@ def test_a_list_of_jobs_is_read() -> None:
 def test_every_documented_state_is_read(word: str, state: State) -> None:
     told = winhpc.queried(Answer(0, f"Id: 9\nState: {word}\nsolveyard: that was all\n"))
     assert told == {"9": NativeState(state, word)}
+
+
+def test_a_list_without_all_that_it_counts_says_nothing() -> None:
+    assert isinstance(
+        winhpc.queried(Answer(0, LIST.replace("2 matching", "3 matching"))), Unreadable
+    )
 
 
 @given(st.integers(0, len(LIST) - 2))
@@ -128,6 +134,15 @@ def test_what_it_has_no_word_for_is_refused(one: BatchJob, message: str) -> None
     with pytest.raises(InvalidJob) as caught:
         winhpc.submit(one, f"C:\\{winhpc.script(one)[:1]}.cmd")
     assert message in str(caught.value)
+
+
+def test_its_exit_code_is_no_shells() -> None:
+    """139 is what the program returned."""
+    told = record.read('{"attempt":"a","native":"4","host":"N","stage":"command","code":139}')
+    assert isinstance(told, record.Record)
+    assert told.signal == 11
+    assert told._replace(shell=False).signal is None
+    assert '"shell":false' in winhpc.script(job(run("C:\\w")))
 
 
 @given(st.text(st.sampled_from('ab"%&|<>^!()\r\n\0 ') | st.characters(), max_size=20))
