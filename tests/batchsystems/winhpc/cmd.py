@@ -10,7 +10,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 _OPERATORS = ("&", "||", "&&")  #: the loosest first
@@ -34,13 +34,19 @@ def cmd(folder: Path, arguments: list[str]) -> int:
     text = " ".join(arguments[2:])
     place = Path(_slashes(text.strip('"')))
     if place.suffix.lower() in {".cmd", ".bat"}:
-        return Interpreter(place.read_bytes().decode().split("\r\n")).run()
+        return Interpreter(_lines(place)).run()
     return Interpreter([text], batch=False).run()
 
 
+def _lines(batch_file: Path) -> list[str]:
+    return batch_file.read_bytes().decode().split("\r\n")
+
+
 class Interpreter:
-    def __init__(self, lines: list[str], *, batch: bool = True) -> None:
+    def __init__(self, lines: list[str], *, batch: bool = True, given: Sequence[str] = ()) -> None:
+        """`given` are the words after a batch file's name, %1 and so on."""
         self._lines = lines
+        self._given = given
         self._batch = batch
         self._code = 0
 
@@ -78,7 +84,9 @@ class Interpreter:
                 return str(self._code)
             return os.environ.get(match[1], "" if self._batch else match[0])
 
-        return re.sub(r"%([A-Za-z_]\w*)?%", value, line)
+        numbered = re.sub(r"%([1-9])(?!\w*%)", lambda one: "".join(
+            self._given[int(one[1]) - 1 : int(one[1])]), line)  # fmt: skip
+        return re.sub(r"%([A-Za-z_]\w*)?%", value, numbered)
 
     def _line(self, text: str, loosest: int = 0) -> None:
         """Commands between operators; those behind && and || by how the one before ended."""
@@ -140,8 +148,13 @@ class Interpreter:
     _do_setlocal = _do_chcp
 
     def _do_set(self, rest: str, streams: dict[str, int]) -> None:
-        name, _, value = rest.strip('"').partition("=")
-        os.environ[name] = value
+        name, equals, value = rest.strip('"').partition("=")
+        if equals:
+            os.environ[name] = value
+            return
+        for each in sorted(os.environ):
+            if each.upper().startswith(name.upper()):
+                os.write(streams["1"], f"{each}={os.environ[each]}\n".encode())
 
     def _do_mkdir(self, rest: str, streams: dict[str, int]) -> None:
         try:
@@ -155,6 +168,9 @@ class Interpreter:
         self._code = 0 if rest.lower() == "nul" else _unknown(f"type {rest}")
 
     def _do_cd(self, rest: str, streams: dict[str, int]) -> None:
+        if not rest:
+            os.write(streams["1"], f"{Path.cwd()}\n".encode())
+            return
         try:
             os.chdir(_slashes(rest.removeprefix("/d").strip().strip('"')))
             self._code = 0
@@ -185,6 +201,10 @@ class Interpreter:
     def _program(self, text: str, streams: dict[str, int]) -> None:
         argv = _argv(text)
         argv[0] = _slashes(argv[0])
+        if Path(argv[0]).suffix.lower() in {".bat", ".cmd"} and Path(argv[0]).exists():
+            with _standing_in(streams):
+                self._code = Interpreter(_lines(Path(argv[0])), given=argv[1:]).run()
+            return
         try:
             done = subprocess.run(
                 argv,
