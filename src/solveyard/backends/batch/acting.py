@@ -7,11 +7,9 @@ import asyncio
 import logging
 from collections.abc import Iterable
 
-from solveyard.backends.batch.entries import Entries, Entry, Phase
-from solveyard.backends.batch.options import ClusterOptions
-from solveyard.backends.dialects.base import Call, Dialect, Refused, State, Unknown
-from solveyard.backends.dialects.script import within
-from solveyard.backends.hosts.base import Host
+from solveyard.backends.batch.common import Cluster
+from solveyard.backends.batch.entries import Entry, Phase
+from solveyard.backends.dialects.base import Call, Refused, State, Unknown
 
 log = logging.getLogger(__name__)
 
@@ -21,19 +19,10 @@ _WAITS = frozenset({State.PENDING, State.HELD, State.REQUEUED})
 class Actor:
     """Many jobs at once, where they want the same."""
 
-    def __init__(
-        self,
-        options: ClusterOptions,
-        dialect: Dialect,
-        host: Host,
-        entries: Entries,
-        answers: asyncio.Event,
-    ) -> None:
+    def __init__(self, cluster: Cluster, answers: asyncio.Event) -> None:
         self.news = asyncio.Event()
-        self._site = options.site
-        self._dialect = dialect
-        self._host = host
-        self._entries = entries
+        self._cluster = cluster
+        self._dialect, self._entries = cluster.dialect, cluster.entries
         self._answers = answers
 
     async def run(self) -> None:
@@ -79,7 +68,7 @@ class Actor:
     async def _do(self, what: str, call: Call | None) -> None:
         if call is None:
             return
-        told = self._dialect.acted(await self._host.run(within(call, self._site)))
+        told = self._dialect.acted(await self._cluster.run(call))
         match told:
             case Refused(words=words):
                 log.warning("refused by a cluster", extra={"what": what, "words": words})

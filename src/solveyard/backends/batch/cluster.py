@@ -7,6 +7,7 @@ from typing import NamedTuple
 from solveyard.backends.base import Abilities, Order, Report
 from solveyard.backends.batch import files
 from solveyard.backends.batch.acting import Actor
+from solveyard.backends.batch.common import Cluster
 from solveyard.backends.batch.entries import Entries, Entry, Phase
 from solveyard.backends.batch.following import Follower
 from solveyard.backends.batch.options import ClusterOptions
@@ -73,13 +74,10 @@ class Batch:
         self._reports: list[Report] = []
         self._news = asyncio.Event()
         self.files = shared if shared is not None else Shared()
-        self._follower = Follower(
-            name, options, dialect, host, self._entries, self._report, self.files
-        )
-        self._submitter = Submitter(
-            name, options, dialect, host, self._entries, self._report, self._follower, self.files
-        )
-        self._actor = Actor(options, dialect, host, self._entries, self._follower.answers)
+        common = Cluster(name, options, dialect, host, self.files, self._entries, self._report)
+        self._follower = Follower(common)
+        self._submitter = Submitter(common, self._follower)
+        self._actor = Actor(common, self._follower.answers)
 
     async def run(self) -> None:
         """Until cancelled."""

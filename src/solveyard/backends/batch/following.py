@@ -8,24 +8,20 @@ from typing import NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
-from solveyard.backends.base import RawEnd, Report
+from solveyard.backends.base import RawEnd
 from solveyard.backends.batch import ending
-from solveyard.backends.batch.entries import Entries, Entry, Phase
-from solveyard.backends.batch.options import ClusterOptions
-from solveyard.backends.batch.sharing import Files
+from solveyard.backends.batch.common import Cluster
+from solveyard.backends.batch.entries import Entry, Phase
 from solveyard.backends.batch.witness import Witness
 from solveyard.backends.dialects.base import (
     Answer,
     Call,
-    Dialect,
     NativeState,
     Queue,
     State,
     Unreadable,
-    missing,
 )
-from solveyard.backends.dialects.script import within
-from solveyard.backends.hosts.base import Away, Host
+from solveyard.backends.hosts.base import Away
 from solveyard.model.jobs import AttemptId
 from solveyard.model.messages import Accepted, ClusterLeft, Missing, Started
 
@@ -56,29 +52,16 @@ class _Look(NamedTuple):
 class Follower:
     """A question that fails changes no job: it is asked again, later and later."""
 
-    def __init__(
-        self,
-        name: str,
-        options: ClusterOptions,
-        dialect: Dialect,
-        host: Host,
-        entries: Entries,
-        report: Callable[[Report], None],
-        shared: Files,
-    ) -> None:
+    def __init__(self, cluster: Cluster) -> None:
         self.answers = asyncio.Event()  #: the batch system does
         self.wanted = asyncio.Event()  #: there is something new to ask about
         self.trouble = ""  #: why it is believed to be away
         self.answered_at: float | None = None  #: s since 1970
         self.queues: Sequence[Queue] = ()  #: as they were told last
         self.blocked: dict[AttemptId, str] = {}  #: what it says of those that wait
-        self._name = name
-        self._options = options
-        self._dialect = dialect
-        self._host = host
-        self._entries = entries
-        self._report = report
-        self._files = shared
+        self._cluster = cluster
+        self._name, self._options, self._dialect = cluster.name, cluster.options, cluster.dialect
+        self._files, self._entries, self._report = cluster.files, cluster.entries, cluster.report
         self._changed = False
 
     async def run(self, looked: Callable[[], None]) -> None:
@@ -109,8 +92,8 @@ class Follower:
         """Keep `queues` as they are, until cancelled. Nobody waits for the answer."""
         while True:
             await self.answers.wait()
-            calls = [within(call, self._options.site) for call in self._dialect.queues()]
-            told = self._dialect.queues_told([await self._host.run(call) for call in calls])
+            answers = [await self._cluster.run(call) for call in self._dialect.queues()]
+            told = self._dialect.queues_told(answers)
             if not isinstance(told, Unreadable):
                 self.queues = told
             await asyncio.sleep(self._options.poll_max)
@@ -150,8 +133,8 @@ class Follower:
     async def _ask(
         self, call: Call, read: Callable[[Answer], Mapping[str, _T] | Unreadable]
     ) -> Mapping[str, _T] | Unreadable:
-        answer = await self._host.run(within(call, self._options.site))
-        if why := absent(call, answer, self._name, self._host):
+        answer = await self._cluster.run(call)
+        if why := self._cluster.absent(call, answer):
             return Unreadable(why)
         return read(answer)
 
@@ -309,7 +292,7 @@ class Follower:
 
     def _end(self, entry: Entry, state: NativeState | None, seen: Witness) -> None:
         if not seen.here:
-            self.blocked[entry.attempt] = f"its results to come from {self._host.where}"
+            self.blocked[entry.attempt] = f"its results to come from {self._cluster.host.where}"
             self._files.bring(entry.order)
             return
         because = entry.kill.because if entry.kill is not None else ""
@@ -327,14 +310,3 @@ class Follower:
 
 def _began(seen: Witness) -> float | None:
     return None if seen.record is None else seen.record.began
-
-
-def absent(call: Call, answer: Answer, cluster: str, host: Host) -> str:
-    """That a client command isn't there, where, and the way out; "": it is."""
-    program = missing(call, answer)
-    if not program:
-        return ""
-    return (
-        f"there is no {program} on the PATH of {host.where}, which cluster {cluster} needs"
-        f" (set `clusters.{cluster}.prologue` so that it's found)"
-    )

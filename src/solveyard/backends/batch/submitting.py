@@ -2,25 +2,23 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import assert_never
 
-from solveyard.backends.base import Order, RawEnd, Report
+from solveyard.backends.base import Order, RawEnd
 from solveyard.backends.batch import files
-from solveyard.backends.batch.entries import Entries, Entry, Phase
-from solveyard.backends.batch.following import Follower, absent
+from solveyard.backends.batch.common import Cluster
+from solveyard.backends.batch.entries import Entry, Phase
+from solveyard.backends.batch.following import Follower
 from solveyard.backends.batch.options import ClusterOptions
-from solveyard.backends.batch.sharing import Files
 from solveyard.backends.dialects.base import (
     Accepted,
     BatchJob,
-    Dialect,
     Refused,
     Run,
     Unknown,
 )
-from solveyard.backends.dialects.script import within
-from solveyard.backends.hosts.base import Away, Host
+from solveyard.backends.hosts.base import Away
 from solveyard.model import messages
 from solveyard.model.errors import InvalidJob
 from solveyard.model.ids import array_of
@@ -34,28 +32,14 @@ _ASKED = ("name", "resources", "batch", "time_limit", "warning", "warning_signal
 class Submitter:
     """Sends what waits, in order, never more in a second than may be."""
 
-    def __init__(
-        self,
-        name: str,
-        options: ClusterOptions,
-        dialect: Dialect,
-        host: Host,
-        entries: Entries,
-        report: Callable[[Report], None],
-        follower: Follower,
-        shared: Files,
-    ) -> None:
-        self._name = name
-        self._options = options
-        self._dialect = dialect
-        self._host = host
-        self._entries = entries
-        self._report = report
+    def __init__(self, cluster: Cluster, follower: Follower) -> None:
+        self._cluster = cluster
+        self._options, self._dialect = cluster.options, cluster.dialect
+        self._files, self._entries, self._report = cluster.files, cluster.entries, cluster.report
         self._line: deque[Entry] = deque()
         self._news = asyncio.Event()
         self._next_at = 0.0
         self._follower = follower
-        self._files = shared
 
     def put(self, entry: Entry) -> None:
         self._line.append(entry)
@@ -126,15 +110,15 @@ class Submitter:
             return
         for position, entry in enumerate(group if job.array else ()):
             entry.mark, entry.position = job.mark, position
-        answer = await self._host.run(within(call, self._options.site))
-        if why := absent(call, answer, self._name, self._host):
+        answer = await self._cluster.run(call)
+        if why := self._cluster.absent(call, answer):
             self._refuse(group, why)
             return
         match self._dialect.submitted(answer):
             case Accepted(native_id=native_id):
                 self._accepted(group, native_id)
             case Refused(words=words):
-                self._refuse(group, f"{self._name} refused it: {words}")
+                self._refuse(group, f"{self._cluster.name} refused it: {words}")
             case Unknown():
                 for entry in group:
                     entry.enter(Phase.UNKNOWN, _now())
