@@ -76,7 +76,7 @@ def test_a_launch_tells_the_spawner_all_it_needs():
     )  # fmt: skip
     command = Command(argv=("a", "b"), env={"X": "1"}, directory="/d", files={"in": "text"},
                       outputs=("out",), own_folder=True)  # fmt: skip
-    assert translation.launch(Order(launch, command, "/o", "/e", "/s")) == {
+    assert translation.launch(Order(launch, command, "/o", "/e", session="/s")) == {
         "t": "launch", "attempt": "u.1.0.1", "argv": ["a", "b"], "env": {"X": "1"}, "cwd": "/d",
         "mkdir": True, "stdout": "/o", "stderr": "/e", "files": {"in": "text"},
         "outputs": ["out"], "limit": 5.0, "warning": 1.0, "warning_signal": "USR1", "grace": 2.0,
