@@ -1,6 +1,7 @@
 """Jobs for a Slurm behind a real sshd: nothing of ours is installed there, nothing is shared."""
 
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -123,10 +124,13 @@ def test_a_submission_whose_answer_is_cut_off_arrives_once(
     service = serving()
     before = ended(service, submit(service, "true"))
     slurm.send("slurmctld", signal.SIGSTOP)  # it has the job, and can't say so
-    hung = submit(service, f"echo started >>{tmp_path}/marks")
+    hung = before.number + 1
     attempt = f"{before.attempts[0].id.split('.')[0]}.{hung}.0.1"
-    until(lambda: sending(attempt), "it is being sent")
-    sshd.cut()
+    with ThreadPoolExecutor() as thread:  # who submits one waits some seconds for its native id
+        asked = thread.submit(submit, service, f"echo started >>{tmp_path}/marks")
+        until(lambda: sending(attempt), "it is being sent")
+        sshd.cut()
+        assert asked.result() == hung
     until(lambda: service.client.job(hung).stale_since is not None, "nobody answers")
     slurm.send("slurmctld", signal.SIGCONT)
     sshd.start()
