@@ -127,6 +127,9 @@ class Scheduler:
             job, task = first
             if self._aside(job, task):
                 continue
+            if self.over_quota(task):
+                self.line.wait_for_quota(task.owner)
+                continue
             need = self.need(task)
             if not taken and (placement := self._place(need, limits)) is not None:
                 return task, placement
@@ -228,9 +231,6 @@ class Scheduler:
         if job.is_array and self.arrays.full(job):
             self.line.wait_for_task(job.id)
             return True
-        if self.over_quota(task):
-            self.line.wait_for_quota(task.owner)
-            return True
         return False
 
     def _place(
@@ -256,7 +256,11 @@ class Scheduler:
         if reserved is None:
             return None
         failed: list[tuple[Resources, float]] = []
+        kept: set[str] = set()  #: owners whose quota keeps one of these, and so those behind it
         for job, task in self.line.after_first(LOOKAHEAD):
+            if task.owner in kept or self.over_quota(task):
+                kept.add(task.owner)
+                continue
             other, until = self.need(task), over_by(task, now)
             if other == need or (other, until) in failed or self._aside(job, task):
                 continue

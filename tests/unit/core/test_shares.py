@@ -182,3 +182,15 @@ def test_each_task_of_an_array_counts_as_waiting() -> None:
     drive.submit(*[ONE] * 4, by="ann")
     with pytest.raises(QuotaReached):
         drive.send(Retry(job=array))
+
+
+def test_one_that_a_quota_keeps_does_not_keep_those_before_it() -> None:
+    drive = Drive(cores=5, shares=quotas(cores=3))
+    drive.submit(JobSpec(solver="x", resources=Resources(cores=3)), by="bob")
+    drive.submit(JobSpec(solver="x", resources=Resources(cores=1)), by="ann")
+    drive.submit(JobSpec(solver="x", resources=Resources(cores=4)), by="bob")
+    two, three = (JobSpec(solver="x", resources=Resources(cores=n)) for n in (2, 3))
+    mine = drive.submit(two, three, by="ann")
+    drive.send(Cancel(job=JobId(3)))
+    end_first(drive, wall=10)
+    assert mine[0] in drive.launched()
