@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from solveyard.core.numbering import Numbers
 from solveyard.model.resources import Allocation, Range, Resources, Share
 
@@ -20,6 +22,15 @@ class Amounts:
 
     def copy(self) -> "Amounts":
         return Amounts(self.cores, self.memory, self.disk, self.gpus)
+
+    def spare(self, share: Share, kept: Share) -> bool:
+        """Is there `share` beside `kept`, of whatever both take?"""
+        return (
+            (not (share.cores and kept.cores) or self.cores - kept.cores >= share.cores)
+            and (not (share.memory and kept.memory) or self.memory - kept.memory >= share.memory)
+            and (not (share.disk and kept.disk) or self.disk - kept.disk >= share.disk)
+            and (not (share.gpus and kept.gpus) or self.gpus - kept.gpus >= share.gpus)
+        )
 
     def shift(self, share: Share, sign: int) -> None:
         """Add it, or with a negative sign take it away."""
@@ -82,6 +93,11 @@ def _bounds(amount: int | Range) -> tuple[int, int]:
     if isinstance(amount, int):
         return amount, amount
     return amount.min, _MANY if amount.max is None else amount.max
+
+
+def least(need: Resources) -> Resources:
+    """The same without ranges: the fewest cores, on the fewest nodes."""
+    return replace(need, cores=_bounds(need.cores)[0], nodes=need.nodes and _bounds(need.nodes)[0])
 
 
 def fit(need: Resources, nodes: Iterable[Node]) -> Allocation | None:

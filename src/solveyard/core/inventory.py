@@ -1,9 +1,9 @@
 """What there is, node by node, what of it is free, and how a need is met from it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from solveyard.core.fitting import Amounts, Node, count, describe, fit
+from solveyard.core.fitting import Amounts, Node, count, describe, fit, least
 from solveyard.core.numbering import Numbers
 from solveyard.core.seats import Seats
 from solveyard.model.messages import AgentJoined
@@ -198,6 +198,14 @@ def _ids(told: Sequence[int], count: int) -> Sequence[int]:
     return sorted(set(told))[:count] if len(set(told)) >= count else range(count)
 
 
+def _spared(free: Mapping[str, int], wanted: Mapping[str, int], kept: Mapping[str, int]) -> bool:
+    return all(
+        free.get(name, 0) - kept[name] >= amount
+        for name, amount in wanted.items()
+        if amount and kept.get(name)
+    )
+
+
 @dataclass(slots=True)
 class Shadow:
     """What would be free: changed without changing anything."""
@@ -227,6 +235,28 @@ class Shadow:
             self.licences[name] = self.licences.get(name, 0) + sign * seats
         for name, amount in allocation.counts.items():
             self.counts[name] = self.counts.get(name, 0) + sign * amount
+
+    def place(self, need: Resources, machine: str) -> Allocation | None:
+        """Where the least of it would go."""
+        return fit(least(need), self.nodes.get(machine, {}).values())
+
+    def spares(
+        self, machine: str, wanted: Allocation, at: str, kept: Allocation, *, alone: bool
+    ) -> bool:
+        """Is `wanted` free on `machine` beside what is `kept` on `at`, of whatever both take?
+
+        `alone`: what is kept are whole nodes.
+        """
+        places = {share.node: share for share in kept.shares} if machine == at else {}
+        for share in wanted.shares:
+            if (other := places.get(share.node)) is None:
+                continue
+            free = self.nodes[machine][share.node].free
+            if alone or not free.spare(share, other):
+                return False
+        return _spared(self.licences, wanted.licences, kept.licences) and _spared(
+            self.counts, wanted.counts, kept.counts
+        )
 
     def fits(self, need: Resources, machine: str) -> bool:
         return (

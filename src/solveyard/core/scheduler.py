@@ -16,7 +16,7 @@ from solveyard.core.seating import Seating, over_by
 from solveyard.core.shares import Owners
 from solveyard.core.sharing import share
 from solveyard.core.slots import Pace
-from solveyard.core.waiting import Deadlines
+from solveyard.core.waiting import Deadlines, urgency
 from solveyard.model.ids import position_of
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState, Limits, Placement
 from solveyard.model.messages import AgentJoined, LicencesSeen
@@ -141,7 +141,7 @@ class Scheduler:
             follow = None if alone else self.seating.follow(task, now)
             if follow is not None or taken:
                 return (task, follow) if follow is not None else None
-            return self._fill_gap(need, limits, now)
+            return self._fill_gap(task, limits, now)
         return None
 
     def _first_for(self, cluster: str) -> Job | None:
@@ -246,13 +246,11 @@ class Scheduler:
                 return placement
         return None
 
-    def _fill_gap(
-        self, need: Resources, limits: Limits, now: float
-    ) -> tuple[Job, Placement] | None:
+    def _fill_gap(self, first: Job, limits: Limits, now: float) -> tuple[Job, Placement] | None:
         """One that goes after the first and doesn't delay it."""
         if not self.inventory.any_free():
             return None
-        reserved = self.reservation(need)
+        need, reserved = self.need(first), self.reservation(first)
         if reserved is None:
             return None
         failed: list[tuple[Resources, float]] = []
@@ -269,9 +267,11 @@ class Scheduler:
             failed.append((other, until))
         return None
 
-    def reservation(self, need: Resources) -> Reservation | None:
-        """Of the first in line, which needs this."""
-        return reserve(need, self.inventory, self.seating.holders())
+    def reservation(self, first: Job) -> Reservation | None:
+        """Of the first in line."""
+        ordered = None if self.owners.shares.fair else urgency(first)  # else it's first by share
+        held = self.seating.holders(ordered)
+        return reserve(self.need(first), self.inventory, held, first.waiting_since)
 
     def label(self, job_id: JobId) -> str:
         return self._jobs[job_id].label

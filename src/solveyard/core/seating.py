@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from solveyard.core.inventory import Inventory
 from solveyard.core.reservation import Holder
 from solveyard.core.slots import AHEAD, PATIENCE, Member, Pace, Seat, Slot, may_follow
+from solveyard.core.waiting import Urgency, urgency
 from solveyard.model.jobs import Attempt, AttemptId, Job, JobId, Placement
 from solveyard.model.messages import Launch, Recall, SpawnerJoined, SpawnerLeft
 from solveyard.model.resources import Allocation, Resources
@@ -109,14 +110,22 @@ class Seating:
         """The jobs that hold an allocation, and those that wait in a slot for one."""
         return [self._jobs[m.job] for slot in self._slots.values() for m in slot.members]
 
-    def holders(self) -> Iterator[Holder]:
-        """What is held, and until when at the longest."""
+    def holders(self, first: Urgency | None) -> Iterator[Holder]:
+        """What is held, and until when at the longest; who of them is more urgent than `first`.
+
+        None: nobody is.
+        """
         for number, slot in self._slots.items():
             job = self._jobs[slot.members[0].job]
             attempt = job.attempts[-1]
             begun = attempt.started_at if attempt.started_at is not None else slot.moved_at
             yield Holder(
-                slot.placement.machine, slot.placement.allocation, over_by(job, begun), number
+                machine=slot.placement.machine,
+                allocation=slot.placement.allocation,
+                until=over_by(job, begun),
+                slot=number,
+                placed_at=attempt.placed_at,
+                ahead=first is not None and urgency(job) < first,
             )
 
     def licences(self) -> Iterator[tuple[float, Mapping[str, int]]]:

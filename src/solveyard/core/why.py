@@ -5,7 +5,6 @@ from math import isinf
 from solveyard.core.scheduler import Scheduler
 from solveyard.core.seats import clock
 from solveyard.model.jobs import Job, JobState, Limits
-from solveyard.model.resources import Resources
 
 _NAMED = 3  #: jobs that hold what another waits for
 
@@ -68,11 +67,12 @@ def _in_line(at: Scheduler, job: Job, task: Job, limits: Limits, *, place: bool)
     if ahead := at.line.place(job.id):
         now = ", as shares stand" if at.owners.shares.fair and not on else ""
         return f"its turn: {ahead} of the waiting jobs go before it{now}"
-    return _first(at, at.need(task), limits)
+    return _first(at, task, limits)
 
 
-def _first(at: Scheduler, need: Resources, limits: Limits) -> str:
+def _first(at: Scheduler, task: Job, limits: Limits) -> str:
     """What keeps the first in line from starting."""
+    need = at.need(task)
     for machine in sorted(at.inventory.machines):
         shut = at.gates.closed(machine, at.inventory.allocate(need, machine), limits)
         if shut and at.inventory.connected(machine):
@@ -80,7 +80,7 @@ def _first(at: Scheduler, need: Resources, limits: Limits) -> str:
     if (licence := at.inventory.seats.lacking(need.licences)) is not None:
         return _licence(at, licence, need.licences[licence])
     told = at.inventory.missing(need)
-    reserved = at.reservation(need)
+    reserved = at.reservation(task)
     if reserved is None:
         return told
     holding = [

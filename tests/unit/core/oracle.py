@@ -486,7 +486,7 @@ class Books:
         assert not self.busy_key(entry), "two jobs hold one key"
         if first.id != entry.id:
             assert placement.slot not in slots
-            self.judge_overtaking(first.spec.resources, placement)
+            self.judge_overtaking(first, placement)
         assert (machine, placement.spawner) in self.seats
         assert machine in self.connected
         assert meets(need, placement.allocation, self.capacity[machine])
@@ -537,13 +537,17 @@ class Books:
             free = [one for one in machine.gpu_ids[share.node] if one not in taken]
             assert list(share.gpu_ids) == free[: share.gpus], "not the lowest that are free"
 
-    def judge_overtaking(self, first: Resources, placement: Placement) -> None:
+    def judge_overtaking(self, entry: Entry, placement: Placement) -> None:
         """Nothing here has a time limit: what holds something now ends first, oldest first.
 
         Once that has let the first in line fit, it must fit with the newcomer beside it; on any
-        machine whose agent is there, since its spawners soon are.
+        machine whose agent is there, since its spawners soon are. For a while it's enough that it
+        fits once all that is more urgent has ended.
         """
+        first = entry.spec.resources
         assert not self.room(first), "a more urgent job was passed over"
+        if self.fits_late(entry, placement):
+            return
         slots = self.slots
         for kept in range(len(slots)):
             gone = sorted(slots)[: kept + 1]
@@ -555,6 +559,22 @@ class Books:
                 assert fits_still, "the first in line is delayed"
                 return
         raise AssertionError("nobody knows what the first in line waits for")
+
+    def fits_late(self, first: Entry, placement: Placement) -> bool:
+        """Fewer than half have started since it came to be the first, and it fits then."""
+        holders: dict[int, tuple[int, Entry]] = {}
+        for entry, at in self.holding:
+            if at.slot not in holders or at.turn < holders[at.slot][0]:
+                holders[at.slot] = (at.turn, entry)
+        ahead = [n for n, (_, e) in holders.items() if self.rank(e) < self.rank(first)]
+        if not ahead or self.shares.fair:
+            return False
+        later = [n for n in holders if n > max(ahead) and holders[n][1].placed >= first.since]
+        if 2 * len(later) >= len(holders):
+            return False
+        held = {n: at for n, at in self.slots.items() if n not in ahead} | {10**9: placement}
+        need = first.spec.resources
+        return any(self.room_beside(need, machine, held) for machine in self.connected)
 
     def room_beside(self, need: Resources, machine: str, held: Mapping[int, Placement]) -> bool:
         """On `machine`, where these allocations are all that are held."""

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from solveyard.core.sharing import share
-from solveyard.model.jobs import JobState, Limits
+from solveyard.model.jobs import JobId, JobState, Limits
 from solveyard.model.messages import AgentJoined, Sampled, SetLimits, Started, Ticked
 from solveyard.model.resources import Range, Resources
 from unit.core.drive import Drive
@@ -163,3 +163,46 @@ def test_a_limit_of_one_kind_says_nothing_of_the_others() -> None:
     sample(drive, memory_free=5, disk_free=5)
     job = drive.one(resources=Resources(memory=50))
     assert drive.job(job).state is JobState.SUBMITTED
+
+
+def wide(drive: Drive, cores: int) -> JobId:
+    return drive.one(resources=Resources(cores=cores))
+
+
+def test_gaps_are_filled_until_half_of_what_runs_came_after_the_first_in_line() -> None:
+    drive = Drive(cores=8)
+    running = [wide(drive, 2) for _ in range(4)]
+    first = wide(drive, 4)
+    small = [drive.one() for _ in range(5)]
+    drive.end(running[0])
+    assert drive.launched() == [*running, *small[:2]]
+    drive.end(running[1])
+    assert drive.launched() == [*running, *small[:2]]
+    drive.end(running[2])
+    assert drive.launched() == [*running, *small[:2], first]
+
+
+def test_the_first_in_line_gets_what_comes_free_though_one_job_never_ends() -> None:
+    drive = Drive(cores=8)
+    endless, _, other = wide(drive, 4), wide(drive, 2), wide(drive, 2)
+    drive.end(drive.launched()[1])
+    first = wide(drive, 4)
+    passing = [wide(drive, 2) for _ in range(3)]
+    drive.end(other)
+    assert drive.launched()[3:] == passing[:1]
+    drive.end(passing[0])
+    assert drive.launched()[3:] == [passing[0], first]
+    assert drive.job(endless).state is JobState.SUBMITTED
+
+
+def test_what_the_first_in_line_does_not_need_may_be_taken() -> None:
+    """It waits for memory, and keeps its core beside the memory; other cores are free."""
+    drive = Drive(cores=4)
+    holder = drive.one(resources=Resources(memory=80))
+    first = drive.one(resources=Resources(memory=60))
+    passing = [drive.one() for _ in range(3)]
+    assert drive.launched() == [holder, *passing[:2]]
+    drive.end(passing[0])
+    assert drive.launched() == [holder, *passing]
+    drive.end(holder)
+    assert drive.launched() == [holder, *passing, first]
