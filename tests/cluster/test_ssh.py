@@ -10,6 +10,7 @@ from cluster.jobs import ended, running, submit
 from cluster.over_ssh import Serving, solveyard
 from cluster.slurm import Slurm
 from cluster.sshd import Sshd
+from cluster.test_hfss import solve
 from conftest import until
 from solveyard.model.criteria import Pattern, SuccessCriteria
 from solveyard.model.errors import InvalidRequest
@@ -104,6 +105,7 @@ def test_a_cut_wire_changes_no_job(serving: Serving, sshd: Sshd, tmp_path: Path)
     one = submit(service, f"until [ -e {go} ]; do sleep 0.1; done; echo 1 >result")
     running(service, one)
     sshd.cut()
+    early = submit(service, "true")  # nobody knows yet
     until(lambda: service.client.job(one).stale_since is not None, "nobody answers")
     assert service.client.job(one).state == "running"
     waiting = submit(service, "true")
@@ -111,7 +113,7 @@ def test_a_cut_wire_changes_no_job(serving: Serving, sshd: Sshd, tmp_path: Path)
     assert "cannot reach login" in told.trouble
     go.touch()
     sshd.start()
-    for number in (one, waiting):
+    for number in (one, early, waiting):
         record = ended(service, number)
         assert record.state == "completed", record
         assert len(record.attempts) == 1
@@ -207,3 +209,35 @@ def test_a_folder_on_a_windows_drive_is_used_under_its_name_there(
     assert service.client.log(one).content.decode() == f"{there}/a/in\n"
     assert {file.path for file in service.client.files(one)} == {"in", "result.txt"}
     assert b"".join(service.client.read_file(one, "result.txt")) == b"deck\n"
+
+
+def test_what_an_earlier_manager_left_there_is_removed_and_nothing_else(
+    serving: Serving,
+) -> None:
+    service = serving()
+    record = ended(service, submit(service, "true"))
+    store = record.attempts[0].id.partition(".")[0]
+    jobs = serving.there / "jobs"
+    until(lambda: not list(jobs.iterdir()), "nothing is left there")
+    service.kill()
+    folder(jobs / f"{store}.999.0.1")
+    kept = [f"{store}.998.0.1.out", f"{store}.998.0.1.kept", f"{'f' * 32}.1.0.1.out", "notes"]
+    for name in (f"{store}.999.0.1.out", f"{store}.999.0.1.record", *kept):
+        (jobs / name).touch()
+    service.start()
+    until(lambda: sorted(one.name for one in jobs.iterdir()) == sorted(kept), "only that is left")
+
+
+def test_a_solve_is_followed_by_its_own_log_and_judged_by_what_it_left(
+    serving: Serving, tmp_path: Path
+) -> None:
+    """By the stand-in for ansysedt, whose log is a file beside the project."""
+    service = serving()
+    hangs = service.client.submit(solve(tmp_path / "one", "hang")).number
+    solved = service.client.submit(solve(tmp_path / "two", "success")).number
+    record = ended(service, solved)
+    assert (record.state, record.reason, record.values["passes"]) == ("completed", "success", 5)
+    assert (tmp_path / "two" / "projects" / "success.aedtresults" / "success.s1p").exists()
+    until(lambda: service.client.job(hangs).progress is not None, "it tells its progress")
+    service.client.cancel(hangs)
+    assert ended(service, hangs).state == "cancelled"

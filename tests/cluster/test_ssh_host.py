@@ -128,6 +128,15 @@ async def test_a_master_that_died_and_left_its_socket_is_replaced(
     assert await host.run(Call(("echo", "again"))) == (0, "again\n", "")
 
 
+async def test_a_command_never_logs_in_by_itself(tmp_path: Path) -> None:
+    login = Login(cluster="hpc", host="127.0.0.1", socket=str(tmp_path / "nothing"))
+    done = await asyncio.to_thread(
+        subprocess.run, login.command("true"), capture_output=True, check=False
+    )
+    assert done.returncode == 255
+    assert b"127.0.0.1" not in done.stderr  # that is where it would have been refused
+
+
 async def test_who_was_not_let_in_does_not_try_again_at_once(sshd: Sshd, tmp_path: Path) -> None:
     """Sites lock accounts that do."""
     login = Login(
@@ -303,6 +312,19 @@ async def test_a_result_goes_on_where_its_first_try_was_cut_off(
     assert remote.host.commands - before == 5
 
 
+async def test_half_a_result_that_is_of_something_else_is_thrown_away(
+    remote: Remote, tmp_path: Path
+) -> None:
+    digest = large(tmp_path / "job" / "field.bin", 1000)
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / f".field.bin.{digest[:12]}.part").write_bytes(b"something else")
+    results = Results(AttemptId("a"), [], Pair(str(tmp_path / "job"), here), {})
+    assert await Incoming(remote, Mirror(remote)).bring([results]) == {"a": []}
+    assert [one.name for one in here.iterdir()] == ["field.bin"]
+    assert hashlib.sha256((here / "field.bin").read_bytes()).hexdigest() == digest
+
+
 async def test_a_result_that_a_link_would_lead_elsewhere_does_not_come(
     remote: Remote, tmp_path: Path
 ) -> None:
@@ -323,17 +345,36 @@ async def test_a_result_that_a_link_would_lead_elsewhere_does_not_come(
 async def test_a_growing_file_is_read_from_where_it_was(remote: Remote, tmp_path: Path) -> None:
     there, here = tmp_path / "log", tmp_path / "mirrored"
     mirror, pair = Mirror(remote), Pair(str(there), here)
-    assert not await mirror.catch_up([pair])
+    assert not (await mirror.catch_up([pair])).anything
     there.write_bytes(b"first\n")
-    assert await mirror.catch_up([pair])
+    assert (await mirror.catch_up([pair])).anything
     with there.open("ab") as file:
         file.write(b"\xff\x00second\n")
-    assert await Mirror(remote).catch_up([pair])  # another manager's
+    assert (await Mirror(remote).catch_up([pair])).anything  # another manager's
     assert here.read_bytes() == b"first\n\xff\x00second\n"
-    assert not await mirror.catch_up([pair])
+    assert not (await mirror.catch_up([pair])).anything
     there.write_bytes(b"anew\n")
-    assert await mirror.catch_up([pair])
+    assert (await mirror.catch_up([pair])).anything
     assert here.read_bytes() == b"anew\n"
+
+
+async def test_large_outputs_come_whole_in_several_commands(remote: Remote, tmp_path: Path) -> None:
+    pairs = [Pair(str(tmp_path / f"{i}.out"), tmp_path / f"{i}.here") for i in range(6)]
+    digests = [large(Path(pair.there), (1 << 21) + 7) for pair in pairs]
+    assert (await Mirror(remote).catch_up(pairs, whole=True)).anything
+    assert [hashlib.sha256(pair.here.read_bytes()).hexdigest() for pair in pairs] == digests
+
+
+async def test_a_file_that_can_not_be_written_here_keeps_no_other_from_coming(
+    remote: Remote, tmp_path: Path
+) -> None:
+    (tmp_path / "log").write_bytes(b"content")
+    (tmp_path / "taken").mkdir()
+    good = Pair(str(tmp_path / "log"), tmp_path / "below" / "good")
+    bad = Pair(str(tmp_path / "log"), tmp_path / "taken")
+    came = await Mirror(remote).catch_up([bad, good], whole=True)
+    assert came.failed == {tmp_path / "taken": "Is a directory"}
+    assert (tmp_path / "below" / "good").read_bytes() == b"content"
 
 
 async def test_nothing_is_believed_while_nobody_listens(sshd: Sshd, remote: Remote) -> None:

@@ -84,10 +84,12 @@ class Bringing:
             try:
                 await self._layout.ready()
                 pairs = [pair for order in running() for pair in await self._growing(order)]
-                came = await self._mirror.catch_up(pairs)
+                came, failed = await self._mirror.catch_up(pairs)
+                for place, why in failed.items():
+                    log.warning("output not written", extra={"path": str(place), "why": why})
             except Away as error:
                 away(str(error))
-            except (Failed, OSError) as error:
+            except Failed as error:
                 log.warning("outputs not read", extra={"error": str(error)})
             interval = self._often if came else min(interval * _SLOWER, max(self._often, _SELDOM))
 

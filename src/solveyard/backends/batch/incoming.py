@@ -31,12 +31,15 @@ class Incoming:
     async def bring(self, several: Sequence[Results]) -> dict[AttemptId, list[str]]:
         """All that they left is here; returns what of it couldn't come. Raises Away, Failed."""
         streams = [pair for one in several for pair in one.streams]
-        troubles: dict[AttemptId, list[str]] = {one.attempt: [] for one in several}
-        try:
-            await self._mirror.catch_up(streams, whole=True)
-        except OSError as error:
-            for one in several:
-                troubles[one.attempt].append(f"its output could not come: {error.strerror}")
+        _, failed = await self._mirror.catch_up(streams, whole=True)
+        troubles = {
+            one.attempt: [
+                f"its output could not come: {why} (it is {self._remote.host.where}:{pair.there})"
+                for pair in one.streams
+                if (why := failed.get(pair.here))
+            ]
+            for one in several
+        }
         folders = [(one, one.folder) for one in several if one.folder is not None]
         listed = await self._remote.walk([pair.there for _, pair in folders]) if folders else []
         for (one, pair), found in zip(folders, listed, strict=True):

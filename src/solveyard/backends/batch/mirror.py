@@ -16,44 +16,60 @@ class Pair(NamedTuple):
     since: float = 0.0  #: s since 1970, there: what is older isn't meant
 
 
+class Came(NamedTuple):
+    anything: bool
+    failed: dict[Path, str]  #: what can't be written here, and why
+
+
 class Mirror:
     def __init__(self, remote: Remote) -> None:
         self._remote = remote
         self._turn = asyncio.Lock()
 
-    async def catch_up(self, pairs: Sequence[Pair], *, whole: bool = False) -> bool:
-        """Has anything come? `whole`: until nothing more is there. Raises Away, Failed, OSError."""
-        came = False
+    async def catch_up(self, pairs: Sequence[Pair], *, whole: bool = False) -> Came:
+        """`whole`: until nothing more is there. Raises Away, Failed."""
+        failed: dict[Path, str] = {}
+        anything = False
         async with self._turn:
             while pairs:
-                stats = await self._remote.stat([pair.there for pair in pairs])
-                parts: list[tuple[Pair, Part]] = []
-                left = PIECE
-                for pair in pairs:
-                    found = stats.get(pair.there)
-                    size = found.size if found and found.modified >= pair.since else 0
-                    have = await asyncio.to_thread(_size, pair.here, size)
-                    count = min(size - have, left, _SHARE)
-                    if count > 0:
-                        left -= count
-                        parts.append((pair, Part(pair.there, have, count)))
-                if not parts:
-                    break
-                came = True
-                read = await self._remote.read([part for _, part in parts])
+                parts = await self._news(pairs, failed)
+                read = await self._remote.read([part for _, part in parts]) if parts else []
                 for (pair, part), content in zip(parts, read, strict=True):
-                    await asyncio.to_thread(_write, pair.here, part.offset, content)
-                if not whole:
-                    break
-                pairs = [pair for pair, _ in parts]
-        return came
+                    try:
+                        await asyncio.to_thread(_write, pair.here, part.offset, content)
+                    except OSError as error:
+                        failed[pair.here] = error.strerror or str(error)
+                anything = anything or bool(parts)
+                pairs = [pair for pair, _ in parts if whole and pair.here not in failed]
+        return Came(anything, failed)
+
+    async def _news(
+        self, pairs: Sequence[Pair], failed: dict[Path, str]
+    ) -> list[tuple[Pair, Part]]:
+        """What isn't here yet, as much as one command reads: of the last perhaps nothing."""
+        stats = await self._remote.stat([pair.there for pair in pairs])
+        parts: list[tuple[Pair, Part]] = []
+        left = PIECE
+        for pair in pairs:
+            found = stats.get(pair.there)
+            size = found.size if found and found.modified >= pair.since else 0
+            try:
+                have = await asyncio.to_thread(_size, pair.here, size)
+            except OSError as error:
+                failed[pair.here] = error.strerror or str(error)
+                continue
+            count = min(size - have, left, _SHARE)
+            left -= count
+            if size > have:
+                parts.append((pair, Part(pair.there, have, count)))
+        return parts
 
 
 def _size(place: Path, most: int) -> int:
     """How much of it is here; more than there ever was is of something else."""
     try:
         size = place.stat().st_size
-    except OSError:
+    except FileNotFoundError:
         return 0
     if size <= most:
         return size
@@ -62,6 +78,7 @@ def _size(place: Path, most: int) -> int:
 
 
 def _write(place: Path, offset: int, content: bytes) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
     with place.open("r+b" if offset else "wb") as file:
         file.seek(offset)
         file.write(content)
