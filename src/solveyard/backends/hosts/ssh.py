@@ -23,8 +23,11 @@ _PERSON = re.compile(
     r"|read_passphrase|keyboard-interactive|identification has changed",
     re.IGNORECASE,
 )
+#: What any login shell takes, csh too. The command comes before its standard input: no shell but
+#: a POSIX one reads it, and no limit of a command line holds.
+_LINE = 'eval "$(head -c {length})"'
 #: Marks where the command's own output begins and ends: login scripts write, too.
-_FRAME = r"""printf '%s\n' "$0"; printf '%s\n' "$0" >&2; "$@"; printf '\n%s %s\n' "$0" "$?" """
+_FRAME = r"""echo {token}; echo {token} >&2; "$@"; printf '\n%s %s\n' {token} "$?" """
 #: A connection's process stays, and must not hold our pipes.
 _DETACHED = 'exec "$@" </dev/null >/dev/null 2>"$0"'
 
@@ -88,12 +91,13 @@ class SshHost:
         """Raises Away."""
         token = secrets.token_hex(16)
         bounded = ("env", "LC_ALL=C", "timeout", "-k", "5", f"{timeout:g}", *argv)
-        line = f"exec {shlex.join(('/bin/sh', '-c', _FRAME, token, *bounded))}"
+        text = f"set -- {shlex.join(bounded)}; {_FRAME.format(token=token)}".encode()
+        line = f"exec {shlex.join(('/bin/sh', '-c', _LINE.format(length=len(text))))}"
         async with self._sessions:
             await self._opened()
             self.commands += 1
             command = self.login.command(line)
-            told = await self._ssh(command, stdin, timeout=timeout + _GRACE, limit=limit)
+            told = await self._ssh(command, text + stdin, timeout=timeout + _GRACE, limit=limit)
         found = _framed(told.out, token)
         if told.trouble or found is None:
             self._doubted = True
