@@ -45,7 +45,7 @@ def test_a_job_is_seen_from_queued_to_completed(page: Any, served: Any, tmp_path
     expect(row(page, "first")).to_contain_text("running")
     served.submit(shell("second", waits_for(end), tags=["board-A"]))
     expect(row(page, "second")).to_contain_text("queued")
-    expect(row(page, "second")).to_contain_text("Waits for 1 core")
+    expect(row(page, "second")).to_contain_text("Waiting for 1 core")
     go.touch()
     expect(row(page, "second")).to_contain_text("running")
     end.touch()
@@ -123,7 +123,7 @@ def test_several_selected_jobs_are_cancelled_by_one_answer(page: Any, served: An
 def test_a_job_is_held_released_and_removed(page: Any, served: Any) -> None:
     served.submit(shell("waiting", "true", hold=True))
     detail = open_job(page, served, "waiting")
-    expect(detail).to_contain_text("Waits for somebody to release it: it is held.")
+    expect(detail).to_contain_text("Waiting for somebody to release it: it is held.")
     detail.get_by_role("button", name="Release").click()
     expect(detail.locator(".badge")).to_contain_text("completed")
     detail.get_by_role("button", name="Remove…").click()

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import msgspec
+import pytest
 from msgspec.structs import replace
 
 import standin
@@ -19,7 +20,8 @@ from solveyard.client.calls import Call, value
 from solveyard.model.jobs import JobSpec
 from standin.endings import ENDINGS, QUICK, SPECIAL, ended
 
-LATE = "hang"  #: Slurm counts time limits in minutes
+LATE = "hang"
+MINUTE = 60.0  #: s; Slurm counts time limits in minutes
 
 
 def solve(folder: Path, scenario: str) -> JobSpec:
@@ -37,10 +39,16 @@ def solve(folder: Path, scenario: str) -> JobSpec:
 def test_every_scenario_ends_in_its_reason_and_cause_on_a_node(
     service: Service, tmp_path: Path
 ) -> None:
-    wanted = {name: told for name, told in ENDINGS.items() if name != LATE}
-    service.client.submit_many([solve(tmp_path, name) for name in wanted])
-    assert service.client.wait(list(wanted), 150)
-    assert {name: ended(name, service.client.job(name)) for name in wanted} == wanted
+    late = ENDINGS[LATE]._replace(words="time limit")
+    wanted = ENDINGS | {LATE: late}
+    specs = [solve(tmp_path, name) for name in wanted]
+    service.client.submit_many(
+        [replace(spec, time_limit=MINUTE) if spec.name == LATE else spec for spec in specs]
+    )
+    assert service.client.wait(list(wanted), 240)
+    found = {name: ended(name, service.client.job(name)) for name in wanted}
+    assert "time limit" in found[LATE].words
+    assert found | {LATE: found[LATE]._replace(words="time limit")} == wanted
     for name in ("cut", "partial"):  # theirs are orphans, which this Slurm (linuxproc) lets go
         for pid in (tmp_path / "projects" / f"{name}.pids").read_text().split():
             with contextlib.suppress(ProcessLookupError):
@@ -48,11 +56,12 @@ def test_every_scenario_ends_in_its_reason_and_cause_on_a_node(
     assert standin.working_in(tmp_path / "projects") == []
 
 
+@pytest.mark.parametrize("scenario", [LATE, "deaf"])
 def test_a_solve_that_is_cancelled_leaves_no_engine_on_its_node(
-    slurm: Slurm, service: Service, tmp_path: Path
+    slurm: Slurm, service: Service, tmp_path: Path, scenario: str
 ) -> None:
-    number = service.client.submit(solve(tmp_path, LATE)).number
-    until((tmp_path / "projects" / f"{LATE}.pids").exists, "the engines run")
+    number = service.client.submit(solve(tmp_path, scenario)).number
+    until((tmp_path / "projects" / f"{scenario}.pids").exists, "the engines run")
     assert len(standin.working_in(tmp_path / "projects")) >= 3
     service.client.cancel(number)
     assert the_end(service, number).state == "cancelled"

@@ -1,8 +1,10 @@
 """Sweeps over copies of a project, by a stand-in for ansysedt (not Ansys software)."""
 
 import json
+import os
+import subprocess
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -86,3 +88,28 @@ def test_an_archive_is_solved_without_being_unpacked_by_anybody(lab: Lab) -> Non
     archive.write_bytes(b"torn")
     record = json.loads(lab.run("hfss", str(archive), "--wait", "--json").stdout)
     assert (record["reason"], record["cause"]) == ("exit_code", "hfss.project"), record
+
+
+@pytest.fixture
+def read_only(lab: Lab) -> Iterator[Path]:
+    """A project on a real mount that nobody may write, the superuser neither."""
+    folder = lab.folder / "archive"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no tmpfs can be mounted here: projects on read-only mounts are not tested")
+    try:
+        board = project(folder)
+        subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+        yield board
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_project_on_a_read_only_mount_is_solved_on_a_copy(lab: Lab, read_only: Path) -> None:
+    told = lab.run("hfss", str(read_only), "--wait", "--json")
+    record = json.loads(told.stdout)
+    assert record["state"] == "completed", record["message"]
+    assert Path(record["directory"]).is_relative_to(lab.service.store)
+    assert (Path(record["directory"]) / "results" / "board.s1p").is_file()
+    assert [path.name for path in read_only.parent.iterdir()] == ["board.aedt"]

@@ -103,6 +103,8 @@ def test_a_solve_waits_for_seats_that_others_hold_and_says_so(
         return str(json.loads(yard.run("show", "large", "--json").stdout)["waiting"])
 
     assert waiting() == "12 anshpc: 30 of 36 in use, 2 kept back"
+    shown = yard.run("show", "large").stdout
+    assert ". Waiting for 12 anshpc: 30 of 36 in use, 2 kept back.\n" in shown
     answer.unlink()
     until(lambda: "stale since" in waiting(), "the server's silence is told")
     answer.write_text(LMSTAT.format(36, 22))

@@ -204,7 +204,7 @@ class Archive:
 
     def _record(self, job: Job) -> JobRecord:
         folder = str(self._places.job_folder(job.id))
-        waiting = "" if job.state.final else "no manager runs"
+        waiting = "" if job.state.final else "a manager to run it: no manager runs"
         tasks = None
         if job.is_array:
             tasks = counted(job, self._jobs)

@@ -70,6 +70,8 @@ def advance(job: JobRecord) -> str:
 def ending(job: JobRecord) -> str:
     """One sentence on how a job stands."""
     name = f"job {key(job)}" + (f" ({job.name})" if job.name else "")
+    if job.waiting and not job.state.final and why(job) == job.waiting:
+        return f"{name} is {job.state}. Waiting for {job.waiting}."
     if not job.state.final:
         return f"{name} is {job.state}" + (f": {why(job)}" if why(job) else "")
     took = f" after {units.short(job.run_time)}" if job.run_time is not None else ""

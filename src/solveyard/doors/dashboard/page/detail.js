@@ -133,7 +133,7 @@ function Tabs({ tabs, chosen, numbers }) {
 /** Why it waits, or how it ended, first of all. */
 function Verdict({ job }) {
   const waiting = job.waiting && !FINAL.has(job.state);
-  const who = job.tasks && job.state === "running" ? "its next task " : "";
+  const who = job.tasks && job.state === "running" ? "its next task is " : "";
   const text = waiting ? who + waits(job.waiting) : job.message;
   const evidence = FINAL.has(job.state) ? job.evidence : [];
   const open = job.state === "failed";

@@ -84,10 +84,10 @@ export function ended(tasks) {
 
 /** What a job waits for, with the words before it. */
 export function waits(why) {
-  return why && !why.startsWith("waits") ? `waits for ${why}` : why;
+  return why ? `waiting for ${why}` : why;
 }
 
-/** "waits for a core", said as a sentence: "Waits for a core." */
+/** "waiting for a core", said as a sentence: "Waiting for a core." */
 export function sentence(text) {
   if (!text) return "";
   const begun = text[0].toUpperCase() + text.slice(1);
