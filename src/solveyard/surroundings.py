@@ -20,6 +20,7 @@ class Here:
         self.licences = licences
         self._folders: dict[str, str] = {}
         self._open: dict[str, str] = {}
+        self._read_only: dict[str, bool] = {}
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -31,6 +32,16 @@ class Here:
             return [entry.name for entry in Path(folder).iterdir()]
         except (OSError, ValueError):
             return ()
+
+    def read_only(self, folder: str) -> bool:
+        """Is it a folder in which nothing can be written?"""
+        if folder not in self._read_only:
+            try:
+                found = os.path.isdir(folder) and not os.access(folder, os.W_OK)  # noqa: PTH112
+            except ValueError:  # no path
+                found = False
+            self._read_only[folder] = found
+        return self._read_only[folder]
 
     def resolve(self, path: str) -> str:
         """The path with all links resolved, whether it is there or not."""

@@ -107,9 +107,12 @@ def read_only(lab: Lab) -> Iterator[Path]:
 
 
 def test_a_project_on_a_read_only_mount_is_solved_on_a_copy(lab: Lab, read_only: Path) -> None:
+    lab.service.client.submit_config({"project_path": str(read_only), "jobid": "pyedb"})
     told = lab.run("hfss", str(read_only), "--wait", "--json")
     record = json.loads(told.stdout)
     assert record["state"] == "completed", record["message"]
+    assert lab.service.client.wait(["pyedb"], 60)
+    assert lab.service.client.job("pyedb").state == "completed"
     assert Path(record["directory"]).is_relative_to(lab.service.store)
     assert (Path(record["directory"]) / "results" / "board.s1p").is_file()
     assert [path.name for path in read_only.parent.iterdir()] == ["board.aedt"]

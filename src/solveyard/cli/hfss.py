@@ -94,7 +94,7 @@ def hfss(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
         variations=variations if variations > 1 else None,
         tasks=tasks,
         auto=False if tasks is not None else None,
-        workspace="copy" if copy or _needs_copy(Path(_absolute(project))) else "",
+        workspace="copy" if copy or project.lower().endswith(".aedtz") else "",
         min_disk_gb=1.0 if min_disk is None and not given["on"] else min_disk,
     )
     chosen |= dict(_setting(text) for text in setting or ())
@@ -156,13 +156,6 @@ def _fitting(place: Here) -> int:
 def _absolute(path: str) -> str:
     """As the manager needs it, wherever this was typed."""
     return str(Path(path).expanduser().absolute())
-
-
-def _needs_copy(project: Path) -> bool:
-    """An archive, or a project that nothing can be written beside."""
-    if project.suffix.lower() == ".aedtz":
-        return True
-    return project.parent.is_dir() and not os.access(project.parent, os.W_OK)
 
 
 def _setting(text: str) -> tuple[str, Any]:

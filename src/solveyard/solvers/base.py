@@ -121,6 +121,10 @@ class Machine(Protocol):
         """The names in a folder; none where there is no such folder."""
         ...
 
+    def read_only(self, folder: str) -> bool:
+        """Is it a folder in which nothing can be written?"""
+        ...
+
     def resolve(self, path: str) -> str:
         """The path with all links resolved, whether it is there or not."""
         ...

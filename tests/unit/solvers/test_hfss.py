@@ -44,6 +44,9 @@ class Machine:
         rest = [file[len(inside) :] for file in self.files if file.startswith(inside)]
         return sorted({text.split(between)[0] for text in rest})
 
+    def read_only(self, folder: str) -> bool:
+        return folder == "/archive"
+
     def resolve(self, path: str) -> str:
         return self.links.get(path, path)
 
@@ -70,6 +73,24 @@ def recorded(name: str) -> bytes:
 
 def written(name: str) -> bytes:
     return (GOLDEN / "written" / f"{name}.log").read_bytes()
+
+
+# Read-only projects
+
+
+def test_a_project_beside_which_nothing_can_be_written_is_solved_on_a_copy() -> None:
+    machine = Machine()
+    there = SOLVER.complete(spec(project_path="/archive/board.aedt"), machine)
+    assert msgspec.json.decode(there.options)["workspace"] == "copy"
+    assert (there.directory, there.exclusive) == ("", ())
+    assert "hfss_copy" in " ".join(SOLVER.command(there).argv)
+    array = replace(spec(project_path="/archive/v{{index}}.aedt"), array=ArraySpec(stop=2))
+    tasks_ = SOLVER.complete(array, machine)
+    assert msgspec.json.decode(tasks_.options)["workspace"] == "copy"
+    assert (tasks_.directory, tasks_.exclusive) == ("", ())
+    for elsewhere in (spec(), replace(spec(project_path="/archive/board.aedt"), on="cluster")):
+        kept = SOLVER.complete(elsewhere, machine)
+        assert "workspace" not in msgspec.json.decode(kept.options)
 
 
 # Verdicts

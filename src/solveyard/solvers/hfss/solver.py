@@ -132,24 +132,26 @@ class HfssSolver:
     # What the doors ask, since the job names what it runs and where
 
     def complete(self, spec: JobSpec, machine: Machine) -> JobSpec:
-        """The newest ansysedt where none is named, the project's folder, and its project's key.
+        """The newest ansysedt where none is named, the project's folder, and its project's key; or
+        a copy, where nothing can be written beside the project.
 
         Jobs on one project don't run at once: it can be open only once.
         """
         spec = retries.completed(spec)
         if spec.array is not None and b"{{" in bytes(spec.options):
             return self._complete_tasks(spec, machine)
-        given = chosen = options.read(HfssOptions, spec)
+        chosen = options.read(HfssOptions, spec)
+        more: dict[str, str | bool] = {}
         if chosen.ansys_edt_path is None:
-            found = self.programs(machine)
-            if not found:
-                raise InvalidJob(NOT_FOUND)
-            chosen = chosen.model_copy(update={"ansys_edt_path": found[0]})
-        if not _launches(chosen, machine):
-            chosen = chosen.model_copy(update={"batch_launcher": False})
-        if chosen != given:
-            spec = replace(spec, options=msgspec.Raw(chosen.as_json()))
+            more["ansys_edt_path"] = self._newest(machine)
+        if not _launches(chosen.model_copy(update=more), machine):
+            more["batch_launcher"] = False
         _absolute("project_path", chosen.project_path)
+        if not spec.on and machine.read_only(_folder(chosen.project_path)):
+            more["workspace"] = "copy"
+        if more:
+            chosen = chosen.model_copy(update=more)
+            spec = replace(spec, options=msgspec.Raw(chosen.as_json()))
         if chosen.workspace == "copy":
             return replace(spec, resources=_with_licences(spec, chosen, machine))
         project = machine.resolve(chosen.project_path)
@@ -170,14 +172,13 @@ class HfssSolver:
         _absolute("project_path", first.project_path)
         given = msgspec.json.decode(bytes(spec.options))
         if first.ansys_edt_path is None:
-            found = self.programs(machine)
-            if not found:
-                raise InvalidJob(NOT_FOUND)
-            given["ansys_edt_path"] = found[0]
-            first = first.model_copy(update={"ansys_edt_path": found[0]})
+            given["ansys_edt_path"] = self._newest(machine)
+            first = first.model_copy(update={"ansys_edt_path": given["ansys_edt_path"]})
         if not _launches(first, machine):
             given["batch_launcher"] = False
-        if first.workspace == "copy":
+        if not spec.on and machine.read_only(_folder(first.project_path)):
+            given["workspace"] = "copy"
+        if "copy" in {first.workspace, given.get("workspace")}:
             return replace(
                 spec,
                 resources=_with_licences(spec, first, machine),
@@ -193,6 +194,12 @@ class HfssSolver:
             directory=spec.directory or folder,
             exclusive=tuple(dict.fromkeys((*spec.exclusive, key))),
         )
+
+    def _newest(self, machine: Machine) -> str:
+        found = self.programs(machine)
+        if not found:
+            raise InvalidJob(NOT_FOUND)
+        return found[0]
 
     def programs(self, machine: Machine) -> Sequence[str]:
         return [one.program for one in installations.installations(machine)]
