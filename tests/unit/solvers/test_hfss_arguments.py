@@ -258,3 +258,15 @@ def test_any_command_line_is_read_back_by_either_shell(
     assert windows_arguments(commandline.line(argv, windows=True)) == argv
     assert f"'Desktop/ProjectDirectory'='{value}'" in argv
     assert argv[-1] == project
+
+
+def test_old_and_rare_options_are_passed_as_they_are_and_no_others() -> None:
+    argv = command(given_nodes(2), flags=["-showmonitorjob", "-iconic"]).argv
+    assert argv[argv.index("-monitor") + 1 :][:2] == ("-showmonitorjob", "-iconic")
+    assert "flags" in refusal(flags=["-help"])
+    nodes = given_nodes(2, 4)
+    found = command(nodes, machines="machinelistfile")
+    assert "-machinelistfile=/projects/board-j1.machines" in found.argv
+    assert found.files == command(nodes, machines="file").files
+    assert "-auto" in found.argv
+    assert "somebody must say" in refusal(machines="machinelistfile", auto=False, tasks=-1)

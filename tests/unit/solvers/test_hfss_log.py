@@ -208,6 +208,7 @@ def test_progress_is_one_line_and_a_curve() -> None:
     assert told.curve is not None
     assert told.curve.points == ((1, None), (2, 0.41207), (3, 0.118302))
     assert (told.values["pass"], told.values["peak_memory_mib"]) == (3, 980)
+    assert told.values["elapsed_s"] == 71
     assert told.fraction is None
     assert reader.feed(b"[info] Project:coupler, Set") is None
 

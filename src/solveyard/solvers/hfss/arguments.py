@@ -31,6 +31,7 @@ def made(options: HfssOptions, program: str, jobid: str, allocation: Allocation)
         argv += ["-logfile", _beside(options.project_path, options.log_file)]
     if options.grpc_port is not None:
         argv += ["-grpcsrv", str(options.grpc_port)]
+    argv += options.flags
     if options.features:
         argv.append(f"-features={','.join(options.features)}")
     argv += _batch_options(options, jobid, files)
@@ -81,7 +82,7 @@ def _placement(
         if options.level1_tasks is not None:
             yield f"numlevel1={options.level1_tasks}"
     if machines := _machines(options, allocation, jobid, files):
-        yield from ("-machinelist", machines)
+        yield from machines
     if options.automatic:
         yield "-auto"
         if options.variations > 1:
@@ -90,22 +91,26 @@ def _placement(
 
 def _machines(
     options: HfssOptions, allocation: Allocation, jobid: str, files: dict[str, str]
-) -> str:
+) -> tuple[str, ...]:
     match options.counted:
         case "nodes":
-            return commandline.machine_list(options.machine_nodes)
+            machines = commandline.machine_list(options.machine_nodes)
+            return ("-machinelist", machines) if machines else ()
         case "num":
-            return f"num={options.tasks or options.variations}"
+            return "-machinelist", f"num={options.tasks or options.variations}"
         case "numcores":
-            return f"numcores={allocation.cores}"
+            return "-machinelist", f"numcores={allocation.cores}"
         case "list":
-            return f"list={','.join(_entries(options, allocation))}"
-        case "file":
+            return "-machinelist", f"list={','.join(_entries(options, allocation))}"
+        case "file" | "machinelistfile":
             name = beside(options.project_path, jobid, "machines")
             files[name] = "".join(f"{entry}\n" for entry in _entries(options, allocation))
-            return f"file={_beside(options.project_path, name)}"
+            place = _beside(options.project_path, name)
+            if options.machines == "machinelistfile":
+                return (f"-machinelistfile={place}",)
+            return "-machinelist", f"file={place}"
         case "none":
-            return ""
+            return ()
 
 
 def _entries(options: HfssOptions, allocation: Allocation) -> list[str]:

@@ -25,7 +25,6 @@ _OWN_KEYS = {  # said elsewhere, where it is checked
 }
 
 Scalar = bool | int | str
-Machines = Literal["nodes", "list", "file", "num", "numcores", "none"]
 
 
 def _script(path: str) -> str:
@@ -81,6 +80,9 @@ def _one_line(text: str) -> str:
     return text
 
 
+Flag = Literal["-showmonitorjob", "-usenonwebhelp", "-iconic", "-queue"]
+Machines = Literal["nodes", "list", "file", "machinelistfile", "num", "numcores", "none"]
+_LISTED = {"list", "file", "machinelistfile"}  #: whose entries say how many tasks a host has
 Script = Annotated[str, AfterValidator(_script)]
 
 
@@ -124,6 +126,7 @@ class HfssOptions(HFSSSimulationConfig):
     extract_script: Script | None = None  #: run after the solve, or alone: "batchextract"
     log_file: Annotated[str, AfterValidator(inside)] = ""  #: in the project's folder
     grpc_port: int | None = Field(default=None, ge=1, le=65535)
+    flags: Annotated[tuple[Flag, ...], BeforeValidator(_several)] = ()  #: old and rare ones
     features: Annotated[tuple[Word, ...], BeforeValidator(_several)] = ()  #: beta flags
     environment: Annotated[Mapping[str, str], AfterValidator(_variables)] = {}
     #: What it is when passes or a sweep don't converge, and all else is well.
@@ -146,7 +149,7 @@ class HfssOptions(HFSSSimulationConfig):
     @property
     def automatic(self) -> bool:
         """Is -auto passed? PyEDB's list of machines goes without."""
-        return self.auto and self.counted in {"list", "file", "num", "numcores"}
+        return self.auto and self.counted not in {"nodes", "none"}
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Self:
@@ -174,7 +177,7 @@ class HfssOptions(HFSSSimulationConfig):
              " the job was given"),
             (self.automatic and self.tasks not in {None, -1},
              "expected `auto` false beside `tasks`: with -auto ansysedt chooses their number"),
-            (self.tasks == -1 and self.machines in {"list", "file"} and not self.automatic,
+            (self.tasks == -1 and self.machines in _LISTED and not self.automatic,
              "expected `auto` true beside `tasks` -1: without it somebody must say how many"),
             (self.tasks == 0, "expected -1 or a number from 1 as `tasks`"),
             (self.tasks is not None and self.machines in {"nodes", "numcores", "none"},

@@ -100,6 +100,7 @@ class HfssProgress(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             "sweep_error_percent": self.sweep_error,
             "variation": self.variation,
             "variations": self.variations,
+            "elapsed_s": self.elapsed,
         }
         return {name: value for name, value in found.items() if value is not None}
 
