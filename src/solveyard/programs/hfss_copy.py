@@ -7,23 +7,20 @@ as of that, too, or NO_COPY.
 """
 
 import json
-import re
 import shutil
 import sys
 import tarfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from solveyard.programs import hfss_run
+from solveyard.programs.hfss_results import gather, tidy
 from solveyard.programs.hfss_run import NO_ROOM, NO_START, Room, gib, say
 
 NO_COPY = 120  #: exit code
 FOLDER = "/{folder}"
-RESULTS = "results"
-_SHOWN = re.compile(r"\.(s\d+p|profile|prof|conv|csv|tab)\Z", re.IGNORECASE)
-_SOLUTIONS = re.compile(r"\.asol\Z", re.IGNORECASE)
 
 
 class Unusable(Exception):
@@ -75,29 +72,6 @@ def bring(source: Path, copy: Path) -> None:
         shutil.copytree(layout, copy.with_suffix(".aedb"))
 
 
-def gather(copy: Path) -> None:
-    """What people look at, into RESULTS: the log, Touchstone, profiles, convergence, tables."""
-    Path(RESULTS).mkdir(exist_ok=True)
-    logs = copy.with_name(copy.name + ".batchinfo").glob("*.log")
-    for place in (*logs, *_shown(copy.with_suffix(".aedtresults")), *_shown(Path())):
-        shutil.copyfile(place, Path(RESULTS) / place.name)
-
-
-def tidy(copy: Path, keep: str) -> None:
-    """Keep of the result folder what was asked for: "all", "archive" (all, packed), "trimmed"."""
-    folder = copy.with_suffix(".aedtresults")
-    if keep == "all" or not folder.is_dir():
-        return
-    if keep == "archive":
-        shutil.make_archive(str(folder), "zip", root_dir=folder.parent, base_dir=folder.name)
-    for place in sorted(folder.rglob("*"), reverse=True):
-        if place.is_dir() and not place.is_symlink():
-            if not any(place.iterdir()):
-                place.rmdir()
-        elif not _SHOWN.search(place.name) and not _SOLUTIONS.search(place.name):
-            place.unlink()
-
-
 def _unpack(archive: Path, copy: Path) -> None:
     inside = Path(f"{copy.name}.unpacked")
     shutil.rmtree(inside, ignore_errors=True)
@@ -115,12 +89,6 @@ def _unpack(archive: Path, copy: Path) -> None:
     for place in projects[0].parent.iterdir():
         place.replace(copy if place == projects[0] else copy.with_name(place.name))
     shutil.rmtree(inside)
-
-
-def _shown(folder: Path) -> Iterator[Path]:
-    """Of a folder, or of one of results with all below it."""
-    places = folder.rglob("*") if folder.name else folder.iterdir()
-    return (place for place in places if _SHOWN.search(place.name) and place.is_file())
 
 
 def _size(place: Path) -> int:

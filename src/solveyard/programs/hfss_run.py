@@ -3,7 +3,8 @@
 `--least BYTES`: free in the current folder, and in `--scratch FOLDER`, when it starts, and watched
 meanwhile. `--stop JSON`: the words of a command that asks ansysedt for its clean stop, run where
 TERM comes; ansysedt and its engines are started deaf to it. The exit code is ansysedt's, or one of
-those below.
+those below. `--keep`: "trimmed" or "archive", of the result folder of `--project` where it went
+well.
 """
 
 import json
@@ -13,6 +14,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+
+from solveyard.programs.hfss_results import tidy
 
 NO_ROOM, NO_START, SHORT = 121, 122, 123  #: exit codes
 _LOOK = 5.0  #: s between looks at the free disk
@@ -26,7 +30,10 @@ def main(argv: Sequence[str]) -> int:
     if room.short:
         say(f"no room to solve here: {gib(room.least)} are to be free, and {room} are")
         return NO_ROOM
-    return run(command, room, json.loads(options.get("--stop", "[]")))
+    code = run(command, room, json.loads(options.get("--stop", "[]")))
+    if code == 0 and "--keep" in options:
+        tidy(Path(options["--project"]), options["--keep"])
+    return code
 
 
 class Room:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,6 +52,23 @@ def test_the_folder_of_temporary_files_must_have_room_too(tmp_path: Path) -> Non
     assert run(tmp_path, *words).returncode == hfss_run.NO_ROOM
     words[3] = "/no/such/folder"
     assert run(tmp_path, *words).returncode == 0
+
+
+def test_the_result_folder_is_trimmed_or_packed_where_it_went_well(tmp_path: Path) -> None:
+    inside = tmp_path / "board.aedtresults" / "d.results"
+
+    def left(keep: str, *command: str) -> tuple[int, list[str]]:
+        inside.mkdir(parents=True, exist_ok=True)
+        for name in ("board.s2p", "fields.mesh", "solution.asol"):
+            (inside / name).write_text("content")
+        told = run(tmp_path, "--project", "board.aedt", "--keep", keep, "--", *command)
+        return told.returncode, sorted(path.name for path in inside.iterdir())
+
+    assert left("trimmed", "false") == (1, ["board.s2p", "fields.mesh", "solution.asol"])
+    assert left("trimmed", "true") == (0, ["board.s2p", "solution.asol"])
+    assert left("archive", "true") == (0, ["board.s2p", "solution.asol"])
+    with zipfile.ZipFile(tmp_path / "board.aedtresults.zip") as packed:
+        assert "board.aedtresults/d.results/fields.mesh" in packed.namelist()
 
 
 class Room(hfss_run.Room):

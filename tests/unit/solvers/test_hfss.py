@@ -150,6 +150,8 @@ def test_our_own_program_is_in_charge_only_where_the_job_wants_something_of_it()
     )  # fmt: skip
     assert argv[11] == EDT
     assert SOLVER.scripts(asked) == ["/bin/stop"]
+    kept = SOLVER.command(spec(keep="trimmed")).argv
+    assert kept[4:9] == ("--project", "board.aedt", "--keep", "trimmed", "--")
     with pytest.raises(InvalidJob, match="absolute path of a program"):
         SOLVER.command(spec(stop_with=["stop"]))
 

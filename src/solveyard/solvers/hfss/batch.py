@@ -97,7 +97,7 @@ class HfssOptions(HFSSSimulationConfig):
 
     project_path: Annotated[Word, AfterValidator(_project), BeforeValidator(_text)]
     workspace: Literal["project", "copy"] = "project"  #: where it is solved
-    keep: Literal["all", "archive", "trimmed"] = "all"  #: of a copy's result folder
+    keep: Literal["all", "archive", "trimmed"] = "all"  #: of the result folder
     #: GiB that are to be free where it solves; None: 1 for a copy, else not looked at.
     min_disk_gb: float | None = Field(default=None, ge=0, lt=1e6)
     #: A command that asks ansysedt for its clean stop, in place of TERM.
@@ -206,8 +206,6 @@ class HfssOptions(HFSSSimulationConfig):
              "expected either `validate_only` or `solve_adaptive_only`: the one solves nothing"),
             (self.workspace == "project" and self.project_path.lower().endswith(".aedtz"),
              "expected `workspace` 'copy' for an .aedtz archive, which is unpacked there"),
-            (self.workspace == "project" and "keep" in given,
-             "expected `workspace` 'copy' beside `keep`"),
             (self.batch_options_as == "file" and self.run == "runscript",
              "expected `batch_options_as` 'string' or 'each' beside `run` 'runscript'"),
         )  # fmt: skip

@@ -45,7 +45,7 @@ _ALL: tuple[tuple[str, Reason | None, str], ...] = (
     ("model", None, "correct the model or its setup: as it is, it fails again"),
     ("migration", None, "open the project once in this release's desktop, and save it"),
     ("lock", None, "close the project where it is open; a .lock that a crash left must be"
-     " removed first"),
+     " removed first, which `solveyard hfss PROJECT --unlock` does where nobody can hold it"),
     ("project", None, "see that the project and the files that it needs are there"),
     ("sweep", None, "look at the sweep's range, its error tolerance and its most solutions"),
     ("crash", None, "start it again; where it crashes again, with another release or fewer cores"),

@@ -1,5 +1,7 @@
 """What our own program around ansysedt is told, and what its exit codes mean."""
 
+import ntpath
+import posixpath
 from collections.abc import Sequence
 
 import msgspec
@@ -35,6 +37,10 @@ def argv(chosen: HfssOptions, command: Sequence[str]) -> tuple[str, ...]:
             options += ["--scratch", chosen.layout_options.temp_directory]
     if chosen.stop_with:
         options += ["--stop", msgspec.json.encode(chosen.stop_with).decode()]
+    if chosen.keep != "all":
+        project = chosen.project_path
+        name = (posixpath if project.startswith("/") else ntpath).basename(project)
+        options += ["--project", name, "--keep", chosen.keep]
     if not options:
         return tuple(command)
     return (PYTHON, "-P", "-m", "solveyard.programs.hfss_run", *options, "--", *command)
@@ -58,4 +64,5 @@ def with_disk(chosen: HfssOptions, outcome: Outcome) -> Outcome:
 
 
 def _is_ours(chosen: HfssOptions) -> bool:
-    return chosen.workspace == "copy" or bool(least(chosen) or chosen.stop_with)
+    asked = chosen.workspace == "copy" or chosen.keep != "all" or bool(chosen.stop_with)
+    return asked or least(chosen) > 0
