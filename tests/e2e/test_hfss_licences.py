@@ -8,8 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from solveyard.model.jobs import JobSpec
+from solveyard.model.resources import Resources
 from standin import install, project
 
 LMSTAT = "Users of anshpc:  (Total of {} licenses issued;  Total of {} licenses in use)"
@@ -66,8 +69,9 @@ def lab(service: Callable[..., Any], tmp_path: Path) -> Callable[[str], Lab]:
     return lambda settings: Lab(service, tmp_path, settings)
 
 
+@pytest.mark.parametrize("kind", ["jobs", "tasks"])
 def test_of_twenty_solves_never_more_run_than_have_their_licences_and_none_fails(
-    lab: Callable[[str], Lab],
+    lab: Callable[[str], Lab], kind: str
 ) -> None:
     yard = lab("resources.licences.anshpc = 7\n")
     yard.service.environment["TOGETHER"] = "2"
@@ -75,13 +79,31 @@ def test_of_twenty_solves_never_more_run_than_have_their_licences_and_none_fails
     array = "v{{index}}.aedt"
     for index in range(20):
         project(yard.projects, name=f"v{index}.aedt")
-    submitted = yard.run(
-        "hfss", str(yard.projects / array), "--array", "0-19", "--cores", "7", "--hpc", "pool",
-        "--wait", "--json",
-    )  # fmt: skip
-    assert submitted.returncode == 0, submitted.stderr
-    record = json.loads(submitted.stdout)
-    assert (record["state"], record["tasks"]["completed"]) == ("completed", 20), record
+    if kind == "jobs":
+        options = {"hpc_licence": "pool", "machines": "list"}
+        specs = [
+            JobSpec(
+                solver="hfss", name=f"v{index}", resources=Resources(cores=7),
+                options=msgspec.Raw(
+                    msgspec.json.encode(
+                        {**options, "project_path": str(yard.projects / f"v{index}.aedt")}
+                    )
+                ),
+            )
+            for index in range(20)
+        ]  # fmt: skip
+        names = [job.id for job in yard.service.client.submit_many(specs)]
+        assert yard.service.client.wait(names, 100)
+        ended = [yard.service.client.job(name) for name in names]
+        assert {(str(job.state), len(job.attempts)) for job in ended} == {("completed", 1)}
+    else:
+        submitted = yard.run(
+            "hfss", str(yard.projects / array), "--array", "0-19", "--cores", "7", "--hpc", "pool",
+            "--wait", "--json",
+        )  # fmt: skip
+        assert submitted.returncode == 0, submitted.stderr
+        record = json.loads(submitted.stdout)
+        assert (record["state"], record["tasks"]["completed"]) == ("completed", 20), record
     assert yard.most_at_once() == 2
     assert yard.marks.read_text().count("begin") == 20
 

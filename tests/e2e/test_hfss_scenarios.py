@@ -9,7 +9,7 @@ import random
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +45,14 @@ class Bench:
         name: str = "",
         limit: float | None = None,
         wait_for_licence: bool = False,
+        more_options: Mapping[str, Any] = {},
         **values: Any,
     ) -> JobSpec:
         name = name or scenario
         more = {} if scenario in {"sweep", "success"} else QUICK
         place = standin.project(self.folder, scenario, f"{name}.aedt", **more | values)
         options = {"project_path": str(place), "jobid": name, "wait_for_licence": wait_for_licence}
+        options |= more_options
         return JobSpec(
             solver="hfss", name=name, options=msgspec.Raw(msgspec.json.encode(options)),
             time_limit=limit, grace=1.0,
@@ -112,6 +114,19 @@ def test_a_job_killed_at_any_moment_leaves_no_engine(bench: Bench, until: Any) -
             kill_first(bench, name, until)
         assert bench.client.wait([name], 60)
         assert bench.left() == [], name
+
+
+def test_a_solve_leaves_no_engine_when_our_own_program_around_it_is_killed(
+    bench: Bench, until: Any
+) -> None:
+    charge = {"min_disk_gb": 0.001, "stop_with": ["/bin/true"]}  # its engines don't hear TERM
+    bench.client.submit(bench.spec("slow", "w", more_options=charge))
+    until(lambda: bench.runs("w"), "the engines run")
+    assert len(bench.left()) >= 4
+    os.kill(int(bench.client.job("w").attempts[-1].native_id), signal.SIGKILL)
+    assert bench.client.wait(["w"], 60)
+    assert bench.client.job("w").reason == "signal"
+    assert bench.left() == []
 
 
 def kill_first(bench: Bench, name: str, until: Any) -> None:
