@@ -45,7 +45,7 @@ def _read(workspace: Workspace, path: str) -> Blocks:
             content = workspace.read(path, -LOG_LIMIT, LOG_LIMIT)
     except (InvalidRequest, OSError) as error:
         log.warning("batch log not read", extra={"path": path, "error": str(error)})
-    return blocks(*read(content))
+    return blocks(*read(content), content)
 
 
 ROUTES = (Route("GET", "/api/jobs/{id}/log", show, answer=Blocks),)

@@ -9,6 +9,11 @@ from solveyard.solvers.hfss.reader import Ending
 from solveyard.solvers.hfss.verdict import Summary, summary
 
 _AMOUNT = re.compile(r"([\d.]+)([kMGT]?)Hz\Z", re.IGNORECASE)
+_USER = re.compile(r"^Running as user : (.*)$", re.MULTILINE)
+_COMMAND = re.compile(r"Using command line: (.*)$", re.MULTILINE)
+_MEMORY = re.compile(r"\bMemory ([0-9]+(?:\.[0-9]+)?) ([KMGT])\b")
+_MIB = {"K": 2.0**-10, "M": 1.0, "G": 2.0**10, "T": 2.0**20}
+_ENDS = re.compile(r"\[PROFILE\] (?:Stop|Adaptive) ")
 _UNITS = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 
 
@@ -16,10 +21,21 @@ class ProjectBlock(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None
     file: str | None
     design: str | None
+    user: str | None  #: whose account ran it
+    cmd_line: str | None
 
 
 class MeshBlock(msgspec.Struct, frozen=True, kw_only=True):
+    """The mesh that the first pass began with; times are of all steps up to it."""
+
     tetrahedra: int | None
+    memory_mb: float | None  #: MiB, the most that a step took
+    real_time_sec: int | None
+    cpu_time_sec: int | None
+
+
+class ParserBlock(msgspec.Struct, frozen=True, kw_only=True):
+    is_converged: bool
 
 
 class PassBlock(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,20 +65,25 @@ class Blocks(msgspec.Struct, frozen=True, kw_only=True):
     init_mesh: MeshBlock
     adaptive: list[PassBlock]
     sweep: SweepBlock | None
+    log_parser: ParserBlock
     summary: Summary
 
 
-def blocks(told: HfssProgress, ending: Ending) -> Blocks:
-    file = told.project
+def blocks(told: HfssProgress, ending: Ending, content: bytes) -> Blocks:
+    """`content`: the log itself, for what isn't told otherwise."""
+    file, text = told.project, content.decode("utf-8", "replace")
     return Blocks(
         project=ProjectBlock(
             name=re.split(r"[/\\]", file)[-1].rpartition(".")[0] if file else None,
             file=file,
             design=told.design,
+            user=_last(_USER, text),
+            cmd_line=_last(_COMMAND, text),
         ),
-        init_mesh=MeshBlock(tetrahedra=told.initial_tetrahedra),
+        init_mesh=_mesh(told, text),
         adaptive=_passes(told),
         sweep=_sweep(told),
+        log_parser=ParserBlock(is_converged=bool(told.converged)),
         summary=summary(told, ending),
     )
 
@@ -74,6 +95,33 @@ def hertz(text: str) -> float | None:
         return float(match[1]) * _UNITS[match[2].upper()] if match else None
     except ValueError:
         return None
+
+
+def _mesh(told: HfssProgress, text: str) -> MeshBlock:
+    """Of the last run in the log."""
+    _, begun, rest = text.rpartition("[PROFILE] Initial Meshing")
+    steps = _ENDS.split(rest, maxsplit=1)[0] if begun else ""
+    memory = [float(amount) * _MIB[unit] for amount, unit in _MEMORY.findall(steps)]
+    real, cpu = (
+        [_seconds(clock) for clock in re.findall(rf"{kind} Time (\d+:\d\d:\d\d)", steps)]
+        for kind in ("Real", "CPU")
+    )
+    return MeshBlock(
+        tetrahedra=told.initial_tetrahedra,
+        memory_mb=max(memory, default=None),
+        real_time_sec=sum(real) if real else None,
+        cpu_time_sec=sum(cpu) if cpu else None,
+    )
+
+
+def _seconds(clock: str) -> int:
+    hours, minutes, seconds = map(int, clock.split(":"))
+    return hours * 3600 + minutes * 60 + seconds
+
+
+def _last(line: re.Pattern[str], text: str) -> str | None:
+    found = line.findall(text)
+    return str(found[-1]).strip() if found else None
 
 
 def _passes(told: HfssProgress) -> list[PassBlock]:
