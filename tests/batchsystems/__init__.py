@@ -46,13 +46,16 @@ class BatchSystem:
                 f'exec "{sys.executable}" -S -E "{HERE}/main.py" {kind} "{folder}" {name} "$@"\n'
             )
             program.chmod(0o755)
-        with opened(folder) as system:
-            for name, value in settings.items():
-                getattr(system, name)  # there is such a setting
-                setattr(system, name, value)
+        self.set(**settings)
         self.environment = {
             "PATH": os.pathsep.join([str(self.bin), os.environ.get("PATH", os.defpath)])
         }
+
+    def set(self, **settings: Any) -> None:
+        with opened(self.folder) as system:
+            for name, value in settings.items():
+                getattr(system, name)  # there is such a setting
+                setattr(system, name, value)
 
     def run(self, *argv: str, stdin: str = "", cwd: Path | None = None, check: bool = True) -> str:
         """What one of its commands prints, without the last end of line."""

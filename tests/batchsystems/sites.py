@@ -137,7 +137,8 @@ class StandIn(Site):
     cancels: str = ""
     first: str = ""  #: that is missed where none is there
     away: tuple[str, int] = ("", 1)  #: words and status of a command whose server isn't there
-    cut: int = 0  #: its status then
+    cut: int = 0  #: status of one whose answer is cut off
+    takes_all: bool = True  #: wishes, that is
     dependency: str = ""  #: an option with a place for the number
 
     @property
@@ -247,7 +248,7 @@ def _lsf(folder: Path, *, ibm: bool = True) -> Site:
         waiting="Not enough job slot(s)" if ibm else "PEND", refusal="No such queue",
         unmet="Dependency condition invalid or never satisfied" if ibm else "PEND",
         tells_limits=ibm, system=system, submits="bsub", asks="bjobs", cancels="bkill",
-        first="bjobs", four_cores="#BSUB -n 4",
+        takes_all=ibm, first="bjobs", four_cores="#BSUB -n 4",
         away=("LSF is down. Please wait ...", 255), dependency="-w done({})",
     )  # fmt: skip
 

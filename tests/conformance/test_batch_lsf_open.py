@@ -13,6 +13,7 @@ from conformance.batch_suite import (
     test_what_ended_while_the_manager_was_down_is_taken_up,
 )
 from conformance.batch_troubles import (
+    test_a_job_that_it_forgot_is_lost_only_without_a_record_of_an_end,
     test_a_submission_whose_answer_is_lost_is_looked_up_and_runs_once,
 )
 
@@ -20,6 +21,7 @@ SITES = ("lsf-open",)
 
 __all__ = [
     "test_a_dependency_that_can_never_be_met",
+    "test_a_job_that_it_forgot_is_lost_only_without_a_record_of_an_end",
     "test_a_running_job_is_cancelled",
     "test_a_signal",
     "test_a_submission_whose_answer_is_lost_is_looked_up_and_runs_once",

@@ -64,6 +64,7 @@ _REASONS = {
     "TERM_REQUEUE_OWNER": State.REQUEUED, "TERM_REQUEUE_ADMIN": State.REQUEUED,
 }  # fmt: skip
 _ABSENT = re.compile(r"Job <[0-9\[\]]+> is not found|No (?:unfinished )?job found")
+_NO_FIELD = re.compile(r"<\w+> in the format string is not a valid field name")
 _HISTORY = re.compile(r"^Job <([0-9]+(?:\[[0-9]+\])?)>(?:, Job Name <([^>]*)>)?", re.MULTILINE)
 _ID = re.compile(r"[0-9]+(?:\[[0-9]+\])?")
 _ELEMENT = re.compile(r"(.*)\[([0-9]+)\]")
@@ -337,8 +338,9 @@ def _records(answer: Answer) -> list[dict[str, str]] | Unreadable:
     if answer.code is None:
         return Unreadable(answer.words)
     if not answer.stdout.strip() and answer.stderr.strip():
-        lines = [line for line in answer.stderr.splitlines() if line.strip()]
-        if all(_ABSENT.match(line.strip()) for line in lines):
+        lines = [line.strip() for line in answer.stderr.splitlines() if line.strip()]
+        answered = [line for line in lines if not _NO_FIELD.match(line)]
+        if answered and all(map(_ABSENT.match, answered)):
             return []
     try:
         told = json.loads(answer.stdout, strict=False)

@@ -102,6 +102,7 @@ def test_a_relative_tells_less_and_its_done_has_no_exit_code() -> None:
     ("stdout", "stderr"),
     [
         ("", "Job <9999> is not found\n"),
+        ("", NO_FIELD + "Job <9999> is not found\n"),
         ("", "Job <9999> is not found\nJob <9998[2]> is not found\n"),
         ("", "No job found\n"),
         (_text({"JOBID": "9", "ERROR": "Job <9> is not found"}), ""),
