@@ -1,16 +1,9 @@
-"""Answers of real batch systems that lie beside the checkout; skipped where they don't.
-
-They are terminal sessions: a prompt and the command, what it wrote on both its streams, and
-"[rc=0]". `SOLVEYARD_RECORDINGS` names another folder.
-"""
+"""What real batch systems answered, where it lies beside the checkout."""
 
 import json
-import os
 import re
-from pathlib import Path
 
-import pytest
-
+from recordings import FOLDER, answers, sessions, wanted
 from solveyard.backends.dialects import lsf, pbs, slurm
 from solveyard.backends.dialects.base import (
     Accepted,
@@ -22,38 +15,11 @@ from solveyard.backends.dialects.base import (
     Unreadable,
 )
 
-FOLDER = Path(
-    os.environ.get("SOLVEYARD_RECORDINGS")
-    or Path(__file__).parents[4].parent / "shared" / "data" / "batch"
-)
-pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"there are no recordings in {FOLDER}")
-COMPLAINT = re.compile(
-    r"(?:q\w+|pbs\w+): |Job <\d+>(?: is not found|: )|.*(?:Job not|format string)"
-)
-
-
-def _sessions(*names: str) -> list[tuple[str, Answer]]:
-    """Commands and their answers; complaints are taken for standard error."""
-    found = []
-    for name in names:
-        text = (FOLDER / name).read_text()
-        for match in re.finditer(r"^(?:sim)?\$ (.*)\n((?s:.*?))^\[rc=(\d+)\]$", text, re.MULTILINE):
-            lines = match[2].splitlines(keepends=True)
-            complaints = [line for line in lines if COMPLAINT.match(line)]
-            told = [line for line in lines if not COMPLAINT.match(line)]
-            answer = Answer(int(match[3]), "".join(told), "".join(complaints))
-            found.append((match[1], answer))
-    return found
-
-
-def _answers(command: str, *names: str) -> list[Answer]:
-    found = [answer for one, answer in _sessions(*names) if re.fullmatch(command, one)]
-    assert found, f"no recording of {command}"
-    return found
+pytestmark = wanted
 
 
 def test_pbs_tells_its_waiting_and_running_jobs() -> None:
-    (answer,) = _answers("qstat -F json -t -f", "openpbs-1.txt")
+    (answer,) = answers("qstat -F json -t -f", "openpbs-1.txt")
     told = pbs.queried(answer)
     assert not isinstance(told, Unreadable)
     states = {one.partition(".")[0]: job.state for one, job in told.items()}
@@ -66,22 +32,22 @@ def test_pbs_tells_its_waiting_and_running_jobs() -> None:
 
 
 def test_no_part_of_what_pbs_wrote_says_anything() -> None:
-    (answer,) = _answers("qstat -F json -t -f", "openpbs-1.txt")
+    (answer,) = answers("qstat -F json -t -f", "openpbs-1.txt")
     for length in range(0, len(answer.stdout) - 2, 211):
         part = answer._replace(stdout=answer.stdout[:length])
         assert isinstance(pbs.queried(part), Unreadable)
 
 
 def test_pbs_without_history_tells_nothing_of_what_is_over() -> None:
-    (answer,) = _answers("qstat -xf -F json", "openpbs-1.txt")
+    (answer,) = answers("qstat -xf -F json", "openpbs-1.txt")
     assert isinstance(pbs.accounted(answer), Unreadable)
 
 
 def test_pbs_tells_a_finished_job_by_its_history_alone() -> None:
-    (gone,) = _answers(r"qstat -f -F json 21\[\]\.pbshost", "openpbs-2.txt")
+    (gone,) = answers(r"qstat -f -F json 21\[\]\.pbshost", "openpbs-2.txt")
     assert gone.code == 35
     assert pbs.queried(gone) == {}
-    (known,) = _answers(r"qstat -xf -F json 14\.pbshost 9999", "openpbs-2.txt")
+    (known,) = answers(r"qstat -xf -F json 14\.pbshost 9999", "openpbs-2.txt")
     told = pbs.accounted(known)
     assert not isinstance(told, Unreadable)
     assert [(one, job.state, job.code) for one, job in told.items()] == [
@@ -113,7 +79,7 @@ def test_every_end_that_pbs_kept_is_read() -> None:
 def test_submissions_to_pbs_end_as_they_did() -> None:
     ends = [
         pbs.submitted(answer)
-        for command, answer in _sessions("openpbs-1.txt")
+        for command, answer in sessions("openpbs-1.txt")
         if re.search(r"(?:^|\| )qsub ", command)
     ]
     assert Accepted("0.pbshost") in ends
@@ -125,9 +91,9 @@ def test_submissions_to_pbs_end_as_they_did() -> None:
 
 def test_pbs_tells_its_queue() -> None:
     told = pbs.queues_told([
-        *_answers("qstat -f -F json -Q", "openpbs-1.txt"),
-        *_answers("qstat -B -f -F json", "openpbs-1.txt"),
-        *_answers("pbsnodes -a -F json", "openpbs-1.txt"),
+        *answers("qstat -f -F json -Q", "openpbs-1.txt"),
+        *answers("qstat -B -f -F json", "openpbs-1.txt"),
+        *answers("pbsnodes -a -F json", "openpbs-1.txt"),
     ])  # fmt: skip
     assert not isinstance(told, Unreadable)
     (work,) = told
@@ -136,7 +102,7 @@ def test_pbs_tells_its_queue() -> None:
 
 
 def test_an_open_relative_of_lsf_tells_its_jobs() -> None:
-    (answer,) = _answers("bjobs -o 'jobid stat' -json", "lsf-like-1.txt")
+    (answer,) = answers("bjobs -o 'jobid stat' -json", "lsf-like-1.txt")
     told = lsf.queried(answer)
     assert not isinstance(told, Unreadable)
     assert {one: job.state for one, job in told.items()} == {
@@ -148,9 +114,9 @@ def test_an_open_relative_of_lsf_tells_its_jobs() -> None:
 
 
 def test_an_open_relative_of_lsf_says_what_it_does_not_know() -> None:
-    (absent,) = _answers("bjobs 9999", "lsf-like-1.txt")
+    (absent,) = answers("bjobs 9999", "lsf-like-1.txt")
     assert lsf.queried(absent) == {}
-    (no_field,) = _answers("bjobs -o 'jobid stat exit_code .*", "lsf-like-1.txt")
+    (no_field,) = answers("bjobs -o 'jobid stat exit_code .*", "lsf-like-1.txt")
     assert no_field.code == 99
     assert isinstance(lsf.queried(no_field), Unreadable)
 
@@ -158,7 +124,7 @@ def test_an_open_relative_of_lsf_says_what_it_does_not_know() -> None:
 def test_submissions_to_an_open_relative_of_lsf_end_as_they_did() -> None:
     ends = {
         command: lsf.submitted(answer)
-        for command, answer in _sessions("lsf-like-1.txt")
+        for command, answer in sessions("lsf-like-1.txt")
         if re.search(r"(?:^|; )bsub ", command) and "-h" not in command
     }
     assert ends["bsub -J ok -o ok.%J.out 'exit 0'"] == Accepted("1")
@@ -169,7 +135,7 @@ def test_submissions_to_an_open_relative_of_lsf_end_as_they_did() -> None:
 
 
 def test_history_of_an_open_relative_of_lsf_tells_how_jobs_ended() -> None:
-    two, five = (_answers(f"bhist -l {n}", "lsf-like-1.txt")[0] for n in (2, 5))
+    two, five = (answers(f"bhist -l {n}", "lsf-like-1.txt")[0] for n in (2, 5))
     both = Answer(0, two.stdout + two.stderr + five.stdout + five.stderr)
     assert lsf.accounted(both) == {
         "2": NativeState(State.FAILED, "EXIT", code=7),
@@ -178,7 +144,7 @@ def test_history_of_an_open_relative_of_lsf_tells_how_jobs_ended() -> None:
 
 
 def test_hosts_of_an_open_relative_of_lsf_are_read() -> None:
-    (hosts,) = _answers("bhosts -w", "lsf-like-1.txt")
+    (hosts,) = answers("bhosts -w", "lsf-like-1.txt")
     table = "QUEUE_NAME STATUS\nnormal Open:Active\n"
     told = lsf.queues_told([Answer(0, table), hosts, Answer(127)])
     assert not isinstance(told, Unreadable)
@@ -217,3 +183,61 @@ def test_what_slurm_refused_is_refused_in_its_words() -> None:
         match = re.search(rf"^{name} rc=1: ((?:.*\n){{2}})", text, re.MULTILINE)
         assert match
         assert isinstance(slurm.submitted(Answer(1, "", match[1])), Refused)
+
+
+def test_every_state_and_reason_that_slurm_gave_is_known() -> None:
+    """As `squeue` wrote them: states, then the reason, which may have blanks."""
+    lines: list[tuple[str, str]] = []
+    state = re.compile(r"[0-9_]+ (?:[a-z_0-9]+ )?([A-Z_]{6,}) (\S.*?)(?: n\S*)? *$")
+    for name in ("slurm_states.txt", "slurm_states_after.txt"):
+        for line in (FOLDER / name).read_text().splitlines():
+            if match := state.match(line):
+                lines.append((match[1], match[2]))
+    for name in ("slurm_oom_cgroup.txt", "slurm_preempt.txt"):
+        told = re.findall(r"[0-9]+:\w+:([A-Z_]+):(\w+)", (FOLDER / name).read_text())
+        lines += [(word, reason) for word, reason in told]
+    assert len(lines) > 100
+    seen = {}
+    for word, reason in lines:
+        row = "\x1f".join(("7", word, "0", "0", "n1", "", reason))
+        told = slurm.queried(Answer(0, f"{row}\x1f\nsolveyard: that was all\n"))
+        assert not isinstance(told, Unreadable)
+        seen[word, reason] = told["7"].state
+    assert State.UNKNOWN not in seen.values()
+    assert seen["OUT_OF_MEMORY", "OutOfMemory"] is State.OUT_OF_MEMORY
+    assert seen["PREEMPTED", "None"] is State.PREEMPTED
+    assert seen["PENDING", "JobHeldUser"] is State.HELD
+    assert seen["PENDING", "job requeued in held state"] is State.HELD
+    assert seen["PENDING", "BeginTime"] is State.PENDING
+    assert seen["COMPLETING", "TimeLimit"] is State.COMPLETING
+    assert seen["NODE_FAIL", "NodeDown"] is State.NODE_FAILURE
+    assert seen["CANCELLED", "DependencyNeverSatisfied"] is State.CANCELLED
+
+
+def test_what_a_completion_log_of_slurm_says_is_read_as_squeue_would_have_it() -> None:
+    """Its exit codes are "code:signal", squeue's a wait status."""
+    line = re.compile(r"JobId=(\d+) .*JobState=(\w+) .* ExitCode=(\d+):(\d+)")
+    rows = [
+        line.match(one) for one in (FOLDER / "slurm_jobcomp_short.txt").read_text().splitlines()
+    ]
+    told = slurm.queried(
+        Answer(0, "".join(
+            "\x1f".join((row[1], row[2], str(int(row[3]) * 256 + int(row[4])), "0", "n", "", ""))
+            + "\x1f\n"
+            for row in rows if row
+        ) + "solveyard: that was all\n")
+    )  # fmt: skip
+    assert not isinstance(told, Unreadable)
+    ends = {one: (job.state, job.code, job.signal) for one, job in told.items()}
+    assert ends["2"] == (State.FAILED, 3, None)
+    assert ends["7"] == (State.FAILED, None, 11)
+    assert ends["9"] == (State.FAILED, 9, None)
+    assert ends["5"] == (State.COMPLETED, 0, None)
+    assert ends["26"] == (State.NODE_FAILURE, None, None)
+
+
+def test_slurms_own_words_for_pbs_commands_are_no_pbs() -> None:
+    """Its wrapper gives a bare id, and no JSON: a submission is understood, a question isn't."""
+    text = (FOLDER / "slurm_torque.txt").read_text()
+    assert pbs.submitted(Answer(0, text.splitlines()[1] + "\n")) == Accepted("1")
+    assert isinstance(pbs.queried(Answer(0, text)), Unreadable)
