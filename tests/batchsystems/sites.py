@@ -14,6 +14,7 @@ from batchsystems import BatchSystem
 from batchsystems.state import opened
 from cluster.slurm import NODES, Slurm
 from conftest import until
+from solveyard.model.jobs import Reason
 from solveyard.model.resources import Resources
 
 SETTINGS = """\
@@ -40,9 +41,11 @@ class Site:
     no_prologue: str = "exit 9"  #: a prologue that fails
     signals: bool = True  #: it tells a signal from an exit code
     tells_limits: bool = True  #: it says that a job's time was over
+    tells_cancellations: bool = True  #: of others
     holds: bool = True
     queues: int = 1
     cores: int = 8
+    never: Reason = Reason.DEPENDENCY  #: why a job ends whose dependency can't be met
     unmet: str = ""  #: what waits for what can't be any more waits on, so; "": it is taken out
     submits: str = ""  #: its commands, by what they do
     four_cores: str = ""  #: how a script or its command says that
@@ -236,7 +239,9 @@ def _pbs(folder: Path, *, keeps: bool = True) -> Site:
 
 
 def _forgetful_pbs(folder: Path) -> Site:
-    return replace(_pbs(folder, keeps=False), tells_limits=False)
+    return replace(
+        _pbs(folder, keeps=False), tells_limits=False, tells_cancellations=False, never=Reason.LOST
+    )
 
 
 def _lsf(folder: Path, *, ibm: bool = True) -> Site:
@@ -247,7 +252,8 @@ def _lsf(folder: Path, *, ibm: bool = True) -> Site:
         "lsf", system.environment, "lsf", {"native": ["-b 12:31:23:59"]},
         waiting="Not enough job slot(s)" if ibm else "PEND", refusal="No such queue",
         unmet="Dependency condition invalid or never satisfied" if ibm else "PEND",
-        tells_limits=ibm, system=system, submits="bsub", asks="bjobs", cancels="bkill",
+        tells_limits=ibm, tells_cancellations=ibm,
+        system=system, submits="bsub", asks="bjobs", cancels="bkill",
         takes_all=ibm, first="bjobs", four_cores="#BSUB -n 4",
         away=("LSF is down. Please wait ...", 255), dependency="-w done({})",
     )  # fmt: skip

@@ -118,11 +118,13 @@ def test_a_waiting_job_is_cancelled(site: Site, service: Service, tmp_path: Path
     assert not ran.exists()
 
 
-def test_one_that_somebody_else_cancels_does_not_succeed(site: Site, service: Service) -> None:
+def test_what_somebody_else_cancels_is_told_as_far_as_it_tells(
+    site: Site, service: Service
+) -> None:
     one = submit(site, service, "sleep 600")
     site.cancel(running(service, one).scheduler_job_id or "")
     record = ended(service, one)
-    assert record.state is not JobState.COMPLETED
+    assert record.reason is (Reason.CANCELLED if site.tells_cancellations else Reason.SIGNAL)
     assert not record.cancel_requested
 
 
@@ -204,7 +206,7 @@ def test_a_dependency_that_can_never_be_met(site: Site, service: Service) -> Non
         ended(service, child)
         return
     record = ended(service, child)
-    assert record.state is not JobState.COMPLETED
+    assert (record.state, record.reason) == (JobState.FAILED, site.never)
     assert service.client.log(child).content == b""
 
 

@@ -8,9 +8,9 @@ from conformance.batch_suite import (
     test_an_arrays_tasks_end_each_as_it_did_and_keep_its_limit,
     test_an_exit_code,
     test_its_time_limit,
-    test_one_that_somebody_else_cancels_does_not_succeed,
     test_success_has_its_expected_output_and_two_witnesses,
     test_what_ended_while_the_manager_was_down_is_taken_up,
+    test_what_somebody_else_cancels_is_told_as_far_as_it_tells,
 )
 from conformance.batch_troubles import (
     test_a_job_that_it_forgot_is_lost_only_without_a_record_of_an_end,
@@ -29,7 +29,7 @@ __all__ = [
     "test_an_arrays_tasks_end_each_as_it_did_and_keep_its_limit",
     "test_an_exit_code",
     "test_its_time_limit",
-    "test_one_that_somebody_else_cancels_does_not_succeed",
     "test_success_has_its_expected_output_and_two_witnesses",
     "test_what_ended_while_the_manager_was_down_is_taken_up",
+    "test_what_somebody_else_cancels_is_told_as_far_as_it_tells",
 ]

@@ -54,6 +54,7 @@ _DAEMON = {
     -11: State.REQUEUED, -3: State.REQUEUED,
 }  # fmt: skip
 _DELETED = 91  #: substate of a job that somebody deleted
+_FINISHED = 92  #: of one that is over; without an exit status its dependency can't be met
 _FAILED = 93  #: of one that failed, or an array of which a part failed; that has exit status 0
 _BY_SIGNAL = 256  #: above it an exit status tells the signal by which the daemon ended it
 _UNITS = {"b": 1 / (1 << 20), "kb": 1 / 1024, "mb": 1, "gb": 1024, "tb": 1 << 20, "": 1 / (1 << 20)}
@@ -293,10 +294,13 @@ def _state(job: Mapping[str, Any]) -> NativeState:
             signal = status - _BY_SIGNAL if status > _BY_SIGNAL else None
     elif state is State.PENDING and restarts:
         state = State.REQUEUED
+    reason = str(job.get("comment", ""))
+    if state is State.CANCELLED and status is None and job.get("substate") == _FINISHED:
+        reason = reason or "a dependency that can't be met"
     return NativeState(
         state=state,
         word=word,
-        reason=str(job.get("comment", "")),
+        reason=reason,
         code=code,
         signal=signal,
         restarts=restarts,

@@ -80,6 +80,13 @@ def test_every_state_is_read(
     assert one.mark == MARK
 
 
+def test_a_job_whose_dependency_cant_be_met_is_told_from_one_that_was_deleted() -> None:
+    jobs = {"8.s": _job("F", substate=92), "9.s": _job("F", substate=91)}
+    told = _told(Answer(0, _text(jobs)))
+    assert "dependency" in told["8.s"].reason
+    assert told["9.s"].reason == ""
+
+
 def test_reasons_nodes_restarts_and_marks_are_told() -> None:
     waiting = _job("Q", comment="Not Running: Not enough free nodes available")
     running = _job(

@@ -74,6 +74,8 @@ def test_every_end_that_pbs_kept_is_read() -> None:
         "28": (State.FAILED, 254),
     }  # fmt: skip
     assert told["26.pbshost"].restarts == 1
+    assert told["23.pbshost"].reason == "a dependency that can't be met"
+    assert told["20.pbshost"].reason == ""
 
 
 def test_submissions_to_pbs_end_as_they_did() -> None:
