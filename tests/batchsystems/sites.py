@@ -43,6 +43,7 @@ class Site:
     tells_limits: bool = True  #: it says that a job's time was over
     tells_cancellations: bool = True  #: of others
     holds: bool = True
+    queue: str = "debug"  #: that everything goes to where none is named
     queues: int = 1
     cores: int = 8
     never: Reason = Reason.DEPENDENCY  #: why a job ends whose dependency can't be met
@@ -231,7 +232,7 @@ def _pbs(folder: Path, *, keeps: bool = True) -> Site:
     return StandIn(
         "pbs", system.environment, "pbs", {"native": ["-a 12312359"]},
         waiting="Not enough free nodes", refusal="Unknown queue",
-        system=system, submits="qsub", asks="qstat", cancels="qdel", first="qstat",
+        queue="workq", system=system, submits="qsub", asks="qstat", cancels="qdel", first="qstat",
         four_cores="select=1:ncpus=4",
         away=("qstat: cannot connect to server pbshost (errno=15010)", 166),
         dependency="-W depend=afterok:{}",
@@ -254,7 +255,7 @@ def _lsf(folder: Path, *, ibm: bool = True) -> Site:
         unmet="Dependency condition invalid or never satisfied" if ibm else "PEND",
         tells_limits=ibm, tells_cancellations=ibm,
         system=system, submits="bsub", asks="bjobs", cancels="bkill",
-        takes_all=ibm, first="bjobs", four_cores="#BSUB -n 4",
+        queue="normal", takes_all=ibm, first="bjobs", four_cores="#BSUB -n 4",
         away=("LSF is down. Please wait ...", 255), dependency="-w done({})",
     )  # fmt: skip
 
@@ -272,7 +273,7 @@ def _winhpc(folder: Path) -> Site:
         waiting="Queued", refusal="job template", no_prologue="exit /b 9", signals=False,
         tells_limits=False, holds=False, queues=0, system=system, submits="job submit",
         asks="job list", cancels="job cancel", first="cmd", four_cores="/numcores:4-4",
-        ending="cmd", cut=1, away=("Unable to connect to the head node.", 1),
+        queue="Default", ending="cmd", cut=1, away=("Unable to connect to the head node.", 1),
     )  # fmt: skip
 
 

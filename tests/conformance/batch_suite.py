@@ -231,7 +231,7 @@ def test_its_queues_and_cores_are_told(site: Site, service: Service) -> None:
 
 
 def test_a_dry_run_prints_what_it_would_take(site: Site, service: Service, tmp_path: Path) -> None:
-    wish = ["--on", site.name, "-n", "4", "--dry-run"]
+    wish = ["--on", site.name, "-p", site.queue, "-n", "4", "--mem", "2000M", "--dry-run"]
     before = len(service.client.jobs())
     shown = subprocess.run(
         [sys.executable, "-m", "solveyard.cli", "--store", str(service.store), "submit", *wish,
@@ -240,7 +240,8 @@ def test_a_dry_run_prints_what_it_would_take(site: Site, service: Service, tmp_p
     )  # fmt: skip
     assert shown.returncode == 0, shown.stderr
     script, _, command = shown.stdout.rpartition("# submitted by:\n")
-    assert site.four_cores in shown.stdout
+    for wished in (site.queue, site.four_cores, "2000"):
+        assert wished in shown.stdout
     assert site.submits in command
     assert site.takes(script, command.removeprefix("# ").strip(), tmp_path)
     assert len(service.client.jobs()) == before
