@@ -38,7 +38,9 @@ class Belongings:
             found.append(own)
         shard = self._places.output_shard(job)
         if _folder(shard.parent) and _folder(shard):
-            output = re.compile(rf"{job}\.(\d+\.(out|err|sh|log|sent|record(\.(\d+|new))?)|tasks)")
+            output = re.compile(
+                rf"{job}\.(\d+\.(out|err|sh|log|alive|sent|record(\.(\d+|new))?)|tasks)"
+            )
             for entry in sorted(os.scandir(shard), key=lambda entry: entry.name):
                 match = output.fullmatch(entry.name)
                 if match and entry.is_dir(follow_symlinks=False) == (match[1] == "tasks"):

@@ -1,7 +1,8 @@
 """Which running jobs don't move: no line, no CPU, no growth, for as long as their own limit says.
 
-Only jobs that ask for it are looked at, and only on this machine: of others nobody here knows
-whether they compute. What is made of it is the core's.
+Only jobs that ask for it are looked at: here by their processes, on a cluster by what their script
+tells of these. Where that doesn't come, nobody knows whether they compute, and they aren't quiet.
+What is made of it is the core's.
 """
 
 import asyncio
@@ -14,9 +15,10 @@ from typing import NamedTuple
 import psutil
 
 from solveyard import registry
+from solveyard.backends.batch import files
+from solveyard.backends.dialects import alive
 from solveyard.model.errors import InvalidJob
-from solveyard.model.ids import AttemptId
-from solveyard.model.jobs import Job, JobId, JobState
+from solveyard.model.jobs import Attempt, Job, JobId, JobState
 from solveyard.model.messages import AnyEvent, JobStarted, Quiet
 from solveyard.ordering import Ordering
 from solveyard.places import StorePlaces
@@ -26,6 +28,8 @@ from solveyard.workers import Workers
 PART = 10  #: looks within a job's limit
 OFTEN, SELDOM = 0.5, 30.0  #: s between two looks, at least and at most
 IDLE = 0.01  #: of a core: what uses less of one does nothing
+PATIENCE = 4  #: times as late as it should be what a script tells may come
+_LAST = 200  #: bytes from the end of what it told
 
 Look = Callable[[JobId], Job | None]
 
@@ -33,7 +37,7 @@ Look = Callable[[JobId], Job | None]
 class Marks(NamedTuple):
     """What changes while a job does something."""
 
-    processes: frozenset[int]
+    processes: frozenset[int]  #: by their ids; of those elsewhere how many, and their ids' sum
     cpu: float  #: s, of all of them
     written: int  #: bytes, by all of them, where the system tells
     files: tuple[tuple[int, float], ...]  #: size and time of its output and its log
@@ -96,7 +100,7 @@ class Stalls:
             del self._watched[job_id]
             return
         if watched is None or watched.attempt != attempt.id:
-            watched = _Watched(job, attempt.id, self._files(job))
+            watched = _Watched(job, attempt, self._files(job))
             self._watched[job_id] = watched
         if time.monotonic() < watched.next_look:
             return
@@ -117,14 +121,15 @@ class Stalls:
 class _Watched:
     """One attempt, and when it moved last."""
 
-    def __init__(self, job: Job, attempt: AttemptId, files: tuple[Path, ...]) -> None:
+    def __init__(self, job: Job, attempt: Attempt, files: tuple[Path, ...]) -> None:
+        """`files`: its standard output first."""
         assert job.spec.hang is not None
-        assert job.attempt is not None
-        self.attempt = attempt
+        self.attempt = attempt.id
         self.next_look = 0.0  #: by the clock that nobody sets
         self._after = job.spec.hang.after
-        self._native_id = job.attempt.native_id
+        self._native_id = attempt.native_id
         self._files = files
+        self._told = _Told(files[0], self._after) if attempt.placement.forwarded else None
         self._marks: Marks | None = None
         self._looked = self._moved = time.monotonic()
 
@@ -132,6 +137,8 @@ class _Watched:
         """In a thread. None: it moves, or has not been still for long enough, or nobody knows."""
         now = time.monotonic()
         self.next_look = now + min(SELDOM, max(OFTEN, self._after / PART))
+        if self._told is not None and self._told.awaited(now):
+            return None
         marks = self._measured()
         if marks is None or self._marks is None or self._differs(marks, now):
             self._marks, self._looked, self._moved = marks, now, now
@@ -147,7 +154,9 @@ class _Watched:
         return busy or marks._replace(cpu=0) != before._replace(cpu=0)
 
     def _measured(self) -> Marks | None:
-        """None: its process isn't on this machine, or can't be looked at."""
+        """None: its process can't be looked at, and nobody tells of it."""
+        if self._told is not None:
+            return self._told.marks(self._files)
         if not self._native_id.isdecimal():
             return None
         try:
@@ -165,6 +174,37 @@ class _Watched:
                 written += process.io_counters().write_bytes
         files = tuple(map(_mark, self._files))
         return Marks(frozenset(process.pid for process in tree), cpu, written, files)
+
+
+class _Told:
+    """What the script of a job on a cluster tells of its processes."""
+
+    def __init__(self, stdout: Path, after: float) -> None:
+        self._place = files.alive_beside(stdout)
+        self._late = PATIENCE * alive.every(after)
+        self._text = ""
+        self._came = time.monotonic()
+
+    def awaited(self, now: float) -> bool:
+        """Is the next line yet to come? One that is too late doesn't come."""
+        try:
+            with self._place.open("rb") as file:
+                file.seek(max(0, file.seek(0, 2) - _LAST))
+                text = file.read().decode("ascii", "replace")
+        except OSError:
+            text = ""
+        if text == self._text:
+            return now - self._came < self._late
+        self._text, self._came = text, now
+        return False
+
+    def marks(self, watched: tuple[Path, ...]) -> Marks | None:
+        told = alive.read(self._text)
+        late = time.monotonic() - self._came >= self._late
+        if told is None or late:
+            return None
+        there = frozenset((told.processes, told.ids))
+        return Marks(there, told.cpu, 0, tuple(map(_mark, watched)))
 
 
 def _mark(place: Path) -> tuple[int, float]:

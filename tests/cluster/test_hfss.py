@@ -57,12 +57,13 @@ def test_every_scenario_ends_in_its_reason_and_cause_on_a_node(
 
 
 @pytest.mark.parametrize("scenario", [LATE, "deaf"])
-def test_a_solve_that_is_cancelled_leaves_no_engine_on_its_node(
+def test_a_solve_tells_how_far_it_is_and_cancelled_leaves_no_engine_on_its_node(
     slurm: Slurm, service: Service, tmp_path: Path, scenario: str
 ) -> None:
     number = service.client.submit(solve(tmp_path, scenario)).number
     until((tmp_path / "projects" / f"{scenario}.pids").exists, "the engines run")
     assert len(standin.working_in(tmp_path / "projects")) >= 3
+    until(lambda: service.client.job(number).progress is not None, "how far it is, is told")
     service.client.cancel(number)
     assert the_end(service, number).state == "cancelled"
     until(lambda: not standin.working_in(tmp_path / "projects"), "no engine is left")

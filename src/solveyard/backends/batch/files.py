@@ -23,6 +23,16 @@ def begun(order: Order) -> Path:
     return Path(f"{record(order)}.begun")
 
 
+def alive(order: Order) -> Path:
+    """What its script tells of its processes, where somebody watches; see `dialects.alive`."""
+    return alive_beside(Path(order.stdout))
+
+
+def alive_beside(stdout: Path) -> Path:
+    """The same, by its standard output."""
+    return stdout.with_suffix(".alive")
+
+
 def log(order: Order) -> Path:
     """The batch system's own words about the script."""
     return Path(f"{_place(order)}.log")

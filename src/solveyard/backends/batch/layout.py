@@ -5,6 +5,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from solveyard.backends.base import Order
+from solveyard.backends.batch import files
 from solveyard.backends.batch.mirror import Pair
 from solveyard.backends.hosts.base import Away
 from solveyard.backends.hosts.paths import PathMap
@@ -57,12 +58,15 @@ class Layout:
         )
 
     def streams(self, order: Order) -> list[Pair]:
-        """Its output."""
+        """Its output, and what its script tells of its processes where somebody watches."""
         place = self.place(order.launch.attempt)
-        return [
+        pairs = [
             Pair(f"{place}.out", Path(order.stdout)),
             Pair(f"{place}.err", Path(order.stderr)),
         ]
+        if order.launch.spec.hang is not None:
+            pairs.append(Pair(f"{place}.alive", files.alive(order)))
+        return pairs
 
 
 def sent(order: Order) -> Path:

@@ -11,6 +11,7 @@ from solveyard.backends.batch.common import Cluster
 from solveyard.backends.batch.entries import Entry, Phase
 from solveyard.backends.batch.following import Follower
 from solveyard.backends.batch.options import ClusterOptions
+from solveyard.backends.dialects import alive
 from solveyard.backends.dialects.base import (
     Accepted,
     BatchJob,
@@ -26,7 +27,7 @@ from solveyard.solvers.base import Exit
 
 _AT_ONCE = 4  #: submissions under way
 _TOGETHER = 0.02  #: s within which what comes may go together
-_ASKED = ("name", "resources", "batch", "time_limit", "warning", "warning_signal", "on")
+_ASKED = ("name", "resources", "batch", "time_limit", "warning", "warning_signal", "hang", "on")
 
 
 class Submitter:
@@ -167,6 +168,7 @@ def batch_job(orders: Sequence[Order], options: ClusterOptions) -> BatchJob:
         time_limit=spec.time_limit,
         warning=spec.warning,
         warning_signal=spec.warning_signal,
+        watch=0 if spec.hang is None else alive.every(spec.hang.after),
         array=len(orders) > 1,
         log=str(files.log(first)),
     )

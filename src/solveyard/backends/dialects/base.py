@@ -39,6 +39,7 @@ class BatchJob(NamedTuple):
     time_limit: float | None = None  #: s; `options.time` counts where it is given
     warning: float | None = None  #: s before the limit at which `warning_signal` is sent
     warning_signal: str = "USR1"
+    watch: int = 0  #: s between two lines that tell of each run's processes; 0: none
     array: bool = False
     at_once: int | None = None  #: of an array
     log: str = "/dev/null"  #: file for the batch system's own words; of an array all write to it

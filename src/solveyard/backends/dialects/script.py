@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from solveyard.backends.dialects.alive import WATCH
 from solveyard.backends.dialects.asking import check
 from solveyard.backends.dialects.base import BatchJob, Call, Run
 from solveyard.model.batch import BatchOptions
@@ -86,6 +87,7 @@ case $1 in *=*) ;; *)
 esac
 "$@" &
 solveyard_child=$!
+WATCHED
 solveyard_code=
 solveyard_again=yes
 while [ -n "$solveyard_again" ]; do
@@ -95,6 +97,9 @@ while [ -n "$solveyard_again" ]; do
   [ "$solveyard_now" -eq 127 ] && [ -n "$solveyard_code" ] || solveyard_code=$solveyard_now
 done
 solveyard_child=
+"""
+_WATCHED = r"""solveyard_watch "$solveyard_child" {} &
+solveyard_watcher=$!
 """
 
 
@@ -125,7 +130,12 @@ def posix(job: BatchJob, directives: Iterable[str], terms: Terms) -> str:
             f"eval {word(options.prologue)} </dev/null || exit",
             "set +e +u",
         ]
-    parts.append(_RUN.strip("\n"))
+    watched = _WATCHED.format(job.watch) if job.watch else ""
+    if watched:
+        parts.append(WATCH.strip("\n"))
+    parts.append(_RUN.strip("\n").replace("WATCHED\n", watched))
+    if watched:
+        parts.append('kill "$solveyard_watcher" 2>/dev/null')
     if options.epilogue:
         parts += [
             'export SOLVEYARD_EXIT="$solveyard_code"',

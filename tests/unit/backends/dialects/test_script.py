@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from solveyard.backends.dialects import record, slurm
+from conftest import marked, until
+from solveyard.backends.dialects import alive, record, slurm
 from solveyard.backends.dialects.base import BatchJob, Call
 from solveyard.backends.dialects.record import Record
 from solveyard.backends.dialects.script import within
@@ -319,3 +320,39 @@ def test_a_record_that_is_cut_off_says_nothing(length: int) -> None:
     told = record.read(part)
     assert isinstance(told, Record) == (len(part) >= len(text) - 1)
     assert not isinstance(told, Record) or told.code == 30
+
+
+@shells
+def test_of_a_job_that_is_watched_it_tells_what_its_processes_use(
+    shell: str, tmp_path: Path
+) -> None:
+    """The second run computes until a second of CPU is told."""
+    told = tmp_path / "end.0.alive"
+    waits = f'until [ "$(wc -l <{told})" -ge 2 ]; do sleep 0.1; done'
+    one = job(run(tmp_path, ("sh", "-c", f"sleep 100 & touch {told}; {waits}; kill $!")), watch=1)
+    assert _run(shell, one, tmp_path) == (0, "")
+    quiet = alive.read(told.read_text())
+    assert quiet is not None
+    assert (quiet.cpu, quiet.processes >= 2) == (0.0, True)
+    again = tmp_path / "again"
+    again.mkdir()
+    second = f"until grep -q '^[1-9]' {again}/end.0.alive; do sleep 0.1; done"
+    busy = f"while :; do :; done & {second}; kill $!"
+    assert _run(shell, job(run(again, ("sh", "-c", busy)), watch=1), again) == (0, "")
+    computes = alive.read((again / "end.0.alive").read_text())
+    assert computes is not None
+    assert computes.cpu >= 1
+    assert computes.ids > quiet.processes
+
+
+@shells
+def test_the_watch_ends_with_its_job(shell: str, tmp_path: Path) -> None:
+    one = job(run(tmp_path, ("true",), env={"MARK": str(tmp_path)}), watch=100)
+    assert _run(shell, one, tmp_path) == (0, "")
+    until(lambda: not marked(str(tmp_path)), "nothing of it is left")
+
+
+@pytest.mark.parametrize("text", ["", "7.5 3", "7.5 3 9", "a b c\n", "7.5 3 9\nrest\n"])
+def test_what_is_no_whole_line_of_a_watch_tells_nothing(text: str) -> None:
+    assert alive.read(text) is None
+    assert alive.read(f"{text}\n1.5 2 30\n4 1") == alive.Alive(1.5, 2, 30)
