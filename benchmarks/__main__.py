@@ -25,6 +25,7 @@ from benchmarks import (
     memory,
     pyedb,
     restart,
+    slurm,
     submissions,
 )
 from benchmarks.bare import Bare
@@ -45,6 +46,7 @@ ALL: Sequence[ModuleType] = (
     submissions,
     pyedb,
     makespan,
+    slurm,
 )
 LAST = Path(__file__).with_name("last.json")
 _PROBE = 5000  #: launches by which this machine is compared with the reference

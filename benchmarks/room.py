@@ -1,6 +1,6 @@
 """What each benchmark is given: fresh folders, the bare machine, and somebody to tell."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,9 +28,11 @@ class Room:
         return folder
 
     @contextmanager
-    def service(self, store: Path | None = None) -> Iterator[Service]:
+    def service(
+        self, store: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> Iterator[Service]:
         """A manager as its own process, ready, on `store` or an empty one; ended afterwards."""
-        service = Service(store or self.fresh() / "store")
+        service = Service(store or self.fresh() / "store", environment or {})
         try:
             service.start()
             yield service

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import psutil
@@ -23,8 +23,10 @@ _STEP = 0.002  #: s between two looks
 class Service:
     """One manager, its agent and its spawners, with two cores for jobs."""
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, store: Path, environment: Mapping[str, str] | None = None) -> None:
+        """`environment`: variables beside this process's."""
         self.store = store
+        self._environment = environment or {}
         self.client = Client(store)
         self.processes: list[psutil.Process] = []  #: the manager, the agent, the spawners
         self.ready_after = 0.0  #: s from the start of the process until it took jobs
@@ -41,7 +43,7 @@ class Service:
                 [sys.executable, "-m", "solveyard.cli", "--store", str(self.store),
                  "serve", "--cores", "2"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env={**os.environ, "XDG_RUNTIME_DIR": str(runtime)},
+                env={**os.environ, "XDG_RUNTIME_DIR": str(runtime), **self._environment},
             )  # fmt: skip
         self.until(self._ready, "is ready")
         self.ready_after = time.perf_counter() - begun

@@ -56,7 +56,7 @@ PreemptMode=REQUEUE
 SchedulerType=sched/backfill
 SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,bf_interval=2,bf_continue
 MaxJobCount=50000
-MaxArraySize=51
+MaxArraySize={array_size}
 MinJobAge={keeps}
 JobCompType=jobcomp/none
 AccountingStorageType=accounting_storage/none
@@ -85,11 +85,16 @@ def absent() -> list[str]:
 class Slurm:
     """Its commands work with `environment`."""
 
-    def __init__(self, folder: Path, *, keeps: int = 300, memory: int = MEMORY) -> None:
-        """`keeps`: s for which the controller remembers a job that has ended. `memory`: MiB."""
+    def __init__(
+        self, folder: Path, *, keeps: int = 300, memory: int = MEMORY, array_size: int = 51
+    ) -> None:
+        """`keeps`: s for which the controller remembers a job that has ended. `memory`: MiB.
+        `array_size`: one more than tasks that an array may have.
+        """
         self.folder = folder
         self.keeps = keeps
         self.memory = memory
+        self.array_size = array_size
         self.conf = folder / "slurm.conf"
         self.environment = {**os.environ, "SLURM_CONF": str(self.conf)}
         self._sockets = Path(tempfile.mkdtemp(prefix="slurm-"))
@@ -225,6 +230,7 @@ class Slurm:
                 folder=self.folder,
                 nodes=nodes,
                 keeps=self.keeps,
+                array_size=self.array_size,
             )
         )
         gpus = f"NodeName=n[1-{NODES}] Name=gpu File={self.folder}/gpu/[0-1]\n"
