@@ -18,16 +18,14 @@ _BEGIN = r"""
 solveyard_nl='
 '
 solveyard_path=$PATH
-solveyard_host=$(uname -n)
-solveyard_began=$(date +%s)
+solveyard_began=${EPOCHSECONDS:-$(date +%s)}
 solveyard_stage=directory
 solveyard_child=
 solveyard_signalled=
 
 solveyard_tell() {
   printf '{"attempt":"%s","native":"%s","host":"%s","began":%s%s}\n' "$solveyard_attempt" \
-    "$solveyard_native" "$solveyard_host" "$solveyard_began" "$1" >"$solveyard_record.$$" &&
-    mv -f -- "$solveyard_record.$$" "$solveyard_record"
+    "$solveyard_native" "$solveyard_host" "$solveyard_began" "$1"
 }
 solveyard_finish() {
   solveyard_code=$?
@@ -35,9 +33,12 @@ solveyard_finish() {
   trap '' HUP INT TERM USR1 USR2
   unset LD_PRELOAD LD_LIBRARY_PATH
   PATH=$solveyard_path
-  solveyard_tell \
-    ",\"ended\":$(date +%s),\"stage\":\"$solveyard_stage\",\"code\":$solveyard_code$(
-      [ -z "$solveyard_signalled" ] || echo ",\"signalled\":\"$solveyard_signalled\"")"
+  solveyard_end=",\"ended\":${EPOCHSECONDS:-$(date +%s)},\"stage\":\"$solveyard_stage\""
+  solveyard_end="$solveyard_end,\"code\":$solveyard_code"
+  [ -z "$solveyard_signalled" ] ||
+    solveyard_end="$solveyard_end,\"signalled\":\"$solveyard_signalled\""
+  solveyard_tell "$solveyard_end" >"$solveyard_record.$$" &&
+    mv -f -- "$solveyard_record.$$" "$solveyard_record"
   exit "$solveyard_code"
 }
 solveyard_forward() {
@@ -52,9 +53,7 @@ solveyard_forward() {
 """
 
 _CLAIM = r"""
-if (set -C; echo >"$solveyard_record") 2>/dev/null; then
-  PATH=$solveyard_path solveyard_tell
-else
+if ! (set -C; solveyard_tell >"$solveyard_record") 2>/dev/null; then
   echo "$solveyard_attempt: it has begun elsewhere, or can't write $solveyard_record" >&2
   exit 125
 fi
@@ -81,7 +80,7 @@ _MODULES = r"""command -v module >/dev/null 2>&1 ||
 _RUN = r"""
 solveyard_stage=command
 case $1 in *=*) ;; *)
-  if env --default-signal=INT,QUIT true 2>/dev/null; then
+  if env --default-signal=INT,QUIT >/dev/null 2>&1; then
     set -- env --default-signal=INT,QUIT "$@"
   fi ;;
 esac
@@ -110,6 +109,7 @@ class Terms(NamedTuple):
     member: str  #: of an array's task; both as queries have them
     task: str  #: index in an array
     first: int = 0  #: the index of position 0
+    host: str = "$(uname -n)"  #: the node's name, where it is told without a program of its own
 
 
 def posix(job: BatchJob, directives: Iterable[str], terms: Terms) -> str:
@@ -117,7 +117,14 @@ def posix(job: BatchJob, directives: Iterable[str], terms: Terms) -> str:
     check(job)
     options, native = job.options, terms.member if job.array else terms.native
     head = "\n".join(
-        ["#!/bin/sh", *directives, _BEGIN.rstrip("\n"), "", f"solveyard_native={native}"]
+        [
+            "#!/bin/sh",
+            *directives,
+            _BEGIN.rstrip("\n"),
+            "",
+            f"solveyard_native={native}",
+            f"solveyard_host={terms.host}",
+        ]
     )
     parts = [head, _runs(job, terms), _CLAIM.strip("\n"), ""]
     for name, value in sorted(_shared(job.runs).items()):

@@ -31,6 +31,7 @@ _TERMS = scripts.Terms(
     native='"$SLURM_JOB_ID"',
     member='"${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"',
     task='"$SLURM_ARRAY_TASK_ID"',
+    host="${SLURMD_NODENAME:-$(uname -n)}",
 )
 _NATIVE = re.compile(
     r"(?P<name>--[a-z][a-z0-9-]+|-[A-Za-z](?=$| ))(?:(?P<between>[= ])(?P<value>.+))?"

@@ -6,16 +6,14 @@
 solveyard_nl='
 '
 solveyard_path=$PATH
-solveyard_host=$(uname -n)
-solveyard_began=$(date +%s)
+solveyard_began=${EPOCHSECONDS:-$(date +%s)}
 solveyard_stage=directory
 solveyard_child=
 solveyard_signalled=
 
 solveyard_tell() {
   printf '{"attempt":"%s","native":"%s","host":"%s","began":%s%s}\n' "$solveyard_attempt" \
-    "$solveyard_native" "$solveyard_host" "$solveyard_began" "$1" >"$solveyard_record.$$" &&
-    mv -f -- "$solveyard_record.$$" "$solveyard_record"
+    "$solveyard_native" "$solveyard_host" "$solveyard_began" "$1"
 }
 solveyard_finish() {
   solveyard_code=$?
@@ -23,9 +21,12 @@ solveyard_finish() {
   trap '' HUP INT TERM USR1 USR2
   unset LD_PRELOAD LD_LIBRARY_PATH
   PATH=$solveyard_path
-  solveyard_tell \
-    ",\"ended\":$(date +%s),\"stage\":\"$solveyard_stage\",\"code\":$solveyard_code$(
-      [ -z "$solveyard_signalled" ] || echo ",\"signalled\":\"$solveyard_signalled\"")"
+  solveyard_end=",\"ended\":${EPOCHSECONDS:-$(date +%s)},\"stage\":\"$solveyard_stage\""
+  solveyard_end="$solveyard_end,\"code\":$solveyard_code"
+  [ -z "$solveyard_signalled" ] ||
+    solveyard_end="$solveyard_end,\"signalled\":\"$solveyard_signalled\""
+  solveyard_tell "$solveyard_end" >"$solveyard_record.$$" &&
+    mv -f -- "$solveyard_record.$$" "$solveyard_record"
   exit "$solveyard_code"
 }
 solveyard_forward() {
@@ -39,15 +40,14 @@ solveyard_forward() {
 }
 
 solveyard_native="$LSB_JOBID"
+solveyard_host=$(uname -n)
 solveyard_attempt=0123456789abcdef0123456789abcdef.7.0.1
 solveyard_directory=/data
 solveyard_stdout=/data/out.0
 solveyard_stderr=/data/err.0
 solveyard_record=/data/end.0
 set -- ./solve dipole.in
-if (set -C; echo >"$solveyard_record") 2>/dev/null; then
-  PATH=$solveyard_path solveyard_tell
-else
+if ! (set -C; solveyard_tell >"$solveyard_record") 2>/dev/null; then
   echo "$solveyard_attempt: it has begun elsewhere, or can't write $solveyard_record" >&2
   exit 125
 fi
@@ -64,7 +64,7 @@ export SOLVEYARD_ATTEMPT="$solveyard_attempt"
 
 solveyard_stage=command
 case $1 in *=*) ;; *)
-  if env --default-signal=INT,QUIT true 2>/dev/null; then
+  if env --default-signal=INT,QUIT >/dev/null 2>&1; then
     set -- env --default-signal=INT,QUIT "$@"
   fi ;;
 esac

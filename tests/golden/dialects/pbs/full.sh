@@ -20,16 +20,14 @@
 solveyard_nl='
 '
 solveyard_path=$PATH
-solveyard_host=$(uname -n)
-solveyard_began=$(date +%s)
+solveyard_began=${EPOCHSECONDS:-$(date +%s)}
 solveyard_stage=directory
 solveyard_child=
 solveyard_signalled=
 
 solveyard_tell() {
   printf '{"attempt":"%s","native":"%s","host":"%s","began":%s%s}\n' "$solveyard_attempt" \
-    "$solveyard_native" "$solveyard_host" "$solveyard_began" "$1" >"$solveyard_record.$$" &&
-    mv -f -- "$solveyard_record.$$" "$solveyard_record"
+    "$solveyard_native" "$solveyard_host" "$solveyard_began" "$1"
 }
 solveyard_finish() {
   solveyard_code=$?
@@ -37,9 +35,12 @@ solveyard_finish() {
   trap '' HUP INT TERM USR1 USR2
   unset LD_PRELOAD LD_LIBRARY_PATH
   PATH=$solveyard_path
-  solveyard_tell \
-    ",\"ended\":$(date +%s),\"stage\":\"$solveyard_stage\",\"code\":$solveyard_code$(
-      [ -z "$solveyard_signalled" ] || echo ",\"signalled\":\"$solveyard_signalled\"")"
+  solveyard_end=",\"ended\":${EPOCHSECONDS:-$(date +%s)},\"stage\":\"$solveyard_stage\""
+  solveyard_end="$solveyard_end,\"code\":$solveyard_code"
+  [ -z "$solveyard_signalled" ] ||
+    solveyard_end="$solveyard_end,\"signalled\":\"$solveyard_signalled\""
+  solveyard_tell "$solveyard_end" >"$solveyard_record.$$" &&
+    mv -f -- "$solveyard_record.$$" "$solveyard_record"
   exit "$solveyard_code"
 }
 solveyard_forward() {
@@ -53,15 +54,14 @@ solveyard_forward() {
 }
 
 solveyard_native="$PBS_JOBID"
+solveyard_host=$(uname -n)
 solveyard_attempt=0123456789abcdef0123456789abcdef.7.0.1
 solveyard_directory='/data/di pole'
 solveyard_stdout='/data/di pole/out.0'
 solveyard_stderr='/data/di pole/err.0'
 solveyard_record='/data/di pole/end.0'
 set -- ./solve 'it'"'"'s 5 %' -o out.s1p
-if (set -C; echo >"$solveyard_record") 2>/dev/null; then
-  PATH=$solveyard_path solveyard_tell
-else
+if ! (set -C; solveyard_tell >"$solveyard_record") 2>/dev/null; then
   echo "$solveyard_attempt: it has begun elsewhere, or can't write $solveyard_record" >&2
   exit 125
 fi
@@ -90,7 +90,7 @@ eval 'export OMP_NUM_THREADS=2'"$solveyard_nl"'ulimit -c 0' </dev/null || exit
 set +e +u
 solveyard_stage=command
 case $1 in *=*) ;; *)
-  if env --default-signal=INT,QUIT true 2>/dev/null; then
+  if env --default-signal=INT,QUIT >/dev/null 2>&1; then
     set -- env --default-signal=INT,QUIT "$@"
   fi ;;
 esac
