@@ -19,7 +19,7 @@ NODES = 4
 CPUS = 8
 MEMORY = 2000  #: MiB a node, made up like its processors
 DAEMONS = ("munged", "slurmctld", "slurmd")
-_SBIN = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+SBIN = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 _CONF = """\
 ClusterName=testing
@@ -79,7 +79,7 @@ PartitionName=high Nodes=ALL DefaultTime=10 MaxTime=60 State=UP PriorityTier=10 
 
 def absent() -> list[str]:
     """The programs that are not installed."""
-    return [name for name in (*DAEMONS, "sbatch") if shutil.which(name, path=_SBIN) is None]
+    return [name for name in (*DAEMONS, "sbatch") if shutil.which(name, path=SBIN) is None]
 
 
 class Slurm:
@@ -91,55 +91,65 @@ class Slurm:
         """`keeps`: s for which the controller remembers a job that has ended. `memory`: MiB.
         `array_size`: one more than tasks that an array may have.
         """
+        self.instead: dict[str, str] = {}  #: what its slurm.conf has that other ones don't
         self.folder = folder
         self.keeps = keeps
         self.memory = memory
         self.array_size = array_size
         self.conf = folder / "slurm.conf"
         self.environment = {**os.environ, "SLURM_CONF": str(self.conf)}
-        self._sockets = Path(tempfile.mkdtemp(prefix="slurm-"))
+        self.sockets = Path(tempfile.mkdtemp(prefix="slurm-"))
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
         """Until all nodes are idle."""
-        self._sockets.chmod(0o755)
+        self.sockets.chmod(0o755)
         for name in ("state", "spool", "log", "run", "munge", "gpu"):
             (self.folder / name).mkdir(parents=True)
         (self.folder / "munge").chmod(0o700)
         key = self.folder / "munge" / "key"
         key.touch(mode=0o600)
         key.write_bytes(os.urandom(128))
-        munge = self._sockets / "munge"
-        self._start(
+        munge = self.sockets / "munge"
+        self.serve(
             "munged", "--foreground", f"--key-file={key}", f"--socket={munge}",
             f"--pid-file={self.folder}/munge/pid", f"--seed-file={self.folder}/munge/seed",
             f"--log-file={self.folder}/munge/log", "--num-threads=4",
         )  # fmt: skip
         until(munge.exists, "munged listens")
+        self.prepare()
         self._configure()
+        self.account()
         self.start_controller(clean=True)
         for number in range(1, NODES + 1):
             self.start_node(f"n{number}")
         until(lambda: self.idle() == NODES, "all nodes of Slurm are idle")
 
+    def prepare(self) -> None:
+        """What another kind of Slurm needs before its slurm.conf is written."""
+
+    def account(self) -> None:
+        """What another kind of Slurm needs before its controller."""
+
     def start_controller(self, *, clean: bool = False) -> None:
         """`clean`: it knows of no jobs; else what it last wrote down."""
-        self._start("slurmctld", "-D", *(["-c"] if clean else []))
+        self.serve("slurmctld", "-D", *(["-c"] if clean else []))
 
     def start_node(self, name: str) -> None:
         (self.folder / "spool" / name).mkdir(exist_ok=True)
-        self._start("slurmd", "-D", "-N", name, key=name)
+        self.serve("slurmd", "-D", "-N", name, key=name)
 
     def stop(self) -> None:
         """Its jobs first, so that none outlives its node."""
         controller = self._running.get("slurmctld")
         if controller is not None and controller.poll() is None:
             controller.send_signal(signal.SIGCONT)
-            self.run("scancel", "--quiet", "--full", f"--user={_user()}", check=False)
+            self.run("scancel", "--quiet", "--full", f"--user={user()}", check=False)
             until(lambda: not self.run("squeue", "-h", "-t", "R,CG", check=False), "jobs are gone")
-        for name in [*(f"n{i}" for i in range(1, NODES + 1)), "slurmctld", "munged"]:
+        nodes = [f"n{i}" for i in range(1, NODES + 1)]
+        for name in [*nodes, "slurmctld", *reversed(self._running)]:  # munged, the first, last
             self.end(name, signal.SIGTERM)
-        shutil.rmtree(self._sockets, ignore_errors=True)
+        shutil.rmtree(self.sockets, ignore_errors=True)
 
     def run(self, *argv: str, check: bool = True) -> str:
         """What one of its commands prints, without the last end of line."""
@@ -158,6 +168,9 @@ class Slurm:
     def state(self, native_id: str | None) -> str:
         """Of a job, in its own word."""
         return self.run("squeue", "-h", "-t", "all", "-o", "%T", "-j", str(native_id))
+
+    def knows(self, native_id: str) -> bool:
+        return bool(self.run("squeue", "-h", "-t", "all", "-o", "%T", "-j", native_id, check=False))
 
     def remembers(self) -> None:
         """Wait until the controller has written down what it knows now: 5 s after a submission."""
@@ -200,9 +213,10 @@ class Slurm:
             process.wait()
         assert not alive(process.pid)
 
-    def _start(self, program: str, *options: str, key: str = "") -> None:
-        path = shutil.which(program, path=_SBIN)
-        assert path is not None
+    def serve(self, program: str, *options: str, key: str = "") -> None:
+        """Start a program that stays."""
+        path = shutil.which(program, path=SBIN)
+        assert path is not None, program
         with (self.folder / "log" / f"{key or program}.out").open("ab") as out:
             self._running[key or program] = subprocess.Popen(
                 [path, *options],
@@ -212,7 +226,7 @@ class Slurm:
 
     def _configure(self) -> None:
         host = socket.gethostname().partition(".")[0]
-        ports = _free_ports(NODES + 1)
+        ports = free_ports(NODES + 1)
         for number in range(2):  # any file passes for a GPU
             (self.folder / "gpu" / str(number)).touch()
         nodes = "\n".join(
@@ -221,27 +235,28 @@ class Slurm:
             f" RealMemory={self.memory} Gres=gpu:2"
             for number, port in enumerate(ports[1:], 1)
         )
-        self.conf.write_text(
-            _CONF.format(
-                host=host,
-                port=ports[0],
-                user=_user(),
-                sockets=self._sockets,
-                folder=self.folder,
-                nodes=nodes,
-                keeps=self.keeps,
-                array_size=self.array_size,
-            )
+        text = _CONF.format(
+            host=host,
+            port=ports[0],
+            user=user(),
+            sockets=self.sockets,
+            folder=self.folder,
+            nodes=nodes,
+            keeps=self.keeps,
+            array_size=self.array_size,
         )
+        kept = [line for line in text.splitlines() if line.split("=")[0] not in self.instead]
+        added = [f"{name}={value}" for name, value in self.instead.items()]
+        self.conf.write_text("\n".join([*added, *kept, ""]))
         gpus = f"NodeName=n[1-{NODES}] Name=gpu File={self.folder}/gpu/[0-1]\n"
         (self.folder / "gres.conf").write_text(gpus)
 
 
-def _user() -> str:
+def user() -> str:
     return subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def _free_ports(number: int) -> list[int]:
+def free_ports(number: int) -> list[int]:
     """All different, below those that the kernel hands out by itself."""
     found: list[int] = []
     start = 20000 + os.getpid() % 1000 * 10

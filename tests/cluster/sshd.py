@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cluster.slurm import _user
+from cluster.slurm import user
 from conftest import alive, until
 from ports import free_port
 
@@ -106,7 +106,7 @@ class Sshd:
         more = f"SetEnv {told}\n{self._more}"
         place = {"folder": self.folder, "address": self.address, "port": self.port}
         (self.folder / "sshd_config").write_text(_CONF.format(**place, more=more))
-        self.config.write_text(_CLIENT.format(**place, user=_user()))
+        self.config.write_text(_CLIENT.format(**place, user=user()))
 
     def start(self) -> None:
         """Until it listens."""

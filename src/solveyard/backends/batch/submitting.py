@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from solveyard.backends.base import Order, RawEnd
 from solveyard.backends.batch import files
 from solveyard.backends.batch.common import Cluster
@@ -23,6 +25,7 @@ from solveyard.backends.hosts.base import Away
 from solveyard.model import messages
 from solveyard.model.errors import InvalidJob
 from solveyard.model.ids import array_of
+from solveyard.model.resources import Resources
 from solveyard.solvers.base import Exit
 
 _AT_ONCE = 4  #: submissions under way
@@ -163,7 +166,7 @@ def batch_job(orders: Sequence[Order], options: ClusterOptions) -> BatchJob:
     return BatchJob(
         name=spec.name or f"solveyard-{array_of(first.launch.job) or first.launch.job}",
         runs=tuple(map(_run, orders)),
-        resources=spec.resources,
+        resources=_needed(first),
         options=options.of(spec.batch),
         time_limit=spec.time_limit,
         warning=spec.warning,
@@ -172,6 +175,12 @@ def batch_job(orders: Sequence[Order], options: ClusterOptions) -> BatchJob:
         array=len(orders) > 1,
         log=str(files.log(first)),
     )
+
+
+def _needed(order: Order) -> Resources:
+    """What it asks for; a try after one that had too little memory asks for more of it."""
+    memory = order.launch.placement.allocation.shares[0].memory
+    return replace(order.launch.spec.resources, memory=memory)
 
 
 def _run(order: Order) -> Run:
@@ -190,6 +199,8 @@ def _run(order: Order) -> Run:
 def _alike(one: Entry, other: Entry) -> bool:
     """Do they ask the same of the batch system, under the same name?"""
     if one.alone or other.alone:
+        return False
+    if one.order.launch.placement.allocation != other.order.launch.placement.allocation:
         return False
     first, second = one.order.launch.spec, other.order.launch.spec
     return first is second or all(
