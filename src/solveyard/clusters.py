@@ -72,7 +72,7 @@ def login(name: str, options: ClusterOptions, runtime: Path) -> Login:
             f"`clusters.{name}.host`: the ssh of Windows can't share a connection (run the manager"
             " on Linux or macOS, WSL will do)"
         )
-    key = hashlib.sha256(f"{name} {options.host}".encode()).hexdigest()[:12]
+    key = hashlib.sha256(f"{name} {options.host}".encode()).hexdigest()[:8]
     return Login(
         cluster=name,
         host=options.host,

@@ -242,3 +242,26 @@ def test_a_solve_is_followed_by_its_own_log_and_judged_by_what_it_left(
     until(lambda: service.client.job(hangs).progress is not None, "it tells its progress")
     service.client.cancel(hangs)
     assert ended(service, hangs).state == "cancelled"
+
+
+def test_a_result_that_can_not_come_is_told_and_stays_there(
+    serving: Serving, tmp_path: Path
+) -> None:
+    service = serving()
+    work, elsewhere = folder(tmp_path / "work"), folder(tmp_path / "elsewhere")
+    (work / "out").symlink_to(elsewhere)
+    text = "mkdir out; echo 1 >out/field; echo 2 >other"
+    record = ended(service, submit(service, text, directory=str(work)))
+    (told,) = [line for line in record.evidence if "could not come" in line]
+    place = serving.there / "jobs" / record.attempts[0].id / "out" / "field"
+    assert told == (
+        "the result 'out/field' could not come: a link leads it out of the job's folder"
+        f" (it is login:{place})"
+    )
+    assert (work / "other").read_text() == "2\n"
+    assert not list(elsewhere.iterdir())
+    ended(service, submit(service, "true"))
+    service.kill()
+    service.start()
+    ended(service, submit(service, "true"))
+    assert place.read_text() == "1\n"

@@ -275,6 +275,22 @@ async def test_what_is_there_already_is_not_sent_again(remote: Remote, tmp_path:
     assert hashlib.sha256(Path(remote.content(digest)).read_bytes()).hexdigest() == digest
 
 
+async def test_small_files_of_several_jobs_go_once(remote: Remote, tmp_path: Path) -> None:
+    for index in range(20):
+        large(tmp_path / "in" / f"{index}", 1000 * index)
+    outgoing, load = Outgoing(remote, 1 << 30), Load()
+    for job in ("one", "two", "three"):
+        outgoing.add(load, tmp_path / "in", f"{remote.root}/jobs/{job}", shared=True)
+    assert sum(len(step.content) for step in load.steps) == 0
+    before = remote.host.commands
+    await outgoing.send(load)
+    assert remote.host.commands - before == 3  # are they there, there they are, copy them
+    for job in ("one", "two", "three"):
+        for index in range(20):
+            sent = Path(f"{remote.root}/jobs/{job}/{index}")
+            assert sent.read_bytes() == (tmp_path / "in" / f"{index}").read_bytes()
+
+
 async def test_a_folder_that_is_too_much_is_refused_with_the_way_out(
     remote: Remote, tmp_path: Path
 ) -> None:

@@ -11,6 +11,8 @@ from cluster.over_ssh import Serving
 from cluster.slurm import Slurm
 from cluster.sshd import Sshd
 from conftest import until
+from solveyard.model.arrays import ArraySpec
+from solveyard.model.resources import Resources
 
 pytestmark = pytest.mark.timeout(280)
 
@@ -68,3 +70,30 @@ def test_each_of_many_jobs_ends_once_and_right_though_managers_and_wires_are_cut
         if one.exit_code == 0:
             assert [file.path for file in service.client.files(one.number)] in ([], ["result"])
     until(lambda: not list((serving.there / "jobs").iterdir()), "nothing is left there")
+
+
+def test_tasks_of_one_folder_each_have_its_inputs_and_all_their_results_come(
+    serving: Serving, slurm: Slurm, tmp_path: Path
+) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "deck.in").write_text("7\n")
+    (work / "mesh").write_bytes(b"mesh" * 50_000)
+    (work / "scratch").write_text("the client's\n")
+    text = (
+        "read n <deck.in; cksum <mesh >mesh.$SOLVEYARD_TASK; echo $((n * SOLVEYARD_TASK))"
+        " >result.$SOLVEYARD_TASK; echo $SOLVEYARD_TASK >deck.in"
+    )
+    service = serving("array_size = 50\n")
+    tasks = ArraySpec(stop=12)
+    array = service.client.submit(
+        job(text, array=tasks, directory=str(work), resources=Resources(memory=10))
+    )
+    assert service.client.wait([array.number], 200)
+    assert {task.state for task in service.client.tasks(array.number)} == {"completed"}
+    results = {int(p.suffix[1:]): int(p.read_text()) for p in work.glob("result.*")}
+    assert results == {index: 7 * index for index in range(12)}  # nobody had another's deck
+    assert len({path.read_text() for path in work.glob("mesh.*")}) == 1
+    assert (work / "scratch").read_text() == "the client's\n"
+    content = list((serving.there / "content").iterdir())
+    assert (work / "mesh").stat().st_size in {path.stat().st_size for path in content}

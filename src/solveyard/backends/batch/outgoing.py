@@ -24,7 +24,7 @@ class Load:
     """What several jobs need there."""
 
     steps: list[Step] = field(default_factory=list)
-    large: dict[str, Path] = field(default_factory=dict)  #: by checksum
+    content: dict[str, Path] = field(default_factory=dict)  #: what is kept there, by checksum
 
 
 class Outgoing:
@@ -35,10 +35,10 @@ class Outgoing:
         self._turn = asyncio.Lock()  # two jobs may need the same
         self._sums: dict[tuple[str, int, int], str] = {}  #: by path, size and time
 
-    def add(self, load: Load, folder: Path, there: str) -> dict[str, str]:
+    def add(self, load: Load, folder: Path, there: str, *, shared: bool = False) -> dict[str, str]:
         """All regular files below `folder`; returns their checksums. Blocking.
 
-        Raises InvalidJob, OSError.
+        `shared`: it is added for several jobs. Raises InvalidJob, OSError.
         """
         load.steps.append(Step("folder", there))
         entries = LocalWorkspace(folder).list(_FILES + 1) if folder.is_dir() else []
@@ -58,32 +58,46 @@ class Outgoing:
                 if (parent := f"{there}/{above}") not in made:
                     made.add(parent)
                     load.steps.append(Step("folder", parent))
-            sums[entry.path] = self.add_file(load, folder / entry.path, f"{there}/{entry.path}")
+            sums[entry.path] = self.add_file(
+                load, folder / entry.path, f"{there}/{entry.path}", shared=shared
+            )
         return sums
 
-    def add_file(self, load: Load, place: Path, there: str) -> str:
+    def add_file(self, load: Load, place: Path, there: str, *, shared: bool = False) -> str:
         """One file, into a folder that is there; returns its checksum. Blocking."""
         found = place.stat()
         mode = 0o700 if found.st_mode & 0o100 else 0o600
-        if found.st_size <= _SMALL:
+        if found.st_size <= (0 if shared else _SMALL):
             content = place.read_bytes()
             sha256 = hashlib.sha256(content).hexdigest()
             load.steps.append(Step("file", there, sha256, mode, content))
         else:
             sha256 = self._sum(place, found.st_size, found.st_mtime_ns)
-            load.large[sha256] = place
+            load.content[sha256] = place
             load.steps.append(Step("copy", there, sha256, mode))
         return sha256
 
     async def send(self, load: Load) -> None:
         """Raises Away, Failed, OSError."""
         async with self._turn:
-            known = await self._remote.stat([self._remote.content(one) for one in load.large])
-            for sha256, place in load.large.items():
-                if self._remote.content(sha256) not in known:
+            kept = {sha256: self._remote.content(sha256) for sha256 in load.content}
+            known = await self._remote.stat(list(kept.values()))
+            small: list[Step] = []
+            for sha256, there in kept.items():
+                place = load.content[sha256]
+                if there in known:
+                    continue
+                if (await asyncio.to_thread(place.stat)).st_size <= _SMALL:
+                    content = await asyncio.to_thread(place.read_bytes)
+                    small.append(Step("file", there, sha256, content=content))
+                else:
                     await self._upload(sha256, place)
-        for steps in _slices(load.steps):
-            await self._remote.put(steps)
+            await self._put(small)
+        await self._put(load.steps)
+
+    async def _put(self, steps: Sequence[Step]) -> None:
+        for some in _slices(steps):
+            await self._remote.put(some)
 
     async def _upload(self, sha256: str, place: Path) -> None:
         """Where an earlier try ended, this one goes on."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -90,6 +91,7 @@ class Staged:
     def _load(self, orders: Sequence[Order], script: str, ending: str) -> Load:
         files.write(orders, script, ending, lambda order: self._layout.unseen(order) is None)
         load = Load()
+        folders = Counter(order.command.directory for order in orders)
         for order in orders:
             there = self._layout.there(order).command.directory
             if self._layout.unseen(order) is not None:
@@ -98,8 +100,9 @@ class Staged:
                     digest = hashlib.sha256(content).hexdigest()
                     load.steps.append(Step("file", f"{there}/{name}", digest, 0o600, content))
             elif not self._layout.mapped(order.command.directory):
-                folder = Path(order.command.directory)
-                note(layout.sent(order), self._outgoing.add(load, folder, there))
+                folder = order.command.directory
+                sums = self._outgoing.add(load, Path(folder), there, shared=folders[folder] > 1)
+                note(layout.sent(order), sums)
         place = files.script(orders[0], ending)
         there = str(files.script(self._layout.there(orders[0]), ending))
         self._outgoing.add_file(load, place, there)

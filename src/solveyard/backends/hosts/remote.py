@@ -17,6 +17,7 @@ PIECE = 4 << 20  #: bytes that are sent or read by one command
 _AT_ONCE = 300  #: paths in one command
 _SLOW = 120.0  #: s for one piece: 35 kB/s will do
 _HASHING = 1800.0  #: s for the checksums of one command
+_COPYING = 1800.0  #: s for its copies
 _OLD = 30  #: days after which content that no job used is removed there
 
 #: Prints the folder, absolute.
@@ -161,7 +162,8 @@ class Remote:
             size = len(step.content)
             stream += f"{step.what} {step.sum} {size} {step.mode:o} ".encode()
             stream += _bytes(f"{step.path}|\n") + step.content
-        await self.host.ask(_PUT, self.root, stdin=bytes(stream), timeout=_SLOW)
+        patience = _COPYING if any(step.what == "copy" for step in steps) else _SLOW
+        await self.host.ask(_PUT, self.root, stdin=bytes(stream), timeout=patience)
 
     async def append(self, path: str, offset: int, content: bytes) -> None:
         """To a file that is `offset` long; 0: or that isn't there."""
