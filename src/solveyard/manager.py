@@ -12,9 +12,8 @@ from types import MappingProxyType
 
 import msgspec
 
-from solveyard import selecting
+from solveyard import selecting, standings
 from solveyard.backends.agents import Agents
-from solveyard.backends.base import RawEnd, Report
 from solveyard.backends.batch import Batch
 from solveyard.backends.routing import Routes
 from solveyard.backends.workspace import LocalWorkspace, Workspace
@@ -22,28 +21,23 @@ from solveyard.belongings import Belongings
 from solveyard.core.arrays import counted
 from solveyard.core.destinations import Rule
 from solveyard.core.retention import Policy
+from solveyard.ends import Ends
 from solveyard.first_words import FirstWords
 from solveyard.following import Following
 from solveyard.forwarding import Forwarding
-from solveyard.judging import Case
 from solveyard.licensing import LicenceServer, Licensing
 from solveyard.model.errors import InvalidRequest, LogCompacted, StoreError, UnknownJob
-from solveyard.model.ids import array_of
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState
 from solveyard.model.messages import (
     Action,
     AnyEvent,
     AnyRequest,
-    CancelRequested,
     Drain,
-    Ended,
-    JobEnded,
-    JobRemoved,
     Launch,
     Submit,
 )
 from solveyard.model.progress import Progress
-from solveyard.model.records import ClusterRecord, JobRecord, OwnerRecord, SharesRecord, record
+from solveyard.model.records import ClusterRecord, JobRecord, SharesRecord, record
 from solveyard.model.shares import NO_SHARES, Shares
 from solveyard.notify import Notices, Recipient, View
 from solveyard.ordering import Ordering
@@ -57,6 +51,7 @@ from solveyard.selecting import JobWish
 from solveyard.stalling import Stalls
 from solveyard.store.base import Filter, Numbered, Page, Store
 from solveyard.turns import TURN, Turns
+from solveyard.verdicts import Verdicts
 from solveyard.workers import Workers
 
 log = logging.getLogger(__name__)
@@ -117,14 +112,19 @@ class Manager:
         )
         self.following = Following(self._look, self._ordering, self._places)
         self._stalls = Stalls(self._look, self._ordering, self._places, self._turns.put)
-        self._ends: dict[JobId, list[asyncio.Future[None]]] = {}
+        self._ends = Ends(self._look)
         self._listeners: list[Callable[[Sequence[Numbered]], None]] = []
         if recipients:
             self.subscribe(self.notices.take)
         self._readers = Workers("reader", 2)
         self._pages = Pages(self._turns, store, self._readers)
-        self._judges = Workers("judge", 2)  # a large log keeps nobody from reading the store
-        self._tasks: asyncio.TaskGroup | None = None
+        self._verdicts = Verdicts(
+            lambda attempt: self._turns.engine.attempt(attempt),
+            lambda job: self.forwarding.workspace(job, self.directory(job), runs=False),
+            self.directory,
+            lambda job, attempt: self._places.output(job.id, attempt),
+            self._turns.put,
+        )
 
     # What people ask for
 
@@ -206,21 +206,7 @@ class Manager:
 
     async def wait(self, ids: Sequence[JobId], seconds: float | None) -> bool:
         """Until all of them have ended or are gone; False: the time is over."""
-        loop = asyncio.get_running_loop()
-        waits: list[asyncio.Future[None]] = []
-        for job_id in dict.fromkeys(ids):
-            job = selecting.look(self._turns.jobs, job_id)
-            if job is not None and not job.state.final:
-                waits.append(loop.create_future())
-                self._ends.setdefault(job_id, []).append(waits[-1])
-        if not waits:
-            return True
-        try:
-            _, missing = await asyncio.wait(waits, timeout=seconds)
-        finally:
-            for future in waits:
-                future.cancel()
-        return not missing
+        return await self._ends.come(ids, seconds)
 
     async def stop(self, how: str) -> None:
         """Start nothing more, and deal with what runs; returns when that is done.
@@ -373,27 +359,7 @@ class Manager:
 
     def shares(self) -> SharesRecord:
         """Who has what share, and what they have of it."""
-        engine = self._turns.engine
-        owners = engine.standings(self._turns.now())
-        weights, used = sum(one.weight for one in owners), sum(one.used for one in owners)
-        return SharesRecord(
-            fair=engine.shares.fair,
-            half_life=engine.shares.half_life,
-            owners=tuple(
-                OwnerRecord(
-                    owner=one.owner,
-                    weight=one.weight,
-                    share=one.weight / weights,
-                    core_seconds=one.used,
-                    used=one.used / used if used else 0.0,
-                    running=one.running,
-                    cores=one.cores,
-                    waiting=one.waiting,
-                    quota=engine.shares.quota(one.owner),
-                )
-                for one in owners
-            ),
-        )
+        return standings.told(self._turns.engine, self._turns.now())
 
     def cluster_status(self) -> list[ClusterRecord]:
         """Each cluster as it answered last."""
@@ -419,13 +385,12 @@ class Manager:
     async def run(self) -> None:
         """Until cancelled; then `close` it."""
         async with asyncio.TaskGroup() as group:
-            self._tasks = group
             self.following.begin(self._turns.jobs.values())
             self._stalls.begin(self._turns.jobs.values())
             self.forwarding.begin(self._turns.jobs.values())
             for backend in self.routes.backends:
                 group.create_task(backend.run())
-                group.create_task(self._listen(backend))
+                group.create_task(self._verdicts.listen(backend))
             group.create_task(self._outbox.run())
             group.create_task(self._licensing.run())
             group.create_task(self._checkpoints())
@@ -440,7 +405,7 @@ class Manager:
         self._turns.close()
         self.retention.close()
         self._readers.close()
-        self._judges.close()
+        self._verdicts.close()
         self.notices.close()
         self.following.close()
         self._stalls.close()
@@ -455,19 +420,13 @@ class Manager:
             self.retention.launched()
         self._repeats.note(events)
         self.first_words.take(events)
+        self._ends.take(events)
         self.following.take(events)
         self._stalls.take(events)
         if self._listeners and events:
             numbered = [Numbered(number, event) for number, event in enumerate(events, first)]
             for listener in tuple(self._listeners):
                 listener(numbered)
-        for event in events if self._ends else ():
-            if isinstance(event, JobEnded | JobRemoved):
-                self._tell_ended(event.job)
-            elif isinstance(event, CancelRequested):  # an array's tasks have no events of their own
-                for task in [i for i in self._ends if array_of(i) == event.job]:
-                    if self.job(task).state.final:
-                        self._tell_ended(task)
 
     def _hosts(self) -> list[str]:
         """Where jobs run: nodes, by name."""
@@ -483,47 +442,6 @@ class Manager:
         tasks = self.task_counts(job) if job.is_array else None
         return record(job, job.ended_at or 0.0, directory=directory, tasks=tasks)
 
-    def _tell_ended(self, job_id: JobId) -> None:
-        ended = [job_id]
-        if (job := self._turns.jobs.get(job_id)) is None or job.is_array:
-            ended += [i for i in self._ends if array_of(i) == job_id]
-        for future in [future for i in ended for future in self._ends.pop(i, ())]:
-            if not future.done():
-                future.set_result(None)
-
-    async def _listen(self, backend: Agents | Batch) -> None:
-        async for reports in backend.observations():
-            for report in reports:
-                self._take(report, backend)
-
-    def _take(self, report: Report, backend: Agents | Batch) -> None:
-        if not isinstance(report, RawEnd):
-            self._turns.put(report)
-            return
-        found = self._turns.engine.attempt(report.attempt)
-        if found is None:
-            backend.forget_stranger(report.attempt)
-            return
-        job, attempt = found
-        case = Case(job) if attempt.live else None
-        if case is not None and case.wants and self._tasks is not None:
-            self._tasks.create_task(self._judge(case, job, report))
-        else:
-            self._turns.put(_judged(case or Case(job), report))
-
-    async def _judge(self, case: Case, job: Job, report: RawEnd) -> None:
-        directory = self.directory(job)
-        there = self.forwarding.workspace(job, directory, runs=False)
-        workspace = there or LocalWorkspace(Path(directory))
-        number = int(report.attempt.rpartition(".")[2])
-        streams = self._places.output(job.id, number)
-
-        def judged() -> Ended:
-            case.read(workspace, streams, report.started_at or 0.0)
-            return _judged(case, report)
-
-        self._turns.put(await self._judges.call(judged))
-
     async def _checkpoints(self) -> None:
         """Keep the store's log short, off the commit path."""
         while True:
@@ -535,13 +453,3 @@ class Manager:
                 except StoreError as error:  # the log grows meanwhile; nothing is lost
                     self._turns.written = True
                     log.warning("checkpoint put off", extra={"error": str(error)})
-
-
-def _judged(case: Case, report: RawEnd) -> Ended:
-    return Ended(
-        attempt=report.attempt,
-        outcome=case.verdict(report.exit),
-        usage=report.exit.usage,
-        native_id=report.native_id,
-        started_at=report.started_at,
-    )
