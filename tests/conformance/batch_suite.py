@@ -189,6 +189,21 @@ def test_an_arrays_tasks_end_each_as_it_did_and_keep_its_limit(
     assert most <= 2
 
 
+def test_one_of_several_that_went_together_is_cancelled_without_the_others(
+    site: Site, service: Service
+) -> None:
+    spec = jobs.job("true", on=site.name, batch=site.later)
+    numbers = [one.number for one in service.client.submit_many([spec] * 3)]
+    for number in numbers:
+        waits_for(service, number, f"{site.name} to start it")
+    service.client.cancel(numbers[1])
+    assert ended(service, numbers[1]).state is JobState.CANCELLED
+    for number in (numbers[0], numbers[2]):
+        assert not service.client.job(number).state.final
+        service.client.cancel(number)
+    assert service.client.wait(numbers, 60)
+
+
 def test_a_dependency_that_can_never_be_met(site: Site, service: Service) -> None:
     parent = submit(site, service, f"{WAIT}; exit 1")
     wishes = site.depends(running(service, parent).scheduler_job_id or "")

@@ -42,7 +42,9 @@ class ClusterOptions:
 
     @property
     def site(self) -> BatchOptions:
-        """What the batch system's own commands need, too."""
+        """What the batch system's own commands need, too; on Windows no shell runs them."""
+        if self.dialect == "winhpc":
+            return BatchOptions()
         return BatchOptions(modules=self.modules, prologue=self.prologue)
 
     def of(self, options: BatchOptions | None) -> BatchOptions:
