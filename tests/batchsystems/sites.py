@@ -40,9 +40,10 @@ class Site:
     all_cores: Resources = field(default_factory=lambda: Resources(cores=8))
     no_prologue: str = "exit 9"  #: a prologue that fails
     signals: bool = True  #: it tells a signal from an exit code
-    tells_limits: bool = True  #: it says that a job's time was over
+    tells_limits: bool = True  #: that a job's time was over can be known
     tells_cancellations: bool = True  #: of others
     holds: bool = True
+    takes_all: bool = True  #: wishes that its dialect has words for
     queue: str = "debug"  #: that everything goes to where none is named
     queues: int = 1
     cores: int = 8
@@ -142,7 +143,6 @@ class StandIn(Site):
     first: str = ""  #: that is missed where none is there
     away: tuple[str, int] = ("", 1)  #: words and status of a command whose server isn't there
     cut: int = 0  #: status of one whose answer is cut off
-    takes_all: bool = True  #: wishes, that is
     dependency: str = ""  #: an option with a place for the number
 
     @property
@@ -240,9 +240,7 @@ def _pbs(folder: Path, *, keeps: bool = True) -> Site:
 
 
 def _forgetful_pbs(folder: Path) -> Site:
-    return replace(
-        _pbs(folder, keeps=False), tells_limits=False, tells_cancellations=False, never=Reason.LOST
-    )
+    return replace(_pbs(folder, keeps=False), tells_cancellations=False, never=Reason.LOST)
 
 
 def _lsf(folder: Path, *, ibm: bool = True) -> Site:
@@ -253,7 +251,7 @@ def _lsf(folder: Path, *, ibm: bool = True) -> Site:
         "lsf", system.environment, "lsf", {"native": ["-b 12:31:23:59"]},
         waiting="Not enough job slot(s)" if ibm else "PEND", refusal="No such queue",
         unmet="Dependency condition invalid or never satisfied" if ibm else "PEND",
-        tells_limits=ibm, tells_cancellations=ibm,
+        tells_cancellations=ibm,
         system=system, submits="bsub", asks="bjobs", cancels="bkill",
         queue="normal", takes_all=ibm, first="bjobs", four_cores="#BSUB -n 4",
         away=("LSF is down. Please wait ...", 255), dependency="-w done({})",

@@ -168,7 +168,7 @@ def test_its_time_limit(site: Site, service: Service) -> None:
     if site.tells_limits:
         assert (record.state, record.reason) == (JobState.FAILED, Reason.TIME_LIMIT)
     else:
-        assert record.reason is (Reason.SIGNAL if site.signals else Reason.CANCELLED)
+        assert record.reason is Reason.CANCELLED
 
 
 def test_an_arrays_tasks_end_each_as_it_did_and_keep_its_limit(

@@ -54,6 +54,30 @@ def test_what_ended_it(
     assert (end.code, end.signal, end.ended_by, end.lost, end.launch_error) == expected
 
 
+@pytest.mark.parametrize(
+    ("record", "because", "limit", "by"),
+    [
+        (KILLED, "", 5.0, "time_limit"),
+        (KILLED, "", 5.5, ""),
+        (KILLED, "", None, ""),
+        (KILLED, "cancelled", 5.0, "cancelled"),
+        (DONE._replace(code=140), "", 3.0, "time_limit"),
+        (DONE._replace(code=139), "", 3.0, ""),
+        (CODE, "", 3.0, ""),
+        (CODE._replace(shell=False, code=143), "", 3.0, ""),
+    ],
+)
+def test_what_is_signalled_when_its_time_is_over_reached_its_limit(
+    record: Record, because: str, limit: float | None, by: str
+) -> None:
+    """Whether its batch system forgot it, or has one word for all that fails."""
+    for state in (None, said(State.FAILED)):
+        end = ended("far", state, record, because, limit)
+        assert end.ended_by == by
+        assert any("were over" in line for line in end.told) is (by == "time_limit")
+    assert ended("far", said(State.CANCELLED), record, "", limit).ended_by != "time_limit"
+
+
 def test_a_dependency_that_cant_be_met_is_told_apart_from_a_cancellation() -> None:
     state = said(State.CANCELLED, reason="DependencyNeverSatisfied")
     assert ended("far", state, None, "").ended_by == "dependency"

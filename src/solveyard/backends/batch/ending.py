@@ -18,6 +18,8 @@ _ENDED_BY = {
 }
 #: A script's exit status where it had no part in what became of its attempt.
 ELSEWHERE = 125
+_LATE = 2.0  #: s by which a script may begin after its job
+_AT_LIMIT = {2, 9, 12, 15, 24}  #: INT, KILL, USR2, TERM, XCPU
 _BEFORE = {
     "directory": "its directory or its output can't be used",
     "modules": "its modules could not be loaded",
@@ -25,15 +27,24 @@ _BEFORE = {
 }
 
 
-def ended(system: str, state: NativeState | None, record: Record | None, because: str) -> Exit:
+def ended(
+    system: str,
+    state: NativeState | None,
+    record: Record | None,
+    because: str,
+    limit: float | None = None,
+) -> Exit:
     """`state`: the batch system's last word, None: it doesn't know the job any more.
 
-    `system` is its name; `because` is who asked here for the end: "", "cancelled", "shutdown".
+    `system` is its name; `because` is who asked here for the end: "", "cancelled", "shutdown";
+    `limit` is its time, s.
     """
     told = _told(system, state, record)
     finished = record if record is not None and record.ended is not None else None
     usage = _usage(record)
     by = _ended_by(state, finished, because)
+    if not by and limit is not None and _out_of_time(finished, limit):
+        by, told = "time_limit", (*told, f"it was signalled when its {limit:g} s were over")
     if by and not (finished is not None and by_itself(finished) and by != "out_of_memory"):
         code, signal = _status(finished) if finished is not None else (None, None)
         return Exit(code=code, signal=signal, ended_by=by, told=told, usage=usage)
@@ -79,6 +90,14 @@ def _ended_by(state: NativeState | None, finished: Record | None, because: str) 
         return "dependency"
     signalled = finished is not None and (finished.signalled or finished.signal is not None)
     return because if because and signalled and not by else by
+
+
+def _out_of_time(finished: Record | None, limit: float) -> bool:
+    """Was it signalled at the end of its time, as batch systems do that don't say so?"""
+    if finished is None or finished.began is None or finished.ended is None:
+        return False
+    signalled = finished.signalled or finished.signal in _AT_LIMIT
+    return bool(signalled) and finished.ended - finished.began + _LATE >= limit
 
 
 def _told(system: str, state: NativeState | None, record: Record | None) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from solveyard.backends.dialects.base import (
     Unreadable,
 )
 from solveyard.backends.hosts.base import Away
-from solveyard.model.jobs import AttemptId
+from solveyard.model.jobs import AttemptId, JobSpec
 from solveyard.model.messages import Accepted, ClusterLeft, Missing, Started
 
 log = logging.getLogger(__name__)
@@ -296,7 +296,8 @@ class Follower:
             self._files.bring(entry.order)
             return
         because = entry.kill.because if entry.kill is not None else ""
-        told = ending.ended(self._name, state, seen.record, because)
+        limit = _limit(entry.order.launch.spec)
+        told = ending.ended(self._name, state, seen.record, because, limit)
         told = replace(told, told=(*told.told, *seen.troubles))
         started = _began(seen)
         entry.end = RawEnd(
@@ -306,6 +307,13 @@ class Follower:
         self.blocked.pop(entry.attempt, None)
         self._changed = True
         self._report(entry.end)
+
+
+def _limit(spec: JobSpec) -> float | None:
+    """What it asked the batch system for, s."""
+    if spec.batch is not None and spec.batch.time:
+        return walltime.seconds(spec.batch.time)
+    return spec.time_limit
 
 
 def _began(seen: Witness) -> float | None:
