@@ -25,8 +25,8 @@ _FIRST = 20.0  #: s in which all have answered, or it's known that they don't
 log = logging.getLogger(__name__)
 
 
-class Chosen(NamedTuple):
-    """A cluster, for whoever asks which."""
+class Known(NamedTuple):
+    """A cluster, for whoever asks which there are."""
 
     name: str
     dialect: str
@@ -34,7 +34,7 @@ class Chosen(NamedTuple):
     answers: bool
 
     @classmethod
-    def of(cls, batch: Batch) -> "Chosen":
+    def of(cls, batch: Batch) -> "Known":
         known_by = "the settings name it" if batch.named else "its commands answered here"
         answers = batch.answered_at is not None and not batch.trouble
         return cls(batch.name, batch.options.dialect, known_by, answers)
@@ -58,11 +58,10 @@ class Forwarding:
                 batch.wake()
 
     @property
-    def chosen(self) -> "Chosen | None":
-        """The one that is meant where a batch system is left open: the settings' own first."""
+    def awake(self) -> "list[Known]":
+        """Those that jobs go to, the settings' own first."""
         awake = [batch for batch in self.clusters.values() if not batch.asleep]
-        found = sorted(awake, key=lambda batch: not batch.named)
-        return Chosen.of(found[0]) if found else None
+        return [Known.of(batch) for batch in sorted(awake, key=lambda one: not one.named)]
 
     async def sought(self) -> None:
         """Wait until each that nobody named was asked whether it answers; not for long."""

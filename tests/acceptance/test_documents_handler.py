@@ -14,6 +14,7 @@ from acceptance.conftest import Home
 from conftest import until
 from e2e.asking import ask
 from ports import free_port
+from solveyard.client.sync import Client
 from solveyard.pyedb.errors import JobManagerError
 from solveyard.pyedb.job_submission import HFSSSimulationConfig
 from solveyard.pyedb.service import JobManager, ResourceLimits, submit_job_to_manager
@@ -38,12 +39,23 @@ def test_waiting_ends_when_each_job_has_completed_failed_or_been_cancelled(home:
     assert ends == ["completed", "failed", "cancelled"]
 
 
+@pytest.mark.parametrize("says", ["exit 1", "exit 0", "echo nonsense"])
 def test_commands_of_a_batch_system_that_answers_nothing_change_nothing(
-    home: Home, monkeypatch: pytest.MonkeyPatch
+    home: Home, monkeypatch: pytest.MonkeyPatch, says: str
 ) -> None:
-    for name in ("sinfo", "bhosts"):
+    for name in (
+        "sinfo",
+        "squeue",
+        "sbatch",
+        "bsub",
+        "bqueues",
+        "bhosts",
+        "bparams",
+        "qstat",
+        "qsub",
+    ):
         stray = home.folder / name
-        stray.write_text("#!/bin/sh\nexit 1\n")
+        stray.write_text(f"#!/bin/sh\n{says}\n")
         stray.chmod(0o755)
     monkeypatch.setenv("PATH", str(home.folder), prepend=os.pathsep)
     handler = home.handler(resource_limits=ResourceLimits(2, 100, 0, 0))
@@ -54,6 +66,9 @@ def test_commands_of_a_batch_system_that_answers_nothing_change_nothing(
     ]
     ends = {handler.wait_until_done(job) for job in handler.submit_jobs(configs)}
     assert ends == {"completed"}
+    assert {one.scheduler_job_id for one in handler.manager.jobs.values()} == {None}
+    with Client(home.store) as client:
+        assert (client.batch_system(), client.cluster_status()) == ("none", [])
 
 
 def test_a_wait_for_all_that_takes_too_long_is_the_documented_error_and_ends_nothing(

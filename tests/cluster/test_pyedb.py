@@ -2,6 +2,7 @@
 
 import json
 import signal
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -188,6 +189,38 @@ def test_what_a_batch_system_has_goes_on_when_its_handler_is_closed(
     handler.cancel_job("long")
     assert handler.wait_until_done("long", timeout=60) == "cancelled"
     assert slurm.state(native) == "CANCELLED"
+
+
+def test_what_a_batch_system_has_goes_on_when_its_session_is_killed(
+    slurm: Slurm, desk: Home
+) -> None:
+    board = desk.project("long.aedt", "hang")
+    script = desk.start(
+        [
+            sys.executable, "-c",
+            "import sys\n"
+            "from solveyard.pyedb.job_manager_handler import JobManagerHandler\n"
+            "handler = JobManagerHandler(port=0)\n"
+            "handler.start_service()\n"
+            f"one = handler.create_simulation_config({str(board)!r}, jobid='long',"
+            f" scheduler_type='slurm', scheduler_options={SMALL!r})\n"
+            "print(handler.submit_job(one), flush=True)\n"
+            "sys.stdin.read() or __import__('signal').pause()\n",
+        ]
+    )  # fmt: skip
+    assert script.stdout is not None
+    assert script.stdout.readline() == "long\n"
+    until((desk.folder / "long.pids").exists, "the engines run")
+    script.kill()
+    script.wait()
+    handler = desk.handler()
+    handler.start_service()
+    until(lambda: ask(handler, "/jobs/long")["state"] == JobState.RUNNING, "it is known to run")
+    until(lambda: not list((desk.store / "sessions").glob(f"[!{handler._session._id}]*")), "done")
+    assert slurm.state(ask(handler, "/jobs/long")["scheduler_job_id"]) == "RUNNING"
+    assert not ask(handler, "/jobs/long")["cancel_requested"]
+    handler.cancel_job("long")
+    assert handler.wait_until_done("long", timeout=60) == "cancelled"
 
 
 def test_a_slurm_that_answers_here_is_found_and_meant_where_none_is_said(

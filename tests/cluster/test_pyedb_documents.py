@@ -5,6 +5,7 @@ ansysedt (not Ansys software).
 """
 
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,6 +93,13 @@ def test_the_commands_submit_to_what_was_found(roomy: Slurm, desk: Desk) -> None
     assert states(roomy, "antenna_job") == ["COMPLETED"]
     done = desk.shell("pyedb-job-manager submit antenna.aedt --jobid here --scheduler none")
     assert (done.returncode, states(roomy, "here")) == (0, []), done.stderr
+    desk.project("hang.aedt", "hang")
+    held = desk.shell(f"{submit} --project-path hang.aedt --nodes 1")
+    assert held.returncode == 0, held.stderr
+    until((desk.folder / f"{held.stdout.strip()}.pids").exists, "its engines run")
     wrong = desk.shell(f"{submit} --project-path antenna.aedt --partition nonesuch")
     assert wrong.returncode == 1
     assert "invalid partition specified: nonesuch" in wrong.stderr
+    started.send_signal(signal.SIGTERM)
+    assert started.wait(60) == 0
+    assert states(roomy, held.stdout.strip()) == ["CANCELLED"], "its stop drains"

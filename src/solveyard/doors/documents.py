@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from solveyard.core.lifecycle import ENDED_STATE
+from solveyard.forwarding import Known
 from solveyard.manager import Manager
 from solveyard.model.jobs import Job, JobState, Limits
 from solveyard.model.messages import (
@@ -64,20 +65,27 @@ def queue(manager: Manager) -> dict[str, Any]:
 
 def scheduler_type(manager: Manager) -> SchedulerType:
     """The batch system that PyEDB's configurations go to where they leave that open."""
-    cluster = manager.forwarding.chosen
-    return (forwarded.kind(cluster.dialect) if cluster else None) or SchedulerType.NONE
+    return _detected(manager)[0]
+
+
+def _detected(manager: Manager) -> tuple[SchedulerType, Known | None]:
+    for cluster in manager.forwarding.awake:
+        if (kind := forwarded.kind(cluster.dialect)) is not None:
+            return kind, cluster
+    return SchedulerType.NONE, None
 
 
 def status(manager: Manager) -> dict[str, Any]:
     """What the documents' combined status has beside ours."""
     counts = manager.counts()
     sample = resources(manager)
-    kind, chosen = scheduler_type(manager), manager.forwarding.chosen
+    kind, cluster = _detected(manager)
+    elsewhere = sum(sum(one.jobs.values()) for one in manager.cluster_status())
     return {
         "scheduler_detection": {
             "active_scheduler": kind.value,
-            "detected_by": chosen.known_by if chosen else "no batch system answered here",
-            "backend_available": bool(chosen and chosen.answers),
+            "detected_by": cluster.known_by if cluster else "no batch system answered here",
+            "backend_available": bool(cluster and cluster.answers),
         },
         "resource_monitoring": {
             "active": bool(sample),
@@ -86,7 +94,7 @@ def status(manager: Manager) -> dict[str, Any]:
         },
         "mode": "local" if kind is SchedulerType.NONE else kind.value,
         "local_pool": {
-            "running_jobs": _running(counts),
+            "running_jobs": max(0, _running(counts) - elsewhere),
             "queued_jobs": counts.get(JobState.QUEUED, 0),
             "max_concurrent": current_limits(manager).max_concurrent,
         },
