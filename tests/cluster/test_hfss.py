@@ -1,8 +1,10 @@
 """Solves through a real Slurm, by a stand-in for ansysedt (not Ansys software)."""
 
 import contextlib
+import json
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -98,3 +100,30 @@ def test_a_preview_over_http_is_the_batch_script_and_the_command_that_submits_it
     assert plan["script"].startswith("#!")
     assert any("sbatch" in word for word in plan["submit"]), plan["submit"]
     assert service.client.jobs().total == 0
+
+
+def test_a_dry_run_for_several_nodes_leaves_their_hosts_to_the_batch_system(
+    service: Service, tmp_path: Path
+) -> None:
+    board = standin.project(tmp_path / "projects")
+    program = standin.install(tmp_path / "ansys_inc")
+    words = [
+        "hfss", str(board), "--on", "slurm", "--nodes", "2", "--cores", "3", "--queue", "any",
+        "--ansysedt", str(program), "--dry-run",
+    ]  # fmt: skip
+
+    def told(*more: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "solveyard.cli", "--store", str(service.store), *words, *more],
+            env={**os.environ, **service.environment}, capture_output=True, text=True, check=False,
+            timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    plan = json.loads(told("--json"))
+    assert "-distributed -machinelist numcores=6 -auto" in plan["script"]
+    assert "hfss_run" not in plan["script"]
+    assert any("sbatch" in word for word in plan["submit"])
+    assert plan["script"].rstrip() in told()
+    assert "# submitted by:\n# " in told()

@@ -1,7 +1,7 @@
 """What would be submitted."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +38,7 @@ def show(wanted: Sequence[JobSpec], place: Here) -> int:
             talk.say(rule)
         if forwarding is not None and found.on:
             for sample in tasks.samples(found):
-                script, argv = forwarding.preview(sample)
-                talk.answer(f"{script}\n# submitted by:\n# {shlex.join(argv)}")
+                talk.answer(shown(*forwarding.preview(sample)))
             continue
         talk.answer_json(spec)
         if spec.array is not None:
@@ -48,6 +47,17 @@ def show(wanted: Sequence[JobSpec], place: Here) -> int:
                 task = f"[{spec.array.index(position)}], {position + 1} of {count}"
                 talk.say(f"{task}: {_command(tasks.spec_at(spec, position))}")
     return exits.OK
+
+
+def shown(script: str, argv: Sequence[str]) -> str:
+    return f"{script}\n# submitted by:\n# {shlex.join(argv)}"
+
+
+def submissions(spec: JobSpec, place: Here) -> Iterator[tuple[str, Sequence[str]]]:
+    """The script and the command that submits it, of an array of some of its tasks."""
+    forwarding = _forwarding(place)
+    for sample in tasks.samples(spec):
+        yield forwarding.preview(sample)
 
 
 def _forwarding(place: Here) -> "Forwarding":

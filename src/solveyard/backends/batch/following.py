@@ -22,6 +22,7 @@ from solveyard.backends.dialects.base import (
     Unreadable,
 )
 from solveyard.backends.hosts.base import Away
+from solveyard.model import walltime
 from solveyard.model.jobs import AttemptId, JobSpec
 from solveyard.model.messages import Accepted, ClusterLeft, Missing, Started
 
