@@ -55,7 +55,8 @@ class Board:
 
     def begin(self, now: float) -> None:
         """A new step."""
-        self.now = self.scheduler.owners.now = now
+        self.now = now
+        self.scheduler.owners.begin(now)
         self.events, self.actions = [], []
 
     def record(self, event: AnyJobEvent) -> None:

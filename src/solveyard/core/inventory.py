@@ -1,5 +1,6 @@
 """What there is, node by node, what of it is free, and how a need is met from it."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -27,6 +28,8 @@ class Inventory:
     _asked: tuple[Resources, str] | None = None  #: the last misfit asked about, and the answer
 
     machines: dict[str, Machine] = field(default_factory=dict)
+    _names: list[str] = field(default_factory=list)  #: of the machines, in order
+    _roomy: list[str] = field(default_factory=list)  #: those with a free core, in order
     seats: Seats = field(default_factory=Seats)
     _counts_taken: dict[str, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)  #: capacity of named counts
@@ -48,8 +51,10 @@ class Inventory:
         for place in self.machines.values():
             for name, amount in place.counts.items():
                 self.counts[name] = self.counts.get(name, 0) + amount
+        self._names = sorted(self.machines)
         for allocation in held:
             self._shift(machine, allocation, -1, pool=False)
+        self._note_room(machine)
 
     def leave(self, machine: str) -> None:
         """Nothing can be placed there until it joins again; what it holds stays held."""
@@ -65,6 +70,11 @@ class Inventory:
         if place is None or not place.connected or not self._pool_has(need):
             return None
         return fit(need, place.nodes.values())
+
+    def candidates(self, need: Resources) -> tuple[str, ...]:
+        """The machines that are worth a look, in order: those with a core, if it needs one."""
+        cores = need.cores if isinstance(need.cores, int) else need.cores.min
+        return tuple(self._roomy if cores > 0 or need.whole_nodes else self._names)
 
     def booked(self, machine: str) -> tuple[int, int]:
         """Cores that are taken there, and all there are."""
@@ -89,12 +99,7 @@ class Inventory:
 
     def any_free(self) -> bool:
         """Is a core free anywhere?"""
-        return any(
-            node.free.cores > 0
-            for place in self.machines.values()
-            if place.connected
-            for node in place.nodes.values()
-        )
+        return any(self.machines[name].connected for name in self._roomy)
 
     @property
     def cores(self) -> int:
@@ -171,10 +176,22 @@ class Inventory:
             node = place.nodes.get(share.node)
             if node is not None:
                 node.shift(share, sign)
+        if place is not None:
+            self._note_room(machine)
         if pool:
             self.seats.shift(allocation.licences, sign)
             for name, amount in allocation.counts.items():
                 self._counts_taken[name] = self._counts_taken.get(name, 0) - sign * amount
+
+    def _note_room(self, machine: str) -> None:
+        nodes = self.machines[machine].nodes.values()
+        place = bisect_left(self._roomy, machine)
+        known = place < len(self._roomy) and self._roomy[place] == machine
+        if any(node.free.cores > 0 for node in nodes):
+            if not known:
+                self._roomy.insert(place, machine)
+        elif known:
+            del self._roomy[place]
 
     def _describe(self, need: Resources) -> str:
         """What there is, as far as `need` asks for it."""

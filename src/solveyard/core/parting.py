@@ -99,7 +99,16 @@ class PartedQueue:
         self._full.discard(owner)
 
     def _best(self) -> _Rank | None:
-        return min(self._heads(), default=None)
+        best: _Rank | None = None
+        for owner, queue in self._queues.items():
+            if owner in self._full or (head := queue.head()) is None:
+                continue
+            if best is not None and head.lowness > best.lowness:
+                continue
+            lead = self._owners.lead(owner)
+            if best is None or (head.lowness, lead, head) < best:
+                best = _Rank(head.lowness, lead, head, owner)
+        return best
 
     def _heads(self) -> list[_Rank]:
         return [

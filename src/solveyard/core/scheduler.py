@@ -236,7 +236,7 @@ class Scheduler:
     def _place(
         self, need: Resources, limits: Limits, reserved: Reservation | None = None, until: float = 0
     ) -> Placement | None:
-        for machine in sorted(self.inventory.machines):
+        for machine in self.inventory.candidates(need):
             allocation = self.inventory.allocate(need, machine)
             if allocation is None or self.gates.closed(machine, allocation, limits):
                 continue

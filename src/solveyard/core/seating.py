@@ -1,6 +1,9 @@
 """Which attempts are with which spawner: slots, seats, exclusive keys, and what is taken back."""
 
+from bisect import insort
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from operator import itemgetter
 
 from solveyard.core.inventory import Inventory
 from solveyard.core.reservation import Holder
@@ -22,7 +25,11 @@ class Seating:
         self._inventory = inventory
         self._pace = pace
         self._slots: dict[int, Slot] = {}
+        self._crowded: dict[int, Slot] = {}  #: those in which somebody waits
         self._seats: dict[tuple[str, int], Seat] = {}
+        self._spawners: dict[str, list[int]] = {}  #: by machine, in order
+        self._away: dict[tuple[str, int], Seat] = {}  #: not connected, and not told as stale yet
+        self._busy: Counter[tuple[str, int]] = Counter()  #: slots, by spawner
         self._recalled: set[AttemptId] = set()  #: asked back, without an answer yet
         self._unsure: set[AttemptId] = set()  #: asked for, since their spawner has joined
         self.keys: dict[str, JobId] = {}  #: exclusive key to the job that holds it
@@ -40,14 +47,16 @@ class Seating:
         self._slots = dict(sorted(self._slots.items()))  # as they came: it decides between equals
         for slot in self._slots.values():
             at = slot.placement
-            self._seats.setdefault((at.machine, at.spawner), Seat(at.boot_id, at.ledger))
+            key = (at.machine, at.spawner)
+            if key not in self._seats:
+                self._sit(key, Seat(at.boot_id, at.ledger))
 
     # Who comes and goes
 
     def joined(self, joined: SpawnerJoined, now: float) -> tuple[AttemptId, ...]:
         """The attempts that this spawner should know, in order."""
         key = (joined.machine, joined.spawner)
-        self._seats[key] = Seat(joined.boot_id, joined.ledger, connected=True)
+        self._sit(key, Seat(joined.boot_id, joined.ledger, connected=True))
         attempts = tuple(member.attempt for slot in self._at(*key) for member in slot.members)
         self._recalled.difference_update(attempts)  # a recall may be lost with its connection
         self._unsure.update(attempts)
@@ -60,14 +69,18 @@ class Seating:
         if seat is not None and seat.connected:
             seat.connected = False
             seat.left_at = now
+            self._away[left.machine, left.spawner] = seat
 
     def seat(self, job: Job, placement: Placement) -> None:
         """`job` holds this now, or waits in its slot."""
         slot = self._slots.get(placement.slot)
         if slot is None:
             slot = self._slots[placement.slot] = Slot(placement, job.need)
+            self._busy[placement.machine, placement.spawner] += 1
             self._inventory.take(placement.machine, placement.allocation)
         slot.add(job)
+        if len(slot.members) > 1:
+            self._crowded[placement.slot] = slot
         for key in job.keys:
             self.keys[key] = job.id
 
@@ -79,8 +92,11 @@ class Seating:
             slot.moved_at = ended_at
         self._recalled.discard(attempt.id)
         self._unsure.discard(attempt.id)
+        if len(slot.members) < 2:
+            self._crowded.pop(placement.slot, None)
         if not slot.members:
             del self._slots[placement.slot]
+            self._busy[placement.machine, placement.spawner] -= 1
             self._inventory.give(placement.machine, placement.allocation)
         for key in job.keys:
             self.keys.pop(key, None)
@@ -154,13 +170,11 @@ class Seating:
 
     def place(self, machine: str, allocation: Allocation) -> Placement | None:
         """With the spawner there that has the least to do; None: none is connected."""
-        busy = {s: 0 for (m, s), seat in self._seats.items() if m == machine and seat.connected}
-        if not busy:
+        spawners = self._spawners.get(machine, ())
+        able = [one for one in spawners if self._seats[machine, one].connected]
+        if not able:
             return None
-        for slot in self._slots.values():
-            if slot.placement.machine == machine and slot.placement.spawner in busy:
-                busy[slot.placement.spawner] += 1
-        spawner = min(sorted(busy), key=busy.__getitem__)
+        spawner = min(able, key=lambda one: self._busy[machine, one])
         seat = self._seats[machine, spawner]
         return Placement(
             machine=machine,
@@ -199,13 +213,13 @@ class Seating:
     # What is taken back
 
     def recall_all(self) -> list[Recall]:
-        return [r for slot in self._slots.values() for r in self._recall(slot, slot.waiting)]
+        return [r for slot in self._where_some_wait() for r in self._recall(slot, slot.waiting)]
 
     def recall_outranked(self, outranks: Callable[[Job], bool]) -> list[Recall]:
         """Successors that would start before the one that is first in line, which `outranks`."""
         recalls: list[Recall] = []
-        for slot in self._slots.values():
-            if len(slot.members) > 1 and outranks(self._jobs[slot.members[-1].job]):
+        for slot in self._where_some_wait():
+            if outranks(self._jobs[slot.members[-1].job]):
                 outranked = [m for m in slot.waiting if outranks(self._jobs[m.job])]
                 recalls += self._recall(slot, outranked)
         return recalls
@@ -221,8 +235,8 @@ class Seating:
     def recall_impatient(self, now: float) -> list[Recall]:
         """Successors whose predecessor takes longer than was foreseen."""
         recalls: list[Recall] = []
-        for slot in self._slots.values():
-            if len(slot.members) > 1 and slot.moved_at + PATIENCE <= now:
+        for slot in self._where_some_wait():
+            if slot.moved_at + PATIENCE <= now:
                 recalls += self._recall(slot, slot.waiting)
         return recalls
 
@@ -230,25 +244,22 @@ class Seating:
 
     def wakes(self) -> Iterator[float]:
         """When time alone causes something."""
-        for slot in self._slots.values():
-            if len(slot.members) > 1 and any(
-                member.attempt not in self._recalled for member in slot.waiting
-            ):
+        for slot in self._crowded.values():
+            if any(member.attempt not in self._recalled for member in slot.waiting):
                 yield slot.moved_at + PATIENCE
-        for seat in self._seats.values():
-            if seat.left_at is not None and not seat.stale:
+        for seat in self._away.values():
+            if seat.left_at is not None:
                 yield seat.left_at + STALE_AFTER
 
     def gone_stale(self, now: float) -> list[JobId]:
         """Jobs whose spawner has been away too long; each is told once."""
         stale: list[JobId] = []
-        for (machine, spawner), seat in self._seats.items():
-            if seat.connected or seat.stale:
-                continue
+        for (machine, spawner), seat in sorted(self._away.items(), key=itemgetter(0)):
             if seat.left_at is None:
                 seat.left_at = now
             if seat.left_at + STALE_AFTER <= now:
                 seat.stale = True
+                del self._away[machine, spawner]
                 stale += [
                     member.job
                     for slot in self._at(machine, spawner)
@@ -258,6 +269,18 @@ class Seating:
         return stale
 
     # Inside
+
+    def _sit(self, key: tuple[str, int], seat: Seat) -> None:
+        if key not in self._seats:
+            insort(self._spawners.setdefault(key[0], []), key[1])
+        self._seats[key] = seat
+        self._away.pop(key, None)
+        if not seat.connected:
+            self._away[key] = seat
+
+    def _where_some_wait(self) -> list[Slot]:
+        """As they came."""
+        return [self._crowded[number] for number in sorted(self._crowded)]
 
     def _at(self, machine: str, spawner: int) -> Iterator[Slot]:
         for slot in self._slots.values():

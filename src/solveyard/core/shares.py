@@ -49,10 +49,11 @@ class Owners:
     ) -> None:
         self.shares = shares
         self.spent = {one.owner: one for one in spent}  #: what the store has to keep
-        self.now = 0.0  #: of the step under way
+        self._now = 0.0  #: of the step under way
         self._jobs = jobs
         self._arrays = arrays
         self._accounts: dict[str, _Account] = {}
+        self._leads: dict[str, float] = {}  #: as known at this moment
         self._unopened: dict[JobId, int] = {}  #: tasks without a record that wait, by array
 
     # What changes
@@ -61,6 +62,7 @@ class Owners:
         """A job has changed; None: it wasn't there before, or isn't any more."""
         job = after or before
         assert job is not None
+        self._leads.pop(job.owner, None)
         account = self._accounts.setdefault(job.owner, _Account())
         if job.is_array:
             self._recount(account, job.id, after)
@@ -113,13 +115,25 @@ class Owners:
         running = 0.0 if account is None else account.cores * now - account.since / 1e6
         return self._spent(owner, now) + max(0.0, running)
 
+    def begin(self, now: float) -> None:
+        """A new step."""
+        if now != self._now:
+            self._now = now
+            self._leads.clear()
+
     def lead(self, owner: str) -> float:
         """How far they are ahead of others of their weight; the smallest goes first."""
         if not self.shares.fair:
             return 0.0
+        lead = self._leads.get(owner)
+        if lead is None:
+            lead = self._leads[owner] = self._lead(owner)
+        return lead
+
+    def _lead(self, owner: str) -> float:
         account = self._accounts.get(owner)
         pledged = 0.0 if account is None else account.cores * PLEDGE
-        used = self.used(owner, self.now) + pledged
+        used = self.used(owner, self._now) + pledged
         return round(used / self.shares.weight(owner), 3)  # in sums, what is equal isn't quite
 
     def _spent(self, owner: str, now: float) -> float:
