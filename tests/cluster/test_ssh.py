@@ -222,8 +222,14 @@ def test_what_an_earlier_manager_left_there_is_removed_and_nothing_else(
     until(lambda: not list(jobs.iterdir()), "nothing is left there")
     service.kill()
     folder(jobs / f"{store}.999.0.1")
-    kept = [f"{store}.998.0.1.out", f"{store}.998.0.1.kept", f"{'f' * 32}.1.0.1.out", "notes"]
-    for name in (f"{store}.999.0.1.out", f"{store}.999.0.1.record", *kept):
+    kept = [
+        f"{store}.999.0.11.kept",
+        f"{store}.998.0.1.out",
+        f"{store}.998.0.1.kept",
+        f"{'f' * 32}.1.0.1.out",
+        "notes",
+    ]
+    for name in (f"{store}.999.0.1.out", f"{store}.999.0.1.record.4711", *kept):
         (jobs / name).touch()
     service.start()
     until(lambda: sorted(one.name for one in jobs.iterdir()) == sorted(kept), "only that is left")

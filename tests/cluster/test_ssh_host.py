@@ -3,6 +3,8 @@
 import asyncio
 import hashlib
 import os
+import re
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -126,6 +128,27 @@ async def test_a_master_that_died_and_left_its_socket_is_replaced(
     first = await host.run(Call(("true",)))
     assert first.code is None
     assert await host.run(Call(("echo", "again"))) == (0, "again\n", "")
+
+
+async def test_a_connection_that_hangs_is_replaced(sshd: Sshd, tmp_path: Path) -> None:
+    socket = str(tmp_path / "socket")
+    host = SshHost(
+        Login(cluster="hpc", host="login", socket=socket, config=str(sshd.config)),
+        dict(os.environ),
+    )
+    await host.run(Call(("true",)))
+    check = await asyncio.to_thread(
+        subprocess.run, host.login.control("check"), capture_output=True, text=True, check=False
+    )
+    pid = int(re.findall(r"pid=(\d+)", check.stdout + check.stderr)[0])
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        hung = await host.run(Call(("true",), timeout=0.5))
+        assert (hung.code, "had not ended" in hung.words) == (None, True)
+        assert await host.run(Call(("echo", "again"))) == (0, "again\n", "")
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        await host.close()
 
 
 async def test_a_command_never_logs_in_by_itself(tmp_path: Path) -> None:

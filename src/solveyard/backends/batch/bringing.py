@@ -185,6 +185,5 @@ class Bringing:
 
     async def _remove(self, attempts: Sequence[AttemptId]) -> None:
         places = [self._layout.place(attempt) for attempt in attempts]
-        ends = ("", ".out", ".err", ".log", ".record", ".alive", ".sh")
         if places:
-            await self._layout.remote.remove([f"{place}{end}" for place in places for end in ends])
+            await self._layout.remote.remove(places)

@@ -57,7 +57,7 @@ head -c "$3" >>"$1" """
 _KEEP = r"""if [ "$(sha256sum <"$1")" = "$2  -" ]; then mv -f -- "$1" "$3"; else
 rm -f -- "$1"; echo "$1: its checksum is wrong" >&2; exit 1; fi"""
 _NAMES = 'ls -A -- "$1"'
-_REMOVE = _PATHS + 'rm -rf -- "$@"'
+_REMOVE = """while IFS= read -r path; do rm -rf -- "$path" "$path".*; done"""
 _INSIDE = r"""root=$(realpath -- "$1") && path=$(realpath -- "$1/$2") || exit 0
 case $path in "${root%/}"/*) [ -f "$path" ] && stat -c '%s %Y %i %n' -- "$path" ;; esac; true"""
 
@@ -176,6 +176,7 @@ class Remote:
         await self.host.ask(_KEEP, part, sha256, self.content(sha256), timeout=_HASHING)
 
     async def remove(self, paths: Sequence[str]) -> None:
+        """Each, and what has its name with an ending."""
         for some in _slices(paths):
             await self.host.ask(_REMOVE, stdin=_lines(some), timeout=_SLOW)
 
