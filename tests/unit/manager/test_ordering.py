@@ -10,6 +10,7 @@ from solveyard.model.messages import Launch
 from solveyard.model.resources import Allocation, Share
 from solveyard.ordering import Ordering
 from solveyard.places import StorePlaces
+from solveyard.secret import Secret
 
 
 def launch(spec: JobSpec, number: int = 1, gpus: int = 0) -> Launch:
@@ -84,3 +85,14 @@ def test_our_own_programs_run_under_this_python(tmp_path):
 def test_what_could_not_be_launched_is_refused_before(tmp_path, spec, words):
     with pytest.raises(InvalidJob, match=words):
         Ordering(StorePlaces(tmp_path)).check(spec)
+
+
+def test_a_job_on_a_cluster_is_refused_its_secrets_before_a_script_could_hold_them(tmp_path):
+    secret = tmp_path / "key"
+    secret.touch(mode=0o600)
+    secret.write_text("hush")
+    ordering = Ordering(StorePlaces(tmp_path), {"key": Secret(file=str(secret))})
+    spec = command(on="far", options={"secret_env": {"KEY": "key"}})
+    with pytest.raises(InvalidJob, match="a job on a cluster can't have secrets") as raised:
+        ordering.preview(spec)
+    assert "hush" not in str(raised.value)
