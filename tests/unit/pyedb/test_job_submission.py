@@ -183,11 +183,12 @@ def test_lsfs_script_says_all_that_was_asked(board: Path) -> None:
     script = config(board, jobid="a", scheduler_options=asked).generate_lsf_script()
     assert directives(script, "#BSUB") == [
         "-J", "a", "-cwd", str(board.parent), "-o", "a.%J.out", "-e", "a.%J.err",
-        "-env", "all,~LD_PRELOAD,~LD_LIBRARY_PATH", "-n", "16", "-R", "span[ptile=8]",
+        "-n", "16", "-R", "span[ptile=8]",
         "-R", "rusage[mem=32768MB/host]", "-R", "select[a && b]", "-gpu",
         "num=1/host:gmodel=a100", "-W", "36:30", "-x", "-q", "long", "-P", "lab", "-U", "r",
         "-sla", "high", "-u", "eve@example.org", "-N",
     ]  # fmt: skip
+    assert script.splitlines()[-2] == "unset LD_PRELOAD LD_LIBRARY_PATH"
     plain = directives(config(board).generate_lsf_script(), "#BSUB")
     assert plain[plain.index("-n") + 1] == "1"
 

@@ -75,6 +75,9 @@ def test_both_scripts_ask_the_same_and_start_the_same_command(made: Any) -> None
     own, ours = one.generate_scheduler_script(), batch.script(order)
     assert wishes(own, mark) == wishes(ours, mark)
     assert len(wishes(own, mark)) >= 8
+    left = [line for line in own.splitlines() if line.startswith("unset ")]
+    assert left == [line for line in ours.splitlines() if line.startswith("unset LD_")][: len(left)]
+    assert bool(left) is (one.scheduler_type is SchedulerType.LSF)
     [words] = [line for line in ours.splitlines() if line.startswith("set -- ")]
     command = shlex.split(words)[2:]
     assert shlex.split(own.splitlines()[-1]) == command

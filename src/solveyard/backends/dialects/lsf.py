@@ -71,7 +71,7 @@ _ELEMENT = re.compile(r"(.*)\[([0-9]+)\]")
 
 
 def script(job: BatchJob) -> str:
-    return scripts.posix(job, (f"#BSUB {one}" for one in _directives(job)), _TERMS)
+    return scripts.posix(job, (f"#BSUB {one}" for one in _directives(job)), _TERMS, _unset(job))
 
 
 def plain(job: BatchJob) -> str:
@@ -82,7 +82,8 @@ def plain(job: BatchJob) -> str:
         f"-o {asking.quoted('name', f'{job.name}.%J.out')}",
         f"-e {asking.quoted('name', f'{job.name}.%J.err')}",
     )
-    return scripts.plain(run, (f"#BSUB {one}" for one in (*_native(job), *head, *_asked(job))))
+    directives = (f"#BSUB {one}" for one in (*_native(job), *head, *_asked(job)))
+    return scripts.plain(run, directives, _unset(job))
 
 
 def submit(job: BatchJob, path: str) -> Call:
@@ -255,12 +256,15 @@ def _native(job: BatchJob) -> Iterator[str]:
         yield asking.native(one, _NATIVE, _OWNED)
 
 
+def _unset(job: BatchJob) -> tuple[str, ...]:
+    """bsub hands on all that it finds, and not all relatives can be told otherwise."""
+    return ("LD_PRELOAD", "LD_LIBRARY_PATH") if job.options.clean_environment else ()
+
+
 def _asked(job: BatchJob) -> Iterator[str]:
     """What the job wants, whoever submits it."""
     options, shape = job.options, asking.shape(job)
     asking.refuse(_SYSTEM, job, ("nice",))
-    if options.clean_environment:
-        yield '-env "all,~LD_PRELOAD,~LD_LIBRARY_PATH"'
     yield f"-n {(shape.nodes or 1) * shape.tasks * shape.cores}"
     if shape.nodes is not None:
         yield f'-R "span[ptile={shape.tasks * shape.cores}]"'

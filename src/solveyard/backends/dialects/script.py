@@ -112,8 +112,8 @@ class Terms(NamedTuple):
     host: str = "$(uname -n)"  #: the node's name, where it is told without a program of its own
 
 
-def posix(job: BatchJob, directives: Iterable[str], terms: Terms) -> str:
-    """The whole script. Raises InvalidJob."""
+def posix(job: BatchJob, directives: Iterable[str], terms: Terms, unset: Sequence[str] = ()) -> str:
+    """The whole script; `unset`: variables that it leaves behind. Raises InvalidJob."""
     check(job)
     options, native = job.options, terms.member if job.array else terms.native
     head = "\n".join(
@@ -124,6 +124,7 @@ def posix(job: BatchJob, directives: Iterable[str], terms: Terms) -> str:
             "",
             f"solveyard_native={native}",
             f"solveyard_host={terms.host}",
+            *_unset(unset),
         ]
     )
     parts = [head, _runs(job, terms), _CLAIM.strip("\n"), ""]
@@ -151,11 +152,16 @@ def posix(job: BatchJob, directives: Iterable[str], terms: Terms) -> str:
     return "\n".join([*parts, 'exit "$solveyard_code"', ""])
 
 
-def plain(run: Run, directives: Iterable[str]) -> str:
+def plain(run: Run, directives: Iterable[str], unset: Sequence[str] = ()) -> str:
     """A script for whoever submits it by hand: it keeps no record, and may run again."""
     lines = [f"export {name}={word(value)}" for name, value in sorted(run.env.items())]
     folder = f"cd -- {word(run.directory)} || exit 125"
-    return "\n".join(["#!/bin/sh", *directives, folder, *lines, " ".join(map(word, run.argv)), ""])
+    command = " ".join(map(word, run.argv))
+    return "\n".join(["#!/bin/sh", *directives, folder, *_unset(unset), *lines, command, ""])
+
+
+def _unset(names: Sequence[str]) -> list[str]:
+    return [f"unset {' '.join(names)}"] if names else []
 
 
 def word(text: str) -> str:
