@@ -25,6 +25,7 @@ class Seating:
         self._inventory = inventory
         self._pace = pace
         self._slots: dict[int, Slot] = {}
+        self._on: dict[str, dict[int, Slot]] = {}  #: the same by machine
         self._crowded: dict[int, Slot] = {}  #: those in which somebody waits
         self._seats: dict[tuple[str, int], Seat] = {}
         self._spawners: dict[str, list[int]] = {}  #: by machine, in order
@@ -45,8 +46,10 @@ class Seating:
     def restore(self) -> None:
         """All jobs are in: know the spawners that hold attempts, though not yet connected."""
         self._slots = dict(sorted(self._slots.items()))  # as they came: it decides between equals
-        for slot in self._slots.values():
+        self._on.clear()
+        for number, slot in self._slots.items():
             at = slot.placement
+            self._on.setdefault(at.machine, {})[number] = slot
             key = (at.machine, at.spawner)
             if key not in self._seats:
                 self._sit(key, Seat(at.boot_id, at.ledger))
@@ -76,6 +79,7 @@ class Seating:
         slot = self._slots.get(placement.slot)
         if slot is None:
             slot = self._slots[placement.slot] = Slot(placement, job.need)
+            self._on.setdefault(placement.machine, {})[placement.slot] = slot
             self._busy[placement.machine, placement.spawner] += 1
             self._inventory.take(placement.machine, placement.allocation)
         slot.add(job)
@@ -95,7 +99,7 @@ class Seating:
         if len(slot.members) < 2:
             self._crowded.pop(placement.slot, None)
         if not slot.members:
-            del self._slots[placement.slot]
+            del self._slots[placement.slot], self._on[placement.machine][placement.slot]
             self._busy[placement.machine, placement.spawner] -= 1
             self._inventory.give(placement.machine, placement.allocation)
         for key in job.keys:
@@ -119,8 +123,7 @@ class Seating:
 
     def machine(self, name: str) -> list[Allocation]:
         """The allocations that are held there."""
-        slots = self._slots.values()
-        return [s.placement.allocation for s in slots if s.placement.machine == name]
+        return [slot.placement.allocation for slot in self._on.get(name, {}).values()]
 
     def holding(self) -> list[Job]:
         """The jobs that hold an allocation, and those that wait in a slot for one."""
@@ -283,8 +286,8 @@ class Seating:
         return [self._crowded[number] for number in sorted(self._crowded)]
 
     def _at(self, machine: str, spawner: int) -> Iterator[Slot]:
-        for slot in self._slots.values():
-            if slot.placement.machine == machine and slot.placement.spawner == spawner:
+        for slot in self._on.get(machine, {}).values():
+            if slot.placement.spawner == spawner:
                 yield slot
 
     def _leads(self, slot: Slot, need: Resources) -> bool:

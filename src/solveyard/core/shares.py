@@ -15,7 +15,7 @@ from solveyard.core.fitting import count
 from solveyard.model.ids import array_of
 from solveyard.model.jobs import Attempt, Job, JobId, JobState
 from solveyard.model.resources import Range, Resources
-from solveyard.model.shares import NO_QUOTA, Shares, Spent
+from solveyard.model.shares import NO_QUOTA, OTHERS, Shares, Spent
 
 #: s that whatever runs counts beside its time, so that a burst is shared, too.
 PLEDGE = 60.0
@@ -202,7 +202,7 @@ class Owners:
     def standings(self, now: float) -> list[Standing]:
         """Whoever has jobs, has used something or is named, by name."""
         shares = self.shares
-        names = {*self._accounts, *self.spent, *shares.weights, *shares.quotas} - {"*"}
+        names = {*self._accounts, *self.spent, *shares.weights, *shares.quotas} - {OTHERS}
         found = []
         for owner in sorted(names):
             account = self._accounts.get(owner, _Account())
