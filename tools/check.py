@@ -21,8 +21,8 @@ CHECKS = {
     "floors": [str(BIN / "lint-imports"), "--no-cache"],
 }
 AT_ONCE = 2
-#: three keep more than two cores busy: many tests wait
-LANES = ("-p", "xdist", "-n", "3", "--dist", "loadscope", "--no-loadscope-reorder")
+#: four keep more than two cores busy: many tests wait
+LANES = ("-p", "xdist", "-n", "4", "--dist", "loadscope", "--no-loadscope-reorder")
 #: what failed once more, with the machine to itself: a real fault fails again (random finds are
 #: kept and replayed), and what doesn't is named twice in what is printed, to be looked into
 ALONE = ("--last-failed", "--last-failed-no-failures", "none", "--maxfail", "5")
