@@ -75,6 +75,15 @@ def written(name: str) -> bytes:
     return (GOLDEN / "written" / f"{name}.log").read_bytes()
 
 
+# One project
+
+
+def test_a_layout_and_the_project_around_it_are_never_open_at_once() -> None:
+    layout = SOLVER.complete(spec(project_path="/projects/board.aedb"), Machine())
+    assert layout.exclusive == ("/projects/board.aedb", "/projects/board.aedt")
+    assert SOLVER.complete(spec(), Machine()).exclusive == ("/projects/board.aedt",)
+
+
 # Read-only projects
 
 

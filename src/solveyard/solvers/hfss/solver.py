@@ -159,7 +159,7 @@ class HfssSolver:
             spec,
             resources=_with_licences(spec, chosen, machine),
             directory=spec.directory or sys.intern(_folder(chosen.project_path)),
-            exclusive=tuple(dict.fromkeys((*spec.exclusive, project))),
+            exclusive=tuple(dict.fromkeys((*spec.exclusive, *_keys(project)))),
         )
 
     def _complete_tasks(self, spec: JobSpec, machine: Machine) -> JobSpec:
@@ -192,7 +192,7 @@ class HfssSolver:
             resources=_with_licences(spec, first, machine),
             options=msgspec.Raw(msgspec.json.encode(given)),
             directory=spec.directory or folder,
-            exclusive=tuple(dict.fromkeys((*spec.exclusive, key))),
+            exclusive=tuple(dict.fromkeys((*spec.exclusive, *_keys(key)))),
         )
 
     def _newest(self, machine: Machine) -> str:
@@ -235,6 +235,12 @@ def _with_licences(spec: JobSpec, chosen: HfssOptions, machine: Machine) -> Reso
     cost = licences.cost(chosen, need)
     counted = {name: seats for name, seats in cost.items() if name in machine.licences}
     return replace(need, licences={**counted, **need.licences})
+
+
+def _keys(project: str) -> tuple[str, ...]:
+    """What one job alone may have open: the project; of a layout also the project around it."""
+    stem = project[: -len(".aedb")]
+    return (project, f"{stem}.aedt") if project.lower().endswith(".aedb") else (project,)
 
 
 def job_id(chosen: HFSSSimulationConfig, spec: JobSpec) -> str:
