@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,13 +14,17 @@ pytestmark = wanted
 
 
 @pytest.fixture
-def pbs(tmp_path: Path) -> BatchSystem:
-    return BatchSystem("pbs", tmp_path / "pbs", cores=2)
+def pbs(tmp_path: Path) -> Iterator[BatchSystem]:
+    system = BatchSystem("pbs", tmp_path / "pbs", cores=2)
+    yield system
+    system.stop()
 
 
 @pytest.fixture
-def lsf(tmp_path: Path) -> BatchSystem:
-    return BatchSystem("lsf", tmp_path / "lsf", next=1, queues=["normal"], ibm=False)
+def lsf(tmp_path: Path) -> Iterator[BatchSystem]:
+    system = BatchSystem("lsf", tmp_path / "lsf", next=1, queues=["normal"], ibm=False)
+    yield system
+    system.stop()
 
 
 def said(system: BatchSystem, command: str) -> tuple[int, str]:
@@ -62,10 +66,7 @@ def test_the_relative_of_lsf_answers_as_it_did(lsf: BatchSystem, command: str) -
     if command.startswith("bresume"):
         said(lsf, f"bstop {number}")
     real = recorded(command, "lsf-like-1.txt", "lsf-like-2.txt")
-    try:
-        assert said(lsf, command) == real
-    finally:
-        lsf.stop()
+    assert said(lsf, command) == real
 
 
 def form(text: str) -> str:
