@@ -71,10 +71,11 @@ def reserve(
     machines = [name for name in sorted(inventory.machines) if inventory.connected(name)]
     holders = sorted(held, key=lambda holder: (holder.until, holder.slot))
     free, shadow = inventory.shadow(), inventory.shadow()
-    for holder in holders:
+    pooled = bool(need.licences or need.counts)  # what one machine's end frees is of use elsewhere
+    for place, holder in enumerate(holders):
         shadow.give(holder.machine, holder.allocation, +1)
-        for machine in machines:
-            if shadow.fits(need, machine):
+        for machine in machines if pooled or not place else [holder.machine]:
+            if inventory.connected(machine) and shadow.fits(need, machine):
                 if not math.isinf(holder.until):
                     return Reservation(need, machine, holder.until, shadow, free)
                 kept = shadow.place(need, machine)
