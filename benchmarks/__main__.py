@@ -25,6 +25,7 @@ from benchmarks import (
     memory,
     pyedb,
     restart,
+    scale,
     slurm,
     submissions,
 )
@@ -47,6 +48,7 @@ ALL: Sequence[ModuleType] = (
     pyedb,
     makespan,
     slurm,
+    scale,
 )
 LAST = Path(__file__).with_name("last.json")
 _PROBE = 5000  #: launches by which this machine is compared with the reference
