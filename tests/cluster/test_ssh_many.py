@@ -97,3 +97,26 @@ def test_tasks_of_one_folder_each_have_its_inputs_and_all_their_results_come(
     assert (work / "scratch").read_text() == "the client's\n"
     content = list((serving.there / "content").iterdir())
     assert (work / "mesh").stat().st_size in {path.stat().st_size for path in content}
+
+
+def test_a_manager_that_is_killed_ten_times_loses_nothing_and_sends_nothing_twice(
+    serving: Serving, slurm: Slurm, tmp_path: Path
+) -> None:
+    marks = tmp_path / "marks"
+    marks.touch()
+    text = f"echo $SOLVEYARD_JOB.$SOLVEYARD_TRY >>{marks}; echo 1 >result"
+    service = serving("array_size = 1\n")
+    numbers: list[int] = []
+    for _ in range(10):
+        specs = [job(text, resources=Resources(memory=10)) for _ in range(3)]
+        numbers += [one.number for one in service.client.submit_many(specs)]
+        service.kill()
+        service.start()
+    records = [ended(service, number, 200) for number in numbers]
+    assert {(one.state, len(one.attempts)) for one in records} == {("completed", 1)}
+    assert Counter(marks.read_text().split()) == {f"{number}.1": 1 for number in numbers}
+    store = records[0].attempts[0].id.partition(".")[0]
+    assert len(slurm.given(store)) == len(numbers)
+    for number in numbers:
+        assert [file.path for file in service.client.files(number)] == ["result"]
+    until(lambda: not list((serving.there / "jobs").iterdir()), "nothing is left there")

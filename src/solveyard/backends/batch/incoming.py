@@ -3,14 +3,18 @@
 import asyncio
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from solveyard.backends.batch.mirror import Mirror, Pair
 from solveyard.backends.batch.outgoing import checksum
 from solveyard.backends.hosts.remote import PIECE, Part, Remote, Stat
+from solveyard.backends.hosts.ssh import Failed
 from solveyard.model.jobs import AttemptId
 
+_SMALL = 64 << 10  #: bytes of a file that comes with others
+_AT_ONCE = 50
 _TRIES = 2  #: of a file whose checksum is wrong
 
 
@@ -21,6 +25,20 @@ class Results(NamedTuple):
     streams: Sequence[Pair]
     folder: Pair | None  #: None: nodes see this machine's
     sent: dict[str, str]  #: checksums of its inputs, by path
+
+
+class _Result(NamedTuple):
+    """One file."""
+
+    attempt: AttemptId
+    root: Path
+    path: str
+    there: str
+    stat: Stat
+
+    @property
+    def here(self) -> Path:
+        return self.root / self.path
 
 
 class Incoming:
@@ -42,43 +60,55 @@ class Incoming:
         }
         folders = [(one, one.folder) for one in several if one.folder is not None]
         listed = await self._remote.walk([pair.there for _, pair in folders]) if folders else []
-        for (one, pair), found in zip(folders, listed, strict=True):
-            if found:
-                troubles[one.attempt] += await self._results(pair, found, one.sent)
+        results = [
+            _Result(one.attempt, pair.here, path, f"{pair.there}/{path}", stat)
+            for (one, pair), found in zip(folders, listed, strict=True)
+            for path, stat in sorted(found.items())
+        ]
+        sums = await self._remote.checksums([one.there for one in results])
+        sent = {one.attempt: one.sent for one in several}
+        new = [
+            one
+            for one in results
+            if sums.get(one.there) != sent[one.attempt].get(one.path, "") or not one.here.exists()
+        ]
+        early = await self._small([one for one in new if one.there in sums])
+        for one in new:
+            why = "it can't be read there"
+            if one.there in sums and one.path.isprintable():
+                why = await self._one(one, sums[one.there], early.get(one.there))
+            if why:
+                where = f"{self._remote.host.where}:{one.there}"
+                told = f"the result {one.path!r} could not come: {why} (it is {where})"
+                troubles[one.attempt].append(told)
         return troubles
 
-    async def _results(
-        self, folder: Pair, found: dict[str, Stat], sent: dict[str, str]
-    ) -> list[str]:
-        paths = {path: f"{folder.there}/{path}" for path in found}
-        sums = await self._remote.checksums(list(paths.values()))
-        troubles = []
-        for path, there in sorted(paths.items()):
-            sha256 = sums.get(there)
-            kept = sha256 is not None and sent.get(path) == sha256
-            if kept and (folder.here / path).exists():
-                continue
-            trouble = "it can't be read there"
-            if sha256 is not None and path.isprintable():
-                trouble = await self._one(
-                    folder.here, path, Pair(there, Path()), found[path], sha256
-                )
-            if trouble:
-                where = f"{self._remote.host.where}:{there}"
-                troubles.append(f"the result {path!r} could not come: {trouble} (it is {where})")
-        return troubles
+    async def _small(self, results: Sequence["_Result"]) -> dict[str, bytes]:
+        """The content of small ones, many at once; of none where one changes meanwhile."""
+        parts = [Part(one.there, 0, one.stat.size) for one in results if one.stat.size <= _SMALL]
+        early: dict[str, bytes] = {}
+        for at in range(0, len(parts), _AT_ONCE):
+            some = parts[at : at + _AT_ONCE]
+            with suppress(Failed):
+                read = await self._remote.read(some)
+                early |= {part.path: content for part, content in zip(some, read, strict=True)}
+        return early
 
-    async def _one(self, root: Path, path: str, pair: Pair, stat: Stat, sha256: str) -> str:
-        """Why it isn't here; "": it is."""
-        here = root / path
+    async def _one(self, one: "_Result", sha256: str, content: bytes | None) -> str:
+        """Why it isn't here; "": it is. `content`: as it was read already."""
+        here, stat = one.here, one.stat
         part = here.with_name(f".{here.name[:200]}.{sha256[:12]}.part")
         try:
-            if await asyncio.to_thread(_prepare, root, here, stat, sha256):
+            if await asyncio.to_thread(_prepare, one.root, here, stat, sha256):
                 return ""
+            if content is not None:
+                await asyncio.to_thread(part.write_bytes, content)
             for _ in range(_TRIES):
-                await self._fetch(Pair(pair.there, part), stat.size)
+                await self._fetch(Pair(one.there, part), stat.size)
                 if await asyncio.to_thread(_settle, part, here, stat, sha256):
                     return ""
+        except Failed:
+            return "it changes while it is read"
         except (OSError, ValueError) as error:
             return getattr(error, "strerror", None) or str(error)
         return "it changes while it is read"

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from solveyard.backends.hosts.base import Away
 from solveyard.backends.hosts.remote import PIECE, Part, Remote
+from solveyard.backends.hosts.ssh import Failed
 
 _SHARE = 1 << 20  #: bytes of one file in one command
 
@@ -33,7 +35,10 @@ class Mirror:
         async with self._turn:
             while pairs:
                 parts = await self._news(pairs, failed)
-                read = await self._remote.read([part for _, part in parts]) if parts else []
+                try:
+                    read = await self._remote.read([part for _, part in parts]) if parts else []
+                except Failed as error:  # look again
+                    raise Away(str(error)) from error
                 for (pair, part), content in zip(parts, read, strict=True):
                     try:
                         await asyncio.to_thread(_write, pair.here, part.offset, content)

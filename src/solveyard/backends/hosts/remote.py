@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from solveyard.backends.hosts.base import Away
-from solveyard.backends.hosts.ssh import SshHost
+from solveyard.backends.hosts.ssh import Failed, SshHost
 
 PIECE = 4 << 20  #: bytes that are sent or read by one command
 _AT_ONCE = 300  #: paths in one command
@@ -129,11 +129,11 @@ class Remote:
         return found
 
     async def read(self, parts: Sequence[Part]) -> list[bytes]:
-        """All of them whole."""
+        """All of them whole. Failed: one has shrunk meanwhile."""
         lines = [f"{part.offset} {part.length} {part.path}|" for part in parts]
         told = await self.host.ask(_READ, stdin=_lines(lines), timeout=_SLOW)
         if len(told) != sum(part.length for part in parts):
-            raise Away(f"{self.host.where}: a file changed while it was read")
+            raise Failed(f"{self.host.where}: a file changed while it was read")
         found, at = [], 0
         for part in parts:
             found.append(told[at : at + part.length])
