@@ -1,6 +1,7 @@
 """Every way in which a real Slurm ends a job is told as it was."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -141,6 +142,25 @@ def test_preemption_and_its_own_retry(slurm: Slurm, service: Service) -> None:
     assert record.state is JobState.COMPLETED
     assert [attempt.reason for attempt in record.attempts] == [Reason.PREEMPTED, Reason.SUCCESS]
     assert len({attempt.native_id for attempt in record.attempts}) == 2
+
+
+def test_one_that_slurm_starts_again_runs_once_for_each_attempt(
+    slurm: Slurm, service: Service, tmp_path: Path
+) -> None:
+    """Somebody takes it back from its node, against what its script asked for."""
+    marks = tmp_path / "marks"
+    once = f"echo $SOLVEYARD_TRY >> {marks}; [ $SOLVEYARD_TRY = 2 ] || sleep 600"
+    one = submit(service, once, retry=RetryPolicy(on=("preempted",), delay=0))
+    native_id = running(service, one).scheduler_job_id
+    until(marks.exists, "its command has begun")
+    slurm.run("scontrol", "update", f"JobId={native_id}", "Requeue=1")
+    slurm.run("scontrol", "requeue", native_id or "")
+    waits_for(service, one, "slurm to start it again")
+    record = ended(service, one, 120)
+    assert record.state is JobState.COMPLETED
+    assert [attempt.reason for attempt in record.attempts] == [Reason.PREEMPTED, Reason.SUCCESS]
+    assert "slurm took it back, and started it again" in record.attempts[0].evidence
+    assert marks.read_text().split() == ["1", "2"]
 
 
 def test_a_dependency_that_can_never_be_met(slurm: Slurm, service: Service) -> None:

@@ -19,6 +19,9 @@ def said(state: State, **more: object) -> NativeState:
     return NativeState(state, state.value.upper(), **more)  # type: ignore[arg-type]
 
 
+AGAIN = said(State.FAILED, code=125, restarts=1)
+
+
 @pytest.mark.parametrize(
     ("state", "record", "because", "expected"),
     [
@@ -40,6 +43,11 @@ def said(state: State, **more: object) -> NativeState:
         (None, CODE, "cancelled", (4, None, "", "", "")),
         (said(State.FAILED), None, "cancelled", (None, None, "cancelled", "", "")),
         (None, KILLED, "", (None, 15, "", "", "")),
+        # it was started again under its id: the first start's own end counts, else nobody's
+        (AGAIN, KILLED, "", (None, 15, "preempted", "", "")),
+        (AGAIN, BEGUN, "", (None, None, "preempted", "", "")),
+        (AGAIN, KILLED, "cancelled", (None, 15, "cancelled", "", "")),
+        (AGAIN, CODE, "", (4, None, "", "", "")),
         # one witness alone
         (None, CODE, "", (4, None, "", "", "")),
         (said(State.COMPLETED), None, "", (0, None, "", "", "")),

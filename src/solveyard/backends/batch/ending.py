@@ -43,6 +43,8 @@ def ended(
     finished = record if record is not None and record.ended is not None else None
     usage = _usage(record)
     by = _ended_by(state, finished, because)
+    if not by and record is not None and _taken_back(state):
+        by, told = because or "preempted", (*told, f"{system} took it back, and started it again")
     if not by and limit is not None and _out_of_time(finished, limit):
         by, told = "time_limit", (*told, f"it was signalled when its {limit:g} s were over")
     if by and not (finished is not None and by_itself(finished) and by != "out_of_memory"):
@@ -90,6 +92,11 @@ def _ended_by(state: NativeState | None, finished: Record | None, because: str) 
         return "dependency"
     signalled = finished is not None and (finished.signalled or finished.signal is not None)
     return because if because and signalled and not by else by
+
+
+def _taken_back(state: NativeState | None) -> bool:
+    """Did it begin anew under its id, and find that its attempt had begun?"""
+    return state is not None and state.restarts > 0 and state.code == ELSEWHERE
 
 
 def _out_of_time(finished: Record | None, limit: float) -> bool:
