@@ -135,7 +135,7 @@ class Sshd:
 
     def cut(self) -> None:
         """It listens no more, and every connection is gone."""
-        served = self.sessions()
+        served = self.sessions() if self._process is not None else []
         self.stop()
         for pid in served:
             if alive(pid):
