@@ -206,3 +206,24 @@ def test_what_the_first_in_line_does_not_need_may_be_taken() -> None:
     assert drive.launched() == [holder, *passing]
     drive.end(holder)
     assert drive.launched() == [holder, *passing, first]
+
+
+def test_scratch_space_that_one_job_holds_is_not_given_to_another() -> None:
+    drive = Drive(cores=4)
+    node = {"a": Resources(cores=4, memory=100, disk=50)}
+    drive.send(AgentJoined(machine="m", nodes=node, boot_id="boot"))
+    first, second = (drive.one(resources=Resources(disk=30)) for _ in range(2))
+    assert drive.launched() == [first]
+    drive.end(first)
+    assert drive.launched() == [first, second]
+
+
+def test_what_was_promised_shortly_before_a_sample_is_not_seen_by_it_yet() -> None:
+    drive = limited(4, min_memory_gb=1)
+    sample(drive, memory_free=1074)
+    first = drive.one(resources=Resources(memory=30))
+    sample(drive, memory_free=1074)
+    second = drive.one(resources=Resources(memory=30))
+    assert drive.launched() == [first]
+    sample(drive, memory_free=1074)
+    assert drive.launched() == [first, second]
