@@ -15,7 +15,7 @@ import standin
 from acceptance.conftest import Home
 from cluster.conftest import SETTINGS
 from cluster.slurm import Slurm
-from conftest import until
+from conftest import alive, until
 from solveyard.model.jobs import JobState
 from solveyard.pyedb import errors
 from solveyard.pyedb.job_submission import HFSSSimulationConfig, SchedulerOptions, SchedulerType
@@ -119,7 +119,8 @@ def test_a_cancelled_one_has_told_its_log_and_progress_and_leaves_no_engine(
     assert handler.cancel_job("hang")
     assert handler.wait_until_done("hang", timeout=60) == "cancelled"
     assert slurm.state(native) == "CANCELLED"
-    until(lambda: not standin.working_in(desk.folder / "hang.aedt"), "no engine is left")
+    pids = [int(pid) for pid in (desk.folder / "hang.pids").read_text().split()]
+    until(lambda: not any(map(alive, pids)), "no engine is left")
 
 
 def test_what_sbatch_refuses_is_502_and_a_runtime_error_with_its_words(desk: Home) -> None:
