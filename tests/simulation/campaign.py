@@ -14,7 +14,7 @@ from simulation.people import People
 from simulation.restart import decides_alike
 from simulation.service import InlineWorkers, Service
 from simulation.world import Clock, Violation, World
-from solveyard import clock, manager, ordering, retaining, turns
+from solveyard import clock, following, manager, ordering, retaining, stalling, turns, verdicts
 from solveyard.agent import connection, identity, ledger, recovery, runs
 from solveyard.model.errors import StoreError
 from solveyard.notify import room
@@ -229,7 +229,10 @@ def replaced(campaign: Campaign) -> Iterator[None]:
             (module, "time", time)
             for module in (clock, connection, recovery, runs, retaining, room)
         ),
-        *((module, "Workers", InlineWorkers) for module in (turns, manager, retaining, room)),
+        *(
+            (module, "Workers", InlineWorkers)
+            for module in (turns, manager, verdicts, following, stalling, retaining, room)
+        ),
         (ordering, "Path", _NoFolder),
         (ledger, "os", service.disk),
         (ledger, "open", service.disk.read),
