@@ -62,5 +62,7 @@ def test_a_lock_that_somebody_may_hold_stays(lab: Lab, holder: "subprocess.Popen
     holder.kill()
     holder.wait()
     os.utime(lock)
-    assert "may just be starting" in lab.run("hfss", board, "--unlock").stderr
+    kept = lab.run("hfss", board, "--unlock").stderr
+    # an engine of another test may have been running when it was written
+    assert "may just be starting" in kept or "may have the project open" in kept
     assert lock.exists()
