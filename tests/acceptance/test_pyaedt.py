@@ -115,7 +115,8 @@ def test_what_it_starts_in_batch_and_waits_for_is_what_the_stand_in_takes_and_le
     pyaedt: str, tmp_path: Path
 ) -> None:
     program = install(tmp_path / "ansys_inc")
-    board = project(tmp_path / "projects", sweep="discrete", points=3)
+    # PyAEDT looks for the queue's file every half second, and must find it once
+    board = project(tmp_path / "projects", "slow", seconds=0.5, sweep="discrete", points=3)
     told = ran(pyaedt, "-c", _APP, str(program.parent), str(board))
     assert told.returncode == 0, told.stderr[-2000:]
     jobid, log = told.stdout.splitlines()[-2:]
