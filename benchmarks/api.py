@@ -119,7 +119,7 @@ def _busy(room: Room, running: int, bare: Wire) -> list[Figure]:
             value=percentile(taken, percent) * 1e3,
             unit="ms",
             ratio=percentile(taken, percent) / percentile(times[_BARE], percent),
-            goal=None if call == _BARE or percent == 50 else under(20.0),
+            target=None if call == _BARE or percent == 50 else under(20.0),
             judged=Judged.TIME,
         )
         for call, taken in times.items()

@@ -206,8 +206,11 @@ class Soak:
             for attempt in record.attempts:
                 known.add(attempt.id)
                 started += attempt.started_at is not None
-                if attempt.started_at is None and begun[attempt.id]:
-                    found.append(f"{attempt.id} ran, and its record knows no start")
+                unknown = (
+                    attempt.reason == "lost"
+                )  # its spawner was killed before it wrote the start
+                if attempt.started_at is None and begun[attempt.id] and not unknown:
+                    found.append(f"{attempt.id} ran, and is {attempt.reason} without a start")
                 if attempt.reason == "success" and attempt.id not in done:
                     found.append(f"{attempt.id} is a success that never came to its end")
                 if attempt.id in done and attempt.reason not in {"success", "cancelled", "lost"}:
