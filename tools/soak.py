@@ -12,6 +12,7 @@ is wrong; it says what.
 
 import argparse
 import contextlib
+import itertools
 import json
 import random
 import signal
@@ -55,6 +56,7 @@ class Soak:
         self.client = Client(self.store, patience=COMING)
         self.submitted = 0  #: jobs; an array counts as its tasks
         self.names: list[str] = []
+        self._whom = itertools.cycle(("manager", "agent", "spawner"))  # each of them, in turn
         self._manager: subprocess.Popen[bytes] | None = None
         self._log = (folder / "serve.log").open("ab")
 
@@ -76,7 +78,7 @@ class Soak:
     def kill(self) -> str:
         """One of our processes, as a crash would; which. Whoever comes in its place comes soon."""
         where = find.manager(self.store)
-        whom = self.random.choice(("manager", "agent", "spawner"))
+        whom = next(self._whom)
         if whom == "manager" or where is None or not where.agent_pid or not where.spawner_pids:
             assert self._manager is not None
             self._manager.kill()

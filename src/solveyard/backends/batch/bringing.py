@@ -13,6 +13,7 @@ from solveyard.backends.batch.incoming import Incoming, Results
 from solveyard.backends.batch.layout import Layout
 from solveyard.backends.batch.mirror import Mirror, Pair
 from solveyard.backends.batch.outgoing import noted
+from solveyard.backends.batch.sharing import Ties
 from solveyard.backends.hosts.base import Away
 from solveyard.backends.hosts.remote import Step
 from solveyard.backends.hosts.ssh import Failed
@@ -40,18 +41,11 @@ class Bringing:
         self._begun: set[AttemptId] = set()  #: whose own log is followed
         self._work = asyncio.Event()
 
-    async def run(
-        self,
-        answers: asyncio.Event,
-        running: Callable[[], Sequence[Order]],
-        news: Callable[[], None],
-        away: Callable[[str], None],
-        known: Callable[[AttemptId], bool],
-    ) -> None:
+    async def run(self, ties: Ties) -> None:
         """See `Files.run`."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._follow(answers, running, away))
-            tasks.create_task(self._bring(answers, news, away, known))
+            tasks.create_task(self._follow(ties))
+            tasks.create_task(self._bring(ties))
 
     def want(self, order: Order) -> None:
         """All that it left; then it is in `brought`."""
@@ -69,26 +63,21 @@ class Bringing:
 
     # Inside
 
-    async def _follow(
-        self,
-        answers: asyncio.Event,
-        running: Callable[[], Sequence[Order]],
-        away: Callable[[str], None],
-    ) -> None:
+    async def _follow(self, ties: Ties) -> None:
         """Outputs, and the files in which solvers tell progress."""
         interval = self._often
         while True:
             await asyncio.sleep(interval)
-            await answers.wait()
+            await ties.answers.wait()
             came = False
             try:
                 await self._layout.ready()
-                pairs = [pair for order in running() for pair in await self._growing(order)]
+                pairs = [pair for order in ties.running() for pair in await self._growing(order)]
                 came, failed = await self._mirror.catch_up(pairs)
                 for place, why in failed.items():
                     log.warning("output not written", extra={"path": str(place), "why": why})
             except Away as error:
-                away(str(error))
+                ties.away(str(error))
             except Failed as error:
                 log.warning("outputs not read", extra={"error": str(error)})
             interval = self._often if came else min(interval * _SLOWER, max(self._often, _SELDOM))
@@ -109,36 +98,30 @@ class Bringing:
         there = f"{self._layout.place(attempt)}/{order.watched}"
         return [*pairs, Pair(there, place, record.began - 1)]
 
-    async def _bring(
-        self,
-        answers: asyncio.Event,
-        news: Callable[[], None],
-        away: Callable[[str], None],
-        known: Callable[[AttemptId], bool],
-    ) -> None:
+    async def _bring(self, ties: Ties) -> None:
         """Results of those that are over, and the end of what nobody asks for any more."""
         swept = False
         while True:
-            await answers.wait()
+            await ties.answers.wait()
             orders = list(self._wanted.values())[:_TOGETHER]
             gone, self._gone = self._gone, []
             try:
                 await self._layout.ready()
                 if not swept:
-                    gone += await self._left(known)
+                    gone += await self._left(ties.known)
                     swept = True
                 await self._bring_some(orders)
                 await self._remove(gone)
             except Away as error:
                 self._gone += gone
-                away(str(error))
+                ties.away(str(error))
                 continue
             except Failed as error:
                 log.warning("results not brought", extra={"error": str(error)})
                 for order in orders:
                     self._arrived(order, (f"its results could not come: {error}",))
             if orders:
-                news()
+                ties.news()
             if not self._wanted:
                 await self._work.wait()
             self._work.clear()

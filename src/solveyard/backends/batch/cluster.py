@@ -11,7 +11,7 @@ from solveyard.backends.batch.common import Cluster
 from solveyard.backends.batch.entries import Entries, Entry, Phase
 from solveyard.backends.batch.following import Follower
 from solveyard.backends.batch.options import ClusterOptions
-from solveyard.backends.batch.sharing import Files, Shared
+from solveyard.backends.batch.sharing import Files, Shared, Ties
 from solveyard.backends.batch.submitting import Submitter, batch_job
 from solveyard.backends.dialects.base import Answer, Call, Dialect, Queue, Unreadable
 from solveyard.backends.dialects.script import within
@@ -89,16 +89,13 @@ class Batch:
             tasks.create_task(self._follower.survey())
             tasks.create_task(self._submitter.run())
             tasks.create_task(self._actor.run())
-            follower = self._follower
-            tasks.create_task(
-                self.files.run(
-                    follower.answers,
-                    self._running,
-                    follower.wanted.set,
-                    follower.doubt,
-                    self._knows,
-                )
-            )
+            tasks.create_task(self.files.run(self._ties()))
+
+    def _ties(self) -> Ties:
+        follower = self._follower
+        return Ties(
+            follower.answers, self._running, follower.wanted.set, follower.doubt, self._knows
+        )
 
     def wake(self) -> None:
         """Use it from now on."""

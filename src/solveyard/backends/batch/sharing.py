@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from solveyard.backends.base import Order
 from solveyard.backends.batch import files, witness
@@ -11,22 +11,21 @@ from solveyard.backends.workspace import Workspace
 from solveyard.model.jobs import AttemptId
 
 
+class Ties(NamedTuple):
+    """Between a cluster's files and its other loops."""
+
+    answers: asyncio.Event  #: the cluster does; nothing is tried unless it is set
+    running: Callable[[], Sequence[Order]]
+    news: Callable[[], None]  #: something arrived
+    away: Callable[[str], None]  #: why nothing does
+    known: Callable[[AttemptId], bool]  #: has an attempt not ended yet?
+
+
 class Files(Protocol):
     """Between this machine's paths and the nodes'. What goes there or comes raises Away."""
 
-    async def run(
-        self,
-        answers: asyncio.Event,
-        running: Callable[[], Sequence[Order]],
-        news: Callable[[], None],
-        away: Callable[[str], None],
-        known: Callable[[AttemptId], bool],
-    ) -> None:
-        """Keep the output of those `running` as it is there, until cancelled.
-
-        Nothing is tried unless the cluster `answers`; `news`: something arrived; `away`: why
-        nothing does; `known`: whether an attempt has not ended yet.
-        """
+    async def run(self, ties: Ties) -> None:
+        """Keep the output of those that run as it is there, until cancelled."""
         ...
 
     def there(self, order: Order) -> Order:
@@ -64,14 +63,7 @@ class Files(Protocol):
 class Shared:
     """A file system that manager and nodes see under the same paths."""
 
-    async def run(
-        self,
-        answers: asyncio.Event,
-        running: Callable[[], Sequence[Order]],
-        news: Callable[[], None],
-        away: Callable[[str], None],
-        known: Callable[[AttemptId], bool],
-    ) -> None:
+    async def run(self, ties: Ties) -> None:
         return
 
     def there(self, order: Order) -> Order:

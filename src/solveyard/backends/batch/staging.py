@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from solveyard.backends.base import Order
@@ -11,6 +11,7 @@ from solveyard.backends.batch import files, layout, witness
 from solveyard.backends.batch.bringing import Bringing
 from solveyard.backends.batch.layout import Layout
 from solveyard.backends.batch.outgoing import Load, Outgoing, note
+from solveyard.backends.batch.sharing import Ties
 from solveyard.backends.batch.witness import Witness
 from solveyard.backends.hosts.base import Away
 from solveyard.backends.hosts.paths import PathMap
@@ -36,15 +37,8 @@ class Staged:
         self._bringing = Bringing(self._layout, store, often)
         self._records: dict[AttemptId, Stat] = {}  #: those that are here
 
-    async def run(
-        self,
-        answers: asyncio.Event,
-        running: Callable[[], Sequence[Order]],
-        news: Callable[[], None],
-        away: Callable[[str], None],
-        known: Callable[[AttemptId], bool],
-    ) -> None:
-        await self._bringing.run(answers, running, news, away, known)
+    async def run(self, ties: Ties) -> None:
+        await self._bringing.run(ties)
 
     def there(self, order: Order) -> Order:
         return self._layout.there(order)
