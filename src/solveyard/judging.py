@@ -3,12 +3,13 @@
 import contextlib
 import logging
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from solveyard import registry
-from solveyard.backends.workspace import LocalWorkspace, Workspace
+from solveyard.backends.workspace import FileEntry, LocalWorkspace, NoSuchFile, Workspace
 from solveyard.model.criteria import STREAMS, files
 from solveyard.model.errors import InvalidJob, InvalidRequest
 from solveyard.model.jobs import Job, Outcome, Reason
@@ -52,9 +53,12 @@ class Case:
         What isn't there, or can't be read, is evidence, too. `since`: when the command started.
         """
         self._read = True
+        listed: dict[str, list[FileEntry]] = {}
         for query in self._queries:
             if query.below:
-                self._evidence |= _below(workspace, query, since)
+                if query.path not in listed:
+                    listed[query.path] = workspace.list(below=query.path)
+                self._evidence |= _below(workspace, query, listed[query.path], since)
             else:
                 self._evidence[query.path] = _content(workspace, query.path, query.limit)
         for name, source in (self._criteria.sources if self._criteria else {}).items():
@@ -123,19 +127,26 @@ class Case:
 def _content(workspace: Workspace, path: str, limit: int) -> bytes | None:
     """At most `limit` bytes, from the end; None: no such file."""
     try:
-        found = workspace.stat(path)
-        return None if found is None else workspace.read(path, -limit, limit)
-    except (InvalidRequest, OSError) as error:
-        log.warning("evidence not read", extra={"path": path, "error": str(error)})
+        return workspace.read(path, -limit, limit)
+    except NoSuchFile:
         return None
+    except (InvalidRequest, OSError) as unread:
+        error = unread
+    with contextlib.suppress(InvalidRequest, OSError):
+        if workspace.stat(path) is None:
+            return None
+    log.warning("evidence not read", extra={"path": path, "error": str(error)})
+    return None
 
 
-def _below(workspace: Workspace, query: Query, since: float) -> dict[str, bytes | None]:
-    """By path; those that would be too much are left out."""
+def _below(
+    workspace: Workspace, query: Query, listed: Sequence[FileEntry], since: float
+) -> dict[str, bytes | None]:
+    """Of the `listed`, by path; those that would be too much are left out."""
     named = re.compile(query.below)
     found: dict[str, bytes | None] = {}
     left = query.limit
-    for one in workspace.list(below=query.path):
+    for one in listed:
         path = one.path
         if one.modified < since - SLACK or not named.search(path.rpartition("/")[2]):
             continue

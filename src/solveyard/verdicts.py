@@ -1,6 +1,7 @@
 """From what backends report to what the engine takes: an end is judged by its solver first."""
 
-import asyncio
+import logging
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +12,10 @@ from solveyard.judging import Case
 from solveyard.model.jobs import Attempt, AttemptId, Job
 from solveyard.model.messages import Ended, Message
 from solveyard.workers import Workers
+
+log = logging.getLogger(__name__)
+
+_MOMENT = 0.5  #: s for which the folder of a job's end is believed to be the same
 
 
 class Reporting(Protocol):
@@ -37,19 +42,20 @@ class Verdicts:
         """
         self._find, self._place, self._directory = find, place, directory
         self._output, self._tell = output, tell
+        self._last_directory, self._last_until = "", 0.0
+        self._last = LocalWorkspace(Path())
         self._judges = Workers("judge", 2)  # a large log keeps nobody from reading the store
 
     async def listen(self, backend: Reporting) -> None:
         """Until cancelled."""
-        async with asyncio.TaskGroup() as judging:
-            async for reports in backend.observations():
-                for report in reports:
-                    self._take(report, backend, judging)
+        async for reports in backend.observations():
+            for report in reports:
+                self._take(report, backend)
 
     def close(self) -> None:
         self._judges.close()
 
-    def _take(self, report: Report, backend: Reporting, judging: asyncio.TaskGroup) -> None:
+    def _take(self, report: Report, backend: Reporting) -> None:
         if not isinstance(report, RawEnd):
             self._tell(report)
             return
@@ -60,19 +66,30 @@ class Verdicts:
         job, attempt = found
         case = Case(job) if attempt.live else None
         if case is not None and case.wants:
-            judging.create_task(self._judge(case, job, report))
+            self._judge(case, job, report)
         else:
             self._tell(_judged(case or Case(job), report))
 
-    async def _judge(self, case: Case, job: Job, report: RawEnd) -> None:
-        workspace = self._place(job) or LocalWorkspace(Path(self._directory(job)))
+    def _judge(self, case: Case, job: Job, report: RawEnd) -> None:
+        workspace = self._place(job) or self._here(self._directory(job))
         streams = self._output(job, int(report.attempt.rpartition(".")[2]))
 
         def judged() -> Ended:
-            case.read(workspace, streams, report.started_at or 0.0)
+            try:
+                case.read(workspace, streams, report.started_at or 0.0)
+            except Exception:  # its end must be told, whatever is wrong with its files
+                log.exception("evidence not read", extra={"attempt": report.attempt})
             return _judged(case, report)
 
-        self._tell(await self._judges.call(judged))
+        self._judges.post(judged, self._tell)
+
+    def _here(self, directory: str) -> LocalWorkspace:
+        """That of a job that ended there a moment ago: where links lead is looked up once."""
+        now = time.monotonic()
+        if directory != self._last_directory or now > self._last_until:
+            self._last_directory, self._last_until = directory, now + _MOMENT
+            self._last = LocalWorkspace(Path(directory))
+        return self._last
 
 
 def _judged(case: Case, report: RawEnd) -> Ended:

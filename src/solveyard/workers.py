@@ -6,21 +6,30 @@ embedded manager has to drain.
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+#: Takes what a function returned, else what it raised; in the loop.
+Settle = Callable[[Any, BaseException | None], None]
+
 
 class Workers:
-    """So many daemon threads, each taking the next thing to do."""
+    """So many daemon threads, each taking the next thing to do.
+
+    The loop hears of what was done meanwhile all at once: waking it costs more than most calls.
+    """
 
     def __init__(self, name: str, count: int = 1) -> None:
         # Any: each call's type goes through its own future
         self._calls: SimpleQueue[
-            tuple[asyncio.AbstractEventLoop, asyncio.Future[Any], Callable[[], Any]] | None
+            tuple[asyncio.AbstractEventLoop, Callable[[], Any], Settle] | None
         ] = SimpleQueue()
+        self._over: deque[tuple[Settle, Any, BaseException | None]] = deque()
+        self._announced = False  #: the loop will look at what is over
         self._threads = [
             threading.Thread(target=self._work, name=f"{name}-{i}", daemon=True)
             for i in range(count)
@@ -32,8 +41,18 @@ class Workers:
         """What `function` returns or raises, from one of the threads."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._calls.put((loop, future, function))
+        self._calls.put((loop, function, lambda *outcome: _settle(future, *outcome)))
         return await future
+
+    def post(self, function: Callable[[], T], done: Callable[[T], None]) -> None:
+        """Have `done` called in the loop with what `function` returned; it must raise nothing."""
+
+        def told(result: T, error: BaseException | None) -> None:
+            if error is not None:
+                raise error
+            done(result)
+
+        self._calls.put((asyncio.get_running_loop(), function, told))
 
     def close(self) -> None:
         """Finish what was asked for, then end the threads."""
@@ -44,16 +63,27 @@ class Workers:
 
     def _work(self) -> None:
         while (call := self._calls.get()) is not None:
-            loop, future, function = call
+            loop, function, settle = call
             result, error = None, None
             try:
                 result = function()
             except BaseException as failure:
                 error = failure
+            self._over.append((settle, result, error))
+            if self._announced:
+                continue
+            self._announced = True
             try:
-                loop.call_soon_threadsafe(_settle, future, result, error)
+                loop.call_soon_threadsafe(self._tell)
             except RuntimeError:
+                self._announced = False
                 return  # the loop is closed: nobody waits any more
+
+    def _tell(self) -> None:
+        self._announced = False  # first: what is over from here on is announced anew
+        while self._over:
+            settle, result, error = self._over.popleft()
+            settle(result, error)
 
 
 def _settle(future: "asyncio.Future[Any]", result: object, error: BaseException | None) -> None:

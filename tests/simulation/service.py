@@ -81,6 +81,10 @@ class InlineWorkers:
             await asyncio.sleep(self.world.delay())
         return result
 
+    def post(self, function: Callable[[], T], done: Callable[[T], None]) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(self.world.delay(), lambda: done(function()))
+
     def close(self) -> None:
         pass
 

@@ -9,6 +9,14 @@ from typing import NamedTuple, Protocol
 from solveyard.model.errors import InvalidRequest
 
 
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_LEAST = 1 << 16  #: bytes that are asked for: a file may have grown
+
+
+class NoSuchFile(InvalidRequest):
+    """There is nothing at this path."""
+
+
 class FileEntry(NamedTuple):
     path: str  #: relative to the workspace, with "/"
     size: int  #: bytes
@@ -62,20 +70,26 @@ class LocalWorkspace:
     def read(self, path: str, offset: int = 0, limit: int = 1 << 20) -> bytes:
         """At most `limit` bytes from `offset`; a negative offset counts from the end.
 
-        Raises InvalidRequest when it isn't a regular file inside the workspace.
+        Raises InvalidRequest when it isn't a regular file inside the workspace: NoSuchFile where
+        there is none.
         """
         place = self._inside(path)
         try:
-            descriptor = os.open(place, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+            descriptor = os.open(place, _READ)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise NoSuchFile(f"cannot read {path[:100]}: {error.strerror}") from error
         except OSError as error:
             raise InvalidRequest(f"cannot read {path[:100]}: {error.strerror}") from error
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
+        try:  # no file object: it looks at the file several times more
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise InvalidRequest(f"{path} is not a regular file")
+            offset = max(0, found.st_size + offset) if offset < 0 else offset
+            if offset:
+                os.lseek(descriptor, offset, os.SEEK_SET)
+            return os.read(descriptor, min(limit, max(_LEAST, found.st_size - offset)))
+        finally:
             os.close(descriptor)
-            raise InvalidRequest(f"{path} is not a regular file")
-        with os.fdopen(descriptor, "rb") as file:
-            file.seek(max(0, found.st_size + offset) if offset < 0 else offset)
-            return file.read(limit)
 
     def _inside(self, path: str) -> str:
         """Text, not a Path: each end of a job asks for several, and Path takes longest of all."""
@@ -83,6 +97,8 @@ class LocalWorkspace:
             raise InvalidRequest(f"{path!r} is no path")
         if not self._real:
             self._real = os.path.realpath(self.root)
+        if (place := _without_links(self._real, path)) is not None:
+            return place
         place = os.path.realpath(os.path.join(self._real, path))  # noqa: PTH118
         if place != self._real and not place.startswith(self._real.rstrip(os.sep) + os.sep):
             raise InvalidRequest(f"{path!r} leaves the job's folder")
@@ -100,3 +116,24 @@ class LocalWorkspace:
                 if stat.S_ISREG(found.st_mode):
                     path = place.relative_to(self.root).as_posix()
                     yield FileEntry(path, found.st_size, found.st_mtime)
+
+
+def _without_links(root: str, path: str) -> str | None:
+    """The place of `path` below `root`, where no link is on the way; None: look closer.
+
+    `root` itself has none. Only the parts of `path` are looked at; realpath looks at all.
+    """
+    parts = path.split("/")
+    if os.sep != "/" or not {"", ".", ".."}.isdisjoint(parts):
+        return None
+    place = root.rstrip("/")
+    for index, part in enumerate(parts):
+        place = f"{place}/{part}"
+        try:
+            if stat.S_ISLNK(os.lstat(place).st_mode):
+                return None
+        except (FileNotFoundError, NotADirectoryError):  # so there is nothing below it, either
+            return "/".join((place, *parts[index + 1 :]))
+        except OSError:
+            return None
+    return place
