@@ -201,7 +201,7 @@ class Turns:
 
         What somebody asks meanwhile joins it soon; then the others come in a later turn.
         """
-        decided = _Decided()
+        decided, step = _Decided(), None
         now = self._clock.now()
         clock = asyncio.get_running_loop().time
         begun = sliced = clock()
@@ -230,9 +230,10 @@ class Turns:
                 self._drain = message
             decided.events += step.events
             decided.actions += step.actions
-            self._wake = step.wake
             if answer is not None:
                 decided.answers.append((answer, _submitted(step.events)))
+        if step is not None:
+            self._wake = step.wake
         return decided
 
     async def _step(self, message: Message, now: float) -> Step:

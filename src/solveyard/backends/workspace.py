@@ -8,7 +8,6 @@ from typing import NamedTuple, Protocol
 
 from solveyard.model.errors import InvalidRequest
 
-
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _LEAST = 1 << 16  #: bytes that are asked for: a file may have grown
 

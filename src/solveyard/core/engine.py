@@ -41,7 +41,16 @@ class Step(NamedTuple):
 
     events: list[AnyEvent]
     actions: list[Action]
-    wake: float | None  #: when time alone will cause something; None: not foreseen
+    foresee: Callable[[], float | None]
+
+    @property
+    def wake(self) -> float | None:
+        """When time alone will cause something; None: not foreseen.
+
+        Until the engine takes its next message. It is worked out when it is asked for: of many
+        messages in one turn only the last one's matters.
+        """
+        return self.foresee()
 
 
 class Engine:
@@ -147,7 +156,7 @@ class Engine:
         self._end_doomed()
         if board.scheduler.moved:
             self._schedule()
-        return Step(board.events, board.actions, board.scheduler.wake())
+        return Step(board.events, board.actions, board.scheduler.wake)
 
     # What time causes, and what room allows
 
@@ -206,5 +215,7 @@ class Engine:
             board.record(JobPlaced(job=job.id, at=board.now, attempt=attempt, placement=placement))
             board.actions.append(board.scheduler.seating.launch(board.jobs[job.id]))
         line, seating = board.scheduler.line, board.scheduler.seating
-        board.actions += seating.recall_outranked(line.outranks)
+        board.actions += seating.recall_outranked(
+            line.head(), line.outranks, ordered=line.by_urgency
+        )
         board.scheduler.moved = False

@@ -110,6 +110,11 @@ class Line:
         queue = self._queues.get(on)
         return None if queue is None else queue.head()
 
+    @property
+    def by_urgency(self) -> bool:
+        """Does it go by urgency alone, not by what owners have used?"""
+        return self._parted is None
+
     def outranks(self, job: Job) -> bool:
         """Does the first go before `job`, which waits in a slot?"""
         return self._queues[""].outranks(job)

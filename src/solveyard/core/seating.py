@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from operator import itemgetter
 
+from solveyard.core.crowd import Crowd
 from solveyard.core.inventory import Inventory
 from solveyard.core.reservation import Holder
 from solveyard.core.slots import AHEAD, PATIENCE, Member, Pace, Seat, Slot, may_follow
@@ -26,7 +27,8 @@ class Seating:
         self._pace = pace
         self._slots: dict[int, Slot] = {}
         self._on: dict[str, dict[int, Slot]] = {}  #: the same by machine
-        self._crowded: dict[int, Slot] = {}  #: those in which somebody waits
+        self._crowd = Crowd()
+        self._head: Urgency | None = None  #: that none of them came after, when last looked
         self._seats: dict[tuple[str, int], Seat] = {}
         self._spawners: dict[str, list[int]] = {}  #: by machine, in order
         self._away: dict[tuple[str, int], Seat] = {}  #: not connected, and not told as stale yet
@@ -63,8 +65,11 @@ class Seating:
         attempts = tuple(member.attempt for slot in self._at(*key) for member in slot.members)
         self._recalled.difference_update(attempts)  # a recall may be lost with its connection
         self._unsure.update(attempts)
+        self._head = None  # some may have to be taken back anew
         for slot in self._at(*key):
             slot.moved_at = now  # nobody knows what happened while it was away
+            if len(slot.members) > 1:
+                self._crowd.keep(slot)
         return attempts
 
     def left(self, left: SpawnerLeft, now: float) -> None:
@@ -84,7 +89,7 @@ class Seating:
             self._inventory.take(placement.machine, placement.allocation)
         slot.add(job)
         if len(slot.members) > 1:
-            self._crowded[placement.slot] = slot
+            self._crowd.keep(slot)
         for key in job.keys:
             self.keys[key] = job.id
 
@@ -96,8 +101,10 @@ class Seating:
             slot.moved_at = ended_at
         self._recalled.discard(attempt.id)
         self._unsure.discard(attempt.id)
-        if len(slot.members) < 2:
-            self._crowded.pop(placement.slot, None)
+        if len(slot.members) > 1:
+            self._crowd.keep(slot)
+        else:
+            self._crowd.discard(slot)
         if not slot.members:
             del self._slots[placement.slot], self._on[placement.machine][placement.slot]
             self._busy[placement.machine, placement.spawner] -= 1
@@ -216,12 +223,23 @@ class Seating:
     # What is taken back
 
     def recall_all(self) -> list[Recall]:
-        return [r for slot in self._where_some_wait() for r in self._recall(slot, slot.waiting)]
+        return [r for slot in self._crowd for r in self._recall(slot, slot.waiting)]
 
-    def recall_outranked(self, outranks: Callable[[Job], bool]) -> list[Recall]:
-        """Successors that would start before the one that is first in line, which `outranks`."""
+    def recall_outranked(
+        self, head: Urgency | None, outranks: Callable[[Job], bool], *, ordered: bool
+    ) -> list[Recall]:
+        """Successors that would start before the first in line, `head`, which `outranks` them.
+
+        `ordered`: the line goes by urgency alone. Then each of them was first in it, so there is
+        nobody to look at unless somebody more urgent has come since.
+        """
+        before, self._head = self._head, head
+        if not self._crowd or head is None:
+            return []
+        if ordered and before is not None and head >= before:
+            return []
         recalls: list[Recall] = []
-        for slot in self._where_some_wait():
+        for slot in self._crowd:
             if outranks(self._jobs[slot.members[-1].job]):
                 outranked = [m for m in slot.waiting if outranks(self._jobs[m.job])]
                 recalls += self._recall(slot, outranked)
@@ -237,17 +255,14 @@ class Seating:
 
     def recall_impatient(self, now: float) -> list[Recall]:
         """Successors whose predecessor takes longer than was foreseen."""
-        recalls: list[Recall] = []
-        for slot in self._where_some_wait():
-            if slot.moved_at + PATIENCE <= now:
-                recalls += self._recall(slot, slot.waiting)
-        return recalls
+        late = self._crowd.impatient(now)
+        return [r for slot in late for r in self._recall(slot, slot.waiting)]
 
     # What time does
 
     def wakes(self) -> Iterator[float]:
         """When time alone causes something."""
-        for slot in self._crowded.values():
+        for slot in self._crowd:
             if any(member.attempt not in self._recalled for member in slot.waiting):
                 yield slot.moved_at + PATIENCE
         for seat in self._away.values():
@@ -280,10 +295,6 @@ class Seating:
         self._away.pop(key, None)
         if not seat.connected:
             self._away[key] = seat
-
-    def _where_some_wait(self) -> list[Slot]:
-        """As they came."""
-        return [self._crowded[number] for number in sorted(self._crowded)]
 
     def _at(self, machine: str, spawner: int) -> Iterator[Slot]:
         for slot in self._on.get(machine, {}).values():

@@ -28,7 +28,7 @@ class Drive:
         self.now = 100.0
         self.cores = cores
         self.launches: list[Launch] = []
-        self.step = Step([], [], None)
+        self.step = Step([], [], lambda: None)
         if joined:
             self.join()
 
