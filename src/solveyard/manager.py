@@ -43,6 +43,7 @@ from solveyard.notify import Notices, Recipient, View
 from solveyard.ordering import Ordering
 from solveyard.outbox import Outbox
 from solveyard.paging import Pages
+from solveyard.pauses import Pauses
 from solveyard.places import StorePlaces
 from solveyard.repeats import Repeats
 from solveyard.retaining import Retention
@@ -50,7 +51,7 @@ from solveyard.secret import Secret
 from solveyard.selecting import JobWish
 from solveyard.stalling import Stalls
 from solveyard.store.base import Filter, Numbered, Page, Store
-from solveyard.turns import TURN, Turns
+from solveyard.turns import Turns
 from solveyard.verdicts import Verdicts
 from solveyard.workers import Workers
 
@@ -145,6 +146,7 @@ class Manager:
         Raises InvalidJob or Conflict, naming the job by its place; StoreError.
         """
         placed: list[JobSpec] = []
+        pauses = Pauses()
         for index, spec in enumerate(specs):
             try:
                 self._ordering.check(spec)
@@ -154,8 +156,7 @@ class Manager:
                 if len(specs) == 1:
                     raise
                 raise type(error)(f"job {index + 1} of {len(specs)}: {error}") from error
-            if index % TURN == TURN - 1:
-                await asyncio.sleep(0)
+            await pauses.due()
         asked = Submit(specs=tuple(placed), by=by, key=key, any_name=any_name, session=session)
         ids = await self._turns.ask(asked)
         return [self._turns.jobs[i] for i in ids if i in self._turns.jobs]

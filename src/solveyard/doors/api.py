@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from solveyard.doors import documents, encoding, pyedb_form, system, waiting
+from solveyard.doors import documents, encoding, listing, pyedb_form, system, waiting
 from solveyard.doors.keys import MANAGER, by, caller
 from solveyard.doors.openapi import Route
 from solveyard.model import reading
@@ -17,7 +17,6 @@ from solveyard.model.reading import MalformedJob
 from solveyard.model.records import JobRecord, PartitionRecord
 from solveyard.store.base import Filter
 
-_PAGE = 200  #: jobs that are read between two turns of the loop
 _PATIENCE = 10.0  #: s for which a cancelled job's end is waited for
 
 
@@ -53,21 +52,9 @@ async def jobs(request: web.Request) -> web.StreamResponse:
     """All jobs, newest first, in one array."""
     encoding.query(request, encoding.NoQuery)
     manager = request.app[MANAGER]
-    page = await manager.page(Filter(), _PAGE, None)
-    response = web.StreamResponse()
-    response.content_type = encoding.JSON
-    await response.prepare(request)
-    separator = b"["
-    while True:
-        for one in page.jobs:
-            shown = _shown(encoding.shown(manager, one))
-            await response.write(separator + msgspec.json.encode(shown))
-            separator = b",\n"
-        if page.cursor is None:
-            break
-        page = await manager.page(Filter(), _PAGE, page.cursor)
-    await response.write(b"[]\n" if separator == b"[" else b"]\n")
-    return response
+    return await listing.array(
+        request, manager, Filter(), lambda one: _shown(encoding.shown(manager, one))
+    )
 
 
 async def submit(request: web.Request) -> web.Response:

@@ -5,7 +5,6 @@ The configuration's `jobid` is the job's name. A jobid of a job that has not end
 again; one of an ended job is a new attempt. `user` is a label alone.
 """
 
-import asyncio
 import datetime as dt
 import re
 import secrets
@@ -26,11 +25,11 @@ from solveyard.model.errors import BackendError, Conflict, InvalidJob, UnknownJo
 from solveyard.model.jobs import Job, JobSpec
 from solveyard.model.reading import MalformedJob
 from solveyard.model.records import JobRecord
+from solveyard.pauses import Pauses
 from solveyard.solvers import options
 from solveyard.solvers.hfss import forwarded
 from solveyard.solvers.hfss.config import HFSSSimulationConfig, SchedulerType
 
-SLICE = 100  #: jobs that are read between two turns of the loop
 _OPEN = re.compile(rb'"scheduler_type"\s*:\s*null')
 _SESSION = re.compile(r"[0-9a-f]{32}\Z")
 
@@ -122,6 +121,7 @@ async def all_taken(request: web.Request, asked: Sequence[Asked]) -> list[Job]:
     session = sys.intern(sessions.pop())
     wanted: dict[str, JobSpec] = {}
     names = []
+    pauses = Pauses()
     for index, one in enumerate(asked):
         try:
             made = await _wanted(request, one)
@@ -129,8 +129,7 @@ async def all_taken(request: web.Request, asked: Sequence[Asked]) -> list[Job]:
             raise type(error)(f"job {index + 1} of {len(asked)}: {error}") from error
         names.append(made.name)
         wanted.setdefault(made.name, made)
-        if index % SLICE == SLICE - 1:
-            await asyncio.sleep(0)
+        await pauses.due()
     for last in (False, True):
         known = {name: job for name in wanted if (job := _under_way(request, name)) is not None}
         new = [made for name, made in wanted.items() if name not in known]

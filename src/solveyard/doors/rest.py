@@ -19,6 +19,7 @@ from solveyard.doors import (
     encoding,
     files,
     hfss_log,
+    listing,
     logs,
     notifications,
     overlays,
@@ -46,12 +47,13 @@ from solveyard.model.messages import (
     SetPriority,
 )
 from solveyard.model.records import AttemptRecord, JobRecord, event_text
+from solveyard.pauses import Pauses
 from solveyard.selecting import JobWish
 
 T = TypeVar("T")
 
 MAX_BODY = 64 << 20  #: bytes
-SLICE = 200  #: jobs that are read or written between two turns of the loop
+SLICE = 200  #: jobs that are told of in one answer to one action
 
 
 def application(
@@ -125,19 +127,20 @@ async def submit(request: web.Request) -> web.Response:
         specs = await _each(texts, lambda text, place: reading.spec(text, f"$[{place}]"))
         found, repeated = await submitted(request, specs) if specs else ([], False)
     records: list[msgspec.Raw] = []
-    for start in range(0, len(found), SLICE):
-        records.extend(_encoded(manager, [one.id for one in found[start : start + SLICE]]))
-        await asyncio.sleep(0)
+    pauses = Pauses()
+    for one in found:
+        records += _encoded(manager, [one.id])
+        await pauses.due()
     return encoding.answer({"success": True, "jobs": records}, 200 if repeated else 201)
 
 
 async def _each(texts: Sequence[msgspec.Raw], read: Callable[[msgspec.Raw, int], T]) -> list[T]:
     """All of them, each read by its place."""
     found = []
+    pauses = Pauses()
     for place, text in enumerate(texts):
         found.append(read(text, place))
-        if place % SLICE == SLICE - 1:
-            await asyncio.sleep(0)
+        await pauses.due()
     return found
 
 
@@ -154,20 +157,9 @@ async def jobs(request: web.Request) -> web.StreamResponse:
         if page.cursor is not None:
             headers["X-Next-Cursor"] = page.cursor
         return encoding.answer([encoding.shown(manager, one) for one in page.jobs], 200, headers)
-    page = await manager.page(wanted.filter, SLICE, None)
-    response = web.StreamResponse(headers={"X-Total-Count": str(page.total)})
-    response.content_type = encoding.JSON
-    await response.prepare(request)
-    separator = b"["
-    while True:
-        for one in page.jobs:
-            await response.write(separator + msgspec.json.encode(encoding.shown(manager, one)))
-            separator = b",\n"
-        if page.cursor is None:
-            break
-        page = await manager.page(wanted.filter, SLICE, page.cursor)
-    await response.write(b"[]\n" if separator == b"[" else b"]\n")
-    return response
+    return await listing.array(
+        request, manager, wanted.filter, lambda one: encoding.shown(manager, one)
+    )
 
 
 async def job(request: web.Request) -> web.Response:
