@@ -185,6 +185,19 @@ def test_what_the_command_line_gets_wrong_is_told_in_a_line(lab: Callable[[str],
         assert told.stderr.count("\n") == 1
 
 
+def test_a_project_that_is_not_there_is_told_before_anything_else(
+    lab: Callable[[str], Lab],
+) -> None:
+    yard = lab("")
+    del yard.service.environment["ANSYSEM_ROOT252"]  # nothing to solve with either
+    for words in (["nope.aedt"], ["nope.aedb", "--dry-run"], ["nope.aedtz", "--copy", "--wait"]):
+        told = yard.run("hfss", *words)
+        assert (told.returncode, told.stdout) == (2, "")
+        assert told.stderr.startswith("error: no such file or directory: "), told.stderr
+        assert (words[0] in told.stderr, told.stderr.count("\n")) == (True, 1), told.stderr
+    assert not (yard.service.store / "manager.json").exists()
+
+
 def test_a_small_machine_gives_all_its_cores_where_none_are_said(
     lab: Callable[[str], Lab],
 ) -> None:

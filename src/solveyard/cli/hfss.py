@@ -83,6 +83,8 @@ def hfss(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
         raise InvalidRequest("--plot needs --wait: there is something to draw when it has ended")
     if unlock:
         return hfss_lock.unlock(Path(_absolute(project)))
+    if place.remote is None:
+        _there(_absolute(project))
     chosen = _options(
         project_path=_absolute(project),
         machines="numcores" if given["on"] and (given["nodes"] or 1) > 1 else "list",
@@ -120,6 +122,15 @@ def hfss(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
         return 0
     _report(place, job, plot, as_json=as_json)
     return acting.verdict([job])
+
+
+def _there(project: str) -> None:
+    """Raises InvalidJob for one that isn't. Those of an array's tasks are looked for one by one."""
+    if "{{" not in project and not os.path.exists(project):  # noqa: PTH110  Path's may raise
+        raise InvalidJob(
+            f"no such file or directory: {project!r} (give an .aedt or .aedb project, or an .aedtz"
+            " archive)"
+        )
 
 
 def _options(**said: Any) -> dict[str, Any]:
