@@ -46,11 +46,12 @@ class Bench:
         limit: float | None = None,
         wait_for_licence: bool = False,
         more_options: Mapping[str, Any] = {},
+        suffix: str = "aedt",
         **values: Any,
     ) -> JobSpec:
         name = name or scenario
         more = {} if scenario in {"sweep", "success"} else QUICK
-        place = standin.project(self.folder, scenario, f"{name}.aedt", **more | values)
+        place = standin.project(self.folder, scenario, f"{name}.{suffix}", **more | values)
         options = {"project_path": str(place), "jobid": name, "wait_for_licence": wait_for_licence}
         options |= more_options
         return JobSpec(
@@ -90,6 +91,16 @@ def test_every_scenario_ends_in_its_reason_and_cause(bench: Bench) -> None:
     assert (bench.folder / "big.aedtresults" / "fields.sd").stat().st_size == 2 << 20
     locks = {one.name.partition(".")[0] for one in bench.folder.glob("*.lock")}
     assert locks == {"cut", "partial", "locked"}, "those that were cut off leave theirs"
+
+
+def test_the_results_of_a_layout_folder_must_be_there_and_finite_too(bench: Bench) -> None:
+    wanted = {each: ENDINGS[each] for each in ("success", "nan", "unsaved", "unconverged")}
+    bench.client.submit_many([bench.spec(each, f"layout-{each}", suffix="aedb") for each in wanted])
+    assert bench.client.wait([f"layout-{each}" for each in wanted], 100)
+    found = {each: ended(each, bench.client.job(f"layout-{each}")) for each in wanted}
+    assert found == wanted
+    evidence = bench.client.job("layout-success").evidence
+    assert any("layout-success.s1p: 81 frequencies" in one for one in evidence), evidence
 
 
 def test_one_that_ignores_sigterm_is_killed_with_its_engines(bench: Bench, until: Any) -> None:

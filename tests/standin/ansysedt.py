@@ -16,6 +16,7 @@ fail         a model's error, exits with 1
 error        the same, exits with 0
 crash        an engine crashes in the second pass, exits with 0
 nan          results that are no numbers, exits with 0
+unsaved      as success, but nothing is left in the result folder
 nolog        exits with 0 before the log's first line
 cut          exits with 0 in the middle of the first pass, engines left over
 partial      killed in the middle of a line, engines left over

@@ -65,6 +65,8 @@ class Batch:
                 self.licence.close()
         if self.scratch is not None:
             shutil.rmtree(self.scratch, ignore_errors=True)
+        if self.scenario.scenario == "unsaved":
+            shutil.rmtree(self.results, ignore_errors=True)
 
     def _header(self, command: str) -> None:
         say, twice, asked = self.log.header, self.log.twice, self.asked

@@ -29,6 +29,7 @@ ENDINGS: dict[str, Ended] = {
     "error": Ended("failed", "criteria", "hfss.model", "Too few conductors"),
     "crash": Ended("failed", "criteria", "hfss.crash", "process hf3d exited with code 139"),
     "nan": Ended("failed", "criteria", "result.invalid", "nan.s1p"),
+    "unsaved": Ended("failed", "no_output", "", "its results are not saved"),
     "nolog": Ended("failed", "no_output", "", "is missing"),
     "cut": Ended("failed", "criteria", "hfss.incomplete", "no normal completion"),
     "partial": Ended("failed", "signal", "", "no normal completion"),

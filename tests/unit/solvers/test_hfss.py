@@ -256,6 +256,27 @@ def test_results_must_be_there_and_finite() -> None:
     assert (unsaved.reason, "board.aedtresults" in unsaved.message) == (Reason.NO_OUTPUT, True)
 
 
+@pytest.mark.parametrize("suffix", ["aedb", "aedt"])
+@pytest.mark.parametrize(
+    ("options", "owed"),
+    [
+        ({}, True),
+        ({"run": "batchsave"}, False),
+        ({"layout_options": {"validate_only": True}}, False),
+    ],
+)
+def test_a_solve_owes_results_beside_its_project_whatever_kind_that_is(
+    suffix: str, options: dict[str, Any], owed: bool
+) -> None:
+    log = f"board.{suffix}.batchinfo/board-j1.log"
+    chosen = spec(project_path=f"/projects/board.{suffix}", **options)
+    end = Exit(code=0, outputs=(OutputFile(path=log, size=9, fresh=True),))
+    bare = SOLVER.verdict(chosen, end, {log: recorded("success")})
+    assert bare.reason is (Reason.NO_OUTPUT if owed else Reason.SUCCESS), bare
+    saved: dict[str, bytes | None] = {"board.aedtresults/board.asol": b""}
+    assert SOLVER.verdict(chosen, end, {log: recorded("success")} | saved).reason is Reason.SUCCESS
+
+
 def test_no_log_and_an_old_one_are_no_success() -> None:
     assert judged(None).reason is Reason.NO_OUTPUT
     assert judged(recorded("success"), fresh=False).reason is Reason.NO_OUTPUT

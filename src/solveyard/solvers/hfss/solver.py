@@ -268,14 +268,15 @@ def lock(chosen: HfssOptions) -> str:
 
 
 def results_folder(chosen: HFSSSimulationConfig) -> str:
-    """Where ansysedt keeps solutions: a path in the project's folder."""
+    """Where ansysedt keeps solutions: a path in the project's folder.
+
+    Of a layout "board.aedb", too: it is opened as a project "board.aedt" beside it.
+    """
     return f"{_parts(chosen.project_path)[1].rpartition('.')[0]}.aedtresults"
 
 
-def _owes_results(chosen: HFSSSimulationConfig) -> bool:
-    """Where those of an .aedb folder lie isn't known here, so nothing is missed there."""
-    saved = chosen.project_path.lower().endswith(".aedt")
-    return saved and not chosen.layout_options.validate_only
+def _owes_results(chosen: HfssOptions) -> bool:
+    return chosen.run == "batchsolve" and not chosen.layout_options.validate_only
 
 
 def _unread(passed: Outcome, name: str) -> Outcome:
