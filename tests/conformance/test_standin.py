@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,16 @@ def said(place: Path) -> str:
 
 def log(place: Path) -> str:
     return (Path(f"{place}.batchinfo") / f"{place.stem}-j.log").read_text()
+
+
+def told(place: Path) -> list[str]:
+    there = (Path(f"{place}.batchinfo") / f"{place.stem}-j.log").exists()
+    return passes_in(log(place)) if there else []
+
+
+def passes_in(text: str) -> list[str]:
+    """The lines of convergence."""
+    return re.findall(r"Pass Number: .*Delta S: +[^;]+", text)
 
 
 def names(folder: Path) -> set[str]:
@@ -189,7 +200,44 @@ def test_a_run_leaves_its_queue_file_completed_and_no_lock(tmp_path: Path) -> No
     }  # fmt: skip
     assert names(tmp_path / "board.aedtresults") == {"board.s1p", "stand-in.results"}
     folder = tmp_path / "board.aedtresults" / "stand-in.results"
-    assert names(folder) == {"board.conv", "board.profile"}
+    assert names(folder) == {"board.asol", "board.conv", "board.profile"}
+
+
+def test_a_run_goes_on_after_the_passes_that_a_killed_one_kept(
+    tmp_path: Path, until: Callable[..., None]
+) -> None:
+    whole, board = standin.project(tmp_path / "whole"), standin.project(tmp_path / "cut")
+    assert solve(whole) == 0
+    first = start(board, STANDIN_SCENARIO='{"scenario": "slow", "seconds": 0.2}')
+    until(lambda: len(told(board)) >= 2, "two are solved")
+    first.kill()
+    first.wait()
+    before = log(board)
+    done = told(board)
+    Path(f"{board}.lock").unlink()
+    assert solve(board) == 0
+    assert f"goes on after pass {len(done)}, which was kept" in log(board)[len(before) :]
+    assert told(board) == told(whole), "none is solved twice, and they are the same"
+    results = [one.parent / "board.aedtresults" / "board.s1p" for one in (whole, board)]
+    assert results[0].read_text() == results[1].read_text()
+    assert solve(board) == 0
+    assert told(board) == 2 * told(whole), "a solve that came to its end is begun anew"
+
+
+def test_a_sweep_goes_on_with_the_points_that_are_kept_unless_the_model_changed(
+    tmp_path: Path,
+) -> None:
+    board = standin.project(tmp_path)
+    assert solve(board, STANDIN_SCENARIO="sweep") == 1
+    failed = log(board)
+    assert solve(board) == 0
+    assert told(board) == passes_in(failed)
+    points = re.findall(r"Frequency - (\S+) : Elapsed", log(board))
+    assert len(points) == len(set(points)) > 5
+    assert solve(board, STANDIN_SCENARIO="sweep") == 1
+    before = log(board)
+    assert solve(board, STANDIN_SCENARIO='{"length": 0.5}') == 0
+    assert passes_in(log(board)[len(before) :])[0].startswith("Pass Number:  1;")
 
 
 def test_its_log_and_results_say_that_they_are_no_ansys_software(tmp_path: Path) -> None:

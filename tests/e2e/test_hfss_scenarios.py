@@ -6,6 +6,7 @@ It is not Ansys software. What is left of a job is looked for among all processe
 import contextlib
 import os
 import random
+import re
 import signal
 import sys
 import threading
@@ -15,10 +16,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 import standin
 from conftest import Service
 from solveyard.model.jobs import JobSpec
+from solveyard.model.policies import RetryPolicy
 from solveyard.solvers import touchstone
 from standin import licences
 from standin.endings import ENDINGS, QUICK, SPECIAL, ended
@@ -101,6 +104,33 @@ def test_the_results_of_a_layout_folder_must_be_there_and_finite_too(bench: Benc
     assert found == wanted
     evidence = bench.client.job("layout-success").evidence
     assert any("layout-success.s1p: 81 frequencies" in one for one in evidence), evidence
+
+
+@pytest.mark.parametrize("how", ["lapse", "killed"])
+def test_a_solve_that_is_tried_again_goes_on_from_its_kept_passes(
+    bench: Bench, until: Any, how: str
+) -> None:
+    seconds = {"seconds": 0.3} if how == "killed" else {}
+    spec = bench.spec("lapse" if how == "lapse" else "slow", how, passes=8, delta_s=1e-4, **seconds)
+    log = bench.folder / f"{how}.aedt.batchinfo" / f"{how}-{how}.log"
+    if how == "lapse":
+        policy = RetryPolicy(tries=2, on=("hfss.licence",))
+        bench.client.submit(replace(spec, retry=policy))
+    else:
+        bench.client.submit(spec)
+        until(lambda: log.exists() and "Pass Number:  3;" in log.read_text(), "three are solved")
+        os.kill(int((bench.folder / "killed.aedt.lock").read_text().split()[1]), signal.SIGKILL)
+        assert bench.client.wait([how], 60)
+        assert bench.client.job(how).reason == "signal"
+        (bench.folder / "killed.aedt.lock").unlink()
+        bench.client.retry(how)
+    assert bench.client.wait([how], 60)
+    record = bench.client.job(how)
+    assert (record.reason, len(record.attempts)) == ("not_converged", 2), record
+    solved = re.findall(r"Pass Number: +(\d+);", log.read_text())
+    assert solved == [str(number) for number in range(1, 9)], "each once, over both tries"
+    assert log.read_text().count("goes on after pass ") == 1
+    assert bench.left() == []
 
 
 def test_one_that_ignores_sigterm_is_killed_with_its_engines(bench: Bench, until: Any) -> None:

@@ -20,6 +20,7 @@ unsaved      as success, but nothing is left in the result folder
 nolog        exits with 0 before the log's first line
 cut          exits with 0 in the middle of the first pass, engines left over
 partial      killed in the middle of a line, engines left over
+lapse        the licence is lost before the third pass, exits with 1; a run that goes on doesn't
 locked       somebody else has the project open, exits with 1
 slow         120 s a pass, or `seconds`
 hang         nothing more from the second pass on

@@ -21,6 +21,7 @@ ENDINGS: dict[str, Ended] = {
     "unconverged": Ended("failed", "not_converged", "hfss.not_converged", "did not converge"),
     "sweep": Ended("failed", "exit_code", "hfss.sweep", "Sweep Sweep1 failed"),
     "licence": Ended("failed", "licence", "hfss.licence", "elec_solve_hfss does not exist"),
+    "lapse": Ended("failed", "licence", "hfss.licence", "elec_solve_hfss does not exist"),
     "mpi": Ended("failed", "exit_code", "hfss.mpi", "attemped launch of solvers via MPI failed"),
     "mesh": Ended("failed", "exit_code", "hfss.mesh", "G3dMesher"),
     "memory": Ended("failed", "out_of_memory", "hfss.memory", "SOLVER_OUT_OF_MEMORY"),

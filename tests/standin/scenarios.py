@@ -46,7 +46,7 @@ ERRORS: dict[str, tuple[str, tuple[str, ...], int]] = {
 #: The others; what each does is said in `ansysedt.py`.
 OTHERS = {
     "success", "cut", "nolog", "slow", "crash", "unconverged", "sweep", "hang", "big", "locked",
-    "nan", "unsaved", "partial", "deaf",
+    "lapse", "nan", "unsaved", "partial", "deaf",
 }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from standin import antenna, results, scenarios, sweep
 from standin.arguments import Asked
 from standin.batchlog import Log, cost, date, hertz, span
+from standin.kept import Kept
 from standin.results import SAYS, Pass
 from standin.scenarios import Scenario
 from standin.solving import EngineDied, Engines
@@ -22,6 +23,7 @@ from standin.solving import EngineDied, Engines
 Model = dict[str, float]
 FIRST = 3  #: segments of the initial mesh
 FOR_EVER = 1e6  #: s
+LAPSE = 3  #: the pass before which `lapse` loses its licence
 
 
 class Stopped(Exception):
@@ -45,24 +47,27 @@ class Setup:
         if self.asked.batch_option("validateonly") == "1":
             self.log.note("Validation only: nothing was solved")
             return
-        self._mesh()
-        passes, answer = self._adapt(model)
         folder = self.place / f"{self.log.design}.results"
         folder.mkdir(exist_ok=True)
         wanted = self.scenario
+        swept = {"frequency": wanted.frequency, "start": wanted.start, "stop": wanted.stop}
+        kept = Kept(folder / f"{name}.asol", model | swept)
+        self._mesh()
+        passes, answer = self._adapt(model, kept)
         results.convergence(folder / f"{name}.conv", passes, wanted.passes, wanted.delta_s)
         results.profile(folder / f"{name}.profile", passes, self.asked.cores)
         frequencies: Sequence[float] = [wanted.frequency]
         s11 = [answer]
         stopped = self.stopping.is_set()
         if not stopped and self.asked.batch_option("solveadaptiveonly") != "1":
-            sweeping = Sweeping(self, model, passes[-1].segments)
+            sweeping = Sweeping(self, model, kept)
             frequencies, s11 = sweeping.run()
         if wanted.scenario == "nan":
             s11 = [complex("nan+nanj")] * len(s11)
         results.touchstone(self.place / f"{name}.s1p", frequencies, s11)
         if stopped:
             raise Stopped
+        kept.finish()
 
     def solved(self, answer: dict[str, Any], segments: int) -> None:
         """The lines of one solve, whose cost is its engine's."""
@@ -111,26 +116,28 @@ class Setup:
         profile("Mesh", *cost(used), told)
         profile("Stop", "Elapsed Time: 00:00:00")
 
-    def _adapt(self, model: Model) -> tuple[list[Pass], complex]:
-        """Refine until two solutions agree, or the passes are used up."""
+    def _adapt(self, model: Model, kept: Kept) -> tuple[list[Pass], complex]:
+        """Refine until two solutions agree, or no pass is left; after those that are kept."""
         if antenna.engine() != "nec2c":
             why = "nec2c is not installed, so a ladder is solved, which is no antenna"
             self.log.say(f"{SAYS}: {why}", "warning")
         began, profile, wanted = time.monotonic(), self.log.profile, self.scenario
         profile("Adaptive Meshing", f"Time: {date()}")
-        passes: list[Pass] = []
-        segments, before, converged = FIRST, 0j, False
+        passes, converged = kept.passes, False
+        segments = passes[-1].segments if passes else FIRST
+        if passes:
+            self.log.note(f"{SAYS}: goes on after pass {len(passes)}, which was kept")
+            converged = passes[-1].delta is not None and passes[-1].delta <= wanted.delta_s
         while not (converged or self.stopping.is_set()) and len(passes) < wanted.passes:
             number = len(passes) + 1
             profile(f"Adaptive Pass {number}", f"Frequency: {hertz(wanted.frequency)}")
             if passes:
                 segments = antenna.refined(segments)
-            [answer] = self._pass(model, number, segments)
+            [answer] = self._pass(model, number, segments, resumed=bool(kept.found))
             s11 = complex(*answer["s11"])
-            delta = abs(s11 - before) if passes else None
-            before = s11
+            delta = abs(s11 - kept.answer) if passes else None
             used = answer["memory"] * wanted.memory_scale
-            passes.append(Pass(number, segments, delta, answer["real"], used))
+            kept.add_pass(Pass(number, segments, delta, answer["real"], used), s11)
             self.solved(answer, segments)
             profile("Data Transfer", *cost(answer, wanted.memory_scale), f"Adaptive Pass {number}")
             if delta is not None:
@@ -143,9 +150,11 @@ class Setup:
         if not converged:
             self.log.note("Adaptive Passes did not converge")
         profile("Stop", f"Elapsed Time: {span(time.monotonic() - began)}")
-        return passes, before
+        return passes, kept.answer
 
-    def _pass(self, model: Model, number: int, segments: int) -> list[dict[str, Any]]:
+    def _pass(
+        self, model: Model, number: int, segments: int, *, resumed: bool
+    ) -> list[dict[str, Any]]:
         """One solve, or what the scenario makes of it."""
         scenario, seconds = self.scenario.scenario, self.scenario.seconds
         wait = 0.0
@@ -162,6 +171,8 @@ class Setup:
             if scenario == "hang":
                 wait = FOR_EVER
             scenarios.fail_at("solve", self.scenario, self.log)
+        if scenario == "lapse" and number == LAPSE and not resumed:
+            scenarios.fail(self.log, scenarios.NO_LICENCE, scenarios.BY_LICENCE)
         crash = scenario == "crash" and number == 2
         where = [self.scenario.frequency]
         return self.answers(model, segments, where, seconds=wait, crash=crash)
@@ -173,10 +184,11 @@ class Setup:
 
 
 class Sweeping:
-    """A frequency sweep with the last pass's segments."""
+    """A frequency sweep with the last pass's segments; points that are kept aren't solved again."""
 
-    def __init__(self, setup: Setup, model: Model, segments: int) -> None:
-        self.setup, self.model, self.segments = setup, model, segments
+    def __init__(self, setup: Setup, model: Model, kept: Kept) -> None:
+        self.setup, self.model, self.kept = setup, model, kept
+        self.segments = kept.passes[-1].segments
         self.log, self.wanted, self.tasks = setup.log, setup.scenario, setup.asked.tasks
 
     def run(self) -> tuple[list[float], list[complex]]:
@@ -203,12 +215,12 @@ class Sweeping:
 
     def _solve(self, frequencies: Sequence[float]) -> list[complex]:
         """As many at once as there are tasks."""
-        found: list[complex] = []
-        for first in range(0, len(frequencies), self.tasks):
-            found += self._group(frequencies[first : first + self.tasks])
-        return found
+        left = [one for one in frequencies if one not in self.kept.points]
+        for first in range(0, len(left), self.tasks):
+            self._group(left[first : first + self.tasks])
+        return [self.kept.points[one] for one in frequencies]
 
-    def _group(self, frequencies: Sequence[float]) -> list[complex]:
+    def _group(self, frequencies: Sequence[float]) -> None:
         for frequency in frequencies:
             self.log.profile(f"Frequency - {hertz(frequency)}", self.setup.host)
         found = self.setup.answers(self.model, self.segments, frequencies)
@@ -216,7 +228,8 @@ class Sweeping:
             self.setup.solved(answer, self.segments)
             took = f"Elapsed time : {span(answer['real'])}"
             self.log.profile(f"Frequency - {hertz(frequency)}", took)
-        return [complex(*answer["s11"]) for answer in found]
+        solved = [complex(*answer["s11"]) for answer in found]
+        self.kept.add_points(dict(zip(frequencies, solved, strict=True)))
 
     def _element(self, number: int, frequency: float, error: float | None) -> None:
         told = "Additional basis points are needed before the interpolation error can be computed."
