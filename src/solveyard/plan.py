@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -10,25 +10,12 @@ import msgspec
 
 from solveyard import registry
 from solveyard.model.jobs import JobSpec
+from solveyard.model.plans import Plan
 from solveyard.solvers import tasks
 from solveyard.solvers.base import PYTHON, Command
 from solveyard.solvers.hfss import commandline
 
 _END = "END_OF_FILE"
-
-
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one job, or of an array's first task."""
-
-    argv: tuple[str, ...]
-    environment: Mapping[str, str]  #: added to the manager's
-    directory: str  #: empty: the job's own folder
-    files: Mapping[str, str]  #: written before, in the directory
-    licences: Mapping[str, int]  #: taken where [resources.licences] counts them
-    exclusive: tuple[str, ...]
-    script: str  #: of a job for a cluster: its batch script
-    submit: tuple[str, ...] = ()  #: of a job for a cluster: the command that submits the script
-    spec: Mapping[str, Any]  #: as it would be submitted
 
 
 def of(spec: JobSpec) -> Plan:

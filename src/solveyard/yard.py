@@ -12,8 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-import msgspec
-
 from solveyard import notebook, picture
 from solveyard.client import find
 from solveyard.client.find import Address
@@ -27,9 +25,9 @@ from solveyard.model.errors import (
 )
 from solveyard.model.jobs import JobSpec, JobState
 from solveyard.model.overlaid import Overlaid
-from solveyard.model.reading import spec as read_spec
+from solveyard.model.plans import Plan
 from solveyard.model.records import ClusterRecord, JobRecord
-from solveyard.model.wishes import Wishes, written
+from solveyard.model.wishes import Wishes, specification
 from solveyard.places import store_folder
 
 if TYPE_CHECKING:
@@ -153,12 +151,16 @@ class Yard:
         self, specs: Sequence[JobSpec | Mapping[str, Any]], *, key: str = ""
     ) -> "YardJobs":
         """Have all of them run, or none. `key`: submitted with it again, they are the same jobs."""
-        read = [
-            spec if isinstance(spec, JobSpec) else read_spec(msgspec.json.encode(written(spec)))
-            for spec in specs
-        ]
+        read = [specification(spec) for spec in specs]
         with self.client() as client:
             return YardJobs(YardJob(self, one) for one in client.submit_many(read, key=key))
+
+    def preview(
+        self, solver: str, options: Mapping[str, Any], /, **wishes: Unpack["Wishes"]
+    ) -> Plan:
+        """What `submit` would have run; refused as there, and nothing is submitted."""
+        with self.client() as client:
+            return client.preview(specification({"solver": solver, "options": options, **wishes}))
 
     def job(self, key: str | int) -> "YardJob":
         """By name, else by number. Raises UnknownJob."""

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 from msgspec import Raw
 
+from solveyard import Yard as SolveYard
+from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import JobSpec
 from standin import install, project
 
@@ -152,7 +154,10 @@ def test_a_preview_shows_what_would_run_and_a_script_that_does_it(yard: Yard) ->
         ({**spec, "options": {**options, "stop_with": ["/bin/sh"]}}, 403, "scripts do whatever"),
         ({"solver": "command", "options": {"argv": ["true"]}}, 403, "command"),
         ({**spec, "on": "nowhere"}, 400, "no cluster 'nowhere'"),
-        ({"config": {}}, 400, "`config`"),
+        ({"config": {}}, 400, "`$.config.project_path`"),
+        ({"config": {**options, "jobib": "b"}}, 400, "`$.config.machines`"),
+        ([spec, {"config": {"project_path": "/no/such.aedt"}}], 400, "job 2 of 2"),
+        ({"config": {"project_path": str(board), "scheduler_type": "lsf"}}, 502, "for lsf"),
     ):
         answer = yard.ask("/jobs/preview", body)
         assert (answer.status, words in answer.json["error"]) == (status, True), answer.json
@@ -161,6 +166,27 @@ def test_a_preview_shows_what_would_run_and_a_script_that_does_it(yard: Yard) ->
     done = subprocess.run(["sh", "-c", plan["script"]], timeout=60, check=False)
     assert done.returncode == 0
     assert (Path(f"{board}.batchinfo") / "board-b.log").is_file()
+
+
+def test_a_preview_of_pyedbs_configuration_is_what_submitting_it_runs(yard: Yard) -> None:
+    board = project(yard.folder)
+    config = {"project_path": str(board), "jobid": "b", "design_name": "D", "user": "eve"}
+    plan = yard.ask("/jobs/preview", {"config": config, "priority": 4}).json
+    assert (plan["spec"]["priority"], plan["spec"]["tags"]) == (4, ["user:eve"])
+    bare = yard.ask("/jobs/preview", [config, {"config": config}]).json
+    assert [one["argv"] == plan["argv"] for one in bare] == [True, True]
+    assert yard.client.preview_config(config).argv == tuple(plan["argv"])
+    spec = JobSpec(solver="hfss", name="b", options=Raw(json.dumps(config).encode()))
+    assert yard.client.preview(spec).argv == tuple(plan["argv"])
+    with SolveYard(yard.service.store) as embedding:
+        assert embedding.preview("hfss", config, name="b").argv == tuple(plan["argv"])
+        with pytest.raises(InvalidJob, match="no such field"):
+            embedding.preview("hfss", {**config, "design": "D"})
+    assert yard.ask("/jobs").json == []
+    yard.submit(config)
+    assert yard.ended("b")["state"] == "completed"
+    command = " ".join(plan["argv"][1:])
+    assert command in (Path(f"{board}.batchinfo") / "board-b.log").read_text()
 
 
 def test_an_array_over_projects_solves_each_in_a_task_of_its_own(yard: Yard) -> None:

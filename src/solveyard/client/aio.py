@@ -14,6 +14,7 @@ from solveyard.model.errors import ManagerUnavailable
 from solveyard.model.jobs import JobSpec, JobState
 from solveyard.model.notices import NoticeRecord, ReceiverRecord
 from solveyard.model.overlaid import Overlaid
+from solveyard.model.plans import Plan
 from solveyard.model.records import JobRecord, SharesRecord
 
 T = TypeVar("T")
@@ -87,6 +88,14 @@ class AsyncClient:
         if not configs:
             return []
         return await self._ask(calls.submit_configs(configs, priority, session, key, patience))
+
+    async def preview(self, spec: JobSpec) -> Plan:
+        """What it would run; refused as `submit` would be, and nothing is submitted."""
+        return await self._ask(calls.preview(spec))
+
+    async def preview_config(self, config: Mapping[str, Any]) -> Plan:
+        """`preview` of one of PyEDB's HFSS configurations."""
+        return await self._ask(calls.preview_config(config))
 
     async def jobs(
         self,

@@ -26,6 +26,7 @@ from solveyard.model.errors import (
 from solveyard.model.jobs import JobSpec, JobState
 from solveyard.model.notices import NoticeRecord, ReceiverRecord
 from solveyard.model.overlaid import Overlaid
+from solveyard.model.plans import Plan
 from solveyard.model.reading import Malformed, MalformedJob
 from solveyard.model.records import ClusterRecord, JobRecord, SharesRecord
 
@@ -138,6 +139,14 @@ def submit_configs(
     more = {"priority": priority} | ({"session": session} if session else {})
     body = json.dumps([{"config": config, **more} for config in configs]).encode()
     return Call("POST", "/jobs/submit", submitted, body, patience, key, doubt)
+
+
+def preview(spec: JobSpec) -> Call[Plan]:
+    return Call("POST", "/jobs/preview", _plan, msgspec.json.encode(spec))
+
+
+def preview_config(config: Mapping[str, Any]) -> Call[Plan]:
+    return Call("POST", "/jobs/preview", _plan, json.dumps({"config": config}).encode())
 
 
 def jobs(
@@ -375,6 +384,10 @@ def _records(reply: Reply) -> list[JobRecord]:
 
 def _overlaid(reply: Reply) -> list[Overlaid]:
     return msgspec.json.decode(checked(reply).body, type=list[Overlaid])
+
+
+def _plan(reply: Reply) -> Plan:
+    return msgspec.json.decode(checked(reply).body, type=Plan)
 
 
 def _count(reply: Reply) -> int:

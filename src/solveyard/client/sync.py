@@ -15,6 +15,7 @@ from solveyard.model.errors import ManagerUnavailable
 from solveyard.model.jobs import JobSpec, JobState
 from solveyard.model.notices import NoticeRecord, ReceiverRecord
 from solveyard.model.overlaid import Overlaid
+from solveyard.model.plans import Plan
 from solveyard.model.records import ClusterRecord, JobRecord, SharesRecord
 
 T = TypeVar("T")
@@ -95,6 +96,14 @@ class Client:
         if not configs:
             return []
         return self._ask(calls.submit_configs(configs, priority, session, key, patience))
+
+    def preview(self, spec: JobSpec) -> Plan:
+        """What it would run; refused as `submit` would be, and nothing is submitted."""
+        return self._ask(calls.preview(spec))
+
+    def preview_config(self, config: Mapping[str, Any]) -> Plan:
+        """`preview` of one of PyEDB's HFSS configurations."""
+        return self._ask(calls.preview_config(config))
 
     def jobs(
         self,

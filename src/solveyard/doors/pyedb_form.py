@@ -101,12 +101,12 @@ async def submit(request: web.Request, asked: Asked) -> web.Response:
 
 async def taken(request: web.Request, asked: Asked) -> tuple[JobRecord, bool]:
     """Its job, and whether that was there before; raises what `submitted` does."""
-    wanted = await _wanted(request, asked)
+    made = await specification(request, asked)
     session = sys.intern(asked.session)  # one object for all of a session's jobs
     try:
-        [job], known = await submitted(request, [wanted], any_name=True, session=session)
+        [job], known = await submitted(request, [made], any_name=True, session=session)
     except Conflict:
-        job, known = _unfinished(request, wanted.name), True
+        job, known = _unfinished(request, made.name), True
     return encoding.shown(request.app[MANAGER], job), known
 
 
@@ -124,7 +124,7 @@ async def all_taken(request: web.Request, asked: Sequence[Asked]) -> list[Job]:
     pauses = Pauses()
     for index, one in enumerate(asked):
         try:
-            made = await _wanted(request, one)
+            made = await specification(request, one)
         except (BackendError, InvalidJob) as error:
             raise type(error)(f"job {index + 1} of {len(asked)}: {error}") from error
         names.append(made.name)
@@ -150,8 +150,11 @@ async def all_taken(request: web.Request, asked: Sequence[Asked]) -> list[Job]:
     return [known[name] for name in names]
 
 
-async def _wanted(request: web.Request, asked: Asked) -> JobSpec:
-    """Raises BackendError for a batch system that is neither configured nor answers here."""
+async def specification(request: web.Request, asked: Asked) -> JobSpec:
+    """The job that is asked for.
+
+    Raises BackendError for a batch system that is neither configured nor answers here.
+    """
     forwarding, config = request.app[MANAGER].forwarding, asked.config
     kind = config.scheduler_type
     if kind is SchedulerType.NONE and asked.open:

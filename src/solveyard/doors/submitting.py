@@ -17,7 +17,7 @@ from solveyard.doors.rules import Rules
 from solveyard.model import reading
 from solveyard.model.errors import BackendError, InvalidJob, InvalidRequest
 from solveyard.model.jobs import Job, JobSpec, Reason
-from solveyard.plan import Plan
+from solveyard.model.plans import Plan
 from solveyard.solvers import tasks
 from solveyard.surroundings import Here
 

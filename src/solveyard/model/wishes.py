@@ -3,6 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypedDict
 
+import msgspec
+
+from solveyard.model import reading
+from solveyard.model.jobs import JobSpec
+
 
 class Keyed(Protocol):
     """A job at hand."""
@@ -35,6 +40,13 @@ class Wishes(TypedDict, total=False):
     retry: int | Mapping[str, Any]
     success: Mapping[str, Any]
     measures: Mapping[str, Any]
+
+
+def specification(given: JobSpec | Mapping[str, Any]) -> JobSpec:
+    """What people wrote, read. Raises MalformedJob."""
+    if isinstance(given, JobSpec):
+        return given
+    return reading.spec(msgspec.json.encode(written(given)))
 
 
 def written(wishes: Mapping[str, Any]) -> dict[str, Any]:
