@@ -199,3 +199,18 @@ def service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
     yield make
     for each in reversed(made):
         each.clean_up()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a file system of 64 MiB of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "none", str(folder)]
+    allowed = hasattr(os, "geteuid") and os.geteuid() == 0
+    if not allowed or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no tmpfs can be mounted here: a disk that fills is not tested")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -23,7 +23,7 @@ from solveyard.model.progress import Progress
 from solveyard.ordering import Ordering
 from solveyard.places import StorePlaces
 from solveyard.solvers import tasks
-from solveyard.solvers.base import Reader
+from solveyard.solvers.base import Alarm, Reader, Warns
 from solveyard.workers import Workers
 
 log = logging.getLogger(__name__)
@@ -133,55 +133,90 @@ class Following:
         if solver is None or reader is None or attempt is None:
             return None
         with contextlib.suppress(InvalidJob):  # accepted by another version
-            watched = solver.watch(tasks.spec_of(job.spec, job.id))
-            if watched:
+            spec = tasks.spec_of(job.spec, job.id)
+            stdout, stderr = map(Path, self._places.output(job.id, len(job.attempts)))
+            if watched := solver.watch(spec):
                 root, path = Path(self._ordering.directory(job)), watched
             else:
-                stream = Path(self._places.output(job.id, len(job.attempts))[0])
-                root, path = stream.parent, stream.name
+                root, path = stdout.parent, stdout.name
             since = (attempt.started_at or 0.0) - OLDER
-            return _Followed(attempt.id, reader, LocalWorkspace(root), path, since)
+            told = _File(LocalWorkspace(root), path, since)
+            alarm = solver.alarm(spec) if isinstance(solver, Warns) else None
+            said = _File(LocalWorkspace(stderr.parent), stderr.name, since) if alarm else None
+            return _Followed(attempt.id, told, reader, said, alarm)
         return None
 
 
-class _Followed:
-    """One attempt's file, as far as it was read. Read by one thread at a time."""
+class _File:
+    """A file that grows, as far as it was read."""
 
-    def __init__(
-        self, attempt: AttemptId, reader: Reader, workspace: LocalWorkspace, path: str, since: float
-    ) -> None:
-        self.attempt = attempt
-        self.progress: Progress | None = None
-        self._reader: Reader | None = reader
+    def __init__(self, workspace: LocalWorkspace, path: str, since: float) -> None:
+        """`since`: what was changed last before that is of an earlier run."""
+        self.path = path
         self._workspace = workspace
-        self._path = path
         self._since = since
         self._offset = 0
+
+    def pieces(self) -> Iterator[bytes]:
+        """What has come since the last time, or some of it. Raises InvalidRequest, OSError."""
+        found = self._workspace.stat(self.path)
+        if found is None or (not self._offset and found.modified < self._since):
+            return
+        for _ in range(CHUNKS):
+            if self._offset >= found.size:
+                return
+            piece = self._workspace.read(self.path, self._offset, CHUNK)
+            self._offset += len(piece)
+            yield piece
+
+
+class _Followed:
+    """One attempt's files, as far as they were read. Read by one thread at a time."""
+
+    def __init__(
+        self,
+        attempt: AttemptId,
+        told: _File,
+        reader: Reader,
+        said: _File | None,
+        alarm: Alarm | None,
+    ) -> None:
+        """`said`: what `alarm` reads, if there is one."""
+        self.attempt = attempt
+        self.progress: Progress | None = None
+        self._told: Progress | None = None
+        self._warning = ""
+        self._sources: list[tuple[_File, Callable[[bytes], None]]] = [
+            (told, lambda piece: self._take(reader.feed(piece)))
+        ]
+        if said is not None and alarm is not None:
+            self._sources.append((said, lambda piece: self._warn(alarm.feed(piece))))
 
     def read(self) -> bool:
         """What has come since the last time. Is there a new progress?"""
         before = self.progress
-        try:
-            self._read()
-        except (InvalidRequest, OSError) as error:
-            log.debug("progress not read", extra={"path": self._path, "error": str(error)})
-        except Exception:  # somebody else's code: its fault costs this job its progress
-            log.exception("a solver's reader failed", extra={"path": self._path})
-            self._reader = None
+        for source in tuple(self._sources):
+            file, feed = source
+            try:
+                for piece in file.pieces():
+                    feed(piece)
+            except (InvalidRequest, OSError) as error:
+                log.debug("progress not read", extra={"path": file.path, "error": str(error)})
+            except Exception:  # somebody else's code: its fault costs this job its progress
+                log.exception("a solver's reader failed", extra={"path": file.path})
+                self._sources.remove(source)
+        if self._told is not None or self._warning or before is not None:
+            told = self._told or Progress()
+            warning = f"warning: {self._warning}" if self._warning else ""
+            text = ", ".join(filter(None, (warning, told.text)))
+            self.progress = replace(told, text=text, warning=self._warning)
         return self.progress != before
 
-    def _read(self) -> None:
-        found = self._workspace.stat(self._path) if self._reader is not None else None
-        if found is None or self._reader is None:
-            return
-        if not self._offset and found.modified < self._since:
-            return  # it is of an earlier run
-        for _ in range(CHUNKS):
-            if self._offset >= found.size:
-                return
-            piece = self._workspace.read(self._path, self._offset, CHUNK)
-            self._offset += len(piece)
-            self.progress = self._reader.feed(piece) or self.progress
+    def _take(self, progress: Progress | None) -> None:
+        self._told = progress or self._told
+
+    def _warn(self, warning: str | None) -> None:
+        self._warning = self._warning if warning is None else warning
 
 
 def _runs(job: Job | None, followed: _Followed | None) -> bool:

@@ -14,7 +14,7 @@ from solveyard.model.criteria import STREAMS, files
 from solveyard.model.errors import InvalidJob, InvalidRequest
 from solveyard.model.jobs import Job, Outcome, Reason
 from solveyard.solvers import tasks
-from solveyard.solvers.base import Exit, Query
+from solveyard.solvers.base import STDERR, Exit, Query
 from solveyard.solvers.criteria import Criteria, Source
 from solveyard.solvers.patterns import PIECE
 from solveyard.solvers.verdicts import accepted
@@ -55,7 +55,11 @@ class Case:
         self._read = True
         listed: dict[str, list[FileEntry]] = {}
         for query in self._queries:
-            if query.below:
+            if query.path == STDERR:
+                stderr = Path(streams[1])
+                there = LocalWorkspace(stderr.parent)
+                self._evidence[STDERR] = _content(there, stderr.name, query.limit)
+            elif query.below:
                 if query.path not in listed:
                     listed[query.path] = workspace.list(below=query.path)
                 self._evidence |= _below(workspace, query, listed[query.path], since)

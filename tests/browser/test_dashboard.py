@@ -203,6 +203,27 @@ def test_a_solve_is_seen_to_converge(page: Any, served: Any, tmp_path: Path) -> 
     expect(curve).to_have_attribute("aria-label", re.compile("Delta S over pass: 0.0143 in pass 4"))
 
 
+def test_a_disk_that_fills_is_seen_while_it_lasts(
+    page: Any, served: Any, tmp_path: Path, small_disk: Path
+) -> None:
+    program = player(tmp_path / "ansys_inc")
+    board = small_disk / "board.aedt"
+    board.touch()
+    os.mkfifo(small_disk / "board.go")
+    options = {"project_path": str(board), "ansys_edt_path": str(program), "min_disk_gb": 32 / 1024}
+    served.submit({"solver": "hfss", "name": "board-8", "options": options})
+    detail = open_job(page, served, "board-8")
+    expect(detail.locator(".advance")).to_contain_text("Pass 3")
+    (small_disk / "filler").write_bytes(bytes(48 << 20))
+    told = re.compile(r"Warning: only \d+ MiB of disk are free where it solves .*, pass 3")
+    expect(detail.locator(".advance.warned")).to_have_text(told)
+    expect(row(page, "board-8")).to_contain_text(told)
+    (small_disk / "filler").unlink()
+    expect(detail.locator(".advance.warned")).to_have_count(0)
+    (small_disk / "board.go").write_text("go on")
+    expect(row(page, "board-8")).to_contain_text("completed")
+
+
 def test_files_that_a_running_job_writes_show_up(page: Any, served: Any, tmp_path: Path) -> None:
     go = tmp_path / "go"
     served.submit(shell("writer", f"{waits_for(go)}; echo hello > result.txt; sleep 1000"))

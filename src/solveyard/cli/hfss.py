@@ -59,6 +59,9 @@ def hfss(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     min_disk: Annotated[
         float | None, typer.Option(metavar="GIB", help="Free where it solves; 1, on clusters 0.")
     ] = None,
+    end_low_disk: Annotated[
+        bool, typer.Option("--end-low-disk", help="End it when less is free meanwhile.")
+    ] = False,
     hold: o.Hold = False,
     unlock: Annotated[
         bool, typer.Option("--unlock", help="Only remove a lock that a crash left, if it is one.")
@@ -98,6 +101,7 @@ def hfss(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
         auto=False if tasks is not None else None,
         workspace="copy" if copy or project.lower().endswith(".aedtz") else "",
         min_disk_gb=1.0 if min_disk is None and not given["on"] else min_disk,
+        low_disk="end" if end_low_disk else "",
     )
     chosen |= dict(_setting(text) for text in setting or ())
     if cores is None:

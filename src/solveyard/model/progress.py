@@ -23,4 +23,5 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     text: str = ""  #: one line for people: "pass 6, delta S 0.029611"
     remaining: float | None = None  #: s; None: nobody can tell honestly
     values: Mapping[str, Value] = {}  #: facts by name, in the solver's own words
+    warning: str = ""  #: what is amiss meanwhile, for people
     curve: Curve | None = None

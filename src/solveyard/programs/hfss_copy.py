@@ -1,9 +1,9 @@
 """Solve a copy of an HFSS project in the current folder: `python -m ... hfss_copy PLAN`.
 
 The plan, a JSON file, has `source`, `project` (the copy's name), `argv` (FOLDER in it stands for
-the current folder), `keep` ("all", "archive" or "trimmed"), `min_disk` (bytes), `scratch`
-and `stop`, as of `hfss_run`. What the solve leaves to look at goes into `results`. Its exit code is
-as of that, too, or NO_COPY.
+the current folder), `keep` ("all", "archive" or "trimmed"), `min_disk` (bytes), `scratch`,
+`stop` and `end` (null, or s), as of `hfss_run`. What the solve leaves to look at goes into
+`results`. Its exit code is as of that, too, or NO_COPY.
 """
 
 import json
@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
     command = [word.replace(FOLDER, str(Path.cwd())) for word in plan["argv"]]
     # whoever ends a job ends its whole tree: this one stays to gather what the solve has left
     room = Room(int(plan["min_disk"]), plan["scratch"])
-    code = hfss_run.run(command, room, plan["stop"])
+    code = hfss_run.run(command, room, plan["stop"], plan.get("end"))
     if code == NO_START:
         return code
     gather(copy)

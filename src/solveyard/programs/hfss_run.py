@@ -1,10 +1,11 @@
 """Watch the disk of a solve, and end it cleanly: `python -m ... hfss_run OPTIONS -- ANSYSEDT ...`.
 
 `--least BYTES`: free in the current folder, and in `--scratch FOLDER`, when it starts, and watched
-meanwhile. `--stop JSON`: the words of a command that asks ansysedt for its clean stop, run where
-TERM comes; ansysedt and its engines are started deaf to it. The exit code is ansysedt's, or one of
-those below. `--keep`: "trimmed" or "archive", of the result folder of `--project` where it went
-well.
+meanwhile: standard error tells, in lines that begin with NOTE, and with `--end SECONDS` the solve
+is ended, KILL following TERM after so long. `--stop JSON`: the words of a command that asks
+ansysedt for its clean stop, run where TERM comes, or would be sent; ansysedt and its engines are
+started deaf to it. The exit code is ansysedt's, or one of those below. `--keep`: "trimmed" or
+"archive", of the result folder of `--project` where it went well.
 """
 
 import json
@@ -18,8 +19,9 @@ from pathlib import Path
 
 from solveyard.programs.hfss_results import tidy
 
-NO_ROOM, NO_START, SHORT = 121, 122, 123  #: exit codes
-_LOOK = 5.0  #: s between looks at the free disk
+NO_ROOM, NO_START, SHORT, LOW = 121, 122, 123, 124  #: exit codes
+NOTE = "note: disk: "
+_LOOK = 1.0  #: s between looks at the free disk
 _HEAR = 0.2  #: s until a wish to stop is heard
 
 
@@ -30,7 +32,8 @@ def main(argv: Sequence[str]) -> int:
     if room.short:
         say(f"no room to solve here: {gib(room.least)} are to be free, and {room} are")
         return NO_ROOM
-    code = run(command, room, json.loads(options.get("--stop", "[]")))
+    grace = float(options["--end"]) if "--end" in options else None
+    code = run(command, room, json.loads(options.get("--stop", "[]")), grace)
     if code == 0 and "--keep" in options:
         tidy(Path(options["--project"]), options["--keep"])
     return code
@@ -46,7 +49,10 @@ class Room:
 
     @property
     def short(self) -> bool:
-        return self._free() < self.least
+        try:
+            return self._free() < self.least
+        except OSError:  # what can't be looked at is no reason to end a solve
+            return False
 
     def __str__(self) -> str:
         return gib(self._free())
@@ -56,46 +62,78 @@ class Room:
         return min(shutil.disk_usage(place).free for place in places)
 
 
-def run(command: Sequence[str], room: Room, stop: Sequence[str] = ()) -> int:
-    """Its exit code, as a shell tells it; SHORT where it failed, and there was no room.
+def run(
+    command: Sequence[str], room: Room, stop: Sequence[str] = (), grace: float | None = None
+) -> int:
+    """Its exit code, as a shell tells it; SHORT where it failed, and there was no room; LOW where
+    it was ended for that, which happens with a `grace`, in s between TERM and KILL.
 
     TERM doesn't end this process, but has `stop` run.
     """
-    code = _ended(command, room, stop)
-    if code and code != NO_START and room.short:
+    code = _Solve(room, stop, grace).run(command)
+    if code and code not in {NO_START, LOW} and room.short:
         say(f"{command[0]} ended with {code} while only {room} of disk were free")
         return SHORT
     return code
 
 
-def _ended(command: Sequence[str], room: Room, stop: Sequence[str]) -> int:
-    asked: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
-    try:
-        if stop and sys.platform != "win32":
-            process = subprocess.Popen(command, preexec_fn=_deaf)
-        else:
-            process = subprocess.Popen(command)
-    except OSError as error:
-        say(f"cannot start {command[0]}: {error}")
-        return NO_START
-    looks, told = 0.0, False
-    while True:
+class _Solve:
+    """One that is started, watched and ended."""
+
+    def __init__(self, room: Room, stop: Sequence[str], grace: float | None) -> None:
+        self._room, self._stop, self._grace = room, stop, grace
+        self._low = False
+        self._asked: list[int] = []
+
+    def run(self, command: Sequence[str]) -> int:
+        signal.signal(signal.SIGTERM, lambda number, _: self._asked.append(number))
         try:
-            code = process.wait(_HEAR if stop else _LOOK)
-            return code if code >= 0 else 128 - code
+            process = _started(command, deaf=bool(self._stop))
+        except OSError as error:
+            say(f"cannot start {command[0]}: {error}")
+            return NO_START
+        pause, looks, stopping = (_HEAR if self._stop else _LOOK), 0.0, False
+        while True:
+            try:
+                code = process.wait(pause)
+                return code if code >= 0 else 128 - code
+            except subprocess.TimeoutExpired:
+                looks += pause
+            if self._asked and self._stop and not stopping:
+                stopping = True
+                _stop(self._stop)
+            if looks >= _LOOK:
+                looks = 0.0
+                self._look()
+                if self._low and self._grace is not None:
+                    self._end(process, self._grace)
+                    return LOW
+
+    def _look(self) -> None:
+        """What has become of the disk is told once each time."""
+        room, before = self._room, self._low
+        self._low = room.short
+        if self._low and not before:
+            say(f"{NOTE}only {room} of disk are free where it solves ({gib(room.least)} are to be)")
+        elif before and not self._low:
+            say(f"{NOTE}{room} of disk are free again where it solves")
+
+    def _end(self, process: "subprocess.Popen[bytes]", grace: float) -> None:
+        """Whoever started this program ends what is left of the tree."""
+        say(f"ending the solve: {self._room} of disk are free")
+        if self._stop:
+            _stop(self._stop)
+        else:
+            process.terminate()
+        try:
+            process.wait(grace)
         except subprocess.TimeoutExpired:
-            looks += _HEAR if stop else _LOOK
-        if asked and stop:
-            _stop(stop)
-            stop = ()
-        if looks >= _LOOK and not told and room.short:
-            say(f"note: only {room} of disk are free where it solves")
-            told = True
+            process.kill()
+            process.wait()
 
 
 def gib(amount: int) -> str:
-    return f"{amount / 1024**3:.1f} GiB"
+    return f"{amount / 1024**3:.1f} GiB" if amount >= 1 << 30 else f"{amount / 1024**2:.0f} MiB"
 
 
 def say(text: str) -> None:

@@ -13,6 +13,10 @@ from solveyard.model.resources import Allocation
 PYTHON = "{python}"
 
 
+#: As a query's path: what the command wrote to standard error.
+STDERR = "{stderr}"
+
+
 class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something to run, independent of where."""
 
@@ -71,6 +75,14 @@ class Reader(Protocol):
     def feed(self, chunk: bytes) -> Progress | None: ...
 
 
+class Alarm(Protocol):
+    """Reads the standard error of what runs, in any chunks; never raises."""
+
+    def feed(self, chunk: bytes) -> str | None:
+        """What is amiss, for people; "": nothing any more; None: no news."""
+        ...
+
+
 class Probe(msgspec.Struct, frozen=True, kw_only=True):
     """A question to a machine: which of `programs` are on its PATH?"""
 
@@ -101,6 +113,15 @@ class Solver(Protocol):
         ...
 
     def probes(self) -> Sequence[Probe]: ...
+
+
+@runtime_checkable
+class Warns(Protocol):
+    """A solver with a program that warns on standard error while it runs."""
+
+    def alarm(self, spec: JobSpec) -> Alarm | None:
+        """A new one for each attempt; None: of this job nothing is told."""
+        ...
 
 
 class Machine(Protocol):

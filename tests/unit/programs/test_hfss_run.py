@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -93,18 +93,59 @@ def test_a_failure_while_the_disk_is_full_says_so(capfd: pytest.CaptureFixture[s
         signal.signal(signal.SIGTERM, before)
 
 
-def test_a_disk_that_fills_meanwhile_is_told_once(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+class Filling(hfss_run.Room):
+    """A disk that is short at some looks, and not at the others."""
+
+    def __init__(self, *looks: bool) -> None:
+        super().__init__(0)
+        self.looks = list(looks)
+
+    @property
+    def short(self) -> bool:
+        return self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+
+
+@pytest.fixture
+def looking(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Often, and TERM is as it was afterwards."""
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(hfss_run, "_LOOK", 0.05)
-    try:
-        assert hfss_run.run(["sleep", "0.4"], Room()) == 0
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    told = capfd.readouterr().err
-    assert told.count("note: only ") == 1
-    assert "of disk are free where it solves" in told
+    monkeypatch.setattr(hfss_run, "_LOOK", 0.02)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("looking")
+def test_a_disk_that_fills_meanwhile_is_told_once_and_so_is_its_end(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    room = Filling(False, False, True, True, True, True, False, False)
+    assert hfss_run.run(["sleep", "0.4"], room) == 0
+    lines = capfd.readouterr().err.splitlines()
+    assert [line.startswith(hfss_run.NOTE) for line in lines] == [True, True], lines
+    assert " of disk are free where it solves (0 MiB are to be)" in lines[0]
+    assert " of disk are free again where it solves" in lines[1]
+
+
+@pytest.mark.usefixtures("looking")
+@pytest.mark.parametrize("deaf", [False, True])
+def test_a_solve_is_ended_where_the_disk_is_full_and_that_is_asked_for(
+    capfd: pytest.CaptureFixture[str], deaf: bool
+) -> None:
+    words = ["sh", "-c", "trap '' TERM; while :; do sleep 0.01; done"] if deaf else ["sleep", "600"]
+    assert hfss_run.run(words, Filling(False, True), grace=0.1) == hfss_run.LOW
+    lines = capfd.readouterr().err.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["note", "ending the solve"], lines
+
+
+@pytest.mark.usefixtures("looking")
+def test_a_solve_that_has_a_clean_stop_is_ended_by_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    solve = [sys.executable, "-c", SOLVE]
+    assert hfss_run.run(solve, Filling(False, True), ["touch", "stop"], 60) == hfss_run.LOW
+    assert (tmp_path / "saved").exists()
+    assert "asking for a clean stop" in capfd.readouterr().err
 
 
 def test_term_has_the_stop_command_run_and_reaches_nothing_else(

@@ -14,7 +14,7 @@ from solveyard.model.jobs import JobSpec, Outcome, Reason
 from solveyard.model.policies import RetryPolicy
 from solveyard.model.resources import Resources
 from solveyard.solvers import tasks
-from solveyard.solvers.base import Exit, OutputFile
+from solveyard.solvers.base import STDERR, Exit, OutputFile
 from solveyard.solvers.hfss import installations
 from solveyard.solvers.hfss.causes import CAUSES
 from solveyard.solvers.hfss.solver import HfssSolver
@@ -145,6 +145,65 @@ def test_a_failure_on_a_full_disk_is_the_disks_unless_the_log_says_what_else() -
     assert "while too little disk was free" in found.message
     assert of(full, {LOG: written("mesh")}, min_disk_gb=2).cause == "hfss.mesh"
     assert of(full, {LOG: recorded("cut")}).cause == ""
+
+
+LOW = b"note: disk: only 0.4 GiB of disk are free where it solves (1.0 GiB are to be)\n"
+AGAIN = b"note: disk: 2.0 GiB of disk are free again where it solves\n"
+
+
+def test_a_solve_that_was_ended_for_its_disk_says_so_whatever_its_log_says() -> None:
+    end = Exit(code=124, outputs=(OutputFile(path=LOG, size=9, fresh=True),))
+    evidence = {LOG: written("mesh"), STDERR: b"any\n" + LOW + b"ending the solve\n"}
+    asked = {"min_disk_gb": 1, "low_disk": "end"}
+    found = of(end, evidence, **asked)
+    assert (found.reason, found.cause, found.exit_code) == (Reason.EXIT_CODE, "hfss.disk", 124)
+    assert (
+        "since too little disk was free: only 0.4 GiB of disk are free where it solves"
+        in found.message
+    )
+    assert "only 0.4 GiB of disk are free where it solves (1.0 GiB are to be)" in found.evidence
+    assert any("G3dMesher" in one for one in found.evidence), "its log is evidence still"
+    script = of(end, {STDERR: LOW}, run="runscript", script="/a.py", **asked)
+    assert script.cause == "hfss.disk"
+    assert of(end, evidence).cause != "hfss.disk"
+
+
+def test_what_was_told_of_the_disk_is_evidence_of_a_solve_that_went_well() -> None:
+    told = Exit(code=0, outputs=(OutputFile(path=LOG, size=9, fresh=True),))
+    saved: dict[str, bytes | None] = {"board.aedtresults/board.asol": b""}
+    found = of(told, {LOG: recorded("success"), STDERR: LOW + AGAIN} | saved, min_disk_gb=1)
+    assert found.reason is Reason.SUCCESS
+    assert found.evidence[-2:] == (
+        "only 0.4 GiB of disk are free where it solves (1.0 GiB are to be)",
+        "2.0 GiB of disk are free again where it solves",
+    )
+    assert STDERR in [query.path for query in SOLVER.evidence(spec(min_disk_gb=1))]
+    assert STDERR not in [query.path for query in SOLVER.evidence(spec())]
+
+
+def test_what_is_told_of_the_disk_is_a_warning_until_there_is_room_again() -> None:
+    assert SOLVER.alarm(spec()) is None
+    for size in (1, 7, 1000):
+        alarm = SOLVER.alarm(spec(min_disk_gb=1))
+        assert alarm is not None
+        text = b"x" * 5000 + b"\nother\n" + LOW
+        news = [alarm.feed(text[at : at + size]) for at in range(0, len(text), size)]
+        assert [one for one in news if one is not None] == [
+            "only 0.4 GiB of disk are free where it solves (1.0 GiB are to be)"
+        ]
+        assert alarm.feed(AGAIN) == ""
+        assert alarm.feed(b"\xff\n") is None
+
+
+def test_ending_it_for_its_disk_needs_to_know_how_much_is_to_be_free() -> None:
+    assert "--end" not in SOLVER.command(spec(min_disk_gb=1)).argv
+    argv = SOLVER.command(replace(spec(min_disk_gb=1, low_disk="end"), grace=90.0)).argv
+    assert argv[4:8] == ("--least", "1073741824", "--end", "90")
+    for given in ({}, {"min_disk_gb": 0}):
+        with pytest.raises(InvalidJob, match="expected `min_disk_gb` beside `low_disk` 'end'"):
+            SOLVER.command(spec(low_disk="end", **given))
+    copied = SOLVER.command(spec(low_disk="end", workspace="copy"))
+    assert msgspec.json.decode(copied.files["copy.json"])["end"] == 30
 
 
 def test_our_own_program_is_in_charge_only_where_the_job_wants_something_of_it() -> None:

@@ -100,6 +100,7 @@ class HfssOptions(HFSSSimulationConfig):
     keep: Literal["all", "archive", "trimmed"] = "all"  #: of the result folder
     #: GiB that are to be free where it solves; None: 1 for a copy, else not looked at.
     min_disk_gb: float | None = Field(default=None, ge=0, lt=1e6)
+    low_disk: Literal["report", "end"] = "report"  #: what is done when less is free meanwhile
     #: A command that asks ansysedt for its clean stop, in place of TERM.
     stop_with: Annotated[tuple[Word, ...], AfterValidator(_command), BeforeValidator(_several)] = ()
     run: Literal["batchsolve", "batchsave", "batchextract", "runscript"] = "batchsolve"
@@ -206,6 +207,8 @@ class HfssOptions(HFSSSimulationConfig):
              "expected either `validate_only` or `solve_adaptive_only`: the one solves nothing"),
             (self.workspace == "project" and self.project_path.lower().endswith(".aedtz"),
              "expected `workspace` 'copy' for an .aedtz archive, which is unpacked there"),
+            (self.low_disk == "end" and self.workspace != "copy" and not self.min_disk_gb,
+             "expected `min_disk_gb` beside `low_disk` 'end': how much is to be free"),
             (self.batch_options_as == "file" and self.run == "runscript",
              "expected `batch_options_as` 'string' or 'each' beside `run` 'runscript'"),
         )  # fmt: skip

@@ -23,7 +23,7 @@ def name(chosen: HfssOptions) -> str:
 
 
 def command(
-    chosen: HfssOptions, program: str, jobid: str, allocation: Allocation, log: str
+    chosen: HfssOptions, program: str, jobid: str, allocation: Allocation, log: str, grace: float
 ) -> Command:
     here = chosen.model_copy(update={"project_path": f"{FOLDER}/{name(chosen)}"})
     made = arguments.made(here, program, jobid, allocation)
@@ -35,6 +35,7 @@ def command(
         "min_disk": wrapped.least(chosen),
         "scratch": chosen.layout_options.temp_directory or "",
         "stop": chosen.stop_with,
+        "end": grace if chosen.low_disk == "end" else None,
     }
     return Command(
         argv=(PYTHON, "-P", "-m", "solveyard.programs.hfss_copy", _PLAN),

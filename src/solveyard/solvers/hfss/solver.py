@@ -13,7 +13,7 @@ from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import JobSpec, Outcome, Reason
 from solveyard.model.resources import Allocation, Resources
 from solveyard.solvers import options, tasks, touchstone, verdicts
-from solveyard.solvers.base import Command, Exit, Machine, Probe, Query, Reader
+from solveyard.solvers.base import STDERR, Alarm, Command, Exit, Machine, Probe, Query, Reader
 from solveyard.solvers.hfss import (
     arguments,
     copies,
@@ -63,12 +63,12 @@ class HfssSolver:
             if where:
                 raise InvalidJob("`directory` can't be chosen for a copy (leave it out)")
             owed = batch_log(chosen, spec)
-            return copies.command(chosen, chosen.ansys_edt_path, jobid, given, owed)
+            return copies.command(chosen, chosen.ansys_edt_path, jobid, given, owed, spec.grace)
         if where and _plain_path(where) != _plain_path(home):
             raise InvalidJob(f"`directory` must be the project's folder, {home!r} (leave it out)")
         made = arguments.made(chosen, chosen.ansys_edt_path, jobid, given)
         return Command(
-            argv=wrapped.argv(chosen, made.argv),
+            argv=wrapped.argv(chosen, made.argv, spec.grace),
             env=chosen.environment,
             directory=home,
             files=made.files,
@@ -82,12 +82,19 @@ class HfssSolver:
     def reader(self) -> Reader | None:
         return HfssReader()
 
+    def alarm(self, spec: JobSpec) -> Alarm | None:
+        chosen = _readable(spec)
+        return wrapped.alarm(chosen) if chosen else None
+
     def evidence(self, spec: JobSpec) -> Sequence[Query]:
-        chosen = _accepted(spec)
+        chosen = _readable(spec)
         if chosen is None:
             return ()
+        if chosen.run == "runscript":
+            return wrapped.evidence(chosen)
         folder = results_folder(chosen)
         return (
+            *wrapped.evidence(chosen),
             Query(path=batch_log(chosen, spec), limit=LOG_LIMIT),
             Query(path=lock(chosen), limit=LOCK_LIMIT),
             Query(path=folder, below=".", limit=0),
@@ -98,9 +105,13 @@ class HfssSolver:
         chosen = _readable(spec)
         if chosen is not None and (ours := wrapped.own_end(chosen, exit)) is not None:
             return ours
-        if chosen is None or chosen.run == "runscript":
+        if chosen is None:
             return verdicts.judge(spec, exit, ())
-        return wrapped.with_disk(chosen, self._judged(spec, chosen, exit, evidence))
+        alone = chosen.run == "runscript"
+        judged = (
+            verdicts.judge(spec, exit, ()) if alone else self._judged(spec, chosen, exit, evidence)
+        )
+        return wrapped.with_disk(chosen, judged, evidence.get(STDERR))
 
     def _judged(
         self, spec: JobSpec, chosen: HfssOptions, end: Exit, evidence: Mapping[str, bytes | None]

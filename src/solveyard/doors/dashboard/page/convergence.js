@@ -17,7 +17,7 @@ export function Convergence({ job, told }) {
   const shown = ended ? read : told?.curve;
   const left = told?.remaining == null ? "" : `, about ${duration(told.remaining)} left`;
   return html`
-    ${told?.text && html`<p class="advance">${sentence(told.text + left)}</p>`}
+    ${told?.text && html`<p class=${told.warning ? "advance warned" : "advance"}>${sentence(told.text + left)}</p>`}
     ${told?.fraction != null && html`<progress value=${told.fraction} aria-label="How far it is"></progress>`}
     ${shown?.points.length > 1 && html`<${Curve} curve=${shown} />`}`;
 }
