@@ -139,6 +139,15 @@ class Forwarding:
             raise InvalidJob(f"{error} ({told}; its own `on` overrules that)") from error
         return found, told
 
+    @property
+    def elsewhere(self) -> frozenset[str]:
+        """The clusters whose machines can't be seen from here."""
+        return frozenset(name for name, batch in self.clusters.items() if batch.options.host)
+
+    def sent(self, spec: JobSpec, owner: str) -> JobSpec:
+        """The job with the place where it runs, whether it can or not."""
+        return destinations.decided(spec, owner, self._rules)[0]
+
     def check(self, spec: JobSpec) -> None:
         """Raises InvalidJob for what the cluster that it names could not be asked for."""
         if not spec.on:

@@ -149,7 +149,7 @@ class Manager:
         pauses = Pauses()
         for index, spec in enumerate(specs):
             try:
-                self._ordering.check(spec)
+                self._ordering.check(self.forwarding.sent(spec, by))
                 placed.append(self.forwarding.decided(spec, by)[0])
                 self.notices.check(spec)
             except InvalidRequest as error:

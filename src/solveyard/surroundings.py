@@ -15,9 +15,14 @@ class Here:
 
     windows = sys.platform == "win32"
 
-    def __init__(self, licences: Collection[str] = ()) -> None:
-        """`licences`: the features whose seats the manager counts."""
+    def __init__(
+        self, licences: Collection[str] = (), elsewhere: Collection[str] = frozenset()
+    ) -> None:
+        """`licences`: the features whose seats the manager counts; `elsewhere`: the clusters whose
+        machines can't be seen from here.
+        """
         self.licences = licences
+        self.elsewhere = elsewhere
         self._folders: dict[str, str] = {}
         self._open: dict[str, str] = {}
         self._read_only: dict[str, bool] = {}

@@ -1,6 +1,7 @@
 """hfss: one solve, or a sweep of them, with its licences, locks and projects."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from solveyard.cli import (
     acting,
     hfss_lock,
     hfss_plan,
+    preview,
     results,
     shared,
     specs,
@@ -100,14 +102,16 @@ def hfss(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
         tasks=tasks,
         auto=False if tasks is not None else None,
         workspace="copy" if copy or project.lower().endswith(".aedtz") else "",
-        min_disk_gb=1.0 if min_disk is None and not given["on"] else min_disk,
+        min_disk_gb=min_disk,
         low_disk="end" if end_low_disk else "",
     )
     chosen |= dict(_setting(text) for text in setting or ())
     if cores is None:
         cores = INCLUDED if given["on"] else _fitting(place)
     fields = shared.fields(place, given, cores=cores, directory="", hold=hold)
-    spec: JobSpec = specs.of_solver("hfss", msgspec.json.encode(chosen).decode(), fields)
+    spec = _spec(chosen, fields)
+    if "min_disk_gb" not in chosen and not _on(spec, place):
+        spec = _spec({**chosen, "min_disk_gb": 1.0}, fields)
     if dry_run:
         return hfss_plan.show(spec, place, as_json=as_json)
     if chosen.get("workspace") != "copy" and place.remote is None:
@@ -140,6 +144,17 @@ def _there(project: str) -> None:
 def _options(**said: Any) -> dict[str, Any]:
     """The solver's, without those that weren't said."""
     return {field: value for field, value in said.items() if value not in {None, ""}}
+
+
+def _spec(chosen: Mapping[str, Any], fields: dict[str, object]) -> JobSpec:
+    return specs.of_solver("hfss", msgspec.json.encode(chosen).decode(), fields)
+
+
+def _on(spec: JobSpec, place: Here) -> str:
+    """The cluster that it goes to; "": none, or a manager elsewhere decides it."""
+    if place.remote is not None:
+        return spec.on
+    return preview.forwarding(place).sent(spec, preview.account()).on
 
 
 def _report(place: Here, job: JobRecord, plot: Path | None, *, as_json: bool) -> None:

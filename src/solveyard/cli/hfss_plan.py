@@ -18,13 +18,16 @@ def show(spec: JobSpec, place: Place, *, as_json: bool) -> int:
 
     Raises InvalidJob for what would not be taken.
     """
-    complete = HfssSolver().complete(spec, Here())
+    forwarding = preview.forwarding(place)
+    sent = forwarding.sent(spec, preview.account())
+    complete = HfssSolver().complete(sent, Here(elsewhere=forwarding.elsewhere))
     first = tasks.spec_at(complete, 0)
     cost = licences.cost(options.read(HfssOptions, first), first.resources)
     found = plan.of(complete)
     found = replace(found, spec=plan.written(spec), licences={**cost, **found.licences})
-    if spec.on:
-        script, submit = next(preview.submissions(complete, place))
+    if sent.on:
+        forwarding.check(complete)
+        script, submit = forwarding.preview(first)
         found = replace(found, script=script, submit=tuple(submit))
     if as_json:
         talk.answer_json(found)
@@ -34,7 +37,7 @@ def show(spec: JobSpec, place: Place, *, as_json: bool) -> int:
         f"licences   {counted} (waited for where [resources.licences] counts them)",
         f"exclusive  {', '.join(found.exclusive) or 'nothing: it solves a copy'}",
         "",
-        (preview.shown(found.script, found.submit) if spec.on else found.script).rstrip("\n"),
+        (preview.shown(found.script, found.submit) if sent.on else found.script).rstrip("\n"),
     ]
     if spec.array is not None:
         told.insert(0, f"tasks      {len(spec.array)}; this is the first")

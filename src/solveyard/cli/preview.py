@@ -1,7 +1,7 @@
 """What would be submitted."""
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,14 +31,14 @@ def show(wanted: Sequence[JobSpec], place: Here) -> int:
             if spec.solver in solvers:
                 solvers[spec.solver].command(sample)
     elsewhere = place.remote is not None and not any(spec.on for spec in wanted)
-    forwarding = None if elsewhere else _forwarding(place)  # a manager elsewhere has its own rules
+    ways = None if elsewhere else forwarding(place)  # a manager elsewhere has its own rules
     for spec in wanted:
-        found, rule = (spec, "") if forwarding is None else forwarding.decided(spec, _account())
+        found, rule = (spec, "") if ways is None else ways.decided(spec, account())
         if rule:
             talk.say(rule)
-        if forwarding is not None and found.on:
+        if ways is not None and found.on:
             for sample in tasks.samples(found):
-                talk.answer(shown(*forwarding.preview(sample)))
+                talk.answer(shown(*ways.preview(sample)))
             continue
         talk.answer_json(spec)
         if spec.array is not None:
@@ -53,14 +53,7 @@ def shown(script: str, argv: Sequence[str]) -> str:
     return f"{script}\n# submitted by:\n# {shlex.join(argv)}"
 
 
-def submissions(spec: JobSpec, place: Here) -> Iterator[tuple[str, Sequence[str]]]:
-    """The script and the command that submits it, of an array of some of its tasks."""
-    forwarding = _forwarding(place)
-    for sample in tasks.samples(spec):
-        yield forwarding.preview(sample)
-
-
-def _forwarding(place: Here) -> "Forwarding":
+def forwarding(place: Here) -> "Forwarding":
     """By the settings here. A job's number, and the store's, are not known yet: they are 0."""
     from solveyard import clusters, config
     from solveyard.config import serving
@@ -73,7 +66,7 @@ def _forwarding(place: Here) -> "Forwarding":
     return Forwarding(Ordering(StorePlaces(place.folder)), known, serving.rules(found))
 
 
-def _account() -> str:
+def account() -> str:
     import getpass
 
     return getpass.getuser()

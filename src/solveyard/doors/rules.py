@@ -83,12 +83,13 @@ class Rules:
         def among(programs: Iterable[str]) -> bool:
             return any(here.resolve(one) == there for one in programs)
 
-        if not among(map(str, self.programs)) and not among(solver.programs(here)):
+        searched = not program  # where it runs, by its solver alone
+        if not searched and not among(map(str, self.programs)) and not among(solver.programs(here)):
             raise NotAllowed(
                 f"{place}{program!r} may not be run over the network: it is none that was found on"
                 " this machine (admit it with solveyard serve --ansysedt PATH)"
             )
-        if writable := here.open_to_others(program):
+        if not searched and (writable := here.open_to_others(program)):
             raise NotAllowed(
                 f"{place}{program!r} may not be run over the network: others may write {writable}"
                 f" (chmod go-w {writable}, or admit another: solveyard serve --ansysedt PATH)"

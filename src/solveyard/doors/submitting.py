@@ -85,32 +85,42 @@ async def _complete(request: web.Request, specs: list[JobSpec]) -> list[JobSpec]
     manager, who, rules = request.app[MANAGER], caller(request), request.app[RULES]
     if who.private and not any(registry.on_site(spec.solver) for spec in specs):
         return specs
-    return await asyncio.to_thread(_admitted, specs, who, rules, Here(manager.licences))
+    here = Here(manager.licences, manager.forwarding.elsewhere)
+    sent = partial(manager.forwarding.sent, owner=who.name)
+    return await asyncio.to_thread(_admitted, specs, who, rules, here, sent)
 
 
-def _admitted(specs: list[JobSpec], who: Caller, rules: Rules, here: Here) -> list[JobSpec]:
-    """`specs`, completed. Whoever isn't the owner learns nothing of files that they may not use."""
-    complete = _each(specs, partial(_completed, here=here))
+def _admitted(
+    specs: list[JobSpec], who: Caller, rules: Rules, here: Here, sent: Callable[[JobSpec], JobSpec]
+) -> list[JobSpec]:
+    """`specs`, completed. Whoever isn't the owner learns nothing of files that they may not use.
+
+    `sent`: a job with the place where it runs, by its own word or a rule's.
+    """
+    complete = _each(specs, partial(_completed, here=here, sent=sent))
+    present = partial(_present, here=here, sent=sent)
     if who.owner or who.private:
-        _each(complete, _present)
+        _each(complete, present)
     rules.check(who, complete, here)
     if not (who.owner or who.private):
-        _each(complete, _present)
+        _each(complete, present)
     return complete
 
 
-def _completed(spec: JobSpec, here: Here) -> JobSpec:
+def _completed(spec: JobSpec, here: Here, sent: Callable[[JobSpec], JobSpec]) -> JobSpec:
+    """`spec`, with what it leaves to the machine; where it runs is decided later."""
     solver = registry.on_site(spec.solver)
-    return spec if solver is None else solver.complete(spec, here)
+    return spec if solver is None else replace(solver.complete(sent(spec), here), on=spec.on)
 
 
-def _present(spec: JobSpec) -> JobSpec:
-    """`spec`, whose files are there."""
+def _present(spec: JobSpec, here: Here, sent: Callable[[JobSpec], JobSpec]) -> JobSpec:
+    """`spec`, whose files are there. A program on a machine that can't be seen may be."""
     solver = registry.on_site(spec.solver)
     if solver is None:
         return spec
     jobs = tasks.samples(spec)
-    for path in {*map(solver.program, jobs), *map(solver.project, jobs)}:
+    programs = () if sent(spec).on in here.elsewhere else map(solver.program, jobs)
+    for path in {*programs, *map(solver.project, jobs)}:
         try:
             there = os.path.exists(path)  # noqa: PTH110  # twice for each submission
         except (OSError, ValueError):

@@ -138,6 +138,11 @@ class Machine(Protocol):
         """The features whose seats are counted for its jobs."""
         ...
 
+    @property
+    def elsewhere(self) -> Collection[str]:
+        """The clusters whose machines, and their files, can't be seen from there."""
+        ...
+
     def listing(self, folder: str) -> Sequence[str]:
         """The names in a folder; none where there is no such folder."""
         ...
@@ -167,7 +172,7 @@ class OnSite(Protocol):
         ...
 
     def program(self, spec: JobSpec) -> str:
-        """The one that a completed `spec` runs."""
+        """The one that a completed `spec` runs; empty: it is looked for where it runs."""
         ...
 
     def project(self, spec: JobSpec) -> str:

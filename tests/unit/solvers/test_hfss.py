@@ -29,6 +29,7 @@ class Machine:
     """A machine made of a list of files."""
 
     licences: Collection[str] = ()
+    elsewhere: Collection[str] = ("hpc",)
 
     def __init__(
         self, *files: str, windows: bool = False, links: Mapping[str, str] = {}, **environment: str
@@ -100,6 +101,32 @@ def test_a_project_beside_which_nothing_can_be_written_is_solved_on_a_copy() -> 
     for elsewhere in (spec(), replace(spec(project_path="/archive/board.aedt"), on="cluster")):
         kept = SOLVER.complete(elsewhere, machine)
         assert "workspace" not in msgspec.json.decode(kept.options)
+
+
+# Clusters that can't be seen
+
+
+def test_on_a_cluster_that_can_not_be_seen_nothing_of_this_machine_is_taken_for_its_own() -> None:
+    machine = Machine(EDT, ANSYSEM_ROOT252="/ansys_inc/v252/AnsysEM")
+    away, here = (replace(spec(ansys_edt_path=None), on=on) for on in ("hpc", "near"))
+    assert SOLVER.program(SOLVER.complete(here, machine)) == EDT
+    complete = SOLVER.complete(away, machine)
+    assert SOLVER.program(complete) == ""
+    command = SOLVER.command(complete)
+    assert command.argv[:2] == ("/bin/sh", "-c")
+    assert command.argv[3:6] == ("ansysedt", "/{ansysem}/ansysedt", "-jobid")
+    array = replace(away, array=ArraySpec(stop=2), options=spec(
+        ansys_edt_path=None, project_path="/projects/v{{index}}.aedt"
+    ).options)  # fmt: skip
+    assert SOLVER.program(tasks.spec_at(SOLVER.complete(array, machine), 1)) == ""
+    with pytest.raises(InvalidJob, match="no ansysedt was found"):
+        SOLVER.command(spec(ansys_edt_path=None))
+    for more in ({"min_disk_gb": 1}, {"workspace": "copy"}, {"keep": "trimmed"}):
+        with pytest.raises(InvalidJob, match=f"`options.{next(iter(more))}` needs solveyard where"):
+            SOLVER.complete(replace(spec(**more), on="hpc"), machine)
+        SOLVER.complete(replace(spec(**more), on="near"), machine)
+    none = of(Exit(code=122, outputs=(OLD,)), ansys_edt_path=None)
+    assert (none.reason, none.cause) == (Reason.EXIT_CODE, "hfss.launch")
 
 
 # Verdicts

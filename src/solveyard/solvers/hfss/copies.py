@@ -30,7 +30,7 @@ def command(
     plan = {
         "source": chosen.project_path,
         "project": name(chosen),
-        "argv": made.argv,
+        "argv": wrapped.found(chosen, made.argv),
         "keep": chosen.keep,
         "min_disk": wrapped.least(chosen),
         "scratch": chosen.layout_options.temp_directory or "",

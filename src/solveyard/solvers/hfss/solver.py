@@ -22,6 +22,7 @@ from solveyard.solvers.hfss import (
     licences,
     reader,
     retries,
+    searched,
     verdict,
     wrapped,
 )
@@ -51,10 +52,11 @@ class HfssSolver:
                 f"`options.scheduler_type` {chosen.scheduler_type.value!r} is for a cluster (name"
                 " it: `on`; or leave `scheduler_type` out, to run on this machine)"
             )
-        if chosen.ansys_edt_path is None:
+        if chosen.ansys_edt_path is None and not spec.on:
             raise InvalidJob(NOT_FOUND)
-        for name in ("ansys_edt_path", "project_path"):
-            _absolute(name, getattr(chosen, name))
+        program = chosen.ansys_edt_path or searched.PROGRAM
+        _absolute("ansys_edt_path", program)
+        _absolute("project_path", chosen.project_path)
         home = _folder(chosen.project_path)
         where = options.directory(spec)
         given = allocation or arguments.asked(spec.resources)
@@ -63,12 +65,12 @@ class HfssSolver:
             if where:
                 raise InvalidJob("`directory` can't be chosen for a copy (leave it out)")
             owed = batch_log(chosen, spec)
-            return copies.command(chosen, chosen.ansys_edt_path, jobid, given, owed, spec.grace)
+            return copies.command(chosen, program, jobid, given, owed, spec.grace)
         if where and _plain_path(where) != _plain_path(home):
             raise InvalidJob(f"`directory` must be the project's folder, {home!r} (leave it out)")
-        made = arguments.made(chosen, chosen.ansys_edt_path, jobid, given)
+        made = arguments.made(chosen, program, jobid, given)
         return Command(
-            argv=wrapped.argv(chosen, made.argv, spec.grace),
+            argv=wrapped.argv(chosen, wrapped.found(chosen, made.argv), spec.grace),
             env=chosen.environment,
             directory=home,
             files=made.files,
@@ -146,17 +148,21 @@ class HfssSolver:
         """The newest ansysedt where none is named, the project's folder, and its project's key; or
         a copy, where nothing can be written beside the project.
 
-        Jobs on one project don't run at once: it can be open only once.
+        On a cluster whose machines can't be seen from here ansysedt is looked for there. Jobs on
+        one project don't run at once: it can be open only once.
         """
         spec = retries.completed(spec)
         if spec.array is not None and b"{{" in bytes(spec.options):
             return self._complete_tasks(spec, machine)
         chosen = options.read(HfssOptions, spec)
         more: dict[str, str | bool] = {}
-        if chosen.ansys_edt_path is None:
-            more["ansys_edt_path"] = self._newest(machine)
-        if not _launches(chosen.model_copy(update=more), machine):
-            more["batch_launcher"] = False
+        if spec.on in machine.elsewhere:
+            _runs_alone(chosen, spec.on)
+        else:
+            if chosen.ansys_edt_path is None:
+                more["ansys_edt_path"] = self._newest(machine)
+            if not _launches(chosen.model_copy(update=more), machine):
+                more["batch_launcher"] = False
         _absolute("project_path", chosen.project_path)
         if not spec.on and machine.read_only(_folder(chosen.project_path)):
             more["workspace"] = "copy"
@@ -182,11 +188,14 @@ class HfssSolver:
         first = options.read(HfssOptions, tasks.spec_at(spec, 0))
         _absolute("project_path", first.project_path)
         given = msgspec.json.decode(bytes(spec.options))
-        if first.ansys_edt_path is None:
-            given["ansys_edt_path"] = self._newest(machine)
-            first = first.model_copy(update={"ansys_edt_path": given["ansys_edt_path"]})
-        if not _launches(first, machine):
-            given["batch_launcher"] = False
+        if spec.on in machine.elsewhere:
+            _runs_alone(first, spec.on)
+        else:
+            if first.ansys_edt_path is None:
+                given["ansys_edt_path"] = self._newest(machine)
+                first = first.model_copy(update={"ansys_edt_path": given["ansys_edt_path"]})
+            if not _launches(first, machine):
+                given["batch_launcher"] = False
         if not spec.on and machine.read_only(_folder(first.project_path)):
             given["workspace"] = "copy"
         if "copy" in {first.workspace, given.get("workspace")}:
@@ -228,6 +237,15 @@ class HfssSolver:
         chosen = options.read(HfssOptions, spec)
         named = (chosen.script, chosen.extract_script, *chosen.stop_with[:1])
         return [path for path in named if path]
+
+
+def _runs_alone(chosen: HfssOptions, on: str) -> None:
+    """Raises InvalidJob for what needs solveyard where it is not installed."""
+    if wanted := wrapped.wanted(chosen):
+        raise InvalidJob(
+            f"`options.{wanted[0]}` needs solveyard where it solves, and cluster {on!r} is reached"
+            f" over SSH, without it (leave it out, or run the manager on that cluster)"
+        )
 
 
 def _launches(chosen: HfssOptions, machine: Machine) -> bool:

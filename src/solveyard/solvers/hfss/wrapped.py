@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from solveyard.model.jobs import Outcome, Reason
 from solveyard.solvers.base import PYTHON, STDERR, Exit, Query
+from solveyard.solvers.hfss import searched
 from solveyard.solvers.hfss.batch import HfssOptions
 
 #: The programs' own exit codes: cause, and what they say. Of others the solve's evidence tells.
@@ -54,6 +55,11 @@ def argv(chosen: HfssOptions, command: Sequence[str], grace: float) -> tuple[str
     if not options:
         return tuple(command)
     return (PYTHON, "-P", "-m", "solveyard.programs.hfss_run", *options, "--", *command)
+
+
+def found(chosen: HfssOptions, command: Sequence[str]) -> Sequence[str]:
+    """`command`, with an ansysedt that is looked for where it runs, if none is named."""
+    return command if chosen.ansys_edt_path is not None else searched.argv(command)
 
 
 def own_end(chosen: HfssOptions, end: Exit) -> Outcome | None:
@@ -107,6 +113,16 @@ def alarm(chosen: HfssOptions) -> DiskAlarm | None:
     return DiskAlarm() if least(chosen) else None
 
 
+def wanted(chosen: HfssOptions) -> tuple[str, ...]:
+    """The fields for which our program has to run beside ansysedt."""
+    asked = {
+        "workspace": chosen.workspace == "copy",
+        "keep": chosen.keep != "all",
+        "stop_with": bool(chosen.stop_with),
+        "min_disk_gb": bool(chosen.min_disk_gb),
+    }
+    return tuple(name for name, given in asked.items() if given)
+
+
 def _is_ours(chosen: HfssOptions) -> bool:
-    asked = chosen.workspace == "copy" or chosen.keep != "all" or bool(chosen.stop_with)
-    return asked or least(chosen) > 0
+    return chosen.ansys_edt_path is None or bool(wanted(chosen))
