@@ -77,7 +77,7 @@ def read(arguments: list[str]) -> Asked:
             raise Wrong(f"{name} opens a window, and there is no display")
         if name in RUN:
             asked.command = name
-        elif asked.command and not word.startswith("-"):
+        elif (asked.command or "-batchextract" in asked.options) and not word.startswith("-"):
             operands.append(word)
         elif name in FLAGS:
             asked.options[name] = value
@@ -89,6 +89,8 @@ def read(arguments: list[str]) -> Asked:
                 asked.batch |= batch_options(asked.options[name])
         else:
             raise Wrong(f"unknown or incomplete option {word!r}")
+    if not asked.command and "-batchextract" in asked.options:
+        asked.command = "-batchextract"
     if not asked.command:
         scripts = {"-runscript", "-runscriptandexit"} & asked.options.keys()
         raise Wrong("it runs no scripts" if scripts else "-batchsolve is missing")

@@ -45,7 +45,7 @@ class Batch:
 
     def run(self, command: str) -> None:
         self._header(command)
-        if self.asked.command == "-batchsave":
+        if self.asked.command != "-batchsolve":
             return
         self._check_out()
         setup = Setup(self.asked, self.scenario, self.log, self._launch(), self.results)

@@ -363,6 +363,20 @@ def test_a_solve_owes_results_beside_its_project_whatever_kind_that_is(
     assert SOLVER.verdict(chosen, end, {log: recorded("success")} | saved).reason is Reason.SUCCESS
 
 
+@pytest.mark.parametrize("run", ["batchsave", "batchextract"])
+def test_a_run_that_solves_nothing_needs_only_to_come_to_its_end(run: str) -> None:
+    header = b"STAND-IN\nStarting Batch Run: 10:00:00 AM  Nov 26, 2026\n"
+    end = b"Stopping Batch Run: 10:00:01 AM  Nov 26, 2026\n"
+    options = {"run": run, "extract_script": "/a.py"} if run == "batchextract" else {"run": run}
+    told = Exit(code=0, outputs=(OutputFile(path=LOG, size=9, fresh=True),))
+    assert of(told, {LOG: header + end}, **options).reason is Reason.SUCCESS
+    cut = of(told, {LOG: header}, **options)
+    assert (cut.reason, cut.cause) == (Reason.CRITERIA, "hfss.incomplete")
+    assert "doesn't say that the batch run came to its end" in cut.message
+    wrong = header + b"[error] Project:b : no such design (10:00:00 AM  Nov 26, 2026)\n" + end
+    assert of(told, {LOG: wrong}, **options).reason is Reason.CRITERIA
+
+
 def test_no_log_and_an_old_one_are_no_success() -> None:
     assert judged(None).reason is Reason.NO_OUTPUT
     assert judged(recorded("success"), fresh=False).reason is Reason.NO_OUTPUT

@@ -131,7 +131,12 @@ class HfssSolver:
             return _unread(outcome, name)
         told, ending = reader.read(content)
         judged = verdict.judge(
-            outcome, name, told, ending, unconverged_fails=chosen.not_converged == "failure"
+            outcome,
+            name,
+            told,
+            ending,
+            unconverged_fails=chosen.not_converged == "failure",
+            solves=chosen.run == "batchsolve",
         )
         if len(content) >= LOG_LIMIT:
             only = f"{name}: only its last {LOG_LIMIT >> 20} MiB were read, and its lines counted"

@@ -79,21 +79,32 @@ def _alone(told: HfssProgress, ending: Ending) -> tuple[Word, str, list[str]]:
 
 
 def judge(
-    passed: Outcome, name: str, told: HfssProgress, ending: Ending, *, unconverged_fails: bool
+    passed: Outcome,
+    name: str,
+    told: HfssProgress,
+    ending: Ending,
+    *,
+    unconverged_fails: bool,
+    solves: bool = True,
 ) -> Outcome:
-    """`passed`, which the exit alone gave, unless the log called `name` speaks against it."""
-    evidence = [*passed.evidence, *_facts(name, told, ending)]
+    """`passed`, which the exit alone gave, unless the log called `name` speaks against it.
+
+    A run that `solves` nothing completes no simulation, but must have come to its end.
+    """
+    evidence = [*passed.evidence, *_facts(name, told, ending, solves=solves)]
     passed = replace(passed, values={**passed.values, **_measured(told)})
     exited_well = passed.reason is Reason.SUCCESS
     explained = ending.explanations
-    if ending.errors or (explained and not (exited_well and ending.normal)):
+    finished = bool(ending.normal if solves else ending.stopped)
+    if ending.errors or (explained and not (exited_well and finished)):
         cause = CAUSES[explained[0].cause]
         said = f"the batch log says: {_cut(explained[0].text)}"
         message = f"{said} (line {explained[0].line}; {cause.advice})"
         return _failed(passed, cause, message, evidence)
-    if exited_well and not ending.normal:
+    if exited_well and not finished:
         cause = CAUSES["hfss.incomplete"]
-        message = f"exit code 0, but {name} doesn't say that the simulation completed normally"
+        end = "the simulation completed normally" if solves else "the batch run came to its end"
+        message = f"exit code 0, but {name} doesn't say that {end}"
         return _failed(passed, cause, f"{message} ({cause.advice})", evidence)
     if passed.reason is Reason.SUCCESS and ending.unconverged:
         first = ending.unconverged[0]
@@ -154,8 +165,9 @@ def _failed(passed: Outcome, cause: Cause, why: str, evidence: list[str]) -> Out
     return _outcome(passed, reason, cause.name, message, evidence)
 
 
-def _facts(name: str, told: HfssProgress, ending: Ending) -> Iterator[str]:
+def _facts(name: str, told: HfssProgress, ending: Ending, *, solves: bool) -> Iterator[str]:
     said = f"normal completion, line {ending.normal}" if ending.normal else "no normal completion"
+    said = said if solves else "nothing was to be solved"
     end = "" if ending.stopped else ", and its end is missing"
     yield f"{name}: {told.errors} error lines, {said}{end}"
     if told.phase not in {None, "starting"} and (text := told.told().text):
