@@ -39,9 +39,9 @@ def progress(tasks: TaskCounts) -> str:
 
 
 def why(job: JobRecord) -> str:
-    """Why it waits, how far it is, or how it ended; "" for one that succeeded."""
+    """Why it waits, how far it is, or how it ended; "" for one that simply succeeded."""
     if job.state is JobState.COMPLETED:
-        return ""
+        return job.message if _warned(job) else ""
     if job.state.final:
         return f"{job.reason}: {job.message}" if job.message else str(job.reason or "")
     if job.stale_since:
@@ -76,9 +76,14 @@ def ending(job: JobRecord) -> str:
         return f"{name} is {job.state}" + (f": {why(job)}" if why(job) else "")
     took = f" after {units.short(job.run_time)}" if job.run_time is not None else ""
     if job.state is JobState.COMPLETED:
-        return f"{name} completed{took}"
+        return f"{name} completed{took}" + (f": {job.message}" if _warned(job) else "")
     verb = "was cancelled" if job.state is JobState.CANCELLED else "failed"
     return f"{name} {verb}{took}: {job.message or job.reason}"
+
+
+def _warned(job: JobRecord) -> bool:
+    """Is there something to know of its success?"""
+    return job.message.startswith("warning: ")
 
 
 def details(job: JobRecord, options: str = "", failed: Sequence[JobRecord] = ()) -> str:

@@ -248,3 +248,12 @@ def test_what_converges_has_a_bar_for_each_step_down_to_its_target() -> None:
         "pass 4: Delta S 0.005  #",
         "target 0.01",
     ]
+
+
+def test_what_a_success_warns_of_is_told_and_nothing_else_of_it() -> None:
+    done = msgspec.structs.replace(YARD.job(3), state=JobState.COMPLETED, message="all 3 tasks")
+    assert words.ending(done).endswith(" completed")
+    assert words.why(done) == ""
+    warned = msgspec.structs.replace(done, message="warning: it did not converge")
+    assert words.ending(warned).endswith(" completed: warning: it did not converge")
+    assert words.why(warned) == "warning: it did not converge"
