@@ -14,7 +14,7 @@ from solveyard.model.criteria import STREAMS, files
 from solveyard.model.errors import InvalidJob, InvalidRequest
 from solveyard.model.jobs import Job, Outcome, Reason
 from solveyard.solvers import tasks
-from solveyard.solvers.base import STDERR, Exit, Query
+from solveyard.solvers.base import STDERR, TAIL, Exit, Query
 from solveyard.solvers.criteria import Criteria, Source
 from solveyard.solvers.patterns import PIECE
 from solveyard.solvers.verdicts import accepted
@@ -149,7 +149,7 @@ def _below(
     """Of the `listed`, by path; those that would be too much are left out."""
     named = re.compile(query.below)
     found: dict[str, bytes | None] = {}
-    left = query.limit
+    left = room = query.limit
     for one in listed:
         path = one.path
         if one.modified < since - SLACK or not named.search(path.rpartition("/")[2]):
@@ -159,6 +159,9 @@ def _below(
         elif one.size <= left:
             left -= one.size
             found[path] = _content(workspace, path, query.limit)
+        elif query.tail:
+            room -= query.tail
+            found[path + TAIL] = _content(workspace, path, query.tail) if room >= 0 else b""
     return found
 
 

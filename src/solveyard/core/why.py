@@ -37,7 +37,7 @@ def _aside(at: Scheduler, job: Job, task: Job) -> str:
         return at.dependencies.why(job.id)
     if job.not_before is not None and job.id in at.line.pauses:
         ended = [attempt.outcome for attempt in job.attempts if attempt.outcome is not None]
-        last = f", after {ended[-1].reason}" if ended else ""
+        last = f", after {ended[-1].cause or ended[-1].reason}" if ended else ""
         return f"its next try at {clock(job.not_before)}, number {job.tries + job.mishaps}{last}"
     if (key := at.seating.busy_key(task)) is not None:
         return f"{key!r}, which job {at.label(at.seating.keys[key])} holds"

@@ -15,6 +15,8 @@ PYTHON = "{python}"
 
 #: As a query's path: what the command wrote to standard error.
 STDERR = "{stderr}"
+#: After a path in the evidence: only the end of the file was read, or, where it is empty, nothing.
+TAIL = "{tail}"
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -67,6 +69,9 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     #: names match and that this run wrote, each by its own path; at most `limit` bytes of all,
     #: and with a limit of 0 their names alone.
     below: str = ""
+    #: Of a file below `path` that would be too much, bytes from its end, by its path and TAIL; of
+    #: as many files as `limit` has room for.
+    tail: int = 0
 
 
 class Reader(Protocol):

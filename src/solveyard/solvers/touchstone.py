@@ -90,6 +90,20 @@ def parse(text: str, ports: int) -> Network:
     return Network(tuple(frequencies), tuple(matrices), options.resistance)
 
 
+def check_end(text: str) -> int:
+    """How many numbers are in the end of a file, whose first line may be cut.
+
+    Raises InvalidResult where one of them isn't finite.
+    """
+    found = 0
+    for number, line in enumerate(text.split("\n")[1:], 2):
+        words = line.partition("!")[0].split()
+        if not words or words[0].startswith("#"):
+            continue
+        found += len([_finite(word, number) for word in words])
+    return found
+
+
 def write(network: Network) -> str:
     """Touchstone 1.1 text in Hz, real and imaginary parts, without loss of digits."""
     lines = [f"# Hz S RI R {network.resistance!r}"]

@@ -17,9 +17,10 @@ from solveyard.model.ids import task_id
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState, Outcome, Reason
 from solveyard.ordering import Ordering
 from solveyard.places import StorePlaces
-from solveyard.solvers import criteria
+from solveyard.solvers import criteria, verdicts
 from solveyard.solvers.base import Exit, OutputFile
 from solveyard.solvers.command import CommandSolver
+from solveyard.solvers.hfss import solver
 
 Judge = Callable[..., Outcome]
 
@@ -275,3 +276,38 @@ def test_what_can_not_be_judged_is_refused_at_the_door(
 def test_what_makes_no_sense_can_not_be_read(fields: dict[str, Any], why: str) -> None:
     with pytest.raises(reading.MalformedJob, match=why):
         spec(**fields)
+
+
+def test_of_results_that_are_too_large_the_end_is_read_of_as_many_as_there_is_room_for(
+    judge: Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verdicts, "RESULT_LIMIT", 200)
+    monkeypatch.setattr(solver, "RESULT_TAIL", 90)
+    results = tmp_path / "folder" / "board.aedtresults"
+    results.mkdir(parents=True)
+    lines = ["# GHz S RI R 50", *(f"{number}.0 0.1 0.2" for number in range(1, 40))]
+    (results / "a.s1p").write_text("\n".join(lines[:5]))
+    for name in ("b", "c", "d"):
+        (results / f"{name}.s1p").write_text("\n".join(lines))
+    log = tmp_path / "folder" / "board.log"
+    golden = Path(__file__).parents[2] / "golden" / "hfss" / "success.log"
+    options = {
+        "project_path": f"{tmp_path}/folder/board.aedt", "ansys_edt_path": "/a/ansysedt",
+        "log_file": log.name,
+    }  # fmt: skip
+    of = spec(solver="hfss", options=options)
+
+    def evidence() -> list[str]:
+        found = judge(of, files={log.name: golden.read_text()})
+        assert found.reason is Reason.SUCCESS, found
+        return [one for one in found.evidence if ".s1p: " in one]
+
+    told = evidence()
+    assert told[0] == "board.aedtresults/a.s1p: 4 frequencies, all values finite"
+    assert [one.partition(", ")[2] for one in told[1:]].count("its values were not checked") == 1
+    assert sum("values were checked, all finite" in one for one in told) == 2
+    for name in ("b", "c", "d"):
+        (results / f"{name}.s1p").write_text("\n".join([*lines, "40.0 nan 0.2"]))
+    found = judge(of, files={log.name: golden.read_text()})
+    assert (found.reason, found.cause) == (Reason.CRITERIA, "result.invalid")
+    assert "nan is not finite" in found.message

@@ -14,7 +14,7 @@ from solveyard.model.jobs import JobSpec, Outcome, Reason
 from solveyard.model.policies import RetryPolicy
 from solveyard.model.resources import Resources
 from solveyard.solvers import tasks
-from solveyard.solvers.base import STDERR, Exit, OutputFile
+from solveyard.solvers.base import STDERR, TAIL, Exit, OutputFile
 from solveyard.solvers.hfss import installations
 from solveyard.solvers.hfss.causes import CAUSES
 from solveyard.solvers.hfss.solver import HfssSolver
@@ -340,6 +340,23 @@ def test_results_must_be_there_and_finite() -> None:
     output = OutputFile(path=LOG, size=9, fresh=True)
     unsaved = SOLVER.verdict(spec(), Exit(code=0, outputs=(output,)), {LOG: recorded("success")})
     assert (unsaved.reason, "board.aedtresults" in unsaved.message) == (Reason.NO_OUTPUT, True)
+
+
+def test_a_result_that_is_too_large_is_judged_by_its_end_and_that_is_told() -> None:
+    path = "board.aedtresults/board.s50p"
+    output = OutputFile(path=LOG, size=9, fresh=True)
+
+    def of_end(content: bytes | None) -> Outcome:
+        evidence = {LOG: recorded("success"), path: b"", path + TAIL: content}
+        return SOLVER.verdict(spec(), Exit(code=0, outputs=(output,)), evidence)
+
+    good = of_end(b"0.1e\n0.1 0.2 ! note\n0.3 -4e-5\n")
+    assert good.reason is Reason.SUCCESS, good
+    assert f"{path}: too large, the last 4 values were checked, all finite" in good.evidence
+    assert f"{path}: too large, its values were not checked" in of_end(b"").evidence
+    bad = of_end(b"0.1\n0.1 nan\n")
+    assert (bad.reason, bad.cause) == (Reason.CRITERIA, "result.invalid")
+    assert "board.s50p: in its last 0 KiB, line 2: nan is not finite" in bad.message
 
 
 @pytest.mark.parametrize("suffix", ["aedb", "aedt"])

@@ -31,6 +31,7 @@ from solveyard.solvers.hfss.config import JOBID, HFSSSimulationConfig, Scheduler
 from solveyard.solvers.hfss.reader import HfssReader
 
 LOG_LIMIT = 16 << 20  #: bytes of a batch log that are read to judge it, from its end
+RESULT_TAIL = 1 << 20  #: bytes, of a result that is too large to be read whole
 LOCK_LIMIT = 1 << 10  #: bytes of a project's lock
 NOT_FOUND = (
     "no ansysedt was found on this machine (give `ansys_edt_path`, or set ANSYSEM_ROOT and the"
@@ -100,7 +101,9 @@ class HfssSolver:
             Query(path=batch_log(chosen, spec), limit=LOG_LIMIT),
             Query(path=lock(chosen), limit=LOCK_LIMIT),
             Query(path=folder, below=".", limit=0),
-            Query(path=folder, below=touchstone.NAME, limit=verdicts.RESULT_LIMIT),
+            Query(
+                path=folder, below=touchstone.NAME, limit=verdicts.RESULT_LIMIT, tail=RESULT_TAIL
+            ),
         )
 
     def verdict(self, spec: JobSpec, exit: Exit, evidence: Mapping[str, bytes | None]) -> Outcome:  # noqa: A002  # the contract's name

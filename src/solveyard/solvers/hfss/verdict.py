@@ -10,6 +10,7 @@ from solveyard.model.arrays import Value
 from solveyard.model.errors import InvalidResult
 from solveyard.model.jobs import Outcome, Reason
 from solveyard.solvers import touchstone, verdicts
+from solveyard.solvers.base import TAIL
 from solveyard.solvers.hfss.causes import CAUSES, Cause
 from solveyard.solvers.hfss.progress import HfssProgress, Phase, mebibytes
 from solveyard.solvers.hfss.reader import Ending
@@ -140,14 +141,29 @@ def results(passed: Outcome, evidence: Mapping[str, bytes | None], owed: str = "
         return replace(passed, reason=Reason.NO_OUTPUT, message=message)
     facts = list(passed.evidence)
     for path, content in sorted(evidence.items()):
-        ports = touchstone.ports_of(path)
+        name = path.removesuffix(TAIL)
+        ports = touchstone.ports_of(name)
+        if ports is None or path + TAIL in evidence:
+            continue
         try:
-            points = _points(content, ports) if ports is not None else None
+            if name != path:
+                facts.append(f"{name}: {_end(content)}")
+            else:
+                facts.append(f"{path}: {_points(content, ports)} frequencies, all values finite")
         except InvalidResult as error:
-            return verdicts.criterion(passed, "result.invalid", f"{path}: {error}")
-        if points is not None:
-            facts.append(f"{path}: {points} frequencies, all values finite")
+            return verdicts.criterion(passed, "result.invalid", f"{name}: {error}")
     return replace(passed, evidence=tuple(facts))
+
+
+def _end(content: bytes | None) -> str:
+    """What is known of a file of which only the end was read. Raises InvalidResult."""
+    if not content:
+        return "too large, its values were not checked"
+    try:
+        found = touchstone.check_end(content.decode("utf-8", "replace"))
+    except InvalidResult as error:
+        raise InvalidResult(f"in its last {len(content) >> 10} KiB, {error}") from error
+    return f"too large, the last {found} values were checked, all finite"
 
 
 def _points(content: bytes | None, ports: int) -> int:
