@@ -91,6 +91,35 @@ def test_a_clean_stop_keeps_the_results_of_a_solve_that_is_cancelled_on_its_node
     assert (board.parent / "slow.aedtresults" / "slow.s1p").stat().st_size > 0
 
 
+def test_a_disk_that_fills_on_its_node_is_a_warning_and_ends_the_solve_where_that_is_asked(
+    service: Service, small_disk: Path, tmp_path: Path
+) -> None:
+    program = standin.install(tmp_path / "ansys_inc")
+    board = standin.project(small_disk / "projects", "slow", passes=100_000, delta_s=0.0)
+    options = {"project_path": str(board), "ansys_edt_path": str(program), "min_disk_gb": 1 / 32}
+
+    def submitted(**more: str) -> int:
+        encoded = msgspec.Raw(msgspec.json.encode(options | more))
+        spec = JobSpec(solver="hfss", options=encoded, on="slurm", grace=2)
+        number = service.client.submit(spec).number
+        until(lambda: service.client.job(number).progress is not None, "it solves")
+        (small_disk / "filler").write_bytes(bytes(48 << 20))
+        return number
+
+    def warned() -> bool:
+        told = service.client.job(warns).progress
+        return told is not None and "of disk are free where it solves" in told.warning
+
+    warns = submitted()
+    until(warned, "it is warned")
+    service.client.cancel(warns)
+    assert the_end(service, warns).state == "cancelled"
+    (small_disk / "filler").unlink()
+    record = the_end(service, submitted(low_disk="end"))
+    assert (record.reason, record.cause) == ("exit_code", "hfss.disk"), record
+    until(lambda: not standin.working_in(board.parent), "no engine is left")
+
+
 def test_a_preview_over_http_is_the_batch_script_and_the_command_that_submits_it(
     service: Service, tmp_path: Path
 ) -> None:
