@@ -53,6 +53,17 @@ def test_a_lock_that_a_crash_left_is_told_and_removed_when_asked(lab: Lab) -> No
     assert (again.returncode, "there is no" in again.stderr) == (0, True)
 
 
+def test_a_layouts_project_is_looked_at_too(lab: Lab) -> None:
+    layout = project(lab.projects, name="board.aedb")
+    lock = lab.projects / "board.aedt.lock"
+    lock.touch()
+    os.utime(lock, (LONG_AGO, LONG_AGO))
+    refused = lab.run("hfss", str(layout))
+    assert (refused.returncode, f"{lock} is stale" in refused.stderr) == (4, True), refused.stderr
+    assert lab.run("hfss", f"{lab.projects}/board.aedt", "--unlock").returncode == 0
+    assert not lock.exists()
+
+
 def test_a_lock_that_somebody_may_hold_stays(lab: Lab, holder: "subprocess.Popen[bytes]") -> None:
     board, lock = left(lab)
     kept = lab.run("hfss", board, "--unlock")

@@ -65,17 +65,21 @@ def unlock(project: Path) -> int:
 
 
 def look(project: Path, options: str) -> None:
-    """Before a solve: a stale lock would have it fail. Raises Conflict."""
-    told = judged(project)
-    if told is None:
-        return
-    evidence = "; ".join(told.evidence)
-    if told.stale:
-        raise Conflict(
-            f"{of(project)} is stale: {evidence} (solveyard {options}hfss {project} --unlock"
-            " removes it)"
-        )
-    talk.say(f"note: {of(project)} is there: {evidence}")
+    """Before a solve: a stale lock would have it fail, of a layout also that of the project around
+    it. Raises Conflict.
+    """
+    around = [project.with_suffix(".aedt")] if project.suffix.lower() == ".aedb" else []
+    for one in (project, *around):
+        told = judged(one)
+        if told is None:
+            continue
+        evidence = "; ".join(told.evidence)
+        if told.stale:
+            raise Conflict(
+                f"{of(one)} is stale: {evidence} (solveyard {options}hfss {one} --unlock removes"
+                " it)"
+            )
+        talk.say(f"note: {of(one)} is there: {evidence}")
 
 
 def _processes(project: Path) -> Iterator[locks.Process]:

@@ -150,6 +150,10 @@ def test_a_run_without_a_log_is_explained_by_the_lock_that_is_there() -> None:
     killed = of(Exit(signal=9, outputs=(OLD,)), {LOCK: b"its own"})
     assert (killed.reason, killed.cause) == (Reason.SIGNAL, "")
     assert judged(recorded("success")).cause == ""
+    layout = {"project_path": "/projects/board.aedb"}
+    around = of(Exit(code=1, outputs=(OLD,)), {LOCK: b"desk-4", "board.aedb.lock": None}, **layout)
+    assert (around.cause, LOCK in around.message) == ("hfss.lock", True)
+    assert LOCK in [query.path for query in SOLVER.evidence(spec(**layout))]
     assert LOCK in [query.path for query in SOLVER.evidence(spec())]
 
 

@@ -99,7 +99,7 @@ class HfssSolver:
         return (
             *wrapped.evidence(chosen),
             Query(path=batch_log(chosen, spec), limit=LOG_LIMIT),
-            Query(path=lock(chosen), limit=LOCK_LIMIT),
+            *(Query(path=one, limit=LOCK_LIMIT) for one in locks(chosen)),
             Query(path=folder, below=".", limit=0),
             Query(
                 path=folder, below=touchstone.NAME, limit=verdicts.RESULT_LIMIT, tail=RESULT_TAIL
@@ -126,7 +126,7 @@ class HfssSolver:
         if outcome.reason is Reason.HANG:
             return replace(outcome, cause="hfss.hang")
         if not end.output(name).fresh:
-            return verdict.locked(outcome, lock(chosen), evidence)
+            return verdict.locked(outcome, locks(chosen), evidence)
         if outcome.reason not in _BY_LOG:
             return outcome
         content = evidence.get(name)
@@ -299,9 +299,9 @@ def batch_log(chosen: HfssOptions, spec: JobSpec) -> str:
     return f"{project}.batchinfo/{stem}-{job_id(chosen, spec)}.log"
 
 
-def lock(chosen: HfssOptions) -> str:
-    """What says that the project is open: a path in its folder."""
-    return f"{copies.name(chosen)}.lock"
+def locks(chosen: HfssOptions) -> tuple[str, ...]:
+    """What says that the project is open, or of a layout the one around it: paths in its folder."""
+    return tuple(f"{project}.lock" for project in _keys(copies.name(chosen)))
 
 
 def results_folder(chosen: HFSSSimulationConfig) -> str:

@@ -1,6 +1,6 @@
 """From a batch log to a verdict: by the log alone, or with the exit and the results beside it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
 import msgspec
@@ -117,8 +117,9 @@ def judge(
     return _outcome(passed, passed.reason, passed.cause, passed.message, evidence)
 
 
-def locked(passed: Outcome, lock: str, evidence: Mapping[str, bytes | None]) -> Outcome:
-    """`passed`, of a run without a batch log, unless the project's lock tells why there is none."""
+def locked(passed: Outcome, locks: Iterable[str], evidence: Mapping[str, bytes | None]) -> Outcome:
+    """`passed`, of a run without a batch log, unless one of its locks tells why there is none."""
+    lock = next((one for one in locks if evidence.get(one) is not None), "")
     content = evidence.get(lock)
     if content is None or passed.reason not in {Reason.EXIT_CODE, Reason.NO_OUTPUT}:
         return passed
