@@ -1,5 +1,6 @@
 """hfss: one solve, or a sweep of them, with its licences, locks and projects."""
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -86,6 +87,8 @@ def hfss(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     place = here(context)
     if plot is not None and not wait:
         raise InvalidRequest("--plot needs --wait: there is something to draw when it has ended")
+    if min_disk is not None and not math.isfinite(min_disk):
+        raise InvalidRequest(f"--min-disk: expected a number of GiB, got {min_disk}")
     if unlock:
         return hfss_lock.unlock(Path(_absolute(project)))
     if place.remote is None:
