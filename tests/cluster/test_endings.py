@@ -163,11 +163,17 @@ def test_one_that_slurm_starts_again_runs_once_for_each_attempt(
     assert marks.read_text().split() == ["1", "2"]
 
 
-def test_a_dependency_that_can_never_be_met(slurm: Slurm, service: Service) -> None:
+def test_a_dependency_that_can_never_be_met_wherever_its_nodes_are(
+    slurm: Slurm, service: Service
+) -> None:
     failed = ended(service, submit(service, "exit 1"))
     native = [f"--dependency=afterok:{failed.scheduler_job_id}"]
     record = ended(service, submit(service, "true", batch={"native": native}))
     assert (record.state, record.reason) == (JobState.FAILED, Reason.DEPENDENCY)
+    slurm.run("scontrol", "update", "NodeName=n1", "State=drain", "Reason=test")
+    record = ended(service, submit(service, "true", batch={"native": [*native, "--nodelist=n1"]}))
+    slurm.run("scontrol", "update", "NodeName=n1", "State=undrain")
+    assert (record.state, record.reason) == (JobState.FAILED, Reason.DEPENDENCY), record.evidence
 
 
 def test_a_suspended_job_goes_on(slurm: Slurm, service: Service) -> None:

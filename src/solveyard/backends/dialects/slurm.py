@@ -70,8 +70,14 @@ _HELD = re.compile(r"JobHeld|held", re.IGNORECASE)
 _ID = re.compile(r"[0-9]+(?:_[0-9]+)?")
 _PENDING_TASKS = re.compile(r"[0-9]+_\[.*\]")  #: sacct's line for the tasks that haven't begun
 _BETWEEN = "\x1f"  #: columns; nobody can type it into a comment or reason
+_AND = "\x1e"  #: between why a job waits or ended, and what it depends on
 _END = "solveyard: that was all"
-_COLUMNS = ("JobArrayID", "State", "exit_code", "RestartCnt", "NodeList", "Comment", "Reason")
+_COLUMNS = (
+    "JobArrayID", "State", "exit_code", "RestartCnt", "NodeList", "Comment",
+    f"Reason:{_AND},Dependency",
+)  # fmt: skip
+_UNMET = re.compile(r"\(failed\)", re.IGNORECASE)
+_NEVER = "DependencyNeverSatisfied"
 _SIGNALLED_AS = {125}  #: Slurm's number for "out of memory" in the place of a signal
 
 
@@ -120,10 +126,13 @@ def queried(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
     if isinstance(rows, Unreadable):
         return rows
     found: dict[str, NativeState] = {}
-    for native_id, word, status, restarts, nodes, comment, reason in rows:
+    for native_id, word, status, restarts, nodes, comment, told in rows:
         if not (_ID.fullmatch(native_id) and status.isdecimal() and restarts.isdecimal()):
             return Unreadable(f"a line that isn't squeue's: {native_id[:60]!r}")
+        reason, _, dependency = told.partition(_AND)
         state = _state(word, reason, int(restarts))
+        if state is State.CANCELLED and _unmet(dependency):
+            reason = _NEVER
         code, signal = divmod(int(status), 256) if state.over else (None, None)
         found[native_id] = NativeState(
             state=state,
@@ -372,6 +381,11 @@ def _state(word: str, reason: str, restarts: int) -> State:
     if state is State.PENDING and restarts:
         return State.REQUEUED
     return state
+
+
+def _unmet(dependency: str) -> bool:
+    """Can't it be met any more? The reason of such a job is a node's where its nodes are away."""
+    return "?" not in dependency and _UNMET.search(dependency) is not None
 
 
 def _code(state: State, code: int | None, signal: int | None) -> int | None:

@@ -104,6 +104,25 @@ def test_garbage_says_nothing(text: str, code: int | None) -> None:
         assert isinstance(slurm.accounted(answer), Unreadable)
 
 
+@pytest.mark.parametrize(
+    ("dependency", "never"),
+    [
+        ("afterok:1(failed)", True),
+        ("afterok:4(unfulfilled),afterok:1(failed)", True),
+        ("afterok:1(failed)?afterok:4(unfulfilled)", False),
+        ("afterok:4(unfulfilled)", False),
+        ("(null)", False),
+    ],
+)
+def test_a_dependency_is_why_it_was_taken_out_though_its_nodes_were_away(
+    dependency: str, never: bool
+) -> None:
+    """22.05 says so of a job that can't be met and whose nodes are down as it comes."""
+    reason = "ReqNodeNotAvail, UnavailableNodes:n[1-4]"
+    told = _row("CANCELLED", f"{reason}\x1e{dependency}")
+    assert told.reason == ("DependencyNeverSatisfied" if never else reason)
+
+
 def test_a_line_with_a_column_too_few_makes_the_whole_unreadable() -> None:
     lines = ANSWERS["middle"].stdout.splitlines(keepends=True)
     lines[2] = lines[2].replace("\x1f", "", 1)
