@@ -66,6 +66,29 @@ def test_a_prologue_that_fails_keeps_the_command_from_starting(service: Service)
     assert service.client.log(record.number).content == b""
 
 
+def test_one_whose_script_never_began_is_handed_in_again_once(
+    slurm: Slurm, service: Service, tmp_path: Path
+) -> None:
+    """Slurm can't open its standard input."""
+    given = tmp_path / "input"
+    wish = {"native": [f"--input={given}"]}
+    never = ended(service, submit(service, "echo ran", batch=wish))
+    assert (never.state, never.reason) == (JobState.FAILED, Reason.LAUNCH)
+    assert "before its script began: JobLaunchFailure" in never.message
+    assert "its script never began as" in evidence(never)
+    assert service.client.log(never.number).content == b""
+    one = submit(service, "echo ran", batch=wish)
+    first = known(service, one)
+    until(lambda: slurm.state(first) == "FAILED", "it could not begin")
+    given.touch()
+    record = ended(service, one)
+    assert record.state is JobState.COMPLETED
+    assert record.scheduler_job_id != first
+    assert f"its script never began as {first}" in evidence(record)
+    assert service.client.log(one).content == b"ran\n"
+    assert len(record.attempts) == 1
+
+
 def test_a_running_job_is_cancelled(slurm: Slurm, service: Service) -> None:
     one = submit(service, "sleep 600")
     running(service, one)

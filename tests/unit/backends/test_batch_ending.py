@@ -2,7 +2,7 @@
 
 import pytest
 
-from solveyard.backends.batch.ending import ended
+from solveyard.backends.batch.ending import ended, never_began
 from solveyard.backends.dialects.base import NativeState, State
 from solveyard.backends.dialects.record import Record
 from solveyard.model.jobs import Usage
@@ -20,6 +20,18 @@ def said(state: State, **more: object) -> NativeState:
 
 
 AGAIN = said(State.FAILED, code=125, restarts=1)
+
+
+def test_what_failed_without_a_record_never_began_and_its_log_says_why() -> None:
+    state = said(State.FAILED, code=2)
+    told = ended("slurm", state, None, "", None, "sh: 0: cannot open slurm_script")
+    assert told.launch_error == (
+        "slurm ended it before its script began: exit status 2 (sh: 0: cannot open slurm_script)"
+    )
+    assert never_began(state, None)
+    assert not never_began(state, BEGUN)
+    assert not never_began(said(State.FAILED, code=125), None), "its script could not claim it"
+    assert not never_began(said(State.CANCELLED), None)
 
 
 @pytest.mark.parametrize(

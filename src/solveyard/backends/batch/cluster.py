@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NamedTuple
 
-from solveyard.backends.base import Abilities, Order, Report
+from solveyard.backends.base import Abilities, Order, RawEnd, Report
 from solveyard.backends.batch import files
 from solveyard.backends.batch.acting import Actor
 from solveyard.backends.batch.common import Cluster
@@ -29,6 +29,7 @@ from solveyard.model.messages import (
     Recalled,
     Started,
 )
+from solveyard.solvers.base import Exit
 
 
 class Remembered(NamedTuple):
@@ -85,7 +86,7 @@ class Batch:
             await self.answer()
             await self._woken.wait()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._follower.run(self._actor.looked))
+            tasks.create_task(self._follower.run(self._actor.looked, self._submitter.put))
             tasks.create_task(self._follower.survey())
             tasks.create_task(self._submitter.run())
             tasks.create_task(self._actor.run())
@@ -173,7 +174,7 @@ class Batch:
     async def recall(self, recalls: Sequence[Recall]) -> None:
         for recall in recalls:
             entry = self._entries.get(recall.attempt)
-            if entry is not None and entry.phase is Phase.WAITING:
+            if entry is not None and entry.phase is Phase.WAITING and not entry.before:
                 self._take_back(entry)
 
     async def kill(self, kills: Sequence[Kill]) -> None:
@@ -254,6 +255,12 @@ class Batch:
             self._report(Accepted(attempt=entry.attempt, native_id=entry.native_id))
 
     def _take_back(self, entry: Entry) -> None:
+        if entry.before and entry.kill is not None:  # it counts as begun
+            entry.enter(Phase.ENDED, _now())
+            told = Exit(ended_by=entry.kill.because)
+            entry.end = RawEnd(entry.attempt, told, entry.before[-1], None)
+            self._report(entry.end)
+            return
         self._entries.drop(entry.attempt)
         self._report(Recalled(attempt=entry.attempt))
 

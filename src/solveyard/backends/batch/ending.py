@@ -33,11 +33,12 @@ def ended(
     record: Record | None,
     because: str,
     limit: float | None = None,
+    said: str = "",
 ) -> Exit:
     """`state`: the batch system's last word, None: it doesn't know the job any more.
 
     `system` is its name; `because` is who asked here for the end: "", "cancelled", "shutdown";
-    `limit` is its time, s.
+    `limit` is its time, s; `said` is what stands in its script's log.
     """
     told = _told(system, state, record)
     finished = record if record is not None and record.ended is not None else None
@@ -65,11 +66,18 @@ def ended(
     if state.code == ELSEWHERE and record is not None:
         lost = f"{system} started it twice, and the first start's end was not recorded"
         return Exit(lost=lost, told=told)
-    if record is None and state.state is State.FAILED and state.code is not None:
-        error = f"{system} ended it before its script began: exit status {state.code}"
+    if record is None and state.state is State.FAILED:
+        how = state.reason if state.code is None else f"exit status {state.code}"
+        words = f" ({said})" if said else ""
+        error = f"{system} ended it before its script began: {how or state.word}{words}"
         return Exit(launch_error=error, told=told)
     code = 0 if state.state is State.COMPLETED and state.code is None else state.code
     return Exit(code=None if state.signal else code, signal=state.signal, told=told)
+
+
+def never_began(state: NativeState, record: Record | None) -> bool:
+    """Did it fail before its script could claim its attempt? Then it may be handed in again."""
+    return record is None and state.state is State.FAILED and state.code != ELSEWHERE
 
 
 def by_itself(record: Record) -> bool:

@@ -64,9 +64,11 @@ class Follower:
         self._name, self._options, self._dialect = cluster.name, cluster.options, cluster.dialect
         self._files, self._entries, self._report = cluster.files, cluster.entries, cluster.report
         self._changed = False
+        self._send: Callable[[Entry], None] = lambda _: None
 
-    async def run(self, looked: Callable[[], None]) -> None:
-        """Until cancelled; `looked` is called after each answer."""
+    async def run(self, looked: Callable[[], None], send: Callable[[Entry], None]) -> None:
+        """Until cancelled; `looked`: called after each answer; `send`: for one to be sent again."""
+        self._send = send
         least, most = self._options.poll_min, self._options.poll_max
         interval = least
         while True:
@@ -238,16 +240,31 @@ class Follower:
         if not entry.over_since:
             entry.over_since = now
         record = seen.record
-        if record is not None and state.code == ending.ELSEWHERE and record.native_id not in {
-            "", entry.native_id,
-        }:  # fmt: skip
+        failed = state.code == ending.ELSEWHERE or state.state is State.FAILED
+        if record is not None and failed and record.native_id not in {"", entry.native_id}:
             self._found(entry, record.native_id)  # its twin runs the command
             return
         complete = record is not None and record.ended is not None
         twice = record is not None and state.code == ending.ELSEWHERE
         patience = self._options.lost_after if twice else self._options.settle
         if complete or state.state in _KILLED or now - entry.over_since >= patience:
-            self._end(entry, state, seen)
+            if not (entry.before or entry.kill) and ending.never_began(state, record):
+                self._hand_in_again(entry)
+            else:
+                self._end(entry, state, seen)
+
+    def _hand_in_again(self, entry: Entry) -> None:
+        """Once. Its record, which isn't there, would keep it from running twice."""
+        log.warning("handed in again", extra={"attempt": entry.attempt, "was": entry.native_id})
+        entry.before = (entry.native_id,)
+        entry.native_id = entry.array_id = entry.mark = ""
+        entry.position, entry.alone = None, True
+        entry.state, entry.over_since = None, 0.0
+        self._send_again(entry)
+
+    def _send_again(self, entry: Entry) -> None:
+        entry.enter(Phase.WAITING, asyncio.get_running_loop().time())
+        self._send(entry)
 
     def _absent(self, entry: Entry, seen: Witness | None) -> None:
         """The batch system doesn't know it any more. That alone is no end."""
@@ -265,7 +282,8 @@ class Follower:
     def _look_up(self, entry: Entry, look: _Look, seen: Witness) -> None:
         """A submission without an answer: did it arrive?"""
         now = asyncio.get_running_loop().time()
-        ids = [self._member(one, entry) for one in look.found.get(entry.mark or entry.attempt, ())]
+        told = look.found.get(entry.mark or entry.attempt, ())
+        ids = [one for one in (self._member(one, entry) for one in told) if one not in entry.before]
         record = seen.record
         if ids:
             mine = record.native_id if record is not None else ""
@@ -274,7 +292,11 @@ class Follower:
             self._found(entry, record.native_id)
         elif entry.since <= look.asked_at:
             entry.unseen += 1
-            if entry.unseen >= _ENOUGH and now - entry.since >= self._options.settle:
+            if entry.unseen < _ENOUGH or now - entry.since < self._options.settle:
+                return
+            if entry.before:
+                self._send_again(entry)
+            else:
                 self._entries.drop(entry.attempt)
                 self._report(Missing(attempt=entry.attempt, boot_id="", ledger=""))
 
@@ -298,8 +320,10 @@ class Follower:
             return
         because = entry.kill.because if entry.kill is not None else ""
         limit = _limit(entry.order.launch.spec)
-        told = ending.ended(self._name, state, seen.record, because, limit)
-        told = replace(told, told=(*told.told, *seen.troubles))
+        said = seen.said if entry.position is None else ""  # an array's tasks share one log
+        told = ending.ended(self._name, state, seen.record, because, limit, said)
+        again = tuple(f"its script never began as {one}" for one in entry.before)
+        told = replace(told, told=(*again, *told.told, *seen.troubles))
         started = _began(seen)
         entry.end = RawEnd(
             entry.attempt, replace(told, outputs=seen.outputs), entry.native_id, started

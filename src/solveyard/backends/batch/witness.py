@@ -10,6 +10,7 @@ from solveyard.backends.dialects.base import Unreadable
 from solveyard.backends.dialects.record import Record, read
 from solveyard.solvers.base import OutputFile
 
+_SAID = 400  #: bytes of a log that are told
 _CLOCKS = 1.0  #: s by which a file system's clock may be behind a node's
 
 
@@ -18,6 +19,7 @@ class Witness(NamedTuple):
     outputs: tuple[OutputFile, ...]  #: looked at where the record tells of a start
     here: bool = True  #: all that it left is on this machine
     troubles: tuple[str, ...] = ()  #: what of that could not come, in words
+    said: str = ""  #: where there is no record: the end of its script's log, on one line
 
 
 #: Of a path in a job's directory: size and time of change; None: it isn't there.
@@ -28,7 +30,7 @@ def of(order: Order, look: Look | None = None) -> Witness:
     """What there is now; `look`: at its outputs, where they are not here. Blocking."""
     found = record(order)
     if found is None or found.began is None:
-        return Witness(found, ())
+        return Witness(found, (), said=_last_words(files.log(order)))
     look = look or _looking(Path(order.command.directory))
     began = found.began
     return Witness(found, tuple(_output(path, look(path), began) for path in order.command.outputs))
@@ -48,6 +50,16 @@ def record(order: Order) -> Record | None:
     except OSError:
         return None
     return told._replace(began=begun, ended=ended)
+
+
+def _last_words(log: Path) -> str:
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - _SAID))
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    return "; ".join(" ".join(line.split()) for line in lines if line.strip())
 
 
 def _looking(folder: Path) -> Look:

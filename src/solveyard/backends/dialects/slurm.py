@@ -78,7 +78,8 @@ _COLUMNS = (
 )  # fmt: skip
 _UNMET = re.compile(r"\(failed\)", re.IGNORECASE)
 _NEVER = "DependencyNeverSatisfied"
-_SIGNALLED_AS = {125}  #: Slurm's number for "out of memory" in the place of a signal
+#: What is no signal in the place of one: "out of memory", and Slurm's own errors.
+_NO_SIGNALS = frozenset({125, *range(65, 256)})
 
 
 def script(job: BatchJob) -> str:
@@ -139,7 +140,7 @@ def queried(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
             word=word,
             reason="" if reason == "None" else reason,
             code=_code(state, code, signal),
-            signal=signal if signal and signal not in _SIGNALLED_AS else None,
+            signal=signal if signal and signal not in _NO_SIGNALS else None,
             restarts=int(restarts),
             nodes=nodes,
             mark=asking.marked(comment),
@@ -246,7 +247,7 @@ def accounted(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
             word=word,
             reason=by,
             code=_code(state, code, signal),
-            signal=signal if state.over and signal and signal not in _SIGNALLED_AS else None,
+            signal=signal if state.over and signal and signal not in _NO_SIGNALS else None,
             nodes="" if nodes == "None assigned" else nodes,
         )
     return found
