@@ -6,6 +6,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +46,16 @@ def test_partitions_tell_nodes_and_cores_in_the_documents_words(service: Service
     assert found["high"]["time_limit"] == 3600
     (cluster,) = service.client.status()["clusters"]
     assert cluster["answers"]
+
+
+def test_that_all_have_ended_is_asked_before_its_time_where_their_records_say_so(
+    slurm: Slurm, tmp_path: Path
+) -> None:
+    """A question each 48 s at most would find it after 48 s."""
+    settings = SETTINGS.replace("poll_min = 0.2\npoll_max = 2\n", "poll_min = 48\npoll_max = 48\n")
+    for service in serving(slurm, tmp_path, settings):
+        one = submit(service, "true")
+        assert ended(service, one, 40).state is JobState.COMPLETED
 
 
 def test_the_command_cluster_shows_it(service: Service) -> None:

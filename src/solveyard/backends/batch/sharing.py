@@ -47,6 +47,10 @@ class Files(Protocol):
         """What each has left by now."""
         ...
 
+    async def all_ended(self, orders: Sequence[Order]) -> bool:
+        """Has each left the record of its end, as far as that can be seen here at once?"""
+        ...
+
     def bring(self, order: Order) -> None:
         """Have its results come here: it is over."""
         ...
@@ -77,6 +81,9 @@ class Shared:
 
     async def witnesses(self, orders: Sequence[Order]) -> list[Witness]:
         return await asyncio.to_thread(lambda: [witness.of(order) for order in orders])
+
+    async def all_ended(self, orders: Sequence[Order]) -> bool:
+        return await asyncio.to_thread(lambda: all(map(witness.has_ended, orders)))
 
     def bring(self, order: Order) -> None:
         """It is here."""

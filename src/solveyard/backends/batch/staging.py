@@ -64,6 +64,9 @@ class Staged:
                 raise Away(f"{self._remote.host.where}: {error}") from error
         return await asyncio.to_thread(lambda: [self._witness(order, unseen) for order in orders])
 
+    async def all_ended(self, orders: Sequence[Order]) -> bool:
+        return False
+
     def bring(self, order: Order) -> None:
         self._bringing.want(order)
 

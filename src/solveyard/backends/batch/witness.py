@@ -36,6 +36,12 @@ def of(order: Order, look: Look | None = None) -> Witness:
     return Witness(found, tuple(_output(path, look(path), began) for path in order.command.outputs))
 
 
+def has_ended(order: Order) -> bool:
+    """By its record. Blocking."""
+    found = record(order)
+    return found is not None and found.ended is not None
+
+
 def record(order: Order) -> Record | None:
     """None: there is none that can be read. Blocking."""
     try:

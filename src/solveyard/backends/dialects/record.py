@@ -33,9 +33,17 @@ class Record(NamedTuple):
 
 
 def read(text: str) -> Record | Unreadable:
-    """Read a record's file; one that is being written isn't readable yet."""
+    """Read a record's file: a line as it begins, another as it ends; the last whole one counts."""
+    told: Record | Unreadable = Unreadable("a record without a line")
+    for line in reversed(text.splitlines()):
+        if isinstance(told := _read(line), Record):
+            break
+    return told
+
+
+def _read(line: str) -> Record | Unreadable:
     try:
-        told = json.loads(text)
+        told = json.loads(line)
         if not isinstance(told, dict):
             return Unreadable("a record is an object")
         record = Record(

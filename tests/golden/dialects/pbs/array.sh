@@ -13,6 +13,9 @@ solveyard_nl='
 '
 solveyard_path=$PATH
 solveyard_began=${EPOCHSECONDS:-$(date +%s)}
+solveyard_boot=
+{ IFS=. read -r solveyard_up solveyard_rest </proc/uptime &&
+  solveyard_boot=$((solveyard_began - solveyard_up)); } 2>/dev/null
 solveyard_stage=directory
 solveyard_child=
 solveyard_signalled=
@@ -27,12 +30,17 @@ solveyard_finish() {
   trap '' HUP INT TERM USR1 USR2
   unset LD_PRELOAD LD_LIBRARY_PATH
   PATH=$solveyard_path
-  solveyard_end=",\"ended\":${EPOCHSECONDS:-$(date +%s)},\"stage\":\"$solveyard_stage\""
+  solveyard_ended=${EPOCHSECONDS:-}
+  [ -n "$solveyard_ended$solveyard_boot" ] || solveyard_ended=$(date +%s)
+  [ -n "$solveyard_ended" ] || {
+    IFS=. read -r solveyard_up solveyard_rest </proc/uptime
+    solveyard_ended=$((solveyard_boot + solveyard_up))
+  }
+  solveyard_end=",\"ended\":$solveyard_ended,\"stage\":\"$solveyard_stage\""
   solveyard_end="$solveyard_end,\"code\":$solveyard_code"
   [ -z "$solveyard_signalled" ] ||
     solveyard_end="$solveyard_end,\"signalled\":\"$solveyard_signalled\""
-  solveyard_tell "$solveyard_end" >"$solveyard_record.$$" &&
-    mv -f -- "$solveyard_record.$$" "$solveyard_record"
+  solveyard_tell "$solveyard_end" >>"$solveyard_record"
   exit "$solveyard_code"
 }
 solveyard_forward() {
@@ -77,10 +85,12 @@ set -- ./solve 0.6
 ;;
 *) exit 125 ;;
 esac
-if ! (set -C; solveyard_tell >"$solveyard_record") 2>/dev/null; then
+set -C
+{ solveyard_tell >"$solveyard_record"; } 2>/dev/null || {
   echo "$solveyard_attempt: it has begun elsewhere, or can't write $solveyard_record" >&2
   exit 125
-fi
+}
+set +C
 trap solveyard_finish EXIT
 for solveyard_signal in HUP INT TERM USR1 USR2; do
   trap "solveyard_forward $solveyard_signal" "$solveyard_signal"

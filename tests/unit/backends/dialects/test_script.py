@@ -320,6 +320,10 @@ def test_a_record_that_is_cut_off_says_nothing(length: int) -> None:
     told = record.read(part)
     assert isinstance(told, Record) == (len(part) >= len(text) - 1)
     assert not isinstance(told, Record) or told.code == 30
+    begun = f'{{"attempt":"{STORE}.7.0.1","native":"41","host":"n1","began":1795167338}}\n'
+    told = record.read(begun + part)
+    assert isinstance(told, Record)
+    assert told.code == (30 if len(part) >= len(text) - 1 else None)
 
 
 @shells
