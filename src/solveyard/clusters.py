@@ -28,11 +28,13 @@ def backends(
     machine: str,
     runtime: Path,
     store: str = "",
+    *,
+    discover: bool = True,
 ) -> dict[str, Batch]:
     """By name; their commands don't inherit the variables in `withheld`.
 
-    Beside those of the settings, asleep, each batch system that nobody named and whose submit
-    command is here. `runtime`: the folder for the store's sockets; `store`: its id.
+    With `discover` also, asleep, each batch system that nobody named and whose submit command is
+    here. `runtime`: the folder for the store's sockets; `store`: its id.
 
     Raises InvalidSettings where one has an unknown dialect, or this `machine`'s name, or can't be
     reached from here.
@@ -54,7 +56,7 @@ def backends(
             found[name] = _over_ssh(name, options, dialect, environment, runtime, store)
         else:
             found[name] = Batch(name, options, dialect, LocalHost(environment))
-    for name, command in _COMMANDS.items():
+    for name, command in _COMMANDS.items() if discover else ():
         taken = name in found or name == machine
         if taken or any(one.dialect == name for one in clusters.values()):
             continue

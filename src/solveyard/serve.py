@@ -80,6 +80,7 @@ class ServeOptions:
     platform: str = "auto"  #: how the agent starts processes: "auto" or "portable"
     network: Network | None = None  #: None: only the store's private socket
     clusters: Mapping[str, ClusterOptions] = field(default_factory=dict)  #: by name
+    discover_clusters: bool = True  #: use batch systems that answer here, too
     rules: tuple[Rule, ...] = ()  #: which jobs go there, or stay here
     secrets: Mapping[str, Secret] = field(default_factory=dict)  #: that jobs may name
     retention: Policy = field(default_factory=Policy)  #: which ended jobs are removed
@@ -209,7 +210,12 @@ async def opened(folder: Path, options: ServeOptions) -> AsyncIterator[Running]:
             folder,
             agents,
             clusters=clusters.backends(
-                options.clusters, _withheld(options), local.machine, runtime, store.uuid
+                options.clusters,
+                _withheld(options),
+                local.machine,
+                runtime,
+                store.uuid,
+                discover=options.discover_clusters,
             ),
             rules=options.rules,
             on_stop=options.on_stop,

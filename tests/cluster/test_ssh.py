@@ -1,9 +1,12 @@
 """Jobs for a Slurm behind a real sshd: nothing of ours is installed there, nothing is shared."""
 
+import shutil
 import signal
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from cluster.jobs import ended, running, submit
@@ -12,8 +15,10 @@ from cluster.slurm import Slurm
 from cluster.sshd import Sshd
 from cluster.test_hfss import solve
 from conftest import until
+from solveyard.model.batch import BatchOptions
 from solveyard.model.criteria import Pattern, SuccessCriteria
 from solveyard.model.errors import InvalidRequest
+from solveyard.model.jobs import JobSpec
 
 
 def folder(place: Path) -> Path:
@@ -233,6 +238,24 @@ def test_what_an_earlier_manager_left_there_is_removed_and_nothing_else(
         (jobs / name).touch()
     service.start()
     until(lambda: sorted(one.name for one in jobs.iterdir()) == sorted(kept), "only that is left")
+
+
+@pytest.mark.skipif(not shutil.which("nec2c"), reason="no nec2c on PATH")
+def test_nec_solves_there_by_the_programs_that_go_along(serving: Serving) -> None:
+    """What makes its Touchstone file is ours, and nothing of ours is installed there."""
+    service = serving()
+    dipole = b'{"length":0.5,"radius":0.001,"segments":21}'
+    options = b'{"dipole":%b,"frequencies":{"start":2e8,"stop":3e8,"points":3}}' % dipole
+    python = Path(sys.executable).resolve().parent  # a shim on PATH may not bear a shell that talks
+    wish = BatchOptions(prologue=f"PATH={python}:$PATH")
+    spec = JobSpec(solver="nec", options=msgspec.Raw(options), on="slurm", batch=wish)
+    numbers = [one.number for one in service.client.submit_many([spec] * 2)]
+    for number in numbers:
+        record = ended(service, number)
+        assert record.state == "completed", record
+        (file,) = [one.path for one in service.client.files(number) if one.path.endswith(".s1p")]
+        assert len(b"".join(service.client.read_file(number, file)).splitlines()) == 4
+    until(lambda: not list((serving.there / "jobs").iterdir()), "nothing is left there")
 
 
 def test_a_solve_is_followed_by_its_own_log_and_judged_by_what_it_left(

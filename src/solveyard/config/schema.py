@@ -400,6 +400,11 @@ class Settings(Table):
         default_factory=dict,
         description="a batch system that takes jobs: [its keys](../how-to/clusters.md#settings)",
     )
+    discover_clusters: bool = Field(
+        default=True,
+        description="use a batch system that answers here [though no table names it]"
+        "(../how-to/clusters.md#without-settings)",
+    )
     rules: tuple[Rule, ...] = Field(
         default=(),
         description="which jobs go where that don't say so: [how](../how-to/clusters.md#rules)",

@@ -65,6 +65,7 @@ def embedded(found: Found, *, on_stop: str) -> serve.ServeOptions:
         on_stop=on_stop,
         retention=Policy(**settings.retention.model_dump()),
         clusters=clusters(settings),
+        discover_clusters=settings.discover_clusters,
         rules=rules(found),
         secrets={name: source.secret for name, source in settings.secrets.items()},
         recipients=recipients(found),

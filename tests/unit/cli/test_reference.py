@@ -61,7 +61,7 @@ def test_every_setting_is_on_the_page_with_its_default_and_variable() -> None:
     told = [(row[0], *row[2:]) for row in rows]
     expected = []
     for key in all_keys().values():
-        default = {None: "not set", (): "`[]`", False: "`false`"}.get(
+        default = {None: "not set", (): "`[]`", False: "`false`", True: "`true`"}.get(
             key.field.default, f'`"{key.field.default}"`'
         )
         expected.append((

@@ -72,3 +72,18 @@ def test_windows_hpc_is_not_reached_over_ssh(tmp_path: Path) -> None:
     found = options(tmp_path, OVER_SSH.replace("slurm", "winhpc"))
     with pytest.raises(InvalidSettings, match="can't be reached over SSH"):
         clusters.backends({"hpc": found}, (), "here", tmp_path)
+
+
+@pytest.mark.parametrize(("said", "found"), [("", ["slurm"]), ("discover_clusters = false", [])])
+def test_a_batch_system_that_no_table_names_can_be_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, found: list[str]
+) -> None:
+    program = tmp_path / "sbatch"
+    program.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    file = tmp_path / "config.toml"
+    file.write_text(f"{said}\n")
+    file.chmod(0o600)
+    told = serving.embedded(config.load(Places(None, file, None), {}), on_stop="leave")
+    backends = clusters.backends({}, (), "here", tmp_path, discover=told.discover_clusters)
+    assert list(backends) == found

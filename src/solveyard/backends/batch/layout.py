@@ -5,7 +5,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from solveyard.backends.base import Order
-from solveyard.backends.batch import files
+from solveyard.backends.batch import carried, files
 from solveyard.backends.batch.mirror import Pair
 from solveyard.backends.hosts.base import Away
 from solveyard.backends.hosts.paths import PathMap
@@ -51,11 +51,17 @@ class Layout:
         except ValueError as error:
             raise InvalidJob(f"its directory can't be sent: {error}") from error
         argv = tuple(map(maps.word, command.argv))
+        if carried.carries(command.argv):
+            argv = carried.there(argv, self.programs(order))
         return order._replace(
             command=replace(command, argv=argv, directory=folder or place),
             stdout=f"{place}.out",
             stderr=f"{place}.err",
         )
+
+    def programs(self, order: Order) -> str:
+        """Where our own programs lie for it there, if it runs one."""
+        return f"{self.place(order.launch.attempt)}.pyz"
 
     def streams(self, order: Order) -> list[Pair]:
         """Its output, and what its script tells of its processes where somebody watches."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from solveyard.backends.base import Order
-from solveyard.backends.batch import files, layout, witness
+from solveyard.backends.batch import carried, files, layout, witness
 from solveyard.backends.batch.bringing import Bringing
 from solveyard.backends.batch.layout import Layout
 from solveyard.backends.batch.outgoing import Load, Outgoing, note
@@ -91,6 +91,12 @@ class Staged:
         folders = Counter(order.command.directory for order in orders)
         for order in orders:
             there = self._layout.there(order).command.directory
+            if carried.carries(order.command.argv):
+                content = carried.archive()
+                digest = hashlib.sha256(content).hexdigest()
+                load.steps.append(
+                    Step("file", self._layout.programs(order), digest, 0o600, content)
+                )
             if self._layout.unseen(order) is not None:
                 for name, text in order.command.files.items():
                     content = text.encode()
