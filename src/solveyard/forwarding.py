@@ -14,7 +14,7 @@ from solveyard.core import destinations
 from solveyard.core.destinations import Rule
 from solveyard.core.engine import Engine
 from solveyard.model.errors import BackendError, InvalidJob
-from solveyard.model.jobs import AttemptId, Job, JobSpec
+from solveyard.model.jobs import AttemptId, Job, JobId, JobSpec
 from solveyard.model.messages import Launch
 from solveyard.model.records import ClusterRecord, CountRecord, PartitionRecord, instant
 from solveyard.ordering import Ordering
@@ -192,6 +192,17 @@ class Forwarding:
                 f" [clusters.{name}] to config.toml, and restart the manager)"
             )
         return batch
+
+    def is_over(self, engine: Engine, attempt_id: AttemptId) -> bool:
+        """Has an attempt of this store ended, or is its job removed?
+
+        A store that was copied, or restored from an older copy, doesn't know what came after.
+        """
+        if (found := engine.attempt(attempt_id)) is not None:
+            return not found[1].live
+        number = attempt_id.split(".")[1]
+        removed = number.isdecimal() and JobId(int(number)) not in engine.jobs
+        return removed and int(number) < engine.counter.next
 
     def remembered(self, engine: Engine, attempt_id: AttemptId) -> Remembered | None:
         """What the store has of an attempt that has not ended; None: nothing that can be used."""

@@ -102,6 +102,7 @@ class Manager:
         )
         for batch in clusters.values():
             batch.memory = lambda attempt: self.forwarding.remembered(self._turns.engine, attempt)
+            batch.over = lambda attempt: self.forwarding.is_over(self._turns.engine, attempt)
         self._licensing = Licensing(licence_server, self._hosts, self._turns.put)
         self._outbox = Outbox(self.routes, self._ordering, self._turns.put)
         self._repeats = Repeats(self._turns.jobs)

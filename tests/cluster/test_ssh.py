@@ -220,21 +220,26 @@ def test_a_folder_on_a_windows_drive_is_used_under_its_name_there(
 def test_what_an_earlier_manager_left_there_is_removed_and_nothing_else(
     serving: Serving,
 ) -> None:
+    """Where the store was restored from a copy, it knows less than what lies there."""
     service = serving()
-    record = ended(service, submit(service, "true"))
+    for _ in range(3):
+        record = ended(service, submit(service, "true"))
+    service.client.remove(3)
     store = record.attempts[0].id.partition(".")[0]
     jobs = serving.there / "jobs"
     until(lambda: not list(jobs.iterdir()), "nothing is left there")
     service.kill()
-    folder(jobs / f"{store}.999.0.1")
+    folder(jobs / f"{store}.1.0.1")
     kept = [
-        f"{store}.999.0.11.kept",
-        f"{store}.998.0.1.out",
-        f"{store}.998.0.1.kept",
+        f"{store}.1.0.2.out",  # a later try
+        f"{store}.1.0.11.kept",
+        f"{store}.2.0.1.out",
+        f"{store}.2.0.1.kept",
+        f"{store}.999.0.1.out",  # a later job
         f"{'f' * 32}.1.0.1.out",
         "notes",
     ]
-    for name in (f"{store}.999.0.1.out", f"{store}.999.0.1.record.4711", *kept):
+    for name in (f"{store}.1.0.1.out", f"{store}.1.0.1.pyz", f"{store}.3.0.1.out", *kept):
         (jobs / name).touch()
     service.start()
     until(lambda: sorted(one.name for one in jobs.iterdir()) == sorted(kept), "only that is left")

@@ -108,7 +108,7 @@ class Bringing:
             try:
                 await self._layout.ready()
                 if not swept:
-                    gone += await self._left(ties.known)
+                    gone += await self._left(ties.over)
                     swept = True
                 await self._bring_some(orders)
                 await self._remove(gone)
@@ -126,11 +126,11 @@ class Bringing:
                 await self._work.wait()
             self._work.clear()
 
-    async def _left(self, known: Callable[[AttemptId], bool]) -> list[AttemptId]:
+    async def _left(self, over: Callable[[AttemptId], bool]) -> list[AttemptId]:
         """What an earlier manager of this store has left there, of jobs that have ended."""
         names = await self._layout.remote.names(f"{self._layout.remote.root}/jobs")
         attempts = {AttemptId(".".join(name.split(".")[:4])) for name in names}
-        own = [one for one in attempts if one.startswith(f"{self._store}.") and not known(one)]
+        own = [one for one in attempts if one.startswith(f"{self._store}.") and over(one)]
         return [one for one in own if f"{one}{_KEPT}" not in names]
 
     async def _bring_some(self, orders: Sequence[Order]) -> None:

@@ -71,6 +71,7 @@ class Batch:
         self.dialect = dialect
         self.host = host
         self.memory: Memory = lambda _: None
+        self.over: Callable[[AttemptId], bool] = lambda _: False  #: it has ended, for sure
         self._entries = Entries()
         self._reports: list[Report] = []
         self._news = asyncio.Event()
@@ -95,7 +96,7 @@ class Batch:
     def _ties(self) -> Ties:
         follower = self._follower
         return Ties(
-            follower.answers, self._running, follower.wanted.set, follower.doubt, self._knows
+            follower.answers, self._running, follower.wanted.set, follower.doubt, self._is_over
         )
 
     def wake(self) -> None:
@@ -222,8 +223,8 @@ class Batch:
 
     # Inside
 
-    def _knows(self, attempt: AttemptId) -> bool:
-        return attempt in self._entries or self.memory(attempt) is not None
+    def _is_over(self, attempt: AttemptId) -> bool:
+        return attempt not in self._entries and self.over(attempt)
 
     def _running(self) -> list[Order]:
         return [entry.order for entry in self._entries.at(Phase.THERE) if entry.recorded]

@@ -18,7 +18,7 @@ class Ties(NamedTuple):
     running: Callable[[], Sequence[Order]]
     news: Callable[[], None]  #: something arrived
     away: Callable[[str], None]  #: why nothing does
-    known: Callable[[AttemptId], bool]  #: has an attempt not ended yet?
+    over: Callable[[AttemptId], bool]  #: has an attempt ended, as this store surely knows?
 
 
 class Files(Protocol):
