@@ -1,4 +1,4 @@
-"""A manager that knows the tests' Slurm by ssh alone."""
+"""A manager that knows a batch system by ssh alone: the tests' Slurm, where no other is said."""
 
 import subprocess
 import sys
@@ -10,8 +10,8 @@ from conftest import Service
 from solveyard.places import runtime_folder
 
 SETTINGS = """\
-[clusters.slurm]
-dialect = "slurm"
+[clusters.{name}]
+dialect = "{name}"
 poll_min = 0.2
 poll_max = 2
 settle = 3
@@ -25,7 +25,9 @@ folder = "{folder}"
 class Serving:
     """Starts managers below one folder; what they send lies in `there`."""
 
-    def __init__(self, sshd: Sshd, folder: Path) -> None:
+    def __init__(self, sshd: Sshd, folder: Path, name: str = "slurm") -> None:
+        """`name`: of the cluster and its dialect."""
+        self.name = name
         self.sshd = sshd
         self.folder = folder
         self.there = folder / "there"
@@ -36,7 +38,7 @@ class Serving:
     ) -> Service:
         """`more`: further settings; `within`: a command that runs it."""
         config = self.folder / "config.toml"
-        place = {"host": host, "config": self.sshd.config, "folder": self.there}
+        place = {"name": self.name, "host": host, "config": self.sshd.config, "folder": self.there}
         config.write_text(SETTINGS.format(**place) + more)
         self._made.append(
             Service(
