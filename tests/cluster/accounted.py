@@ -8,7 +8,7 @@ from pathlib import Path
 from cluster.slurm import NODES, SBIN, Slurm, free_ports, user
 from conftest import until
 
-_MEMORY = Path("/sys/fs/cgroup/memory")
+MEMORY = Path("/sys/fs/cgroup/memory")
 _DAEMON = """\
 AuthType=auth/munge
 AuthInfo=socket={sockets}/munge
@@ -25,7 +25,7 @@ StorageUser=slurm
 StoragePass=slurm
 StorageLoc=slurm
 """
-_CGROUP = """\
+CGROUP = """\
 CgroupPlugin=cgroup/v1
 CgroupMountpoint=/sys/fs/cgroup
 ConstrainRAMSpace=yes
@@ -41,7 +41,7 @@ def lacking() -> list[str]:
     """What it needs and isn't here."""
     programs = ("slurmdbd", "sacctmgr", "mariadbd", "mariadb-install-db", "mariadb")
     found = [name for name in programs if shutil.which(name, path=SBIN) is None]
-    return found if os.access(_MEMORY, os.W_OK) else [*found, "cgroups (v1) that may be written"]
+    return found if os.access(MEMORY, os.W_OK) else [*found, "cgroups (v1) that may be written"]
 
 
 class Accounted(Slurm):
@@ -61,7 +61,7 @@ class Accounted(Slurm):
             "AccountingStoragePort": str(port),
             "AccountingStoragePass": f"{self.sockets}/munge",
         }
-        (self.folder / "cgroup.conf").write_text(_CGROUP)
+        (self.folder / "cgroup.conf").write_text(CGROUP)
 
     def account(self) -> None:
         data, socket = self.folder / "mysql", self.sockets / "mysql"

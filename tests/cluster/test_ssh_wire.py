@@ -1,8 +1,5 @@
 """Across a network namespace, whose wire is cut: no answer comes, and no refusal either."""
 
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,79 +8,18 @@ import pytest
 from cluster.jobs import ended, running, submit
 from cluster.over_ssh import Serving
 from cluster.slurm import Slurm
-from cluster.sshd import Sshd, absent
+from cluster.wire import Wire, laid, serving_across
 from conftest import until
-
-
-class Wire:
-    """Between this machine and a network namespace in which a manager can run."""
-
-    def __init__(self) -> None:
-        number = os.getpid() % 200 + 20
-        self.here = f"10.213.{number}.1"
-        self._there = f"10.213.{number}.2"
-        self._link = f"sy{os.getpid()}"
-        self._namespace = f"solveyard-{os.getpid()}"
-        self.within = ("ip", "netns", "exec", self._namespace)
-
-    def lay(self) -> str:
-        """Why it can't be; "": it is there."""
-        peer = f"{self._link}p"
-        for command in (
-            f"netns add {self._namespace}",
-            f"link add {self._link} type veth peer name {peer}",
-            f"link set {peer} netns {self._namespace}",
-            f"addr add {self.here}/24 dev {self._link}",
-            f"link set {self._link} up",
-            f"-n {self._namespace} addr add {self._there}/24 dev {peer}",
-            f"-n {self._namespace} link set {peer} up",
-            f"-n {self._namespace} link set lo up",
-        ):
-            done = subprocess.run(
-                ["ip", *command.split()], capture_output=True, text=True, check=False
-            )
-            if done.returncode:
-                return f"ip {command}: {done.stderr.strip()}"
-        return ""
-
-    def cut(self) -> None:
-        subprocess.run(["ip", "link", "set", self._link, "down"], check=True)
-
-    def mend(self) -> None:
-        subprocess.run(["ip", "link", "set", self._link, "up"], check=True)
-
-    def remove(self) -> None:
-        for command in (f"link del {self._link}", f"netns del {self._namespace}"):
-            subprocess.run(["ip", *command.split()], capture_output=True, check=False)
 
 
 @pytest.fixture
 def wire() -> Iterator[Wire]:
-    if os.getuid() != 0 or shutil.which("ip") is None:
-        pytest.skip("no wire was cut: that takes root and iproute2")
-    one = Wire()
-    try:
-        if why := one.lay():
-            pytest.skip(f"no wire was cut: this machine lets nobody lay one ({why})")
-        yield one
-    finally:
-        one.remove()
+    yield from laid()
 
 
 @pytest.fixture
 def serving(slurm: Slurm, wire: Wire, tmp_path: Path) -> Iterator[Serving]:
-    if missing := absent():
-        pytest.skip(f"OpenSSH is not installed: there is no {', '.join(missing)}")
-    folder = tmp_path / "sshd"
-    folder.mkdir()
-    sshd = Sshd(folder, {"SLURM_CONF": str(slurm.conf)}, address=wire.here)
-    sshd.prepare()
-    sshd.start()
-    one = Serving(sshd, tmp_path)
-    yield one
-    wire.mend()
-    one.clean_up()
-    sshd.cut()
+    yield from serving_across(slurm, wire, tmp_path)
 
 
 def test_a_wire_that_is_cut_in_silence_changes_no_job(
