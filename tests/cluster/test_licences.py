@@ -1,5 +1,8 @@
-"""Licences that Slurm counts: a job holds them from its start there, and none while it waits."""
+"""Licences: Slurm counts some, a job's script asks a server for others; none waits with any."""
 
+from pathlib import Path
+
+from cluster.conftest import SETTINGS, serving
 from cluster.jobs import ended, refused, running, submit, waits_for
 from cluster.slurm import Slurm
 from conftest import Service
@@ -39,3 +42,40 @@ def test_a_licence_that_slurm_doesnt_know_is_refused_in_its_words(service: Servi
     record = refused(service, "true", resources=Resources(licences={"hfss": 1}))
     assert record.reason is Reason.LAUNCH
     assert "Invalid license specification" in record.message
+
+
+def lmstat(issued: int) -> str:
+    return f"Users of anshpc:  (Total of {issued} licenses issued;  Total of 30 licenses in use)\n"
+
+
+def test_a_script_waits_for_a_licence_that_slurm_doesnt_know_and_says_so(
+    slurm: Slurm, tmp_path: Path
+) -> None:
+    said, ran = tmp_path / "said", tmp_path / "ran"
+    said.write_text(lmstat(36))
+    settings = f'{SETTINGS}licences = ["anshpc"]\nlicence_command = "cat {said}"\n'
+    for service in serving(slurm, tmp_path, settings):
+        one = submit(service, f"touch {ran}", resources=Resources(licences={"anshpc": 7}))
+        other = submit(service, "true", resources=Resources(licences={"anshpc": 6}))
+        waits_for(service, one, "a licence: its script asks their server")
+        assert service.client.job(one).state is JobState.RUNNING
+        assert ended(service, other).state is JobState.COMPLETED
+        assert not ran.exists()
+        said.write_text(lmstat(37))
+        assert ended(service, one).state is JobState.COMPLETED
+        assert ran.exists()
+
+
+def test_a_job_that_gets_no_licence_in_time_has_failed_for_that(
+    slurm: Slurm, tmp_path: Path
+) -> None:
+    more = 'licences = ["anshpc"]\nlicence_command = "no-such-lmutil"\nlicence_wait = 1\n'
+    for service in serving(slurm, tmp_path, SETTINGS + more):
+        one = submit(service, "echo ran", resources=Resources(licences={"anshpc": 1}))
+        record = ended(service, one)
+        assert (record.state, record.reason) == (JobState.FAILED, Reason.LICENCE), record
+        assert service.client.log(one).content == b""
+        two = submit(service, "true", resources=Resources(licences={"anshpc": 1}))
+        waits_for(service, two, "a licence")
+        service.client.cancel(two)
+        assert ended(service, two).state is JobState.CANCELLED

@@ -231,6 +231,9 @@ class Cluster(Table):
     array_size: Annotated[int, Field(ge=1, le=10**5)] = 1000
     modules: tuple[Word, ...] = ()
     prologue: str = ""  #: shell text
+    licences: tuple[Name, ...] = ()
+    licence_command: str = ""  #: shell text
+    licence_wait: Duration = 600.0
     settle: Duration = 15.0
     lost_after: Duration = 60.0
     host: Annotated[str, AfterValidator(_host)] = ""
@@ -249,6 +252,14 @@ class Cluster(Table):
         }  # fmt: skip
         if told and not self.host:
             raise ValueError(f"expected `host` beside `{min(told)}`, which is about a way to it")
+        return self
+
+    @model_validator(mode="after")
+    def _licensed(self) -> Self:
+        if self.licences and not self.licence_command:
+            raise ValueError("expected `licence_command` beside `licences`: it asks their server")
+        if self.licences and self.dialect == "winhpc":
+            raise ValueError("expected no `licences` for winhpc, whose scripts can't ask for them")
         return self
 
     @model_validator(mode="after")

@@ -41,6 +41,7 @@ _ENDERS = {
     "out_of_memory": (Reason.OUT_OF_MEMORY, "it used more memory than it had asked for"),
     "node_failure": (Reason.NODE_FAILURE, "a node that it ran on failed"),
     "preempted": (Reason.PREEMPTED, "its batch system ended it for a more urgent job"),
+    "licence": (Reason.LICENCE, "its licence server had none free for as long as it may ask"),
     "dependency": (Reason.DEPENDENCY, "what it depended on there can't come any more"),
 }
 

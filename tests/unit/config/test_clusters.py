@@ -60,6 +60,7 @@ def test_what_runs_something_or_opens_a_port_may_not_be_said(tmp_path: Path, opt
         ('host = "l"\nfolder = "/a\\nb"', "expected an absolute path"),
         ('host = "l"\npath_map = { "work" = "/work" }', "expected an absolute path"),
         ('host = "l"\npath_map = { "/work" = "C:work" }', "expected an absolute path"),
+        ('licences = ["a"]', "expected `licence_command` beside `licences`"),
         ('folder = "/scratch"', "expected `host` beside `folder`"),
     ],
 )

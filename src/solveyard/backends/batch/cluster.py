@@ -168,7 +168,7 @@ class Batch:
         self.wake()
         for order in orders:
             if order.launch.attempt not in self._entries:
-                entry = Entry(order, Phase.WAITING, since=_now())
+                entry = Entry(order, Phase.WAITING, since=_now(), asks=self._asks(order))
                 self._entries.add(entry)
                 self._submitter.put(entry)
 
@@ -226,6 +226,10 @@ class Batch:
     def _is_over(self, attempt: AttemptId) -> bool:
         return attempt not in self._entries and self.over(attempt)
 
+    def _asks(self, order: Order) -> bool:
+        """Does its script ask for licences?"""
+        return not set(self.options.licences).isdisjoint(order.launch.spec.resources.licences)
+
     def _running(self) -> list[Order]:
         return [entry.order for entry in self._entries.at(Phase.THERE) if entry.recorded]
 
@@ -235,7 +239,7 @@ class Batch:
         if remembered is None:
             return None
         order, native_id = remembered
-        entry = Entry(order, Phase.THERE, native_id, since=_now())
+        entry = Entry(order, Phase.THERE, native_id, since=_now(), asks=self._asks(order))
         if not native_id:
             sent = await asyncio.to_thread(files.sent, order, self.dialect.ending)
             if sent is None:

@@ -51,6 +51,8 @@ def ended(
     if by and not (finished is not None and by_itself(finished) and by != "out_of_memory"):
         code, signal = _status(finished) if finished is not None else (None, None)
         return Exit(code=code, signal=signal, ended_by=by, told=told, usage=usage)
+    if finished is not None and finished.stage == "licence" and finished.code == ELSEWHERE:
+        return Exit(ended_by="licence", told=told, usage=usage)
     if finished is not None:
         if why := _BEFORE.get(finished.stage, ""):
             error = f"{why}: exit status {finished.code} (see its standard error)"
@@ -82,7 +84,8 @@ def never_began(state: NativeState, record: Record | None) -> bool:
 
 def by_itself(record: Record) -> bool:
     """Did the command end before anybody ended it?"""
-    return record.stage == "command" and not record.signalled and record.signal is None
+    ended = record.stage == "command" and record.code is not None
+    return ended and not record.signalled and record.signal is None
 
 
 def _status(record: Record) -> tuple[int | None, int | None]:

@@ -38,6 +38,7 @@ class Entry:
     unseen_since: float = 0.0
     over_since: float = 0.0  #: when it first said that it's over; 0: it didn't
     recorded: bool = False  #: its start was told
+    asks: bool = False  #: its script may wait for a licence
     kill: Kill | None = None  #: to be ended
     wish: Modify | None = None  #: not granted yet
     end: RawEnd | None = None

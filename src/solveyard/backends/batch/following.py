@@ -217,7 +217,8 @@ class Follower:
 
     def _wants_witness(self, entry: Entry, look: _Look) -> bool:
         state = look.states.get(entry.native_id)
-        return state is None or state.state.over or (state.state in _RUNS and not entry.recorded)
+        asks = not entry.recorded or entry.asks
+        return state is None or state.state.over or (state.state in _RUNS and asks)
 
     def _note(self, entry: Entry, look: _Look, seen: Witness | None) -> None:
         """What the batch system says of a job that it has given an id."""
@@ -250,6 +251,11 @@ class Follower:
         self.blocked.pop(entry.attempt, None)
         if state.state is State.SUSPENDED:
             self.blocked[entry.attempt] = f"{self._name} to let it go on ({state.word})"
+        record = seen.record if seen is not None else None
+        if entry.asks and record is not None and record.ended is None:
+            entry.asks = record.stage in {"", "licence"}
+            if record.stage == "licence":
+                self.blocked[entry.attempt] = "a licence: its script asks their server"
         if not entry.recorded:
             entry.recorded = True
             at = _began(seen) if seen is not None else None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from solveyard.backends.dialects.base import Server
 from solveyard.model.batch import BatchOptions
 from solveyard.model.messages import ClusterJoined
 
@@ -25,6 +26,9 @@ class ClusterOptions:
     array_size: int = 1000  #: tasks of a native array, at most; 1: each job is submitted alone
     modules: tuple[str, ...] = ()  #: environment modules that its jobs and commands need
     prologue: str = ""  #: shell text before each job's command, and each command of the system's
+    licences: tuple[str, ...] = ()  #: features that its batch system doesn't count
+    licence_command: str = ""  #: shell text by which jobs' scripts ask for these
+    licence_wait: float = 600.0  #: for which they do
     settle: float = 15.0  #: after which what can't be found there was never taken
     lost_after: float = 60.0  #: after which what it doesn't know any more, unrecorded, is lost
     host: str = ""  #: where its commands run, for ssh; empty: this machine
@@ -39,6 +43,13 @@ class ClusterOptions:
         return ClusterJoined(
             machine=name, most=self.max_queued, counts=self.counts, shared=self.shared
         )
+
+    @property
+    def server(self) -> Server | None:
+        """Whom jobs' scripts ask for licences."""
+        if not self.licences:
+            return None
+        return Server(self.licences, self.licence_command, self.licence_wait)
 
     @property
     def site(self) -> BatchOptions:

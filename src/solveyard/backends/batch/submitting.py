@@ -172,6 +172,7 @@ def batch_job(orders: Sequence[Order], options: ClusterOptions) -> BatchJob:
         warning=spec.warning,
         warning_signal=spec.warning_signal,
         watch=0 if spec.hang is None else alive.every(spec.hang.after),
+        server=options.server,
         array=len(orders) > 1,
         log=str(files.log(first)),
     )

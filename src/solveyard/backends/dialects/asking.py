@@ -84,7 +84,18 @@ def alone(job: BatchJob) -> bool:
 
 
 def licences(job: BatchJob) -> list[tuple[str, int]]:
-    """Features and seats, by name. Raises InvalidJob."""
+    """Features and seats that the batch system is asked for, by name. Raises InvalidJob."""
+    own = () if job.server is None else job.server.features
+    return [(name, seats) for name, seats in _seats(job) if name not in own]
+
+
+def served(job: BatchJob) -> list[tuple[str, int]]:
+    """Those for which its script asks the licence server. Raises InvalidJob."""
+    own = () if job.server is None else job.server.features
+    return [(name, seats) for name, seats in _seats(job) if name in own]
+
+
+def _seats(job: BatchJob) -> list[tuple[str, int]]:
     for name in job.resources.licences:
         if not _FEATURE.fullmatch(name):
             raise InvalidJob(f"`resources.licences`: {name!r} can't be asked of a batch system")

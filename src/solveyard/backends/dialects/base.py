@@ -26,6 +26,14 @@ class Run(NamedTuple):
     env: Mapping[str, str] = {}
 
 
+class Server(NamedTuple):
+    """Of licences that the batch system doesn't count: a job's script asks it as it starts."""
+
+    features: tuple[str, ...]
+    command: str  #: shell text that prints what `lmutil lmstat -a` does
+    wait: float  #: s for which it asks again and again
+
+
 class BatchJob(NamedTuple):
     """What is submitted at once: one attempt, or an array of them.
 
@@ -40,6 +48,7 @@ class BatchJob(NamedTuple):
     warning: float | None = None  #: s before the limit at which `warning_signal` is sent
     warning_signal: str = "USR1"
     watch: int = 0  #: s between two lines that tell of each run's processes; 0: none
+    server: Server | None = None
     array: bool = False
     at_once: int | None = None  #: of an array
     log: str = "/dev/null"  #: file for the batch system's own words; of an array all write to it

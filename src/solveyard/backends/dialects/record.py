@@ -19,7 +19,9 @@ class Record(NamedTuple):
     host: str
     began: int | None = None  #: Unix time by the node's clock
     ended: int | None = None
-    stage: str = ""  #: "directory", "modules" or "prologue" failed, or the "command" ran
+    #: "directory", "modules" or "prologue" failed, it got or waits for no "licence", or the
+    #: "command" ran
+    stage: str = ""
     code: int | None = None  #: exit status as a shell has it
     signalled: str = ""  #: the script was asked to end, by a signal's name without SIG
     shell: bool = True  #: its code is a shell's, which tells signals

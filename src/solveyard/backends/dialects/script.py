@@ -10,8 +10,8 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from solveyard.backends.dialects import asking, licences
 from solveyard.backends.dialects.alive import WATCH
-from solveyard.backends.dialects.asking import check
 from solveyard.backends.dialects.base import BatchJob, Call, Run
 from solveyard.model.batch import BatchOptions
 
@@ -125,7 +125,7 @@ class Terms(NamedTuple):
 
 def posix(job: BatchJob, directives: Iterable[str], terms: Terms, unset: Sequence[str] = ()) -> str:
     """The whole script; `unset`: variables that it leaves behind. Raises InvalidJob."""
-    check(job)
+    asking.check(job)
     options, native = job.options, terms.member if job.array else terms.native
     head = "\n".join(
         [
@@ -149,6 +149,9 @@ def posix(job: BatchJob, directives: Iterable[str], terms: Terms, unset: Sequenc
             f"eval {word(options.prologue)} </dev/null || exit",
             "set +e +u",
         ]
+    if wanted := asking.served(job):
+        assert job.server is not None
+        parts.append(licences.ask(job.server, wanted, word))
     watched = _WATCHED.format(job.watch) if job.watch else ""
     if watched:
         parts.append(WATCH.strip("\n"))

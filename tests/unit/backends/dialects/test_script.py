@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from conftest import marked, until
 from solveyard.backends.dialects import alive, record, slurm
-from solveyard.backends.dialects.base import BatchJob, Call
+from solveyard.backends.dialects.base import BatchJob, Call, Server
 from solveyard.backends.dialects.record import Record
 from solveyard.backends.dialects.script import within
 from solveyard.model.batch import BatchOptions
 from solveyard.model.errors import InvalidJob
+from solveyard.model.resources import Resources
 from unit.backends.dialects.jobs import NASTY, SIMPLE, STORE, directives, job, run
 
 SHELLS = [path for path in map(shutil.which, ("dash", "bash")) if path]
@@ -239,6 +240,24 @@ def test_modules_prologue_and_epilogue_surround_the_command(shell: str, tmp_path
     assert _run(shell, one, tmp_path) == (3, "")
     assert (tmp_path / "out.0").read_text() == ("load gcc/12.2 ansys\nduring 2\nafter 3 in 2\n")
     assert (_record(tmp_path).stage, _record(tmp_path).code) == ("command", 3)
+
+
+@shells
+def test_a_licence_that_is_free_by_its_server_is_not_asked_of_the_batch_system(
+    shell: str, tmp_path: Path
+) -> None:
+    (tmp_path / "it's\nsaid").write_text(
+        "Users of a:  (Total of 3 licenses issued;  Total of 1 license in use)\n"
+        "Users of b:  (Total of 2 licenses issued;  Total of 2 licenses in use)\n"
+        "Users of a:  (Total of 1 license issued;  Total of 0 licenses in use)\n"
+    )
+    server = Server(("a", "b"), f'cat "{tmp_path}/it\'s\n"*; exit 3', 600.0)
+    wants = Resources(licences={"a": 3, "b": 0, "c": 1})
+    one = job(run(tmp_path, ("echo", "ran")), server=server, resources=wants)
+    told = [line for line in directives(slurm.script(one), "#SBATCH") if "licenses" in line]
+    assert told == ["--licenses=c:1"]
+    assert _run(shell, one, tmp_path) == (0, "")
+    assert (tmp_path / "out.0").read_text() == "ran\n"
 
 
 @shells
