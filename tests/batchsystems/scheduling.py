@@ -39,6 +39,7 @@ def waits(system: System, job: Job, part: Part) -> str:
         ("array", bool(job.at_once) and len(running) >= job.at_once),
         ("never", job.cores > system.cores),
         ("cores", job.cores > free),
+        ("licence", any(seats > _seats(system, name) for name, seats in job.licences.items())),
     ):
         if so:
             return why
@@ -53,6 +54,17 @@ def used(system: System) -> int:
         for part in job.parts.values()
         if part.state in _RUNS
     )
+
+
+def _seats(system: System, name: str) -> int:
+    """That are free."""
+    held = sum(
+        job.licences.get(name, 0)
+        for job in system.jobs.values()
+        for part in job.parts.values()
+        if part.state in _RUNS
+    )
+    return system.licences.get(name, 0) - held
 
 
 def over(job: Job) -> bool:

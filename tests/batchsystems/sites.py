@@ -245,7 +245,14 @@ def _forgetful_pbs(folder: Path) -> Site:
 
 def _lsf(folder: Path, *, ibm: bool = True) -> Site:
     system = BatchSystem(
-        "lsf", folder / "lsf", next=1, queues=["normal"], ibm=ibm, minute=2.0, grace=2.0
+        "lsf",
+        folder / "lsf",
+        next=1,
+        queues=["normal"],
+        licences={"ansys": 4},
+        ibm=ibm,
+        minute=2.0,
+        grace=2.0,
     )
     return StandIn(
         "lsf", system.environment, "lsf", {"native": ["-b 12:31:23:59"]},

@@ -42,6 +42,7 @@ class Job:
     begin: float = 0.0  #: it may run from then on
     depend: list[tuple[str, int]] = field(default_factory=list)  #: "ok", "failed" or "any" of one
     cores: int = 1
+    licences: dict[str, int] = field(default_factory=dict)  #: that it holds as it runs
     at_once: int = 0  #: of an array; 0: all
     priority: int = 0
     submitted: float = 0.0
@@ -55,6 +56,7 @@ class System:
     queues: list[str] = field(default_factory=lambda: ["workq"])  #: the first is the default
     stopped: list[str] = field(default_factory=list)  #: queues that start nothing
     resources: list[str] = field(default_factory=list)  #: that it knows beside its own
+    licences: dict[str, int] = field(default_factory=dict)  #: seats by feature
     keeps: bool = True  #: what has ended is remembered
     array_size: int = 10000
     minute: float = 60.0  #: s; a test may have shorter ones

@@ -22,6 +22,7 @@ _PENDING = {
     "array": "The job array has reached its running element limit",
     "queue": "The queue is inactive by its administrator",
     "cores": "Not enough job slot(s)",
+    "licence": "Job's requirements for resource reservation not satisfied",
 }
 _SHOWN = "JOBID   USER    STAT  QUEUE      FROM_HOST   EXEC_HOST   JOB_NAME   SUBMIT_TIME"
 

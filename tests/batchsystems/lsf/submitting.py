@@ -82,10 +82,24 @@ def _job(system: System, options: list[tuple[str, str]]) -> Job:
         begin=_time(last["-b"]) if "-b" in last else 0.0,
         depend=_conditions(system, last.get("-w", "")),
         cores=cores,
+        licences=_licences(system, [value for option, value in options if option == "-R"]),
         priority=int(last.get("-sp", "0")),
         submitted=time.time(),
         said={"user": user, "stays": True},
     )
+
+
+def _licences(system: System, requirements: list[str]) -> dict[str, int]:
+    """What their "rusage[...]" reserve, but memory and disk, which it doesn't count."""
+    found: dict[str, int] = {}
+    for part in re.findall(r"rusage\[([^\]]*)\]", " ".join(requirements)):
+        for name, _, amount in (one.partition("=") for one in re.split("[:,]", part)):
+            if name in {"mem", "tmp"}:
+                continue
+            if name not in system.licences or not amount.isdecimal():
+                raise Failed(f"Bad resource requirement syntax. {_NOT}", words.BAD)
+            found[name] = int(amount)
+    return found
 
 
 def _name(text: str) -> tuple[str, list[str], int]:
