@@ -56,6 +56,7 @@ class Soak:
         self.client = Client(self.store, patience=COMING)
         self.submitted = 0  #: jobs; an array counts as its tasks
         self.names: list[str] = []
+        self.most: dict[str, tuple[int, int]] = {}  #: bytes and open files, of each kind of process
         self._whom = itertools.cycle(("manager", "agent", "spawner"))  # each of them, in turn
         self._manager: subprocess.Popen[bytes] | None = None
         self._log = (folder / "serve.log").open("ab")
@@ -95,17 +96,27 @@ class Soak:
     def excess(self) -> list[str]:
         """Which of our processes holds more than it may, in words."""
         found = []
-        where = find.manager(self.store)
-        pids = [] if where is None else [where.pid, where.agent_pid, *where.spawner_pids]
-        for pid in filter(None, pids):
+        for whom, pid in self._ours():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process = psutil.Process(pid)
-                most = MEMORY + (MEMORY_OF_A_JOB * self.submitted if pid == pids[0] else 0)
-                if (used := process.memory_info().rss) > most:
-                    found.append(f"process {pid} has {used >> 20} MiB, not at most {most >> 20}")
-                if (files := process.num_fds()) > FILES:
-                    found.append(f"process {pid} has {files} open files, not at most {FILES}")
+                most = MEMORY + (MEMORY_OF_A_JOB * self.submitted if whom == "manager" else 0)
+                used, files = process.memory_info().rss, process.num_fds()
+                before = self.most.get(whom, (0, 0))
+                self.most[whom] = (max(used, before[0]), max(files, before[1]))
+                if used > most:
+                    found.append(f"the {whom} has {used >> 20} MiB, not at most {most >> 20}")
+                if files > FILES:
+                    found.append(f"the {whom} has {files} open files, not at most {FILES}")
         return found
+
+    def _ours(self) -> list[tuple[str, int]]:
+        """Our processes, and what each is."""
+        where = find.manager(self.store)
+        if where is None:
+            return []
+        named = [("manager", where.pid), ("agent", where.agent_pid)]
+        named += [("spawner", pid) for pid in where.spawner_pids]
+        return [(whom, pid) for whom, pid in named if pid]
 
     def stop(self) -> None:
         assert self._manager is not None
@@ -271,6 +282,8 @@ def _run(soak: Soak, jobs: int, kills: int, deadline: float) -> int:
             print(f"{soak.submitted} submitted, {left} to go, killed: {dict(killed)}", flush=True)
     wrong = [*soak.wrong(), *excess, *soak.excess()]
     print(*wrong[:50], sep="\n")
+    for whom, (used, files) in soak.most.items():
+        print(f"{whom}: at most {used / 2**20:.0f} MiB, {files} open files", flush=True)
     print(f"{soak.submitted} jobs, {killed.total()} kills, {len(wrong)} wrong", flush=True)
     return 1 if wrong else 0
 

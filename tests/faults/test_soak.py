@@ -18,3 +18,4 @@ def test_troubled_jobs_are_each_accounted_for() -> None:
     )
     assert run.returncode == 0, run.stdout + run.stderr
     assert re.search("300 jobs, [1-3] kills, 0 wrong", run.stdout), run.stdout
+    assert re.search("manager: at most [1-9][0-9]* MiB, [1-9][0-9]* open files", run.stdout)
