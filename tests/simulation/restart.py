@@ -17,7 +17,8 @@ from unit.core.restart import decision, some_news
 
 def decides_alike(service: Service, life: Life) -> bool:
     """Whether it was asked: between two turns, and not while it stops."""
-    world, engine, state = service.world, life.manager._turns.engine, service.store.load()
+    world, turns, state = service.world, life.manager._turns, service.store.load()
+    engine = turns.engine
     on_disk = {job.id: job for job in state.jobs}
     known = (engine.jobs, engine.limits, engine.counter)
     if engine.draining or known != (on_disk, state.limits, state.counter):
@@ -27,9 +28,11 @@ def decides_alike(service: Service, life: Life) -> bool:
     fresh = Engine(UUID, state.jobs, state.limits, state.counter, pace)
     now = world.now + 0.001
     machines = life.agents.machines()
-    for one in machines:
-        if (gone := _left(one)) is not None:
-            live.handle(gone, now)
+    unheard = [*(message for message, _ in turns._inbox), *life.agents._reports]
+    gone = [message for message in unheard if isinstance(message, AgentLeft | SpawnerLeft)]
+    gone += [left for one in machines if (left := _left(one)) is not None]
+    for left in gone:
+        live.handle(left, now)
     draw = [(world.random.randrange(10), world.random.randrange(100)) for _ in range(4)]
     for message in (*machines, *draw, Ticked()):
         now += 0.06
@@ -41,7 +44,7 @@ def decides_alike(service: Service, life: Life) -> bool:
     return True
 
 
-def _left(joined: AnyObservation) -> AnyObservation | None:
+def _left(joined: AnyObservation) -> AgentLeft | SpawnerLeft | None:
     match joined:
         case AgentJoined(machine=machine):
             return AgentLeft(machine=machine)

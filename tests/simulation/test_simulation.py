@@ -24,6 +24,10 @@ def test_no_crash_schedule_breaks_a_promise(part: int) -> None:
     assert struck > SCHEDULES // PARTS // 2
 
 
+def test_a_manager_may_die_before_it_has_heard_that_a_machine_is_gone() -> None:
+    assert run(4489).struck["restored engines compared"]
+
+
 def test_a_seed_replays_exactly_in_every_process() -> None:
     script = "from simulation.campaign import run; print([run(s).trace for s in range(3, 9)])"
     path = os.pathsep.join([str(ROOT / "tests"), *sys.path])
