@@ -1,7 +1,7 @@
 """Many jobs of mixed shapes, troubled by cancels, new priorities and limits, and killed managers,
 agents and spawners; then each is accounted for by what it wrote itself.
 
-    python tools/soak.py [--jobs 20000] [--kills 10] [--seed 1] [--minutes 60]
+    python tools/soak.py [--jobs 20000] [--kills 10] [--seed 1] [--minutes 60] [--coming 30]
 
 Each start of a command appends a line with its attempt, each orderly end another. In the end every
 attempt that has started by its record has started once by its own word, nothing else has, and
@@ -37,7 +37,6 @@ from solveyard.model.records import JobRecord
 from solveyard.model.resources import Resources
 
 BATCH = 200  #: jobs in one submission
-COMING = 30.0  #: s that a new manager may take to answer
 MEMORY = 200 << 20  #: bytes of each process
 MEMORY_OF_A_JOB = 10 << 10  #: bytes of the manager, beside that
 FILES = 200  #: open in each process
@@ -49,17 +48,20 @@ _END = ' && echo "done $SOLVEYARD_ATTEMPT" >> "$MARKS"'
 class Soak:
     """One store, its manager, and what was asked of it."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, coming: float) -> None:
+        """`coming`: s that a new manager may take to answer."""
         self.store = folder / "store"
         self.marks = folder / "marks"
         self.random = random.Random(seed)
-        self.client = Client(self.store, patience=COMING)
+        self.client = Client(self.store, patience=coming)
         self.submitted = 0  #: jobs; an array counts as its tasks
         self.names: list[str] = []
         self.most: dict[str, tuple[int, int]] = {}  #: bytes and open files, of each kind of process
         self._whom = itertools.cycle(("manager", "agent", "spawner"))  # each of them, in turn
         self._manager: subprocess.Popen[bytes] | None = None
-        self._log = (folder / "serve.log").open("ab")
+        self._coming = coming
+        self._told = folder / "serve.log"
+        self._log = self._told.open("ab")
 
     def start(self) -> None:
         self._manager = subprocess.Popen(
@@ -67,14 +69,15 @@ class Soak:
             stdout=self._log,
             stderr=self._log,
         )
-        deadline = time.monotonic() + COMING
+        deadline = time.monotonic() + self._coming
         while time.monotonic() < deadline:
             try:
                 if self.client.healthy():
                     return
             except ManagerUnavailable:
                 time.sleep(0.05)
-        raise SystemExit("the manager does not come up (see serve.log)")
+        said = self._told.read_text(errors="replace")[-2000:]
+        raise SystemExit(f"the manager does not come up in {self._coming:g} s:\n{said}")
 
     def kill(self) -> str:
         """One of our processes, as a crash would; which. Whoever comes in its place comes soon."""
@@ -245,10 +248,11 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=60.0, help="give up after so many")
+    parser.add_argument("--coming", type=float, default=30.0, help="s for a manager to answer")
     given = parser.parse_args()
     deadline = time.monotonic() + 60 * given.minutes
     with tempfile.TemporaryDirectory(prefix="soak-", ignore_cleanup_errors=True) as name:
-        soak = Soak(Path(name), given.seed)
+        soak = Soak(Path(name), given.seed, given.coming)
         soak.start()
         try:
             return _run(soak, given.jobs, given.kills, deadline)
