@@ -44,7 +44,8 @@ lock: .venv/development
 		--no-emit-index-url --no-header --extra nec --extra plot --extra build \
 		--output-file requirements.lock pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
-		--no-emit-index-url --no-header --all-extras \
+		--no-emit-index-url --no-header \
+		--extra build --extra dev --extra frame --extra nec --extra plot \
 		--output-file requirements-dev.lock pyproject.toml
 
 clean:

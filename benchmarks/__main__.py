@@ -18,11 +18,13 @@ from benchmarks import (
     api,
     arrays,
     figures,
+    growth,
     idle,
     latency,
     launch,
     makespan,
     memory,
+    peers,
     pyedb,
     restart,
     scale,
@@ -38,6 +40,8 @@ from solveyard.store.filesystems import kind_in
 
 ALL: Sequence[ModuleType] = (
     launch,
+    peers,
+    growth,
     latency,
     memory,
     idle,

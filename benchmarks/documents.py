@@ -16,9 +16,10 @@ from typing import Any, Self
 
 import psutil
 
+from benchmarks import environments
 from benchmarks.failure import CannotMeasure
 
-PACKAGE = "pyedb==0.65.2"
+PACKAGE = environments.pinned("pyedb")
 PATIENCE = 120.0  #: s that one answer, or a start, may take
 _STEP = 0.001  #: s between two looks at a service that starts
 

@@ -43,7 +43,7 @@ def run(room: Room, jobs: int = JOBS) -> list[Figure]:
     loops = [_loop(room, jobs)]
     rounds: list[Round] = []
     for _ in range(ROUNDS):
-        rounds.append(_round(room, jobs))
+        rounds.append(measured(room, jobs))
         loops.append(_loop(room, jobs))
     rate = statistics.median(each.rate for each in rounds)
     cpu = statistics.median(each.cpu for each in rounds)
@@ -74,7 +74,8 @@ def _loop(room: Room, jobs: int) -> Loop:
     return loop
 
 
-def _round(room: Room, jobs: int) -> Round:
+def measured(room: Room, jobs: int) -> Round:
+    """One run of ours, on a store of its own."""
     directory = room.fresh()
     specs = [JobSpec(solver="command", options=_TRUE, directory=str(directory))] * jobs
     with room.service() as service:
@@ -82,14 +83,14 @@ def _round(room: Room, jobs: int) -> Round:
         last = service.client.submit_many(specs)[-1]
         answered = service.cpu()
         service.client.wait([last.number])
-        service.until(lambda: _ended(service) == jobs, f"has ended {jobs} jobs", 0.01)
+        service.until(lambda: ended(service) == jobs, f"has ended {jobs} jobs", 0.01)
         manager, agent, *spawners = (
             (after - before) / jobs for before, after in zip(begun, service.cpu(), strict=True)
         )
         records = service.client.jobs(limit=None).jobs
-    _check(records, service.store)
+    check(records, service.store, jobs)
     submitted = (answered[0] - begun[0]) / jobs
-    found = Round(jobs / _seconds(records), submitted, manager, agent, sum(spawners))
+    found = Round(jobs / seconds(records), submitted, manager, agent, sum(spawners))
     room.tell(
         f"solveyard: {found.rate:.0f} launches/s, own CPU of each: manager"
         f" {found.manager * 1e6:.0f} µs ({found.submitted * 1e6:.0f} of it before the submission"
@@ -98,14 +99,16 @@ def _round(room: Room, jobs: int) -> Round:
     return found
 
 
-def _ended(service: Service) -> int:
+def ended(service: Service) -> int:
+    """Jobs and tasks so far."""
     queue = service.client.queue()
     return sum(count for state, count in queue.items() if JobState(state).final)
 
 
-def _seconds(records: Sequence[JobRecord]) -> float:
-    """From the first start to the last end."""
-    starts = [_instant(record.started_at) for record in records]
+def seconds(records: Sequence[JobRecord]) -> float:
+    """From the first start to the last end; an array starts with its submission."""
+    starts = [_instant(each.started_at if each.tasks is None else each.submitted_at)
+              for each in records]  # fmt: skip
     ends = [_instant(record.ended_at) for record in records]
     return (max(ends) - min(starts)).total_seconds()
 
@@ -116,11 +119,11 @@ def _instant(text: str | None) -> dt.datetime:
     return dt.datetime.fromisoformat(text)
 
 
-def _check(records: Sequence[JobRecord], store: Path) -> None:
+def check(records: Sequence[JobRecord], store: Path, launches: int) -> None:
     """A launch counts only if it succeeded and its output was kept."""
     bad = next((each for each in records if each.state is not JobState.COMPLETED), None)
     if bad is not None:
         raise CannotMeasure(f"job {bad.number} ended as {bad.state}: {bad.message}")
     kept = sum(1 for path in (store / "output").rglob("*") if path.is_file())
-    if kept != 2 * len(records):
-        raise CannotMeasure(f"{len(records)} jobs left {kept} output files, not two each")
+    if kept != 2 * launches:
+        raise CannotMeasure(f"{launches} jobs left {kept} output files, not two each")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import bare, documents, peers
+from benchmarks import bare, documents, environments
 from benchmarks.documents import Documented
 from benchmarks.failure import CannotMeasure
 from benchmarks.figures import Figure, Judged, at_least, under
@@ -33,7 +33,7 @@ class Run(NamedTuple):
 
 
 def run(room: Room, jobs: int = JOBS, queued: int = QUEUED) -> list[Figure]:
-    python = peers.python_with(documents.PACKAGE, room.fresh() / "environment")
+    python = environments.python_with(documents.PACKAGE, room.fresh() / "environment")
     room.tell(f"{documents.PACKAGE} is there")
     programs = {"compiled": _compiled(room.fresh()), "shell": _shell(room.fresh())}
 
