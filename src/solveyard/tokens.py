@@ -13,6 +13,7 @@ import msgspec
 
 from solveyard.agent.locks import Lock
 from solveyard.model.errors import Conflict, InvalidRequest, StoreLocked, StoreUnusable
+from solveyard.store.database import sync_names
 
 FILE = "tokens.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -107,6 +108,7 @@ class Tokens:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(self._path)
+            sync_names(self._path)  # what was revoked must not come back
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:

@@ -80,41 +80,76 @@ class File:
 
 
 class Disk:
-    """One folder, change by change."""
+    """One folder and what is below it, change by change."""
 
     def __init__(self) -> None:
-        self._now: dict[str, File] = {}
-        self._durable: dict[str, File] = {}  #: names as of the folder's last sync
+        self._now: dict[str, File | None] = {}  #: None: a folder
+        self._durable: dict[str, File | None] = {}  #: names as of their folder's last sync
 
     def do(self, change: Change) -> None:
-        files, name = self._now, change.name
+        entries, name = self._now, change.name
         match change.kind:
             case "O":
-                files[name] = File()
+                entries[name] = File()
+            case "M":
+                entries[name] = None
             case "W" | "T":
-                files[name].since.append(change)
+                self._file(name).since.append(change)
             case "S":
-                files[name].sync()
+                self._file(name).sync()
             case "D":
-                self._durable = dict(files)
+                there = {key: value for key, value in entries.items() if _folder(key) == name}
+                others = {k: v for k, v in self._durable.items() if _folder(k) != name}
+                self._durable = {**others, **there}
             case "U":
-                del files[name]
+                entries.pop(name, None)  # what was bound, not opened, isn't known
             case "R":
-                files[change.data.decode()] = files.pop(name)
+                entries[change.data.decode()] = entries.pop(name)
+            case "L":
+                entries[change.data.decode()] = entries[name]
 
-    def after_a_loss(self, draw: random.Random) -> Mapping[str, bytes]:
-        """What may be there when power is back."""
+    def after_a_loss(self, draw: random.Random) -> Mapping[str, bytes | None]:
+        """What may be there when power is back; None: a folder."""
         share = draw.choice([0.0, 0.1, 0.5, 0.9, 1.0])
 
         def kept() -> bool:
             return draw.random() < share
 
-        found = {}
+        found: dict[str, bytes | None] = {}
         for name in sorted({*self._now, *self._durable}):
-            file = (self._now if kept() else self._durable).get(name)
-            if file is not None:
-                found[name] = file.content(kept)
+            entries = self._now if kept() else self._durable
+            if name in entries and (not _folder(name) or _folder(name) in found):
+                file = entries[name]
+                found[name] = None if file is None else file.content(kept)
         return found
+
+    def _file(self, name: str) -> File:
+        file = self._now[name]
+        assert file is not None
+        return file
+
+
+def put(found: Mapping[str, bytes | None], place: Path) -> None:
+    """Make it so, in an empty folder."""
+    for name, content in found.items():
+        if content is None:
+            (place / name).mkdir(mode=0o700)
+        else:
+            (place / name).touch(mode=0o600)
+            (place / name).write_bytes(content)
+
+
+def told(trace: Path, line: str, name: str) -> None:
+    """Add to the record that somebody was told something."""
+    data = line.encode()
+    record = _HEAD.pack(b"W", len(name), 0, len(data)) + name.encode() + data
+    file = os.open(trace, os.O_WRONLY | os.O_APPEND)
+    os.write(file, record)
+    os.close(file)
+
+
+def _folder(name: str) -> str:
+    return name.rpartition("/")[0]
 
 
 def _cut(content: bytearray, size: int) -> None:

@@ -2,8 +2,9 @@
 
    LD_PRELOAD of a program that isn't changed; POWERLOSS_FOLDER names the folder, POWERLOSS_TRACE the
    file that the record goes to. A record: kind, length of the name, offset, length of the data; then
-   both. Kinds: O opened and made, W written, T truncated to `offset`, S synced, D folder synced,
-   U unlinked, R renamed, to the name that is the data. */
+   both. Kinds: O opened and made, W written, T truncated to `offset`, S synced, M folder made,
+   D folder synced, U unlinked, R renamed and L linked, to the name that is the data. Each is written
+   at once, so that several processes can share a record. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -17,6 +18,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define MOST 4096
@@ -52,16 +54,16 @@ static void tell(char kind, const char *name, uint64_t offset, const void *data,
     memcpy(head + 1, &length, 2);
     memcpy(head + 3, &offset, 8);
     memcpy(head + 11, &size, 8);
+    struct iovec parts[] = {
+        {head, sizeof head}, {(void *)name, length}, {(void *)data, size}};
     pthread_mutex_lock(&lock);
-    syscall(SYS_write, trace, head, sizeof head);
-    syscall(SYS_write, trace, name, length);
-    if (size) syscall(SYS_write, trace, data, size);
+    syscall(SYS_writev, trace, parts, size ? 3 : 2);
     pthread_mutex_unlock(&lock);
     errno = kept;
 }
 
 static int opened(int at, const char *path, int flags, mode_t mode) {
-    const char *name = below(path);
+    const char *name = (flags & O_TMPFILE) == O_TMPFILE ? NULL : below(path);
     int there = name && access(path, F_OK) == 0;
     int file = syscall(SYS_openat, at, path, flags, mode);
     if (file >= 0 && file < MOST) {
@@ -132,7 +134,9 @@ int ftruncate64(int file, off64_t size) { return cut(file, size); }
 
 static int synced(int file, int call) {
     int done = syscall(call, file);
-    if (named(file) && !done) tell(*named(file) ? 'S' : 'D', named(file), 0, NULL, 0);
+    struct stat status;
+    if (named(file) && !done && !fstat(file, &status))
+        tell(S_ISDIR(status.st_mode) ? 'D' : 'S', named(file), 0, NULL, 0);
     return done;
 }
 int fsync(int file) { return synced(file, SYS_fsync); }
@@ -144,9 +148,24 @@ int unlink(const char *path) {
     return done;
 }
 
+static void moved(char kind, const char *from, const char *to) {
+    if (below(from) && below(to)) tell(kind, below(from), 0, below(to), strlen(below(to)));
+}
+
 int rename(const char *from, const char *to) {
     int done = syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
-    const char *name = below(to);
-    if (!done && below(from) && name) tell('R', below(from), 0, name, strlen(name));
+    if (!done) moved('R', from, to);
+    return done;
+}
+
+int link(const char *from, const char *to) {
+    int done = syscall(SYS_linkat, AT_FDCWD, from, AT_FDCWD, to, 0);
+    if (!done) moved('L', from, to);
+    return done;
+}
+
+int mkdir(const char *path, mode_t mode) {
+    int done = syscall(SYS_mkdirat, AT_FDCWD, path, mode);
+    if (!done && below(path)) tell('M', below(path), 0, NULL, 0);
     return done;
 }

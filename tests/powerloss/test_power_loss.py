@@ -20,6 +20,7 @@ from solveyard.model.errors import StoreError
 from solveyard.store.base import State
 from solveyard.store.memory import MemoryStore
 from solveyard.store.sqlite import SqliteStore
+from solveyard.tokens import Tokens
 
 LOSSES = int(400 * float(os.environ.get("SOLVEYARD_EXAMPLES", "1")))
 ROOT = Path(__file__).parents[2]
@@ -73,8 +74,7 @@ def losses(changes: list[loss.Change], folder: Path, seed: int) -> Iterator[Loss
         disk.do(change)
         for again in range(rounds if number % every == 0 else 0):
             (place := folder / f"{number}.{again}").mkdir()
-            for name, content in disk.after_a_loss(draw).items():
-                (place / name).write_bytes(content)
+            loss.put(disk.after_a_loss(draw), place)
             yield Loss(place, told)
 
 
@@ -93,10 +93,10 @@ def test_nothing_acknowledged_is_missing_from_the_store(
     library: Path, tmp_path: Path, how: str
 ) -> None:
     changes = record(library, tmp_path, "store", how)
-    assert {"W", "S", "D"} <= {change.kind for change in changes}
+    assert {"W", "S", "D", "M"} <= {change.kind for change in changes}
     expected, checked = states(), 0
     for one in losses(changes, tmp_path, 1):
-        store = SqliteStore.open(one.folder)
+        store = SqliteStore.open(one.folder / work.STORE)
         found = store.load()
         assert found in expected[one.number :], f"{one.folder.name}: {one.number} acknowledged"
         assert store.uuid == (one.id or store.uuid)
@@ -110,12 +110,24 @@ def test_a_store_that_does_not_sync_is_found_out(library: Path, tmp_path: Path) 
     expected, missing = states(), 0
     for one in losses(changes, tmp_path, 2):
         try:
-            store = SqliteStore.open(one.folder)
+            store = SqliteStore.open(one.folder / work.STORE)
             missing += store.load() not in expected[one.number :]
             store.close()
         except (StoreError, LookupError, TypeError):  # what is read isn't what was written
             missing += 1
     assert missing
+
+
+def test_what_was_said_of_a_token_holds(library: Path, tmp_path: Path) -> None:
+    changes = record(library, tmp_path, "tokens")
+    names: set[str] = set()
+    expected = [set(names)]
+    for _, name in work.token_steps():
+        names ^= {name}
+        expected.append(set(names))
+    for one in losses(changes, tmp_path, 4):
+        found = {token.name for token in Tokens(one.folder / work.TOKENS).all()}
+        assert found in expected[one.number :], f"{one.folder.name}: {one.number} acknowledged"
 
 
 def test_a_ledger_that_lost_its_end_says_nothing_that_was_not_so(

@@ -1,6 +1,8 @@
 """What is done to a store and to a ledger while it's recorded; the same each time.
 
-    python work.py store FOLDER [network | PRAGMA]     python work.py ledger FOLDER
+    python work.py store FOLDER [network | PRAGMA]
+    python work.py ledger FOLDER
+    python work.py tokens FOLDER
 
 After each step a line goes to the file `acknowledged`: so much somebody was told.
 """
@@ -35,9 +37,12 @@ from solveyard.model.messages import (
 from solveyard.model.resources import Resources
 from solveyard.store import database
 from solveyard.store.sqlite import SqliteStore
+from solveyard.tokens import Tokens
 
 ACKNOWLEDGED = "acknowledged"
 LEDGER = "ledger"
+STORE = "home/store"  #: made together, as for somebody's first manager
+TOKENS = "tokens"
 
 
 class Commit(NamedTuple):
@@ -100,7 +105,7 @@ def keep_store(folder: Path, how: str) -> None:
             sqlite.execute(f"PRAGMA {how}").fetchone()
 
         database._promise = careless
-    store = SqliteStore.open(folder)
+    store = SqliteStore.open(folder / STORE)
     with _told(folder) as tell:
         for number, commit in enumerate(commits(), 1):
             store.commit(commit.events, commit.records)
@@ -109,7 +114,7 @@ def keep_store(folder: Path, how: str) -> None:
                 store.checkpoint()
             if number in {20, 40}:
                 store.close()
-                store = SqliteStore.open(folder)
+                store = SqliteStore.open(folder / STORE)
     store.close()
 
 
@@ -131,6 +136,25 @@ def keep_ledger(folder: Path) -> None:
     ledger.close()
 
 
+def token_steps() -> Iterator[tuple[str, str]]:
+    """Which token is made, and which is revoked."""
+    for number in range(20):
+        yield "made", f"t{number}"
+        if number % 3 == 2:
+            yield "revoked", f"t{number - 1}"
+
+
+def keep_tokens(folder: Path) -> None:
+    tokens = Tokens(folder / TOKENS)
+    with _told(folder) as tell:
+        for number, (what, name) in enumerate(token_steps(), 1):
+            if what == "made":
+                tokens.create(name)
+            else:
+                tokens.revoke(name)
+            tell(f"{number} {what}")
+
+
 @contextmanager
 def _told(folder: Path) -> Iterator["_Tell"]:
     file = os.open(folder / ACKNOWLEDGED, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -150,5 +174,7 @@ if __name__ == "__main__":
     what, where, *how = sys.argv[1:]
     if what == "store":
         keep_store(Path(where), *(how or [""]))
+    elif what == "tokens":
+        keep_tokens(Path(where))
     else:
         keep_ledger(Path(where))

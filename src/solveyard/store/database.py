@@ -154,7 +154,18 @@ def _create(path: Path) -> None:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
         return
+    sync_names(path)
+
+
+def sync_names(path: Path) -> None:
+    """Put its name, and those of the folders above it, on disk as far as this account may.
+
+    Whoever made the folders need not have done so, and without them a loss of power takes all.
+    """
     sync_folder(path.parent)
+    for above in path.parent.parents:
+        with suppress(OSError):
+            sync_folder(above)
 
 
 def sync_folder(folder: Path) -> None:
