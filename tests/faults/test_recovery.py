@@ -188,6 +188,24 @@ def test_after_a_reboot_what_ran_is_lost(stage: Stage, platform: str) -> None:
     (stage.work / "go").touch()
 
 
+def test_after_a_reboot_what_only_its_start_is_known_of_is_lost(
+    stage: Stage, platform: str
+) -> None:
+    """A loss of power may take the first line of it and leave the second."""
+    spawner = stage.spawner(platform, SOLVEYARD_BOOT_ID="one")
+    _block(stage, "a")
+    stage.manager.started("a")
+    spawner.kill()
+    spawner.wait()
+    stage.manager.cut()
+    ledger = stage.state / "ledger-0.log"
+    lines = ledger.read_bytes().splitlines(keepends=True)
+    ledger.write_bytes(b"".join(bytes(len(a) - 1) + b"\n" if a[:1] == b"A" else a for a in lines))
+    stage.spawner(platform, SOLVEYARD_BOOT_ID="two")
+    assert stage.manager.end("a")["lost"] == "the machine rebooted while it ran"
+    (stage.work / "go").touch()
+
+
 def test_a_full_disk_starts_nothing_and_loses_no_end(stage: Stage) -> None:
     stage.state.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(stage.state)]

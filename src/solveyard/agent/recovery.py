@@ -18,9 +18,9 @@ def recover(ledger: Ledger, runs: Runs, platform: Platform, boot_id: str, who: s
     doubtful = []
     for attempt, entry in list(ledger.entries.items()):
         accepted = entry.accepted
-        if entry.ended is not None or accepted is None:
+        if entry.ended is not None:
             continue
-        if accepted["boot"] != boot_id:
+        if accepted is None or accepted["boot"] != boot_id:  # power may take the first line alone
             when = "while it ran" if entry.started else "before it started"
             runs.never(attempt, lost="the machine rebooted {}".format(when))
         elif entry.started is None:
