@@ -42,6 +42,8 @@ def build(folder: Path) -> Path:
         try:
             with os.fdopen(file, "wb") as stream:
                 stream.write(_archive(sources))
+                stream.flush()
+                os.fsync(stream.fileno())  # a name whose content power took would stay for ever
             Path(fresh).replace(path)
         except OSError:
             Path(fresh).unlink(missing_ok=True)
