@@ -99,6 +99,12 @@ PLANTED = (
         "if found is not None:",
     ),
     Planted(
+        "an attempt whose first line was lost is nobody's",
+        "agent/recovery.py",
+        "        if entry.ended is not None:\n            continue",
+        "        if entry.ended is not None or accepted is None:\n            continue",
+    ),
+    Planted(
         "ends are told once, and not to the next manager",
         "agent/spawner.py",
         "        self._leaving = False  # that was the manager before this one\n"

@@ -6,9 +6,12 @@ Takes the place of `os` and `open` in `solveyard.agent.ledger`.
 
 import io
 import os
+import random
 from dataclasses import dataclass, field
 
 from simulation.world import World
+
+SECTOR = 128  #: bytes that are written whole, or not at all; few, since the ledgers are short
 
 
 @dataclass
@@ -69,7 +72,10 @@ class Disk:
         self._world.boundary(f"renamed {target}")
 
     def lose_power(self, machine: str) -> None:
-        """Of what was not synced, some is lost; of a file that grew, the end may be zeros."""
+        """Of what was not synced, some is lost: the end, sectors before it, or all of the file.
+
+        What is lost may be zeros.
+        """
         for path in [path for path in self._files if path.startswith(f"{machine}/")]:
             file = self._files[path]
             if path in self._before and self._world.chance(0.5):
@@ -80,6 +86,7 @@ class Disk:
                 kept = whole
             if self._world.chance(0.2):
                 kept += bytes(len(whole) - len(kept))
+            kept = _with_holes(kept, len(file.durable), random.Random(f"{path} {self._world.now}"))
             if not kept and self._world.chance(0.5):
                 del self._files[path]
             else:
@@ -87,3 +94,14 @@ class Disk:
         self._before = {p: f for p, f in self._before.items() if not p.startswith(f"{machine}/")}
         for path in [p for p in self._files if p.startswith(f"{machine}/") and p.endswith(".new")]:
             del self._files[path]
+
+
+def _with_holes(content: bytes, durable: int, draw: random.Random) -> bytes:
+    """Now and then some of the sectors that were not synced are zeros."""
+    if draw.random() < 0.7:
+        return content
+    whole = bytearray(content)
+    for at in range(durable, len(whole), SECTOR):
+        if draw.random() < 0.3:
+            whole[at : at + SECTOR] = bytes(len(whole[at : at + SECTOR]))
+    return bytes(whole)
