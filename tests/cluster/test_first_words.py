@@ -29,7 +29,9 @@ def service(slurm: Slurm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     yield from serving(slurm, tmp_path_factory.mktemp("first_words"), ALLOWED + SETTINGS)
 
 
-def posted(service: Service, spec: JobSpec, path: str, **headers: str) -> HTTPResponse:
+def posted(
+    service: Service, spec: JobSpec | list[JobSpec], path: str, **headers: str
+) -> HTTPResponse:
     request = urllib.request.Request(
         f"{service.told['url']}{path}",
         data=msgspec.json.encode(spec),
@@ -72,6 +74,33 @@ def test_a_refusal_is_502_in_slurms_words_however_often_it_is_sent(service: Serv
     newest = service.client.jobs(limit=1).jobs[0]
     assert newest.state is JobState.FAILED
     assert f"job {newest.id} was kept" in told["error"]
+
+
+def test_of_several_each_has_its_native_id_or_its_refusal(slurm: Slurm, service: Service) -> None:
+    specs = [job("sleep 60"), job("true", batch={"queue": "nosuch"}), job("sleep 60")]
+    here = msgspec.structs.replace(job("true"), on="")
+    with posted(service, [*specs, here], "/jobs") as answer:
+        told = json.load(answer)["jobs"]
+    assert answer.status == 201
+    first, refused, third, _ = told
+    for one in (first, third):
+        assert slurm.state(one["scheduler_job_id"]) in {"PENDING", "RUNNING"}
+        slurm.run("scancel", one["scheduler_job_id"])
+    assert (refused["state"], refused["reason"]) == ("failed", "launch")
+    assert "invalid partition specified: nosuch" in refused["message"]
+
+
+def test_several_are_502_only_where_all_of_them_were_refused(service: Service) -> None:
+    refused = job("true", batch={"queue": "nosuch"})
+    with pytest.raises(urllib.error.HTTPError) as raised:
+        posted(service, [refused, refused], "/jobs/submit")
+    told = json.load(raised.value)
+    assert (raised.value.code, told["kind"]) == (502, "backend")
+    assert told["error"].startswith("none of 2 was taken; the first: slurm refused it")
+    newest = service.client.jobs(limit=2).jobs
+    assert [one.reason for one in newest] == ["launch", "launch"]
+    with pytest.raises(BackendError, match="none of 2 was taken"):
+        service.client.submit_many([refused, refused])
 
 
 def test_clients_and_the_command_line_tell_the_id_and_the_refusal(

@@ -31,20 +31,23 @@ async def submitted(
 ) -> tuple[list[Job], bool]:
     """The jobs, and whether an earlier request submitted them.
 
-    One that goes to a batch system at once is answered with the id that it has there, unless that
-    takes too long; of several nobody waits for that. Raises NotAllowed for what this caller may not
-    have run, BackendError where the batch system refused the one. `any_name`: names that read like
-    a selection are taken, too. `session`: of the program that they shall not go on without.
+    What goes to a batch system at once is answered with the id that it has there, unless that
+    takes too long. Raises NotAllowed for what this caller may not have run, BackendError where the
+    batch system refused all of them. `any_name`: names that read like a selection are taken, too.
+    `session`: of the program that they shall not go on without.
     """
     jobs, known = await _submitted(request, specs, any_name=any_name, session=session)
-    if len(jobs) != 1:
+    forwarded = [job.id for job in jobs if job.spec.on]
+    if not forwarded:
         return jobs, known
-    await waiting.first_word(request, jobs[0].id)
-    manager = request.app[MANAGER]
-    job = selecting.look(manager.jobs(), jobs[0].id) or jobs[0]
-    if refused := _refused(job):
-        raise BackendError(refused)
-    return [job], known
+    await waiting.first_words(request, forwarded)
+    there = request.app[MANAGER].jobs()
+    jobs = [(selecting.look(there, job.id) or job) if job.spec.on else job for job in jobs]
+    refusals = [refused for job in jobs if (refused := _refused(job))]
+    if len(refusals) == len(jobs):
+        several = f"none of {len(jobs)} was taken; the first: " if len(jobs) > 1 else ""
+        raise BackendError(several + refusals[0])
+    return jobs, known
 
 
 def _refused(job: Job) -> str:

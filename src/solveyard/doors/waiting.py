@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections.abc import Iterable
 
 from aiohttp import web
 
@@ -26,10 +27,12 @@ async def ended(request: web.Request, job: JobId, timeout: float | None) -> bool
     raise ManagerUnavailable("the manager is stopping (start one: solveyard serve)")
 
 
-async def first_word(request: web.Request, job: JobId) -> None:
-    """Wait for what a batch system says of it, where it was handed to one; not for long."""
+async def first_words(request: web.Request, jobs: Iterable[JobId]) -> None:
+    """Wait for what a batch system says of each that was handed to one; not for long in all."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + FIRST_WORD
-    while not request.app[CLOSING].is_set() and (left := deadline - loop.time()) > 0:
-        if await request.app[MANAGER].first_words.heard(job, min(left, GLANCE)):
-            return
+    words = request.app[MANAGER].first_words
+    for job in jobs:
+        while not request.app[CLOSING].is_set() and (left := deadline - loop.time()) > 0:
+            if await words.heard(job, min(left, GLANCE)):
+                break
