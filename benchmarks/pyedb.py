@@ -192,6 +192,7 @@ def _projects(folder: Path, count: int) -> Path:
     for number in range(count):
         (folder / f"{number}.aedb").mkdir()
         (folder / f"{number}.aedb.batchinfo").mkdir()
+        (folder / f"{number}.aedtresults").mkdir()
     return folder
 
 

@@ -5,6 +5,7 @@ for word; do
     last=$word
 done
 name=${last##*/}
+: >"${last%.*}.aedtresults/solved"
 printf '%s\n' "Starting Batch Run: 09:00:00 AM  Nov 26, 2026" \
     "[info] Project:$name : Normal completion of simulation on server: localhost. (09:00:00 AM  Nov 26, 2026)" \
     "Stopping Batch Run: 09:00:00 AM  Nov 26, 2026" >"$last.batchinfo/${name%%.*}-$id.log"

@@ -37,6 +37,35 @@ async def test_nobody_minds_an_answer_that_nobody_waits_for():
     workers.close()
 
 
+async def test_what_was_posted_is_told_in_the_loop_in_its_order():
+    workers, told = Workers("w"), []
+    everything = asyncio.Event()
+
+    def done(number: int) -> None:
+        told.append((number, threading.current_thread() is threading.main_thread()))
+        if number == 99:
+            everything.set()
+
+    for i in range(100):
+        workers.post(lambda i=i: i, done)
+    await asyncio.wait_for(everything.wait(), 30)
+    assert told == [(i, True) for i in range(100)]
+    workers.close()
+
+
+async def test_the_loop_is_woken_once_for_all_that_is_over():
+    workers, told, wakings = Workers("w"), [], []
+    loop = asyncio.get_running_loop()
+    wake = loop.call_soon_threadsafe
+    loop.call_soon_threadsafe = lambda *call: (wakings.append(1), wake(*call))[1]
+    for i in range(50):
+        workers.post(lambda i=i: i, told.append)
+    workers.close()  # the loop doesn't run meanwhile
+    await asyncio.sleep(0)
+    assert told == list(range(50))
+    assert len(wakings) == 1
+
+
 def test_it_works_while_the_interpreter_ends():
     text = """
 import asyncio, atexit

@@ -100,7 +100,7 @@ class HfssSolver:
             *wrapped.evidence(chosen),
             Query(path=batch_log(chosen, spec), limit=LOG_LIMIT),
             *(Query(path=one, limit=LOCK_LIMIT) for one in locks(chosen)),
-            Query(path=folder, below=".", limit=0),
+            *(Query(path=one, below=".", limit=0) for one in saved_in(chosen)),
             Query(
                 path=folder, below=touchstone.NAME, limit=verdicts.RESULT_LIMIT, tail=RESULT_TAIL
             ),
@@ -144,7 +144,7 @@ class HfssSolver:
         if len(content) >= LOG_LIMIT:
             only = f"{name}: only its last {LOG_LIMIT >> 20} MiB were read, and its lines counted"
             judged = replace(judged, evidence=(*judged.evidence, only))
-        owed = results_folder(chosen) if _owes_results(chosen) else ""
+        owed = saved_in(chosen) if _owes_results(chosen) else ()
         return verdict.results(judged, evidence, owed)
 
     def probes(self) -> Sequence[Probe]:
@@ -310,6 +310,16 @@ def results_folder(chosen: HFSSSimulationConfig) -> str:
     Of a layout "board.aedb", too: it is opened as a project "board.aedt" beside it.
     """
     return f"{_parts(chosen.project_path)[1].rpartition('.')[0]}.aedtresults"
+
+
+def saved_in(chosen: HfssOptions) -> tuple[str, ...]:
+    """Where a solve that was saved leaves something: the results, or a layout's own folder.
+
+    Which of them a solve of an .aedb folder changes was not seen on Ansys software, so either does.
+    """
+    name = copies.name(chosen)
+    layout = (name,) if name.lower().endswith(".aedb") else ()
+    return (results_folder(chosen), *layout)
 
 
 def _owes_results(chosen: HfssOptions) -> bool:

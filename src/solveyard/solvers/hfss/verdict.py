@@ -1,6 +1,6 @@
 """From a batch log to a verdict: by the log alone, or with the exit and the results beside it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -130,15 +130,19 @@ def locked(passed: Outcome, locks: Iterable[str], evidence: Mapping[str, bytes |
     return replace(passed, cause=cause.name, message=message, evidence=(*passed.evidence, holds))
 
 
-def results(passed: Outcome, evidence: Mapping[str, bytes | None], owed: str = "") -> Outcome:
+def results(
+    passed: Outcome, evidence: Mapping[str, bytes | None], owed: Sequence[str] = ()
+) -> Outcome:
     """`passed`, unless a Touchstone file in `evidence` can't be read or isn't finite.
 
-    `owed` is a folder in which there must be something of this run.
+    `owed` are folders: in one of them there must be something of this run.
     """
     if passed.reason is not Reason.SUCCESS:
         return passed
-    if owed and not any(path.startswith(f"{owed}/") for path in evidence):
-        message = f"exit code 0, but this run wrote nothing into {owed}: its results are not saved"
+    folders = tuple(f"{folder}/" for folder in owed)
+    if owed and not any(path.startswith(folders) for path in evidence):
+        where = " or ".join(owed)
+        message = f"exit code 0, but this run wrote nothing into {where}: its results are not saved"
         return replace(passed, reason=Reason.NO_OUTPUT, message=message)
     facts = list(passed.evidence)
     for path, content in sorted(evidence.items()):
