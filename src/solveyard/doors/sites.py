@@ -46,6 +46,7 @@ class Sites:
         if self._public.netloc:
             self._proxied.add(self._public.netloc)
         self._hosts = {"localhost", socket.gethostname().lower(), *self._proxied}
+        self._last = ""  #: the last that was one of them, as it came: nearly all come by one name
 
     def foreign(self, request: web.Request) -> web.Response | None:
         """The refusal of what another site may have made a browser send; None: nothing of that."""
@@ -86,6 +87,8 @@ class Sites:
 
     def _own(self, host: str) -> bool:
         """Numbers are no names: nobody can make a name's owner answer for them."""
+        if host and host == self._last:
+            return True
         try:
             split = urlsplit(f"//{host}")
             name, _ = split.hostname or "", split.port
@@ -93,7 +96,10 @@ class Sites:
             return False
         if not name or split.username is not None or split.path or split.query or split.fragment:
             return False
-        return procnet.numeric(name) or name in self._hosts or host.lower() in self._hosts
+        if not procnet.numeric(name) and self._hosts.isdisjoint({name, host.lower()}):
+            return False
+        self._last = host
+        return True
 
     def _same(self, origin: str, host: str) -> bool:
         try:
