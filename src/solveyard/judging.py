@@ -150,9 +150,10 @@ def _below(
     named = re.compile(query.below)
     found: dict[str, bytes | None] = {}
     left = room = query.limit
+    slack = 0.0 if query.strict else SLACK
     for one in listed:
         path = one.path
-        if one.modified < since - SLACK or not named.search(path.rpartition("/")[2]):
+        if one.modified < since - slack or not named.search(path.rpartition("/")[2]):
             continue
         if not query.limit:
             found[path] = b""

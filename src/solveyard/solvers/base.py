@@ -69,6 +69,8 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     #: names match and that this run wrote, each by its own path; at most `limit` bytes of all,
     #: and with a limit of 0 their names alone.
     below: str = ""
+    #: Of those, only what is newer than the start: where other things were written just before.
+    strict: bool = False
     #: Of a file below `path` that would be too much, bytes from its end, by its path and TAIL; of
     #: as many files as `limit` has room for.
     tail: int = 0

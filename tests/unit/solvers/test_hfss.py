@@ -382,6 +382,9 @@ def test_a_solve_owes_results_beside_its_project_whatever_kind_that_is(
     assert bare.reason is (Reason.NO_OUTPUT if owed else Reason.SUCCESS), bare
     saved: dict[str, bytes | None] = {"board.aedtresults/board.asol": b""}
     assert SOLVER.verdict(chosen, end, {log: recorded("success")} | saved).reason is Reason.SUCCESS
+    inside: dict[str, bytes | None] = {f"board.{suffix}/edb.def": b""}
+    told = SOLVER.verdict(chosen, end, {log: recorded("success")} | inside)
+    assert (told.reason is Reason.SUCCESS) is (suffix == "aedb" or not owed)
 
 
 @pytest.mark.parametrize("run", ["batchsave", "batchextract"])

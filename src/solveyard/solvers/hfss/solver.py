@@ -100,7 +100,8 @@ class HfssSolver:
             *wrapped.evidence(chosen),
             Query(path=batch_log(chosen, spec), limit=LOG_LIMIT),
             *(Query(path=one, limit=LOCK_LIMIT) for one in locks(chosen)),
-            *(Query(path=one, below=".", limit=0) for one in saved_in(chosen)),
+            Query(path=folder, below=".", limit=0),
+            *(Query(path=one, below=".", limit=0, strict=True) for one in saved_in(chosen)[1:]),
             Query(
                 path=folder, below=touchstone.NAME, limit=verdicts.RESULT_LIMIT, tail=RESULT_TAIL
             ),
