@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ ENTRY = re.compile(
     r"(?:Design:stand-in, |Setup1 : \[(?:PROFILE|CONVERGE)\] )"
     r"[^()]*(?:\([^()]*\)[^()]*)* \(\d\d:\d\d:\d\d [AP]M  \w{3} \d\d, \d{4}\)"
 )
+NEC2C = shutil.which("nec2c")
 needs_nec2c = pytest.mark.skipif(antenna.engine() != "nec2c", reason="nec2c is not installed")
 
 
@@ -176,6 +178,25 @@ def test_the_interpolating_sweep_finds_a_resonance_from_few_solutions() -> None:
     assert len(search.basis) == len(errors) < 30
     worst = max(abs(search.at(f) - resonance(f)) for f in sweep.points(1e8, 9e8, 501))
     assert worst < 0.005
+
+
+@needs_nec2c
+def test_an_engine_that_is_deaf_to_sigterm_outlives_a_nec2c_that_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once = tmp_path / "nec2c"
+    once.write_text(f'#!/bin/sh\n[ -e ended ] || {{ touch ended; exit 15; }}\nexec {NEC2C} "$@"\n')
+    once.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    model = {"length": 0.47, "radius": 0.0005}
+    with pytest.raises(antenna.Unsolved, match="ended with 15"):
+        antenna.solve(model, 3, 9e8, tmp_path)
+    (tmp_path / "ended").unlink()
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        assert len(antenna.solve(model, 3, 9e8, tmp_path)["s11"]) == 2
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_without_nec2c_it_says_so_and_still_refines_what_it_computes(tmp_path: Path) -> None:

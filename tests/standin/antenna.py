@@ -7,6 +7,7 @@ computation that converges with its sections, but no antenna.
 import math
 import resource
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -54,9 +55,12 @@ def _nec2c(model: dict[str, float], segments: int, frequency: float, folder: Pat
         f"CM stand-in\nCE\nGW 1 {segments} 0 0 {-half} 0 0 {half} {model['radius']}\nGE 0\n"
         f"EX 0 1 {segments // 2 + 1} 0 1 0\nFR 0 1 0 0 {frequency / 1e6!r} 0\nXQ\nEN\n"
     )
-    ended = subprocess.run(  # where it is, since nec2c takes no long paths
-        ["nec2c", "-i", deck.name, "-o", output.name], cwd=folder, capture_output=True, check=False
-    )
+    words = ["nec2c", "-i", deck.name, "-o", output.name]  # where they are: it takes no long paths
+    while True:
+        ended = subprocess.run(words, cwd=folder, capture_output=True, check=False)
+        deaf = signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+        if ended.returncode != signal.SIGTERM or not deaf:
+            break  # nec2c hears SIGTERM whatever it is started with: a deaf engine has it run again
     text = output.read_text(errors="replace") if output.exists() else ""
     for line in text.partition("ANTENNA INPUT PARAMETERS")[2].splitlines():
         words = line.split()
