@@ -3,10 +3,13 @@
 import json
 from pathlib import Path
 
+import msgspec
+
 import standin
 from cluster.jobs import ended
 from cluster.over_ssh import Serving, solveyard
 from conftest import Service
+from solveyard.model.jobs import JobSpec
 from standin.endings import QUICK
 
 
@@ -42,6 +45,10 @@ def test_one_that_is_not_there_is_the_solves_end_and_says_what_to_do(
     board = str(standin.project(tmp_path / "projects", **QUICK))
     plan = json.loads(told(service, board, "--dry-run", "--json"))
     assert any("sbatch" in word for word in plan["submit"]), "a rule sends it there"
+    encoded = msgspec.Raw(msgspec.json.encode({"project_path": board}))
+    over = service.client.preview(JobSpec(solver="hfss", options=encoded))
+    assert any("sbatch" in word for word in over.submit), "and says so over HTTP"
+    assert (over.argv[3:5], over.spec["on"]) == (("ansysedt", "/{ansysem}/ansysedt"), "slurm")
     told(service, board, "--name", "gone")
     record = ended(service, service.client.job("gone").number)
     assert (record.reason, record.cause) == ("exit_code", "hfss.launch"), record

@@ -73,12 +73,14 @@ async def _submitted(
 
 async def planned(request: web.Request, specs: list[JobSpec]) -> list[Plan]:
     """What they would run, each refused as `submitted` would for what it says itself."""
-    forwarding = request.app[MANAGER].forwarding
+    forwarding, who = request.app[MANAGER].forwarding, caller(request)
     found = []
     for spec in await _complete(request, specs):
-        told = await asyncio.to_thread(plan.of, spec)
-        if spec.on:
-            script, argv = await asyncio.to_thread(forwarding.preview, tasks.spec_at(spec, 0))
+        sent = forwarding.sent(spec, who.name)
+        told = await asyncio.to_thread(plan.of, sent)
+        if sent.on:
+            await asyncio.to_thread(forwarding.check, sent)
+            script, argv = await asyncio.to_thread(forwarding.preview, tasks.spec_at(sent, 0))
             told = replace(told, script=script, submit=tuple(argv))
         found.append(told)
     return found
