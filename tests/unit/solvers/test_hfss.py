@@ -401,6 +401,17 @@ def test_a_run_that_solves_nothing_needs_only_to_come_to_its_end(run: str) -> No
     assert of(told, {LOG: wrong}, **options).reason is Reason.CRITERIA
 
 
+@pytest.mark.parametrize("by", ["hang", "time_limit", "cancelled"])
+def test_a_solve_that_is_ended_from_outside_tells_how_far_it_was(by: str) -> None:
+    end = Exit(signal=9, ended_by=by, outputs=(OutputFile(path=LOG, size=9, fresh=True),))
+    found = of(end, {LOG: written("unconverged")})
+    assert (found.reason, found.cause) == (Reason(by), "hfss.hang" if by == "hang" else "")
+    assert found.values["passes"] == 4
+    assert any("4 passes, delta S 0.0143" in one for one in found.evidence), found.evidence
+    bare = of(end, {LOG: None})
+    assert (bare.reason, bare.values) == (Reason(by), {})
+
+
 def test_no_log_and_an_old_one_are_no_success() -> None:
     assert judged(None).reason is Reason.NO_OUTPUT
     assert judged(recorded("success"), fresh=False).reason is Reason.NO_OUTPUT

@@ -125,15 +125,15 @@ class HfssSolver:
         name = batch_log(chosen, spec)
         outcome = verdicts.judge(spec, end, (name,))
         if outcome.reason is Reason.HANG:
-            return replace(outcome, cause="hfss.hang")
+            outcome = replace(outcome, cause="hfss.hang")
         if not end.output(name).fresh:
             return verdict.locked(outcome, locks(chosen), evidence)
-        if outcome.reason not in _BY_LOG:
-            return outcome
         content = evidence.get(name)
         if content is None:
             return _unread(outcome, name)
         told, ending = reader.read(content)
+        if outcome.reason not in _BY_LOG:
+            return verdict.so_far(outcome, name, told, ending)
         judged = verdict.judge(
             outcome,
             name,

@@ -117,6 +117,12 @@ def judge(
     return _outcome(passed, passed.reason, passed.cause, passed.message, evidence)
 
 
+def so_far(passed: Outcome, name: str, told: HfssProgress, ending: Ending) -> Outcome:
+    """`passed`, of a run that was ended from outside, with how far its log was."""
+    evidence = (*passed.evidence, *_facts(name, told, ending, solves=True))
+    return replace(passed, evidence=evidence, values={**passed.values, **_measured(told)})
+
+
 def locked(passed: Outcome, locks: Iterable[str], evidence: Mapping[str, bytes | None]) -> Outcome:
     """`passed`, of a run without a batch log, unless one of its locks tells why there is none."""
     lock = next((one for one in locks if evidence.get(one) is not None), "")
