@@ -1,6 +1,7 @@
 """Solves on a Slurm behind a real sshd, whose ansysedt this machine doesn't know: a stand-in."""
 
 import json
+import sys
 from pathlib import Path
 
 import msgspec
@@ -23,11 +24,14 @@ def test_an_ansysedt_that_only_the_cluster_has_is_found_there(
     serving: Serving, tmp_path: Path
 ) -> None:
     program = standin.install(tmp_path / "apps")
-    service = serving(f'prologue = "export ANSYSEM_ROOT252={program.parent}"\n')
+    python = Path(sys.executable).resolve().parent  # a shim on PATH may not bear a shell that talks
+    prologue = f"PATH={python}:$PATH; export ANSYSEM_ROOT252={program.parent}"
+    service = serving(f'prologue = "{prologue}"\n')
     board = str(standin.project(tmp_path / "projects", **QUICK))
-    words = [board, "--on", "slurm", "--name", "b"]
+    words = [board, "--on", "slurm", "--name", "b", "--min-disk", "0.001"]
     shown = told(service, *words, "--dry-run")
     assert "s/^ANSYSEM_ROOT" in shown, "the script looks for it"
+    assert "solveyard.programs.hfss_run --least 1073742 -- /bin/sh -c" in shown
     assert "'/{ansysem}/ansysedt' -jobid b" in shown
     assert "# submitted by:\n# " in shown
     told(service, *words)

@@ -166,7 +166,7 @@ class HfssSolver:
         chosen = options.read(HfssOptions, spec)
         more: dict[str, str | bool] = {}
         if spec.on in machine.elsewhere:
-            _runs_alone(chosen, spec.on)
+            _solves_there(chosen, spec.on)
         else:
             if chosen.ansys_edt_path is None:
                 more["ansys_edt_path"] = self._newest(machine)
@@ -198,7 +198,7 @@ class HfssSolver:
         _absolute("project_path", first.project_path)
         given = msgspec.json.decode(bytes(spec.options))
         if spec.on in machine.elsewhere:
-            _runs_alone(first, spec.on)
+            _solves_there(first, spec.on)
         else:
             if first.ansys_edt_path is None:
                 given["ansys_edt_path"] = self._newest(machine)
@@ -248,12 +248,12 @@ class HfssSolver:
         return [path for path in named if path]
 
 
-def _runs_alone(chosen: HfssOptions, on: str) -> None:
-    """Raises InvalidJob for what needs solveyard where it is not installed."""
-    if wanted := wrapped.wanted(chosen):
+def _solves_there(chosen: HfssOptions, on: str) -> None:
+    """Raises InvalidJob for a copy of what isn't there."""
+    if chosen.workspace == "copy":
         raise InvalidJob(
-            f"`options.{wanted[0]}` needs solveyard where it solves, and cluster {on!r} is reached"
-            f" over SSH, without it (leave it out, or run the manager on that cluster)"
+            f"`options.workspace`: a copy can't be made on cluster {on!r}, which doesn't see the"
+            " original (leave it out: a job over SSH has a folder of its own; unpack an archive)"
         )
 
 

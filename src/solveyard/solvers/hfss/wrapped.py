@@ -113,16 +113,6 @@ def alarm(chosen: HfssOptions) -> DiskAlarm | None:
     return DiskAlarm() if least(chosen) else None
 
 
-def wanted(chosen: HfssOptions) -> tuple[str, ...]:
-    """The fields for which our program has to run beside ansysedt."""
-    asked = {
-        "workspace": chosen.workspace == "copy",
-        "keep": chosen.keep != "all",
-        "stop_with": bool(chosen.stop_with),
-        "min_disk_gb": bool(chosen.min_disk_gb),
-    }
-    return tuple(name for name, given in asked.items() if given)
-
-
 def _is_ours(chosen: HfssOptions) -> bool:
-    return chosen.ansys_edt_path is None or bool(wanted(chosen))
+    asked = chosen.workspace == "copy" or chosen.keep != "all" or bool(chosen.stop_with)
+    return asked or least(chosen) > 0 or chosen.ansys_edt_path is None
