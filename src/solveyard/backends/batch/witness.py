@@ -45,7 +45,12 @@ def has_ended(order: Order) -> bool:
 def record(order: Order) -> Record | None:
     """None: there is none that can be read. Blocking."""
     try:
-        told = read(files.record(order).read_text(errors="replace"))
+        try:
+            text = files.record(order).read_text(errors="replace")
+        except FileNotFoundError:  # a batch file writes none before its end
+            began = int(files.begun(order).stat().st_mtime)
+            return Record(order.launch.attempt, "", "", began)
+        told = read(text)
         if isinstance(told, Unreadable):
             return None
         if told.code is None or told.ended is not None:

@@ -238,8 +238,7 @@ def _lines(job: BatchJob) -> Iterator[str]:
     yield "chcp 65001 >nul"
     yield "setlocal EnableExtensions DisableDelayedExpansion"
     yield "set solveyard_stage=directory"
-    yield f'mkdir "{record}.begun" 2>nul || if not exist "{record}.begun\\%CCP_JOBID%" exit /b 125'
-    yield f'type nul >"{record}.begun\\%CCP_JOBID%"'
+    yield f'mkdir "{record}.begun" 2>nul || exit /b 125'
     yield 'cd /d "' + _path("directory", run.directory) + '" || goto solveyard_end'
     for name, value in sorted({**run.env, "SOLVEYARD_ATTEMPT": run.attempt}.items()):
         yield f'set "{name}={_cmd(f"env.{name}", value)}"'

@@ -2,8 +2,7 @@
 chcp 65001 >nul
 setlocal EnableExtensions DisableDelayedExpansion
 set solveyard_stage=directory
-mkdir "C:\data\di pole\end.0.begun" 2>nul || if not exist "C:\data\di pole\end.0.begun\%CCP_JOBID%" exit /b 125
-type nul >"C:\data\di pole\end.0.begun\%CCP_JOBID%"
+mkdir "C:\data\di pole\end.0.begun" 2>nul || exit /b 125
 cd /d "C:\data\di pole" || goto solveyard_end
 set "A=1 2"
 set "B=50%%"

@@ -2,8 +2,7 @@
 chcp 65001 >nul
 setlocal EnableExtensions DisableDelayedExpansion
 set solveyard_stage=directory
-mkdir "C:\data\end.0.begun" 2>nul || if not exist "C:\data\end.0.begun\%CCP_JOBID%" exit /b 125
-type nul >"C:\data\end.0.begun\%CCP_JOBID%"
+mkdir "C:\data\end.0.begun" 2>nul || exit /b 125
 cd /d "C:\data" || goto solveyard_end
 set "SOLVEYARD_ATTEMPT=0123456789abcdef0123456789abcdef.7.0.1"
 set solveyard_stage=command
