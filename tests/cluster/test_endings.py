@@ -152,11 +152,12 @@ def test_a_node_that_fails(slurm: Slurm, service: Service) -> None:
     until(lambda: slurm.idle() == 4, "the node is back")
 
 
-def test_preemption_and_its_own_retry(slurm: Slurm, service: Service) -> None:
-    """Exactly two attempts run: the preempted one and the next."""
+@pytest.mark.parametrize("queue", ["low", "again"])
+def test_preemption_and_its_own_retry(slurm: Slurm, service: Service, queue: str) -> None:
+    """Exactly two attempts run: the preempted one and the next, though "again" would requeue it."""
     low = submit(
         service, "echo $SOLVEYARD_TRY; [ $SOLVEYARD_TRY = 2 ] || sleep 600",
-        resources=ALL_NODES, batch={"queue": "low"}, retry=RetryPolicy(on=("preempted",), delay=0),
+        resources=ALL_NODES, batch={"queue": queue}, retry=RetryPolicy(on=("preempted",), delay=0),
     )  # fmt: skip
     running(service, low)
     high = submit(service, "true", resources=ALL_NODES, batch={"queue": "high"})
