@@ -30,7 +30,11 @@ def test_what_failed_without_a_record_never_began_and_its_log_says_why() -> None
     )
     assert never_began(state, None)
     assert not never_began(state, BEGUN)
-    assert not never_began(said(State.FAILED, code=125), None), "its script could not claim it"
+    unclaimed = said(State.FAILED, code=125)
+    assert not never_began(unclaimed, None)
+    told = ended("slurm", unclaimed, None, "", None, "can't write a.record")
+    assert told.launch_error.startswith("its script can't write its record")
+    assert told.launch_error.endswith("(can't write a.record)")
     assert not never_began(said(State.CANCELLED), None)
 
 

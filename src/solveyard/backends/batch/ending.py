@@ -72,6 +72,8 @@ def ended(
         how = state.reason if state.code is None else f"exit status {state.code}"
         words = f" ({said})" if said else ""
         error = f"{system} ended it before its script began: {how or state.word}{words}"
+        if state.code == ELSEWHERE:
+            error = f"its script can't write its record, or can't be seen to have begun{words}"
         return Exit(launch_error=error, told=told)
     code = 0 if state.state is State.COMPLETED and state.code is None else state.code
     return Exit(code=None if state.signal else code, signal=state.signal, told=told)

@@ -273,7 +273,7 @@ class Follower:
             self._found(entry, record.native_id)  # its twin runs the command
             return
         complete = record is not None and record.ended is not None
-        twice = record is not None and state.code == ending.ELSEWHERE
+        twice = state.code == ending.ELSEWHERE
         patience = self._options.lost_after if twice else self._options.settle
         if complete or state.state in _KILLED or now - entry.over_since >= patience:
             if not (entry.before or entry.kill) and ending.never_began(state, record):
