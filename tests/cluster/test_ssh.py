@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from cluster.jobs import ended, running, submit
 from cluster.over_ssh import Serving, solveyard
@@ -19,6 +20,9 @@ from solveyard.model.batch import BatchOptions
 from solveyard.model.criteria import Pattern, SuccessCriteria
 from solveyard.model.errors import InvalidRequest
 from solveyard.model.jobs import JobSpec
+
+#: Its python3 is this one: a shim on PATH may not bear a shell that talks.
+PYTHON3 = BatchOptions(prologue=f"PATH={Path(sys.executable).resolve().parent}:$PATH")
 
 
 def folder(place: Path) -> Path:
@@ -251,9 +255,7 @@ def test_nec_solves_there_by_the_programs_that_go_along(serving: Serving) -> Non
     service = serving()
     dipole = b'{"length":0.5,"radius":0.001,"segments":21}'
     options = b'{"dipole":%b,"frequencies":{"start":2e8,"stop":3e8,"points":3}}' % dipole
-    python = Path(sys.executable).resolve().parent  # a shim on PATH may not bear a shell that talks
-    wish = BatchOptions(prologue=f"PATH={python}:$PATH")
-    spec = JobSpec(solver="nec", options=msgspec.Raw(options), on="slurm", batch=wish)
+    spec = JobSpec(solver="nec", options=msgspec.Raw(options), on="slurm", batch=PYTHON3)
     numbers = [one.number for one in service.client.submit_many([spec] * 2)]
     for number in numbers:
         record = ended(service, number)
@@ -276,6 +278,20 @@ def test_a_solve_is_followed_by_its_own_log_and_judged_by_what_it_left(
     until(lambda: service.client.job(hangs).progress is not None, "it tells its progress")
     service.client.cancel(hangs)
     assert ended(service, hangs).state == "cancelled"
+
+
+def test_a_solve_in_charge_of_our_own_program_has_that_go_along(
+    serving: Serving, tmp_path: Path
+) -> None:
+    service = serving()
+    spec = solve(tmp_path, "success")
+    options = {**msgspec.json.decode(spec.options), "min_disk_gb": 0.001}
+    spec = replace(spec, options=msgspec.Raw(msgspec.json.encode(options)), batch=PYTHON3)
+    record = ended(service, service.client.submit(spec).number)
+    assert (record.state, record.values["passes"]) == ("completed", 5), record
+    spec = replace(spec, options=msgspec.Raw(msgspec.json.encode({**options, "min_disk_gb": 9e5})))
+    record = ended(service, service.client.submit(spec).number)
+    assert (record.state, record.cause) == ("failed", "hfss.disk"), record
 
 
 def test_a_result_that_can_not_come_is_told_and_stays_there(
