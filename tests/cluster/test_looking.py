@@ -58,6 +58,28 @@ def test_that_all_have_ended_is_asked_before_its_time_where_their_records_say_so
         assert ended(service, one, 40).state is JobState.COMPLETED
 
 
+def test_a_dry_run_prints_what_a_slurm_would_take_that_no_settings_name(
+    slurm: Slurm, tmp_path: Path
+) -> None:
+    wish = ["--on", "slurm", "-p", "debug", "-n", "4", "--mem", "2G", "--dry-run", "--", "./solve"]
+    config = tmp_path / "config.toml"
+    config.touch(mode=0o600)
+    argv = [sys.executable, "-m", "solveyard.cli", "--store", str(tmp_path / "store"), "submit"]
+
+    def shown() -> subprocess.CompletedProcess[str]:
+        environment = {**slurm.environment, "SOLVEYARD_CONFIG": str(config)}
+        return subprocess.run(
+            [*argv, *wish], env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    told = shown()
+    assert told.returncode == 0, told.stderr
+    assert "#SBATCH --mem=2048M\n#SBATCH --partition=debug\n" in told.stdout
+    assert "sbatch --parsable" in told.stdout.splitlines()[-1]
+    config.write_text("discover_clusters = false\n")
+    assert "name no cluster 'slurm'" in shown().stderr
+
+
 def test_the_command_cluster_shows_it(service: Service) -> None:
     one = submit(service, "true", batch={"native": ["--begin=now+1hour"]})
     waits_for(service, one, "BeginTime")

@@ -18,7 +18,7 @@ def show(spec: JobSpec, place: Place, *, as_json: bool) -> int:
 
     Raises InvalidJob for what would not be taken.
     """
-    forwarding = preview.forwarding(place)
+    forwarding = preview.forwarding(place, [spec])
     sent = forwarding.sent(spec, preview.account())
     complete = HfssSolver().complete(sent, Here(elsewhere=forwarding.elsewhere))
     first = tasks.spec_at(complete, 0)

@@ -31,7 +31,8 @@ def show(wanted: Sequence[JobSpec], place: Here) -> int:
             if spec.solver in solvers:
                 solvers[spec.solver].command(sample)
     elsewhere = place.remote is not None and not any(spec.on for spec in wanted)
-    ways = None if elsewhere else forwarding(place)  # a manager elsewhere has its own rules
+    # a manager elsewhere has rules of its own
+    ways = None if elsewhere else forwarding(place, wanted)
     for spec in wanted:
         found, rule = (spec, "") if ways is None else ways.decided(spec, account())
         if rule:
@@ -53,8 +54,13 @@ def shown(script: str, argv: Sequence[str]) -> str:
     return f"{script}\n# submitted by:\n# {shlex.join(argv)}"
 
 
-def forwarding(place: Here) -> "Forwarding":
-    """By the settings here. A job's number, and the store's, are not known yet: they are 0."""
+def forwarding(place: Here, wanted: Sequence[JobSpec] = ()) -> "Forwarding":
+    """By the settings here, and what `wanted` name beside them where it answers.
+
+    A job's number, and the store's, are not known yet: they are 0.
+    """
+    import asyncio
+
     from solveyard import clusters, config
     from solveyard.config import serving
     from solveyard.forwarding import Forwarding
@@ -62,7 +68,11 @@ def forwarding(place: Here) -> "Forwarding":
     from solveyard.places import StorePlaces
 
     found = config.load(config.Places.here())
-    known = clusters.backends(serving.clusters(found.settings), (), "", Path())
+    known = clusters.backends(
+        serving.clusters(found.settings), (), "", Path(), discover=found.settings.discover_clusters
+    )
+    for name in {spec.on for spec in wanted} & known.keys():
+        asyncio.run(known[name].answer())
     return Forwarding(Ordering(StorePlaces(place.folder)), known, serving.rules(found))
 
 
