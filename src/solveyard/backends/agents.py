@@ -142,11 +142,16 @@ class Agents:
     # What the manager asks
 
     async def submit(self, orders: Sequence[Order]) -> None:
+        """What is for an earlier boot or ledger is not sent: whoever came since is asked for it."""
         batches: dict[tuple[str, int], list[frames.Message]] = {}
         for order in orders:
             placement = order.launch.placement
             key = (placement.machine, placement.spawner)
-            batches.setdefault(key, []).append(translation.launch(order))
+            link = self._spawners.get(key)
+            if link is None or link.hello.ledger != placement.ledger:
+                continue
+            if link.hello.boot_id == placement.boot_id:
+                batches.setdefault(key, []).append(translation.launch(order))
         for key, messages in batches.items():
             self._send(key, messages)
 

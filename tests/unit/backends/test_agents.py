@@ -1,0 +1,64 @@
+"""What is sent to a spawner, over a real socket."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from solveyard.backends.agents import Agents
+from solveyard.backends.base import Order
+from solveyard.model.jobs import AttemptId, JobId, JobSpec, Placement
+from solveyard.model.messages import Launch
+from solveyard.model.resources import Allocation, Share
+from solveyard.solvers.base import Command
+from solveyard.wire import frames
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no Unix sockets")
+
+
+@pytest.fixture
+async def agents(tmp_path: Path) -> AsyncIterator[Agents]:
+    agents = Agents(f"unix:{tmp_path / 's'}", "u", None)
+    async with asyncio.TaskGroup() as tasks:
+        life = tasks.create_task(agents.run())
+        while not (tmp_path / "s").exists():
+            await asyncio.sleep(0)
+        yield agents
+        life.cancel()
+
+
+def order(attempt: str, boot: str, ledger: str) -> Order:
+    placement = Placement(
+        machine="m",
+        allocation=Allocation(shares=(Share(node="m", cores=1),)),
+        slot=1,
+        spawner=0,
+        boot_id=boot,
+        ledger=ledger,
+    )
+    launch = Launch(
+        job=JobId(1), attempt=AttemptId(attempt), spec=JobSpec(solver="x"), placement=placement
+    )
+    return Order(launch, Command(argv=("true",), directory="/"), "/o", "/e")
+
+
+async def test_a_launch_for_an_earlier_boot_or_ledger_is_not_sent(
+    agents: Agents, tmp_path: Path
+) -> None:
+    """A machine may come back between a launch and the moment at which it is sent."""
+    reader, writer = await asyncio.open_unix_connection(str(tmp_path / "s"))
+    hello = {"t": "hello", "role": "spawner", "protocol": 1, "machine": "m", "pid": 1,
+             "index": 0, "boot_id": "now", "ledger": "this"}  # fmt: skip
+    writer.write(frames.encode([hello]))
+    await anext(agents.observations())
+    await agents.submit(
+        [order("a", "before", "this"), order("b", "now", "another"), order("c", "now", "this")]
+    )
+    decoder, told = frames.Decoder(), list[frames.Message]()
+    while not any(message["t"] == "launch" for message in told):
+        told += decoder.feed(await reader.read(65536))
+    assert [message["attempt"] for message in told if message["t"] == "launch"] == ["c"]
+    writer.close()
+    await writer.wait_closed()
