@@ -92,6 +92,42 @@ def test_a_kill_reaches(stage: Stage, platform: str, how: str, brief: bool) -> N
     assert end["signal"] == (signal.SIGKILL if "deaf" in how else signal.SIGTERM)
 
 
+FIRST = """
+import os, signal, subprocess, sys
+child = subprocess.Popen([sys.executable, "-S", "-c", '''
+import os, signal, time
+def told(*_):
+    open("child", "w").close()
+    os._exit(0)
+signal.signal(signal.SIGTERM, told)
+open("ready", "w").close()
+time.sleep(600)
+'''])
+def told(*_):
+    open("first", "w").close()
+    if sys.argv[1] == "ends":
+        child.kill()
+signal.signal(signal.SIGTERM, told)
+child.wait()
+"""
+
+
+@pytest.mark.parametrize("how", ["ends", "waits"])
+def test_a_first_process_that_ends_the_others_is_told_alone_and_then_all_are(
+    stage: Stage, how: str
+) -> None:
+    stage.spawner("auto")
+    alone = {"ends": 600.0, "waits": 0.2}[how]
+    order = stage.launch("a", sys.executable, "-S", "-c", FIRST, how, alone=alone)
+    stage.manager.say(order)
+    stage.manager.until((stage.work / "ready").exists, "the second process")
+    stage.manager.say({"t": "kill", "attempt": "a", "grace": 1200.0, "because": "cancelled"})
+    end = stage.manager.end("a")
+    assert (end["ended_by"], end["code"]) == ("cancelled", 0)
+    assert (stage.work / "first").exists()
+    assert (stage.work / "child").exists() is (how == "waits")
+
+
 @pytest.mark.parametrize("brief", [False, True])
 def test_a_kill_reaches_what_kept_nothing_of_its_command(stage: Stage, brief: bool) -> None:
     """Double-forked, in a session of its own, with no environment, deaf: an orphan is ours."""

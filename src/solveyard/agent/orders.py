@@ -39,6 +39,7 @@ class Launch(NamedTuple):
     brief: bool = False  #: expected to take milliseconds: cheap checks alone
     pin: Sequence[int] = ()  #: the processors that its whole tree is bound to; none: unbound
     session: str = ""  #: file that tells of the process without which it shall not go on
+    alone: float = 0.0  #: s for which TERM is the first process's alone, at most half of the grace
 
 
 _TEXT = frozenset({str})  # what JSON brings is of exactly these types
@@ -112,6 +113,7 @@ _LAUNCH: Dict[str, Callable[[Any], bool]] = {
     "brief": _flag,
     "pin": _numbers,
     "session": _text,
+    "alone": _seconds,
 }
 _REQUIRED = ("attempt", "argv", "env", "cwd", "stdout", "stderr", "grace")
 
@@ -148,6 +150,8 @@ def _usual(order: Launch) -> bool:
         and type(order.brief) is bool
         and order.pin == []
         and type(order.session) is str
+        and type(order.alone) is float
+        and order.alone == 0.0
     )
 
 

@@ -88,6 +88,8 @@ class Runs:
         }
         if launch.session:
             record["session"] = launch.session
+        if launch.alone:
+            record["alone"] = launch.alone
         self._ledger.accept(launch.attempt, record)
         order = Order(
             launch.attempt, launch.argv, launch.env, launch.cwd, launch.stdout, launch.stderr,
@@ -128,9 +130,11 @@ class Runs:
     def kill(self, attempt: str, grace: float, because: str) -> None:
         """End the whole tree. The first `because` stands; a later grace may only shorten."""
         run = self.running[attempt]
-        until = time.monotonic() + grace
+        now = time.monotonic()
+        until = now + grace
         if run.ending is None:
-            run.ending = Ending(self._platform, run.tree, because, until)
+            alone = now + min(run.record.get("alone", 0.0), grace / 2)
+            run.ending = Ending(self._platform, run.tree, because, until, alone)
         else:
             run.ending.hurry(until)
         self._step(run)

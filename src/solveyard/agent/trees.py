@@ -17,12 +17,17 @@ _log = logging.getLogger(__name__)
 class Ending:
     """One tree on its way out: TERM, the grace period, KILL, until nobody is left."""
 
-    def __init__(self, platform: Platform, tree: Tree, because: str, until: float) -> None:
-        """`until`: the moment, by the monotonic clock, from which KILL is used."""
+    def __init__(
+        self, platform: Platform, tree: Tree, because: str, until: float, alone: float = 0.0
+    ) -> None:
+        """`until`: the moment, by the monotonic clock, from which KILL is used; `alone`: that
+        until which the first process alone is told, while it lives.
+        """
         self.because = because  #: "" when the command had ended by itself and left others behind
         self._platform = platform
         self._tree = tree
         self._until = until
+        self._alone = alone
         self._told: Set[int] = set()
         self._killing = False
         self._look = FIRST_LOOK
@@ -53,13 +58,17 @@ class Ending:
             self._platform.kill(self._tree, members, alone=alone)
             self._warn(now, members)
         else:
-            fresh = members - self._told
+            first = members & {self._tree.pid} if now < self._alone else set()
+            fresh = (first or members) - self._told
             self._told |= fresh
             self._platform.signal(fresh, "TERM")
             self._platform.signal(fresh, "CONT")  # what is stopped can't obey
         look = self._look
         self._look = min(2 * look, LONGEST_LOOK)
-        return look if self._killing else max(0.0, min(look, self._until - now))
+        if self._killing:
+            return look
+        next_stage = self._alone if now < self._alone else self._until
+        return max(0.0, min(look, next_stage - now))
 
     def _nobody(self, now: float, *, alone: bool) -> Optional[float]:
         if self._quiet >= LOOKS or self._platform.sure(self._tree, alone=alone):

@@ -2,7 +2,7 @@
 
 The plan, a JSON file, has `source`, `project` (the copy's name), `argv` (FOLDER in it stands for
 the current folder), `keep` ("all", "archive" or "trimmed"), `min_disk` (bytes), `scratch`,
-`stop` and `end` (null, or s), as of `hfss_run`. What the solve leaves to look at goes into
+`stop`, `deaf` and `end` (null, or s), as of `hfss_run`. What the solve leaves to look at goes into
 `results`. Its exit code is as of that, too, or NO_COPY.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 
 from solveyard.programs import hfss_run
 from solveyard.programs.hfss_results import gather, tidy
-from solveyard.programs.hfss_run import NO_ROOM, NO_START, Room, gib, say
+from solveyard.programs.hfss_run import NO_ROOM, NO_START, Room, Stop, gib, say
 
 NO_COPY = 120  #: exit code
 FOLDER = "/{folder}"
@@ -42,7 +42,8 @@ def main(argv: Sequence[str]) -> int:
     command = [word.replace(FOLDER, str(Path.cwd())) for word in plan["argv"]]
     # whoever ends a job ends its whole tree: this one stays to gather what the solve has left
     room = Room(int(plan["min_disk"]), plan["scratch"])
-    code = hfss_run.run(command, room, plan["stop"], plan.get("end"))
+    stop = Stop(plan["stop"], deaf=plan.get("deaf", False))
+    code = hfss_run.run(command, room, stop, plan.get("end"))
     if code == NO_START:
         return code
     gather(copy)

@@ -3,9 +3,10 @@
 `--least BYTES`: free in the current folder, and in `--scratch FOLDER`, when it starts, and watched
 meanwhile: standard error tells, in lines that begin with NOTE, and with `--end SECONDS` the solve
 is ended, KILL following TERM after so long. `--stop JSON`: the words of a command that asks
-ansysedt for its clean stop, run where TERM comes, or would be sent; ansysedt and its engines are
-started deaf to it. The exit code is ansysedt's, or one of those below. `--keep`: "trimmed" or
-"archive", of the result folder of `--project` where it went well.
+ansysedt for its clean stop, run where TERM comes, or would be sent; with `--deaf yes` ansysedt and
+its engines are started deaf to TERM, which comes to all of them at once there. The exit code is
+ansysedt's, or one of those below. `--keep`: "trimmed" or "archive", of the result folder of
+`--project` where it went well.
 """
 
 import json
@@ -16,6 +17,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from solveyard.programs.hfss_results import tidy
 
@@ -33,10 +35,21 @@ def main(argv: Sequence[str]) -> int:
         say(f"no room to solve here: {gib(room.least)} are to be free, and {room} are")
         return NO_ROOM
     grace = float(options["--end"]) if "--end" in options else None
-    code = run(command, room, json.loads(options.get("--stop", "[]")), grace)
+    stop = Stop(json.loads(options.get("--stop", "[]")), deaf="--deaf" in options)
+    code = run(command, room, stop, grace)
     if code == 0 and "--keep" in options:
         tidy(Path(options["--project"]), options["--keep"])
     return code
+
+
+class Stop(NamedTuple):
+    """How ansysedt is asked to end cleanly."""
+
+    words: Sequence[str] = ()  #: a command; none: by TERM alone
+    deaf: bool = False  #: TERM comes to ansysedt itself, too early
+
+
+BY_TERM = Stop()
 
 
 class Room:
@@ -63,7 +76,7 @@ class Room:
 
 
 def run(
-    command: Sequence[str], room: Room, stop: Sequence[str] = (), grace: float | None = None
+    command: Sequence[str], room: Room, stop: Stop = BY_TERM, grace: float | None = None
 ) -> int:
     """Its exit code, as a shell tells it; SHORT where it failed, and there was no room; LOW where
     it was ended for that, which happens with a `grace`, in s between TERM and KILL.
@@ -80,7 +93,7 @@ def run(
 class _Solve:
     """One that is started, watched and ended."""
 
-    def __init__(self, room: Room, stop: Sequence[str], grace: float | None) -> None:
+    def __init__(self, room: Room, stop: Stop, grace: float | None) -> None:
         self._room, self._stop, self._grace = room, stop, grace
         self._low = False
         self._asked: list[int] = []
@@ -88,20 +101,20 @@ class _Solve:
     def run(self, command: Sequence[str]) -> int:
         signal.signal(signal.SIGTERM, lambda number, _: self._asked.append(number))
         try:
-            process = _started(command, deaf=bool(self._stop))
+            process = _started(command, deaf=self._stop.deaf)
         except OSError as error:
             say(f"cannot start {command[0]}: {error}")
             return NO_START
-        pause, looks, stopping = (_HEAR if self._stop else _LOOK), 0.0, False
+        pause, looks, stopping = (_HEAR if self._stop.words else _LOOK), 0.0, False
         while True:
             try:
                 code = process.wait(pause)
                 return code if code >= 0 else 128 - code
             except subprocess.TimeoutExpired:
                 looks += pause
-            if self._asked and self._stop and not stopping:
+            if self._asked and self._stop.words and not stopping:
                 stopping = True
-                _stop(self._stop)
+                _stop(self._stop.words)
             if looks >= _LOOK:
                 looks = 0.0
                 self._look()
@@ -121,15 +134,17 @@ class _Solve:
     def _end(self, process: "subprocess.Popen[bytes]", grace: float) -> None:
         """Whoever started this program ends what is left of the tree."""
         say(f"ending the solve: {self._room} of disk are free")
-        if self._stop:
-            _stop(self._stop)
-        else:
-            process.terminate()
-        try:
-            process.wait(grace)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        stages = [(process.terminate, grace), (process.kill, None)]
+        if self._stop.words:
+            words = self._stop.words
+            stages[:1] = [(lambda: _stop(words), grace / 2), (process.terminate, grace / 2)]
+        for stage, seconds in stages:
+            stage()
+            try:
+                process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                continue
+            return
 
 
 def gib(amount: int) -> str:

@@ -29,6 +29,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     files: Mapping[str, str] = {}  #: written before the start; path in the directory -> content
     outputs: tuple[str, ...] = ()  #: expected results, paths in the directory
     own_folder: bool = False  #: it needs a folder of the job's own, even with `directory` empty
+    #: Its first process ends the others when it gets TERM: for half of the grace it alone is told.
+    ends_itself: bool = False
 
 
 class OutputFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from solveyard.programs import hfss_run
+from solveyard.programs.hfss_run import Stop
 
 ANY = 1 << 60  #: bytes that no disk has free
 RUN = [sys.executable, "-m", "solveyard.programs.hfss_run"]
@@ -143,9 +144,33 @@ def test_a_solve_that_has_a_clean_stop_is_ended_by_it(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     solve = [sys.executable, "-c", SOLVE]
-    assert hfss_run.run(solve, Filling(False, True), ["touch", "stop"], 60) == hfss_run.LOW
+    assert (
+        hfss_run.run(solve, Filling(False, True), Stop(["touch", "stop"], deaf=True), 60)
+        == hfss_run.LOW
+    )
     assert (tmp_path / "saved").exists()
     assert "asking for a clean stop" in capfd.readouterr().err
+
+
+def test_a_solve_that_the_stop_command_leaves_running_hears_term(
+    tmp_path: Path, until: Callable[..., None]
+) -> None:
+    solve = "import os; open('pid', 'w').write(f'{os.getpid()}!'); import time; time.sleep(600)"
+    process = subprocess.Popen(
+        [*RUN, "--stop", '["false"]', "--", sys.executable, "-c", solve],
+        cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    pid = tmp_path / "pid"
+    until(lambda: pid.exists() and pid.read_text().endswith("!"), "it solves")
+    process.terminate()  # as whoever ends a job does: the first process alone, at first
+    assert process.stderr is not None
+    told = [process.stderr.readline(), process.stderr.readline()]
+    assert told == [
+        "asking for a clean stop\n", "false could not have it stopped: exit code 1\n"
+    ]  # fmt: skip
+    os.kill(int(pid.read_text()[:-1]), signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
 
 
 def test_term_has_the_stop_command_run_and_reaches_nothing_else(
@@ -153,7 +178,7 @@ def test_term_has_the_stop_command_run_and_reaches_nothing_else(
 ) -> None:
     stop = json.dumps(["touch", "stop"])
     process = subprocess.Popen(
-        [*RUN, "--stop", stop, "--", sys.executable, "-c", SOLVE],
+        [*RUN, "--stop", stop, "--deaf", "yes", "--", sys.executable, "-c", SOLVE],
         cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     until((tmp_path / "begun").exists, "it solves")
@@ -171,7 +196,7 @@ def test_a_stop_command_that_fails_is_told(
     tmp_path: Path, until: Callable[..., None], stop: list[str], why: str
 ) -> None:
     process = subprocess.Popen(
-        [*RUN, "--stop", json.dumps(stop), "--", sys.executable, "-c", SOLVE],
+        [*RUN, "--stop", json.dumps(stop), "--deaf", "yes", "--", sys.executable, "-c", SOLVE],
         cwd=tmp_path, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     until((tmp_path / "begun").exists, "it solves")

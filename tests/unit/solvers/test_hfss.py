@@ -248,6 +248,10 @@ def test_our_own_program_is_in_charge_only_where_the_job_wants_something_of_it()
         "--least", "1610612736", "--scratch", "/scratch", "--stop", '["/bin/stop","a b"]', "--",
     )  # fmt: skip
     assert argv[11] == EDT
+    assert SOLVER.command(asked).ends_itself
+    assert not SOLVER.command(spec(min_disk_gb=1.5)).ends_itself
+    there = SOLVER.command(replace(asked, on="slurm")).argv
+    assert there[4:13] == (*argv[4:10], "--deaf", "yes", "--")
     assert SOLVER.scripts(asked) == ["/bin/stop"]
     kept = SOLVER.command(spec(keep="trimmed")).argv
     assert kept[4:9] == ("--project", "board.aedt", "--keep", "trimmed", "--")

@@ -5,6 +5,7 @@ import posixpath
 
 import msgspec
 
+from solveyard.model.jobs import JobSpec
 from solveyard.model.resources import Allocation
 from solveyard.solvers.base import PYTHON, Command
 from solveyard.solvers.hfss import arguments, wrapped
@@ -23,7 +24,7 @@ def name(chosen: HfssOptions) -> str:
 
 
 def command(
-    chosen: HfssOptions, program: str, jobid: str, allocation: Allocation, log: str, grace: float
+    spec: JobSpec, chosen: HfssOptions, program: str, jobid: str, allocation: Allocation, log: str
 ) -> Command:
     here = chosen.model_copy(update={"project_path": f"{FOLDER}/{name(chosen)}"})
     made = arguments.made(here, program, jobid, allocation)
@@ -35,7 +36,8 @@ def command(
         "min_disk": wrapped.least(chosen),
         "scratch": chosen.layout_options.temp_directory or "",
         "stop": chosen.stop_with,
-        "end": grace if chosen.low_disk == "end" else None,
+        "deaf": bool(spec.on),
+        "end": spec.grace if chosen.low_disk == "end" else None,
     }
     return Command(
         argv=(PYTHON, "-P", "-m", "solveyard.programs.hfss_copy", _PLAN),
@@ -43,4 +45,5 @@ def command(
         files={**made.files, _PLAN: msgspec.json.encode(plan).decode()},
         outputs=() if chosen.run == "runscript" else (log,),
         own_folder=True,
+        ends_itself=bool(chosen.stop_with),
     )

@@ -66,15 +66,16 @@ class HfssSolver:
             if where:
                 raise InvalidJob("`directory` can't be chosen for a copy (leave it out)")
             owed = batch_log(chosen, spec)
-            return copies.command(chosen, program, jobid, given, owed, spec.grace)
+            return copies.command(spec, chosen, program, jobid, given, owed)
         if where and _plain_path(where) != _plain_path(home):
             raise InvalidJob(f"`directory` must be the project's folder, {home!r} (leave it out)")
         made = arguments.made(chosen, program, jobid, given)
         return Command(
-            argv=wrapped.argv(chosen, wrapped.found(chosen, made.argv), spec.grace),
+            argv=wrapped.argv(spec, chosen, wrapped.found(chosen, made.argv)),
             env=chosen.environment,
             directory=home,
             files=made.files,
+            ends_itself=bool(chosen.stop_with),
             outputs=() if chosen.run == "runscript" else (batch_log(chosen, spec),),
         )
 

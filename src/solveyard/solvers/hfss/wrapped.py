@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import replace
 
-from solveyard.model.jobs import Outcome, Reason
+from solveyard.model.jobs import JobSpec, Outcome, Reason
 from solveyard.solvers.base import PYTHON, STDERR, Exit, Query
 from solveyard.solvers.hfss import searched
 from solveyard.solvers.hfss.batch import HfssOptions
@@ -37,17 +37,19 @@ def least(chosen: HfssOptions) -> int:
     return round(COPY_LEAST * 1024**3) if chosen.workspace == "copy" else 0
 
 
-def argv(chosen: HfssOptions, command: Sequence[str], grace: float) -> tuple[str, ...]:
+def argv(spec: JobSpec, chosen: HfssOptions, command: Sequence[str]) -> tuple[str, ...]:
     """`command`, in our program's charge where the job wants something of it."""
     options: list[str] = []
     if needed := least(chosen):
         options += ["--least", str(needed)]
         if chosen.low_disk == "end":
-            options += ["--end", f"{grace:g}"]
+            options += ["--end", f"{spec.grace:g}"]
         if chosen.layout_options.temp_directory:
             options += ["--scratch", chosen.layout_options.temp_directory]
     if chosen.stop_with:
         options += ["--stop", msgspec.json.encode(chosen.stop_with).decode()]
+        if spec.on:  # a batch system tells the whole tree at once
+            options += ["--deaf", "yes"]
     if chosen.keep != "all":
         project = chosen.project_path
         name = (posixpath if project.startswith("/") else ntpath).basename(project)
