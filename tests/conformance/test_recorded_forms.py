@@ -29,7 +29,7 @@ def lsf(tmp_path: Path) -> Iterator[BatchSystem]:
 
 def said(system: BatchSystem, command: str) -> tuple[int, str]:
     """Status, and all that it wrote."""
-    done = system.ran("sh", "-c", command)
+    done = system.ran("sh", "-c", command, cwd=system.folder)
     return done.returncode, done.stderr + done.stdout
 
 
