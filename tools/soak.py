@@ -214,17 +214,16 @@ class Soak:
         done = {line[5:] for line in lines if line.startswith("done ")}
         states: Counter[str] = Counter()
         known: set[str] = set()
-        started = 0
+        launched = 0  #: attempts that may have left files
         for record in self.records():
             states[record.state.value] += 1
             if not record.state.final:
                 found.append(f"{record.id} is {record.state}")
             for attempt in record.attempts:
                 known.add(attempt.id)
-                started += attempt.started_at is not None
-                unknown = (
-                    attempt.reason == "lost"
-                )  # its spawner was killed before it wrote the start
+                # its spawner may have been killed before it wrote the start, or started anything
+                unknown = attempt.reason == "lost"
+                launched += unknown or attempt.started_at is not None
                 if attempt.started_at is None and begun[attempt.id] and not unknown:
                     found.append(f"{attempt.id} ran, and is {attempt.reason} without a start")
                 if attempt.reason == "success" and attempt.id not in done:
@@ -236,8 +235,8 @@ class Soak:
         if sum(states.values()) != self.submitted:
             found.append(f"{self.submitted} were submitted, and {sum(states.values())} are known")
         kept = sum(1 for path in (self.store / "output").rglob("*") if path.is_file())
-        if kept > 2 * max(started, len(begun)):
-            found.append(f"{started} attempts have started, and {kept} files are kept of them")
+        if kept > 2 * launched:
+            found.append(f"{launched} attempts were launched, and {kept} files are kept of them")
         print(f"{dict(states)}; {sum(begun.values())} starts", flush=True)
         return found
 
