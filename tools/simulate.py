@@ -45,16 +45,17 @@ PLANTED = (
     Planted(
         "actions leave before their commit",
         "turns.py",
-        "                await self._commit(events)\n            except StoreError",
-        "                self._committed([], actions)\n                await self._commit(events)\n"
-        "            except StoreError",
+        "                await self._commit(decided.events)\n            except StoreError",
+        "                self._committed(0, [], decided.actions)\n"
+        "                await self._commit(decided.events)\n            except StoreError",
     ),
     Planted(
         "an end is acknowledged before its commit",
         "turns.py",
-        "                await self._commit(events)\n            except StoreError",
-        "                self._committed([], [a for a in actions if 'Forget' in repr(type(a))])\n"
-        "                await self._commit(events)\n            except StoreError",
+        "                await self._commit(decided.events)\n            except StoreError",
+        "                told = [a for a in decided.actions if 'Forget' in repr(type(a))]\n"
+        "                self._committed(0, [], told)\n"
+        "                await self._commit(decided.events)\n            except StoreError",
     ),
     Planted(
         "a new spawner doesn't read its ledger",

@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from tools.simulate import PLANTED, Planted
 
 from simulation.campaign import FAULTS, run
 from simulation.world import Violation
@@ -60,3 +61,10 @@ def test_who_starts_an_attempt_twice_is_found(monkeypatch: pytest.MonkeyPatch) -
         warnings.simplefilter("ignore")  # what breaks off leaves coroutines behind
         with pytest.raises(Violation, match="is started twice"):
             run(5, {})
+
+
+@pytest.mark.parametrize("fault", PLANTED, ids=lambda fault: fault.what)
+def test_a_planted_fault_still_has_its_place(fault: Planted) -> None:
+    """Each is planted, and has to be found, by `make simulate`."""
+    code = (ROOT / "src" / "solveyard" / fault.file).read_text(encoding="utf-8")
+    assert code.count(fault.right) == 1
