@@ -80,7 +80,10 @@ def test_a_launch_tells_the_spawner_all_it_needs():
         "t": "launch", "attempt": "u.1.0.1", "argv": ["a", "b"], "env": {"X": "1"}, "cwd": "/d",
         "mkdir": True, "stdout": "/o", "stderr": "/e", "files": {"in": "text"},
         "outputs": ["out"], "limit": 5.0, "warning": 1.0, "warning_signal": "USR1", "grace": 2.0,
-        "after": "u.0.0.1", "brief": True, "pin": [], "session": "/s",
+        "after": "u.0.0.1", "brief": True, "pin": [], "session": "/s", "alone": 0.0,
     }  # fmt: skip
     pinned = msgspec.structs.replace(launch, spec=JobSpec(solver="command", pin=True))
     assert translation.launch(Order(pinned, command, "/o", "/e"))["pin"] == [3]
+
+    itself = msgspec.structs.replace(command, ends_itself=True)
+    assert translation.launch(Order(launch, itself, "/o", "/e"))["alone"] == 1.0
