@@ -35,8 +35,14 @@ def _start(
     if task:
         env |= {"SLURM_ARRAY_JOB_ID": native, "SLURM_ARRAY_TASK_ID": task}
     return subprocess.Popen(
-        [shell, str(script)], env=env, cwd="/", text=True, stderr=subprocess.PIPE
-    )
+        [shell, str(script)], env=env, cwd="/", text=True, stderr=subprocess.PIPE,
+        preexec_fn=_hear,
+    )  # fmt: skip
+
+
+def _hear() -> None:
+    """Tests that were started by nohup ignore it, and no shell traps what is ignored."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def _run(
