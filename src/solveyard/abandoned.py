@@ -16,7 +16,7 @@ GLANCE = 1.0  #: s between two looks at which sessions live
 async def settle(manager: Manager, by: str) -> None:
     """Have what dead sessions left ended, or held. Raises StoreError."""
     store = manager.store_folder
-    gone = await asyncio.to_thread(lambda: tuple(attendance.dead(store)))
+    gone = await manager.aside(lambda: tuple(attendance.dead(store)))
     if not gone:
         return
     await manager.request(EndSessions(sessions=gone, by=by))

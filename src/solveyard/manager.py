@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 
 import msgspec
 
@@ -56,6 +57,8 @@ from solveyard.verdicts import Verdicts
 from solveyard.workers import Workers
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _CHECKPOINT = 2.0  #: s between looks whether the store's log should move into its file
 _ENDING = 10.0  #: s beyond the grace period in which a killed tree has to be gone
@@ -381,6 +384,10 @@ class Manager:
     def busy(self) -> bool:
         """Is there a job that has not ended?"""
         return any(not job.state.final for job in self._turns.engine.jobs.values())
+
+    async def aside(self, function: Callable[[], T]) -> T:
+        """What `function`, which blocks, returns; also while the interpreter ends."""
+        return await self._readers.call(function)
 
     # Its life
 

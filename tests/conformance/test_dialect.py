@@ -213,7 +213,10 @@ def test_every_wish_that_it_has_a_word_for_is_taken(site: Site, tmp_path: Path) 
         pytest.skip(f"{site.name} has not all of them")
     spoken = Spoken(site, tmp_path)
     site.there.set(
-        queues=[*site.there.knows().queues, "debug"], cores=16, resources=["hfss", "anshpc"]
+        queues=[*site.there.knows().queues, "debug"],
+        cores=16,
+        resources=["hfss", "anshpc"],
+        licences={"hfss": 4, "anshpc": 8},
     )
     job = examples.full(site.dialect)
     if site.dialect != "winhpc":
