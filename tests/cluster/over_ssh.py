@@ -62,5 +62,5 @@ def solveyard(service: Service, *argv: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*service.within, sys.executable, "-m", "solveyard.cli", "--store", str(service.store),
          *argv],
-        env=service.environment, capture_output=True, text=True, timeout=60, check=False,
+        env=service.environment, capture_output=True, text=True, timeout=150, check=False,
     )  # fmt: skip

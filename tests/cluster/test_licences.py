@@ -58,7 +58,7 @@ def test_a_script_waits_for_a_licence_that_slurm_doesnt_know_and_says_so(
         one = submit(service, f"touch {ran}", resources=Resources(licences={"anshpc": 7}))
         other = submit(service, "true", resources=Resources(licences={"anshpc": 6}))
         waits_for(service, one, "a licence: its script asks their server")
-        assert service.client.job(one).state is JobState.RUNNING
+        running(service, one)
         assert ended(service, other).state is JobState.COMPLETED
         assert not ran.exists()
         said.write_text(lmstat(37))

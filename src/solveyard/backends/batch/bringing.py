@@ -72,7 +72,9 @@ class Bringing:
             came = False
             try:
                 await self._layout.ready()
-                pairs = [pair for order in ties.running() for pair in await self._growing(order)]
+                pairs = [
+                    pair for order in ties.running() for pair in await self._growing(order, ties)
+                ]
                 came, failed = await self._mirror.catch_up(pairs)
                 for place, why in failed.items():
                     log.warning("output not written", extra={"path": str(place), "why": why})
@@ -82,7 +84,7 @@ class Bringing:
                 log.warning("outputs not read", extra={"error": str(error)})
             interval = self._often if came else min(interval * _SLOWER, max(self._often, _SELDOM))
 
-    async def _growing(self, order: Order) -> list[Pair]:
+    async def _growing(self, order: Order, ties: Ties) -> list[Pair]:
         pairs = self._layout.streams(order)
         if not order.watched or self._layout.mapped(order.command.directory):
             return pairs
@@ -91,10 +93,13 @@ class Bringing:
         record = await asyncio.to_thread(witness.record, order)
         if record is None or record.began is None:
             return pairs
+        ended = attempt in self._wanted or attempt in self.brought
+        if ended or all(one.launch.attempt != attempt for one in ties.running()):
+            return pairs  # it comes with the results, or came: what is here is of this run
         if attempt not in self._begun:  # what is here is of an earlier run
+            self._begun.add(attempt)
             with suppress(OSError):
                 await asyncio.to_thread(place.unlink, missing_ok=True)
-            self._begun.add(attempt)
         there = f"{self._layout.place(attempt)}/{order.watched}"
         return [*pairs, Pair(there, place, record.began - 1)]
 
