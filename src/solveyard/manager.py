@@ -7,6 +7,7 @@ file ties them to the store's reads, the backend's reports and the people who wa
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
@@ -28,6 +29,7 @@ from solveyard.following import Following
 from solveyard.forwarding import Forwarding
 from solveyard.licensing import LicenceServer, Licensing
 from solveyard.model.errors import InvalidRequest, LogCompacted, StoreError, UnknownJob
+from solveyard.model.ids import array_of
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState
 from solveyard.model.messages import (
     Action,
@@ -109,15 +111,15 @@ class Manager:
         self._licensing = Licensing(licence_server, self._hosts, self._turns.put)
         self._outbox = Outbox(self.routes, self._ordering, self._turns.put)
         self._repeats = Repeats(self._turns.jobs)
-        self.first_words = FirstWords(self._look)
-        view = View(self.jobs, self._told, public_url)
+        self.first_words = FirstWords(self.look)
+        view = View(self.look, self._told, public_url)
         self.notices = Notices(store, self._turns.last, recipients, view)
         self.retention = Retention(
             self._turns, store, Belongings(self._places), retention or Policy(), self.notices
         )
-        self.following = Following(self._look, self._ordering, self._places)
-        self._stalls = Stalls(self._look, self._ordering, self._places, self._turns.put)
-        self._ends = Ends(self._look)
+        self.following = Following(self.look, self._ordering, self._places)
+        self._stalls = Stalls(self.look, self._ordering, self._places, self._turns.put)
+        self._ends = Ends(self.look)
         self._listeners: list[Callable[[Sequence[Numbered]], None]] = []
         if recipients:
             self.subscribe(self.notices.take)
@@ -196,7 +198,7 @@ class Manager:
 
         Raises as `request` does.
         """
-        selecting.check_states(self._turns.engine.look, requests)
+        selecting.check_states(self._turns.engine, requests)
         for request in requests[:-1]:
             self._turns.put(request)
         if requests:
@@ -229,12 +231,34 @@ class Manager:
     # What people ask about
 
     def jobs(self) -> Mapping[JobId, Job]:
-        """All jobs, as they are on disk."""
+        """All jobs, as they are on disk, but for tasks that ended a while ago: `look` has those."""
         return self._turns.jobs
+
+    def look(self, job_id: JobId) -> Job | None:
+        """Of a task without a record of its own: as its array says. None: there is none."""
+        return self._turns.kept.look(job_id)
+
+    def state(self, job_id: JobId) -> JobState | None:
+        """The same one's state, which is always in memory."""
+        return self._turns.kept.state(job_id)
+
+    async def looked(self, ids: Sequence[JobId]) -> list[Job]:
+        """`look` at many, those that there are; what is read from disk keeps nobody waiting."""
+        away: dict[JobId, list[JobId]] = {}
+        jobs, read = self._turns.jobs, dict[JobId, Job]()
+        for one in ids:
+            if self._turns.kept.shelf.state(one) is not None:
+                away.setdefault(array_of(one) or one, []).append(one)
+        for array, tasks in away.items():
+            ask = partial(self._store.tasks, tasks, jobs[array].spec)
+            read.update((task.id, task) for task in await self._readers.call(ask))
+        there = [one for one in ids if (array_of(one) or one) in jobs]
+        found = [jobs.get(one) or read.get(one) or self.look(one) for one in there]
+        return [job for job in found if job is not None]
 
     def job(self, job_id: JobId) -> Job:
         """Of a task without a record of its own: as its array says. Raises UnknownJob."""
-        job = selecting.look(self._turns.jobs, job_id)
+        job = self.look(job_id)
         if job is None:
             raise UnknownJob(f"there is no job {job_id}")
         return job
@@ -255,7 +279,8 @@ class Manager:
         followed = self._turns.engine.scheduler.arrays
         if array.id in followed:
             return followed.counts(array)
-        return counted(array, self._turns.jobs)  # its removal is decided, and not on disk yet
+        # its removal is decided, and not on disk yet
+        return counted(array, self._turns.jobs, self._turns.kept.shelf)
 
     def why(self, job_id: JobId, *, place: bool = True) -> str:
         """Why a waiting job waits, and, with `place`, at which place in line; "": it doesn't."""
@@ -272,11 +297,11 @@ class Manager:
 
     def counts(self) -> dict[JobState, int]:
         """Jobs and tasks by state, as they are on disk; an array counts as its tasks."""
-        return {state: self._turns.tally.states[state] for state in JobState}
+        return {state: self._turns.kept.tally.states[state] for state in JobState}
 
     def priorities(self) -> dict[int, int]:
         """How many jobs are queued at each priority that there is."""
-        return dict(self._turns.tally.queued)
+        return dict(self._turns.kept.tally.queued)
 
     async def page(self, which: Filter, limit: int, cursor: str | None, offset: int = 0) -> Page:
         return await self._pages.page(which, limit, cursor, offset)
@@ -441,9 +466,6 @@ class Manager:
         """Where jobs run: nodes, by name."""
         machines = self._turns.engine.inventory.machines.values()
         return [node for machine in machines for node in machine.nodes]
-
-    def _look(self, job_id: JobId) -> Job | None:
-        return selecting.look(self._turns.jobs, job_id)
 
     def _told(self, job: Job) -> JobRecord:
         """A job that has ended, for those who are told so."""

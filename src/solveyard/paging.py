@@ -22,7 +22,7 @@ class Pages:
 
     async def page(self, which: Filter, limit: int, cursor: str | None, offset: int) -> Page:
         """Raises InvalidRequest as the store does."""
-        total = total_of(self._turns.tally, which)
+        total = total_of(self._turns.kept.tally, which)
         if total is not None and limit > 0:
             last = JobId(self._turns.engine.counter.next - 1)
             found = newest(self._turns.jobs, last, which, limit, cursor, offset)

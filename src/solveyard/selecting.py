@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from solveyard.core.engine import Engine
 from solveyard.core.lifecycle import unopened
 from solveyard.model.errors import Conflict, InvalidRequest, UnknownJob
 from solveyard.model.ids import array_of, position_of, task_id
@@ -31,13 +32,18 @@ Jobs = Mapping[JobId, Job]
 JobWish = Annotate | Cancel | Hold | Release | Retry | Remove | SetPriority
 
 
-def look(jobs: Jobs, job_id: JobId) -> Job | None:
-    """A job, or a task, be it that nothing has happened to it alone; None: there is none."""
+def look(jobs: Jobs, job_id: JobId, away: Callable[[JobId], Job | None]) -> Job | None:
+    """A job, or a task, be it that nothing has happened to it alone; None: there is none.
+
+    `away`: the record of a task that isn't among `jobs`, if it has one.
+    """
     job, array = jobs.get(job_id), jobs.get(array_of(job_id) or JobId(0))
     if job is not None or array is None or array.spec.array is None:
         return job
     position = position_of(job_id) or 0
-    return unopened(array, position) if position < len(array.spec.array) else None
+    if position >= len(array.spec.array):
+        return None
+    return away(job_id) or unopened(array, position)
 
 
 def select(jobs: Jobs, names: Mapping[str, JobId], key: str) -> list[JobId]:
@@ -69,14 +75,15 @@ def select(jobs: Jobs, names: Mapping[str, JobId], key: str) -> list[JobId]:
     return list(found)
 
 
-def check_states(look: Callable[[JobId], Job | None], requests: Sequence[JobWish]) -> None:
+def check_states(engine: Engine, requests: Sequence[JobWish]) -> None:
     """Raises Conflict where the state of one of several jobs doesn't allow what is asked."""
     for request in requests if len(requests) > 1 else ():
-        job = look(request.job)
+        state = engine.state(request.job)
         wanted = _ALLOWED.get(type(request))
-        if job is not None and wanted is not None and job.state not in wanted:
-            verb = type(request).__name__.lower()
-            raise Conflict(f"can't {verb} {job.label}: it is {job.state} (nothing was done)")
+        if state is not None and wanted is not None and state not in wanted:
+            verb, job = type(request).__name__.lower(), engine.look(request.job)
+            label = request.job if job is None else job.label
+            raise Conflict(f"can't {verb} {label}: it is {state} (nothing was done)")
 
 
 def _whole(jobs: Jobs, names: Mapping[str, JobId], key: str) -> Job:

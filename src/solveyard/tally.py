@@ -1,24 +1,34 @@
 """Running totals of jobs, so that nobody counts a hundred thousand to answer one question."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from solveyard.core.lifecycle import unopened
 from solveyard.model.ids import array_of
 from solveyard.model.jobs import Job, JobId, JobState
 
 
+def _none(_: JobId) -> Mapping[JobState, int]:
+    return {}
+
+
 class Tally:
     """How many jobs and tasks there are of each kind; an array counts as its tasks."""
 
-    def __init__(self, jobs: Iterable[Job] = ()) -> None:
-        """Arrays come before their tasks."""
+    def __init__(
+        self, jobs: Iterable[Job] = (), away: Callable[[JobId], Mapping[JobState, int]] = _none
+    ) -> None:
+        """Arrays come before their tasks. `away`: tasks of an array that have ended and are not
+        among `jobs`, by state.
+        """
         self.states: Counter[JobState] = Counter()
         self.queued: Counter[int] = Counter()  #: by priority; none that is 0
         self._whole: Counter[tuple[str, JobState]] = Counter()  #: by owner; an array is one
         self._unopened: dict[JobId, tuple[Job, int]] = {}  #: arrays, and tasks without a record
         for job in jobs:
             self.change(None, job)
+            if job.is_array:
+                self._put_away(job.id, away(job.id))
 
     def change(self, before: Job | None, after: Job | None) -> None:
         """One job was `before` and is `after`; None: it wasn't there, or is there no more."""
@@ -38,6 +48,24 @@ class Tally:
             self._unopened[array] = whole, number - 1
         self._add(before, -1)
         self._add(after, 1)
+
+    def come_back(self, before: JobState, after: Job) -> None:
+        """A task that was away, in state `before`, is `after` by now."""
+        self.states[before] -= 1
+        self._add(after, 1)
+
+    def forget(self, away: Mapping[JobState, int]) -> None:
+        """So many tasks of an array that is gone are gone with it."""
+        for state, number in away.items():
+            self.states[state] -= number
+
+    def _put_away(self, array: JobId, away: Mapping[JobState, int]) -> None:
+        whole, number = self._unopened[array]
+        ended = sum(away.values())
+        self._add(unopened(whole, 0), -ended)
+        self._unopened[array] = whole, number - ended
+        for state, count in away.items():
+            self.states[state] += count
 
     def total(self, owner: str | None, states: frozenset[JobState] | None) -> int:
         """How many jobs they have, an array as one; None: whoever, or whichever."""

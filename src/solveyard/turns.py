@@ -13,7 +13,6 @@ from solveyard.clock import Clock
 from solveyard.core.engine import Engine, Step
 from solveyard.core.slots import Pace
 from solveyard.model.errors import InternalFault, InvalidRequest, StoreError
-from solveyard.model.ids import task_id
 from solveyard.model.jobs import Counter, Job, JobId, Record, Removed
 from solveyard.model.messages import (
     Action,
@@ -30,8 +29,8 @@ from solveyard.model.messages import (
     Ticked,
 )
 from solveyard.model.shares import NO_SHARES, Shares, Spent
+from solveyard.ondisk import OnDisk
 from solveyard.store.base import Store
-from solveyard.tally import Tally
 from solveyard.workers import Workers
 
 log = logging.getLogger(__name__)
@@ -78,8 +77,6 @@ class Turns:
         """
         self.last = 0  #: the number of the newest event on disk
         self.first = 1  #: of the oldest that is kept
-        self.jobs: dict[JobId, Job] = {}  #: as they are on disk
-        self.tally = Tally()  #: of them
         self.blocked: StoreError | InternalFault | None = None  #: why nothing can be decided now
         self.written = False  #: something was committed since this was last reset
         self._store = store
@@ -90,7 +87,7 @@ class Turns:
         self._shares = shares
         self._spent: dict[str, Spent] = {}  #: as it is on disk
         self._counter = Counter()  #: as it is on disk
-        self.engine = self._load()
+        self.engine = self._load()  #: and with it what is on disk, `kept`
         self._inbox: deque[Entry] = deque()
         self._requests: deque[Entry] = deque()  #: whose answers somebody waits for
         self._favoured = False  #: the last turn was theirs alone
@@ -102,6 +99,11 @@ class Turns:
         self._asked_at = 0.0  #: by the loop's clock
         self._took = 0.0  #: the last commit; s
         self._writer = Workers("store-writer")
+
+    @property
+    def jobs(self) -> dict[JobId, Job]:
+        """As they are on disk, but for tasks that were put away: `kept` knows those."""
+        return self.kept.jobs
 
     async def ask(self, request: AnyRequest) -> list[JobId]:
         """Have it decided and committed; the jobs that it submitted.
@@ -284,14 +286,8 @@ class Turns:
         for index, (job_id, job) in enumerate(touched.items(), 1):
             if index % PART == 0:
                 await asyncio.sleep(0)
-            self.tally.change(self.jobs.get(job_id), job)
-            if job is not None:
-                self.jobs[job_id] = job
-            elif (gone := self.jobs.pop(job_id, None)) is not None and gone.is_array:
-                assert gone.spec.array is not None
-                for position in range(len(gone.spec.array)):
-                    task = self.jobs.pop(task_id(job_id, position), None)
-                    self.tally.change(task, None)
+            self.kept.change(job_id, job)
+        self.kept.tidy(self.engine)
 
     async def _write(self, events: Sequence[AnyEvent], records: Sequence[Record]) -> int:
         clock = asyncio.get_running_loop().time
@@ -332,13 +328,12 @@ class Turns:
         log.warning("going on from what is on disk")
 
     def _load(self) -> Engine:
-        state = self._store.load()
+        state = self._store.load(ended_tasks=False)
         self._clock = Clock(state.last_at)
         self._counter, self._spent = state.counter, dict(state.spent)
         self.last = state.last_number
         self.first = state.first_number
-        self.jobs = {job.id: job for job in state.jobs}
-        self.tally = Tally(state.jobs)
+        self.kept = OnDisk(self._store, state)
         return Engine(
             self._store.uuid,
             state.jobs,
@@ -347,6 +342,7 @@ class Turns:
             self._pace,
             self._shares,
             state.spent.values(),
+            self.kept.shelf,
         )
 
     @staticmethod

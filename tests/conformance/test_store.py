@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from solveyard.model.errors import Conflict, InvalidRequest
+from solveyard.model.ids import task_id
 from solveyard.model.jobs import (
     Attempt,
     AttemptId,
@@ -344,6 +345,37 @@ def test_jobs_are_counted_by_state(store: Store) -> None:
     states = [JobState.QUEUED, JobState.QUEUED, JobState.FAILED]
     store.commit([], [a_job(number, state=state) for number, state in enumerate(states, 1)])
     assert store.counts() == {JobState.QUEUED: 2, JobState.FAILED: 1}
+
+
+def test_ended_tasks_may_be_left_out_and_are_read_by_name(store: Store) -> None:
+    array = a_job(2, "sweep", JobState.RUNNING, array={"stop": 50}, tags=["a"])
+    states = [state for state in JobState for _ in range(7)]
+    tasks = [
+        msgspec.structs.replace(array, id=task_id(array.id, position), state=state)
+        for position, state in enumerate(states)
+    ]
+    plain = a_job(1, state=JobState.COMPLETED)
+    store.commit([], [plain, array, *tasks])
+    ended = [task for task in tasks if task.state.final]
+    assert [*store.ended_tasks()] == [(task.id, task.state) for task in ended]
+    others = [plain, array, *(task for task in tasks if not task.state.final)]
+    assert store.load(ended_tasks=False).jobs == others
+    assert store.load().jobs == [plain, array, *tasks]
+    some = [*reversed(ended), tasks[0]]
+    asked = [one.id for one in some]
+    found = store.tasks([*asked, task_id(array.id, 49), JobId(99)], array.spec)
+    assert found == sorted(some, key=lambda task: task.id)
+    assert store.tasks([], array.spec) == []
+
+
+def test_a_task_has_the_specification_that_its_array_has_by_now(store: Store) -> None:
+    array = a_job(2, "sweep", JobState.RUNNING, array={"stop": 5}, tags=["a"])
+    task = msgspec.structs.replace(array, id=task_id(array.id, 3), state=JobState.COMPLETED)
+    store.commit([], [array, task])
+    tagged = msgspec.structs.replace(array.spec, tags=("b",))
+    store.commit([], [msgspec.structs.replace(array, spec=tagged)])
+    assert [job.spec for job in store.load().jobs] == [tagged, tagged]
+    assert [job.spec for job in store.tasks([task.id], tagged)] == [tagged]
 
 
 def test_every_store_has_an_id_of_its_own(new_store: NewStore) -> None:

@@ -14,7 +14,17 @@ from simulation.people import People
 from simulation.restart import decides_alike
 from simulation.service import InlineWorkers, Service
 from simulation.world import Clock, Violation, World
-from solveyard import clock, following, manager, ordering, retaining, stalling, turns, verdicts
+from solveyard import (
+    clock,
+    following,
+    manager,
+    ondisk,
+    ordering,
+    retaining,
+    stalling,
+    turns,
+    verdicts,
+)
 from solveyard.agent import connection, identity, ledger, recovery, runs
 from solveyard.model.errors import StoreError
 from solveyard.notify import room
@@ -233,6 +243,7 @@ def replaced(campaign: Campaign) -> Iterator[None]:
             (module, "Workers", InlineWorkers)
             for module in (turns, manager, verdicts, following, stalling, retaining, room)
         ),
+        (ondisk, "AT_HAND", 1),
         (ordering, "Path", _NoFolder),
         (ledger, "os", service.disk),
         (ledger, "open", service.disk.read),

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from simulation.world import World
 from solveyard.agent.platform.base import Order
 from solveyard.core.lifecycle import evolve, unopened
@@ -16,6 +18,7 @@ from solveyard.model.jobs import Job, JobId, JobState, Outcome, Reason, Record, 
 from solveyard.model.messages import (
     AnyEvent,
     CancelRequested,
+    JobAnnotated,
     JobEnded,
     JobEvent,
     JobPlaced,
@@ -140,6 +143,9 @@ class Judge:
         else:
             self.jobs[event.job] = after
             (self.unfinished.discard if after.state.final else self.unfinished.add)(after.id)
+            if isinstance(event, JobAnnotated):  # an array's tasks have its specification
+                for task in [one for one in self.jobs if array_of(one) == event.job]:
+                    self.jobs[task] = replace(self.jobs[task], spec=after.spec)
         assert (after is None) == isinstance(event, JobRemoved)
 
     def _withdrawn(self, job: Job) -> None:

@@ -14,18 +14,25 @@ from solveyard.model.messages import (
 )
 from unit.core.restart import decision, some_news
 
+SOON = 1.0  #: s that all that is told takes, at most
+
 
 def decides_alike(service: Service, life: Life) -> bool:
     """Whether it was asked: between two turns, and not while it stops."""
     world, turns, state = service.world, life.manager._turns, service.store.load()
     engine = turns.engine
     on_disk = {job.id: job for job in state.jobs}
+    away = {one for one in on_disk if turns.kept.shelf.state(one) and one not in engine.jobs}
+    jobs = {one: job for one, job in on_disk.items() if one not in away}
     known = (engine.jobs, engine.limits, engine.counter)
-    if engine.draining or known != (on_disk, state.limits, state.counter):
+    if engine.draining or known != (jobs, state.limits, state.counter):
         return False
+    if copy.deepcopy(engine).scheduler.seating.gone_stale(world.now + SOON):
+        return False  # the other can't know for how long somebody was away before it began
     live = copy.deepcopy(engine)
     pace = copy.deepcopy(engine.scheduler.pace)
-    fresh = Engine(UUID, state.jobs, state.limits, state.counter, pace)
+    shelf = turns.kept.shelf
+    fresh = Engine(UUID, jobs.values(), state.limits, state.counter, pace, shelf=shelf)
     now = world.now + 0.001
     machines = life.agents.machines()
     unheard = [*(message for message, _ in turns._inbox), *life.agents._reports]

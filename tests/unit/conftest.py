@@ -227,6 +227,12 @@ class FakeManager:
     def jobs(self) -> Mapping[JobId, Job]:
         return self.records
 
+    def look(self, job_id: JobId) -> Job | None:
+        return self.records.get(job_id)
+
+    async def looked(self, ids: Sequence[JobId]) -> list[Job]:
+        return [self.records[one] for one in ids if one in self.records]
+
     def job(self, job_id: JobId) -> Job:
         if job_id not in self.records:
             raise UnknownJob(f"there is no job {job_id}")

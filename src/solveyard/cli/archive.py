@@ -3,7 +3,7 @@
 import getpass
 import time
 from collections.abc import Collection, Iterator
-from functools import cached_property
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self
@@ -12,6 +12,7 @@ from solveyard import overlay, selecting
 from solveyard.backends.workspace import LocalWorkspace
 from solveyard.client.calls import PIECE, FileEntry, Listing, LogPart
 from solveyard.core.arrays import counted
+from solveyard.core.shelf import Shelf
 from solveyard.model import records
 from solveyard.model.errors import InvalidRequest, UnknownJob
 from solveyard.model.ids import array_of, task_id
@@ -181,18 +182,24 @@ class Archive:
         return [task_id(array.id, position) for position in range(size)]
 
     def _look(self, job_id: JobId) -> Job:
-        if array_of(job_id) is None:
+        array = array_of(job_id)
+        if array is None:
             job = self._store.job(job_id)
         else:
-            job = selecting.look(self._jobs, job_id)
+            records = self._records(array)
+            job = selecting.look(records, job_id, lambda _: None)
         if job is None:
             raise UnknownJob(f"there is no job {job_id}")
         return job
 
-    @cached_property
-    def _jobs(self) -> dict[JobId, Job]:
-        """All of them, which are read where an array's tasks are asked for alone."""
-        return {job.id: job for job in self._store.load().jobs}
+    @lru_cache(1)  # noqa: B019  # it lives as long as the command
+    def _records(self, number: JobId) -> dict[JobId, Job]:
+        """An array's, and those of its tasks that have one; none: there is no such array."""
+        array = self._store.job(number)
+        if array is None:
+            return {}
+        tasks = self._store.tasks(self._tasks_of(array), array.spec)
+        return {job.id: job for job in (array, *tasks)}
 
     def _table(self, key: str | int) -> tuple[list[str], list[list[Cell]]]:
         ids = self._tasks(key)
@@ -207,7 +214,7 @@ class Archive:
         waiting = "" if job.state.final else "a manager to run it: no manager runs"
         tasks = None
         if job.is_array:
-            tasks = counted(job, self._jobs)
+            tasks = counted(job, self._records(job.id), Shelf())
         return records.record(
             job,
             time.time(),

@@ -1,13 +1,14 @@
 """What the tasks of each array come to: counts by state, the next to begin, the array's ending."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from heapq import heappop, heappush
 
 from solveyard.core.lifecycle import unopened
+from solveyard.core.shelf import Shelf
 from solveyard.model.arrays import ranges
 from solveyard.model.ids import array_of, position_of, task_id
-from solveyard.model.jobs import Job, JobId, JobState, Outcome, Reason
+from solveyard.model.jobs import FINAL, Job, JobId, JobState, Outcome, Reason
 
 _LIVE = (JobState.SUBMITTED, JobState.RUNNING)
 _NAMED = 20  #: runs of indices that an ending names
@@ -16,12 +17,14 @@ _NAMED = 20  #: runs of indices that an ending names
 class Tray:
     """One array's tasks. Those below `next` have a record; of those above, some may."""
 
-    __slots__ = ("ahead", "early", "next", "opened", "size")
+    __slots__ = ("ahead", "at_hand", "early", "next", "opened", "size")
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, away: Counter[JobState]) -> None:
+        """`away`: its tasks that were put away, by state."""
         self.size = size
         self.next = 0
-        self.opened: Counter[JobState] = Counter()  #: tasks with a record, by state
+        self.opened = away  #: tasks with a record, by state
+        self.at_hand: set[int] = set()  #: positions of those whose records weren't put away
         self.early: list[int] = []  #: positions whose counterparts ended, a heap
         self.ahead = 0  #: those below it wait for counterparts that have a record, or have begun
 
@@ -36,11 +39,16 @@ class Tray:
 
 
 class Arrays:
-    """Follows every change of a task; `jobs` are all jobs, tasks with a record among them."""
+    """Follows every change of a task; `jobs` are all jobs, tasks with a record among them, but
+    for those that were put away on the `shelf`.
+    """
 
-    def __init__(self, jobs: Mapping[JobId, Job], decided: Callable[[Job], bool]) -> None:
+    def __init__(
+        self, jobs: Mapping[JobId, Job], shelf: Shelf, decided: Callable[[Job], bool]
+    ) -> None:
         """`decided`: a task waits for nobody, or for what can't come any more."""
         self._jobs = jobs
+        self._shelf = shelf
         self._decided = decided
         self._pairs: dict[JobId, dict[JobId, None]] = {}  #: arrays that go on task by task
         self._trays: dict[JobId, Tray] = {}
@@ -51,28 +59,46 @@ class Arrays:
         assert job is not None
         if job.spec.array is None:
             return
-        array = array_of(job.id)
-        if array is None:
-            if before is not None and after is not None and before.closed != after.closed:
-                for waiting in self.paired(job.id):
-                    self._trays[waiting].ahead = 0
+        array, position = array_of(job.id), position_of(job.id)
+        if array is None or position is None:
+            self._replace_whole(before, after)
+        elif (tray := self._trays.get(array)) is not None:
             if after is None:
-                self._trays.pop(job.id, None)
-                for other in _paired(job):
-                    self._pairs[other].pop(job.id, None)
-            elif before is None:
-                self._trays[job.id] = Tray(len(job.spec.array))
-                for other in _paired(job):
-                    self._pair(job.id, other)
-            return
-        tray = self._trays.get(array)
-        if tray is not None and (before is None or after is None or before.state != after.state):
-            if before is not None:
-                tray.opened[before.state] -= 1
-            if after is not None:
-                tray.opened[after.state] += 1
-                if after.state.final and array in self._pairs:
-                    self._counterpart_ended(array, position_of(job.id) or 0)
+                tray.at_hand.discard(position)
+            else:
+                tray.at_hand.add(position)
+            if before is None or after is None or before.state != after.state:
+                self._recount(tray, before, after)
+                if after is not None and after.state.final and array in self._pairs:
+                    self._counterpart_ended(array, position)
+
+    @staticmethod
+    def _recount(tray: Tray, before: Job | None, after: Job | None) -> None:
+        if before is not None:
+            tray.opened[before.state] -= 1
+        if after is not None:
+            tray.opened[after.state] += 1
+
+    def _replace_whole(self, before: Job | None, after: Job | None) -> None:
+        if before is None:
+            assert after is not None
+            assert after.spec.array is not None
+            self._trays[after.id] = Tray(len(after.spec.array), self._shelf.counts(after.id))
+            for other in _paired(after):
+                self._pair(after.id, other)
+        elif after is None:
+            self._trays.pop(before.id, None)
+            for other in _paired(before):
+                self._pairs[other].pop(before.id, None)
+        elif before.closed != after.closed:
+            for waiting in self.paired(after.id):
+                self._trays[waiting].ahead = 0
+
+    def put_away(self, task: JobId) -> None:
+        """It has ended, and its record is on the shelf alone from now on."""
+        tray = self._trays.get(array_of(task) or task)
+        if tray is not None:
+            tray.at_hand.discard(position_of(task) or 0)
 
     def paired(self, array: JobId) -> list[JobId]:
         """Arrays each of whose tasks waits for its counterpart in this one."""
@@ -82,9 +108,8 @@ class Arrays:
         self._pairs.setdefault(other, {})[waiting] = None
         array = self._jobs.get(other)
         if array is not None and not array.state.final:  # else all have ended: it goes in order
-            for task in self.tasks(array):
-                if task.state.final:
-                    heappush(self._trays[waiting].early, position_of(task.id) or 0)
+            for position in self.ended(array, FINAL):
+                heappush(self._trays[waiting].early, position)
 
     def _counterpart_ended(self, array: JobId, position: int) -> None:
         for waiting in self._pairs[array]:
@@ -97,11 +122,16 @@ class Arrays:
         return self._trays[array]
 
     def tasks(self, array: Job) -> Iterator[Job]:
-        """Those with a record, by position."""
-        for position in range(self._trays[array.id].size):
-            task = self._jobs.get(task_id(array.id, position))
-            if task is not None:
-                yield task
+        """Those with a record that wasn't put away, by position: all that have not ended."""
+        for position in sorted(self._trays[array.id].at_hand):
+            yield self._jobs[task_id(array.id, position)]
+
+    def ended(self, array: Job, states: Collection[JobState]) -> list[int]:
+        """The positions of those that have ended in one of `states`, in order."""
+        at_hand = self._trays[array.id].at_hand
+        away = [one for one in self._shelf.positions(array.id, states) if one not in at_hand]
+        here = [position_of(task.id) or 0 for task in self.tasks(array) if task.state in states]
+        return sorted([*away, *here])
 
     def candidate(self, array: Job) -> Job | None:
         """The next task to begin; None: each has a record.
@@ -109,15 +139,16 @@ class Arrays:
         That is the first, or where each waits for its counterpart the first that needn't wait.
         """
         tray = self._trays[array.id]
-        while tray.next < tray.size and task_id(array.id, tray.next) in self._jobs:
-            tray.next += 1
-        if tray.next == tray.size:
+        while (found := self._shelf.gap(array.id, tray.next)) in tray.at_hand:
+            tray.next = found + 1
+        tray.next = found
+        if found >= tray.size:
             return None
         first = unopened(array, tray.next)
         if self._decided(first):
             return first
-        found = [self._early(array, tray), self._ahead(array, tray)]
-        able = [position for position in found if position is not None]
+        places = [self._early(array, tray), self._ahead(array, tray)]
+        able = [position for position in places if position is not None]
         return unopened(array, min(able)) if able else first
 
     def _early(self, array: Job, tray: Tray) -> int | None:
@@ -141,8 +172,10 @@ class Arrays:
         return None
 
     def _may_begin(self, array: Job, position: int) -> bool:
+        if position in self._trays[array.id].at_hand:
+            return False
         task = unopened(array, position)
-        return task.id not in self._jobs and self._decided(task)
+        return self._shelf.state(task.id) is None and self._decided(task)
 
     def waits(self, array: Job) -> bool:
         """Does it have tasks to begin, be it held or not?"""
@@ -167,20 +200,8 @@ class Arrays:
         waiting = sum(tray.opened[state] for state in (JobState.HELD, JobState.QUEUED))
         if array.state.final or tray.live or waiting or (tray.unopened and not array.closed):
             return None
-        failed = [task for task in self.tasks(array) if task.state is JobState.FAILED]
-        if failed:
-            first = failed[0].outcome
-            assert first is not None
-            named = _indices(array, failed)
-            return Outcome(
-                reason=first.reason,
-                cause=first.cause,
-                exit_code=first.exit_code,
-                signal=first.signal,
-                message=f"{len(failed)} of {tray.size} tasks failed: {array.label}[{named}]"
-                f" (see them: solveyard show {failed[0].label})",
-                evidence=(f"{failed[0].label}: {first.message}",),
-            )
+        if tray.opened[JobState.FAILED]:
+            return self._failure(array, self.ended(array, {JobState.FAILED}))
         done = tray.opened[JobState.COMPLETED]
         if done < tray.size:
             return Outcome(
@@ -189,13 +210,32 @@ class Arrays:
             )
         return Outcome(reason=Reason.SUCCESS, message=f"all {tray.size} tasks succeeded")
 
+    def _failure(self, array: Job, failed: list[int]) -> Outcome:
+        assert array.spec.array is not None
+        number = task_id(array.id, failed[0])
+        first = self._jobs.get(number) or self._shelf.get(number, array)
+        assert first is not None
+        assert first.outcome is not None
+        named = ranges([array.spec.array.index(position) for position in failed], _NAMED)
+        return Outcome(
+            reason=first.outcome.reason,
+            cause=first.outcome.cause,
+            exit_code=first.outcome.exit_code,
+            signal=first.outcome.signal,
+            message=f"{len(failed)} of {len(array.spec.array)} tasks failed:"
+            f" {array.label}[{named}] (see them: solveyard show {first.label})",
+            evidence=(f"{first.label}: {first.outcome.message}",),
+        )
 
-def counted(array: Job, jobs: Mapping[JobId, Job]) -> dict[JobState, int]:
-    """The tasks by state of an array that is not followed any more; `jobs` has their records."""
+
+def counted(array: Job, jobs: Mapping[JobId, Job], shelf: Shelf) -> dict[JobState, int]:
+    """The tasks by state of an array that is not followed any more; each record is in `jobs`,
+    or was put away.
+    """
     assert array.spec.array is not None
     size = len(array.spec.array)
     ids = (task_id(array.id, position) for position in range(size))
-    opened = Counter(jobs[one].state for one in ids if one in jobs)
+    opened = shelf.counts(array.id) + Counter(jobs[one].state for one in ids if one in jobs)
     found = dict.fromkeys(JobState, 0) | dict(opened)
     found[unopened(array, 0).state] += size - opened.total()
     return found
@@ -203,10 +243,3 @@ def counted(array: Job, jobs: Mapping[JobId, Job]) -> dict[JobState, int]:
 
 def _paired(array: Job) -> list[JobId]:
     return [JobId(link.job) for link in array.after if link.each]
-
-
-def _indices(array: Job, tasks: list[Job]) -> str:
-    spec = array.spec.array
-    assert spec is not None
-    positions = [position for task in tasks if (position := position_of(task.id)) is not None]
-    return ranges([spec.index(position) for position in positions], _NAMED)

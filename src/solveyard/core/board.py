@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from solveyard.core.lifecycle import evolve, unopened
 from solveyard.core.scheduler import Scheduler
+from solveyard.core.shelf import Shelf
 from solveyard.core.slots import Pace
 from solveyard.model.errors import UnknownJob
 from solveyard.model.ids import array_of, position_of, task_id
@@ -37,15 +38,17 @@ class Board:
         pace: Pace,
         shares: Shares,
         spent: Iterable[Spent],
+        shelf: Shelf,
     ) -> None:
         self.uuid = store_uuid
-        self.jobs: dict[JobId, Job] = {}
+        self.jobs: dict[JobId, Job] = {}  #: but for tasks that were put away
+        self.shelf = shelf
         self.names: dict[str, JobId] = {}
         self.limits = limits
         self.counter = counter
         self.draining = False
         self.ending: float | None = None  #: draining ends what runs, with this grace; s
-        self.scheduler = Scheduler(self.jobs, self.look, pace, shares, spent)
+        self.scheduler = Scheduler(self.jobs, self, pace, shares, spent)
         self.now = 0.0
         self.events: list[AnyEvent] = []
         self.actions: list[Action] = []
@@ -61,7 +64,7 @@ class Board:
 
     def record(self, event: AnyJobEvent) -> None:
         """Something has happened to a job: change it, and tell."""
-        before = self.jobs.get(event.job)
+        before = self.jobs.get(event.job) or self._away(event.job)
         after = evolve(before if before is not None else self.look(event.job), event)
         if after is None and before is not None and before.is_array:
             for task in [*self.scheduler.arrays.tasks(before)]:
@@ -149,7 +152,22 @@ class Board:
         array = self.jobs.get(array_of(job_id) or JobId(0))
         if array is None or array.spec.array is None or position >= len(array.spec.array):
             return None
-        return unopened(array, position)
+        return self.shelf.get(job_id, array) or unopened(array, position)
+
+    def state(self, job_id: JobId) -> JobState | None:
+        """The same job's state alone, which needs no look at the disk."""
+        job = self.jobs.get(job_id)
+        if job is None and array_of(job_id) in self.jobs:
+            away = self.shelf.state(job_id)
+            if away is not None:
+                return away
+        job = job or self.look(job_id)
+        return None if job is None else job.state
+
+    def put_away(self, task: JobId) -> None:
+        """It has ended, and its record is on the shelf as it is here."""
+        del self.jobs[task]
+        self.scheduler.arrays.put_away(task)
 
     def array(self, job: Job) -> Job | None:
         """The array whose task `job` is; None: it's no task."""
@@ -166,13 +184,22 @@ class Board:
         """Whose it is; None for one of another store, or of a job that was removed."""
         try:
             uuid, number, task, index = attempt_id.split(".")
-            job = self.jobs[JobId(int(number))]
-            if job.is_array:
-                job = self.jobs[task_id(job.id, int(task))]
+            job: Job | None = self.jobs[JobId(int(number))]
+            if job is not None and job.is_array:
+                task_number = task_id(job.id, int(task))
+                job = self.jobs.get(task_number) or self._away(task_number)
+            if job is None:
+                return None
             attempt = job.attempts[int(index) - 1]
         except (ValueError, LookupError):
             return None
         return (job, attempt) if uuid == self.uuid and attempt.id == attempt_id else None
+
+    def _away(self, job_id: JobId) -> Job | None:
+        """A task that was put away."""
+        number = array_of(job_id)
+        array = self.jobs.get(number) if number is not None else None
+        return None if array is None else self.shelf.get(job_id, array)
 
     def _replace(self, before: Job | None, after: Job | None) -> None:
         """Put `after` in the place of `before`, in every index."""

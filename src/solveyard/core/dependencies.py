@@ -1,7 +1,9 @@
 """Who waits for whom. Whether a wait is over is read off the other job's present state."""
 
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
+from solveyard.core.shelf import Shelf
 from solveyard.model.errors import InvalidJob
 from solveyard.model.ids import array_of, position_of, task_id
 from solveyard.model.jobs import Job, JobId, JobState, Outcome, Reason
@@ -17,11 +19,25 @@ _DID = {
 }
 
 
-class Dependencies:
-    """Waiting jobs by whom they wait for. `look` finds a job, a task without a record too."""
+class Known(Protocol):
+    """Who knows all jobs."""
 
-    def __init__(self, look: Callable[[JobId], Job | None]) -> None:
-        self._look = look
+    shelf: Shelf
+
+    def look(self, job_id: JobId, /) -> Job | None:
+        """A job, a task without a record too; None: there is none."""
+        ...
+
+    def state(self, job_id: JobId, /) -> JobState | None:
+        """Its state alone."""
+        ...
+
+
+class Dependencies:
+    """Waiting jobs by whom they wait for."""
+
+    def __init__(self, known: Known) -> None:
+        self._known = known
         self._waiting: dict[JobId, dict[JobId, None]] = {}  #: by the job that is waited for
         self._links: dict[JobId, dict[JobId, list[Link]]] = {}  #: by who waits, and for whom
         self._unmet: dict[JobId, set[JobId]] = {}  #: by who waits: whose end is still to come
@@ -81,43 +97,45 @@ class Dependencies:
     def never(self, waiting: JobId, other: JobId | None = None) -> tuple[Job, Link] | None:
         """What can't come true any more, and with whom; looked for at all, or at `other`."""
         for one in self._unmet.get(waiting, ()) if other is None else (other,):
-            job = self._look(one)
+            state = self._known.state(one)
             for link in self._links[waiting][one]:
-                if job is not None and job.state.final and not met(job, link):
+                if state is not None and state.final and not met(state, link):
+                    job = self._known.look(one)
+                    assert job is not None
                     return job, link
         return None
 
     def decided(self, job: Job) -> bool:
         """It waits for nobody, or for what can't come any more."""
-        ends = [(self._look(_meant(link, job)), link) for link in job.after]
+        ends = [(self._known.state(_meant(link, job)), link) for link in job.after]
         if all(met(other, link) for other, link in ends):
             return True
-        return any(o is not None and o.state.final and not met(o, link) for o, link in ends)
+        return any(o is not None and o.final and not met(o, link) for o, link in ends)
 
     def why(self, waiting: JobId) -> str:
         """Whom it waits for, in words."""
         unmet = self._unmet[waiting]
         first = next(other for other in self._links[waiting] if other in unmet)
-        job = self._look(first)
+        job = self._known.look(first)
         assert job is not None  # nobody waits for a job that isn't there
-        link = next(one for one in self._links[waiting][first] if not met(job, one))
+        link = next(one for one in self._links[waiting][first] if not met(job.state, one))
         more = f", and {len(unmet) - 1} others" if len(unmet) > 1 else ""
         return f"job {job.label} {_WANTED[link.on]} (it is {job.state}){more}"
 
     def _met(self, waiting: JobId, other: JobId) -> bool:
-        job = self._look(other)
-        return all(met(job, link) for link in self._links[waiting][other])
+        state = self._known.state(other)
+        return all(met(state, link) for link in self._links[waiting][other])
 
 
-def met(other: Job | None, link: Link) -> bool:
-    """Has `other` ended as `link` wants? One that was removed had."""
+def met(other: JobState | None, link: Link) -> bool:
+    """Has a job in state `other` ended as `link` wants? None: it was removed, and so had."""
     if other is None:
         return True
-    if not other.state.final:
+    if not other.final:
         return False
     if link.on == "end":
         return True
-    return (other.state is JobState.COMPLETED) == (link.on == "success")
+    return (other is JobState.COMPLETED) == (link.on == "success")
 
 
 def doom(other: Job, link: Link) -> Outcome:

@@ -16,6 +16,7 @@ from solveyard.core.reports import CONCLUDE
 from solveyard.core.requests import GRANT, Parts
 from solveyard.core.scheduler import Scheduler
 from solveyard.core.shares import Standing
+from solveyard.core.shelf import Shelf
 from solveyard.core.slots import Pace
 from solveyard.core.why import why
 from solveyard.model.ids import array_of, position_of
@@ -65,9 +66,12 @@ class Engine:
         pace: Pace | None = None,
         shares: Shares = NO_SHARES,
         spent: Iterable[Spent] = (),
+        shelf: Shelf | None = None,
     ) -> None:
-        """`spent`: what owners have used, as this engine's `spent` was when it was kept."""
-        scheduling = pace or Pace(), shares, spent
+        """`spent`: what owners have used, as this engine's `spent` was when it was kept. `shelf`:
+        where ended tasks are that `jobs` doesn't have.
+        """
+        scheduling = pace or Pace(), shares, spent, shelf or Shelf()
         self._board = Board(store_uuid, jobs, limits or Limits(), counter or Counter(), *scheduling)
 
     def handle(self, message: Message, now: float) -> Step:
@@ -83,6 +87,10 @@ class Engine:
         """`handle`, with pauses in long work; until it's done the engine takes nothing else."""
         yield from self._begin(message, now) or ()
         return self._conclude()
+
+    def put_away(self, task: JobId) -> None:
+        """Of an array, one that has ended: from now on its record is on the shelf alone."""
+        self._board.put_away(task)
 
     def attempt(self, attempt_id: AttemptId) -> tuple[Job, Attempt] | None:
         """Whose it is; None for one of another store, or of a job that was removed."""
@@ -104,8 +112,13 @@ class Engine:
         """A job, or a task, be it that nothing has happened to it alone; None: there is none."""
         return self._board.look(job_id)
 
+    def state(self, job_id: JobId) -> JobState | None:
+        """The same one's state, which is always in memory."""
+        return self._board.state(job_id)
+
     @property
     def jobs(self) -> Mapping[JobId, Job]:
+        """All of them, but for tasks that were put away."""
         return self._board.jobs
 
     @property

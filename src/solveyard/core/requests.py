@@ -11,6 +11,7 @@ from solveyard.core.board import WAITING, Board
 from solveyard.core.lifecycle import never_started
 from solveyard.core.retention import check_ended
 from solveyard.model.errors import Conflict, InvalidJob, InvalidRequest, QuotaReached
+from solveyard.model.ids import task_id
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState, Outcome, Reason
 from solveyard.model.messages import (
     Annotate,
@@ -195,9 +196,9 @@ def retry(board: Board, asked: Retry) -> None:
     if array is not None:
         _retry_task(board, array, job, asked)
         return
-    unsuccessful = [
-        task for task in _tasks(board, job) if task.state in {JobState.FAILED, JobState.CANCELLED}
-    ]
+    states = {JobState.FAILED, JobState.CANCELLED}
+    ended = board.scheduler.arrays.ended(job, states) if job.is_array else []
+    unsuccessful = [task_id(job.id, position) for position in ended]
     if job.is_array and not job.closed and not unsuccessful:
         raise Conflict(f"all tasks of {job.label} succeeded (name those to run again: [0-4])")
     reopened = board.scheduler.arrays.tray(job.id).unopened if job.is_array and job.closed else 0
@@ -205,7 +206,7 @@ def retry(board: Board, asked: Retry) -> None:
     arrival = board.next("arrival")
     board.record(JobRetried(job=job.id, at=board.now, by=asked.by, arrival=arrival, key=asked.key))
     for task in unsuccessful:
-        board.record(JobRetried(job=task.id, at=board.now, by=asked.by, arrival=arrival))
+        board.record(JobRetried(job=task, at=board.now, by=asked.by, arrival=arrival))
 
 
 def _retry_task(board: Board, array: Job, task: Job, asked: Retry) -> None:
@@ -278,7 +279,7 @@ def annotate(board: Board, asked: Annotate) -> None:
 
 
 def _tasks(board: Board, job: Job) -> list[Job]:
-    """Of an array, those that something happened to alone."""
+    """Of an array, those that something happened to alone and that weren't put away."""
     return [*board.scheduler.arrays.tasks(job)] if job.is_array else []
 
 

@@ -1,12 +1,12 @@
 """Who goes next, and where. Pure: the same jobs and the same machines give the same plan."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
 from solveyard.core.arrays import Arrays
 from solveyard.core.clusters import Clusters
-from solveyard.core.dependencies import Dependencies
+from solveyard.core.dependencies import Dependencies, Known
 from solveyard.core.gates import Gates
 from solveyard.core.inventory import Inventory
 from solveyard.core.line import Line
@@ -36,7 +36,7 @@ class Scheduler:
     def __init__(
         self,
         jobs: Mapping[JobId, Job],
-        look: Callable[[JobId], Job | None],
+        known: Known,
         pace: Pace,
         shares: Shares = NO_SHARES,
         spent: Iterable[Spent] = (),
@@ -47,8 +47,8 @@ class Scheduler:
         self.clusters = Clusters()
         self.gates = Gates(self.inventory)
         self.deadlines = Deadlines()  #: of jobs that wait no longer than that
-        self.dependencies = Dependencies(look)
-        self.arrays = Arrays(jobs, self.dependencies.decided)
+        self.dependencies = Dependencies(known)
+        self.arrays = Arrays(jobs, known.shelf, self.dependencies.decided)
         self.owners = Owners(shares, spent, jobs, self.arrays)
         parted = PartedQueue(self.owners) if shares.decides else None
         self.line = Line(jobs, self.arrays, self.dependencies, parted)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 from aiohttp import web
 
-from solveyard import results, selecting
+from solveyard import results
 from solveyard.doors import encoding
 from solveyard.doors.keys import MANAGER
 from solveyard.doors.openapi import Route
@@ -55,13 +55,14 @@ async def tasks(request: web.Request) -> web.Response:
     if ids is None:
         raise InvalidRequest(f"job {key} is no array, so it has no tasks")
     total, states = 0, wanted.states
-    found: list[Job] = []
-    async for some in _looked(manager, ids):
-        fitting = [task for task in some if task.state in states]
+    found: list[JobId] = []
+    for start in range(0, len(ids), SLICE):
+        fitting = [one for one in ids[start : start + SLICE] if manager.state(one) in states]
         first = max(0, wanted.offset - total)
         found += fitting[first : first + wanted.limit - len(found)]
         total += len(fitting)
-    shown = [encoding.shown(manager, task) for task in found]
+        await asyncio.sleep(0)
+    shown = [encoding.shown(manager, task) for task in await manager.looked(found)]
     return encoding.answer(shown, 200, {"X-Total-Count": str(total)})
 
 
@@ -130,8 +131,7 @@ class _All(Sequence[JobId]):
 async def _looked(manager: Manager, ids: Sequence[JobId]) -> AsyncIterator[list[Job]]:
     """As they are now, some at a time; those that were removed meanwhile are left out."""
     for start in range(0, len(ids), SLICE):
-        looked = [selecting.look(manager.jobs(), one) for one in ids[start : start + SLICE]]
-        yield [job for job in looked if job is not None]
+        yield await manager.looked(ids[start : start + SLICE])
         await asyncio.sleep(0)
 
 

@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 from aiohttp import web
 
-from solveyard import overlay, selecting
+from solveyard import overlay
 from solveyard.doors import encoding
 from solveyard.doors.keys import MANAGER
 from solveyard.doors.openapi import Route
@@ -40,11 +40,7 @@ async def curves(request: web.Request) -> web.Response:
         ids = [task_id(whole.id, position) for position in range(total)[part]]
     else:
         total, ids = len(ids), ids[part]
-    asked = [
-        Asked(job, manager.workspace(one))
-        for one in ids
-        if (job := selecting.look(manager.jobs(), one)) is not None
-    ]
+    asked = [Asked(job, manager.workspace(job.id)) for job in await manager.looked(ids)]
     found = await asyncio.to_thread(lambda: list(overlay.read(asked, wanted.s, wanted.file)))
     return encoding.answer(found, 200, {"X-Total-Count": str(total)})
 

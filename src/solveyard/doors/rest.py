@@ -12,7 +12,6 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from solveyard import selecting
 from solveyard.doors import (
     api,
     arrays,
@@ -129,7 +128,7 @@ async def submit(request: web.Request) -> web.Response:
     records: list[msgspec.Raw] = []
     pauses = Pauses()
     for one in found:
-        records += _encoded(manager, [one.id])
+        records += await _encoded(manager, [one.id])
         await pauses.due()
     return encoding.answer({"success": True, "jobs": records}, 200 if repeated else 201)
 
@@ -298,7 +297,7 @@ async def _act(request: web.Request, wish: Callable[[JobId, str], JobWish]) -> w
     ids = manager.select(which)
     await manager.request_all([wish(job_id, key) for job_id in ids])
     if len(ids) > 1:
-        records = _encoded(manager, ids[:SLICE])
+        records = await _encoded(manager, ids[:SLICE])
         several = {"success": True, "job_id": which, "count": len(ids), "jobs": records}
         return encoding.answer(several)
     record = encoding.shown(manager, manager.job(ids[0]))
@@ -320,12 +319,10 @@ def _sentence(record: JobRecord) -> str:
     return f"job {record.id} is {record.state}{there}, of priority {record.priority}"
 
 
-def _encoded(manager: Manager, ids: list[JobId]) -> list[msgspec.Raw]:
-    known = [selecting.look(manager.jobs(), job_id) for job_id in ids]
+async def _encoded(manager: Manager, ids: list[JobId]) -> list[msgspec.Raw]:
     return [
         msgspec.Raw(msgspec.json.encode(encoding.shown(manager, job)))
-        for job in known
-        if job is not None
+        for job in await manager.looked(ids)
     ]
 
 

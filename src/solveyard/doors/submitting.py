@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 from msgspec.structs import replace
 
-from solveyard import plan, registry, selecting
+from solveyard import plan, registry
 from solveyard.doors import encoding, waiting
 from solveyard.doors.keys import MANAGER, RULES, Caller, caller
 from solveyard.doors.rules import Rules
@@ -41,8 +41,8 @@ async def submitted(
     if not forwarded:
         return jobs, known
     await waiting.first_words(request, forwarded)
-    there = request.app[MANAGER].jobs()
-    jobs = [(selecting.look(there, job.id) or job) if job.spec.on else job for job in jobs]
+    look = request.app[MANAGER].look
+    jobs = [(look(job.id) or job) if job.spec.on else job for job in jobs]
     refusals = [refused for job in jobs if (refused := _refused(job))]
     if len(refusals) == len(jobs):
         several = f"none of {len(jobs)} was taken; the first: " if len(jobs) > 1 else ""

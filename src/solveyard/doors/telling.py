@@ -83,7 +83,7 @@ class Telling:
 
     def _ended(self, number: JobId) -> _Known:
         """A job that had ended, or is new: only its name and priority matter."""
-        job = self._manager.jobs().get(number)
+        job = self._manager.look(number)
         if job is None:
             return _Known(str(number), 0)
         return _Known(documents.job_id(job), job.priority)

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from solveyard.core import notices
@@ -37,7 +37,7 @@ PATIENCE = 10.0  #: s that the removal of a job waits for notices of its end to 
 class View:
     """What is told of jobs."""
 
-    jobs: Callable[[], Mapping[JobId, Job]]  #: as they are on disk
+    look: Callable[[JobId], Job | None]  #: a job as it is on disk
     record: Callable[[Job], JobRecord]
     public_url: str = ""
 
@@ -159,7 +159,7 @@ class Notices:
 
     def _of(self, numbered: Numbered, event: JobEnded) -> list[Notice]:
         """Those of one end."""
-        job = self._view.jobs().get(event.job)
+        job = self._view.look(event.job)
         if job is None:  # a job is removed only when its end is in the outbox
             return []
         then = payload.as_ended(job, event)

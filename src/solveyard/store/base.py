@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from solveyard.model.jobs import Counter, Job, JobId, JobState, Limits, Record
+from solveyard.model.jobs import Counter, Job, JobId, JobSpec, JobState, Limits, Record
 from solveyard.model.messages import AnyEvent
 from solveyard.model.notices import Notice, NoticeState
 from solveyard.model.shares import Spent
@@ -81,7 +81,19 @@ class Store(Protocol):
         """
         ...
 
-    def load(self) -> State: ...
+    def load(self, *, ended_tasks: bool = True) -> State:
+        """`ended_tasks`: with those tasks of arrays that have ended."""
+        ...
+
+    def ended_tasks(self) -> Iterator[tuple[JobId, JobState]]:
+        """Those that `load` may leave out; nothing is committed meanwhile."""
+        ...
+
+    def tasks(self, ids: Sequence[JobId], spec: JobSpec) -> list[Job]:
+        """The records of tasks of one array, whose specification is `spec`; of those that have
+        one, by id.
+        """
+        ...
 
     def job(self, job_id: JobId) -> Job | None: ...
 

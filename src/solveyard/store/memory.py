@@ -5,9 +5,11 @@ import uuid
 from collections import Counter as Tally
 from collections.abc import Iterator, Sequence
 
+import msgspec
+
 from solveyard.model.errors import Conflict, InvalidRequest
 from solveyard.model.ids import array_of
-from solveyard.model.jobs import Counter, Job, JobId, JobState, Limits, Record
+from solveyard.model.jobs import Counter, Job, JobId, JobSpec, JobState, Limits, Record
 from solveyard.model.messages import AnyEvent, JobEvent
 from solveyard.model.notices import Notice, NoticeState
 from solveyard.model.shares import Spent
@@ -67,13 +69,32 @@ class MemoryStore:
             self._events.extend(events)
             return self._last
 
-    def load(self) -> State:
-        """All that an engine starts from, as of one commit."""
+    def load(self, *, ended_tasks: bool = True) -> State:
+        """All that an engine starts from, as of one commit.
+
+        `ended_tasks`: with those tasks of arrays that have ended.
+        """
         with self._lock:
-            jobs = sorted(self._jobs.values(), key=lambda job: job.id)
+            jobs = sorted(map(self._whole, self._jobs.values()), key=lambda job: job.id)
+            if not ended_tasks:
+                jobs = [job for job in jobs if array_of(job.id) is None or not job.state.final]
             last_at = self._events[-1].at if self._events else 0.0
             spent = dict(self._spent)
             return State(jobs, self._limits, self._counter, last_at, self._last, self._first, spent)
+
+    def ended_tasks(self) -> Iterator[tuple[JobId, JobState]]:
+        """Those that `load` may leave out; nothing is committed meanwhile."""
+        for job in self._jobs.values():
+            if array_of(job.id) is not None and job.state.final:
+                yield job.id, job.state
+
+    def tasks(self, ids: Sequence[JobId], spec: JobSpec) -> list[Job]:
+        """The records of tasks of one array, whose specification is `spec`; of those that have
+        one, by id.
+        """
+        with self._lock:
+            found = [self._jobs[one] for one in sorted(ids) if one in self._jobs]
+        return [msgspec.structs.replace(job, spec=spec) for job in found]
 
     def job(self, job_id: JobId) -> Job | None:
         return self._jobs.get(job_id)
@@ -176,6 +197,12 @@ class MemoryStore:
     @property
     def _last(self) -> int:
         return self._first + len(self._events) - 1
+
+    def _whole(self, job: Job) -> Job:
+        """A task with what its array's specification is by now."""
+        number = array_of(job.id)
+        array = self._jobs.get(number) if number is not None else None
+        return job if array is None else msgspec.structs.replace(job, spec=array.spec)
 
     def _known(self) -> list[Notice]:
         """All notices, the newest first."""

@@ -1,6 +1,6 @@
 """The store's SQL, and the rows that go into it. The tables are in `migrations/`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import chain
 from typing import Any
@@ -54,8 +54,18 @@ _REMOVE_TASKS = "DELETE FROM job WHERE array IN ({rows})"
 _REMOVE_SPEC = "DELETE FROM spec WHERE job IN ({rows})"
 
 _JOBS = "SELECT job.body, spec.body FROM job JOIN spec ON spec.job = coalesce(job.array, job.id)"
-ALL_JOBS = f"{_JOBS} WHERE job.array IS NULL ORDER BY job.id"
+ALL_JOBS = f"{_JOBS} WHERE job.array IS NULL"  # in no order, or all tasks are passed over
 ALL_TASKS = "SELECT body, array FROM job WHERE array IS NOT NULL ORDER BY id"
+# word by word as in the tables' partial indexes, or they aren't used
+OPEN_TASKS = """
+    SELECT body, array FROM job
+    WHERE array IS NOT NULL AND state IN ('held', 'queued', 'submitted', 'running') ORDER BY id
+"""
+ENDED_TASKS = """
+    SELECT id, state FROM job
+    WHERE array IS NOT NULL AND state IN ('completed', 'failed', 'cancelled') ORDER BY id
+"""
+_TASKS = "SELECT body FROM job WHERE id IN ({rows}) ORDER BY id"
 ONE_JOB = f"{_JOBS} WHERE job.id = ?"
 # the ids first: what is passed over, or sorted, is found in an index, without its body
 PAGE = f"""{_JOBS} WHERE job.id IN (
@@ -121,6 +131,11 @@ def statements(records: Sequence[Record]) -> Iterator[Statement]:
             yield SET_META, [key, codec.encode(value).decode()]
     for owner, one in spent.items():
         yield SET_META, [f"spent {owner}", codec.encode(one).decode()]
+
+
+def tasks(ids: Iterable[int]) -> Iterator[Statement]:
+    """The bodies of those that there are, by id."""
+    return _batches(_TASKS, [(one,) for one in sorted(ids)])
 
 
 def conditions(which: Filter, below: int | None = None) -> tuple[str, list[str | float]]:

@@ -9,12 +9,14 @@ from typing import Self
 import msgspec
 
 from solveyard.model.errors import InvalidRequest
-from solveyard.model.jobs import Counter, Job, JobId, JobState, Limits, Record
+from solveyard.model.jobs import Counter, Job, JobId, JobSpec, JobState, Limits, Record
 from solveyard.model.messages import AnyEvent
 from solveyard.model.notices import Notice, NoticeState
 from solveyard.store import codec, database, queries
 from solveyard.store.base import NOT_READ, SETTLED_NOTICES, Filter, Numbered, Page, Standing, State
 from solveyard.store.failures import damaged
+
+_STATES = {state.value: state for state in JobState}
 
 
 class SqliteStore:
@@ -40,14 +42,21 @@ class SqliteStore:
             opened.callback(writer.close)
             reader = database.open_reader(folder) if shared else writer
             opened.callback(reader.close)
-            store = cls(writer, reader)
+            looker = database.open_reader(folder) if shared else writer
+            opened.callback(looker.close)
+            store = cls(writer, reader, looker)
             opened.pop_all()  # from here on `close` closes them
         return store
 
-    def __init__(self, writer: database.Connection, reader: database.Connection) -> None:
-        """For `open`. Where both are the same, one of the two can't be had."""
+    def __init__(
+        self, writer: database.Connection, reader: database.Connection, looker: database.Connection
+    ) -> None:
+        """For `open`. Where all are the same, no others can be had. `looker` is for short looks
+        that don't wait until a long one of the reader's is over.
+        """
         self._writer = writer
         self._reader = reader
+        self._looker = looker
         with reader.using() as sqlite:
             row = sqlite.execute(queries.META, ("uuid",)).fetchone()
         if row is None:
@@ -74,13 +83,18 @@ class SqliteStore:
                 sqlite.execute(statement, parameters)
         return last + len(rows)
 
-    def load(self) -> State:
-        """All that an engine starts from, as of one commit."""
+    def load(self, *, ended_tasks: bool = True) -> State:
+        """All that an engine starts from, as of one commit.
+
+        `ended_tasks`: with those tasks of arrays that have ended.
+        """
         with _no_collections(), self._reader.transaction() as sqlite:
             rows = sqlite.execute(queries.ALL_JOBS)
-            jobs = [codec.decode_job(body, spec) for body, spec in rows]
+            jobs = sorted(
+                (codec.decode_job(body, spec) for body, spec in rows), key=lambda job: job.id
+            )
             arrays = {job.id: job.spec for job in jobs if job.is_array}
-            tasks = sqlite.execute(queries.ALL_TASKS)
+            tasks = sqlite.execute(queries.ALL_TASKS if ended_tasks else queries.OPEN_TASKS)
             jobs += [codec.decode_task(body, arrays[array]) for body, array in tasks]
             limits = sqlite.execute(queries.META, ("limits",)).fetchone()
             counter = sqlite.execute(queries.META, ("counter",)).fetchone()
@@ -94,6 +108,23 @@ class SqliteStore:
                 first_number=sqlite.execute(queries.FIRST_NUMBER).fetchone()[0],
                 spent={one.owner: one for one in spent},
             )
+
+    def ended_tasks(self) -> Iterator[tuple[JobId, JobState]]:
+        """Those that `load` may leave out; nothing is committed meanwhile."""
+        with self._reader.transaction() as sqlite:
+            for job_id, state in sqlite.execute(queries.ENDED_TASKS):
+                yield job_id, _STATES[state]
+
+    def tasks(self, ids: Sequence[JobId], spec: JobSpec) -> list[Job]:
+        """The records of tasks of one array, whose specification is `spec`; of those that have
+        one, by id.
+        """
+        with self._looker.using() as sqlite:
+            return [
+                codec.decode_task(body, spec)
+                for statement, parameters in queries.tasks(ids)
+                for (body,) in sqlite.execute(statement, parameters)
+            ]
 
     def job(self, job_id: JobId) -> Job | None:
         with self._reader.using() as sqlite:
@@ -208,6 +239,7 @@ class SqliteStore:
 
     def close(self) -> None:
         if self._reader is not self._writer:
+            self._looker.close()
             self._reader.close()
             self._writer.settle()
         self._writer.close()

@@ -43,8 +43,9 @@ class DrivenEngine(JudgedEngine):
 
     # What people ask for
 
-    @initialize(warm=mostly, machines=st.sampled_from([["m"], ["m", "n"]]))
-    def begin(self, warm: bool, machines: list[str]) -> None:
+    @initialize(warm=mostly, machines=st.sampled_from([["m"], ["m", "n"]]), tidy=mostly)
+    def begin(self, warm: bool, machines: list[str], tidy: bool) -> None:
+        self.tidy = tidy
         for shape in SHAPES[: 2 if warm else 0]:
             for _ in range(4):
                 self.pace.ended(JobSpec(solver="x", options=msgspec.Raw(shape)), BRIEF)
@@ -63,7 +64,7 @@ class DrivenEngine(JudgedEngine):
         if step is None:
             assert before is None
         elif state in WAITING:
-            assert self.engine.jobs[job_id].state is JobState.CANCELLED
+            assert self.jobs[job_id].state is JobState.CANCELLED
         elif before is not None and before.is_array:
             live = {task.attempt for task in self.books.tasks(before)} - {None}
             assert {a.attempt for a in step.actions if isinstance(a, Kill)} == live
@@ -202,15 +203,27 @@ class DrivenEngine(JudgedEngine):
             self.now = wake
             self.send(Ticked())  # `judge` sees that the next wake is later
 
+    @rule(many=st.integers(1, 3))
+    def ended_tasks_are_put_away(self, many: int) -> None:
+        for task in self.ended_tasks()[:many]:
+            self.put_away(task)
+        for task, job in self.away.items():
+            assert self.engine.look(task) == job == self.folded[task]
+            assert self.engine.state(task) is job.state
+
+    def restart(self) -> None:
+        shelf = self.same_shelf()
+        self.engine, self.shelf = self.restored(shelf), shelf
+
     # What a crash of the manager does
 
     @rule(data=st.data(), news=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 99))))
     def the_manager_crashes(self, data: st.DataObject, news: list[tuple[int, int]]) -> None:
-        assert self.folded == self.engine.jobs
+        assert self.folded == self.jobs
         if not self.draining:
             decide_alike(self.engine, self.restored(), self.world, self.now, news)
-        self.engine = self.restored()
-        assert self.engine.jobs == self.folded
+        self.restart()
+        assert self.jobs == self.folded
         names = {entry.spec.name: i for i, entry in self.books.entries.items() if entry.spec.name}
         assert self.engine.names == names
         self.pace = self.engine.scheduler.pace
@@ -223,7 +236,7 @@ class DrivenEngine(JudgedEngine):
     def teardown(self) -> None:
         """Once nothing more goes wrong, every job ends, or waits for what it can't get."""
         if self.draining:
-            self.engine = self.restored()
+            self.restart()
             self.draining = False
             self.books.restart()
             self.world.lose_manager()
@@ -232,7 +245,7 @@ class DrivenEngine(JudgedEngine):
         self.connect("n")
         while self._something_happens():
             pass
-        assert self.folded == self.engine.jobs
+        assert self.folded == self.jobs
         for entry in self.books.entries.values():
             assert entry.state.final or self.stuck(entry)
             assert entry.state not in LIVE or entry.is_array

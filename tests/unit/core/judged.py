@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from solveyard.core.engine import Engine, Step
 from solveyard.core.lifecycle import evolve, unopened
+from solveyard.core.shelf import Fetch, Shelf
 from solveyard.core.slots import Pace
 from solveyard.model.errors import InvalidRequest
 from solveyard.model.ids import array_of, position_of
@@ -22,6 +23,7 @@ from solveyard.model.messages import (
     AnyJobEvent,
     AnyRequest,
     Forget,
+    JobAnnotated,
     JobEvent,
     JobPlaced,
     JobRetried,
@@ -38,6 +40,10 @@ from unit.core.world import World
 UUID = "0123456789abcdef0123456789abcdef"
 
 
+def reader(disk: dict[JobId, Job]) -> Fetch:
+    return lambda task, array: msgspec.structs.replace(disk[task], spec=array.spec)
+
+
 class JudgedEngine(RuleBasedStateMachine):
     """The promises; who derives from it makes things happen."""
 
@@ -46,33 +52,63 @@ class JudgedEngine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world, self.books, self.pace = World(), Books(shares=self.shares), Pace()
-        self.engine = Engine(UUID, pace=self.pace, shares=self.shares)
+        self.disk: dict[JobId, Job] = {}  #: records of tasks that were ever put away
+        self.away: dict[JobId, Job] = {}  #: tasks that are away now, as they are to whoever asks
+        self.fetch = reader(self.disk)
+        self.shelf = Shelf(self.fetch)
+        self.engine = Engine(UUID, pace=self.pace, shares=self.shares, shelf=self.shelf)
         self.now = 1000.0
         self.folded: dict[JobId, Job] = {}
         self.launched: dict[AttemptId, Placement] = {}
         self.draining = False
+        self.tidy = False  #: each task that has ended is put away at once
+
+    @property
+    def jobs(self) -> dict[JobId, Job]:
+        """All that the engine knows, what was put away too."""
+        return {**self.away, **self.engine.jobs}
+
+    def ended_tasks(self) -> list[JobId]:
+        """Those at hand."""
+        there = self.engine.jobs
+        return [i for i, job in there.items() if array_of(i) is not None and job.state.final]
+
+    def put_away(self, task: JobId) -> None:
+        job = self.engine.jobs[task]
+        self.disk[task] = self.away[task] = job
+        self.shelf.put(task, job.state)
+        self.engine.put_away(task)
 
     # How the engine is asked, and judged
 
     def send(self, message: Message) -> Step:
         self.books.now = self.now
         self.books.hear(message)
-        before = dict(self.engine.jobs)
+        before = self.jobs
         step = self.engine.handle(message, self.now)
         self.judge(before, step)
+        for event in step.events:  # they are on disk
+            if isinstance(event, JobEvent) and event.job in self.engine.jobs:
+                self.shelf.take(event.job)
+                self.away.pop(event.job, None)
+            elif isinstance(event, JobEvent):
+                self.shelf.clear(event.job)
+        if self.tidy:
+            for task in self.ended_tasks():
+                self.put_away(task)
         self.world.perform(step.actions)
         return step
 
     def request(self, request: AnyRequest) -> Step | None:
         """None: it was refused, and that changed nothing."""
         engine = self.engine
-        before = dict(engine.jobs), dict(engine.names), engine.counter, engine.limits
+        before = self.jobs, dict(engine.names), engine.counter, engine.limits
         spent = dict(engine.spent)
         try:
             return self.send(request)
         except InvalidRequest:
             pass
-        assert before == (engine.jobs, engine.names, engine.counter, engine.limits)
+        assert before == (self.jobs, engine.names, engine.counter, engine.limits)
         assert spent == engine.spent
         return None
 
@@ -84,12 +120,13 @@ class JudgedEngine(RuleBasedStateMachine):
                 self.fold(event)
                 touched.add(event.job)
                 retried |= {event.job} if isinstance(event, JobRetried) else set()
-        jobs, entries = self.engine.jobs, self.books.entries
+        jobs, entries = self.jobs, self.books.entries
         assert sorted(jobs) == sorted(entries)
         for job_id, old in before.items():
             new = jobs.get(job_id)
             if job_id not in touched:
-                assert new is old or (new is None and array_of(job_id) in touched)
+                changed = array_of(job_id) in touched
+                assert new is old or (new is None and changed) or job_id in self.away
             elif new is not None:
                 assert self.folded[job_id] == new
                 assert not old.state.final or job_id in retried or new.state is old.state
@@ -112,8 +149,14 @@ class JudgedEngine(RuleBasedStateMachine):
         if after is None:
             for gone in [i for i in self.folded if event.job in {i, array_of(i)}]:
                 del self.folded[gone]
+                self.away.pop(gone, None)
         else:
             self.folded[event.job] = after
+        if isinstance(event, JobAnnotated) and after is not None:
+            for task in [i for i in self.folded if array_of(i) == event.job]:
+                self.folded[task] = msgspec.structs.replace(self.folded[task], spec=after.spec)
+                if task in self.away:
+                    self.away[task] = self.folded[task]
 
     def judge_attempts(self, old: Job, new: Job) -> None:
         assert len(new.attempts) >= len(old.attempts)
@@ -140,17 +183,22 @@ class JudgedEngine(RuleBasedStateMachine):
                 assert action.attempt not in live
 
     def pick(self, data: st.DataObject, states: set[JobState] | None = None) -> JobId:
-        able = [i for i, job in self.engine.jobs.items() if states is None or job.state in states]
+        able = [i for i, job in self.jobs.items() if states is None or job.state in states]
         return data.draw(st.sampled_from(able or [JobId(10**6)]))
 
-    def restored(self) -> Engine:
+    def restored(self, shelf: Shelf | None = None) -> Engine:
+        """With its own shelf, if none is given."""
         known = sorted(self.engine.jobs.values(), key=lambda job: job.id)
         records = msgspec.json.encode(known)
         jobs = msgspec.json.decode(records, type=list[Job])
         pace = copy.deepcopy(self.pace)
         spent = [*self.engine.spent.values()]
         limits, counter = self.engine.limits, self.engine.counter
-        return Engine(UUID, jobs, limits, counter, pace, self.shares, spent)
+        shelf = shelf or self.same_shelf()
+        return Engine(UUID, jobs, limits, counter, pace, self.shares, spent, shelf)
+
+    def same_shelf(self) -> Shelf:
+        return Shelf(self.fetch, [(i, job.state) for i, job in self.away.items()])
 
     # What is always so
 
@@ -188,7 +236,7 @@ class JudgedEngine(RuleBasedStateMachine):
 
     @invariant()
     def what_waits_has_a_reason(self) -> None:
-        for job_id, job in self.engine.jobs.items():
+        for job_id, job in self.jobs.items():
             if job.is_array:
                 assert not job.state.final or not self.engine.why(job_id)
                 continue
@@ -197,4 +245,4 @@ class JudgedEngine(RuleBasedStateMachine):
     @invariant()
     def no_job_is_forgotten(self) -> None:
         submitted = sum(isinstance(each, int) for each in self.books.ids)
-        assert submitted == len(self.engine.jobs) + self.books.removed
+        assert submitted == len(self.jobs) + self.books.removed

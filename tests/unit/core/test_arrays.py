@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from solveyard.core.arrays import counted
+from solveyard.core.shelf import Shelf
 from solveyard.model.arrays import MOST_TASKS, ArraySpec
 from solveyard.model.errors import Conflict
 from solveyard.model.ids import task_id
@@ -309,4 +310,4 @@ def test_what_an_array_came_to_is_counted_after_it_was_removed_too(ends: list[Re
     assert counts[JobState.CANCELLED] == 5 - len(ends)
     drive.send(Remove(job=array))
     assert array not in drive.engine.scheduler.arrays
-    assert counted(whole, before) == counts
+    assert counted(whole, before, Shelf()) == counts

@@ -38,7 +38,7 @@ class EngineMachine(DrivenEngine):
     @rule(data=st.data(), ons=st.lists(st.sampled_from(["success", "end", "failure"]), min_size=1))
     def submit_after_others(self, data: st.DataObject, ons: list[On]) -> None:
         """Jobs and tasks; some of those may not have begun."""
-        others = [self.engine.jobs[job].label for job in self.engine.jobs]
+        others = [job.label for job in self.jobs.values()]
         for entry in self.books.entries.values():
             if entry.is_array:
                 assert entry.spec.array is not None
@@ -89,7 +89,7 @@ class EngineMachine(DrivenEngine):
     def annotate(self, data: st.DataObject, tag: str) -> None:
         job_id = self.pick(data)
         if self.request(Annotate(job=job_id, tags=(tag,))) is not None:
-            assert self.engine.jobs[job_id].spec.tags == (tag,)
+            assert self.jobs[job_id].spec.tags == (tag,)
 
     @precondition(lambda self: not self.draining and len(self.books.ids) > 12)
     @rule(leave=st.booleans())

@@ -71,7 +71,7 @@ async def yard(
     for job in jobs:
         places.job_folder(job.id).mkdir(parents=True)
         (places.job_folder(job.id) / "result").write_bytes(bytes(1000))
-    view = View(lambda: turns.jobs, lambda job: record(job, 0.0))
+    view = View(turns.kept.look, lambda job: record(job, 0.0))
     notices = Notices(store, turns.last, recipients, view)
     retention = Retention(turns, store, Belongings(places), policy, notices)
     try:

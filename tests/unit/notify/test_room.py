@@ -39,7 +39,7 @@ def begun(store: MemoryStore, way: Arriving | None) -> Notices:
     """As a manager begins: with what is on disk."""
     receiver = Receiver(name="chat", on=ENDINGS)
     recipients = [Recipient(receiver, way)] if way is not None else []
-    view = View(lambda: {JOB.id: JOB}, lambda job: record(job, 9.0))
+    view = View({JOB.id: JOB}.get, lambda job: record(job, 9.0))
     return Notices(store, store.load().last_number, recipients, view)
 
 
