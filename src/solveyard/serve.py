@@ -18,6 +18,7 @@ import msgspec
 from solveyard import __version__, abandoned, clusters, readiness, registry
 from solveyard.backends.agents import Agents
 from solveyard.backends.batch import ClusterOptions
+from solveyard.backends.hosts import talking
 from solveyard.backends.local_agent import LocalAgent
 from solveyard.backends.offers import AS_TOLD, Offer
 from solveyard.core.destinations import Rule
@@ -229,7 +230,7 @@ async def opened(folder: Path, options: ServeOptions) -> AsyncIterator[Running]:
         stop = _Stop(options.on_stop)
         door = _door(manager, options, token, stop, store.uuid)
         try:
-            async with asyncio.TaskGroup() as tasks:
+            async with talking.helped(), asyncio.TaskGroup() as tasks:
                 life = tasks.create_task(manager.run())
                 await _prepare(manager, options)
                 await door.open(

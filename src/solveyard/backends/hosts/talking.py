@@ -1,25 +1,30 @@
-"""A program on this machine: what it is given, what it says, bounded in time and size."""
+"""Programs that run for a manager and are started by a process beside it.
+
+To start one holds the interpreter until it has begun, some milliseconds on a busy machine, and
+all that the manager does meanwhile. So where sockets can be handed on, `running` is a process.
+"""
 
 import asyncio
+import atexit
 import contextlib
+import errno
 import os
-import signal
+import socket
+import subprocess
 import sys
-from asyncio.subprocess import PIPE, Process
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import NamedTuple
 
-#: Bytes of output that are kept of one command; what writes more is ended.
-LIMIT = 64 * 1024 * 1024
-_PIECE = 1 << 16
-_LEAVING = 5.0  #: s that a killed command may take to be gone
+from solveyard.backends.hosts import running
+from solveyard.backends.hosts.running import LIMIT, Told
 
+__all__ = ["LIMIT", "Told", "helped", "talk"]
 
-class Told(NamedTuple):
-    code: int | None  #: None: it was ended, and nothing of what it wrote is believed
-    out: bytes
-    err: bytes
-    trouble: str = ""  #: why it was ended
+_LATE = 15.0  #: s beyond a program's own time for the other process to say what came of it
+_CUT = "was cut off: the process that had started it ended"
+_AHEAD = 1 << 20  #: bytes that are read before they are asked for
+_LIBRARIES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")  #: variables that Python itself may need
 
 
 async def talk(
@@ -31,58 +36,140 @@ async def talk(
     limit: int = LIMIT,
 ) -> Told:
     """Run it in a session of its own: a Ctrl-C is not for it. Raises OSError: it didn't start."""
-    process = await asyncio.create_subprocess_exec(
-        *argv, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment, start_new_session=True
-    )
-    assert process.stdin is not None and process.stdout is not None  # noqa: PT018
-    assert process.stderr is not None
-    out, err = bytearray(), bytearray()
+    if sys.platform == "win32":
+        return await running.run(argv, environment, stdin, timeout, limit)
+    process, connection = _HELPER.connected()
+    reader, writer = await asyncio.open_connection(sock=connection, limit=_AHEAD)
     trouble = ""
     try:
-        async with asyncio.timeout(timeout), asyncio.TaskGroup() as tasks:
-            tasks.create_task(_write(process.stdin, stdin))
-            tasks.create_task(_read(process.stdout, out, limit))
-            tasks.create_task(_read(process.stderr, err, limit))
-            tasks.create_task(process.wait())
-    except* TimeoutError:
+        async with asyncio.timeout(timeout + _LATE):
+            writer.write(running.question(argv, environment, stdin, timeout, limit))
+            await writer.drain()
+            return await running.answer(reader)
+    except TimeoutError:
         trouble = f"had not ended after {timeout:g} s"
-    except* _TooMuch:
-        trouble = f"wrote more than {limit} bytes"
+    except (asyncio.IncompleteReadError, ConnectionError):
+        trouble = _CUT
+    except asyncio.CancelledError:
+        if not writer.transport.get_write_buffer_size():  # else it was never started
+            await _until_ended(reader, writer)
+        raise
     finally:
-        if process.returncode is None:
-            await _kill(process)
-        # what it started may hold the pipes, and asyncio has no other way to let go of them
-        process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001
-    if trouble:
-        return Told(None, b"", b"", trouble)
-    return Told(process.returncode, bytes(out), bytes(err))
+        writer.transport.abort()
+    await asyncio.to_thread(_HELPER.give_up, process)
+    return Told(None, b"", b"", trouble)
 
 
-class _TooMuch(Exception):
-    """More output than is wanted."""
+async def _until_ended(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """The other process ends what nobody asks for any more."""
+    with contextlib.suppress(TimeoutError, ConnectionError):
+        async with asyncio.timeout(running.LEAVING):
+            writer.write_eof()
+            await reader.read()
 
 
-async def _write(stream: asyncio.StreamWriter, content: bytes) -> None:
-    with contextlib.suppress(ConnectionError):  # it needn't read
-        stream.write(content)
-        await stream.drain()
-        stream.close()
+@contextlib.asynccontextmanager
+async def helped() -> AsyncIterator[None]:
+    """For whoever needs it for long: with the last of them, the process ends."""
+    _HELPER.needed()
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(_HELPER.done_with)
 
 
-async def _read(stream: asyncio.StreamReader, into: bytearray, limit: int) -> None:
-    while piece := await stream.read(_PIECE):
-        if len(into) + len(piece) > limit:
-            raise _TooMuch
-        into += piece
+class _Connected(NamedTuple):
+    process: subprocess.Popen[bytes]
+    socket: socket.socket
 
 
-async def _kill(process: Process) -> None:
-    """With all that it started."""
-    with contextlib.suppress(ProcessLookupError):
-        if sys.platform == "win32":
+class _Helper:
+    """The process, started when it is needed, and again after it ended."""
+
+    def __init__(self) -> None:
+        self._started: _Connected | None = None
+        self._users = 0
+        self._turn = threading.Lock()  # several loops may need it
+
+    def needed(self) -> None:
+        with self._turn:
+            self._users += 1
+
+    def done_with(self) -> None:
+        """Blocking."""
+        with self._turn:
+            self._users -= 1
+            if not self._users:
+                self._end()
+
+    def connected(self) -> _Connected:
+        """To it, for one program. Raises OSError."""
+        with self._turn:
+            ours, theirs = socket.socketpair()
+            with theirs:
+                try:
+                    process = self._hand_over(theirs)
+                except OSError:
+                    ours.close()
+                    raise
+            ours.setblocking(False)
+            return _Connected(process, ours)
+
+    def end(self) -> None:
+        """With what it runs."""
+        with self._turn:
+            self._end()
+
+    def give_up(self, process: subprocess.Popen[bytes]) -> None:
+        """It is dead, or does nothing any more: the next program has another one. Blocking."""
+        with self._turn:
             process.kill()
-        else:
-            os.killpg(process.pid, signal.SIGKILL)
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_LEAVING):
-            await process.wait()
+            if self._started is not None and self._started.process is process:
+                self._end()
+
+    def _hand_over(self, connection: socket.socket) -> subprocess.Popen[bytes]:
+        for _ in range(2):
+            process, connections = self._started = self._started or _start()
+            try:
+                if sys.platform != "win32":
+                    socket.send_fds(connections, [b"c"], [connection.fileno()])
+            except ConnectionError:
+                self._end()
+            else:
+                return process
+        raise OSError(errno.EIO, "the process that starts programs ended at once")
+
+    def _end(self) -> None:
+        if self._started is None:
+            return
+        (process, connections), self._started = self._started, None
+        connections.close()
+        try:
+            process.wait(running.LEAVING)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _start() -> _Connected:
+    """It has no environment: what it starts is given one. Raises OSError."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-S", running.__file__],
+                env={name: os.environ[name] for name in _LIBRARIES if name in os.environ},
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except OSError as error:  # it isn't the program that can't be started
+            ours.close()
+            raise OSError(errno.EIO, f"{sys.executable}: {error.strerror}") from error
+    ours.setblocking(False)  # nobody waits for one that doesn't take what it is given
+    return _Connected(process, ours)
+
+
+_HELPER = _Helper()
+atexit.register(_HELPER.end)
