@@ -14,7 +14,7 @@ from solveyard.model.criteria import STREAMS, files
 from solveyard.model.errors import InvalidJob, InvalidRequest
 from solveyard.model.jobs import Job, Outcome, Reason
 from solveyard.solvers import tasks
-from solveyard.solvers.base import STDERR, TAIL, Exit, Query
+from solveyard.solvers.base import STDERR, TAIL, Exit, OutputFile, Query
 from solveyard.solvers.criteria import Criteria, Source
 from solveyard.solvers.patterns import PIECE
 from solveyard.solvers.verdicts import accepted
@@ -47,22 +47,35 @@ class Case:
         """Is there something to read?"""
         return bool(self._queries or (self._criteria is not None and self._criteria.sources))
 
-    def read(self, workspace: Workspace, streams: tuple[str, str], since: float = 0.0) -> None:
+    def read(
+        self,
+        workspace: Workspace,
+        streams: tuple[str, str],
+        since: float = 0.0,
+        outputs: Sequence[OutputFile] = (),
+    ) -> None:
         """Files of the job's directory, and of its `streams`, standard output and error. Blocking.
 
-        What isn't there, or can't be read, is evidence, too. `since`: when the command started.
+        What isn't there, or can't be read, is evidence, too. `since`: when the command started;
+        `outputs`: what its machine told of them.
         """
         self._read = True
         listed: dict[str, list[FileEntry]] = {}
+        there = {one.path for one in outputs if one.fresh}
         for query in self._queries:
+            if query.unless in there:
+                continue
             if query.path == STDERR:
                 stderr = Path(streams[1])
-                there = LocalWorkspace(stderr.parent)
-                self._evidence[STDERR] = _content(there, stderr.name, query.limit)
+                told = _content(LocalWorkspace(stderr.parent), stderr.name, query.limit)
+                self._evidence[STDERR] = told
             elif query.below:
                 if query.path not in listed:
                     listed[query.path] = workspace.list(below=query.path)
-                self._evidence |= _below(workspace, query, listed[query.path], since)
+                found = _below(workspace, query, listed[query.path], since)
+                self._evidence |= found
+                if found:
+                    there.add(query.path)
             else:
                 self._evidence[query.path] = _content(workspace, query.path, query.limit)
         for name, source in (self._criteria.sources if self._criteria else {}).items():

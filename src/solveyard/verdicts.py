@@ -76,7 +76,7 @@ class Verdicts:
 
         def judged() -> Ended:
             try:
-                case.read(workspace, streams, report.started_at or 0.0)
+                case.read(workspace, streams, report.started_at or 0.0, report.exit.outputs)
             except Exception:  # its end must be told, whatever is wrong with its files
                 log.exception("evidence not read", extra={"attempt": report.attempt})
             return _judged(case, report)

@@ -3,6 +3,8 @@
 import os
 import stat
 from collections.abc import Iterator
+from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -46,12 +48,8 @@ class LocalWorkspace:
 
     def list(self, limit: int = 10_000, below: str = "") -> list[FileEntry]:
         """Regular files, by path; at most `limit`, of those in the folder `below`."""
-        entries = []
-        for entry in self._walk(self.root / below):
-            entries.append(entry)
-            if len(entries) == limit:
-                break
-        return sorted(entries)
+        prefix = f"{below}/" if below else ""
+        return sorted(islice(_walk(str(self.root / below), prefix), limit))
 
     def stat(self, path: str) -> FileEntry | None:
         """None: there is no such file. Raises InvalidRequest when that can't be told."""
@@ -103,18 +101,31 @@ class LocalWorkspace:
             raise InvalidRequest(f"{path!r} leaves the job's folder")
         return place
 
-    def _walk(self, top: Path) -> Iterator[FileEntry]:
-        for folder, folders, files in os.walk(top):
-            folders.sort()
-            for name in sorted(files):
-                place = Path(folder) / name
-                try:
-                    found = place.lstat()
-                except OSError:
-                    continue
-                if stat.S_ISREG(found.st_mode):
-                    path = place.relative_to(self.root).as_posix()
-                    yield FileEntry(path, found.st_size, found.st_mtime)
+
+def _walk(top: str, prefix: str) -> Iterator[FileEntry]:
+    """Regular files below `top`, a folder's own before those of its folders. Follows no links.
+
+    Text, not Paths; `prefix` goes before the names.
+    """
+    folders = [(top, prefix)]
+    while folders:
+        folder, before = folders.pop()
+        try:
+            with os.scandir(folder) as found:
+                entries = sorted(found, key=attrgetter("name"))
+        except OSError:
+            continue
+        inside = []
+        for entry in entries:
+            try:
+                seen = os.lstat(entry.path)
+            except OSError:
+                continue
+            if stat.S_ISREG(seen.st_mode):
+                yield FileEntry(before + entry.name, seen.st_size, seen.st_mtime)
+            elif stat.S_ISDIR(seen.st_mode):
+                inside.append((entry.path, f"{before}{entry.name}/"))
+        folders += reversed(inside)
 
 
 def _without_links(root: str, path: str) -> str | None:

@@ -76,6 +76,9 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     #: Of a file below `path` that would be too much, bytes from its end, by its path and TAIL; of
     #: as many files as `limit` has room for.
     tail: int = 0
+    #: Left out where this is there: an output that is fresh, or a folder in which an earlier query
+    #: found what this run wrote.
+    unless: str = ""
 
 
 class Reader(Protocol):

@@ -59,3 +59,15 @@ def test_what_is_no_regular_file_is_refused_and_does_not_hang(workspace, tmp_pat
 def test_a_missing_file_is_refused_with_its_name(workspace):
     with pytest.raises(InvalidRequest, match="nothing"):
         workspace.read("nothing")
+
+
+def test_a_folders_own_files_come_first_and_links_to_folders_are_not_followed(tmp_path):
+    for name in ("b/z/1", "b/2", "a/3", "b-c/4"):
+        (tmp_path / "top" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "top" / name).touch()
+    (tmp_path / "top" / "link").symlink_to(tmp_path / "top" / "a")
+    found = LocalWorkspace(tmp_path).list(below="top")
+    assert [one.path for one in found] == ["top/a/3", "top/b-c/4", "top/b/2", "top/b/z/1"]
+    below = LocalWorkspace(tmp_path / "top").list(limit=1, below="b")
+    assert [one.path for one in below] == ["b/2"]
+    assert LocalWorkspace(tmp_path).list(below="nothing") == []

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from solveyard import registry
-from solveyard.backends.workspace import LocalWorkspace
+from solveyard.backends.workspace import FileEntry, LocalWorkspace
 from solveyard.judging import Case
 from solveyard.model import reading
 from solveyard.model.errors import InvalidJob
@@ -311,3 +311,42 @@ def test_of_results_that_are_too_large_the_end_is_read_of_as_many_as_there_is_ro
     found = judge(of, files={log.name: golden.read_text()})
     assert (found.reason, found.cause) == (Reason.CRITERIA, "result.invalid")
     assert "nan is not finite" in found.message
+
+
+class Noting(LocalWorkspace):
+    """Keeps what it was asked for."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.asked: list[str] = []
+
+    def list(self, limit: int = 10_000, below: str = "") -> list[FileEntry]:
+        self.asked.append(below)
+        return super().list(limit, below)
+
+    def read(self, path: str, offset: int = 0, limit: int = 1 << 20) -> bytes:
+        self.asked.append(path)
+        return super().read(path, offset, limit)
+
+
+@pytest.mark.parametrize(
+    ("fresh", "solved", "asked"),
+    [
+        (True, True, ["b.aedb.batchinfo/b-j.log", "b.aedtresults"]),
+        (True, False, ["b.aedb.batchinfo/b-j.log", "b.aedtresults", "b.aedb"]),
+        (False, True, ["b.aedb.batchinfo/b-j.log", "b.aedb.lock", "b.aedt.lock", "b.aedtresults"]),
+    ],
+)
+def test_only_what_an_hfss_verdict_lacks_is_read(
+    tmp_path: Path, fresh: bool, solved: bool, asked: list[str]
+) -> None:
+    options = {"project_path": f"{tmp_path}/b.aedb", "jobid": "j", "ansys_edt_path": "/bin/a"}
+    (tmp_path / "b.aedb.batchinfo").mkdir()
+    (tmp_path / "b.aedtresults").mkdir()
+    (tmp_path / "b.aedb.batchinfo" / "b-j.log").write_text("x\n")
+    if solved:
+        (tmp_path / "b.aedtresults" / "x").touch()
+    case, workspace = Case(job(spec(solver="hfss", options=options))), Noting(tmp_path)
+    log = OutputFile(path="b.aedb.batchinfo/b-j.log", size=2, fresh=fresh)
+    case.read(workspace, ("", ""), 0.0, [log])
+    assert workspace.asked == asked

@@ -96,13 +96,13 @@ class HfssSolver:
             return ()
         if chosen.run == "runscript":
             return wrapped.evidence(chosen)
-        folder = results_folder(chosen)
+        log, (folder, *others) = batch_log(chosen, spec), saved_in(chosen)
         return (
             *wrapped.evidence(chosen),
-            Query(path=batch_log(chosen, spec), limit=LOG_LIMIT),
-            *(Query(path=one, limit=LOCK_LIMIT) for one in locks(chosen)),
+            Query(path=log, limit=LOG_LIMIT),
+            *(Query(path=one, limit=LOCK_LIMIT, unless=log) for one in locks(chosen)),
             Query(path=folder, below=".", limit=0),
-            *(Query(path=one, below=".", limit=0, strict=True) for one in saved_in(chosen)[1:]),
+            *(Query(path=one, below=".", limit=0, strict=True, unless=folder) for one in others),
             Query(
                 path=folder, below=touchstone.NAME, limit=verdicts.RESULT_LIMIT, tail=RESULT_TAIL
             ),
