@@ -47,6 +47,13 @@ class Case:
         """Is there something to read?"""
         return bool(self._queries or (self._criteria is not None and self._criteria.sources))
 
+    @property
+    def plain(self) -> bool:
+        """Is all of that in the job's directory?"""
+        if self._criteria is not None and self._criteria.sources:
+            return False
+        return all(query.path != STDERR for query in self._queries)
+
     def read(
         self,
         workspace: Workspace,

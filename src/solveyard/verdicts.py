@@ -7,15 +7,20 @@ from pathlib import Path
 from typing import Protocol
 
 from solveyard.backends.base import RawEnd, Report
-from solveyard.backends.workspace import LocalWorkspace, Workspace
+from solveyard.backends.workspace import Brief, LocalWorkspace, TooMuch, Workspace
 from solveyard.judging import Case
 from solveyard.model.jobs import Attempt, AttemptId, Job
 from solveyard.model.messages import Ended, Message
+from solveyard.store.filesystems import on_network
 from solveyard.workers import Workers
 
 log = logging.getLogger(__name__)
 
 _MOMENT = 0.5  #: s for which the folder of a job's end is believed to be the same
+#: What the loop reads by itself, which saves two changes of threads: entries of folders, bytes.
+_ENTRIES, _BYTES = 64, 4096
+_QUICK = 0.01  #: s that this may take; when it took longer, the disk is slow
+_REST = 1.0  #: s for which a slow disk is left to the threads
 
 
 class Reporting(Protocol):
@@ -24,6 +29,24 @@ class Reporting(Protocol):
     def observations(self) -> AsyncIterator[Sequence[Report]]: ...
 
     def forget_stranger(self, attempt: AttemptId) -> None: ...
+
+
+class _Folder:
+    """Where jobs end, known for a moment: where links lead is looked up once."""
+
+    def __init__(self, directory: str = "") -> None:
+        self.directory = directory
+        self.until = time.monotonic() + _MOMENT
+        self.workspace = LocalWorkspace(Path(directory))
+        self.ends = 0  #: that were judged there
+        self.near: bool | None = (
+            None  #: on a disk of this machine, with little in it; None: unknown
+        )
+
+    def look(self) -> None:
+        """Whether it is near, where that will be of use. Blocking."""
+        if self.near is None and self.ends > 1:
+            self.near = not on_network(self.workspace.root)
 
 
 class Verdicts:
@@ -42,8 +65,8 @@ class Verdicts:
         """
         self._find, self._place, self._directory = find, place, directory
         self._output, self._tell = output, tell
-        self._last_directory, self._last_until = "", 0.0
-        self._last = LocalWorkspace(Path())
+        self._folder = _Folder()
+        self._rests_until = 0.0  #: the loop reads nothing
         self._judges = Workers("judge", 2)  # a large log keeps nobody from reading the store
 
     async def listen(self, backend: Reporting) -> None:
@@ -71,25 +94,54 @@ class Verdicts:
             self._tell(_judged(case or Case(job), report))
 
     def _judge(self, case: Case, job: Job, report: RawEnd) -> None:
-        workspace = self._place(job) or self._here(self._directory(job))
         streams = self._output(job, int(report.attempt.rpartition(".")[2]))
+        elsewhere = self._place(job)
+        if elsewhere is not None:
+            self._judges.post(lambda: _read(case, elsewhere, streams, report), self._tell)
+            return
+        folder = self._here(self._directory(job))
+        if folder.near and case.plain and time.monotonic() > self._rests_until:
+            ended = self._at_once(Case(job), folder, streams, report)
+            if ended is not None:
+                self._tell(ended)
+                return
 
         def judged() -> Ended:
-            try:
-                case.read(workspace, streams, report.started_at or 0.0, report.exit.outputs)
-            except Exception:  # its end must be told, whatever is wrong with its files
-                log.exception("evidence not read", extra={"attempt": report.attempt})
-            return _judged(case, report)
+            ended = _read(case, folder.workspace, streams, report)
+            folder.look()
+            return ended
 
         self._judges.post(judged, self._tell)
 
-    def _here(self, directory: str) -> LocalWorkspace:
-        """That of a job that ended there a moment ago: where links lead is looked up once."""
-        now = time.monotonic()
-        if directory != self._last_directory or now > self._last_until:
-            self._last_directory, self._last_until = directory, now + _MOMENT
-            self._last = LocalWorkspace(Path(directory))
-        return self._last
+    def _at_once(
+        self, case: Case, folder: _Folder, streams: tuple[str, str], report: RawEnd
+    ) -> Ended | None:
+        """None: it would take long."""
+        begun = time.monotonic()
+        try:
+            return _read(case, Brief(folder.workspace, _ENTRIES, _BYTES), streams, report)
+        except TooMuch:
+            folder.near = False
+            return None
+        finally:
+            if (now := time.monotonic()) > begun + _QUICK:
+                self._rests_until = now + _REST
+
+    def _here(self, directory: str) -> _Folder:
+        if directory != self._folder.directory or time.monotonic() > self._folder.until:
+            self._folder = _Folder(directory)
+        self._folder.ends += 1
+        return self._folder
+
+
+def _read(case: Case, workspace: Workspace, streams: tuple[str, str], report: RawEnd) -> Ended:
+    try:
+        case.read(workspace, streams, report.started_at or 0.0, report.exit.outputs)
+    except TooMuch:
+        raise
+    except Exception:  # its end must be told, whatever is wrong with its files
+        log.exception("evidence not read", extra={"attempt": report.attempt})
+    return _judged(case, report)
 
 
 def _judged(case: Case, report: RawEnd) -> Ended:

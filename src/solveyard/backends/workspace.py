@@ -2,6 +2,7 @@
 
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from itertools import islice
 from operator import attrgetter
@@ -16,6 +17,10 @@ _LEAST = 1 << 16  #: bytes that are asked for: a file may have grown
 
 class NoSuchFile(InvalidRequest):
     """There is nothing at this path."""
+
+
+class TooMuch(Exception):
+    """More than a `Brief` look takes in."""
 
 
 class FileEntry(NamedTuple):
@@ -44,7 +49,7 @@ class LocalWorkspace:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._real = ""  #: with all links resolved
+        self.real = ""  #: the same with all links resolved; empty: not known yet
 
     def list(self, limit: int = 10_000, below: str = "") -> list[FileEntry]:
         """Regular files, by path; at most `limit`, of those in the folder `below`."""
@@ -81,6 +86,7 @@ class LocalWorkspace:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
                 raise InvalidRequest(f"{path} is not a regular file")
+            self._take(found.st_size)
             offset = max(0, found.st_size + offset) if offset < 0 else offset
             if offset:
                 os.lseek(descriptor, offset, os.SEEK_SET)
@@ -88,33 +94,68 @@ class LocalWorkspace:
         finally:
             os.close(descriptor)
 
+    def _take(self, size: int) -> None:
+        """A file of so many bytes is about to be read."""
+
     def _inside(self, path: str) -> str:
         """Text, not a Path: each end of a job asks for several, and Path takes longest of all."""
         if "\0" in path:
             raise InvalidRequest(f"{path!r} is no path")
-        if not self._real:
-            self._real = os.path.realpath(self.root)
-        if (place := _without_links(self._real, path)) is not None:
+        if not self.real:
+            self.real = os.path.realpath(self.root)
+        if (place := _without_links(self.real, path)) is not None:
             return place
-        place = os.path.realpath(os.path.join(self._real, path))  # noqa: PTH118
-        if place != self._real and not place.startswith(self._real.rstrip(os.sep) + os.sep):
+        place = os.path.realpath(os.path.join(self.real, path))  # noqa: PTH118
+        if place != self.real and not place.startswith(self.real.rstrip(os.sep) + os.sep):
             raise InvalidRequest(f"{path!r} leaves the job's folder")
         return place
 
 
-def _walk(top: str, prefix: str) -> Iterator[FileEntry]:
+class Brief(LocalWorkspace):
+    """One short look at a folder of this machine's own disk, on which nobody needs to wait.
+
+    Raises TooMuch where it would take long, or may lead elsewhere.
+    """
+
+    def __init__(self, seen: LocalWorkspace, entries: int, size: int) -> None:
+        """In the folder of `seen`: at most so many `entries` of folders, files of `size` bytes."""
+        super().__init__(seen.root)
+        self.real = seen.real
+        self._entries, self._size = entries, size
+
+    def list(self, limit: int = 10_000, below: str = "") -> list[FileEntry]:
+        prefix = f"{below}/" if below else ""
+        return sorted(islice(_walk(self._inside(below), prefix, self._entries), limit))
+
+    def _take(self, size: int) -> None:
+        self._size -= size
+        if self._size < 0:
+            raise TooMuch
+
+    def _inside(self, path: str) -> str:
+        place = _without_links(self.real, path) if self.real else None
+        if place is None:
+            raise TooMuch
+        return place
+
+
+def _walk(top: str, prefix: str, most: int = sys.maxsize) -> Iterator[FileEntry]:
     """Regular files below `top`, a folder's own before those of its folders. Follows no links.
 
-    Text, not Paths; `prefix` goes before the names.
+    Text, not Paths; `prefix` goes before the names. Raises TooMuch for more than `most` entries.
     """
     folders = [(top, prefix)]
     while folders:
         folder, before = folders.pop()
         try:
             with os.scandir(folder) as found:
-                entries = sorted(found, key=attrgetter("name"))
+                entries = list(islice(found, min(most + 1, sys.maxsize)))
         except OSError:
             continue
+        most -= len(entries)
+        if most < 0:
+            raise TooMuch
+        entries.sort(key=attrgetter("name"))
         inside = []
         for entry in entries:
             try:
