@@ -20,7 +20,7 @@ _MOMENT = 0.5  #: s for which the folder of a job's end is believed to be the sa
 #: What the loop reads by itself, which saves two changes of threads: entries of folders, bytes.
 _ENTRIES, _BYTES = 64, 4096
 _QUICK = 0.01  #: s that this may take; when it took longer, the disk is slow
-_REST = 1.0  #: s for which a slow disk is left to the threads
+_REST = 0.25  #: s for which a slow disk is left to the threads
 
 
 class Reporting(Protocol):
@@ -101,10 +101,11 @@ class Verdicts:
             return
         folder = self._here(self._directory(job))
         if folder.near and case.plain and time.monotonic() > self._rests_until:
-            ended = self._at_once(Case(job), folder, streams, report)
+            ended = self._at_once(case, folder, streams, report)
             if ended is not None:
                 self._tell(ended)
                 return
+            case = Case(job)  # the first has read some of it
 
         def judged() -> Ended:
             ended = _read(case, folder.workspace, streams, report)

@@ -302,3 +302,13 @@ def test_a_message_of_a_project_without_a_design_is_not_taken_for_its_name() -> 
     assert (entry.where.strip(" :"), entry.text) == (
         "Project:b.aedb", "Normal completion of simulation."
     )  # fmt: skip
+
+
+def test_what_was_seen_stays_as_it_was_while_the_log_goes_on():
+    reader = HfssReader()
+    reader.feed(b"Starting Batch Run: 09:00:00 AM  Nov 26, 2026\n")
+    before, _ = reader.seen()
+    assert before.phase == "starting"
+    reader.feed(b"Stopping Batch Run: 09:00:07 AM  Nov 26, 2026\n")
+    assert (before.phase, before.elapsed) == ("starting", 0.0)
+    assert reader.seen()[0].phase == "ended"

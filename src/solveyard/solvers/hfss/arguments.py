@@ -3,12 +3,14 @@
 import ntpath
 import posixpath
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from solveyard.model.errors import InvalidJob
 from solveyard.model.resources import Allocation, Range, Resources, Share
 from solveyard.solvers.hfss import commandline, forwarded
 from solveyard.solvers.hfss.batch import HfssOptions, Scalar
+from solveyard.solvers.hfss.config import HFSS3DLayoutBatchOptions
 
 _PRODUCTS = ("HFSS", "HFSS 3D Layout Design")
 _TEXTS = ("mpiversion", "tempdirectory")  #: values that are text, be they digits
@@ -145,15 +147,25 @@ def _entries(options: HfssOptions, allocation: Allocation) -> list[str]:
 
 def batch_pairs(options: HfssOptions) -> dict[str, Scalar]:
     """ansysedt's keys and their values, in order; what `batch_options` says stands."""
-    pairs: dict[str, Scalar] = {**commandline.batch_pairs(options.layout_options)}
+    pairs = {**_own_pairs(options.layout_options, options.ram_percent, options.hpc_licence)}
+    if options.batch_options:
+        names = {key.lower(): key for key in pairs}
+        for key, value in options.batch_options.items():
+            pairs[names.get(key.lower(), key)] = int(value) if isinstance(value, bool) else value
+    return pairs
+
+
+@lru_cache(maxsize=64)
+def _own_pairs(
+    layout: HFSS3DLayoutBatchOptions, ram_percent: int, hpc_licence: str
+) -> Mapping[str, Scalar]:
+    """Those that most jobs have alike."""
+    pairs: dict[str, Scalar] = {**commandline.batch_pairs(layout)}
     for key in pairs:
         if key.endswith("/RAMLimitPercent"):
-            pairs[key] = str(options.ram_percent)
-    if options.hpc_licence:
-        pairs |= {f"{product}/HPCLicenseType": options.hpc_licence for product in _PRODUCTS}
-    names = {key.lower(): key for key in pairs}
-    for key, value in options.batch_options.items():
-        pairs[names.get(key.lower(), key)] = int(value) if isinstance(value, bool) else value
+            pairs[key] = str(ram_percent)
+    if hpc_licence:
+        pairs |= {f"{product}/HPCLicenseType": hpc_licence for product in _PRODUCTS}
     return pairs
 
 

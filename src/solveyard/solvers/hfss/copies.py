@@ -2,6 +2,7 @@
 
 import ntpath
 import posixpath
+from functools import lru_cache
 
 import msgspec
 
@@ -18,7 +19,11 @@ _PLAN = "copy.json"
 
 def name(chosen: HfssOptions) -> str:
     """What the project that is solved is called; of an archive "board.aedtz" it is "board.aedt"."""
-    path = chosen.project_path
+    return _called(chosen.project_path)
+
+
+@lru_cache(maxsize=256)
+def _called(path: str) -> str:
     last = posixpath.basename(path) if path.startswith("/") else ntpath.basename(path)
     return last[:-1] if last.lower().endswith(".aedtz") else last
 

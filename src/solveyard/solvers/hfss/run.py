@@ -3,7 +3,7 @@
 import math
 import re
 
-from msgspec.structs import replace
+from msgspec.structs import force_setattr, replace
 
 from solveyard.solvers.hfss import causes, log
 from solveyard.solvers.hfss.causes import Finding
@@ -45,7 +45,7 @@ class Run:
         self.unconverged: list[Finding] = []
         self.normal = 0
         self.stopped = 0
-        self._told = HfssProgress()
+        self._told = HfssProgress()  #: this run's own, so it may change; others get a copy
         self._sweeps = Sweeps()
         self._version = version
         self._design = ""
@@ -55,7 +55,7 @@ class Run:
 
     def progress(self) -> HfssProgress:
         told = self._sweeps.put(self._told)
-        return replace(told, product=self._product()) if told.phase is not None else told
+        return replace(told, product=None if told.phase is None else self._product())
 
     def ends_before(self, entry: Entry) -> bool:
         """Does another run begin with this entry? Headers come twice, too, with one time."""
@@ -258,7 +258,8 @@ class Run:
         return told or None
 
     def _set(self, **facts: object) -> None:
-        self._told = replace(self._told, **facts)
+        for name, value in facts.items():  # a new one for each fact would take most of the time
+            force_setattr(self._told, name, value)
 
 
 def _fact(part: str) -> tuple[str, str]:

@@ -5,6 +5,7 @@ import posixpath
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 from msgspec.structs import replace
@@ -353,6 +354,7 @@ def _absolute(name: str, path: str) -> None:
         raise InvalidJob(f"`options.{name}`: expected an absolute path, got {path[:200]!r}")
 
 
+@lru_cache(maxsize=256)
 def _parts(path: str) -> tuple[str, str]:
     """Folder and name, by the rules of the system whose path it is."""
     return posixpath.split(path) if path.startswith("/") else ntpath.split(path)
