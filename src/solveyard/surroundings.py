@@ -3,8 +3,24 @@
 import os
 import stat
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from solveyard.store.filesystems import on_network
+
+
+class Unseen(Exception):
+    """A `Glance` doesn't tell: somebody has to look."""
+
+
+@dataclass
+class Seen:
+    """What was looked up a moment ago, on disks of this machine alone."""
+
+    folders: dict[str, str] = field(default_factory=dict)  #: with all links resolved
+    closed: set[str] = field(default_factory=set)  #: programs that no other account may write
+    roots: dict[Path, Path] = field(default_factory=dict)  #: with all links resolved
 
 
 class Here:
@@ -26,6 +42,7 @@ class Here:
         self._folders: dict[str, str] = {}
         self._open: dict[str, str] = {}
         self._read_only: dict[str, bool] = {}
+        self._roots: dict[Path, Path] = {}
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -61,11 +78,96 @@ class Here:
         except (OSError, ValueError):  # no path
             return path
 
+    def exists(self, path: str) -> bool:
+        try:
+            return os.path.exists(path)  # noqa: PTH110  # twice for each submission
+        except (OSError, ValueError):
+            return False
+
+    def inside(self, path: str, roots: Iterable[Path]) -> bool:
+        """Is it in one of these folders? Links are resolved first."""
+        try:
+            found = Path(path).resolve()
+        except (OSError, ValueError, RuntimeError):
+            return False
+        for root in roots:
+            if root not in self._roots:
+                self._roots[root] = root.resolve()
+        return any(found.is_relative_to(self._roots[root]) for root in roots)
+
     def open_to_others(self, program: str) -> str:
         """`open_to_others`."""
         if program not in self._open:
             self._open[program] = open_to_others(Path(program))
         return self._open[program]
+
+    def note(self, seen: Seen) -> None:
+        """Tell `seen` what stays so for a moment, and can be looked at without waiting."""
+        if self.windows:
+            return
+        for folder, real in self._folders.items():
+            if folder not in seen.folders and Path(real).is_dir() and not on_network(Path(real)):
+                seen.folders[folder] = real
+        seen.closed |= {program for program, place in self._open.items() if not place}
+        seen.roots |= self._roots
+
+
+class Glance(Here):
+    """The same by what was seen a moment ago, and by names in folders that were: no waiting.
+
+    Raises Unseen for all else, and for links.
+    """
+
+    def __init__(
+        self, seen: Seen, licences: Collection[str] = (), elsewhere: Collection[str] = frozenset()
+    ) -> None:
+        super().__init__(licences, elsewhere)
+        self._seen = seen
+
+    def listing(self, folder: str) -> Sequence[str]:
+        raise Unseen
+
+    def read_only(self, folder: str) -> bool:
+        if folder not in self._seen.folders:
+            raise Unseen
+        return super().read_only(folder)
+
+    def resolve(self, path: str) -> str:
+        folder, name = os.path.split(path)
+        if folder not in self._seen.folders or name in {"", ".", ".."}:
+            raise Unseen
+        whole = os.path.join(self._seen.folders[folder], name)  # noqa: PTH118
+        self._there(whole)
+        return whole
+
+    def exists(self, path: str) -> bool:
+        folder, name = os.path.split(path)
+        if folder not in self._seen.folders or name in {"", ".", ".."}:
+            raise Unseen
+        return self._there(path)
+
+    def inside(self, path: str, roots: Iterable[Path]) -> bool:
+        found = Path(self.resolve(path))
+        if any(root not in self._seen.roots for root in roots):
+            raise Unseen
+        return any(found.is_relative_to(self._seen.roots[root]) for root in roots)
+
+    def open_to_others(self, program: str) -> str:
+        if program not in self._seen.closed:
+            raise Unseen
+        return ""
+
+    @staticmethod
+    def _there(path: str) -> bool:
+        try:
+            mode = os.lstat(path).st_mode
+        except FileNotFoundError:
+            return False
+        except (OSError, ValueError) as error:
+            raise Unseen from error
+        if stat.S_ISLNK(mode):
+            raise Unseen
+        return True
 
 
 def open_to_others(path: Path) -> str:

@@ -12,12 +12,13 @@ from solveyard.manager import Manager
 
 if TYPE_CHECKING:
     from solveyard.doors.auth import Keeper
+    from solveyard.doors.looks import Looks
     from solveyard.doors.openapi import Table
     from solveyard.doors.rules import Rules
 
 __all__ = [
-    "CALLER", "CLOSING", "KEEPER", "LISTEN", "LOCKED", "MANAGER", "RULES", "STOP", "TABLE",
-    "Caller", "Handler", "Middleware", "by", "caller",
+    "CALLER", "CLOSING", "KEEPER", "LISTEN", "LOCKED", "LOOKS", "MANAGER", "RULES", "STOP",
+    "TABLE", "Caller", "Handler", "Middleware", "by", "caller",
 ]  # fmt: skip
 
 
@@ -44,6 +45,7 @@ KEEPER: web.AppKey["Keeper"] = web.AppKey("keeper")  #: where there are sessions
 TABLE: web.AppKey["Table"] = web.AppKey("table")  #: the routes, and their description
 #: The limits that a site's file locks: name to the place that does.
 LOCKED: web.AppKey[Mapping[str, str]] = web.AppKey("locked")
+LOOKS: web.AppKey["Looks"] = web.AppKey("looks")  #: at the manager's machine
 RULES: web.AppKey["Rules"] = web.AppKey("rules")  #: what may run over the network
 
 _NOBODY = Caller("")

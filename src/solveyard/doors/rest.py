@@ -29,7 +29,8 @@ from solveyard.doors import (
     viewer,
     waiting,
 )
-from solveyard.doors.keys import CLOSING, LOCKED, MANAGER, RULES, STOP, TABLE, Handler, by
+from solveyard.doors.keys import CLOSING, LOCKED, LOOKS, MANAGER, RULES, STOP, TABLE, Handler, by
+from solveyard.doors.looks import Looks
 from solveyard.doors.openapi import Route, Table
 from solveyard.doors.rules import Rules
 from solveyard.doors.submitting import SPECS, submitted
@@ -75,6 +76,7 @@ def application(
     app[MANAGER] = manager
     app[STOP] = stop
     app[RULES] = rules or Rules()
+    app[LOOKS] = Looks()
     app[LOCKED] = {} if locked is None else locked
     app[CLOSING] = asyncio.Event()
     app.on_shutdown.append(_close)

@@ -46,7 +46,7 @@ class Rules:
         if caller.private:
             return
         here = here or Here()
-        inside = partial(self._inside, owner=caller.owner)
+        inside = partial(self._inside, here=here, owner=caller.owner)
         for index, spec in enumerate(specs):
             place = f"job {index + 1} of {len(specs)}: " if len(specs) > 1 else ""
             if spec.solver in GENERAL - self.allow and spec.solver in registry.solvers():
@@ -103,7 +103,7 @@ class Rules:
             )
         scratch = solver.scratch(spec)
         for path in (solver.project(spec), scratch):
-            if path and not self._inside(path, owner=owner):
+            if path and not self._inside(path, here, owner=owner):
                 temporary = here.resolve(tempfile.gettempdir())
                 if path == scratch and Path(here.resolve(path)).is_relative_to(temporary):
                     continue
@@ -112,15 +112,8 @@ class Rules:
                     " solveyard serve --project-root DIR)"
                 )
 
-    def _inside(self, directory: str, *, owner: bool) -> bool:
-        """Links are resolved first."""
-        if not self.roots:
-            return owner
-        try:
-            found = Path(directory).resolve()
-        except (OSError, ValueError, RuntimeError):
-            return False
-        return any(found.is_relative_to(root.resolve()) for root in self.roots)
+    def _inside(self, directory: str, here: Here, *, owner: bool) -> bool:
+        return here.inside(directory, self.roots) if self.roots else owner
 
 
 def _tasks(spec: JobSpec) -> Iterable[JobSpec]:

@@ -1,7 +1,6 @@
 """From a submission to jobs: what the machine completes, the rules admit and the manager takes."""
 
 import asyncio
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from types import GenericAlias
@@ -12,7 +11,7 @@ from msgspec.structs import replace
 
 from solveyard import plan, registry
 from solveyard.doors import encoding, waiting
-from solveyard.doors.keys import MANAGER, RULES, Caller, caller
+from solveyard.doors.keys import LOOKS, MANAGER, RULES, Caller, caller
 from solveyard.doors.rules import Rules
 from solveyard.model import reading
 from solveyard.model.errors import BackendError, InvalidJob, InvalidRequest
@@ -90,13 +89,14 @@ async def _complete(request: web.Request, specs: list[JobSpec]) -> list[JobSpec]
     manager, who, rules = request.app[MANAGER], caller(request), request.app[RULES]
     if who.private and not any(registry.on_site(spec.solver) for spec in specs):
         return specs
-    here = Here(manager.licences, manager.forwarding.elsewhere)
     sent = partial(manager.forwarding.sent, owner=who.name)
-    return await asyncio.to_thread(_admitted, specs, who, rules, here, sent)
+    admitted = partial(_admitted, specs, who, rules, sent)
+    about = manager.licences, manager.forwarding.elsewhere
+    return await request.app[LOOKS].look(admitted, *about, short=len(specs) == 1)
 
 
 def _admitted(
-    specs: list[JobSpec], who: Caller, rules: Rules, here: Here, sent: Callable[[JobSpec], JobSpec]
+    specs: list[JobSpec], who: Caller, rules: Rules, sent: Callable[[JobSpec], JobSpec], here: Here
 ) -> list[JobSpec]:
     """`specs`, completed. Whoever isn't the owner learns nothing of files that they may not use.
 
@@ -126,11 +126,7 @@ def _present(spec: JobSpec, here: Here, sent: Callable[[JobSpec], JobSpec]) -> J
     jobs = tasks.samples(spec)
     programs = () if sent(spec).on in here.elsewhere else map(solver.program, jobs)
     for path in {*programs, *map(solver.project, jobs)}:
-        try:
-            there = os.path.exists(path)  # noqa: PTH110  # twice for each submission
-        except (OSError, ValueError):
-            there = False
-        if not there:
+        if not here.exists(path):
             raise FileMissing(f"FileNotFoundError: no such file or directory: {path[:300]!r}")
     return spec
 
