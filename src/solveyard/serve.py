@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import logging
 import os
 import secrets
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from solveyard import __version__, abandoned, clusters, readiness, registry
+from solveyard import __version__, abandoned, clusters, holding, readiness, registry
 from solveyard.backends.agents import Agents
 from solveyard.backends.batch import ClusterOptions
 from solveyard.backends.hosts import talking
@@ -171,8 +170,7 @@ async def _run(folder: Path, options: ServeOptions, started: Callable[[Running],
         else:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, running.stop, "")
-        gc.freeze()  # what is there now stays: the collector needn't look at it again
-        gc.set_threshold(50_000, 20, 20)
+        holding.settle()
         sys.setswitchinterval(_SWITCH)  # a commit's thread and the loop take turns sooner
         started(running)
         systemd.ready(f"listens on {running.url}")

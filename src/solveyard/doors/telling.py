@@ -25,7 +25,6 @@ from solveyard.store.base import Numbered
 class _Known(NamedTuple):
     """What the events so far have told about a job."""
 
-    name: str
     priority: int
     queued: bool = False  #: it waits, and nobody holds it
     started: bool = False
@@ -39,9 +38,11 @@ class Telling:
         self._manager = manager
         self._fresh: list[documents.News] = []
         self._limits = documents.current_limits(manager)
-        self._known = {
-            job.id: _known(job) for job in manager.jobs().values() if not job.state.final
-        }
+        self._kinds: dict[_Known, _Known] = {}  #: many jobs are alike, and share one
+        self._known: dict[JobId, _Known] = {}
+        for job in manager.jobs().values():
+            if not job.state.final:
+                self._know(job.id, _known(job))
 
     def take(self, events: Sequence[Numbered]) -> None:
         """To be told."""
@@ -76,17 +77,28 @@ class Telling:
         if isinstance(event, JobEnded):
             self._known.pop(number, None)
         elif after is not before:
-            self._known[number] = after
+            self._know(number, after)
+        name = self._name(number, event)
         return documents.News(
-            event, after.name, after.priority, before.queued, before.started, before.forwarded
+            event, name, after.priority, before.queued, before.started, before.forwarded
         )
 
+    def _know(self, number: JobId, known: _Known) -> None:
+        self._known[number] = self._kinds.setdefault(known, known)
+
+    def _name(self, number: JobId, event: AnyEvent) -> str:
+        """A job's stays the same as long as there is one."""
+        if isinstance(event, JobSubmitted):
+            return event.spec.name or str(number)
+        job = self._manager.look(number) if number else None
+        return str(number) if job is None else documents.job_id(job)
+
     def _ended(self, number: JobId) -> _Known:
-        """A job that had ended, or is new: only its name and priority matter."""
+        """A job that had ended, or is new: only its priority matters."""
         job = self._manager.look(number)
         if job is None:
-            return _Known(str(number), 0)
-        return _Known(documents.job_id(job), job.priority)
+            return _Known(0)
+        return _Known(job.priority)
 
     def _changed(self, event: LimitsChanged) -> dict[str, Any]:
         """Of the old ones those that are others now."""
@@ -98,7 +110,6 @@ class Telling:
 
 def _known(job: Job) -> _Known:
     return _Known(
-        documents.job_id(job),
         job.priority,
         queued=job.state in {JobState.QUEUED, JobState.SUBMITTED},
         started=job.state is JobState.RUNNING,
@@ -108,8 +119,8 @@ def _known(job: Job) -> _Known:
 
 def _after(known: _Known, event: AnyEvent) -> _Known:
     match event:
-        case JobSubmitted(job=job, spec=spec) | JobRetried(job=job, spec=spec) if spec is not None:
-            return _Known(spec.name or str(job), spec.priority, queued=not spec.hold)
+        case JobSubmitted(spec=spec) | JobRetried(spec=spec) if spec is not None:
+            return _Known(spec.priority, queued=not spec.hold)
         case JobReleased() | JobRetried() | JobRequeued():
             return known._replace(queued=True, started=False)
         case JobPlaced(placement=placement):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from solveyard.model.ids import array_of
@@ -108,7 +108,7 @@ def notice_row(notice: Notice) -> Row:
     return (notice.event, notice.receiver, notice.state.value, notice.next_at, notice.why, body)
 
 
-def add_events(rows: Sequence[Row]) -> Iterator[Statement]:
+def add_events(rows: Iterable[Row]) -> Iterator[Statement]:
     return _batches(_ADD_EVENT, rows)
 
 
@@ -123,8 +123,8 @@ def statements(records: Sequence[Record]) -> Iterator[Statement]:
         for statement in (_REMOVE_JOB, _REMOVE_TASKS, _REMOVE_SPEC):
             yield from _batches(statement, ids)
     if jobs:
-        yield from _batches(_SET_JOB, [_job_row(job) for job in jobs])
-        own = [(job.id, codec.encode(job.spec)) for job in jobs if array_of(job.id) is None]
+        yield from _batches(_SET_JOB, (_job_row(job) for job in jobs))
+        own = ((job.id, codec.encode(job.spec)) for job in jobs if array_of(job.id) is None)
         yield from _batches(_SET_SPEC, own)
     for key, value in (("limits", limits), ("counter", counter)):
         if value is not None:
@@ -167,10 +167,10 @@ def conditions(which: Filter, below: int | None = None) -> tuple[str, list[str |
     return f" WHERE {' AND '.join(clauses)}", parameters
 
 
-def _batches(statement: str, rows: Sequence[Row]) -> Iterator[Statement]:
+def _batches(statement: str, rows: Iterable[Row]) -> Iterator[Statement]:
     """`statement` over all rows."""
-    for start in range(0, len(rows), BATCH):
-        some = rows[start : start + BATCH]
+    rest = iter(rows)
+    while some := [*islice(rest, BATCH)]:
         yield _of_rows(statement, len(some[0]), len(some)), [*chain.from_iterable(some)]
 
 

@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Self
 
@@ -74,14 +75,15 @@ class SqliteStore:
         Returns the number of the last event in the log. After an error the store is as it was,
         and later commits may succeed. Raises Conflict when two jobs would have one name.
         """
-        changes = list(queries.statements(records))
-        bodies = [queries.event_row(event) for event in events]
         with self._writer.transaction("IMMEDIATE") as sqlite:
             last: int = sqlite.execute(queries.LAST_NUMBER).fetchone()[0]
-            rows = [(number, *body) for number, body in enumerate(bodies, last + 1)]
-            for statement, parameters in (*queries.add_events(rows), *changes):
-                sqlite.execute(statement, parameters)
-        return last + len(rows)
+            numbered = enumerate(events, last + 1)
+            rows = ((number, *queries.event_row(event)) for number, event in numbered)
+            for statement, parameters in chain(
+                queries.add_events(rows), queries.statements(records)
+            ):
+                sqlite.execute(statement, parameters)  # each is made now: all at once are large
+        return last + len(events)
 
     def load(self, *, ended_tasks: bool = True) -> State:
         """All that an engine starts from, as of one commit.
