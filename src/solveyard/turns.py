@@ -53,6 +53,8 @@ ATTENTIVE = 0.1
 INLINE = 8
 #: Of a commit; while one takes longer, the disk is slow, and the loop doesn't wait for it; s.
 QUICK = 0.01
+#: Turns of the loop that a request takes from its socket to here.
+HANDED = 3
 #: Messages in one turn that make the manager a busy one.
 MANY = 5
 #: Between two tries to write to a store that could not be written; s.
@@ -91,6 +93,7 @@ class Turns:
         self._inbox: deque[Entry] = deque()
         self._requests: deque[Entry] = deque()  #: whose answers somebody waits for
         self._favoured = False  #: the last turn was theirs alone
+        self._together = 0  #: how many of them it took
         self._news = asyncio.Event()
         self._asked = asyncio.Event()  #: somebody waits for an answer
         self._wake: float | None = None
@@ -150,6 +153,7 @@ class Turns:
             self._busy = len(group) >= MANY
             return group
         group = _take(self._requests, TURN)
+        self._together = len(group)
         if not self._requests:
             self._asked.clear()
         return group
@@ -159,12 +163,23 @@ class Turns:
 
         Who waits for an answer doesn't wait for that.
         """
+        await self._assemble()
         if self._busy and not self._requests and len(self._inbox) < TURN:
             pause = self._committed_at + GROUP - asyncio.get_running_loop().time()
             if pause > 0.0:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._asked.wait()
+
+    async def _assemble(self) -> None:
+        """Where several ask at the same time, let those join whose requests are on their way."""
+        known, until = 0, asyncio.get_running_loop().time() + GROUP
+        several = self._together > 1 or len(self._requests) > 1
+        while several and known < len(self._requests) < TURN:
+            known = len(self._requests)
+            for _ in range(HANDED):
+                await asyncio.sleep(0)
+            several = asyncio.get_running_loop().time() < until
 
     async def _until_news(self) -> None:
         """Until something comes, or until time alone causes something."""

@@ -220,3 +220,35 @@ def test_what_was_refused_while_the_store_was_full_is_not_granted_later(
     monkeypatch.setattr(module, "QUICK", 0.0)  # in the store's thread
     monkeypatch.setattr(module, "STORE_RETRY", 0.05)
     assert asyncio.run(_refused_twice()) == [1]
+
+
+async def _askers(store: MemoryStore, rounds: int, hops: Sequence[int]) -> None:
+    """Each asks so often, and comes back so many turns of the loop after its answer."""
+    turns = Turns(store, lambda: (), lambda first, events, actions: None)
+
+    async def asks(hops: int) -> None:
+        for _ in range(rounds):
+            for _ in range(hops):
+                await asyncio.sleep(0)
+            await turns.ask(SUBMIT)
+
+    try:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+            going = tasks.create_task(turns.run())
+            async with asyncio.TaskGroup() as clients:
+                for one in hops:
+                    clients.create_task(asks(one))
+            going.cancel()
+    finally:
+        turns.close()
+
+
+def test_those_who_ask_at_the_same_time_share_a_commit_though_some_come_a_little_later() -> None:
+    store = _Threads()
+    asyncio.run(_askers(store, 10, [1, 2, 3, 3, 4, 4, 5, 5]))
+    assert 10 <= len(store.loops) <= 14
+
+
+def test_who_asks_alone_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HANDED", 10**9)
+    asyncio.run(_askers(_Threads(), 5, [2]))
