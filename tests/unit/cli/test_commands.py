@@ -395,16 +395,17 @@ def test_a_sweep_with_its_policies_is_submitted_as_it_was_typed(run: Run, served
 def test_what_a_job_needs_reaches_its_specification(run: Run, served: Any) -> None:
     needs = (
         "--cores", "3", "--memory", "2G", "--disk", "20G", "--gpus", "2", "--nodes", "4", "--pin",
+        "--grace", "2m",
     )  # fmt: skip
     assert run("submit", *needs, "--", "solve").status == 0
     assert run("submit", *needs, "--solver", "nec", "--options", "{}").status == 0
     for number in (1, 2):
         spec = served.manager.records[number].spec
         assert spec.resources == Resources(cores=3, memory=2048, disk=20480, gpus=2, nodes=4)
-        assert spec.pin
+        assert (spec.pin, spec.grace) == (True, 120.0)
     assert run("submit", "--", "solve").status == 0
     spec = served.manager.records[3].spec
-    assert (spec.resources, spec.pin) == (Resources(), False)
+    assert (spec.resources, spec.pin, spec.grace) == (Resources(), False, 30.0)
     assert "`gpus` is -1" in run("submit", "--gpus", "-1", "--", "solve").err
     assert "'much' is no amount of memory or disk" in run("submit", "--disk", "much", "x").err
     assert "--nodes does not go with --from" in run("submit", "--nodes", "2", "--from", "-").err

@@ -196,7 +196,8 @@ def _facts(name: str, told: HfssProgress, ending: Ending, *, solves: bool) -> It
     said = f"normal completion, line {ending.normal}" if ending.normal else "no normal completion"
     said = said if solves else "nothing was to be solved"
     end = "" if ending.stopped else ", and its end is missing"
-    yield f"{name}: {told.errors} error lines, {said}{end}"
+    lines = "1 error line" if told.errors == 1 else f"{told.errors} error lines"
+    yield f"{name}: {lines}, {said}{end}"
     if told.phase not in {None, "starting"} and (text := told.told().text):
         yield f"{name}: {text}"
     for one in (*ending.explanations[:SHOWN], *ending.unconverged[:SHOWN]):
