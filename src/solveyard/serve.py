@@ -192,16 +192,7 @@ async def opened(folder: Path, options: ServeOptions) -> AsyncIterator[Running]:
         runtime = runtime_folder(folder)
         token = secrets.token_urlsafe(32)
         address = _address(runtime, "agents.sock")
-        places.agent.mkdir(mode=0o700, exist_ok=True)
-        _write_private(places.agent_address, address.encode())
-        _write_private(places.agent_token, token.encode())
-        local = LocalAgent(
-            places.agent,
-            f"file:{places.agent_address}",
-            token_file=places.agent_token,
-            platform=options.platform,
-            withheld=_withheld(options),
-        )
+        local = _local_agent(places, address, token, options)
         store = SqliteStore.open(folder)
         agents = Agents(address, store.uuid, local, offer=options.offer, token=token)
         manager = Manager(
@@ -226,8 +217,9 @@ async def opened(folder: Path, options: ServeOptions) -> AsyncIterator[Running]:
             shares=options.shares,
         )
         stop = _Stop(options.on_stop)
-        door = _door(manager, options, token, stop, store.uuid)
         try:
+            local.start()  # it takes longest of all
+            door = _door(manager, options, token, stop, store.uuid)
             async with talking.helped(), asyncio.TaskGroup() as tasks:
                 life = tasks.create_task(manager.run())
                 await _prepare(manager, options)
@@ -257,11 +249,28 @@ async def opened(folder: Path, options: ServeOptions) -> AsyncIterator[Running]:
                     for task in (*chores, live, life):
                         task.cancel()
         finally:
+            local.disown()
             manager.close()
     finally:
         for listener in listeners:
             listener.close()
         lease.release()
+
+
+def _local_agent(
+    places: StorePlaces, address: str, token: str, options: ServeOptions
+) -> LocalAgent:
+    """Not started yet; it will find the manager at `address`."""
+    places.agent.mkdir(mode=0o700, exist_ok=True)
+    _write_private(places.agent_address, address.encode())
+    _write_private(places.agent_token, token.encode())
+    return LocalAgent(
+        places.agent,
+        f"file:{places.agent_address}",
+        token_file=places.agent_token,
+        platform=options.platform,
+        withheld=_withheld(options),
+    )
 
 
 async def _prepare(manager: Manager, options: ServeOptions) -> None:
