@@ -169,7 +169,19 @@ def main() -> None:
         signal.signal(number, _heed_not)  # to ignore it would ignore it in what is started
     with socket.socket(fileno=os.dup(0)) as connections:
         os.dup2(os.open(os.devnull, os.O_RDWR), 0)
+        if sys.version_info < (3, 12) and _pidfds():  # else it is a thread for each program
+            asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
         asyncio.run(_serve(connections))
+
+
+def _pidfds() -> bool:
+    if sys.platform != "linux":
+        return False
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except OSError:
+        return False
+    return True
 
 
 def _heed_not(*_: object) -> None:
