@@ -60,7 +60,7 @@ def job(folder: Path, *argv: str, env: dict[str, str] | None = None, **options: 
 
 
 def told(folder: Path) -> record.Record:
-    found = record.read((folder / "job.record").read_text())
+    found = record.read((folder / "job.record").read_text(), 0.0)
     assert isinstance(found, record.Record)
     return found
 

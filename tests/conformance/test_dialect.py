@@ -101,7 +101,7 @@ def spoken(site: Site, tmp_path: Path) -> Iterator[Spoken]:
 
 def ended(spoken: Spoken, position: int) -> record.Record | None:
     try:
-        told = record.read((spoken.folder / f"{position}.record").read_text())
+        told = record.read((spoken.folder / f"{position}.record").read_text(), 0.0)
     except FileNotFoundError:
         return None
     return told if not isinstance(told, Unreadable) and told.code is not None else None

@@ -12,7 +12,7 @@ from solveyard.backends.batch.entries import Entries, Entry, Phase
 from solveyard.backends.batch.following import Follower
 from solveyard.backends.batch.options import ClusterOptions
 from solveyard.backends.batch.sharing import Files, Shared, Ties
-from solveyard.backends.batch.submitting import Submitter, batch_job
+from solveyard.backends.batch.submitting import Submitter
 from solveyard.backends.dialects.base import Answer, Call, Dialect, Queue, Unreadable
 from solveyard.backends.dialects.script import within
 from solveyard.backends.hosts.base import Host
@@ -144,12 +144,12 @@ class Batch:
 
     def script(self, order: Order) -> str:
         """What would be submitted for it. Raises InvalidJob."""
-        return self.dialect.script(batch_job([self.files.there(order)], self.options))
+        return self.dialect.script(self._submitter.job([self.files.there(order)]))
 
     def call(self, order: Order) -> Call:
         """The command that would. Raises InvalidJob."""
         there = self.files.there(order)
-        job = batch_job([there], self.options)
+        job = self._submitter.job([there])
         return self.dialect.submit(job, str(files.script(there, self.dialect.ending)))
 
     @property

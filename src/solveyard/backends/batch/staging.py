@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -139,11 +140,14 @@ class Staged:
         parts = [Part(place, 0, min(_RECORD, found[place].size)) for place in new]
         read = await self._remote.read(parts) if parts else []
         for (place, order), content in zip(new.items(), read, strict=True):
-            await asyncio.to_thread(_replace, files.record(order), content)
+            modified = found[place].modified
+            await asyncio.to_thread(_replace, files.record(order), content, modified)
             self._records[order.launch.attempt] = found[place]
 
 
-def _replace(place: Path, content: bytes) -> None:
+def _replace(place: Path, content: bytes, modified: int) -> None:
+    """With the time that it has there."""
     fresh = place.with_name(f"{place.name}.new")
     fresh.write_bytes(content)
+    os.utime(fresh, (modified, modified))
     fresh.replace(place)

@@ -21,6 +21,7 @@ from solveyard.backends.dialects.base import (
     Run,
     Unknown,
 )
+from solveyard.backends.dialects.script import ABLE
 from solveyard.backends.hosts.base import Away
 from solveyard.model import messages
 from solveyard.model.errors import InvalidJob
@@ -44,6 +45,8 @@ class Submitter:
         self._news = asyncio.Event()
         self._next_at = 0.0
         self._follower = follower
+        self._looked = asyncio.Event()
+        self._able = False
 
     def put(self, entry: Entry) -> None:
         self._line.append(entry)
@@ -52,13 +55,26 @@ class Submitter:
     async def run(self) -> None:
         """Until cancelled."""
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._look())
             for _ in range(_AT_ONCE):
                 tasks.create_task(self._work())
+
+    def job(self, orders: Sequence[Order]) -> BatchJob:
+        """What is submitted at once: one attempt, or several that are alike."""
+        return batch_job(orders, self._options, able=self._able)
+
+    async def _look(self) -> None:
+        """Nodes should be able to do what can be done where the commands run."""
+        await self._follower.answers.wait()
+        if self._dialect.ending == "sh":
+            self._able = (await self._cluster.host.run(ABLE)).code == 0
+        self._looked.set()
 
     async def _work(self) -> None:
         while True:
             await self._news.wait()
             await self._follower.answers.wait()
+            await self._looked.wait()
             await self._gather()
             group = self._take()
             if group:
@@ -100,7 +116,7 @@ class Submitter:
         try:
             await self._files.ready()
             there = [self._files.there(order) for order in orders]
-            job = batch_job(there, self._options)
+            job = self.job(there)
             script = self._dialect.script(job)
             path = files.script(there[0], self._dialect.ending)
             call = self._dialect.submit(job, str(path))
@@ -159,8 +175,7 @@ class Submitter:
             self._report(entry.end)
 
 
-def batch_job(orders: Sequence[Order], options: ClusterOptions) -> BatchJob:
-    """What is submitted at once: one attempt, or several that are alike."""
+def batch_job(orders: Sequence[Order], options: ClusterOptions, *, able: bool = False) -> BatchJob:
     first = orders[0]
     spec = first.launch.spec
     return BatchJob(
@@ -174,6 +189,7 @@ def batch_job(orders: Sequence[Order], options: ClusterOptions) -> BatchJob:
         watch=0 if spec.hang is None else alive.every(spec.hang.after),
         server=options.server,
         array=len(orders) > 1,
+        able=able,
         log=str(files.log(first)),
     )
 

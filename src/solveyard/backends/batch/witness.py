@@ -1,5 +1,6 @@
 """The job's own witness: its script's record, and what became of the results that it owes."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -46,11 +47,11 @@ def record(order: Order) -> Record | None:
     """None: there is none that can be read. Blocking."""
     try:
         try:
-            text = files.record(order).read_text(errors="replace")
+            text, modified = _as_written(files.record(order))
         except FileNotFoundError:  # a batch file writes none before its end
             began = int(files.begun(order).stat().st_mtime)
             return Record(order.launch.attempt, "", "", began)
-        told = read(text)
+        told = read(text, modified)
         if isinstance(told, Unreadable):
             return None
         if told.code is None or told.ended is not None:
@@ -61,6 +62,17 @@ def record(order: Order) -> Record | None:
     except OSError:
         return None
     return told._replace(began=begun, ended=ended)
+
+
+def _as_written(place: Path) -> tuple[str, float]:
+    """Its text, and when the last of that was written."""
+    with place.open(errors="replace") as file:
+        while True:
+            modified = os.fstat(file.fileno()).st_mtime
+            text = file.read()
+            if os.fstat(file.fileno()).st_mtime == modified:
+                return text, modified
+            file.seek(0)
 
 
 def _last_words(log: Path) -> str:

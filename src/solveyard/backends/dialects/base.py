@@ -37,7 +37,7 @@ class Server(NamedTuple):
 class BatchJob(NamedTuple):
     """What is submitted at once: one attempt, or an array of them.
 
-    An array's script grows by some 500 bytes a run; Slurm takes 4 MiB.
+    An array's script grows by what tells a run from the others; Slurm takes 4 MiB.
     """
 
     name: str  #: for people
@@ -51,6 +51,7 @@ class BatchJob(NamedTuple):
     server: Server | None = None
     array: bool = False
     at_once: int | None = None  #: of an array
+    able: bool = False  #: `env` on nodes should be able to give signals their defaults
     log: str = "/dev/null"  #: file for the batch system's own words; of an array all write to it
 
     @property

@@ -7,7 +7,7 @@ that it starts costs a millisecond or two, which is why a shell's own words do w
 """
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from solveyard.backends.dialects import asking, licences
@@ -19,17 +19,22 @@ _BEGIN = r"""
 solveyard_nl='
 '
 solveyard_path=$PATH
-solveyard_began=${EPOCHSECONDS:-$(date +%s)}
-solveyard_boot=
-{ IFS=. read -r solveyard_up solveyard_rest </proc/uptime &&
-  solveyard_boot=$((solveyard_began - solveyard_up)); } 2>/dev/null
+solveyard_up=
+{ IFS=' ' read -r solveyard_up solveyard_rest </proc/uptime; } 2>/dev/null
+[ -n "$solveyard_up" ] || solveyard_began=$(date +%s)
 solveyard_stage=directory
 solveyard_child=
 solveyard_signalled=
 
 solveyard_tell() {
-  printf '{"attempt":"%s","native":"%s","host":"%s","began":%s%s}\n' "$solveyard_attempt" \
-    "$solveyard_native" "$solveyard_host" "$solveyard_began" "$1"
+  if [ -n "$solveyard_up" ]; then
+    IFS=' ' read -r solveyard_now solveyard_rest </proc/uptime
+    solveyard_when="\"up\":$solveyard_up,\"now\":$solveyard_now"
+  else
+    solveyard_when="\"began\":$solveyard_began"
+  fi
+  printf '{"attempt":"%s","native":"%s","host":"%s",%s%s}\n' "$solveyard_attempt" \
+    "$solveyard_native" "$solveyard_host" "$solveyard_when" "$1"
 }
 solveyard_finish() {
   solveyard_code=$?
@@ -37,14 +42,8 @@ solveyard_finish() {
   trap '' HUP INT TERM USR1 USR2
   unset LD_PRELOAD LD_LIBRARY_PATH
   PATH=$solveyard_path
-  solveyard_ended=${EPOCHSECONDS:-}
-  [ -n "$solveyard_ended$solveyard_boot" ] || solveyard_ended=$(date +%s)
-  [ -n "$solveyard_ended" ] || {
-    IFS=. read -r solveyard_up solveyard_rest </proc/uptime
-    solveyard_ended=$((solveyard_boot + solveyard_up))
-  }
-  solveyard_end=",\"ended\":$solveyard_ended,\"stage\":\"$solveyard_stage\""
-  solveyard_end="$solveyard_end,\"code\":$solveyard_code"
+  solveyard_end=",\"stage\":\"$solveyard_stage\",\"code\":$solveyard_code"
+  [ -n "$solveyard_up" ] || solveyard_end=",\"ended\":$(date +%s)$solveyard_end"
   [ -z "$solveyard_signalled" ] ||
     solveyard_end="$solveyard_end,\"signalled\":\"$solveyard_signalled\""
   solveyard_tell "$solveyard_end" >>"$solveyard_record"
@@ -87,30 +86,50 @@ _MODULES = r"""command -v module >/dev/null 2>&1 ||
   do [ ! -r "$solveyard_init" ] || { . "$solveyard_init"; break; }; done
 """
 
-#: A shell's background commands ignore INT and QUIT; where `env` can, this one doesn't.
 _RUN = r"""
+solveyard_run() {
+  "$@" &
+  solveyard_child=$!
+  WATCHED
+  solveyard_code=
+  solveyard_again=yes
+  while [ -n "$solveyard_again" ]; do
+    solveyard_again=
+    wait "$solveyard_child"
+    solveyard_now=$?
+    [ "$solveyard_now" -eq 127 ] && [ -n "$solveyard_code" ] || solveyard_code=$solveyard_now
+  done
+  solveyard_child=
+}
 solveyard_stage=command
+"""
+#: A shell's background commands ignore INT and QUIT; where `env` can, this one doesn't.
+_ENV = "env --default-signal=INT,QUIT"
+_ASKED_FIRST = rf"""
 case $1 in *=*) ;; *)
-  if env --default-signal=INT,QUIT >/dev/null 2>&1; then
-    set -- env --default-signal=INT,QUIT "$@"
-  fi ;;
+  if {_ENV} >/dev/null 2>&1; then set -- {_ENV} "$@"; fi ;;
 esac
-"$@" &
-solveyard_child=$!
-WATCHED
-solveyard_code=
-solveyard_again=yes
-while [ -n "$solveyard_again" ]; do
-  solveyard_again=
-  wait "$solveyard_child"
-  solveyard_now=$?
-  [ "$solveyard_now" -eq 127 ] && [ -n "$solveyard_code" ] || solveyard_code=$solveyard_now
-done
-solveyard_child=
+solveyard_run "$@"
 """
+#: Where it should, and can't, nothing has run.
+_TRIED = rf"""
+case $1 in
+*=*) solveyard_run "$@" ;;
+*) solveyard_run {_ENV} "$@"
+  case $solveyard_code$solveyard_signalled in
+  125 | 126 | 127) {_ENV} >/dev/null 2>&1 || solveyard_run "$@" ;;
+  esac ;;
+esac
+"""
+#: Succeeds where nodes like the one that runs it can.
+ABLE = Call(("env", "--default-signal=INT,QUIT", "true"))
 _WATCHED = r"""solveyard_watch "$solveyard_child" {} &
-solveyard_watcher=$!
+  solveyard_watcher=$!
 """
+
+
+_FIELDS = ("attempt", "directory", "stdout", "stderr", "record")
+_ARGV = "set -- "
 
 
 class Terms(NamedTuple):
@@ -155,7 +174,8 @@ def posix(job: BatchJob, directives: Iterable[str], terms: Terms, unset: Sequenc
     watched = _WATCHED.format(job.watch) if job.watch else ""
     if watched:
         parts.append(WATCH.strip("\n"))
-    parts.append(_RUN.strip("\n").replace("WATCHED\n", watched))
+    parts.append(_RUN.strip("\n").replace("  WATCHED\n", f"  {watched}" if watched else ""))
+    parts.append((_TRIED if job.able else _ASKED_FIRST).strip("\n"))
     if watched:
         parts.append('kill "$solveyard_watcher" 2>/dev/null')
     if options.epilogue:
@@ -203,21 +223,67 @@ def _modules(names: Sequence[str]) -> str:
 def _runs(job: BatchJob, terms: Terms) -> str:
     """Set what tells the runs apart."""
     shared = _shared(job.runs)
+    texts = [_texts(run, shared) for run in job.runs]
     if not job.array:
-        return "\n".join(_run(job.runs[0], shared))
+        return "\n".join(_set(texts[0].items()))
+    if any(one.keys() != texts[0].keys() for one in texts):
+        lines = [f"case {terms.task} in"]
+        for position, one in enumerate(texts):
+            lines += [f"{position + terms.first})", *_set(one.items()), ";;"]
+        return "\n".join([*lines, "*) exit 125 ;;", "esac"])
+    return _table(texts, terms)
+
+
+def _texts(run: Run, shared: Mapping[str, str]) -> dict[str, str]:
+    """What it sets, by what stands before it: variables, and at last the command's words."""
+    told = {f"solveyard_{field}=": getattr(run, field) for field in _FIELDS}
+    told |= {f"export {name}=": run.env[name] for name in sorted(run.env.keys() - shared.keys())}
+    return told | {f"{_ARGV}{place}": text for place, text in enumerate(run.argv)}
+
+
+def _set(texts: Iterable[tuple[str, str]], quote: Callable[[str], str] | None = None) -> list[str]:
+    quote = quote or word
+    lines = [f"{name}{quote(text)}" for name, text in texts if not name.startswith(_ARGV)]
+    argv = [quote(text) for name, text in texts if name.startswith(_ARGV)]
+    return [*lines, f"set -- {' '.join(argv)}"]
+
+
+def _table(texts: Sequence[Mapping[str, str]], terms: Terms) -> str:
+    """A short line for each run: every task of an array is sent all of it, and reads it.
+
+    What runs have alike at both ends of a text isn't repeated, nor what several texts share.
+    """
+    columns: dict[tuple[str, ...], int] = {}
+    whole: list[tuple[str, str]] = []
+    for name in texts[0]:
+        begin, middles, end = _apart([one[name] for one in texts])
+        text = word(begin + end) if not any(middles) else ""
+        if not text:
+            column = columns.setdefault(middles, len(columns) + 1)
+            text = "".join((begin and word(begin), f'"${{{column}}}"', end and word(end)))
+        whole.append((name, text))
     lines = [f"case {terms.task} in"]
-    for position, run in enumerate(job.runs):
-        lines += [f"{position + terms.first})", *_run(run, shared), ";;"]
-    return "\n".join([*lines, "*) exit 125 ;;", "esac"])
+    rows = list(zip(*columns, strict=True)) or [()] * len(texts)
+    for position, row in enumerate(rows):
+        lines.append(f"{position + terms.first}) set -- {' '.join(map(word, row))} ;;")
+    return "\n".join([*lines, "*) exit 125 ;;", "esac", *_set(whole, str)])
 
 
-def _run(run: Run, shared: Mapping[str, str]) -> Iterable[str]:
-    for field in ("attempt", "directory", "stdout", "stderr", "record"):
-        yield f"solveyard_{field}={word(getattr(run, field))}"
-    for name, value in sorted(run.env.items()):
-        if name not in shared:
-            yield f"export {name}={word(value)}"
-    yield f"set -- {' '.join(map(word, run.argv))}"
+def _apart(texts: Sequence[str]) -> tuple[str, tuple[str, ...], str]:
+    """What all begin with, what is between for each, and what all end with."""
+    begin = _alike(texts)
+    rest = [text[len(begin) :] for text in texts]
+    end = _alike([text[::-1] for text in rest])[::-1]
+    return begin, tuple(text[: len(text) - len(end)] for text in rest), end
+
+
+def _alike(texts: Sequence[str]) -> str:
+    """What all begin with."""
+    first, last = min(texts), max(texts)
+    many = 0
+    while many < len(first) and first[many] == last[many]:
+        many += 1
+    return first[:many]
 
 
 def _shared(runs: Sequence[Run]) -> dict[str, str]:

@@ -6,17 +6,22 @@
 solveyard_nl='
 '
 solveyard_path=$PATH
-solveyard_began=${EPOCHSECONDS:-$(date +%s)}
-solveyard_boot=
-{ IFS=. read -r solveyard_up solveyard_rest </proc/uptime &&
-  solveyard_boot=$((solveyard_began - solveyard_up)); } 2>/dev/null
+solveyard_up=
+{ IFS=' ' read -r solveyard_up solveyard_rest </proc/uptime; } 2>/dev/null
+[ -n "$solveyard_up" ] || solveyard_began=$(date +%s)
 solveyard_stage=directory
 solveyard_child=
 solveyard_signalled=
 
 solveyard_tell() {
-  printf '{"attempt":"%s","native":"%s","host":"%s","began":%s%s}\n' "$solveyard_attempt" \
-    "$solveyard_native" "$solveyard_host" "$solveyard_began" "$1"
+  if [ -n "$solveyard_up" ]; then
+    IFS=' ' read -r solveyard_now solveyard_rest </proc/uptime
+    solveyard_when="\"up\":$solveyard_up,\"now\":$solveyard_now"
+  else
+    solveyard_when="\"began\":$solveyard_began"
+  fi
+  printf '{"attempt":"%s","native":"%s","host":"%s",%s%s}\n' "$solveyard_attempt" \
+    "$solveyard_native" "$solveyard_host" "$solveyard_when" "$1"
 }
 solveyard_finish() {
   solveyard_code=$?
@@ -24,14 +29,8 @@ solveyard_finish() {
   trap '' HUP INT TERM USR1 USR2
   unset LD_PRELOAD LD_LIBRARY_PATH
   PATH=$solveyard_path
-  solveyard_ended=${EPOCHSECONDS:-}
-  [ -n "$solveyard_ended$solveyard_boot" ] || solveyard_ended=$(date +%s)
-  [ -n "$solveyard_ended" ] || {
-    IFS=. read -r solveyard_up solveyard_rest </proc/uptime
-    solveyard_ended=$((solveyard_boot + solveyard_up))
-  }
-  solveyard_end=",\"ended\":$solveyard_ended,\"stage\":\"$solveyard_stage\""
-  solveyard_end="$solveyard_end,\"code\":$solveyard_code"
+  solveyard_end=",\"stage\":\"$solveyard_stage\",\"code\":$solveyard_code"
+  [ -n "$solveyard_up" ] || solveyard_end=",\"ended\":$(date +%s)$solveyard_end"
   [ -z "$solveyard_signalled" ] ||
     solveyard_end="$solveyard_end,\"signalled\":\"$solveyard_signalled\""
   solveyard_tell "$solveyard_end" >>"$solveyard_record"
@@ -50,35 +49,18 @@ solveyard_forward() {
 solveyard_native="$LSB_JOBID[$LSB_JOBINDEX]"
 solveyard_host=$(uname -n)
 case "$LSB_JOBINDEX" in
-1)
-solveyard_attempt=0123456789abcdef0123456789abcdef.7.0.1
-solveyard_directory=/data
-solveyard_stdout=/data/out.0
-solveyard_stderr=/data/err.0
-solveyard_record=/data/end.0
-export N=0
-set -- ./solve 0.4
-;;
-2)
-solveyard_attempt=0123456789abcdef0123456789abcdef.7.1.1
-solveyard_directory=/data
-solveyard_stdout=/data/out.1
-solveyard_stderr=/data/err.1
-solveyard_record=/data/end.1
-export N=1
-set -- ./solve 0.5
-;;
-3)
-solveyard_attempt=0123456789abcdef0123456789abcdef.7.2.1
-solveyard_directory=/data
-solveyard_stdout=/data/out.2
-solveyard_stderr=/data/err.2
-solveyard_record=/data/end.2
-export N=2
-set -- ./solve 0.6
-;;
+1) set -- 0 4 ;;
+2) set -- 1 5 ;;
+3) set -- 2 6 ;;
 *) exit 125 ;;
 esac
+solveyard_attempt=0123456789abcdef0123456789abcdef.7."${1}".1
+solveyard_directory=/data
+solveyard_stdout=/data/out."${1}"
+solveyard_stderr=/data/err."${1}"
+solveyard_record=/data/end."${1}"
+export N="${1}"
+set -- ./solve 0."${2}"
 set -C
 { solveyard_tell >"$solveyard_record"; } 2>/dev/null || {
   echo "$solveyard_attempt: it has begun elsewhere, or can't write $solveyard_record" >&2
@@ -97,21 +79,22 @@ exec >>"$solveyard_stdout" 2>>"$solveyard_stderr"
 export SOLVEYARD_ATTEMPT="$solveyard_attempt"
 
 export ALL=1
+solveyard_run() {
+  "$@" &
+  solveyard_child=$!
+  solveyard_code=
+  solveyard_again=yes
+  while [ -n "$solveyard_again" ]; do
+    solveyard_again=
+    wait "$solveyard_child"
+    solveyard_now=$?
+    [ "$solveyard_now" -eq 127 ] && [ -n "$solveyard_code" ] || solveyard_code=$solveyard_now
+  done
+  solveyard_child=
+}
 solveyard_stage=command
 case $1 in *=*) ;; *)
-  if env --default-signal=INT,QUIT >/dev/null 2>&1; then
-    set -- env --default-signal=INT,QUIT "$@"
-  fi ;;
+  if env --default-signal=INT,QUIT >/dev/null 2>&1; then set -- env --default-signal=INT,QUIT "$@"; fi ;;
 esac
-"$@" &
-solveyard_child=$!
-solveyard_code=
-solveyard_again=yes
-while [ -n "$solveyard_again" ]; do
-  solveyard_again=
-  wait "$solveyard_child"
-  solveyard_now=$?
-  [ "$solveyard_now" -eq 127 ] && [ -n "$solveyard_code" ] || solveyard_code=$solveyard_now
-done
-solveyard_child=
+solveyard_run "$@"
 exit "$solveyard_code"

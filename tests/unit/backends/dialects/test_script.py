@@ -54,7 +54,8 @@ def _run(
 
 
 def _record(folder: Path, position: int = 0) -> Record:
-    told = record.read((folder / f"end.{position}").read_text())
+    place = folder / f"end.{position}"
+    told = record.read(place.read_text(), place.stat().st_mtime)
     assert isinstance(told, Record)
     return told
 
@@ -152,13 +153,14 @@ def test_one_that_its_batch_system_starts_anew_doesnt_run_again(shell: str, tmp_
 
 
 @shells
+@pytest.mark.parametrize("able", [False, True])
 @pytest.mark.parametrize("name", ["TERM", "INT", "USR1", "HUP"])
 def test_a_signal_reaches_the_command_and_its_own_end_counts(
-    shell: str, name: str, tmp_path: Path
+    shell: str, name: str, able: bool, tmp_path: Path
 ) -> None:
     os.mkfifo(tmp_path / "ready")
     program = f"trap 'echo caught; exit 9' {name}; echo > ready; while :; do sleep 0.05; done"
-    one = job(run(tmp_path, ("sh", "-c", program)))
+    one = job(run(tmp_path, ("sh", "-c", program)), able=able)
     with _start(shell, one, tmp_path) as process:
         with (tmp_path / "ready").open() as ready:
             ready.readline()
@@ -169,6 +171,65 @@ def test_a_signal_reaches_the_command_and_its_own_end_counts(
     assert process.returncode == 9
     assert (tmp_path / "out.0").read_text() == "caught\n"
     assert _record(tmp_path).code == 9
+
+
+@shells
+@pytest.mark.parametrize("code", [0, 125, 126, 127])
+def test_it_runs_the_command_once_where_env_should_be_able_to_and_is(
+    shell: str, code: int, tmp_path: Path
+) -> None:
+    one = job(run(tmp_path, ("sh", "-c", f"echo ran; exit {code}")), able=True)
+    assert _run(shell, one, tmp_path) == (code, "")
+    assert (tmp_path / "out.0").read_text() == "ran\n"
+
+
+@shells
+@pytest.mark.parametrize("able", [False, True])
+@pytest.mark.parametrize("env", ["echo unknown option >&2; exit 125", "exit 127"])
+def test_it_runs_the_command_once_where_env_is_an_older_one(
+    shell: str, env: str, able: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = tmp_path / "older"
+    older.mkdir()
+    (older / "env").write_text(f"#!/bin/sh\n{env}\n")
+    (older / "env").chmod(0o700)
+    monkeypatch.setenv("PATH", f"{older}:{os.environ['PATH']}")
+    one = job(run(tmp_path, ("sh", "-c", "echo ran; exit 125")), able=able)
+    assert _run(shell, one, tmp_path) == (125, "")
+    assert (tmp_path / "out.0").read_text() == "ran\n"
+    assert _record(tmp_path).code == 125
+
+
+@given(
+    words=st.lists(st.lists(NASTY, min_size=1, max_size=3), min_size=1, max_size=4),
+    values=st.lists(NASTY, min_size=4, max_size=4),
+    shell=st.sampled_from(SHELLS),
+)
+@settings(max_examples=25, deadline=None)
+def test_each_task_of_an_array_has_its_own_words_and_variables(
+    words: list[list[str]], values: list[str], shell: str
+) -> None:
+    """Whether or not all have as many."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        text = 'for one; do printf "[%s]" "$one"; done; printf %s "$A$B"'
+        runs = [
+            run(folder, ("sh", "-c", text, "sh", *told), position=at, env={"A": "1", "B": value})
+            for at, (told, value) in enumerate(zip(words, values, strict=False))
+        ]
+        for at, (told, value) in enumerate(zip(words, values, strict=False)):
+            one = job(*runs, array=True)
+            assert _run(shell, one, folder, task=str(at)) == (0, "")
+            expected = "".join(f"[{word}]" for word in told) + "1" + value
+            assert (folder / f"out.{at}").read_bytes() == expected.encode()
+
+
+def test_an_array_of_a_thousand_takes_little_for_each() -> None:
+    runs = [
+        run(f"/scratch/jobs/{at}", ("./solve", f"{at}.in"), position=at, env={"JOB": str(at)})
+        for at in range(1000)
+    ]
+    assert len(slurm.script(job(*runs, array=True))) < 70 * len(runs)
 
 
 @shells
@@ -335,6 +396,21 @@ def test_client_commands_run_in_a_clusters_modules_and_prologue(shell: str, tmp_
     assert within(call, BatchOptions()) is call
 
 
+def test_a_record_tells_its_times_by_how_long_its_node_has_been_up_and_its_files_time() -> None:
+    begun = f'{{"attempt":"{STORE}.7.0.1","native":"41","host":"n1","up":80.25,"now":80.25}}\n'
+    told = record.read(begun, 1_795_167_338.5)
+    assert isinstance(told, Record)
+    assert (told.began, told.ended) == (1_795_167_338.5, None)
+    waits = begun.replace('"now":80.25', '"now":90.5,"stage":"licence"')
+    told = record.read(begun + waits, 1_795_167_348.75)
+    assert isinstance(told, Record)
+    assert (told.began, told.ended, told.stage) == (1_795_167_338.5, None, "licence")
+    ended = begun.replace('"now":80.25', '"now":84.75,"stage":"command","code":0')
+    told = record.read(begun + ended, 1_795_167_343.0)
+    assert isinstance(told, Record)
+    assert (told.began, told.ended) == (1_795_167_338.5, 1_795_167_343.0)
+
+
 @given(st.integers(0, 400))
 def test_a_record_that_is_cut_off_says_nothing(length: int) -> None:
     text = (
@@ -342,11 +418,11 @@ def test_a_record_that_is_cut_off_says_nothing(length: int) -> None:
         ',"ended":1795167340,"stage":"command","code":30}\n'
     )
     part = text[:length]
-    told = record.read(part)
+    told = record.read(part, 0.0)
     assert isinstance(told, Record) == (len(part) >= len(text) - 1)
     assert not isinstance(told, Record) or told.code == 30
     begun = f'{{"attempt":"{STORE}.7.0.1","native":"41","host":"n1","began":1795167338}}\n'
-    told = record.read(begun + part)
+    told = record.read(begun + part, 0.0)
     assert isinstance(told, Record)
     assert told.code == (30 if len(part) >= len(text) - 1 else None)
 

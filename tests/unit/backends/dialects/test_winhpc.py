@@ -138,7 +138,7 @@ def test_what_it_has_no_word_for_is_refused(one: BatchJob, message: str) -> None
 
 def test_its_exit_code_is_no_shells() -> None:
     """139 is what the program returned."""
-    told = record.read('{"attempt":"a","native":"4","host":"N","stage":"command","code":139}')
+    told = record.read('{"attempt":"a","native":"4","host":"N","stage":"command","code":139}', 0.0)
     assert isinstance(told, record.Record)
     assert told.signal == 11
     assert told._replace(shell=False).signal is None
