@@ -25,11 +25,11 @@ _NONE = SuccessCriteria()
 
 def check(spec: JobSpec) -> None:
     """Raises InvalidJob, naming the field, for what could not be judged later."""
-    success = spec.success or _NONE
-    for name in ("must_match", "must_not_match"):
-        for index, one in enumerate(criteria.located(getattr(success, name))):
-            with _field(f"success.{name}[{index}]"):
-                patterns.compiled(one.pattern)
+    if spec.success is not None:
+        for name in ("must_match", "must_not_match"):
+            for index, one in enumerate(criteria.located(getattr(spec.success, name))):
+                with _field(f"success.{name}[{index}]"):
+                    patterns.compiled(one.pattern)
     for name, measure in spec.measures.items():
         with _field(f"measures.{name}"):
             measures.check(measure)
