@@ -11,6 +11,7 @@ from solveyard.backends.workspace import Brief, LocalWorkspace, TooMuch, Workspa
 from solveyard.judging import Case
 from solveyard.model.jobs import Attempt, AttemptId, Job
 from solveyard.model.messages import Ended, Message
+from solveyard.pauses import Pauses
 from solveyard.store.filesystems import on_network
 from solveyard.workers import Workers
 
@@ -71,9 +72,11 @@ class Verdicts:
 
     async def listen(self, backend: Reporting) -> None:
         """Until cancelled."""
+        pauses = Pauses()
         async for reports in backend.observations():
             for report in reports:
                 self._take(report, backend)
+                await pauses.due()
 
     def close(self) -> None:
         self._judges.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from solveyard import verdicts
+from solveyard import pauses, verdicts
 from solveyard.backends.base import RawEnd, Report
 from solveyard.model import reading
 from solveyard.model.jobs import Attempt, AttemptId, Job, JobId, JobState, Placement, Reason
@@ -32,6 +32,7 @@ class Project:
         self.folder = folder
         self.told: list[Message] = []
         self.at_once: list[bool] = []  #: of each end: was it judged before the loop went on?
+        self.bundle = 0  #: so many more, all at once
         self._news = asyncio.Event()
         (folder / LOG).parent.mkdir(parents=True)
         (folder / LOG).write_text(LINES + END)
@@ -46,6 +47,8 @@ class Project:
             yield [end]
             self.at_once.append(len(self.told) == number)
             await self._news.wait()
+        if self.bundle:
+            yield [end] * self.bundle
 
     def forget_stranger(self, attempt: AttemptId) -> None:
         raise AssertionError(attempt)
@@ -131,3 +134,22 @@ async def test_a_link_is_followed_in_a_thread_since_it_may_lead_to_another_disk(
     (project.folder / "b.aedtresults").symlink_to(tmp_path / "elsewhere")
     assert await project.judged() == [Reason.SUCCESS] * ENDS
     assert project.at_once == [False] * ENDS
+
+
+async def test_a_bundle_of_ends_lets_others_go_on(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pauses, "SHORT", -1.0)
+    project.bundle = 50
+    others: list[int] = []
+
+    async def another() -> None:
+        while True:
+            others.append(len(project.told))
+            await asyncio.sleep(0)
+
+    async with asyncio.TaskGroup() as tasks:
+        going = tasks.create_task(another())
+        assert await project.judged() == [Reason.SUCCESS] * (ENDS + 50)
+        going.cancel()
+    assert {*range(ENDS + 1, ENDS + 50)} <= {*others}
