@@ -46,7 +46,7 @@ def hfss_log(
     for told, ending in _readings(file, follow=follow):
         if as_json and follow:
             talk.answer_json(summary(told, ending))
-        elif follow and (text := told.told().text) != last:
+        elif follow and (text := told.text) != last:
             talk.answer(text)
             last = text
     if as_json:

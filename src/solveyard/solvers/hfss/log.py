@@ -90,11 +90,14 @@ class Entries:
         """What is complete now that nothing more comes; feed it no more."""
         found: list[Entry] = []
         rest = self._rest.rstrip(b"\r").decode("utf-8", "replace").strip(" \t")
+        if not rest:
+            self._close(found)
+            return found
         tag = _TAG.match(rest)
         whole = _AT.search(rest) or _BARE.search(rest) or self._rest.endswith(b"\r")
         wrong = tag is not None and _level(tag) == "error"
         goes_on = tag is None and self._open is not None and self._open.level == "error"
-        if rest and (whole or wrong or goes_on):
+        if whole or wrong or goes_on:
             self.lines += 1
             self._take(rest, found)
         self._close(found)

@@ -75,7 +75,7 @@ class HfssProgress(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         points = tuple((one.number, one.delta) for one in self.passes)
         curve = Curve(name=self.measure, step="pass", points=points, target=self.target)
         return Progress(
-            text=self._text(),
+            text=self.text,
             remaining=self.remaining,
             values=self._values(),
             curve=curve if points else None,
@@ -104,7 +104,9 @@ class HfssProgress(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         }
         return {name: value for name, value in found.items() if value is not None}
 
-    def _text(self) -> str:
+    @property
+    def text(self) -> str:
+        """In one line, for people."""
         parts = []
         if self.variation is not None:
             of = f" of {self.variations}" if self.variations else ""

@@ -198,7 +198,7 @@ def _facts(name: str, told: HfssProgress, ending: Ending, *, solves: bool) -> It
     end = "" if ending.stopped else ", and its end is missing"
     lines = "1 error line" if told.errors == 1 else f"{told.errors} error lines"
     yield f"{name}: {lines}, {said}{end}"
-    if told.phase not in {None, "starting"} and (text := told.told().text):
+    if told.phase not in {None, "starting"} and (text := told.text):
         yield f"{name}: {text}"
     for one in (*ending.explanations[:SHOWN], *ending.unconverged[:SHOWN]):
         yield _cut(str(one))
