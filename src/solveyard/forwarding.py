@@ -100,7 +100,8 @@ class Forwarding:
             attempt = job.live_attempt
             if attempt is not None and attempt.placement.machine in there:
                 there[attempt.placement.machine][job.state.value] += 1
-                counts[attempt.placement.machine].update(job.need.counts)
+                if job.spec.resources.counts:
+                    counts[attempt.placement.machine].update(job.spec.resources.counts)
         return [
             ClusterRecord(
                 name=name,

@@ -30,7 +30,7 @@ from solveyard.forwarding import Forwarding
 from solveyard.licensing import LicenceServer, Licensing
 from solveyard.model.errors import InvalidRequest, LogCompacted, StoreError, UnknownJob
 from solveyard.model.ids import array_of
-from solveyard.model.jobs import Job, JobId, JobSpec, JobState
+from solveyard.model.jobs import Job, JobId, JobSpec, JobState, Limits
 from solveyard.model.messages import (
     Action,
     AnyEvent,
@@ -390,6 +390,10 @@ class Manager:
     def shares(self) -> SharesRecord:
         """Who has what share, and what they have of it."""
         return standings.told(self._turns.engine, self._turns.now())
+
+    @property
+    def limits(self) -> Limits:
+        return self._turns.engine.limits
 
     def cluster_status(self) -> list[ClusterRecord]:
         """Each cluster as it answered last."""

@@ -6,8 +6,6 @@ Its gigabytes are 2**30 bytes.
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import msgspec
-
 from solveyard.core.lifecycle import ENDED_STATE
 from solveyard.forwarding import Known
 from solveyard.manager import Manager
@@ -59,7 +57,7 @@ def queue(manager: Manager) -> dict[str, Any]:
         "regular_queue_size": by_priority.pop(0, 0),
         "priority_queues": {str(priority): count for priority, count in by_priority.items()},
         "running_jobs": _running(manager.counts()),
-        **limits(current_limits(manager)),
+        **limits(manager.limits),
     }
 
 
@@ -96,13 +94,9 @@ def status(manager: Manager) -> dict[str, Any]:
         "local_pool": {
             "running_jobs": max(0, _running(counts) - elsewhere),
             "queued_jobs": counts.get(JobState.QUEUED, 0),
-            "max_concurrent": current_limits(manager).max_concurrent,
+            "max_concurrent": manager.limits.max_concurrent,
         },
     }
-
-
-def current_limits(manager: Manager) -> Limits:
-    return msgspec.convert(manager.status().get("limits") or {}, Limits)
 
 
 def pool_limits(now: Limits) -> dict[str, float | None]:

@@ -57,7 +57,7 @@ async def limits(request: web.Request) -> web.Response:
             )
     manager = request.app[MANAGER]
     await manager.request(SetLimits(limits=Limits(**given), only=tuple(given), by=by(request)))
-    shown = documents.limits(documents.current_limits(manager))
+    shown = documents.limits(manager.limits)
     return encoding.answer({"success": True, "message": "the limits are set", "limits": shown})
 
 
@@ -76,7 +76,7 @@ async def status(request: web.Request) -> web.Response:
     encoding.query(request, encoding.NoQuery)
     manager = request.app[MANAGER]
     ours = manager.status()
-    shown = documents.limits(documents.current_limits(manager))
+    shown = documents.limits(manager.limits)
     return encoding.answer({**ours, "limits": shown, **documents.status(manager)})
 
 

@@ -37,7 +37,7 @@ class Telling:
     def __init__(self, manager: Manager) -> None:
         self._manager = manager
         self._fresh: list[documents.News] = []
-        self._limits = documents.current_limits(manager)
+        self._limits = manager.limits
         self._kinds: dict[_Known, _Known] = {}  #: many jobs are alike, and share one
         self._known: dict[JobId, _Known] = {}
         for job in manager.jobs().values():
