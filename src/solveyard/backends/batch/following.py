@@ -30,7 +30,8 @@ from solveyard.model.messages import Accepted, ClusterLeft, Missing, Started
 log = logging.getLogger(__name__)
 
 _SLOWER = 1.5  #: times as long until the next question, while nothing changes
-_GLANCES = 4  #: at records of ends, in the least time between two questions
+_GLANCES = 10  #: at records of ends, in the least time between two questions
+_AFTER = 4  #: of them where a question came early, and the batch system was not as far
 _EARLY = 3  #: questions in a row that come before that time is over
 _ENOUGH = 2  #: answers without a job that make it absent
 _WAITS = frozenset({State.PENDING, State.HELD, State.REQUEUED})
@@ -92,7 +93,7 @@ class Follower:
         Where the records of all jobs tell their ends, it is over sooner, a few times.
         """
         loop = asyncio.get_running_loop()
-        begun, glance = loop.time(), least / _GLANCES
+        begun, glance = loop.time(), least / (_AFTER if self._early else _GLANCES)
         while (passed := loop.time() - begun) < interval:
             rest = min(glance, interval - passed)
             if passed < least:

@@ -83,7 +83,8 @@ class Shared:
         return await asyncio.to_thread(lambda: [witness.of(order) for order in orders])
 
     async def all_ended(self, orders: Sequence[Order]) -> bool:
-        return await asyncio.to_thread(lambda: all(map(witness.has_ended, orders)))
+        newest_first = reversed(orders)  # the newest are likely to end last
+        return await asyncio.to_thread(lambda: all(map(witness.has_ended, newest_first)))
 
     def bring(self, order: Order) -> None:
         """It is here."""
