@@ -13,8 +13,8 @@ from solveyard.backends.workspace import Workspace
 from solveyard.core import destinations
 from solveyard.core.destinations import Rule
 from solveyard.core.engine import Engine
-from solveyard.model.errors import BackendError, InvalidJob
-from solveyard.model.jobs import AttemptId, Job, JobId, JobSpec
+from solveyard.model.errors import BackendError, InvalidJob, StoreError
+from solveyard.model.jobs import Attempt, AttemptId, Job, JobId, JobSpec
 from solveyard.model.messages import Launch
 from solveyard.model.records import ClusterRecord, CountRecord, PartitionRecord, instant
 from solveyard.ordering import Ordering
@@ -199,7 +199,7 @@ class Forwarding:
 
         A store that was copied, or restored from an older copy, doesn't know what came after.
         """
-        if (found := engine.attempt(attempt_id)) is not None:
+        if (found := _known(engine, attempt_id)) is not None:
             return not found[1].live
         number = attempt_id.split(".")[1]
         removed = number.isdecimal() and JobId(int(number)) not in engine.jobs
@@ -207,7 +207,7 @@ class Forwarding:
 
     def remembered(self, engine: Engine, attempt_id: AttemptId) -> Remembered | None:
         """What the store has of an attempt that has not ended; None: nothing that can be used."""
-        found = engine.attempt(attempt_id)
+        found = _known(engine, attempt_id)
         if found is None or not found[1].live:
             return None
         job, attempt = found
@@ -217,6 +217,15 @@ class Forwarding:
         except (InvalidJob, OSError):
             log.exception("a forwarded job can't be followed", extra={"job": job.id})
             return None
+
+
+def _known(engine: Engine, attempt_id: AttemptId) -> tuple[Job, Attempt] | None:
+    """Whose it is; None also where that can't be read now."""
+    try:
+        return engine.attempt(attempt_id)
+    except StoreError:
+        log.exception("an attempt's record can't be read", extra={"attempt": attempt_id})
+        return None
 
 
 def partition(cluster: str, queue: Queue) -> PartitionRecord:

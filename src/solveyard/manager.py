@@ -119,7 +119,7 @@ class Manager:
         )
         self.following = Following(self.look, self._ordering, self._places)
         self._stalls = Stalls(self.look, self._ordering, self._places, self._turns.put)
-        self._ends = Ends(self.look)
+        self._ends = Ends(self.state)
         self._listeners: list[Callable[[Sequence[Numbered]], None]] = []
         if recipients:
             self.subscribe(self.notices.take)

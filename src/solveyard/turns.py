@@ -281,6 +281,7 @@ class Turns:
         return deque(_take(self._requests, TURN))
 
     async def _commit(self, events: Sequence[AnyEvent]) -> None:
+        self.kept.tidy(self.engine)  # whom the last commit was about was at hand until now
         touched: dict[JobId, Job | None] = {}
         records: list[Record] = []
         for event in events:
@@ -302,7 +303,6 @@ class Turns:
             if index % PART == 0:
                 await asyncio.sleep(0)
             self.kept.change(job_id, job)
-        self.kept.tidy(self.engine)
 
     async def _write(self, events: Sequence[AnyEvent], records: Sequence[Record]) -> int:
         clock = asyncio.get_running_loop().time

@@ -9,6 +9,7 @@ from typing import Protocol
 from solveyard.backends.base import RawEnd, Report
 from solveyard.backends.workspace import Brief, LocalWorkspace, TooMuch, Workspace
 from solveyard.judging import Case
+from solveyard.model.errors import StoreError
 from solveyard.model.jobs import Attempt, AttemptId, Job
 from solveyard.model.messages import Ended, Message
 from solveyard.pauses import Pauses
@@ -85,7 +86,11 @@ class Verdicts:
         if not isinstance(report, RawEnd):
             self._tell(report)
             return
-        found = self._find(report.attempt)
+        try:
+            found = self._find(report.attempt)
+        except StoreError:  # its machine keeps it, and says it again
+            log.exception("an end not taken in", extra={"attempt": report.attempt})
+            return
         if found is None:
             backend.forget_stranger(report.attempt)
             return

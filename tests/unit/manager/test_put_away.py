@@ -4,29 +4,59 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from solveyard import ondisk
+from solveyard.backends.base import RawEnd
+from solveyard.core.engine import Engine
+from solveyard.forwarding import Forwarding
 from solveyard.model.arrays import ArraySpec
 from solveyard.model.errors import StoreUnusable
 from solveyard.model.ids import array_of, task_id
-from solveyard.model.jobs import JobId, JobSpec, JobState, Outcome, Reason
+from solveyard.model.jobs import AttemptId, JobId, JobSpec, JobState, Outcome, Reason
 from solveyard.model.messages import (
     AgentJoined,
     Ended,
     Launch,
+    Message,
     Remove,
     Retry,
     SpawnerJoined,
     Submit,
 )
 from solveyard.model.resources import Resources
+from solveyard.ordering import Ordering
+from solveyard.places import StorePlaces
+from solveyard.solvers.base import Exit
 from solveyard.store.sqlite import SqliteStore
 from solveyard.turns import Turns
+from solveyard.verdicts import Verdicts
 
 SIZE = 6
 ARRAY = JobId(1)
+
+
+async def _end_told(engine: Engine, attempt: AttemptId) -> list[Message]:
+    """What becomes of an end that is said again, of a task that is away."""
+
+    class Again:
+        async def observations(self) -> AsyncIterator[list[RawEnd]]:
+            yield [RawEnd(attempt, Exit(code=0), "7", 1.0)]
+
+        def forget_stranger(self, attempt: AttemptId) -> None:
+            raise AssertionError(attempt)
+
+    told: list[Message] = []
+    judges = Verdicts(
+        engine.attempt, lambda job: None, lambda job: "/", lambda job, number: ("", ""), told.append
+    )
+    try:
+        await judges.listen(Again())
+    finally:
+        judges.close()
+    return told
 
 
 class Life:
@@ -97,10 +127,12 @@ def test_the_latest_ended_tasks_alone_stay_in_memory(tmp_path: Path) -> None:
     async def told() -> None:
         async with life(tmp_path) as one:
             await swept(one)
+            await one.turns.ask(Submit(specs=(JobSpec(solver="command", hold=True),), by="ada"))
             assert one.at_hand() == 2
             assert one.states() == "cfccfc"
             assert one.turns.kept.tally.states[JobState.COMPLETED] == 4
             assert one.turns.kept.tally.states[JobState.QUEUED] == 0
+            assert one.turns.kept.tally.states[JobState.HELD] == 1
             task = one.turns.kept.look(task_id(ARRAY, 0))
             assert task is not None
             assert (task.state, task.spec.tags) == (JobState.COMPLETED, ("sweep",))
@@ -166,3 +198,29 @@ def test_a_record_that_the_store_lost_is_told_and_not_made_up(tmp_path: Path) ->
                 one.turns.kept.shelf.get(task_id(ARRAY, SIZE + 3), one.turns.jobs[ARRAY])
 
     asyncio.run(told())
+
+
+def test_while_a_record_cannot_be_read_an_end_is_neither_taken_nor_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def told() -> None:
+        async with life(tmp_path) as one:
+            await swept(one)
+            task = one.turns.kept.look(task_id(ARRAY, 0))
+            assert task is not None
+            attempt = task.attempts[0].id
+        async with life(tmp_path) as one:
+            engine = one.turns.engine
+            again = await _end_told(engine, attempt)
+            assert [one.attempt for one in again if isinstance(one, Ended)] == [attempt]
+            monkeypatch.setattr(SqliteStore, "tasks", _broken)
+            assert await _end_told(engine, attempt) == []
+            forwarding = Forwarding(Ordering(StorePlaces(tmp_path)), {}, ())
+            assert not forwarding.is_over(engine, attempt)
+            assert forwarding.remembered(engine, attempt) is None
+
+    asyncio.run(told())
+
+
+def _broken(*_: object) -> NoReturn:
+    raise StoreUnusable("the disk is broken")
