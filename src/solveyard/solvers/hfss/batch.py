@@ -120,7 +120,9 @@ class HfssOptions(HFSSSimulationConfig):
     hpc_licence: Literal["", "pool", "pack"] = ""  #: "": ansysedt's own default, pack
     wait_for_licence: bool = False
     ppe: bool = False
-    batch_options: Annotated[Mapping[str, Scalar], AfterValidator(_keys)] = {}
+    batch_options: Annotated[Mapping[str, Scalar], AfterValidator(_keys)] = Field(
+        default_factory=dict
+    )
     batch_options_as: Literal["string", "each", "file"] = "string"
     script: Script | None = None  #: run before the solve, or alone with `run`: "runscript"
     script_arguments: Annotated[str, AfterValidator(_one_line)] = ""
@@ -129,7 +131,9 @@ class HfssOptions(HFSSSimulationConfig):
     grpc_port: int | None = Field(default=None, ge=1, le=65535)
     flags: Annotated[tuple[Flag, ...], BeforeValidator(_several)] = ()  #: old and rare ones
     features: Annotated[tuple[Word, ...], BeforeValidator(_several)] = ()  #: beta flags
-    environment: Annotated[Mapping[str, str], AfterValidator(_variables)] = {}
+    environment: Annotated[Mapping[str, str], AfterValidator(_variables)] = Field(
+        default_factory=dict
+    )
     #: What it is when passes or a sweep don't converge, and all else is well.
     not_converged: Literal["failure", "warning"] = "failure"
     licence: Word = "elec_solve_hfss"  #: the feature of a solve, one seat
