@@ -3,11 +3,13 @@
 Each job writes a mark when its command starts; the marks are counted.
 """
 
+import contextlib
 import shutil
 import signal
 from collections import Counter
 from pathlib import Path
 
+import psutil
 import pytest
 
 from cluster.jobs import ended, job, known, running, submit
@@ -157,3 +159,26 @@ def test_a_cancellation_that_was_asked_for_before_a_kill_is_carried_out_after_it
     record = ended(service, one)
     assert (record.state, record.reason) == (JobState.CANCELLED, Reason.CANCELLED)
     assert slurm.state(record.scheduler_job_id) == "CANCELLED"
+
+
+def test_what_starts_the_commands_is_killed_at_work_and_no_job_is_lost_or_runs_twice(
+    slurm: Slurm, service: Service, marks: Path
+) -> None:
+    """All have names of their own, so that each is submitted alone."""
+    jobs = [job(marking(marks), name=f"j-{at}") for at in range(24)]
+    numbers = [one.number for one in service.client.submit_many(jobs)]
+    for _ in range(4):
+        until(lambda: _killed_at_work(service), "a command is under way, and cut off")
+    assert service.client.wait(numbers, 120), service.client.jobs()
+    assert {service.client.job(one).state for one in numbers} == {JobState.COMPLETED}
+    assert started(marks) == {f"{one}.1": 1 for one in numbers}
+
+
+def _killed_at_work(service: Service) -> bool:
+    assert service.process is not None
+    for one in psutil.Process(service.process.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if any(word.endswith("running.py") for word in one.cmdline()) and one.children():
+                one.kill()
+                return True
+    return False
