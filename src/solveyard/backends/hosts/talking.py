@@ -21,6 +21,7 @@ from solveyard.backends.hosts.running import LIMIT, Told
 
 __all__ = ["LIMIT", "Told", "helped", "talk"]
 
+_LOOK = 0.02  #: s between two looks whether it has ended
 _LATE = 15.0  #: s beyond a program's own time for the other process to say what came of it
 _CUT = "was cut off: the process that had started it ended"
 _AHEAD = 1 << 20  #: bytes that are read before they are asked for
@@ -56,7 +57,8 @@ async def talk(
         raise
     finally:
         writer.transport.abort()
-    await asyncio.to_thread(_HELPER.give_up, process)
+    process.kill()
+    await _gone(process, _HELPER.let_go(process))
     return Told(None, b"", b"", trouble)
 
 
@@ -75,12 +77,27 @@ async def helped() -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await asyncio.to_thread(_HELPER.done_with)
+        if (last := _HELPER.done_with()) is not None:
+            await _gone(last.process, last)
 
 
 class _Connected(NamedTuple):
     process: subprocess.Popen[bytes]
     socket: socket.socket
+
+
+async def _gone(process: subprocess.Popen[bytes], connected: _Connected | None) -> None:
+    """Until it has ended, with what it runs. No thread waits: there may be none any more while the
+    interpreter ends.
+    """
+    if connected is not None:
+        connected.socket.close()
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + running.LEAVING
+    while process.poll() is None:
+        if loop.time() > deadline:
+            process.kill()
+        await asyncio.sleep(_LOOK)
 
 
 class _Helper:
@@ -95,12 +112,14 @@ class _Helper:
         with self._turn:
             self._users += 1
 
-    def done_with(self) -> None:
-        """Blocking."""
+    def done_with(self) -> _Connected | None:
+        """Whom nobody needs any more, to be ended."""
         with self._turn:
             self._users -= 1
-            if not self._users:
-                self._end()
+            if self._users:
+                return None
+            last, self._started = self._started, None
+            return last
 
     def connected(self) -> _Connected:
         """To it, for one program. Raises OSError."""
@@ -116,16 +135,18 @@ class _Helper:
             return _Connected(process, ours)
 
     def end(self) -> None:
-        """With what it runs."""
+        """With what it runs. Blocking."""
         with self._turn:
             self._end()
 
-    def give_up(self, process: subprocess.Popen[bytes]) -> None:
-        """It is dead, or does nothing any more: the next program has another one. Blocking."""
+    def let_go(self, process: subprocess.Popen[bytes]) -> _Connected | None:
+        """It is dead, or does nothing any more: the next program has another one."""
         with self._turn:
-            process.kill()
-            if self._started is not None and self._started.process is process:
-                self._end()
+            known = self._started
+            if known is None or known.process is not process:
+                return None
+            self._started = None
+            return known
 
     def _hand_over(self, connection: socket.socket) -> subprocess.Popen[bytes]:
         for _ in range(2):
