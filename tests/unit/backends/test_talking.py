@@ -42,7 +42,7 @@ async def test_it_ends_with_the_last_who_needs_it() -> None:
     async with talking.helped():
         pid = await starter()
     assert await starter() == pid
-    await asyncio.to_thread(talking._HELPER.done_with)
+    await talking._left()
     talking._HELPER.needed()
     assert not alive(pid)
     assert await starter() != pid

@@ -77,8 +77,13 @@ async def helped() -> AsyncIterator[None]:
     try:
         yield
     finally:
-        if (last := _HELPER.done_with()) is not None:
-            await _gone(last.process, last)
+        await _left()
+
+
+async def _left() -> None:
+    """One fewer needs it."""
+    if (last := _HELPER.done_with()) is not None:
+        await _gone(last.process, last)
 
 
 class _Connected(NamedTuple):
