@@ -6,6 +6,9 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from solveyard.serve import Running, ServeOptions, opened
+from solveyard.workers import Pool
+
+THREADS = 6  #: for what blocks
 
 
 class Embedded:
@@ -39,6 +42,8 @@ class Embedded:
             self._started.set_exception(error)
 
     async def _serve(self, folder: Path, options: ServeOptions) -> None:
+        # the loop's own pool takes nothing more once the interpreter ends, when a drain begins
+        asyncio.get_running_loop().set_default_executor(Pool("solveyard-aside", THREADS))
         async with opened(folder, options) as running:
             self._started.set_result((asyncio.get_running_loop(), running))
             await running.stopped.wait()

@@ -8,6 +8,8 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -93,3 +95,44 @@ def _settle(future: "asyncio.Future[Any]", result: object, error: BaseException 
         future.set_exception(error)
     else:
         future.set_result(result)
+
+
+class Pool(ThreadPoolExecutor):
+    """What a loop runs blocking things in, `asyncio.to_thread` for one; as Workers, it goes on
+    while the interpreter ends.
+    """
+
+    def __init__(self, name: str, count: int) -> None:
+        super().__init__(1)  # of whose threads none is ever started
+        # Any: each call's type goes through its own future
+        self._given: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
+        self._own = [
+            threading.Thread(target=self._take, name=f"{name}-{i}", daemon=True)
+            for i in range(count)
+        ]
+        for thread in self._own:
+            thread.start()
+
+    def submit(self, function: Callable[..., T], /, *args: Any, **more: Any) -> "Future[T]":
+        future: Future[T] = Future()
+        self._given.put((future, partial(function, *args, **more)))
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Finish what was asked for, then end the threads."""
+        for _ in self._own:
+            self._given.put(None)
+        for thread in self._own if wait else ():
+            thread.join()
+
+    def _take(self) -> None:
+        while (given := self._given.get()) is not None:
+            future, call = given
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                result = call()
+            except BaseException as failure:
+                future.set_exception(failure)
+            else:
+                future.set_result(result)

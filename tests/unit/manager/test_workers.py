@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from solveyard.workers import Workers
+from solveyard.workers import Pool, Workers
 
 
 async def test_it_answers_what_was_returned_or_raised():
@@ -69,9 +69,56 @@ async def test_the_loop_is_woken_once_for_all_that_is_over():
 def test_it_works_while_the_interpreter_ends():
     text = """
 import asyncio, atexit
-from solveyard.workers import Workers
+from solveyard.workers import Pool, Workers
 workers = Workers("w")
 atexit.register(lambda: print(asyncio.run(workers.call(lambda: "worked"))))
 """
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, check=True, timeout=60)
     assert done.stdout == b"worked\n"
+
+
+async def _aside() -> list[object]:
+    pool = Pool("aside", 2)
+    asyncio.get_running_loop().set_default_executor(pool)
+    told: list[object] = [await asyncio.to_thread(lambda: threading.current_thread().name[:-1])]
+    try:
+        await asyncio.to_thread(int, "x")
+    except ValueError as error:
+        told.append(str(error))
+    return told
+
+
+def test_a_loop_runs_blocking_things_in_its_pool_and_ends_that() -> None:
+    before = threading.active_count()
+    assert asyncio.run(_aside()) == ["aside-", "invalid literal for int() with base 10: 'x'"]
+    assert threading.active_count() == before
+
+
+ENDING = """
+import asyncio, atexit, threading
+from solveyard.workers import Pool
+
+async def drain():
+    asyncio.get_running_loop().set_default_executor(Pool("aside", 1))
+    begun.set()
+    while not over.is_set():
+        await asyncio.sleep(0.01)
+    print(await asyncio.to_thread(lambda: "drained"))
+
+def end():
+    over.set()
+    thread.join()
+
+begun, over = threading.Event(), threading.Event()
+thread = threading.Thread(target=lambda: asyncio.run(drain()), daemon=True)
+thread.start()
+begun.wait()
+atexit.register(end)
+"""
+
+
+def test_it_goes_on_while_the_interpreter_ends() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ENDING], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("drained\n", "", 0)
