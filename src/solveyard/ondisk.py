@@ -30,7 +30,7 @@ class OnDisk:
 
         Raises StoreError.
         """
-        return selecting.look(self.jobs, job_id, self._away)
+        return selecting.look(self.jobs, job_id, lambda one: self.shelf.get(one, self.jobs))
 
     def state(self, job_id: JobId) -> JobState | None:
         """The same one's state alone, which needs no look at the disk."""
@@ -65,11 +65,6 @@ class OnDisk:
                 self.shelf.put(task, job.state)
                 del self.jobs[task]
                 engine.put_away(task)
-
-    def _away(self, job_id: JobId) -> Job | None:
-        """A task that is on the shelf."""
-        array = self.jobs.get(array_of(job_id) or JobId(0))
-        return None if array is None else self.shelf.get(job_id, array)
 
     def _forget_tasks(self, array: Job) -> None:
         assert array.spec.array is not None

@@ -213,7 +213,7 @@ class Arrays:
     def _failure(self, array: Job, failed: list[int]) -> Outcome:
         assert array.spec.array is not None
         number = task_id(array.id, failed[0])
-        first = self._jobs.get(number) or self._shelf.get(number, array)
+        first = self._jobs.get(number) or self._shelf.get(number, self._jobs)
         assert first is not None
         assert first.outcome is not None
         named = ranges([array.spec.array.index(position) for position in failed], _NAMED)

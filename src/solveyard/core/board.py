@@ -48,7 +48,7 @@ class Board:
         self.counter = counter
         self.draining = False
         self.ending: float | None = None  #: draining ends what runs, with this grace; s
-        self.scheduler = Scheduler(self.jobs, self, pace, shares, spent)
+        self.scheduler = Scheduler(self.jobs, self.shelf, self, pace, shares, spent)
         self.now = 0.0
         self.events: list[AnyEvent] = []
         self.actions: list[Action] = []
@@ -64,7 +64,7 @@ class Board:
 
     def record(self, event: AnyJobEvent) -> None:
         """Something has happened to a job: change it, and tell."""
-        before = self.jobs.get(event.job) or self._away(event.job)
+        before = self.jobs.get(event.job) or self.shelf.get(event.job, self.jobs)
         after = evolve(before if before is not None else self.look(event.job), event)
         if after is None and before is not None and before.is_array:
             for task in [*self.scheduler.arrays.tasks(before)]:
@@ -152,7 +152,7 @@ class Board:
         array = self.jobs.get(array_of(job_id) or JobId(0))
         if array is None or array.spec.array is None or position >= len(array.spec.array):
             return None
-        return self.shelf.get(job_id, array) or unopened(array, position)
+        return self.shelf.get(job_id, self.jobs) or unopened(array, position)
 
     def state(self, job_id: JobId) -> JobState | None:
         """The same job's state alone, which needs no look at the disk."""
@@ -187,19 +187,13 @@ class Board:
             job: Job | None = self.jobs[JobId(int(number))]
             if job is not None and job.is_array:
                 task_number = task_id(job.id, int(task))
-                job = self.jobs.get(task_number) or self._away(task_number)
+                job = self.jobs.get(task_number) or self.shelf.get(task_number, self.jobs)
             if job is None:
                 return None
             attempt = job.attempts[int(index) - 1]
         except (ValueError, LookupError):
             return None
         return (job, attempt) if uuid == self.uuid and attempt.id == attempt_id else None
-
-    def _away(self, job_id: JobId) -> Job | None:
-        """A task that was put away."""
-        number = array_of(job_id)
-        array = self.jobs.get(number) if number is not None else None
-        return None if array is None else self.shelf.get(job_id, array)
 
     def _replace(self, before: Job | None, after: Job | None) -> None:
         """Put `after` in the place of `before`, in every index."""

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from solveyard.core.shelf import Shelf
 from solveyard.model.errors import InvalidJob
 from solveyard.model.ids import array_of, position_of, task_id
 from solveyard.model.jobs import Job, JobId, JobState, Outcome, Reason
@@ -21,8 +20,6 @@ _DID = {
 
 class Known(Protocol):
     """Who knows all jobs."""
-
-    shelf: Shelf
 
     def look(self, job_id: JobId, /) -> Job | None:
         """A job, a task without a record too; None: there is none."""

@@ -15,6 +15,7 @@ from solveyard.core.reservation import Reservation, reserve
 from solveyard.core.seating import Seating, over_by
 from solveyard.core.shares import Owners
 from solveyard.core.sharing import share
+from solveyard.core.shelf import Shelf
 from solveyard.core.slots import Pace
 from solveyard.core.waiting import Deadlines, urgency
 from solveyard.model.ids import position_of
@@ -36,6 +37,7 @@ class Scheduler:
     def __init__(
         self,
         jobs: Mapping[JobId, Job],
+        shelf: Shelf,
         known: Known,
         pace: Pace,
         shares: Shares = NO_SHARES,
@@ -48,7 +50,7 @@ class Scheduler:
         self.gates = Gates(self.inventory)
         self.deadlines = Deadlines()  #: of jobs that wait no longer than that
         self.dependencies = Dependencies(known)
-        self.arrays = Arrays(jobs, known.shelf, self.dependencies.decided)
+        self.arrays = Arrays(jobs, shelf, self.dependencies.decided)
         self.owners = Owners(shares, spent, jobs, self.arrays)
         parted = PartedQueue(self.owners) if shares.decides else None
         self.line = Line(jobs, self.arrays, self.dependencies, parted)

@@ -4,7 +4,7 @@ A million of them take a megabyte, and a restart reads none of their records.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from solveyard.model.ids import array_of, position_of
 from solveyard.model.jobs import FINAL, Job, JobId, JobState
@@ -57,9 +57,13 @@ class Shelf:
             return None
         return _STATES[page[position] - 1]
 
-    def get(self, task: JobId, array: Job) -> Job | None:
-        """Its record, read from disk; None: it's not here. Raises StoreError."""
-        if self.state(task) is None:
+    def get(self, task: JobId, jobs: Mapping[JobId, Job]) -> Job | None:
+        """Its record, read from disk; None: it's not here, or its array not among `jobs`.
+
+        Raises StoreError.
+        """
+        array = jobs.get(array_of(task) or task) if self.state(task) is not None else None
+        if array is None:
             return None
         assert self._fetch is not None
         return self._fetch(task, array)

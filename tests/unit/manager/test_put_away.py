@@ -195,7 +195,7 @@ def test_a_record_that_the_store_lost_is_told_and_not_made_up(tmp_path: Path) ->
             await swept(one)
             one.turns.kept.shelf.put(task_id(ARRAY, SIZE + 3), JobState.COMPLETED)
             with pytest.raises(StoreUnusable, match="lost"):
-                one.turns.kept.shelf.get(task_id(ARRAY, SIZE + 3), one.turns.jobs[ARRAY])
+                one.turns.kept.shelf.get(task_id(ARRAY, SIZE + 3), one.turns.jobs)
 
     asyncio.run(told())
 
