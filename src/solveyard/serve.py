@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from solveyard import __version__, abandoned, clusters, holding, readiness, registry
+from solveyard import __version__, abandoned, clusters, footprint, readiness, registry
 from solveyard.backends.agents import Agents
 from solveyard.backends.batch import ClusterOptions
 from solveyard.backends.hosts import talking
@@ -170,7 +170,7 @@ async def _run(folder: Path, options: ServeOptions, started: Callable[[Running],
         else:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, running.stop, "")
-        holding.settle()
+        footprint.settle()
         sys.setswitchinterval(_SWITCH)  # a commit's thread and the loop take turns sooner
         started(running)
         systemd.ready(f"listens on {running.url}")

@@ -12,7 +12,7 @@ from solveyard.judging import Case
 from solveyard.model.errors import StoreError
 from solveyard.model.jobs import Attempt, AttemptId, Job
 from solveyard.model.messages import Ended, Message
-from solveyard.pauses import Pauses
+from solveyard.pauses import Glances, Pauses
 from solveyard.store.filesystems import on_network
 from solveyard.workers import Workers
 
@@ -21,8 +21,6 @@ log = logging.getLogger(__name__)
 _MOMENT = 0.5  #: s for which the folder of a job's end is believed to be the same
 #: What the loop reads by itself, which saves two changes of threads: entries of folders, bytes.
 _ENTRIES, _BYTES = 64, 4096
-_QUICK = 0.01  #: s that this may take; when it took longer, the disk is slow
-_REST = 0.25  #: s for which a slow disk is left to the threads
 
 
 class Reporting(Protocol):
@@ -68,7 +66,7 @@ class Verdicts:
         self._find, self._place, self._directory = find, place, directory
         self._output, self._tell = output, tell
         self._folder = _Folder()
-        self._rests_until = 0.0  #: the loop reads nothing
+        self._glances = Glances()
         self._judges = Workers("judge", 2)  # a large log keeps nobody from reading the store
 
     async def listen(self, backend: Reporting) -> None:
@@ -108,7 +106,7 @@ class Verdicts:
             self._judges.post(lambda: _read(case, elsewhere, streams, report), self._tell)
             return
         folder = self._here(self._directory(job))
-        if folder.near and case.plain and time.monotonic() > self._rests_until:
+        if folder.near and case.plain and self._glances.may_be:
             ended = self._at_once(case, folder, streams, report)
             if ended is not None:
                 self._tell(ended)
@@ -126,15 +124,12 @@ class Verdicts:
         self, case: Case, folder: _Folder, streams: tuple[str, str], report: RawEnd
     ) -> Ended | None:
         """None: it would take long."""
-        begun = time.monotonic()
         try:
-            return _read(case, Brief(folder.workspace, _ENTRIES, _BYTES), streams, report)
+            with self._glances.one():
+                return _read(case, Brief(folder.workspace, _ENTRIES, _BYTES), streams, report)
         except TooMuch:
             folder.near = False
             return None
-        finally:
-            if (now := time.monotonic()) > begun + _QUICK:
-                self._rests_until = now + _REST
 
     def _here(self, directory: str) -> _Folder:
         if directory != self._folder.directory or time.monotonic() > self._folder.until:

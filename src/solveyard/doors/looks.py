@@ -1,17 +1,17 @@
 """Looks at this machine, for whoever has submissions admitted."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Collection
 from typing import TypeVar
 
+from solveyard.pauses import Glances
 from solveyard.surroundings import Glance, Here, Seen, Unseen
 
 T = TypeVar("T")
 
 _MOMENT = 0.5  #: s for which links, and who may write a program, are believed to stay as they are
-_QUICK = 0.01  #: s that a glance may take; when it took longer, the disk is slow
-_REST = 0.25  #: s for which a slow disk is left to threads
 
 
 class Looks:
@@ -23,7 +23,7 @@ class Looks:
         self._seen = Seen()
         self._until = 0.0  #: what was seen is believed
         self._asked = 0  #: looks in this moment
-        self._rests_until = 0.0
+        self._glances = Glances()
 
     async def look(
         self,
@@ -39,14 +39,9 @@ class Looks:
             self._seen, self._until, self._asked = Seen(), begun + _MOMENT, 0
         self._asked += 1
         seen, again = self._seen, self._asked > 1
-        if short and seen.folders and begun > self._rests_until:
-            try:
+        if short and seen.folders and self._glances.may_be:
+            with contextlib.suppress(Unseen), self._glances.one():
                 return step(Glance(seen, licences, elsewhere))
-            except Unseen:
-                pass
-            finally:
-                if (now := time.monotonic()) > begun + _QUICK:
-                    self._rests_until = now + _REST
 
         def looked() -> T:
             here = Here(licences, elsewhere)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from solveyard import surroundings
+from solveyard import pauses, surroundings
 from solveyard.doors import looks
 from solveyard.doors.looks import Looks
 from solveyard.surroundings import Glance, Here, Seen, Unseen
@@ -16,7 +16,7 @@ from solveyard.surroundings import Glance, Here, Seen, Unseen
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(surroundings, "on_network", lambda folder: False)
     monkeypatch.setattr(looks, "_MOMENT", 1e9)
-    monkeypatch.setattr(looks, "_QUICK", 1e9)
+    monkeypatch.setattr(pauses, "QUICK", 1e9)
     folder = tmp_path / "projects"
     folder.mkdir()
     (folder / "there").touch(mode=0o700)
@@ -125,8 +125,8 @@ async def test_what_was_seen_is_forgotten_after_a_moment(
 async def test_a_slow_disk_is_left_to_threads(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(looks, "_QUICK", -1.0)
-    monkeypatch.setattr(looks, "_REST", 1e9)
+    monkeypatch.setattr(pauses, "QUICK", -1.0)
+    monkeypatch.setattr(pauses, "REST", 1e9)
     assert await asked(folder, 4) == [False, False, True, False]
 
 

@@ -84,7 +84,7 @@ class Project:
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.setattr(verdicts, "_MOMENT", 1e9)
-    monkeypatch.setattr(verdicts, "_QUICK", 1e9)
+    monkeypatch.setattr(pauses, "QUICK", 1e9)
     monkeypatch.setattr(verdicts, "on_network", lambda folder: False)
     return Project(tmp_path / "project")
 
@@ -107,8 +107,8 @@ async def test_a_network_file_system_never_holds_up_the_loop(
 async def test_a_disk_that_was_slow_is_left_to_the_threads(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verdicts, "_QUICK", -1.0)
-    monkeypatch.setattr(verdicts, "_REST", 1e9)
+    monkeypatch.setattr(pauses, "QUICK", -1.0)
+    monkeypatch.setattr(pauses, "REST", 1e9)
     assert await project.judged() == [Reason.SUCCESS] * ENDS
     assert project.at_once == [False, False, True, False, False]
 

@@ -61,7 +61,7 @@ class Submitter:
 
     def job(self, orders: Sequence[Order]) -> BatchJob:
         """What is submitted at once: one attempt, or several that are alike."""
-        return batch_job(orders, self._options, able=self._able)
+        return _batch_job(orders, self._options, able=self._able)
 
     async def _look(self) -> None:
         """Nodes should be able to do what can be done where the commands run."""
@@ -175,7 +175,7 @@ class Submitter:
             self._report(entry.end)
 
 
-def batch_job(orders: Sequence[Order], options: ClusterOptions, *, able: bool = False) -> BatchJob:
+def _batch_job(orders: Sequence[Order], options: ClusterOptions, *, able: bool) -> BatchJob:
     first = orders[0]
     spec = first.launch.spec
     return BatchJob(
