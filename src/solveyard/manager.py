@@ -23,6 +23,7 @@ from solveyard.belongings import Belongings
 from solveyard.core.arrays import counted
 from solveyard.core.destinations import Rule
 from solveyard.core.retention import Policy
+from solveyard.core.roll import Roll
 from solveyard.ends import Ends
 from solveyard.first_words import FirstWords
 from solveyard.following import Following
@@ -62,6 +63,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_SLICE = 200  #: jobs that are read from disk at once
 _CHECKPOINT = 2.0  #: s between looks whether the store's log should move into its file
 _ENDING = 10.0  #: s beyond the grace period in which a killed tree has to be gone
 
@@ -230,8 +232,11 @@ class Manager:
 
     # What people ask about
 
-    def jobs(self) -> Mapping[JobId, Job]:
-        """All jobs, as they are on disk, but for tasks that ended a while ago: `look` has those."""
+    def jobs(self) -> Roll:
+        """All jobs, as they are on disk, but for tasks that ended a while ago: `look` has those.
+
+        What goes through all of them passes those over that wait far down the line, too.
+        """
         return self._turns.jobs
 
     def look(self, job_id: JobId) -> Job | None:
@@ -245,15 +250,19 @@ class Manager:
     async def looked(self, ids: Sequence[JobId]) -> list[Job]:
         """`look` at many, those that there are; what is read from disk keeps nobody waiting."""
         away: dict[JobId, list[JobId]] = {}
-        jobs, read = self._turns.jobs, dict[JobId, Job]()
+        jobs, shelf, read = self._turns.jobs, self._turns.kept.shelf, dict[JobId, Job]()
+        waiting = [one for one in ids if shelf.waits(one) is not None]
+        for start in range(0, len(waiting), _SLICE):
+            some = partial(self._store.jobs, waiting[start : start + _SLICE])
+            read.update((job.id, job) for job in await self._readers.call(some))
         for one in ids:
-            if self._turns.kept.shelf.state(one) is not None:
+            if shelf.state(one) is not None:
                 away.setdefault(array_of(one) or one, []).append(one)
         for array, tasks in away.items():
             ask = partial(self._store.tasks, tasks, jobs[array].spec)
             read.update((task.id, task) for task in await self._readers.call(ask))
         there = [one for one in ids if (array_of(one) or one) in jobs]
-        found = [jobs.get(one) or read.get(one) or self.look(one) for one in there]
+        found = [jobs.at_hand(one) or read.get(one) or self.look(one) for one in there]
         return [job for job in found if job is not None]
 
     def job(self, job_id: JobId) -> Job:
@@ -412,7 +421,8 @@ class Manager:
     @property
     def busy(self) -> bool:
         """Is there a job that has not ended?"""
-        return any(not job.state.final for job in self._turns.engine.jobs.values())
+        at_hand = self._turns.engine.jobs.values()
+        return self._turns.kept.shelf.waiting > 0 or any(not job.state.final for job in at_hand)
 
     async def aside(self, function: Callable[[], T]) -> T:
         """What `function`, which blocks, returns; also while the interpreter ends."""

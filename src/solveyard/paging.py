@@ -1,7 +1,6 @@
 """Pages of jobs from what the manager has in memory, where a look at the newest is enough."""
 
-from collections.abc import Mapping
-
+from solveyard.core.roll import Roll
 from solveyard.model.jobs import Job, JobId
 from solveyard.store.base import Filter, Page, Store
 from solveyard.store.codec import cursor_before, read_cursor
@@ -41,7 +40,7 @@ def total_of(tally: Tally, which: Filter) -> int | None:
 
 
 def newest(
-    jobs: Mapping[JobId, Job],
+    jobs: Roll,
     last: JobId,
     which: Filter,
     limit: int,
@@ -60,6 +59,10 @@ def newest(
         return None
     found: list[Job] = []
     for number in range(start, max(start - LOOKS, 0), -1):
+        if (waits := jobs.away(JobId(number))) is not None:
+            if which.states is None or waits in which.states:
+                return None
+            continue
         job = jobs.get(JobId(number))
         if job is None or (which.owner is not None and job.owner != which.owner):
             continue

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from solveyard.core.roll import Roll
 from solveyard.model.ids import array_of
 from solveyard.model.jobs import Job, JobId, JobSpec
 from solveyard.model.messages import AnyEvent, JobRetried, JobSubmitted
@@ -32,7 +33,7 @@ class Repeats:
     async def submit(
         self,
         key: str,
-        jobs: Callable[[], Mapping[JobId, Job]],
+        jobs: Callable[[], Roll],
         submit: Callable[[], Awaitable[list[Job]]],
     ) -> tuple[list[Job], bool]:
         """The key's jobs, and whether it had them already; else what `submit` returns."""
@@ -47,8 +48,9 @@ class Repeats:
             del self._under_way[key]
             done.set()
 
-    def _known(self, key: str, jobs: Mapping[JobId, Job]) -> list[Job]:
+    def _known(self, key: str, jobs: Roll) -> list[Job]:
         """Those that are left; a job that was submitted anew belongs to its newer key."""
+        jobs.bring(self._ids.get(key, ()))
         found = [jobs[i] for i in self._ids.get(key, ()) if i in jobs and jobs[i].key == key]
         if not found:
             self._ids.pop(key, None)

@@ -16,7 +16,7 @@ from solveyard.core import retention
 from solveyard.core.retention import Ended, Policy
 from solveyard.model.errors import InvalidRequest, StoreError
 from solveyard.model.ids import array_of
-from solveyard.model.jobs import Job, JobId
+from solveyard.model.jobs import JobId
 from solveyard.model.messages import Remove
 from solveyard.notify import Notices
 from solveyard.store.base import Store
@@ -146,10 +146,10 @@ class Retention:
             log.warning("removal put off", extra={"error": str(error)})
 
     async def _delete(self, job: JobId, pause: float) -> None:
-        jobs = list(self._turns.jobs.values())
+        jobs, away = list(self._turns.jobs.values()), self._turns.kept.directories_away()
 
         def pieces() -> tuple[set[str], list[Path]]:
-            named = _named(jobs)
+            named = {*(one.spec.directory for one in jobs), *away} - {""}
             return named, list(self._belongings.pieces(job, named))
 
         named, waiting = await self._disk.call(pieces)
@@ -185,6 +185,7 @@ class Retention:
         """Forget events from before all jobs that are there, in slices."""
         turns = self._turns
         begins = retention.log_begins(list(turns.jobs.values()), policy, time.time())
+        begins = min(begins, turns.kept.oldest())
         more = True
         while more:
             after = turns.first - 1
@@ -208,8 +209,3 @@ class Retention:
         while left > 0.0:
             await asyncio.sleep(left)
             left = min(self._launched + CALM, deadline) - loop.time()
-
-
-def _named(jobs: Sequence[Job]) -> set[str]:
-    """The folders that users named."""
-    return {job.spec.directory for job in jobs if job.spec.directory}

@@ -218,15 +218,15 @@ async def opened(folder: Path, options: ServeOptions) -> AsyncIterator[Running]:
         )
         stop = _Stop(options.on_stop)
         try:
-            local.start()  # it takes longest of all
             door = _door(manager, options, token, stop, store.uuid)
             async with talking.helped(), asyncio.TaskGroup() as tasks:
                 life = tasks.create_task(manager.run())
-                await _prepare(manager, options)
+                await _settle(manager, options)
                 await door.open(
                     _address(runtime, "manager.sock"), listeners, tls.context if tls else None
                 )
                 live = tasks.create_task(door.run())
+                await _let_in(manager, door)
 
                 def announce() -> None:
                     if agents.complete:
@@ -273,14 +273,19 @@ def _local_agent(
     )
 
 
-async def _prepare(manager: Manager, options: ServeOptions) -> None:
-    """Nobody is let in before the agent is there and the limits are set."""
+async def _settle(manager: Manager, options: ServeOptions) -> None:
+    """What holds before anybody is answered."""
     await abandoned.settle(manager, _me())
-    if not await manager.agents.ready(_READY):
-        log.error("the agent didn't connect", extra={"store": str(manager.store_folder)})
     said = [name for name in Limits.__struct_fields__ if getattr(options.limits, name) is not None]
     if said:
         await manager.request(SetLimits(limits=options.limits, only=tuple(said), by=_me()))
+
+
+async def _let_in(manager: Manager, door: Door) -> None:
+    """Who wants to change something has to wait for the agent, which says what there is."""
+    if not await manager.agents.ready(_READY):
+        log.error("the agent didn't connect", extra={"store": str(manager.store_folder)})
+    door.let_in()
 
 
 def _withheld(options: ServeOptions) -> set[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from solveyard.clock import Clock
 from solveyard.core.engine import Engine, Step
+from solveyard.core.roll import Roll
 from solveyard.core.slots import Pace
 from solveyard.model.errors import InternalFault, InvalidRequest, StoreError
 from solveyard.model.jobs import Counter, Job, JobId, Record, Removed
@@ -104,7 +105,7 @@ class Turns:
         self._writer = Workers("store-writer")
 
     @property
-    def jobs(self) -> dict[JobId, Job]:
+    def jobs(self) -> Roll:
         """As they are on disk, but for tasks that were put away: `kept` knows those."""
         return self.kept.jobs
 
@@ -281,7 +282,8 @@ class Turns:
         return deque(_take(self._requests, TURN))
 
     async def _commit(self, events: Sequence[AnyEvent]) -> None:
-        self.kept.tidy(self.engine)  # whom the last commit was about was at hand until now
+        for _ in self.kept.tidy(self.engine):  # the last commit's were at hand until now
+            await asyncio.sleep(0)
         touched: dict[JobId, Job | None] = {}
         records: list[Record] = []
         for event in events:

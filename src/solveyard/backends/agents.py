@@ -254,6 +254,7 @@ class Agents:
         while not self._closing:
             local.reap()
             if local.machine not in self._agents:
+                await asyncio.to_thread(local.prepare)
                 local.start()
                 await self._until(lambda: local.machine in self._agents or self._closing, 2.0)
             else:

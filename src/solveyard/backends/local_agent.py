@@ -36,12 +36,15 @@ class LocalAgent:
         self._withheld = {"SOLVEYARD_ATTEMPT", *withheld}  # a job that starts it doesn't own it
         self._process: subprocess.Popen[bytes] | None = None
 
+    def prepare(self) -> None:
+        """Make its file, unless it is there. Blocking; raises OSError."""
+        build(self._folder)
+
     def start(self) -> None:
         """Start one, unless the last one that this process started still lives."""
         self.reap()
         if self._process is not None:
             return
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         bundle = build(self._folder)
         argv = [sys.executable, "-I", str(bundle), "supervisor"]
         argv += ["--state", str(self._folder), "--address", self._address]

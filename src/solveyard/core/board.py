@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from solveyard.core.lifecycle import evolve, unopened
+from solveyard.core.roll import Roll
 from solveyard.core.scheduler import Scheduler
 from solveyard.core.shelf import Shelf
 from solveyard.core.slots import Pace
@@ -41,7 +42,7 @@ class Board:
         shelf: Shelf,
     ) -> None:
         self.uuid = store_uuid
-        self.jobs: dict[JobId, Job] = {}  #: but for tasks that were put away
+        self.jobs = Roll(shelf)
         self.shelf = shelf
         self.names: dict[str, JobId] = {}
         self.limits = limits
@@ -156,6 +157,8 @@ class Board:
 
     def state(self, job_id: JobId) -> JobState | None:
         """The same job's state alone, which needs no look at the disk."""
+        if (waits := self.shelf.waits(job_id)) is not None:
+            return waits
         job = self.jobs.get(job_id)
         if job is None and array_of(job_id) in self.jobs:
             away = self.shelf.state(job_id)
@@ -164,10 +167,18 @@ class Board:
         job = job or self.look(job_id)
         return None if job is None else job.state
 
-    def put_away(self, task: JobId) -> None:
-        """It has ended, and its record is on the shelf as it is here."""
-        del self.jobs[task]
-        self.scheduler.arrays.put_away(task)
+    def put_away(self, job_id: JobId) -> None:
+        """A job that waits in line, or a task that has ended: it is on the shelf as it is here."""
+        del self.jobs[job_id]
+        if position_of(job_id) is not None:
+            self.scheduler.arrays.put_away(job_id)
+
+    def may_wait_away(self, job_id: JobId) -> bool:
+        """Does it only wait its turn, or for somebody's word?"""
+        job = self.jobs[job_id]
+        if job.session or job.after:
+            return False
+        return job.state is JobState.HELD or self.scheduler.line.stands(job_id)
 
     def array(self, job: Job) -> Job | None:
         """The array whose task `job` is; None: it's no task."""

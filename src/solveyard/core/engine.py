@@ -14,6 +14,7 @@ from solveyard.core.dependencies import doom
 from solveyard.core.inventory import Inventory
 from solveyard.core.reports import CONCLUDE
 from solveyard.core.requests import GRANT, Parts
+from solveyard.core.roll import Roll
 from solveyard.core.scheduler import Scheduler
 from solveyard.core.shares import Standing
 from solveyard.core.shelf import Shelf
@@ -69,7 +70,7 @@ class Engine:
         shelf: Shelf | None = None,
     ) -> None:
         """`spent`: what owners have used, as this engine's `spent` was when it was kept. `shelf`:
-        where ended tasks are that `jobs` doesn't have.
+        where those are that `jobs` doesn't have.
         """
         scheduling = pace or Pace(), shares, spent, shelf or Shelf()
         self._board = Board(store_uuid, jobs, limits or Limits(), counter or Counter(), *scheduling)
@@ -88,9 +89,13 @@ class Engine:
         yield from self._begin(message, now) or ()
         return self._conclude()
 
-    def put_away(self, task: JobId) -> None:
-        """Of an array, one that has ended: from now on its record is on the shelf alone."""
-        self._board.put_away(task)
+    def put_away(self, job_id: JobId) -> None:
+        """A task that has ended, or who `may_wait_away`: it is on the shelf alone from now on."""
+        self._board.put_away(job_id)
+
+    def may_wait_away(self, job_id: JobId) -> bool:
+        """Does this job, which is at hand, only wait its turn, or for somebody's word?"""
+        return self._board.may_wait_away(job_id)
 
     def attempt(self, attempt_id: AttemptId) -> tuple[Job, Attempt] | None:
         """Whose it is; None for one of another store, or of a job that was removed."""
@@ -117,8 +122,8 @@ class Engine:
         return self._board.state(job_id)
 
     @property
-    def jobs(self) -> Mapping[JobId, Job]:
-        """All of them, but for tasks that were put away."""
+    def jobs(self) -> Roll:
+        """All of them, but for ended tasks that were put away."""
         return self._board.jobs
 
     @property

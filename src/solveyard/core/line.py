@@ -3,15 +3,16 @@
 An array stands in line once, with its next task. Those for a cluster have a line of their own.
 """
 
-from collections.abc import Mapping
-
 from solveyard.core.arrays import Arrays
 from solveyard.core.dependencies import Dependencies
 from solveyard.core.parting import PartedQueue
+from solveyard.core.roll import Roll
 from solveyard.core.waiting import Deadlines, Parking, Queue, Urgency
 from solveyard.model.ids import array_of
 from solveyard.model.jobs import Job, JobId, JobState
 
+#: Jobs that are brought from the shelf at once, as they go next.
+AHEAD = 100
 _WAITING = frozenset({JobState.HELD, JobState.QUEUED})
 
 
@@ -20,7 +21,7 @@ class Line:
 
     def __init__(
         self,
-        jobs: Mapping[JobId, Job],
+        jobs: Roll,
         arrays: Arrays,
         dependencies: Dependencies,
         parted: PartedQueue | None = None,
@@ -123,6 +124,8 @@ class Line:
         """The job that goes next, and what would run: of an array, its next task."""
         queue = self._queues.get(on)
         while queue is not None and (job_id := queue.first()) is not None:
+            if self._jobs.at_hand(job_id) is None:
+                self._jobs.bring([job_id, *queue.after_first(AHEAD - 1)])
             found = self._candidate(job_id)
             if found is not None:
                 return found
@@ -131,7 +134,9 @@ class Line:
 
     def after_first(self, most: int, on: str = "") -> list[tuple[Job, Job]]:
         """Those that go there after the first, so many at most; as `first` has them."""
-        found = [self._candidate(job_id) for job_id in self._queues[on].after_first(most)]
+        ids = self._queues[on].after_first(most)
+        self._jobs.bring(ids)
+        found = [self._candidate(job_id) for job_id in ids]
         return [one for one in found if one is not None]
 
     def _candidate(self, job_id: JobId) -> tuple[Job, Job] | None:
@@ -178,6 +183,10 @@ class Line:
         self._queue_of(job).add(job)
 
     # What is known of one
+
+    def stands(self, job_id: JobId) -> bool:
+        """Is it in the line of those that go here, with nothing that keeps it aside?"""
+        return job_id in self._queues[""]
 
     def waits_for_machine(self, job_id: JobId) -> bool:
         return job_id in self._misfits

@@ -26,6 +26,9 @@ class PartedQueue:
         self._owner_of: dict[JobId, str] = {}
         self._full: set[str] = set()  #: owners whose quota keeps their first from starting
 
+    def __contains__(self, job_id: JobId) -> bool:
+        return job_id in self._owner_of
+
     def add(self, job: Job, place: JobId | None = None) -> None:
         self._owner_of[job.id] = job.owner
         self._queues.setdefault(job.owner, Queue()).add(job, place)

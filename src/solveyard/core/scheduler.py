@@ -1,6 +1,6 @@
 """Who goes next, and where. Pure: the same jobs and the same machines give the same plan."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from msgspec.structs import replace
 
@@ -12,6 +12,7 @@ from solveyard.core.inventory import Inventory
 from solveyard.core.line import Line
 from solveyard.core.parting import PartedQueue
 from solveyard.core.reservation import Reservation, reserve
+from solveyard.core.roll import Roll
 from solveyard.core.seating import Seating, over_by
 from solveyard.core.shares import Owners
 from solveyard.core.sharing import share
@@ -36,7 +37,7 @@ class Scheduler:
 
     def __init__(
         self,
-        jobs: Mapping[JobId, Job],
+        jobs: Roll,
         shelf: Shelf,
         known: Known,
         pace: Pace,

@@ -1,30 +1,41 @@
-"""Ended tasks of arrays that were put away: their states are here, their records on disk.
+"""What was put away: its state is here, its record on disk. A byte each.
 
-A million of them take a megabyte, and a restart reads none of their records.
+Ended tasks of arrays are read where somebody asks for one, and stay away. Jobs that wait far down
+the line come back, for all who know jobs (`Roll`), as soon as somebody names them.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 
 from solveyard.model.ids import array_of, position_of
 from solveyard.model.jobs import FINAL, Job, JobId, JobState
 
 _STATES = sorted(FINAL)
 _CODES = {state: code for code, state in enumerate(_STATES, 1)}  # 0: not here
+_WAITING = (JobState.QUEUED, JobState.HELD)
 
 #: Reads a task's record; what is given with it is its array.
 Fetch = Callable[[JobId, Job], Job]
+#: Reads the records of waiting jobs, all of them.
+Reread = Callable[[Sequence[JobId]], Sequence[Job]]
 
 
 class Shelf:
     """Of tasks as they are on disk. Whoever has a newer record of a task goes by that."""
 
     def __init__(
-        self, fetch: Fetch | None = None, ended: Iterable[tuple[JobId, JobState]] = ()
+        self,
+        fetch: Fetch | None = None,
+        ended: Iterable[tuple[JobId, JobState]] = (),
+        reread: Reread | None = None,
     ) -> None:
         """`ended`: the tasks that are on it from the start."""
+        self.waiting = 0  #: jobs that wait here
         self._fetch = fetch
+        self._reread = reread
         self._pages: dict[JobId, bytearray] = {}  #: codes by position, by array
+        self._waits = bytearray()  #: codes of jobs that wait here, by number
+        self._rolls: list[MutableMapping[JobId, Job]] = []
         for task, state in ended:
             self.put(task, state)
 
@@ -67,6 +78,38 @@ class Shelf:
             return None
         assert self._fetch is not None
         return self._fetch(task, array)
+
+    # Jobs that wait
+
+    def fill(self, roll: MutableMapping[JobId, Job]) -> None:
+        """Have jobs come back to `roll`."""
+        self._rolls.append(roll)
+
+    def put_waiting(self, job: JobId, state: JobState) -> None:
+        """It is no task, its record is on disk and says that it waits so; no roll has it."""
+        if job >= len(self._waits):
+            self._waits.extend(bytes(job + 1 - len(self._waits)))
+        self._waits[job] = _WAITING.index(state) + 1
+        self.waiting += 1
+
+    def waits(self, job: JobId) -> JobState | None:
+        """How, where it waits here; None: it doesn't."""
+        code = self._waits[job] if job < len(self._waits) else 0
+        return _WAITING[code - 1] if code else None
+
+    def bring(self, jobs: Iterable[JobId]) -> None:
+        """Those of them that wait here: back to where they came from. Raises StoreError."""
+        wanted = [job for job in jobs if self.waits(job) is not None]
+        if not wanted:
+            return
+        assert self._reread is not None
+        for job in self._reread(wanted):
+            self._waits[job.id] = 0
+            self.waiting -= 1
+            for roll in self._rolls:
+                roll[job.id] = job
+
+    # An array's tasks
 
     def counts(self, array: JobId) -> Counter[JobState]:
         """How many of its tasks are here, by state."""

@@ -19,6 +19,7 @@ from solveyard.manager import Manager
 if TYPE_CHECKING:
     from solveyard.doors.live import Live
 
+_LOOKS = {"GET", "HEAD", "OPTIONS"}  #: change nothing
 _GOODBYE = 2.0  #: s that an answer under way may take when the door closes
 
 
@@ -39,6 +40,7 @@ class Door:
         self.requests = 0  #: of those who were let in
         self.socket = ""  #: the private one's path; empty: there is none
         self.url = ""
+        self._let_in = asyncio.Event()
         self._live: Live | None = None
         app = rest.application(
             manager,
@@ -50,7 +52,7 @@ class Door:
         )
         app[KEEPER] = keeper
         app[LISTEN] = self.listen
-        app.middlewares.extend([self._heard, keeper.keep, self._count])
+        app.middlewares.extend([self._heard, keeper.keep, self._count, self._early])
         dashboard.add(app)
         if public:
             from solveyard.doors import live  # takes 100 ms that a notebook needn't wait
@@ -75,7 +77,7 @@ class Door:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """Listen at `private` ("unix:PATH" or "tcp:HOST:PORT") and on `listeners`, there by `tls`
-        where it is given.
+        where it is given. Who asks is answered; what is to change waits for `let_in`.
         """
         await self._runner.setup()
         kind, _, place = private.partition(":")
@@ -108,6 +110,10 @@ class Door:
             for listener in listeners
         ]
 
+    def let_in(self) -> None:
+        """This machine can be judged by: what waited to change something goes on."""
+        self._let_in.set()
+
     async def run(self) -> None:
         """Send live events, until cancelled."""
         if self._live is not None:
@@ -131,4 +137,10 @@ class Door:
     @web.middleware
     async def _count(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         self.requests += 1
+        return await handler(request)
+
+    @web.middleware
+    async def _early(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.method not in _LOOKS:
+            await self._let_in.wait()
         return await handler(request)

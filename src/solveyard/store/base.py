@@ -97,6 +97,10 @@ class Store(Protocol):
 
     def job(self, job_id: JobId) -> Job | None: ...
 
+    def jobs(self, ids: Sequence[JobId]) -> list[Job]:
+        """Those that there are, by id; tasks, too. It waits for no long read."""
+        ...
+
     def events(self, after: int = 0, limit: int = 1000, job: JobId | None = None) -> list[Numbered]:
         """Events with larger numbers, in order."""
         ...

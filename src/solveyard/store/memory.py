@@ -99,6 +99,11 @@ class MemoryStore:
     def job(self, job_id: JobId) -> Job | None:
         return self._jobs.get(job_id)
 
+    def jobs(self, ids: Sequence[JobId]) -> list[Job]:
+        """Those that there are, by id; tasks, too."""
+        with self._lock:
+            return [self._whole(self._jobs[one]) for one in sorted(ids) if one in self._jobs]
+
     def events(self, after: int = 0, limit: int = 1000, job: JobId | None = None) -> list[Numbered]:
         """Events with larger numbers, in order."""
         with self._lock:

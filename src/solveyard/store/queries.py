@@ -67,6 +67,7 @@ ENDED_TASKS = """
 """
 _TASKS = "SELECT body FROM job WHERE id IN ({rows}) ORDER BY id"
 ONE_JOB = f"{_JOBS} WHERE job.id = ?"
+_SOME_JOBS = f"{_JOBS} WHERE job.id IN ({{rows}}) ORDER BY job.id"
 # the ids first: what is passed over, or sorted, is found in an index, without its body
 PAGE = f"""{_JOBS} WHERE job.id IN (
     SELECT job.id FROM job{{where}} ORDER BY job.id DESC LIMIT ? OFFSET ?
@@ -136,6 +137,11 @@ def statements(records: Sequence[Record]) -> Iterator[Statement]:
 def tasks(ids: Iterable[int]) -> Iterator[Statement]:
     """The bodies of those that there are, by id."""
     return _batches(_TASKS, [(one,) for one in sorted(ids)])
+
+
+def jobs(ids: Iterable[int]) -> Iterator[Statement]:
+    """Bodies and specifications of those that there are, by id."""
+    return _batches(_SOME_JOBS, [(one,) for one in sorted(ids)])
 
 
 def conditions(which: Filter, below: int | None = None) -> tuple[str, list[str | float]]:

@@ -133,6 +133,15 @@ class SqliteStore:
             row = sqlite.execute(queries.ONE_JOB, (job_id,)).fetchone()
             return None if row is None else codec.decode_job(*row)
 
+    def jobs(self, ids: Sequence[JobId]) -> list[Job]:
+        """Those that there are, by id; tasks, too. It waits for no long read."""
+        with self._looker.using() as sqlite:
+            return [
+                codec.decode_job(body, spec)
+                for statement, parameters in queries.jobs(ids)
+                for body, spec in sqlite.execute(statement, parameters)
+            ]
+
     def events(self, after: int = 0, limit: int = 1000, job: JobId | None = None) -> list[Numbered]:
         """Events with larger numbers, in order."""
         query = queries.EVENTS if job is None else queries.EVENTS_OF_JOB

@@ -211,6 +211,12 @@ class DrivenEngine(JudgedEngine):
             assert self.engine.look(task) == job == self.folded[task]
             assert self.engine.state(task) is job.state
 
+    @rule(many=st.integers(1, 3))
+    def waiting_jobs_are_put_away(self, many: int) -> None:
+        self.put_waiting_away(many)
+        for job_id, job in self.jobs.items():
+            assert self.engine.state(job_id) is job.state
+
     def restart(self) -> None:
         shelf = self.same_shelf()
         self.engine, self.shelf = self.restored(shelf), shelf

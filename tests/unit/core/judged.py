@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from solveyard.core.engine import Engine, Step
 from solveyard.core.lifecycle import evolve, unopened
-from solveyard.core.shelf import Fetch, Shelf
+from solveyard.core.shelf import Fetch, Reread, Shelf
 from solveyard.core.slots import Pace
 from solveyard.model.errors import InvalidRequest
 from solveyard.model.ids import array_of, position_of
@@ -44,6 +44,10 @@ def reader(disk: dict[JobId, Job]) -> Fetch:
     return lambda task, array: msgspec.structs.replace(disk[task], spec=array.spec)
 
 
+def rereader(disk: dict[JobId, Job]) -> Reread:
+    return lambda ids: [disk[job] for job in ids]
+
+
 class JudgedEngine(RuleBasedStateMachine):
     """The promises; who derives from it makes things happen."""
 
@@ -55,18 +59,30 @@ class JudgedEngine(RuleBasedStateMachine):
         self.disk: dict[JobId, Job] = {}  #: records of tasks that were ever put away
         self.away: dict[JobId, Job] = {}  #: tasks that are away now, as they are to whoever asks
         self.fetch = reader(self.disk)
-        self.shelf = Shelf(self.fetch)
+        self.reread = rereader(self.disk)
+        self.shelf = Shelf(self.fetch, reread=self.reread)
         self.engine = Engine(UUID, pace=self.pace, shares=self.shares, shelf=self.shelf)
         self.now = 1000.0
         self.folded: dict[JobId, Job] = {}
         self.launched: dict[AttemptId, Placement] = {}
         self.draining = False
-        self.tidy = False  #: each task that has ended is put away at once
+        self.tidy = False  #: whoever may is put away at once
 
     @property
     def jobs(self) -> dict[JobId, Job]:
         """All that the engine knows, what was put away too."""
-        return {**self.away, **self.engine.jobs}
+        waiting = {i: job for i, job in self.disk.items() if self.shelf.waits(i) is not None}
+        return {**self.away, **waiting, **self.engine.jobs}
+
+    def put_waiting_away(self, many: int | None = None) -> None:
+        """Jobs that only wait their turn: those that came first."""
+        there = self.engine.jobs
+        waiting = [i for i, job in there.items() if job.state in WAITING]
+        able = [i for i in waiting if array_of(i) is None and there[i].spec.array is None]
+        for job in [i for i in able if self.engine.may_wait_away(i)][:many]:
+            self.disk[job] = there[job]
+            self.shelf.put_waiting(job, there[job].state)
+            self.engine.put_away(job)
 
     def ended_tasks(self) -> list[JobId]:
         """Those at hand."""
@@ -84,6 +100,8 @@ class JudgedEngine(RuleBasedStateMachine):
     def send(self, message: Message) -> Step:
         self.books.now = self.now
         self.books.hear(message)
+        if self.tidy:
+            self.put_waiting_away()
         before = self.jobs
         step = self.engine.handle(message, self.now)
         self.judge(before, step)
@@ -188,7 +206,8 @@ class JudgedEngine(RuleBasedStateMachine):
 
     def restored(self, shelf: Shelf | None = None) -> Engine:
         """With its own shelf, if none is given."""
-        known = sorted(self.engine.jobs.values(), key=lambda job: job.id)
+        there = {i: job for i, job in self.jobs.items() if i not in self.away}
+        known = sorted(there.values(), key=lambda job: job.id)
         records = msgspec.json.encode(known)
         jobs = msgspec.json.decode(records, type=list[Job])
         pace = copy.deepcopy(self.pace)
@@ -198,7 +217,8 @@ class JudgedEngine(RuleBasedStateMachine):
         return Engine(UUID, jobs, limits, counter, pace, self.shares, spent, shelf)
 
     def same_shelf(self) -> Shelf:
-        return Shelf(self.fetch, [(i, job.state) for i, job in self.away.items()])
+        away = [(i, job.state) for i, job in self.away.items()]
+        return Shelf(self.fetch, away, reread=self.reread)
 
     # What is always so
 

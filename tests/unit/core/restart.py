@@ -6,6 +6,7 @@ import msgspec
 
 from solveyard.core.engine import Engine
 from solveyard.model.errors import InvalidRequest
+from solveyard.model.ids import array_of
 from solveyard.model.jobs import (
     JobId,
     JobSpec,
@@ -48,7 +49,9 @@ def decide_alike(live: Engine, fresh: Engine, world: World, now: float, news: Ne
         now += 0.06
         told = some_news(live, kind, index)
         assert decision(live, told, now) == decision(fresh, told, now)
-    assert live.jobs == fresh.jobs
+    numbers = [JobId(number) for number in range(1, live.counter.next)]
+    assert {i: live.look(i) for i in numbers} == {i: fresh.look(i) for i in numbers}
+    assert live.jobs == fresh.jobs  # all are back
 
 
 def decision(engine: Engine, message: Message, now: float) -> object:
@@ -62,7 +65,8 @@ def decision(engine: Engine, message: Message, now: float) -> object:
 
 def some_news(engine: Engine, kind: int, index: int) -> Message:
     """Something that could be said next, chosen by two numbers."""
-    ids = [*engine.jobs] or [JobId(1)]
+    tasks = [i for i in engine.jobs if array_of(i) is not None]
+    ids = [*map(JobId, range(1, engine.counter.next)), *tasks] or [JobId(1)]
     job_id = ids[index % len(ids)]
     live = [job.attempts[-1] for job in engine.jobs.values() if job.live_attempt is not None]
     if not live or kind > 6:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from solveyard import paging
+from solveyard.core.roll import Roll
+from solveyard.core.shelf import Shelf
 from solveyard.model.arrays import ArraySpec
 from solveyard.model.errors import InvalidRequest
 from solveyard.model.ids import task_id
@@ -36,6 +38,19 @@ def a_job(number: int, state: JobState = JobState.HELD, owner: str = "ada") -> J
     )
 
 
+def rolled(jobs: Sequence[Job], away: Collection[JobId] = ()) -> Roll:
+    """Those in `away` that wait do so on the shelf."""
+    by_id = {job.id: job for job in jobs}
+    shelf = Shelf(reread=lambda ids: [by_id[one] for one in ids])
+    roll = Roll(shelf)
+    for job in jobs:
+        if job.id in away and job.state in {JobState.QUEUED, JobState.HELD}:
+            shelf.put_waiting(job.id, job.state)
+        else:
+            roll[job.id] = job
+    return roll
+
+
 @contextmanager
 def few_looks() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
@@ -58,9 +73,10 @@ def few_looks() -> Iterator[None]:
     ),
     limit=st.integers(1, 9),
     offset=st.integers(0, 9),
+    away=st.sets(st.integers(1, 20).map(JobId)),
 )
 def test_a_page_from_memory_is_the_one_of_the_store(
-    jobs: list[Job], which: Filter, limit: int, offset: int
+    jobs: list[Job], which: Filter, limit: int, offset: int, away: set[JobId]
 ) -> None:
     store = MemoryStore()
     store.commit([], jobs)
@@ -68,8 +84,9 @@ def test_a_page_from_memory_is_the_one_of_the_store(
     while True:
         wanted = store.page(which, limit, cursor, offset)
         with few_looks():
-            known = {job.id: job for job in jobs}
+            known = rolled(jobs, away)
             found = paging.newest(known, JobId(20), which, limit, cursor, offset)
+            assert all(known.away(job.id) for job in jobs if known.at_hand(job.id) is None)
         if found is not None:
             assert found == (wanted.jobs, wanted.cursor)
         assert paging.total_of(Tally(jobs), which) == wanted.total
@@ -79,7 +96,7 @@ def test_a_page_from_memory_is_the_one_of_the_store(
 
 
 def test_the_newest_of_many_jobs_need_no_store_and_the_oldest_do() -> None:
-    jobs = {job.id: job for job in map(a_job, range(1, 21))}
+    jobs = rolled([a_job(number) for number in range(1, 21)])
     with few_looks():
         first = paging.newest(jobs, JobId(20), Filter(), 2)
         deep = paging.newest(jobs, JobId(20), Filter(), 2, offset=6)
@@ -153,4 +170,4 @@ def test_what_no_running_total_knows_is_counted(which: Filter) -> None:
 
 def test_a_cursor_that_is_not_ours_is_refused_as_the_store_does() -> None:
     with pytest.raises(InvalidRequest, match="cursor"):
-        paging.newest({}, JobId(0), Filter(), 2, "x")
+        paging.newest(rolled([]), JobId(0), Filter(), 2, "x")

@@ -3,6 +3,8 @@
 from msgspec.structs import replace
 
 from solveyard.core.lifecycle import unopened
+from solveyard.core.roll import Roll
+from solveyard.core.shelf import Shelf
 from solveyard.model.arrays import ArraySpec
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState
 from solveyard.repeats import Repeats
@@ -20,7 +22,8 @@ async def test_after_a_restart_an_array_is_answered_without_its_tasks() -> None:
         key="k",
     )
     task = replace(unopened(array, 0), state=JobState.RUNNING)
-    jobs = {job.id: job for job in (array, task)}
+    jobs = Roll(Shelf())
+    jobs.update((job.id, job) for job in (array, task))
 
     async def submit() -> list[Job]:
         raise AssertionError("its jobs are there")
