@@ -163,6 +163,7 @@ def run(folder: Path, options: ServeOptions, started: Callable[[Running], None])
 
 async def _run(folder: Path, options: ServeOptions, started: Callable[[Running], None]) -> None:
     systemd = readiness.taken()  # before the agent is started: jobs don't inherit it
+    sys.setswitchinterval(_SWITCH)  # a commit's thread and the loop take turns sooner
     async with opened(folder, options) as running:
         loop = asyncio.get_running_loop()
         if sys.platform == "win32":
@@ -171,7 +172,6 @@ async def _run(folder: Path, options: ServeOptions, started: Callable[[Running],
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, running.stop, "")
         footprint.settle()
-        sys.setswitchinterval(_SWITCH)  # a commit's thread and the loop take turns sooner
         started(running)
         systemd.ready(f"listens on {running.url}")
         await running.stopped.wait()

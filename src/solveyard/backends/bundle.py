@@ -9,6 +9,7 @@ import tempfile
 import zipfile
 from collections.abc import Mapping
 from importlib import resources
+from importlib.machinery import SourceFileLoader
 from importlib.resources.abc import Traversable
 from importlib.util import MAGIC_NUMBER, source_hash
 from pathlib import Path
@@ -63,9 +64,17 @@ def _archive(sources: Mapping[str, bytes]) -> bytes:
 
 
 def _compiled(name: str, source: bytes) -> bytes:
-    """As a .pyc that isn't checked against its source: both are in one file. PEP 552."""
-    code = marshal.dumps(compile(source, name, "exec", dont_inherit=True))
-    return MAGIC_NUMBER + (1).to_bytes(4, "little") + source_hash(source) + code
+    """As a .pyc that isn't checked against its source: both are in one file. PEP 552.
+
+    What Python keeps beside the module is used: compiling them all takes longer than a start does.
+    """
+    package = resources.files("solveyard")
+    code = None
+    if isinstance(package, Path) and name.startswith("solveyard/"):
+        path = str(package.parent / name)
+        code = SourceFileLoader(name, path).get_code(name)
+    code = code or compile(source, name, "exec", dont_inherit=True)
+    return MAGIC_NUMBER + (1).to_bytes(4, "little") + source_hash(source) + marshal.dumps(code)
 
 
 def _all_sources() -> dict[str, bytes]:

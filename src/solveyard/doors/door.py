@@ -1,10 +1,12 @@
 """The doors of one manager, on every socket that it listens on."""
 
 import asyncio
+import importlib
 import socket
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -14,6 +16,7 @@ from solveyard.doors.auth import Keeper
 from solveyard.doors.dashboard import routes as dashboard
 from solveyard.doors.keys import KEEPER, LISTEN, Handler
 from solveyard.doors.rules import Rules
+from solveyard.doors.telling import Telling
 from solveyard.manager import Manager
 
 if TYPE_CHECKING:
@@ -41,7 +44,10 @@ class Door:
         self.socket = ""  #: the private one's path; empty: there is none
         self.url = ""
         self._let_in = asyncio.Event()
+        self._manager = manager
+        self._keeper = keeper
         self._live: Live | None = None
+        self._came = asyncio.Event()  #: live events have
         app = rest.application(
             manager,
             stop=stop,
@@ -54,11 +60,11 @@ class Door:
         app[LISTEN] = self.listen
         app.middlewares.extend([self._heard, keeper.keep, self._count, self._early])
         dashboard.add(app)
-        if public:
-            from solveyard.doors import live  # takes 100 ms that a notebook needn't wait
-
-            self._live = live.Live(manager, keeper.holds)
-            self._live.attach(app)
+        self._telling = Telling(manager) if public else None
+        if self._telling is not None:
+            self._passed_over = manager.subscribe(self._telling.pass_over)
+            for method in ("GET", "HEAD", "POST", "OPTIONS"):
+                app.router.add_route(method, "/socket.io/", self._events)
         self._runner = web.AppRunner(
             app,
             access_log=None,
@@ -116,8 +122,13 @@ class Door:
 
     async def run(self) -> None:
         """Send live events, until cancelled."""
-        if self._live is not None:
-            await self._live.run()
+        if self._telling is None:
+            return
+        live = await asyncio.to_thread(_live)
+        self._live = live.Live(self._manager, self._keeper.holds, self._telling)
+        self._passed_over()
+        self._came.set()
+        await self._live.run()
 
     async def close(self) -> None:
         if self._live is not None:
@@ -139,8 +150,19 @@ class Door:
         self.requests += 1
         return await handler(request)
 
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        """Live events, by Socket.IO."""
+        await self._came.wait()
+        assert self._live is not None
+        return await self._live.answer(request)
+
     @web.middleware
     async def _early(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.method not in _LOOKS:
             await self._let_in.wait()
         return await handler(request)
+
+
+def _live() -> ModuleType:
+    """Its library takes 100 ms to be imported, which nobody else waits for."""
+    return importlib.import_module("solveyard.doors.live")

@@ -77,14 +77,16 @@ class _Subscription:
 class Live:
     """The Socket.IO server of one manager; `run` sends."""
 
-    def __init__(self, manager: Manager, holds: Callable[[Caller], bool]) -> None:
-        """`holds` tells whether what let a caller in is still good."""
+    def __init__(self, manager: Manager, holds: Callable[[Caller], bool], telling: Telling) -> None:
+        """`holds` tells whether what let a caller in is still good. `telling` has followed all
+        events until now.
+        """
         self._manager = manager
         self._holds = holds
         self._recent: deque[Numbered] = deque(maxlen=RECENT)
         self._subscriptions: dict[str, _Subscription] = {}
         self._callers: dict[tuple[str, str], Caller] = {}  #: by namespace and connection
-        self._documents = Telling(manager)
+        self._documents = telling
         self._progress: dict[JobId, dict[str, Any]] = {}  #: news of running jobs, the newest alone
         self._news = asyncio.Event()
         self._sio = guarded.Server(
@@ -98,8 +100,10 @@ class Live:
         self._sio.on("subscribe", self._subscribe, namespace=OURS)
         self._sio.on("unsubscribe", self._unsubscribe, namespace=OURS)
 
-    def attach(self, app: web.Application) -> None:
-        self._sio.attach(app)
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """A request of the protocol's."""
+        found: web.StreamResponse = await self._sio.handle_request(request)
+        return found
 
     async def run(self) -> None:
         """Until cancelled."""
