@@ -4,6 +4,7 @@ Exit status 0: no target was missed; 1: one was; 2: something could not be measu
 """
 
 import argparse
+import compileall
 import shutil
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from types import ModuleType
 import msgspec
 from rich.console import Console
 
+import solveyard
 from benchmarks import (
     api,
     arrays,
@@ -103,6 +105,8 @@ def _measure(folder: Path, modules: Sequence[ModuleType]) -> tuple[list[Figure],
 
     Raises CannotMeasure when there is no C loop.
     """
+    # as pip does with what it installs: else each start of ours compiles all that it imports
+    compileall.compile_dir(Path(solveyard.__file__).parent, quiet=2)
     bare = Bare.compiled(folder / "bare")
     probe = bare.launches(_PROBE)
     loop = probe.rate
