@@ -51,9 +51,10 @@ def select(jobs: Jobs, names: Mapping[str, JobId], key: str) -> list[JobId]:
     if key in names:
         return [names[key]]
     match = _TASKS.fullmatch(key)
-    job = _whole(jobs, names, match["array"] if match else key)
+    whole = _whole(jobs, names, match["array"] if match else key)
     if match is None:
-        return [job.id]
+        return [whole]
+    job = jobs[whole]
     array = job.spec.array
     if array is None:
         raise UnknownJob(f"job {job.label} is no array, so it has no tasks")
@@ -86,11 +87,10 @@ def check_states(engine: Engine, requests: Sequence[JobWish]) -> None:
             raise Conflict(f"can't {verb} {label}: it is {state} (nothing was done)")
 
 
-def _whole(jobs: Jobs, names: Mapping[str, JobId], key: str) -> Job:
+def _whole(jobs: Jobs, names: Mapping[str, JobId], key: str) -> JobId:
     found = names.get(key)
     if found is None and key.isascii() and key.isdecimal() and len(key) < 13:
         found = JobId(int(key))
-    job = jobs.get(found) if found is not None else None
-    if job is None or array_of(job.id) is not None:
+    if found is None or found not in jobs or array_of(found) is not None:
         raise UnknownJob(f"there is no job {key!r}")
-    return job
+    return found
