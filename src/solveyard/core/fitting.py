@@ -61,6 +61,10 @@ class Node:
         return self.free == self.capacity
 
 
+def amounts_of(there: Amounts | Share) -> tuple[int, int, int, int]:
+    return there.cores, there.memory, there.disk, there.gpus
+
+
 def describe(need: Resources) -> str:
     """A need in words: "4 cores on each of 2 nodes, 2000 MiB"."""
     parts = []

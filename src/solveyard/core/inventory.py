@@ -4,11 +4,11 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from solveyard.core.fitting import Amounts, Node, count, describe, fit, least
+from solveyard.core.fitting import Amounts, Node, amounts_of, count, describe, fit, least
 from solveyard.core.numbering import Numbers
 from solveyard.core.seats import Seats
 from solveyard.model.messages import AgentJoined
-from solveyard.model.resources import Allocation, Resources
+from solveyard.model.resources import Allocation, Resources, Share
 
 
 @dataclass(slots=True)
@@ -223,6 +223,11 @@ def _spared(free: Mapping[str, int], wanted: Mapping[str, int], kept: Mapping[st
     )
 
 
+def _total(amounts: Iterable[Amounts | Share]) -> tuple[int, ...]:
+    """Cores, memory, disk and GPUs, each summed up."""
+    return tuple(map(sum, zip((0, 0, 0, 0), *map(amounts_of, amounts), strict=True)))
+
+
 @dataclass(slots=True)
 class Shadow:
     """What would be free: changed without changing anything."""
@@ -271,8 +276,32 @@ class Shadow:
             free = self.nodes[machine][share.node].free
             if alone or not free.spare(share, other):
                 return False
+        return self.spares_pools(wanted, kept)
+
+    def spares_pools(self, wanted: Allocation, kept: Allocation) -> bool:
+        """The same, of licences and counts alone."""
         return _spared(self.licences, wanted.licences, kept.licences) and _spared(
             self.counts, wanted.counts, kept.counts
+        )
+
+    def part(
+        self, machine: str, wanted: Allocation, at: str, kept: Allocation, *, alone: bool
+    ) -> float:
+        """How much `wanted` takes on `machine` of all that the nodes have where `kept` is, `at`.
+
+        Of what it takes most of, among what `kept` takes, too; `alone`: as for `spares`.
+        """
+        if machine != at:
+            return 0.0
+        names = {share.node for share in kept.shares}
+        needed, had, taken = (
+            _total(kept.shares),
+            _total(self.nodes[at][name].capacity for name in names),
+            _total(share for share in wanted.shares if share.node in names),
+        )
+        parts = zip(needed, had, taken, strict=True)
+        return max(
+            (took / most for needs, most, took in parts if most and (alone or needs)), default=0.0
         )
 
     def fits(self, need: Resources, machine: str) -> bool:

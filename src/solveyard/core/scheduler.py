@@ -20,7 +20,7 @@ from solveyard.core.shelf import Shelf
 from solveyard.core.slots import Pace
 from solveyard.core.waiting import Deadlines, urgency
 from solveyard.model.ids import position_of
-from solveyard.model.jobs import Job, JobId, JobSpec, JobState, Limits, Placement
+from solveyard.model.jobs import Job, JobId, JobSpec, JobState, Limits, Passed, Placement
 from solveyard.model.messages import AgentJoined, LicencesSeen
 from solveyard.model.resources import Range, Resources
 from solveyard.model.shares import NO_SHARES, Shares, Spent
@@ -117,8 +117,8 @@ class Scheduler:
         """The job or task that goes next and its place; slot 0 in a placement asks for a new one.
 
         The most urgent that could run goes first. One that doesn't fit yet gets a reservation,
-        and only who doesn't delay it may start before; one that waits for a key, or that no known
-        machine could run, stands aside. Each cluster has a line of its own.
+        which says who may start before; one that waits for a key, or that no known machine could
+        run, stands aside. Each cluster has a line of its own.
         """
         for name in self.clusters.open():
             if (task := self._first_for(name)) is not None:
@@ -237,44 +237,70 @@ class Scheduler:
         return False
 
     def _place(
-        self, need: Resources, limits: Limits, reserved: Reservation | None = None, until: float = 0
+        self,
+        need: Resources,
+        limits: Limits,
+        reserved: Reservation | None = None,
+        until: float = 0,
+        *,
+        equal: bool = False,
     ) -> Placement | None:
+        """`equal`: it's as urgent as the one that has `reserved`, but for its arrival."""
+        lent: Placement | None = None
         for machine in self.inventory.candidates(need):
             allocation = self.inventory.allocate(need, machine)
             if allocation is None or self.gates.closed(machine, allocation, limits):
                 continue
-            if reserved is not None and not reserved.admits(machine, allocation, until):
-                continue
+            passed: Passed | None = None
+            if reserved is not None and not reserved.admits(
+                machine, allocation, until, equal=equal
+            ):
+                passed = reserved.lend(machine, allocation) if equal and lent is None else None
+                if passed is None:
+                    continue
             if (placement := self.seating.place(machine, allocation)) is not None:
-                return placement
-        return None
+                if passed is None:
+                    return placement
+                lent = replace(placement, passed=passed)
+        return lent
 
     def _fill_gap(self, first: Job, limits: Limits, now: float) -> tuple[Job, Placement] | None:
-        """One that goes after the first and doesn't delay it."""
+        """One that goes after the first, and delays it by no more than its reservation lends.
+
+        The widest that may: narrow ones fill what is left over. With fair shares the next in line.
+        """
         if not self.inventory.any_free():
             return None
         need, reserved = self.need(first), self.reservation(first)
         if reserved is None:
             return None
-        failed: list[tuple[Resources, float]] = []
+        fair = self.owners.shares.fair
+        others: list[tuple[Job, Job, Resources]] = []
         kept: set[str] = set()  #: owners whose quota keeps one of these, and so those behind it
         for job, task in self.line.after_first(LOOKAHEAD):
             if task.owner in kept or self.over_quota(task):
                 kept.add(task.owner)
+            else:
+                others.append((job, task, self.need(task)))
+        if not fair:
+            others.sort(key=lambda one: (-one[1].priority, -self._fewest(one[2])))
+        failed: list[tuple[Resources, float, bool]] = []
+        for job, task, other in others:
+            until, equal = over_by(task, now), not fair and task.priority == first.priority
+            tried = (other, until, equal)
+            if other == need or tried in failed or self._aside(job, task):
                 continue
-            other, until = self.need(task), over_by(task, now)
-            if other == need or (other, until) in failed or self._aside(job, task):
-                continue
-            if (placement := self._place(other, limits, reserved, until)) is not None:
+            placement = self._place(other, limits, reserved, until, equal=equal)
+            if placement is not None:
                 return task, placement
-            failed.append((other, until))
+            failed.append(tried)
         return None
 
     def reservation(self, first: Job) -> Reservation | None:
         """Of the first in line."""
         ordered = None if self.owners.shares.fair else urgency(first)  # else it's first by share
         held = self.seating.holders(ordered)
-        return reserve(self.need(first), self.inventory, held, first.waiting_since)
+        return reserve(first.id, self.need(first), self.inventory, held, first.waiting_since)
 
     def label(self, job_id: JobId) -> str:
         return self._jobs[job_id].label

@@ -152,6 +152,7 @@ class Seating:
                 slot=number,
                 placed_at=attempt.placed_at,
                 ahead=first is not None and urgency(job) < first,
+                passed=attempt.placement.passed,
             )
 
     def licences(self) -> Iterator[tuple[float, Mapping[str, int]]]:

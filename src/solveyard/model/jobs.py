@@ -133,6 +133,13 @@ class JobSpec(
             criteria.check_measures(self.measures, self.success)
 
 
+class Passed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Whom an attempt went before, the first in line then, though it takes from its place."""
+
+    job: JobId
+    lent: float  #: what that one had lent to all such by then; 1.0: as much as its place has
+
+
 class Placement(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """Where an attempt was sent, and under which promises.
 
@@ -147,6 +154,7 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaul
     boot_id: str = ""  #: the machine's, when the launch was decided
     ledger: str = ""  #: the spawner's ledger, by its id
     forwarded: bool = False  #: `machine` is a batch system, which places it itself
+    passed: Passed | None = None  #: None: it was its turn, or it delays nobody
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):

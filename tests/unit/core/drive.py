@@ -78,6 +78,7 @@ class Drive:
             "u",
             sorted(jobs, key=lambda job: job.id),
             self.engine.limits,
+            self.engine.counter,
             shares=self.shares,
             spent=self.engine.spent.values(),
         )

@@ -5,6 +5,7 @@ Nothing here calls the core: not its inventory, not its queue, not its table of 
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 
 from solveyard.model.jobs import AttemptId, JobId, JobSpec, JobState, Limits, Placement, Reason
 from solveyard.model.messages import (
@@ -35,7 +36,7 @@ from solveyard.model.messages import (
 from solveyard.model.policies import Link
 from solveyard.model.resources import Resources, Share
 from solveyard.model.shares import NO_SHARES, Quota, Shares
-from unit.core.amounts import Amounts, Free, fits, least, meets, take
+from unit.core.amounts import Amounts, Free, amounts_of, fits, least, meets, take
 
 WAITING = {JobState.HELD, JobState.QUEUED}
 LIVE = {JobState.SUBMITTED, JobState.RUNNING}
@@ -486,7 +487,9 @@ class Books:
         assert not self.busy_key(entry), "two jobs hold one key"
         if first.id != entry.id:
             assert placement.slot not in slots
-            self.judge_overtaking(first, placement)
+            self.judge_overtaking(first, entry, placement)
+        else:
+            assert placement.passed is None
         assert (machine, placement.spawner) in self.seats
         assert machine in self.connected
         assert meets(need, placement.allocation, self.capacity[machine])
@@ -537,28 +540,72 @@ class Books:
             free = [one for one in machine.gpu_ids[share.node] if one not in taken]
             assert list(share.gpu_ids) == free[: share.gpus], "not the lowest that are free"
 
-    def judge_overtaking(self, entry: Entry, placement: Placement) -> None:
+    def judge_overtaking(self, first: Entry, entry: Entry, placement: Placement) -> None:
         """Nothing here has a time limit: what holds something now ends first, oldest first.
 
         Once that has let the first in line fit, it must fit with the newcomer beside it; on any
-        machine whose agent is there, since its spawners soon are. For a while it's enough that it
-        fits once all that is more urgent has ended.
+        machine whose agent is there, since its spawners soon are. For a while it's enough for a
+        less urgent one that it fits once all that is more urgent has ended. To one that is as
+        urgent the first lends its place for a while.
         """
-        first = entry.spec.resources
-        assert not self.room(first), "a more urgent job was passed over"
-        if self.fits_late(entry, placement):
+        need = first.spec.resources
+        assert not self.room(need), "a more urgent job was passed over"
+        if placement.passed is not None:
+            assert entry.priority == first.priority, "a less urgent job was lent a place"
+            self.judge_lending(first, placement)
+            return
+        if entry.priority < first.priority and self.fits_late(first, placement):
             return
         slots = self.slots
         for kept in range(len(slots)):
             gone = sorted(slots)[: kept + 1]
             held = {n: at for n, at in slots.items() if n not in gone}
-            able = [m for m in self.connected if self.room_beside(first, m, held)]
+            able = [m for m in self.connected if self.room_beside(need, m, held)]
             if able:
                 beside = {**held, 10**9: placement}
-                fits_still = [m for m in able if self.room_beside(first, m, beside)]
+                fits_still = [m for m in able if self.room_beside(need, m, beside)]
                 assert fits_still, "the first in line is delayed"
                 return
         raise AssertionError("nobody knows what the first in line waits for")
+
+    def judge_lending(self, first: Entry, placement: Placement) -> None:
+        """As much as its nodes have twice, and one more; none of the licences and counts."""
+        assert not self.shares.fair
+        assert placement.passed is not None
+        assert placement.passed.job == first.id
+        others = [at.passed for _, at in self.holding if at.passed is not None]
+        before = max((one.lent for one in others if one.job == first.id), default=0.0)
+        assert before < 2.0, "a place was lent for too long"
+        part = placement.passed.lent - before
+        need, wanted = first.spec.resources, placement.allocation
+        assert any(abs(part - one) < 1e-9 for one in self.parts(need, placement)), "it counts wrong"
+        shared = Resources(
+            cores=0,
+            licences={n: a for n, a in need.licences.items() if n in wanted.licences},
+            counts={n: a for n, a in need.counts.items() if n in wanted.counts},
+        )
+        assert self.pool_has(shared, [*self.slots.values(), placement]), "a seat was lent"
+
+    def parts(self, need: Resources, placement: Placement) -> Iterator[float]:
+        """What it takes on some of its machine's nodes, of all that they have and `need` asks for.
+
+        Whole nodes ask for everything.
+        """
+        capacity = self.capacity[placement.machine]
+        asked = (1, need.memory, need.disk, need.gpus)
+        if isinstance(need.cores, int) and not need.whole_nodes:
+            asked = (need.cores, *asked[1:])
+        for many in range(1, len(capacity) + 1):
+            for nodes in combinations(capacity, many):
+                shares = [s for s in placement.allocation.shares if s.node in nodes]
+                ratios = []
+                for which, wants in enumerate(asked):
+                    there = sum(capacity[node][which] for node in nodes)
+                    if there and (wants or need.whole_nodes):
+                        ratios.append(sum(amounts_of(s)[which] for s in shares) / there)
+                part = max(ratios, default=0.0)
+                if part > 0:
+                    yield part
 
     def fits_late(self, first: Entry, placement: Placement) -> bool:
         """Fewer than half have started since it came to be the first, and it fits then."""

@@ -56,17 +56,6 @@ def test_larger_priorities_go_first_and_equal_ones_in_order_of_arrival(
     assert drive.launched() == sorted(jobs, key=lambda job: (-priorities[jobs.index(job)], job))
 
 
-def test_a_large_job_at_the_head_is_not_starved_by_small_ones() -> None:
-    drive = Drive(cores=2)
-    small = drive.one()
-    large = drive.one(resources=Resources(cores=2))
-    late = drive.one()
-    assert drive.launched() == [small]
-    drive.end(small)
-    drive.end(large)
-    assert drive.launched() == [small, large, late]
-
-
 def test_a_changed_priority_changes_the_turn() -> None:
     drive = Drive()
     first, second, third = drive.submit(X, X, X)

@@ -1,0 +1,236 @@
+"""The first in line: what goes before it, and that it goes all the same."""
+
+import heapq
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from solveyard.model.jobs import AttemptId, JobId, JobSpec, Outcome, Reason
+from solveyard.model.messages import Ended, Started
+from solveyard.model.resources import Resources
+from solveyard.model.shares import Shares
+from unit.core.drive import Drive
+
+SEAT = Resources(cores=1, licences={"hfss": 1})
+
+
+def wide(cores: int, **fields: object) -> JobSpec:
+    return JobSpec(solver="x", resources=Resources(cores=cores), **fields)  # type: ignore[arg-type]  # any field
+
+
+def many(count: int, **fields: object) -> list[JobSpec]:
+    return [wide(1, **fields)] * count
+
+
+def passers(drive: Drive, jobs: list[JobId]) -> list[JobId]:
+    """Which of them start as the oldest of them end, but for the last, which still runs."""
+    ended = 0
+    while len(begun := [job for job in drive.launched() if job in jobs]) > ended + 1:
+        drive.now += 1.0
+        drive.end(begun[ended])
+        ended += 1
+    return begun
+
+
+# What is lent
+
+
+def test_a_place_is_lent_to_twice_what_it_has_and_then_kept() -> None:
+    drive = Drive(cores=4)
+    long = drive.one()
+    first = drive.submit(wide(4))[0]
+    others = drive.submit(*many(20))
+    assert passers(drive, others) == others[:8]
+    drive.end(long)
+    assert drive.launched() == [long, *others[:8]]
+    drive.end(others[7])
+    assert drive.launched() == [long, *others[:8], first]
+
+
+def test_what_is_gone_while_the_first_still_would_not_fit_does_not_count() -> None:
+    drive = Drive(cores=4)
+    drive.one()
+    drive.submit(wide(4))
+    others = drive.submit(*many(20))
+    assert passers(drive, others) == others[:8]
+    drive.end(others[7])
+    assert drive.launched()[9:] == others[8:11]
+
+
+def test_a_place_on_a_part_of_the_node_is_kept_too() -> None:
+    drive = Drive(cores=4)
+    long = drive.submit(wide(2))[0]
+    first = drive.submit(wide(3))[0]
+    others = drive.submit(*many(20))
+    assert passers(drive, others) == others[:8]
+    drive.end(long)
+    assert drive.launched()[9:] == [first]
+
+
+def test_memory_that_the_first_needs_is_lent_alike() -> None:
+    drive = Drive(cores=20)
+    long = drive.one(resources=Resources(memory=50))
+    first = drive.one(resources=Resources(memory=100))
+    others = drive.submit(*[JobSpec(solver="x", resources=Resources(memory=25))] * 20)
+    assert passers(drive, others) == others[:8]
+    drive.end(long)
+    drive.end(others[7])
+    assert drive.launched()[9:] == [first]
+
+
+def test_a_restored_engine_knows_what_was_lent() -> None:
+    drive = Drive(cores=4)
+    drive.one()
+    first = drive.submit(wide(4))[0]
+    others = drive.submit(*many(20))
+    for job in others[:3]:
+        drive.end(job)
+    assert drive.launched()[1:] == others[:6]
+    drive.engine = drive.restored()
+    drive.join()
+    for job in drive.launched()[1:]:
+        drive.start(job)
+    for job in others[3:6]:
+        drive.end(job)
+    assert drive.launched()[1:] == others[:8]
+    assert drive.job(first).state == "queued"
+
+
+def test_each_first_in_line_lends_anew() -> None:
+    drive = Drive(cores=3)
+    long = drive.one()
+    first, second = drive.submit(wide(3), wide(3))
+    others = drive.submit(*many(20))
+    assert passers(drive, others) == others[:6]
+    drive.end(long)
+    drive.end(others[5])
+    assert drive.launched() == [long, *others[:6], first]
+    another = drive.one(priority=1)
+    drive.end(first)
+    assert drive.launched()[8:] == [another, *others[6:8]]
+    drive.end(another)
+    assert passers(drive, others[6:]) == others[6:12]
+    drive.end(others[11])
+    assert drive.launched()[-1] == second
+
+
+def test_a_less_urgent_job_is_lent_nothing() -> None:
+    drive = Drive(cores=4)
+    long = drive.one(priority=1)
+    first = drive.submit(wide(4, priority=1))[0]
+    drive.submit(*many(3))
+    assert drive.launched() == [long]
+    equal = drive.one(priority=1)
+    assert drive.launched() == [long, equal]
+    drive.end(equal)
+    drive.end(long)
+    assert drive.launched() == [long, equal, first]
+
+
+def test_where_shares_decide_nothing_is_lent() -> None:
+    drive = Drive(cores=4, shares=Shares(fair=True))
+    long = drive.one()
+    first = drive.submit(wide(4))[0]
+    drive.submit(*many(3))
+    assert drive.launched() == [long]
+    drive.end(long)
+    assert drive.launched() == [long, first]
+
+
+def test_a_seat_that_the_first_needs_is_not_lent() -> None:
+    drive = Drive(cores=4)
+    long = drive.one()
+    first = drive.one(resources=Resources(cores=4, licences={"hfss": 1}))
+    seated = drive.one(resources=SEAT)
+    plain = drive.one()
+    assert drive.launched() == [long, plain]
+    drive.end(long)
+    drive.end(plain)
+    drive.end(first)
+    assert drive.launched() == [long, plain, first, seated]
+
+
+def test_a_place_with_a_time_is_filled_by_what_is_over_by_then_and_lent_once() -> None:
+    drive = Drive(cores=4)
+    long = drive.one(time_limit=1000.0)
+    first = drive.submit(wide(4))[0]
+    short = drive.submit(*many(9, time_limit=10.0))
+    assert passers(drive, short) == short
+    drive.end(short[-1])
+    others = drive.submit(*many(9, time_limit=5000.0))
+    assert passers(drive, others) == others[:4]
+    drive.end(long)
+    drive.end(others[3])
+    assert drive.launched()[-1] == first
+
+
+def test_a_time_that_is_later_because_a_place_was_lent_is_none_to_be_over_by() -> None:
+    drive = Drive(cores=4)
+    drive.one(time_limit=1000.0)
+    drive.submit(wide(4))
+    others = drive.submit(*many(2, time_limit=5000.0), *many(20, time_limit=3000.0))
+    assert passers(drive, others) == others[:4]
+    shorter = drive.submit(*many(2, time_limit=500.0))
+    assert drive.launched()[5:] == shorter
+
+
+# Who is taken
+
+
+def test_the_widest_that_fits_fills_a_gap_and_equal_ones_go_in_order() -> None:
+    drive = Drive(cores=8)
+    long, first = drive.submit(wide(3), wide(8))
+    one, three, two, again = drive.submit(wide(1), wide(3), wide(2), wide(2))
+    assert drive.launched() == [long, three, two]
+    drive.end(two)
+    assert drive.launched()[3:] == [again]
+    drive.end(again)
+    assert drive.launched()[4:] == [one]
+    assert drive.job(first).state == "queued"
+
+
+def test_priority_counts_before_width() -> None:
+    drive = Drive(cores=8)
+    long = drive.submit(wide(6, priority=2))[0]
+    drive.submit(wide(3, priority=2))
+    _, urgent = drive.submit(wide(2, priority=0), wide(1, priority=1))
+    assert drive.launched() == [long, urgent]
+
+
+# What never happens
+
+
+@given(
+    lengths=st.lists(st.sampled_from([0.1, 1.0, 1.3, 1.7, 2.9, 5.0]), min_size=8, max_size=40),
+    widths=st.lists(st.integers(1, 3), min_size=5, max_size=15),
+)
+def test_a_wide_job_starts_however_many_others_come(
+    lengths: list[float], widths: list[int]
+) -> None:
+    cores = 4
+    drive = Drive(cores=cores)
+    ends: list[tuple[float, AttemptId]] = []
+    begun = 0
+
+    def go_on() -> None:
+        nonlocal begun
+        for launch in drive.launches[begun:]:
+            length = lengths[begun % len(lengths)]
+            heapq.heappush(ends, (drive.now + length, launch.attempt))
+            begun += 1
+            drive.send(Started(attempt=launch.attempt, at=drive.now))
+
+    drive.submit(*(wide(width) for width in widths))
+    go_on()
+    first = drive.submit(wide(cores))[0]
+    since = 0.0
+    while first not in drive.launched():
+        while len(drive.engine.jobs) < len(drive.launches) + 9:
+            drive.submit(wide(widths[len(drive.engine.jobs) % len(widths)]))
+        drive.now, attempt = heapq.heappop(ends)
+        drive.send(Ended(attempt=attempt, outcome=Outcome(reason=Reason.SUCCESS)))
+        go_on()
+        line = drive.engine.scheduler.line.first()
+        if line is not None and line[0].id == first:
+            since = since or drive.now
+            assert drive.now - since <= (2 * cores + 2) * 5.0, "it starves"
