@@ -121,6 +121,48 @@ FAULTS = (
         "key=lambda holder: (holder.until, holder.slot), reverse=True)",
     ),
     Fault(
+        "reservation: a place is lent without end",
+        "reservation.py",
+        "or self.lent + _ROUNDING >= most",
+        "or self.lent < 0 * most",
+    ),
+    Fault(
+        "reservation: it is not known what was lent to whom",
+        "reservation.py",
+        "if self.passed is not None and self.passed.job == job else 0.0",
+        "if self.passed is not None and self.passed.job != job else 0.0",
+    ),
+    Fault(
+        "reservation: a place is lent to a less urgent one",
+        "scheduler.py",
+        "reserved.lend(machine, allocation) if equal and lent is None else None",
+        "reserved.lend(machine, allocation) if lent is None else None",
+    ),
+    Fault(
+        "reservation: seats that the first needs are lent",
+        "reservation.py",
+        "or not self.now.spares_pools(allocation, kept)",
+        "or not kept",
+    ),
+    Fault(
+        "reservation: whoever is over when what was lent is back may go before",
+        "reservation.py",
+        "promised=_promised(job, need, inventory, machines, holders) if lent else holder.until,",
+        "promised=holder.until,",
+    ),
+    Fault(
+        "reservation: memory that is lent doesn't count",
+        "inventory.py",
+        "(took / most for needs, most, took in parts if most and (alone or needs))",
+        "(took / most for needs, most, took in [*parts][:1] if most)",
+    ),
+    Fault(
+        "gaps: the narrowest goes first",
+        "scheduler.py",
+        "(-one[1].priority, -self._fewest(one[2]))",
+        "(-one[1].priority, self._fewest(one[2]))",
+    ),
+    Fault(
         "gates: what was booked just now isn't seen",
         "gates.py",
         "        percent = 100.0 * (others + booked) / max(1, cores)",

@@ -98,9 +98,9 @@ def test_100_percent_and_0_gb_switch_a_gate_off() -> None:
 
 def test_a_small_job_that_ends_in_time_fills_the_gap() -> None:
     drive = Drive(cores=4)
-    long = drive.one(resources=Resources(cores=3), time_limit=100.0, grace=0.0)
+    long = drive.one(resources=Resources(cores=3), time_limit=100.0, grace=0.0, priority=1)
     drive.send(Started(attempt=drive.attempt(long), at=100.0))
-    big = drive.one(resources=Resources(cores=4))
+    big = drive.one(resources=Resources(cores=4), priority=1)
     late = drive.one(time_limit=200.0, grace=0.0)
     short = drive.one(time_limit=50.0, grace=0.0)
     assert drive.launched() == [long, short]
@@ -108,10 +108,15 @@ def test_a_small_job_that_ends_in_time_fills_the_gap() -> None:
     assert drive.why(late) == "its turn: 1 of the waiting jobs go before it"
 
 
+def urgent(drive: Drive, cores: int) -> JobId:
+    """Others that come later are less urgent, and so nothing is lent to them."""
+    return drive.one(resources=Resources(cores=cores), priority=1)
+
+
 def test_what_is_left_beside_the_big_one_can_be_used() -> None:
     drive = Drive(cores=4)
-    drive.one(resources=Resources(cores=2))
-    big = drive.one(resources=Resources(cores=3))
+    urgent(drive, 2)
+    big = urgent(drive, 3)
     first, second = drive.one(), drive.one()
     assert drive.launched() == [1, first]
     drive.end(1)
@@ -122,8 +127,8 @@ def test_what_is_left_beside_the_big_one_can_be_used() -> None:
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=30))
 def test_a_big_job_starts_once_what_ran_before_it_has_ended(sizes: list[int]) -> None:
     drive = Drive(cores=4)
-    before = [drive.one(resources=Resources(cores=2)) for _ in range(2)]
-    big = drive.one(resources=Resources(cores=4))
+    before = [urgent(drive, 2) for _ in range(2)]
+    big = urgent(drive, 4)
     for size in sizes:
         drive.one(resources=Resources(cores=size))
     for job in before:
@@ -165,14 +170,10 @@ def test_a_limit_of_one_kind_says_nothing_of_the_others() -> None:
     assert drive.job(job).state is JobState.SUBMITTED
 
 
-def wide(drive: Drive, cores: int) -> JobId:
-    return drive.one(resources=Resources(cores=cores))
-
-
 def test_gaps_are_filled_until_half_of_what_runs_came_after_the_first_in_line() -> None:
     drive = Drive(cores=8)
-    running = [wide(drive, 2) for _ in range(4)]
-    first = wide(drive, 4)
+    running = [urgent(drive, 2) for _ in range(4)]
+    first = urgent(drive, 4)
     small = [drive.one() for _ in range(5)]
     drive.end(running[0])
     assert drive.launched() == [*running, *small[:2]]
@@ -184,10 +185,10 @@ def test_gaps_are_filled_until_half_of_what_runs_came_after_the_first_in_line() 
 
 def test_the_first_in_line_gets_what_comes_free_though_one_job_never_ends() -> None:
     drive = Drive(cores=8)
-    endless, _, other = wide(drive, 4), wide(drive, 2), wide(drive, 2)
+    endless, _, other = urgent(drive, 4), urgent(drive, 2), urgent(drive, 2)
     drive.end(drive.launched()[1])
-    first = wide(drive, 4)
-    passing = [wide(drive, 2) for _ in range(3)]
+    first = urgent(drive, 4)
+    passing = [drive.one(resources=Resources(cores=2)) for _ in range(3)]
     drive.end(other)
     assert drive.launched()[3:] == passing[:1]
     drive.end(passing[0])
@@ -198,8 +199,8 @@ def test_the_first_in_line_gets_what_comes_free_though_one_job_never_ends() -> N
 def test_what_the_first_in_line_does_not_need_may_be_taken() -> None:
     """It waits for memory, and keeps its core beside the memory; other cores are free."""
     drive = Drive(cores=4)
-    holder = drive.one(resources=Resources(memory=80))
-    first = drive.one(resources=Resources(memory=60))
+    holder = drive.one(resources=Resources(memory=80), priority=1)
+    first = drive.one(resources=Resources(memory=60), priority=1)
     passing = [drive.one() for _ in range(3)]
     assert drive.launched() == [holder, *passing[:2]]
     drive.end(passing[0])
