@@ -159,8 +159,14 @@ FAULTS = (
     Fault(
         "gaps: the narrowest goes first",
         "scheduler.py",
-        "(-one[1].priority, -self._fewest(one[2]))",
-        "(-one[1].priority, self._fewest(one[2]))",
+        "if ending else 0, -self._fewest(other))",
+        "if ending else 0, self._fewest(other))",
+    ),
+    Fault(
+        "gaps: the longest goes first, whoever comes",
+        "scheduler.py",
+        "newest < self.seating.oldest()",
+        "newest <= now",
     ),
     Fault(
         "gates: what was booked just now isn't seen",

@@ -267,7 +267,9 @@ class Scheduler:
     def _fill_gap(self, first: Job, limits: Limits, now: float) -> tuple[Job, Placement] | None:
         """One that goes after the first, and delays it by no more than its reservation lends.
 
-        The widest that may: narrow ones fill what is left over. With fair shares the next in line.
+        The widest that may: narrow ones fill what is left over. Where nobody has come since all
+        that runs began, and these are the last, the one that may run longest, so that it isn't
+        what all else waits for in the end. With fair shares the next in line.
         """
         if not self.inventory.any_free():
             return None
@@ -282,8 +284,15 @@ class Scheduler:
                 kept.add(task.owner)
             else:
                 others.append((job, task, self.need(task)))
+        newest = max((task.waiting_since for _, task, _ in others), default=first.waiting_since)
+        ending = len(others) < LOOKAHEAD and newest < self.seating.oldest()
+
+        def rank(one: tuple[Job, Job, Resources]) -> tuple[float, ...]:
+            _, task, other = one
+            return (-task.priority, -over_by(task, now) if ending else 0, -self._fewest(other))
+
         if not fair:
-            others.sort(key=lambda one: (-one[1].priority, -self._fewest(one[2])))
+            others.sort(key=rank)
         failed: list[tuple[Resources, float, bool]] = []
         for job, task, other in others:
             until, equal = over_by(task, now), not fair and task.priority == first.priority

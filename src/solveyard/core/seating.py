@@ -155,6 +155,11 @@ class Seating:
                 passed=attempt.placement.passed,
             )
 
+    def oldest(self) -> float:
+        """When the first of those that hold something was placed; s since 1970, inf: none does."""
+        firsts = (slot.members[0].placed_at for slot in self._slots.values())
+        return min(firsts, default=float("inf"))
+
     def licences(self) -> Iterator[tuple[float, Mapping[str, int]]]:
         """Since when who holds which."""
         for slot in self._slots.values():

@@ -197,6 +197,30 @@ def test_priority_counts_before_width() -> None:
     assert drive.launched() == [long, urgent]
 
 
+def test_of_the_last_ones_the_one_that_may_run_longest_goes_first() -> None:
+    drive = Drive(cores=8)
+    before = drive.submit(wide(8))[0]
+    line = [wide(4), wide(8), wide(2, time_limit=9.0), wide(1, time_limit=99.0), wide(1)]
+    long, _, short, longer, unknown = drive.submit(*line, wide(2, time_limit=8.0))[:5]
+    drive.now += 1.0
+    drive.end(before)
+    assert drive.launched() == [before, long, unknown, longer, short]
+
+
+def test_while_others_come_the_widest_goes_first() -> None:
+    drive = Drive(cores=8)
+    before = drive.submit(wide(8))[0]
+    long, first, second = drive.submit(wide(4), wide(4), wide(8))
+    drive.now += 1.0
+    drive.end(before)
+    drive.now += 1.0
+    longer, wider = drive.submit(wide(1, time_limit=99.0), wide(3, time_limit=9.0))
+    drive.now += 1.0
+    drive.end(first)
+    assert drive.launched() == [before, long, first, wider, longer]
+    assert drive.job(second).state == "queued"
+
+
 # What never happens
 
 
