@@ -159,14 +159,14 @@ FAULTS = (
     Fault(
         "gaps: the narrowest goes first",
         "scheduler.py",
-        "if ending else 0, -self._fewest(other))",
-        "if ending else 0, self._fewest(other))",
+        "if last else 0.0, -self._fewest(need))",
+        "if last else 0.0, self._fewest(need))",
     ),
     Fault(
         "gaps: the longest goes first, whoever comes",
         "scheduler.py",
-        "newest < self.seating.oldest()",
-        "newest <= now",
+        "not more and newest < self.seating.oldest()",
+        "not more",
     ),
     Fault(
         "gates: what was booked just now isn't seen",

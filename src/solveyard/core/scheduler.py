@@ -265,37 +265,16 @@ class Scheduler:
         return lent
 
     def _fill_gap(self, first: Job, limits: Limits, now: float) -> tuple[Job, Placement] | None:
-        """One that goes after the first, and delays it by no more than its reservation lends.
-
-        The widest that may: narrow ones fill what is left over. Where nobody has come since all
-        that runs began, and these are the last, the one that may run longest, so that it isn't
-        what all else waits for in the end. With fair shares the next in line.
-        """
+        """One that goes after the first, and delays it by no more than its reservation lends."""
         if not self.inventory.any_free():
             return None
         need, reserved = self.need(first), self.reservation(first)
         if reserved is None:
             return None
-        fair = self.owners.shares.fair
-        others: list[tuple[Job, Job, Resources]] = []
-        kept: set[str] = set()  #: owners whose quota keeps one of these, and so those behind it
-        for job, task in self.line.after_first(LOOKAHEAD):
-            if task.owner in kept or self.over_quota(task):
-                kept.add(task.owner)
-            else:
-                others.append((job, task, self.need(task)))
-        newest = max((task.waiting_since for _, task, _ in others), default=first.waiting_since)
-        ending = len(others) < LOOKAHEAD and newest < self.seating.oldest()
-
-        def rank(one: tuple[Job, Job, Resources]) -> tuple[float, ...]:
-            _, task, other = one
-            return (-task.priority, -over_by(task, now) if ending else 0, -self._fewest(other))
-
-        if not fair:
-            others.sort(key=rank)
+        equals = None if self.owners.shares.fair else first.priority
         failed: list[tuple[Resources, float, bool]] = []
-        for job, task, other in others:
-            until, equal = over_by(task, now), not fair and task.priority == first.priority
+        for job, task, other in self._in_sight(first):
+            until, equal = over_by(task, now), task.priority == equals
             tried = (other, until, equal)
             if other == need or tried in failed or self._aside(job, task):
                 continue
@@ -304,6 +283,34 @@ class Scheduler:
                 return task, placement
             failed.append(tried)
         return None
+
+    def _in_sight(self, first: Job) -> list[tuple[Job, Job, Resources]]:
+        """Those behind the first, with what they need, in the order in which they fill gaps.
+
+        Of one priority the widest goes first: narrow ones fill what is left over. Where nobody has
+        come since all that runs began, and these are the last, it is the one of the longest limit,
+        so that it isn't what runs alone in the end. With fair shares the line's order stays.
+        """
+        line = self.line.after_first(LOOKAHEAD)
+        kept: set[str] = set()  #: owners whose quota keeps one of these, and so those behind it
+        able: list[tuple[Job, Job, Resources]] = []
+        for job, task in line:
+            if task.owner in kept or self.over_quota(task):
+                kept.add(task.owner)
+            else:
+                able.append((job, task, self.need(task)))
+        if self.owners.shares.fair:
+            return able
+        newest = max([first.waiting_since, *(task.waiting_since for _, task in line)])
+        more = len(line) == LOOKAHEAD or any(job.is_array for job, _ in line)
+        last = not more and newest < self.seating.oldest()
+
+        def rank(one: tuple[Job, Job, Resources]) -> tuple[float, ...]:
+            _, task, need = one
+            length = task.spec.time_limit or 0.0
+            return (-task.priority, -length if last else 0.0, -self._fewest(need))
+
+        return sorted(able, key=rank)
 
     def reservation(self, first: Job) -> Reservation | None:
         """Of the first in line."""
