@@ -247,6 +247,10 @@ class Manager:
         """The same one's state, which is always in memory."""
         return self._turns.kept.state(job_id)
 
+    def fresh(self, job: Job) -> Job | None:
+        """As it is now; as it was read where it waits on the shelf. None: it was removed."""
+        return job if self._turns.jobs.away(job.id) is not None else self.look(job.id)
+
     async def looked(self, ids: Sequence[JobId]) -> list[Job]:
         """`look` at many, those that there are; what is read from disk keeps nobody waiting."""
         away: dict[JobId, list[JobId]] = {}
@@ -291,14 +295,19 @@ class Manager:
         # its removal is decided, and not on disk yet
         return counted(array, self._turns.jobs, self._turns.kept.shelf)
 
-    def why(self, job_id: JobId, *, place: bool = True) -> str:
-        """Why a waiting job waits, and, with `place`, at which place in line; "": it doesn't."""
-        attempt = self.job(job_id).live_attempt
+    def why(self, job: Job, *, place: bool = True) -> str:
+        """Why a waiting job waits, and, with `place`, at which place in line; "": it doesn't.
+
+        `job`: as it was read; one that waits on the shelf is not brought back for this.
+        """
+        if self._turns.jobs.away(job.id) is not None:
+            return self._turns.engine.why(job.id, place=place, away=job)
+        attempt = self.job(job.id).live_attempt
         if attempt is not None:
             told = self.routes.blocked(attempt.id, attempt.placement)
             if told:
                 return told
-        return self._turns.engine.why(job_id, place=place)
+        return self._turns.engine.why(job.id, place=place)
 
     def progress(self, job_id: JobId) -> Progress | None:
         """How far a running job is; None: its solver doesn't tell."""

@@ -101,13 +101,15 @@ class Engine:
         """Whose it is; None for one of another store, or of a job that was removed."""
         return self._board.attempt(attempt_id)
 
-    def why(self, job_id: JobId, *, place: bool = True) -> str:
+    def why(self, job_id: JobId, *, place: bool = True, away: Job | None = None) -> str:
         """Why a waiting job waits, in words; "" when it doesn't, or isn't there any more.
 
         Without `place` its place in line is not counted, which takes a look at all that wait.
+        `away`: its record, so that it isn't brought back while it waits on the shelf.
         """
         board = self._board
-        if (job := board.look(job_id)) is None:
+        job = away if board.shelf.waits(job_id) is not None else None
+        if job is None and (job := board.look(job_id)) is None:
             return ""
         return why(board.scheduler, job, board.limits, draining=board.draining, place=place)
 

@@ -269,7 +269,7 @@ def shown(manager: Manager, job: Job, *, place: bool = False) -> records.JobReco
         return records.record(
             job,
             time.time(),
-            waiting="" if job.state.final else manager.why(job.id, place=place),
+            waiting="" if job.state.final else manager.why(job, place=place),
             directory=manager.directory(job),
             tasks=manager.task_counts(job) if job.is_array else None,
             config=hfss_config(job.spec),

@@ -37,7 +37,7 @@ from solveyard.doors.submitting import SPECS, submitted
 from solveyard.manager import Manager
 from solveyard.model import reading
 from solveyard.model.errors import SolveyardError
-from solveyard.model.jobs import JobId
+from solveyard.model.jobs import Job, JobId
 from solveyard.model.messages import (
     Annotate,
     Cancel,
@@ -130,7 +130,8 @@ async def submit(request: web.Request) -> web.Response:
     records: list[msgspec.Raw] = []
     pauses = Pauses()
     for one in found:
-        records += await _encoded(manager, [one.id])
+        if (now := manager.fresh(one)) is not None:
+            records.append(_record(manager, now))
         await pauses.due()
     return encoding.answer({"success": True, "jobs": records}, 200 if repeated else 201)
 
@@ -322,10 +323,11 @@ def _sentence(record: JobRecord) -> str:
 
 
 async def _encoded(manager: Manager, ids: list[JobId]) -> list[msgspec.Raw]:
-    return [
-        msgspec.Raw(msgspec.json.encode(encoding.shown(manager, job)))
-        for job in await manager.looked(ids)
-    ]
+    return [_record(manager, job) for job in await manager.looked(ids)]
+
+
+def _record(manager: Manager, job: Job) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(encoding.shown(manager, job)))
 
 
 _Answers = (encoding.Submitted, encoding.SubmittedMany)

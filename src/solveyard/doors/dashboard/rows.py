@@ -102,7 +102,7 @@ async def some(request: web.Request) -> web.Response:
     for word in words:
         job = manager.jobs().get(JobId(int(word)))
         if job is not None:
-            why = job.outcome.message if job.outcome else _far(manager, job) or manager.why(job.id)
+            why = job.outcome.message if job.outcome else _far(manager, job) or manager.why(job)
             rows.append(row(manager, job, why))
         await asyncio.sleep(0)
     return encoding.answer(Rows(now=time.time(), jobs=rows))
