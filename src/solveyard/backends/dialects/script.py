@@ -6,8 +6,10 @@ Nothing that a job says begins a line of it, so that nothing is read as a direct
 that it starts costs a millisecond or two, which is why a shell's own words do what they can.
 """
 
+import re
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import NamedTuple
 
 from solveyard.backends.dialects import asking, licences
@@ -130,6 +132,9 @@ _WATCHED = r"""solveyard_watch "$solveyard_child" {} &
 
 _FIELDS = ("attempt", "directory", "stdout", "stderr", "record")
 _ARGV = "set -- "
+_TOGETHER = 25  #: lines of a table that a shell reads for one of them
+_DIGITS = re.compile("([0-9]+)")
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,14}")  #: as a shell prints it
 
 
 class Terms(NamedTuple):
@@ -249,32 +254,78 @@ def _set(texts: Iterable[tuple[str, str]], quote: Callable[[str], str] | None = 
 
 
 def _table(texts: Sequence[Mapping[str, str]], terms: Terms) -> str:
-    """A short line for each run: every task of an array is sent all of it, and reads it.
+    """What each run sets, from its index where that is all; else from a short line for each.
 
-    What runs have alike at both ends of a text isn't repeated, nor what several texts share.
+    Every task of an array is sent all of it, and reads it. What runs have alike at both ends of a
+    text isn't repeated, nor what several texts share.
     """
     columns: dict[tuple[str, ...], int] = {}
-    whole: list[tuple[str, str]] = []
-    for name in texts[0]:
-        begin, middles, end = _apart([one[name] for one in texts])
-        text = word(begin + end) if not any(middles) else ""
-        if not text:
-            column = columns.setdefault(middles, len(columns) + 1)
-            text = "".join((begin and word(begin), f'"${{{column}}}"', end and word(end)))
-        whole.append((name, text))
-    lines = [f"case {terms.task} in"]
-    rows = list(zip(*columns, strict=True)) or [()] * len(texts)
-    for position, row in enumerate(rows):
-        lines.append(f"{position + terms.first}) set -- {' '.join(map(word, row))} ;;")
-    return "\n".join([*lines, "*) exit 125 ;;", "esac", *_set(whole, str)])
+
+    def said(pieces: tuple[str, ...]) -> str:
+        if word_of := _counted(pieces, terms.first):
+            return word_of
+        return f'"${{{columns.setdefault(pieces, len(columns) + 1)}}}"'
+
+    whole = [(name, _joined(_apart([one[name] for one in texts]), said)) for name in texts[0]]
+    last = terms.first + len(texts) - 1
+    lines = [
+        f"solveyard_task={terms.task}",
+        f'[ "$solveyard_task" -ge {terms.first} ] && [ "$solveyard_task" -le {last} ] || exit 125',
+    ]
+    if columns:
+        lines += _rows(list(zip(*columns, strict=True)), terms.first)
+    return "\n".join([*lines, *_set(whole, str)])
 
 
-def _apart(texts: Sequence[str]) -> tuple[str, tuple[str, ...], str]:
-    """What all begin with, what is between for each, and what all end with."""
+def _rows(rows: Sequence[Sequence[str]], first: int) -> Iterator[str]:
+    """Set a run's own words. A shell reads a text that it passes by faster than what it may do."""
+    yield f"case $(((solveyard_task - {first}) / {_TOGETHER})) in"
+    for at in range(0, len(rows), _TOGETHER):
+        lines = ["case $solveyard_task in"]
+        for position, row in enumerate(rows[at : at + _TOGETHER], at + first):
+            lines.append(f"{position}) set -- {' '.join(map(word, row))} ;;")
+        text = "\n".join([*lines, "esac"])
+        yield f"{at // _TOGETHER}) eval {shlex.quote(text)} ;;"
+    yield "esac"
+
+
+def _counted(numbers: Sequence[str], first: int) -> str:
+    """A shell's word for what goes up or down in equal steps, else ""."""
+    if not all(map(_NUMBER.fullmatch, numbers)):
+        return ""
+    start, step = int(numbers[0]), int(numbers[1]) - int(numbers[0])
+    if any(int(number) != start + step * at for at, number in enumerate(numbers)):
+        return ""
+    begin = start - step * first
+    times, plus = f" * {step}" if step != 1 else "", f" + {begin}" if begin else ""
+    return f'"$((solveyard_task{times}{plus}))"'
+
+
+def _joined(columns: Iterable[tuple[str, ...]], said: Callable[[tuple[str, ...]], str]) -> str:
+    """One word of a shell; `said`: for a column whose pieces are not all alike."""
+    words = [""]
+    alike = ""
+    for pieces in columns:
+        if pieces.count(pieces[0]) == len(pieces):
+            alike += pieces[0]
+            continue
+        words += [alike and word(alike), said(pieces)]
+        alike = ""
+    return "".join([*words, alike and word(alike)]) or word("")
+
+
+def _apart(texts: Sequence[str]) -> list[tuple[str, ...]]:
+    """Their pieces side by side: all are alike, or numbers, or one is all in which they differ."""
+    if texts.count(texts[0]) == len(texts):
+        return [tuple(texts)]
+    columns = list(zip_longest(*map(_DIGITS.split, texts)))
+    if all(column.count(column[0]) == len(texts) for column in columns[::2]):
+        return columns
     begin = _alike(texts)
     rest = [text[len(begin) :] for text in texts]
     end = _alike([text[::-1] for text in rest])[::-1]
-    return begin, tuple(text[: len(text) - len(end)] for text in rest), end
+    middles = tuple(text[: len(text) - len(end)] for text in rest)
+    return [(begin,) * len(texts), middles, (end,) * len(texts)]
 
 
 def _alike(texts: Sequence[str]) -> str:

@@ -48,19 +48,15 @@ solveyard_forward() {
 
 solveyard_native="$LSB_JOBID[$LSB_JOBINDEX]"
 solveyard_host=$(uname -n)
-case "$LSB_JOBINDEX" in
-1) set -- 0 4 ;;
-2) set -- 1 5 ;;
-3) set -- 2 6 ;;
-*) exit 125 ;;
-esac
-solveyard_attempt=0123456789abcdef0123456789abcdef.7."${1}".1
+solveyard_task="$LSB_JOBINDEX"
+[ "$solveyard_task" -ge 1 ] && [ "$solveyard_task" -le 3 ] || exit 125
+solveyard_attempt=0123456789abcdef0123456789abcdef.7."$((solveyard_task + -1))".1
 solveyard_directory=/data
-solveyard_stdout=/data/out."${1}"
-solveyard_stderr=/data/err."${1}"
-solveyard_record=/data/end."${1}"
-export N="${1}"
-set -- ./solve 0."${2}"
+solveyard_stdout=/data/out."$((solveyard_task + -1))"
+solveyard_stderr=/data/err."$((solveyard_task + -1))"
+solveyard_record=/data/end."$((solveyard_task + -1))"
+export N="$((solveyard_task + -1))"
+set -- ./solve 0."$((solveyard_task + 3))"
 set -C
 { solveyard_tell >"$solveyard_record"; } 2>/dev/null || {
   echo "$solveyard_attempt: it has begun elsewhere, or can't write $solveyard_record" >&2

@@ -54,19 +54,15 @@ solveyard_forward() {
 
 solveyard_native="$PBS_JOBID"
 solveyard_host=$(uname -n)
-case "$PBS_ARRAY_INDEX" in
-0) set -- 0 4 ;;
-1) set -- 1 5 ;;
-2) set -- 2 6 ;;
-*) exit 125 ;;
-esac
-solveyard_attempt=0123456789abcdef0123456789abcdef.7."${1}".1
+solveyard_task="$PBS_ARRAY_INDEX"
+[ "$solveyard_task" -ge 0 ] && [ "$solveyard_task" -le 2 ] || exit 125
+solveyard_attempt=0123456789abcdef0123456789abcdef.7."$((solveyard_task))".1
 solveyard_directory=/data
-solveyard_stdout=/data/out."${1}"
-solveyard_stderr=/data/err."${1}"
-solveyard_record=/data/end."${1}"
-export N="${1}"
-set -- ./solve 0."${2}"
+solveyard_stdout=/data/out."$((solveyard_task))"
+solveyard_stderr=/data/err."$((solveyard_task))"
+solveyard_record=/data/end."$((solveyard_task))"
+export N="$((solveyard_task))"
+set -- ./solve 0."$((solveyard_task + 4))"
 set -C
 { solveyard_tell >"$solveyard_record"; } 2>/dev/null || {
   echo "$solveyard_attempt: it has begun elsewhere, or can't write $solveyard_record" >&2

@@ -56,19 +56,15 @@ solveyard_forward() {
 
 solveyard_native="${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
 solveyard_host=${SLURMD_NODENAME:-$(uname -n)}
-case "$SLURM_ARRAY_TASK_ID" in
-0) set -- 0 4 ;;
-1) set -- 1 5 ;;
-2) set -- 2 6 ;;
-*) exit 125 ;;
-esac
-solveyard_attempt=0123456789abcdef0123456789abcdef.7."${1}".1
+solveyard_task="$SLURM_ARRAY_TASK_ID"
+[ "$solveyard_task" -ge 0 ] && [ "$solveyard_task" -le 2 ] || exit 125
+solveyard_attempt=0123456789abcdef0123456789abcdef.7."$((solveyard_task))".1
 solveyard_directory=/data
-solveyard_stdout=/data/out."${1}"
-solveyard_stderr=/data/err."${1}"
-solveyard_record=/data/end."${1}"
-export N="${1}"
-set -- ./solve 0."${2}"
+solveyard_stdout=/data/out."$((solveyard_task))"
+solveyard_stderr=/data/err."$((solveyard_task))"
+solveyard_record=/data/end."$((solveyard_task))"
+export N="$((solveyard_task))"
+set -- ./solve 0."$((solveyard_task + 4))"
 set -C
 { solveyard_tell >"$solveyard_record"; } 2>/dev/null || {
   echo "$solveyard_attempt: it has begun elsewhere, or can't write $solveyard_record" >&2

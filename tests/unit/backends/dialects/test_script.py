@@ -1,5 +1,6 @@
 """A batch job's script, run by real shells: it does what is meant, once, and says how it ended."""
 
+import hashlib
 import os
 import shutil
 import signal
@@ -224,12 +225,62 @@ def test_each_task_of_an_array_has_its_own_words_and_variables(
             assert (folder / f"out.{at}").read_bytes() == expected.encode()
 
 
+@given(
+    start=st.integers(-1, 120) | st.integers(995, 1005) | st.just(10**15 - 2),
+    step=st.integers(-12, 12).filter(bool),
+    odd=st.none() | st.integers(0, 59),
+    width=st.sampled_from([1, 1, 2, 3]),
+    begin=st.sampled_from(["", "a ", "x=0.", "0", "10", "a-"]),
+    end=st.sampled_from(["", ".in", "0", "5'"]),
+    many=st.sampled_from([2, 11, 60]),
+    shell=st.sampled_from(SHELLS),
+)
+@settings(max_examples=25, deadline=None)
+def test_each_task_of_an_array_has_its_own_number_however_they_go(
+    start: int, step: int, odd: int | None, width: int, begin: str, end: str, many: int, shell: str
+) -> None:
+    numbers = [start + step * at for at in range(many)]
+    if odd is not None:
+        numbers[odd % many] = 7
+    words = [f"{begin}{number:0{width}d}{end}" for number in numbers]
+    runs = [run("/f", ("x", told), position=at) for at, told in enumerate(words)]
+    head = slurm.script(job(*runs, array=True)).partition("set -C\n")[0]
+    text = 'for SLURM_ARRAY_TASK_ID; do . "$0"; printf "%s\\n" "$2" "$solveyard_attempt"; done'
+    with tempfile.TemporaryDirectory() as place:
+        (Path(place) / "head").write_text(head)
+        given = [f"{place}/head", *map(str, range(many))]
+        done = subprocess.run(
+            [shell, "-c", text, *given], capture_output=True, text=True, check=True
+        )
+    told = zip(words, (one.attempt for one in runs), strict=True)
+    assert done.stdout.splitlines() == [line for pair in told for line in pair]
+
+
+@shells
+def test_of_a_long_array_each_task_has_its_own_words(shell: str, tmp_path: Path) -> None:
+    words = [f'it\'s "{at * at % 61}"\n$(touch pwned) #SBATCH' for at in range(60)]
+    runs = [run(tmp_path, (PRINTF, "%s", told), position=at) for at, told in enumerate(words)]
+    one = job(*runs, array=True)
+    plain = directives(slurm.script(job(array=True)), "#SBATCH")
+    assert len(directives(slurm.script(one), "#SBATCH")) == len(plain)
+    for at in (0, 24, 25, 59):
+        assert _run(shell, one, tmp_path, "41", str(at)) == (0, "")
+        assert (tmp_path / f"out.{at}").read_text() == words[at]
+    for task in ("60", "-1", "x"):
+        assert _run(shell, one, tmp_path, "41", task)[0] == 125
+    assert len(list(tmp_path.glob("end.*"))) == 4
+
+
 def test_an_array_of_a_thousand_takes_little_for_each() -> None:
     runs = [
         run(f"/scratch/jobs/{at}", ("./solve", f"{at}.in"), position=at, env={"JOB": str(at)})
         for at in range(1000)
     ]
-    assert len(slurm.script(job(*runs, array=True))) < 70 * len(runs)
+    counted = len(slurm.script(job(*runs, array=True)))
+    assert counted < 5000
+    names = [hashlib.sha256(str(at).encode()).hexdigest()[:8] for at in range(1000)]
+    runs = [one._replace(argv=("./solve", name)) for one, name in zip(runs, names, strict=True)]
+    assert len(slurm.script(job(*runs, array=True))) < counted + 30 * len(runs)
 
 
 @shells
