@@ -1,12 +1,15 @@
 """Where a forwarded attempt's own files lie: beside its output, on what manager and nodes share."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from solveyard.backends.base import Order
 
-#: Begins the last line of a script that is sent in an array: the id of its first, its own place.
+#: Begins the last line of an array's script and the first of a list of its other tasks: the id of
+#: its first task, and the place in it of those whose ids follow.
 IN_ARRAY = "# solveyard: in the array of "
+_LISTED = 500  #: tasks in one list
 
 
 def script(order: Order, ending: str) -> Path:
@@ -42,14 +45,19 @@ def sent(order: Order, ending: str) -> tuple[str, int | None] | None:
     """How it was sent: the mark, and its place in an array; None: it never was. Blocking."""
     try:
         with script(order, ending).open("rb") as file:
-            file.seek(max(0, file.seek(0, 2) - 200))
-            last = file.read().decode("utf-8", "replace").rstrip("\n").rpartition("\n")[2]
+            if file.read(len(IN_ARRAY)) == IN_ARRAY.encode():
+                title, *listed = file.read().decode("utf-8", "replace").split("\n")
+            else:
+                file.seek(max(0, file.seek(0, 2) - 200))
+                last = file.read().decode("utf-8", "replace").rstrip("\n").rpartition("\n")[2]
+                title = last.removeprefix(IN_ARRAY) if last.startswith(IN_ARRAY) else ""
+                listed = [order.launch.attempt]
     except FileNotFoundError:
         return None
-    mark, _, position = last.removeprefix(IN_ARRAY).partition(" ")
-    if not last.startswith(IN_ARRAY) or not position.isdecimal():
+    mark, _, position = title.partition(" ")
+    if not position.isdecimal() or order.launch.attempt not in listed:
         return order.launch.attempt, None
-    return mark, int(position)
+    return mark, int(position) + listed.index(order.launch.attempt)
 
 
 def write(
@@ -62,18 +70,40 @@ def write(
 
     `ending`: of the script's name. `seen`: is its directory on this machine?
     """
-    for position, order in enumerate(orders):
+    for order in orders:
         directory = Path(order.command.directory)
         if order.command.own_folder:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name, content in order.command.files.items() if seen(order) else ():
             (directory / name).write_text(content)
-        if position:
-            place = f"{orders[0].launch.attempt} {position}"
-            script(order, ending).write_text(f"{IN_ARRAY}{place}\n")
-    first = f"{orders[0].launch.attempt} 0"
-    title = f"{IN_ARRAY}{first}\n" if len(orders) > 1 else ""
-    script(orders[0], ending).write_text(text + title, newline="")
+    first = orders[0].launch.attempt
+    for at in range(1, len(orders), _LISTED):
+        _list(orders[at : at + _LISTED], f"{IN_ARRAY}{first} {at}\n", ending)
+    title = f"{IN_ARRAY}{first} 0\n" if len(orders) > 1 else ""
+    _put(script(orders[0], ending), text + title)
+
+
+def _list(orders: Sequence[Order], title: str, ending: str) -> None:
+    """In the place of the script of each. A name costs a fraction of a file."""
+    text = title + "".join(f"{order.launch.attempt}\n" for order in orders)
+    listing, *others = (script(order, ending) for order in orders)
+    _put(listing, text)
+    for place in others:
+        try:
+            os.link(listing, place)
+        except OSError:  # it is there already, or this file system can't
+            _put(place, text)
+
+
+def _put(place: Path, text: str) -> None:
+    """What is there already may have other names, which keep it."""
+    try:
+        with place.open("x", newline="") as file:
+            file.write(text)
+    except FileExistsError:
+        fresh = place.with_name(f"{place.name}.new")
+        fresh.write_text(text, newline="")
+        fresh.replace(place)
 
 
 def _place(order: Order) -> str:

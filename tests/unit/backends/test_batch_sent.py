@@ -1,0 +1,75 @@
+"""What stays beside a job's output of how it was sent, for a manager that was killed meanwhile."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from solveyard.backends.base import Order
+from solveyard.backends.batch import files
+from solveyard.model.jobs import AttemptId, JobId, JobSpec, Placement
+from solveyard.model.messages import Launch
+from solveyard.model.resources import Allocation, Share
+from solveyard.solvers.base import Command
+
+STORE = "0123456789abcdef0123456789abcdef"
+TEXT = "#!/bin/sh\nexit 0\n"
+
+
+def order(folder: Path, number: int) -> Order:
+    allocation = Allocation(shares=(Share(node="c", cores=1),))
+    launch = Launch(
+        job=JobId(number),
+        attempt=AttemptId(f"{STORE}.{number}.0.1"),
+        spec=JobSpec(solver="command"),
+        placement=Placement(machine="c", allocation=allocation, slot=0),
+    )
+    command = Command(argv=("true",), directory=str(folder))
+    return Order(launch, command, f"{folder}/{number}.out", f"{folder}/{number}.err")
+
+
+def sent(orders: list[Order]) -> list[tuple[str, int | None] | None]:
+    return [files.sent(one, "sh") for one in orders]
+
+
+def no_links(*_: object) -> None:
+    raise PermissionError
+
+
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("many", [2, 3, 1203])
+def test_each_task_of_an_array_tells_its_first_and_its_place(
+    many: int, links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not links:
+        monkeypatch.setattr(os, "link", no_links)
+    orders = [order(tmp_path, number) for number in range(8, 8 + many)]
+    assert sent(orders) == [None] * many
+    files.write(orders, TEXT, "sh")
+    assert sent(orders) == [(f"{STORE}.8.0.1", place) for place in range(many)]
+    assert files.script(orders[0], "sh").read_text().startswith(TEXT)
+
+
+def test_one_that_is_sent_alone_after_its_array_changes_nothing_of_the_others(
+    tmp_path: Path,
+) -> None:
+    orders = [order(tmp_path, number) for number in range(4)]
+    files.write(orders, TEXT, "sh")
+    for place in (1, 2):
+        files.write([orders[place]], TEXT, "sh")
+        assert files.script(orders[place], "sh").read_text() == TEXT
+    first, *_ = attempts = [one.launch.attempt for one in orders]
+    assert sent(orders) == [(first, 0), (attempts[1], None), (attempts[2], None), (first, 3)]
+    files.write([orders[3], orders[2]], TEXT, "sh")
+    assert sent(orders[2:]) == [(attempts[3], 1), (attempts[3], 0)]
+
+
+@pytest.mark.parametrize("length", [0, 10, len(files.IN_ARRAY), 60, 75])
+def test_a_list_that_is_cut_off_says_that_it_may_have_been_sent(
+    length: int, tmp_path: Path
+) -> None:
+    orders = [order(tmp_path, number) for number in range(3)]
+    files.write(orders, TEXT, "sh")
+    place = files.script(orders[1], "sh")
+    os.truncate(place, length)
+    assert files.sent(orders[1], "sh") == (orders[1].launch.attempt, None)
