@@ -121,7 +121,7 @@ class Manager:
         )
         self.following = Following(self.look, self._ordering, self._places)
         self._stalls = Stalls(self.look, self._ordering, self._places, self._turns.put)
-        self._ends = Ends(self.state)
+        self._ends = Ends(self.lives)
         self._listeners: list[Callable[[Sequence[Numbered]], None]] = []
         if recipients:
             self.subscribe(self.notices.take)
@@ -250,6 +250,11 @@ class Manager:
     def fresh(self, job: Job) -> Job | None:
         """As it is now; as it was read where it waits on the shelf. None: it was removed."""
         return job if self._turns.jobs.away(job.id) is not None else self.look(job.id)
+
+    def lives(self, job_id: JobId) -> bool:
+        """Is there such a job, and hasn't it ended?"""
+        state = self.state(job_id)
+        return state is not None and not state.final
 
     async def looked(self, ids: Sequence[JobId]) -> list[Job]:
         """`look` at many, those that there are; what is read from disk keeps nobody waiting."""

@@ -238,6 +238,9 @@ class FakeManager:
             raise UnknownJob(f"there is no job {job_id}")
         return self.records[job_id]
 
+    def lives(self, job_id: JobId) -> bool:
+        return job_id in self.records and not self.records[job_id].state.final
+
     def find(self, key: str) -> Job:
         for job in self.records.values():
             if key in {job.spec.name, str(job.id)}:

@@ -153,8 +153,11 @@ class AsyncClient:
         """Until all of them have ended; False: `timeout` s are over."""
         loop = asyncio.get_running_loop()
         deadline = None if timeout is None else loop.time() + timeout
-        for job in jobs:
-            if not await self._ended(job, deadline):
+        left = [str(job) for job in jobs]
+        while left:
+            pause = calls.LONG_POLL if deadline is None else deadline - loop.time()
+            left = await self._ask(calls.wait(left, min(calls.LONG_POLL, max(0.0, pause))))
+            if left and deadline is not None and loop.time() >= deadline:
                 return False
         return True
 
@@ -279,18 +282,6 @@ class AsyncClient:
         """
         answer: dict[str, Any] = await self._ask(calls.stop(how))
         return answer
-
-    async def _ended(self, job: str | int, deadline: float | None) -> bool:
-        loop = asyncio.get_running_loop()
-        while True:
-            left = calls.LONG_POLL if deadline is None else deadline - loop.time()
-            try:
-                await self._ask(calls.wait(job, min(calls.LONG_POLL, max(0.0, left))))
-            except TimeoutError:
-                if deadline is not None and loop.time() >= deadline:
-                    return False
-            else:
-                return True
 
     async def _ask(self, call: Call[T]) -> T:
         attempt = tries.Tries(call, self._patience)

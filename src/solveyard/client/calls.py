@@ -211,9 +211,10 @@ def remove(found: JobRecord, files: bool) -> Call[Reply]:
     return Call("DELETE", target, removed, doubt=doubt)
 
 
-def wait(which: str | int, timeout: float) -> Call[Reply]:
-    target = _target(_job(which, "wait"), {"timeout": f"{timeout:.3f}"})
-    return Call("GET", target, checked, patience=timeout + SILENCE)
+def wait(jobs: Sequence[str], timeout: float) -> Call[list[str]]:
+    """Which of them have not ended when `timeout` s are over."""
+    body = msgspec.json.encode({"jobs": jobs, "timeout": timeout})
+    return Call("POST", "/jobs/wait", _left, body, patience=timeout + SILENCE)
 
 
 def log(
@@ -388,6 +389,11 @@ def _overlaid(reply: Reply) -> list[Overlaid]:
 
 def _plan(reply: Reply) -> Plan:
     return msgspec.json.decode(checked(reply).body, type=Plan)
+
+
+def _left(reply: Reply) -> list[str]:
+    left: list[str] = value(reply)["left"]
+    return left
 
 
 def _count(reply: Reply) -> int:

@@ -160,7 +160,13 @@ class Client:
     def wait(self, jobs: Sequence[str | int], timeout: float | None = None) -> bool:
         """Until all of them have ended; False: `timeout` s are over."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        return all(self._ended(job, deadline) for job in jobs)
+        left = [str(job) for job in jobs]
+        while left:
+            pause = calls.LONG_POLL if deadline is None else deadline - time.monotonic()
+            left = self._ask(calls.wait(left, min(calls.LONG_POLL, max(0.0, pause))))
+            if left and deadline is not None and time.monotonic() >= deadline:
+                return False
+        return True
 
     def log(
         self,
@@ -315,17 +321,6 @@ class Client:
         """
         answer: dict[str, Any] = self._ask(calls.stop(how))
         return answer
-
-    def _ended(self, job: str | int, deadline: float | None) -> bool:
-        while True:
-            left = calls.LONG_POLL if deadline is None else deadline - time.monotonic()
-            try:
-                self._ask(calls.wait(job, min(calls.LONG_POLL, max(0.0, left))))
-            except TimeoutError:
-                if deadline is not None and time.monotonic() >= deadline:
-                    return False
-            else:
-                return True
 
     def _ask(self, call: Call[T]) -> T:
         return call.read(self._answer(call)[0])

@@ -86,7 +86,7 @@ async def cancel(request: web.Request) -> web.Response:
     found = manager.find(request.match_info["id"])
     await manager.request(Cancel(job=found.id, by=by(request)))
     try:
-        ended = await waiting.ended(request, found.id, _PATIENCE)
+        ended = await waiting.ended(request, [found.id], _PATIENCE)
     except ManagerUnavailable:  # it is stopping; the wish is on disk
         ended = False
     status = manager.job(found.id).state.value if ended else "cancelling"

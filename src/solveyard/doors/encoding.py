@@ -94,6 +94,12 @@ class WaitQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             within("timeout", self.timeout, 0, 1e8)
 
 
+class WaitBody(WaitQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """For all of several."""
+
+    jobs: tuple[str, ...]  #: names or numbers
+
+
 class EventsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     after: int | None = None  #: the last event that is known already; None: from the oldest on
     limit: int = 1000
@@ -198,6 +204,13 @@ class Acted(msgspec.Struct, frozen=True, kw_only=True):
     status: records.Status
     message: str
     job: records.JobRecord
+
+
+class Waited(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of several jobs that somebody waited for."""
+
+    success: bool
+    left: list[str]  #: those that have not ended, as they were named
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -6,6 +6,7 @@ Every refusal is {"success": false, "error": "...", "kind": "..."}, where it hel
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Any, TypeVar
 
 import msgspec
@@ -262,11 +263,22 @@ async def wait(request: web.Request) -> web.Response:
     wanted = encoding.query(request, encoding.WaitQuery)
     manager = request.app[MANAGER]
     found = manager.find(request.match_info["id"])
-    if not await waiting.ended(request, found.id, wanted.timeout):
+    if not await waiting.ended(request, [found.id], wanted.timeout):
         return encoding.refusal(
             504, "timeout", f"job {found.label} has not ended in {wanted.timeout} s"
         )
     return encoding.answer(encoding.shown(manager, manager.job(found.id)))
+
+
+async def wait_for_all(request: web.Request) -> web.Response:
+    """Answer when all of several jobs have ended, or which have not when `timeout` is over."""
+    encoding.query(request, encoding.NoQuery)
+    wanted = await encoding.message(request, encoding.WaitBody)
+    manager = request.app[MANAGER]
+    found = {which: manager.select(which) for which in wanted.jobs}
+    await waiting.ended(request, [*chain.from_iterable(found.values())], wanted.timeout)
+    left = [which for which, ids in found.items() if any(map(manager.lives, ids))]
+    return encoding.answer(encoding.Waited(success=True, left=left))
 
 
 async def events(request: web.Request) -> web.Response:
@@ -353,6 +365,7 @@ ROUTES = (
         body=encoding.PriorityBody,
         answer=encoding.Acted,
     ),
+    Route("POST", "/jobs/wait", wait_for_all, body=encoding.WaitBody, answer=encoding.Waited),
     Route(
         "GET", "/jobs/{id}/wait", wait, query=encoding.WaitQuery, answer=JobRecord, refused=(504,)
     ),

@@ -1,8 +1,7 @@
 """Requests that are answered once something has become of a job."""
 
 import asyncio
-import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from aiohttp import web
 
@@ -14,17 +13,17 @@ GLANCE = 0.5  #: s between two looks at whether the door closes, while somebody 
 FIRST_WORD = 10.0  #: s that an answer waits for a batch system's first word about its job
 
 
-async def ended(request: web.Request, job: JobId, timeout: float | None) -> bool:  # noqa: ASYNC109  False is an answer
-    """Wait for the job's end, not longer than the door is open: then ManagerUnavailable."""
-    loop = asyncio.get_running_loop()
-    deadline = math.inf if timeout is None else loop.time() + timeout
-    while not request.app[CLOSING].is_set():
-        left = max(0.0, deadline - loop.time())
-        if await request.app[MANAGER].wait([job], min(left, GLANCE)):
-            return True
-        if loop.time() >= deadline:
-            return False
-    raise ManagerUnavailable("the manager is stopping (start one: solveyard serve)")
+async def ended(request: web.Request, jobs: Sequence[JobId], timeout: float | None) -> bool:  # noqa: ASYNC109  False is an answer
+    """Wait for all their ends, not longer than the door is open: then ManagerUnavailable."""
+    async with asyncio.TaskGroup() as tasks:
+        coming = tasks.create_task(request.app[MANAGER].wait(jobs, timeout))
+        closing = tasks.create_task(request.app[CLOSING].wait())
+        await asyncio.wait((coming, closing), return_when=asyncio.FIRST_COMPLETED)
+        coming.cancel()
+        closing.cancel()
+    if coming.cancelled():
+        raise ManagerUnavailable("the manager is stopping (start one: solveyard serve)")
+    return coming.result()
 
 
 async def first_words(request: web.Request, jobs: Iterable[JobId]) -> None:

@@ -258,10 +258,28 @@ def test_waiting_answers_at_the_end_or_with_504(served: Any) -> None:
         assert ask(served, "GET", f"/jobs/1/wait?timeout={wrong}").status == 400
 
 
-def test_who_waits_is_answered_when_the_manager_stops(served: Any) -> None:
+def test_waiting_for_several_answers_when_all_have_ended_or_tells_which_have_not(
+    served: Any,
+) -> None:
+    ask(served, "POST", "/jobs", [{**SPEC, "name": "dipole"}, SPEC, SPEC])
+    served.do(lambda: served.manager.end(2))
+    answer = ask(served, "POST", "/jobs/wait", {"jobs": ["dipole", "2", "3"], "timeout": 0})
+    assert (answer.status, answer.json) == (200, {"success": True, "left": ["dipole", "3"]})
+    served.later(0.05, lambda: served.manager.end(3), lambda: served.manager.end(1))
+    answer = ask(served, "POST", "/jobs/wait", {"jobs": ["dipole", "2", "3"]})
+    assert (answer.status, answer.json["left"]) == (200, [])
+    assert ask(served, "POST", "/jobs/wait", {"jobs": []}).json["left"] == []
+    assert ask(served, "POST", "/jobs/wait", {"jobs": ["1", "9"]}).status == 404
+    for wrong in ({"jobs": [1]}, {"timeout": 1}, {"jobs": ["1"], "timeout": -1}):
+        assert ask(served, "POST", "/jobs/wait", wrong).status == 400
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_who_waits_is_answered_when_the_manager_stops(served: Any, several: bool) -> None:
     ask(served, "POST", "/jobs", SPEC)
+    how = ("POST", "/jobs/wait", {"jobs": ["1"]}) if several else ("GET", "/jobs/1/wait")
     with ThreadPoolExecutor() as threads:
-        waiting = threads.submit(ask, served, "GET", "/jobs/1/wait")
+        waiting = threads.submit(ask, served, *how)
         served.manager.asked.wait(10)
         served.stop()
         answer = waiting.result()
