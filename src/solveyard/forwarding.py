@@ -168,8 +168,8 @@ class Forwarding:
     def preview(self, spec: JobSpec) -> tuple[str, tuple[str, ...]]:
         """The script and the command that would submit a job. Raises InvalidJob."""
         batch = self.cluster(spec.on)
-        order = self._ordering.preview(spec)
-        return batch.script(order), batch.call(order).argv
+        script, call = batch.preview(self._ordering.preview(spec))
+        return script, call.argv
 
     def workspace(self, job: Job, directory: str, *, runs: bool) -> Workspace | None:
         """The files of one that began where nobody here sees them; None: they are here.

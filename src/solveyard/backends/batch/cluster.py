@@ -142,15 +142,12 @@ class Batch:
         """When it did so last, s since 1970."""
         return self._follower.answered_at
 
-    def script(self, order: Order) -> str:
-        """What would be submitted for it. Raises InvalidJob."""
-        return self.dialect.script(self._submitter.job([self.files.there(order)]))
-
-    def call(self, order: Order) -> Call:
-        """The command that would. Raises InvalidJob."""
+    def preview(self, order: Order) -> tuple[str, Call]:
+        """What would be submitted for it, and the command that would. Raises InvalidJob."""
         there = self.files.there(order)
         job = self._submitter.job([there])
-        return self.dialect.submit(job, str(files.script(there, self.dialect.ending)))
+        path = str(files.script(there, self.dialect.ending))
+        return self.dialect.script(job), self.dialect.submit(job, path)
 
     @property
     def queues(self) -> Sequence[Queue]:
