@@ -1,9 +1,10 @@
 """Client commands of a batch system are bounded, whatever they do."""
 
 import os
+from pathlib import Path
 
 from conftest import alive
-from solveyard.backends.dialects.base import Call
+from solveyard.backends.dialects.base import Call, missing
 from solveyard.backends.hosts.local import LocalHost
 
 
@@ -14,6 +15,21 @@ def host(limit: int = 100_000) -> LocalHost:
 async def test_a_command_is_heard_whole_and_speaks_the_c_locale() -> None:
     answer = await host().run(Call(("sh", "-c", "cat; echo $LC_ALL; echo two >&2; exit 3"), "one "))
     assert answer == (3, "one C\n", "two\n")
+
+
+async def test_variables_are_taken_away_as_env_would_without_it(tmp_path: Path) -> None:
+    (tmp_path / "env").write_text("#!/bin/sh\nexit 99\n")
+    (tmp_path / "env").chmod(0o700)
+    told = LocalHost({"PATH": f"{tmp_path}:{os.environ['PATH']}", "A": "1", "B": "2", "C": "3"})
+    show = ("sh", "-c", "echo $A$B$C$D")
+    assert (await told.run(Call(("env", "-u", "A", "-u", "C", "-u", "E", *show)))).stdout == "2\n"
+    assert (await told.run(Call(("/usr/bin/env", "-u", "A", *show)))).stdout == "23\n"
+    absent = Call(("env", "-u", "A", "no-such-program"))
+    answer = await told.run(absent)
+    assert (answer.code, missing(absent, answer)) == (127, "no-such-program")
+    for argv in (("env", "-u", "A", "D=4", *show), ("env", "-u", "A", "-i", *show)):
+        assert (await told.run(Call(argv))).code == 99
+        assert (await host().run(Call(argv))).code == 0
 
 
 async def test_a_command_that_hangs_is_ended_with_what_it_started() -> None:
