@@ -30,8 +30,9 @@ from solveyard.model.messages import Accepted, ClusterLeft, Missing, Started
 log = logging.getLogger(__name__)
 
 _SLOWER = 1.5  #: times as long until the next question, while nothing changes
-_GLANCES = 10  #: at records of ends, in the least time between two questions
-_AFTER = 4  #: of them where a question came early, and the batch system was not as far
+_GLANCES = 20  #: at records of ends, between two questions
+_OFTEN, _SELDOM = 0.05, 0.5  #: s between two of them, at least and at most
+_AFTER = 4  #: in the least time where a question came early, and the batch system was not as far
 _EARLY = 3  #: questions in a row that come before that time is over
 _ENOUGH = 2  #: answers without a job that make it absent
 _WAITS = frozenset({State.PENDING, State.HELD, State.REQUEUED})
@@ -93,7 +94,10 @@ class Follower:
         Where the records of all jobs tell their ends, it is over sooner, a few times.
         """
         loop = asyncio.get_running_loop()
-        begun, glance = loop.time(), least / (_AFTER if self._early else _GLANCES)
+        begun = loop.time()
+        glance = min(max(interval / _GLANCES, _OFTEN), _SELDOM)
+        if self._early:
+            glance = least / _AFTER
         while (passed := loop.time() - begun) < interval:
             rest = min(glance, interval - passed)
             if passed < least:
