@@ -30,7 +30,7 @@ name = "slurm"
 sentence = "jobs through a real Slurm; over as many bare sbatch"
 
 JOBS = 500
-ROUNDS = 2
+ROUNDS = 5  #: Slurm begins with an array up to a second after it has it
 AT_ONCE = 4  #: bare submissions under way, as ours
 GLANCE = 0.1  #: s between two looks whether the bare ones are over
 BETWEEN = 0.01  #: s between two calls of whoever else asks
