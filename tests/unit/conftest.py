@@ -290,8 +290,11 @@ class FakeManager:
             return False
         return True
 
-    def why(self, job_id: JobId, *, place: bool = True) -> str:
-        return "waits for a core" if self.job(job_id).state is JobState.QUEUED else ""
+    def why(self, job: Job, *, place: bool = True) -> str:
+        return "waits for a core" if self.job(job.id).state is JobState.QUEUED else ""
+
+    def fresh(self, job: Job) -> Job | None:
+        return self.records.get(job.id)
 
     def progress(self, job_id: JobId) -> Progress | None:
         return self.advances.get(job_id)

@@ -276,13 +276,20 @@ async def message(request: web.Request, kind: type[T]) -> T:
     return reading.read(await body(request) or b"{}", kind)
 
 
-def shown(manager: Manager, job: Job, *, place: bool = False) -> records.JobRecord:
-    """A job's record, as the manager knows it now; with `place`, its place in line is counted."""
+def shown(
+    manager: Manager, job: Job, *, place: bool = False, waiting: str | None = None
+) -> records.JobRecord:
+    """A job's record, as the manager knows it now; with `place`, its place in line is counted.
+
+    `waiting`: why it waits, where that was asked already.
+    """
     try:
+        if waiting is None:
+            waiting = "" if job.state.final else manager.why(job, place=place)
         return records.record(
             job,
             time.time(),
-            waiting="" if job.state.final else manager.why(job, place=place),
+            waiting=waiting,
             directory=manager.directory(job),
             tasks=manager.task_counts(job) if job.is_array else None,
             config=hfss_config(job.spec),

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from solveyard.doors.looks import Looks
     from solveyard.doors.openapi import Table
     from solveyard.doors.rules import Rules
+    from solveyard.doors.texts import Texts
 
 __all__ = [
     "CALLER", "CLOSING", "KEEPER", "LISTEN", "LOCKED", "LOOKS", "MANAGER", "RULES", "STOP",
-    "TABLE", "Caller", "Handler", "Middleware", "by", "caller",
+    "TABLE", "TEXTS", "Caller", "Handler", "Middleware", "by", "caller",
 ]  # fmt: skip
 
 
@@ -42,6 +43,7 @@ LISTEN: web.AppKey[Callable[[Sequence[socket.socket]], Awaitable[list[asyncio.Se
 )
 STOP: web.AppKey[Callable[[str], None]] = web.AppKey("stop")
 KEEPER: web.AppKey["Keeper"] = web.AppKey("keeper")  #: where there are sessions
+TEXTS: web.AppKey["Texts"] = web.AppKey("texts")  #: jobs' records
 TABLE: web.AppKey["Table"] = web.AppKey("table")  #: the routes, and their description
 #: The limits that a site's file locks: name to the place that does.
 LOCKED: web.AppKey[Mapping[str, str]] = web.AppKey("locked")

@@ -30,11 +30,23 @@ from solveyard.doors import (
     viewer,
     waiting,
 )
-from solveyard.doors.keys import CLOSING, LOCKED, LOOKS, MANAGER, RULES, STOP, TABLE, Handler, by
+from solveyard.doors.keys import (
+    CLOSING,
+    LOCKED,
+    LOOKS,
+    MANAGER,
+    RULES,
+    STOP,
+    TABLE,
+    TEXTS,
+    Handler,
+    by,
+)
 from solveyard.doors.looks import Looks
 from solveyard.doors.openapi import Route, Table
 from solveyard.doors.rules import Rules
 from solveyard.doors.submitting import SPECS, submitted
+from solveyard.doors.texts import Texts
 from solveyard.manager import Manager
 from solveyard.model import reading
 from solveyard.model.errors import SolveyardError
@@ -78,6 +90,7 @@ def application(
     app[STOP] = stop
     app[RULES] = rules or Rules()
     app[LOOKS] = Looks()
+    app[TEXTS] = Texts()
     app[LOCKED] = {} if locked is None else locked
     app[CLOSING] = asyncio.Event()
     app.on_shutdown.append(_close)
@@ -159,7 +172,8 @@ async def jobs(request: web.Request) -> web.StreamResponse:
         headers = {"X-Total-Count": str(page.total)}
         if page.cursor is not None:
             headers["X-Next-Cursor"] = page.cursor
-        return encoding.answer([encoding.shown(manager, one) for one in page.jobs], 200, headers)
+        texts = request.app[TEXTS]
+        return encoding.answer([texts.of(manager, one) for one in page.jobs], 200, headers)
     return await listing.array(
         request, manager, wanted.filter, lambda one: encoding.shown(manager, one)
     )

@@ -199,6 +199,33 @@ def test_what_is_asked_of_a_job_is_answered_with_its_new_record(
     assert after in answer.json["message"]
 
 
+def test_a_page_tells_each_job_as_it_is_by_then(served: Any) -> None:
+    ask(served, "POST", "/jobs", [SPEC, SPEC | {"hold": True}, SPEC | {"name": "dipole"}])
+
+    def told() -> list[Any]:
+        page = ask(served, "GET", "/jobs").json
+        assert page == ask(served, "GET", "/jobs").json
+        assert page == [ask(served, "GET", f"/jobs/{one['id']}").json for one in page]
+        return page
+
+    before = told()
+    changes = [
+        lambda: ask(served, "POST", "/jobs/2/release"),
+        lambda: ask(served, "POST", "/jobs/1/hold"),
+        lambda: ask(served, "POST", "/jobs/2/priority", {"priority": 7}),
+        lambda: ask(served, "PATCH", "/jobs/dipole", {"note": "short"}),
+        lambda: served.do(lambda: served.manager.end(2)),
+        lambda: ask(served, "POST", "/jobs/1/cancel"),
+    ]
+    for change in changes:
+        change()
+        after = told()
+        assert after != before
+        before = after
+    ask(served, "DELETE", "/jobs/2")
+    assert [one["number"] for one in told()] == [3, 1]
+
+
 def test_what_the_state_does_not_allow_is_409(served: Any) -> None:
     ask(served, "POST", "/jobs", SPEC)
     assert ask(served, "POST", "/jobs/1/release").status == 409

@@ -72,7 +72,7 @@ def made(request: Any, tmp_path: Path) -> tuple[HFSSSimulationConfig, Any, Any]:
 def test_both_scripts_ask_the_same_and_start_the_same_command(made: Any) -> None:
     one, batch, order = made
     mark = MARKS[one.scheduler_type]
-    own, ours = one.generate_scheduler_script(), batch.script(order)
+    own, ours = one.generate_scheduler_script(), batch.preview(order)[0]
     assert wishes(own, mark) == wishes(ours, mark)
     assert len(wishes(own, mark)) >= 8
     left = [line for line in own.splitlines() if line.startswith("unset ")]
@@ -91,11 +91,12 @@ def test_windows_hpc_is_asked_the_same_by_both(made: Any) -> None:
     told = windows_arguments(line.replace("%%", "%"))
     assert told[:2] == ["job", "submit"]
     at = told.index(EDT)
-    asked = [word for word in batch.call(order).argv[2:] if word.startswith("/")]
+    script, call = batch.preview(order)
+    asked = [word for word in call.argv[2:] if word.startswith("/")]
     asked = [word for word in asked if word != "/d" and word != "/c"]  # cmd's
     assert without_own(told[2:at]) == without_own(asked)
     assert len(asked) > 8
-    [started] = [text for text in batch.script(order).split("\r\n") if "ansysedt" in text]
+    [started] = [text for text in script.split("\r\n") if "ansysedt" in text]
     command = windows_arguments(started.partition(" >>")[0].replace("%%", "%"))
     assert [command[0].replace("\\", "/"), *command[1:]] == told[at:]
 
