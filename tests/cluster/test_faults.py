@@ -77,7 +77,10 @@ def test_jobs_of_a_controller_that_is_away_keep_their_state_and_go_on(
 def test_a_controller_with_older_state_neither_loses_a_job_silently_nor_has_it_run_twice(
     slurm: Slurm, service: Service, marks: Path, tmp_path: Path
 ) -> None:
-    """It takes the first, which runs, for one that waits, and has never heard of the second."""
+    """It takes the first, which runs, for one that waits, and has never heard of the second.
+
+    So the node ends that: its command may go before its shell, which then has time to say so.
+    """
     first = submit(service, marking(marks, "sleep 600"), batch={"native": ["--begin=now+8"]})
     known(service, first)
     slurm.remembers()
@@ -92,8 +95,11 @@ def test_a_controller_with_older_state_neither_loses_a_job_silently_nor_has_it_r
     shutil.copytree(saved, slurm.folder / "state")
     slurm.start_controller()
     lost = ended(service, second, 120)
-    assert (lost.state, lost.reason) == (JobState.FAILED, Reason.LOST)
-    assert "slurm doesn't know it any more" in "; ".join(lost.evidence)
+    assert lost.state is JobState.FAILED
+    if lost.reason is Reason.LOST:
+        assert "slurm doesn't know it any more" in "; ".join(lost.evidence)
+    else:
+        assert (lost.reason, lost.signal) in {(Reason.SIGNAL, 9), (Reason.SIGNAL, 15)}
     again = ended(service, first, 120)
     assert again.state is JobState.FAILED
     assert started(marks) == {f"{first}.1": 1, f"{second}.1": 1}
