@@ -99,7 +99,7 @@ class Running:
     stopped: asyncio.Event  #: set once a stop was asked for
 
 
-class _Stop:
+class Stop:
     """How it was asked to stop; the first word stands, but "now" overrules."""
 
     def __init__(self, on_stop: str) -> None:
@@ -164,13 +164,13 @@ def run(folder: Path, options: ServeOptions, started: Callable[[Running], None])
 async def _run(folder: Path, options: ServeOptions, started: Callable[[Running], None]) -> None:
     systemd = readiness.taken()  # before the agent is started: jobs don't inherit it
     sys.setswitchinterval(_SWITCH)  # a commit's thread and the loop take turns sooner
-    async with opened(folder, options) as running:
-        loop = asyncio.get_running_loop()
-        if sys.platform == "win32":
-            signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(running.stop, ""))
-        else:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, running.stop, "")
+    loop, stop = asyncio.get_running_loop(), Stop(options.on_stop)
+    if sys.platform == "win32":
+        signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(stop, ""))
+    else:  # from the first answer on
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop, "")
+    async with opened(folder, options, stop) as running:
         footprint.settle()
         started(running)
         systemd.ready(f"listens on {running.url}")
@@ -179,8 +179,13 @@ async def _run(folder: Path, options: ServeOptions, started: Callable[[Running],
 
 
 @contextlib.asynccontextmanager
-async def opened(folder: Path, options: ServeOptions) -> AsyncIterator[Running]:
-    """A manager on `folder` with its doors; on leaving, it stops as it was asked to."""
+async def opened(
+    folder: Path, options: ServeOptions, stop: Stop | None = None
+) -> AsyncIterator[Running]:
+    """A manager on `folder` with its doors; on leaving, it stops as it was asked to.
+
+    `stop` may be asked before it is open, and is heeded then.
+    """
     places = StorePlaces(folder)
     tls = _certificate(options.network)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -216,7 +221,7 @@ async def opened(folder: Path, options: ServeOptions) -> AsyncIterator[Running]:
             licence_server=options.licence_server,
             shares=options.shares,
         )
-        stop = _Stop(options.on_stop)
+        stop = stop or Stop(options.on_stop)
         try:
             door = _door(manager, options, token, stop, store.uuid)
             async with talking.helped(), asyncio.TaskGroup() as tasks:
@@ -226,7 +231,7 @@ async def opened(folder: Path, options: ServeOptions) -> AsyncIterator[Running]:
                     _address(runtime, "manager.sock"), listeners, tls.context if tls else None
                 )
                 live = tasks.create_task(door.run())
-                await _let_in(manager, door)
+                await _let_in(manager, door, stop)
 
                 def announce() -> None:
                     if agents.complete:
@@ -281,10 +286,16 @@ async def _settle(manager: Manager, options: ServeOptions) -> None:
         await manager.request(SetLimits(limits=options.limits, only=tuple(said), by=_me()))
 
 
-async def _let_in(manager: Manager, door: Door) -> None:
+async def _let_in(manager: Manager, door: Door, stop: Stop) -> None:
     """Who wants to change something has to wait for the agent, which says what there is."""
-    if not await manager.agents.ready(_READY):
-        log.error("the agent didn't connect", extra={"store": str(manager.store_folder)})
+    async with asyncio.TaskGroup() as tasks:
+        coming = tasks.create_task(manager.agents.ready(_READY))
+        asked = tasks.create_task(stop.asked.wait())
+        await asyncio.wait((coming, asked), return_when=asyncio.FIRST_COMPLETED)
+        if coming.done() and not coming.result():
+            log.error("the agent didn't connect", extra={"store": str(manager.store_folder)})
+        coming.cancel()
+        asked.cancel()
     door.let_in()
 
 

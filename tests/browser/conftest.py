@@ -20,6 +20,7 @@ from solveyard.backends.offers import Offer
 from solveyard.doors import encoding, live, rest
 from solveyard.doors.dashboard import routes
 from solveyard.doors.keys import CALLER, Caller, Handler
+from solveyard.doors.telling import Telling
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
@@ -110,8 +111,9 @@ class Served:
     async def _open_port(self) -> None:
         app = rest.application(self.manager, stop=lambda how: None, keepers=[self._keep])
         routes.add(app)
-        self._live = live.Live(self.manager, lambda caller: True)
-        self._live.attach(app)
+        self._live = live.Live(self.manager, lambda caller: True, Telling(self.manager))
+        for method in ("GET", "HEAD", "POST", "OPTIONS"):
+            app.router.add_route(method, "/socket.io/", self._live.answer)
         below = web.Application(client_max_size=rest.MAX_BODY)  # as a proxy would have it
         below.add_subapp("/yard/", app)
         self._runner = web.AppRunner(below, access_log=None, shutdown_timeout=0.5)
