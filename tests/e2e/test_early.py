@@ -57,3 +57,17 @@ async def test_looks_are_answered_at_once_and_changes_once_the_agent_is_there(
             async with session.get(f"{URL}/readyz") as answer:
                 assert answer.status == 200
         over.set()
+
+
+async def test_a_stop_that_was_asked_for_before_it_is_open_is_heeded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr(LocalAgent, "start", lambda agent: None)  # it never comes
+    stop = serve.Stop("leave")
+    stop("now")
+    async with (
+        asyncio.timeout(10),
+        serve.opened(tmp_path / "store", serve.ServeOptions(), stop) as running,
+    ):
+        assert running.stopped.is_set()
