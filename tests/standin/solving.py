@@ -80,5 +80,5 @@ class Engines:
     def _code(self) -> int:
         code = self.process.wait()
         # who asks all of a group to end may reach the engines first: hear it, too
-        time.sleep(0.2)
+        time.sleep(1.0)
         return 128 - code if code < 0 else code

@@ -25,6 +25,7 @@ from unit.backends.dialects.jobs import NASTY, SIMPLE, STORE, directives, job, r
 SHELLS = [path for path in map(shutil.which, ("dash", "bash")) if path]
 shells = pytest.mark.parametrize("shell", SHELLS)
 PRINTF = shutil.which("printf") or "/usr/bin/printf"
+END = "the end of it"  #: of a text that is read, which nothing in it looks like
 
 
 def _start(
@@ -87,7 +88,7 @@ def test_it_runs_the_command_in_its_folder_and_says_how_it_ended(
     words=st.lists(NASTY, max_size=4),
     env=st.dictionaries(st.text("ABC", min_size=1), NASTY, max_size=2),
     name=NASTY,
-    prologue=st.just("") | NASTY.map(lambda text: f": <<'E'\n{text}\nE\n"),
+    prologue=st.just("") | NASTY.map(lambda text: f": <<'{END}'\n{text}\n{END}\n"),
     folder=st.text(SIMPLE + " '\"$`\\*#é", min_size=1, max_size=12),
     shell=st.sampled_from(SHELLS),
 )
