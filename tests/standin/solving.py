@@ -14,6 +14,9 @@ from typing import Any
 ENGINE = Path(__file__).with_name("engine.py")
 
 
+HEARS = 1.0  #: s; who asks all of a group to end may reach the engines first: hear it, too
+
+
 class EngineDied(Exception):
     """An engine went away in the middle of its work; the argument is its exit code."""
 
@@ -47,6 +50,7 @@ class Engines:
         answers = self._read()
         for answer in answers:
             if "died" in answer:
+                time.sleep(HEARS)
                 raise EngineDied(answer["died"])
         return answers
 
@@ -79,6 +83,5 @@ class Engines:
 
     def _code(self) -> int:
         code = self.process.wait()
-        # who asks all of a group to end may reach the engines first: hear it, too
-        time.sleep(1.0)
+        time.sleep(HEARS)
         return 128 - code if code < 0 else code
