@@ -45,7 +45,8 @@ from solveyard.store.sqlite import SqliteStore
 from solveyard.tokens import Tokens
 
 __all__ = [
-    "Network", "PortTaken", "Running", "ServeOptions", "exposed", "network", "opened", "run",
+    "Network", "PortTaken", "Running", "ServeOptions", "Stop", "exposed", "network", "opened",
+    "run",
 ]  # fmt: skip
 
 log = logging.getLogger(__name__)

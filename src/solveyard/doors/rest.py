@@ -289,7 +289,11 @@ async def wait_for_all(request: web.Request) -> web.Response:
     encoding.query(request, encoding.NoQuery)
     wanted = await encoding.message(request, encoding.WaitBody)
     manager = request.app[MANAGER]
-    found = {which: manager.select(which) for which in wanted.jobs}
+    found: dict[str, list[JobId]] = {}
+    pauses = Pauses()
+    for which in wanted.jobs:
+        found[which] = manager.select(which)
+        await pauses.due()
     await waiting.ended(request, [*chain.from_iterable(found.values())], wanted.timeout)
     left = [which for which, ids in found.items() if any(map(manager.lives, ids))]
     return encoding.answer(encoding.Waited(success=True, left=left))

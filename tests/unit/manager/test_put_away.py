@@ -1,7 +1,6 @@
 """Ended tasks leave the memory, and are as they were to whoever asks."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NoReturn
@@ -33,6 +32,7 @@ from solveyard.solvers.base import Exit
 from solveyard.store.sqlite import SqliteStore
 from solveyard.turns import Turns
 from solveyard.verdicts import Verdicts
+from unit.manager.living import living
 
 SIZE = 6
 ARRAY = JobId(1)
@@ -97,20 +97,6 @@ class Life:
         return len(mine)
 
 
-@contextlib.asynccontextmanager
-async def life(folder: Path) -> AsyncIterator[Life]:
-    store = SqliteStore.open(folder)
-    one = Life(store)
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            going = tasks.create_task(one.turns.run())
-            yield one
-            going.cancel()
-    finally:
-        one.turns.close()
-        store.close()
-
-
 async def swept(one: Life) -> None:
     spec = JobSpec(solver="command", array=ArraySpec(stop=SIZE), tags=("sweep",))
     assert await one.turns.ask(Submit(specs=(spec,), by="ada")) == [ARRAY]
@@ -125,7 +111,7 @@ def _two_stay(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_latest_ended_tasks_alone_stay_in_memory(tmp_path: Path) -> None:
     async def told() -> None:
-        async with life(tmp_path) as one:
+        async with living(tmp_path, Life) as one:
             await swept(one)
             await one.turns.ask(Submit(specs=(JobSpec(solver="command", hold=True),), by="ada"))
             assert one.at_hand() == 2
@@ -143,10 +129,10 @@ def test_the_latest_ended_tasks_alone_stay_in_memory(tmp_path: Path) -> None:
 
 def test_a_restart_reads_none_of_them_and_knows_all(tmp_path: Path) -> None:
     async def told() -> None:
-        async with life(tmp_path) as one:
+        async with living(tmp_path, Life) as one:
             await swept(one)
             before = [one.turns.kept.look(task_id(ARRAY, position)) for position in range(SIZE)]
-        async with life(tmp_path) as one:
+        async with living(tmp_path, Life) as one:
             assert one.at_hand() == 0
             assert one.states() == "cfccfc"
             assert [one.turns.kept.look(task_id(ARRAY, p)) for p in range(SIZE)] == before
@@ -157,9 +143,9 @@ def test_a_restart_reads_none_of_them_and_knows_all(tmp_path: Path) -> None:
 
 def test_what_failed_is_retried_after_a_restart(tmp_path: Path) -> None:
     async def told() -> None:
-        async with life(tmp_path) as one:
+        async with living(tmp_path, Life) as one:
             await swept(one)
-        async with life(tmp_path) as one:
+        async with living(tmp_path, Life) as one:
             one.failing = {4}
             one.join()
             await one.turns.ask(Retry(job=ARRAY, by="ada"))
@@ -178,7 +164,7 @@ def test_what_failed_is_retried_after_a_restart(tmp_path: Path) -> None:
 
 def test_a_removed_array_leaves_nothing(tmp_path: Path) -> None:
     async def told() -> None:
-        async with life(tmp_path) as one:
+        async with living(tmp_path, Life) as one:
             await swept(one)
             await one.turns.ask(Remove(job=ARRAY, by="ada"))
             assert one.turns.jobs == {}
@@ -191,7 +177,7 @@ def test_a_removed_array_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_record_that_the_store_lost_is_told_and_not_made_up(tmp_path: Path) -> None:
     async def told() -> None:
-        async with life(tmp_path) as one:
+        async with living(tmp_path, Life) as one:
             await swept(one)
             one.turns.kept.shelf.put(task_id(ARRAY, SIZE + 3), JobState.COMPLETED)
             with pytest.raises(StoreUnusable, match="lost"):
@@ -204,12 +190,12 @@ def test_while_a_record_cannot_be_read_an_end_is_neither_taken_nor_forgotten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def told() -> None:
-        async with life(tmp_path) as one:
+        async with living(tmp_path, Life) as one:
             await swept(one)
             task = one.turns.kept.look(task_id(ARRAY, 0))
             assert task is not None
             attempt = task.attempts[0].id
-        async with life(tmp_path) as one:
+        async with living(tmp_path, Life) as one:
             engine = one.turns.engine
             again = await _end_told(engine, attempt)
             assert [one.attempt for one in again if isinstance(one, Ended)] == [attempt]

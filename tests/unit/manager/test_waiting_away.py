@@ -1,8 +1,6 @@
 """Jobs that wait far down the line leave the memory, and are as they were to whoever asks."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +25,7 @@ from solveyard.model.resources import Resources
 from solveyard.repeats import Repeats
 from solveyard.store.sqlite import SqliteStore
 from solveyard.turns import Turns
+from unit.manager.living import living
 
 MANY = 8
 
@@ -70,20 +69,6 @@ class Life:
                 await asyncio.sleep(0.001)  # the store's thread commits
 
 
-@contextlib.asynccontextmanager
-async def life(folder: Path) -> AsyncIterator[Life]:
-    store = SqliteStore.open(folder)
-    one = Life(store)
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            going = tasks.create_task(one.turns.run())
-            yield one
-            going.cancel()
-    finally:
-        one.turns.close()
-        store.close()
-
-
 def specs(hold: bool = False) -> list[JobSpec]:
     return [
         JobSpec(solver="command", name=f"n{number}", directory=f"/d{number % 2}", hold=hold)
@@ -98,7 +83,7 @@ def _two_stay(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("hold", [False, True])
 async def test_the_latest_alone_stay_in_memory(tmp_path: Path, hold: bool) -> None:
-    async with life(tmp_path) as one:
+    async with living(tmp_path, Life) as one:
         ids = await one.submit(*specs(hold))
         before = [one.turns.jobs[job] for job in ids]
         assert await one.tidied() == ids[-2:]
@@ -115,7 +100,7 @@ async def test_the_latest_alone_stay_in_memory(tmp_path: Path, hold: bool) -> No
 
 
 async def test_all_of_them_run_in_their_order(tmp_path: Path) -> None:
-    async with life(tmp_path) as one:
+    async with living(tmp_path, Life) as one:
         ids = await one.submit(*specs())
         assert await one.tidied() == ids[-2:]
         await one.turns.ask(SetPriority(job=ids[3], priority=5, by="ada"))
@@ -123,12 +108,12 @@ async def test_all_of_them_run_in_their_order(tmp_path: Path) -> None:
         await one.over(MANY)
         assert one.ran == [ids[3], *ids[:3], *ids[4:]]
         assert +one.turns.kept.tally.states == {JobState.COMPLETED: MANY}
-    async with life(tmp_path) as one:
+    async with living(tmp_path, Life) as one:
         assert {job.state for job in one.turns.jobs.values()} == {JobState.COMPLETED}
 
 
 async def test_one_that_is_away_is_cancelled_or_released_as_any_other(tmp_path: Path) -> None:
-    async with life(tmp_path) as one:
+    async with living(tmp_path, Life) as one:
         held = await one.submit(*specs(hold=True))
         await one.submit(JobSpec(solver="command"), JobSpec(solver="command"))
         await one.tidied()
@@ -142,7 +127,7 @@ async def test_one_that_is_away_is_cancelled_or_released_as_any_other(tmp_path: 
 
 
 async def test_a_job_may_wait_for_one_that_is_away(tmp_path: Path) -> None:
-    async with life(tmp_path) as one:
+    async with living(tmp_path, Life) as one:
         first, *_ = await one.submit(*specs())
         await one.tidied()
         after = JobSpec(solver="command", after=(Dependency(job="n0"),), priority=9)
@@ -157,7 +142,7 @@ async def test_who_submits_again_under_the_key_gets_them(tmp_path: Path) -> None
     async def submit() -> list[Job]:
         raise AssertionError("they are there")
 
-    async with life(tmp_path) as one:
+    async with living(tmp_path, Life) as one:
         ids = await one.submit(*specs(), key="k")
         repeats = Repeats(one.turns.jobs)
         await one.tidied()
@@ -166,7 +151,7 @@ async def test_who_submits_again_under_the_key_gets_them(tmp_path: Path) -> None
 
 
 async def test_those_of_a_session_stay_and_end_with_it(tmp_path: Path) -> None:
-    async with life(tmp_path) as one:
+    async with living(tmp_path, Life) as one:
         ids = await one.submit(*specs(), session="s")
         assert await one.tidied() == ids
         await one.turns.ask(EndSessions(sessions=("s",), by="ada"))
@@ -174,17 +159,17 @@ async def test_those_of_a_session_stay_and_end_with_it(tmp_path: Path) -> None:
 
 
 async def test_a_restart_knows_them_and_puts_them_away_again(tmp_path: Path) -> None:
-    async with life(tmp_path) as one:
+    async with living(tmp_path, Life) as one:
         ids = await one.submit(*specs())
         await one.tidied()
-    async with life(tmp_path) as one:
+    async with living(tmp_path, Life) as one:
         one.most += 1
         assert await one.tidied() == ids[-2:]
         assert one.turns.kept.tally.states[JobState.QUEUED] == MANY
 
 
 async def test_a_record_that_the_store_lost_is_told_and_not_made_up(tmp_path: Path) -> None:
-    async with life(tmp_path) as one:
+    async with living(tmp_path, Life) as one:
         await one.submit(*specs())
         await one.tidied()
         one.turns.kept.shelf.put_waiting(JobId(99), JobState.QUEUED)
