@@ -13,7 +13,7 @@ from solveyard.core.roll import Roll
 from solveyard.core.shelf import Fetch, Reread, Shelf
 from solveyard.model.errors import StoreUnusable
 from solveyard.model.ids import array_of, position_of, task_id
-from solveyard.model.jobs import Job, JobId, JobState
+from solveyard.model.jobs import WAITING, Job, JobId, JobState
 from solveyard.store.base import State, Store
 from solveyard.tally import Tally
 
@@ -132,7 +132,7 @@ class OnDisk:
 
 
 def _waits(job: Job) -> bool:
-    return job.state in {JobState.QUEUED, JobState.HELD} and job.spec.array is None
+    return job.state in WAITING and job.spec.array is None
 
 
 def _reader(store: Store) -> Fetch:

@@ -7,7 +7,7 @@ from solveyard.core.engine import Engine
 from solveyard.core.lifecycle import unopened
 from solveyard.model.errors import Conflict, InvalidRequest, UnknownJob
 from solveyard.model.ids import array_of, position_of, task_id
-from solveyard.model.jobs import FINAL, Job, JobId, JobState
+from solveyard.model.jobs import FINAL, WAITING, Job, JobId, JobState
 from solveyard.model.messages import (
     Annotate,
     Cancel,
@@ -24,8 +24,8 @@ _PART = re.compile(r"(?P<first>-?\d{1,12})(-(?P<last>-?\d{1,12}))?")
 
 _ALLOWED: Mapping[type[Request], frozenset[JobState]] = {
     Retry: FINAL,
-    Hold: frozenset({JobState.QUEUED, JobState.HELD}),
-    Release: frozenset({JobState.QUEUED, JobState.HELD}),
+    Hold: WAITING,
+    Release: WAITING,
 }
 
 Jobs = Mapping[JobId, Job]

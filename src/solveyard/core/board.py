@@ -12,6 +12,7 @@ from solveyard.core.slots import Pace
 from solveyard.model.errors import UnknownJob
 from solveyard.model.ids import array_of, position_of, task_id
 from solveyard.model.jobs import (
+    WAITING,
     Attempt,
     AttemptId,
     Counter,
@@ -23,8 +24,6 @@ from solveyard.model.jobs import (
 )
 from solveyard.model.messages import Action, AnyEvent, AnyJobEvent, Ended, JobEnded, Kill, Modify
 from solveyard.model.shares import Shares, Spent
-
-WAITING = frozenset({JobState.HELD, JobState.QUEUED})
 
 
 class Board:

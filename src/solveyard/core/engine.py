@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from solveyard.core.board import WAITING, Board
+from solveyard.core.board import Board
 from solveyard.core.dependencies import doom
 from solveyard.core.inventory import Inventory
 from solveyard.core.reports import CONCLUDE
@@ -22,6 +22,7 @@ from solveyard.core.slots import Pace
 from solveyard.core.why import why
 from solveyard.model.ids import array_of, position_of
 from solveyard.model.jobs import (
+    WAITING,
     Attempt,
     AttemptId,
     Counter,

@@ -9,11 +9,10 @@ from solveyard.core.parting import PartedQueue
 from solveyard.core.roll import Roll
 from solveyard.core.waiting import Deadlines, Parking, Queue, Urgency
 from solveyard.model.ids import array_of
-from solveyard.model.jobs import Job, JobId, JobState
+from solveyard.model.jobs import WAITING, Job, JobId, JobState
 
 #: Jobs that are brought from the shelf at once, as they go next.
 AHEAD = 100
-_WAITING = frozenset({JobState.HELD, JobState.QUEUED})
 
 
 class Line:
@@ -51,7 +50,7 @@ class Line:
         task: Job | None = job
         if job.is_array:
             task = self._arrays.candidate(job) if self._arrays.waits(job) else None
-        elif job.state not in _WAITING:
+        elif job.state not in WAITING:
             task = None
         if task is None:
             return
@@ -80,12 +79,12 @@ class Line:
         """A job has changed; None: it wasn't there before, or isn't any more."""
         job = after or before
         assert job is not None
-        if after is not None and (after.state in _WAITING or after.is_array):
+        if after is not None and (after.state in WAITING or after.is_array):
             if before is None:
                 self._put(after)
             else:
                 self.file(after)
-        elif before is not None and (before.state in _WAITING or before.is_array):
+        elif before is not None and (before.state in WAITING or before.is_array):
             self.take_out(before.id)
         whole = array_of(job.id)
         array = self._jobs.get(whole) if whole is not None else None

@@ -7,12 +7,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from solveyard.core import names, wishes
-from solveyard.core.board import WAITING, Board
+from solveyard.core.board import Board
 from solveyard.core.lifecycle import never_started
 from solveyard.core.retention import check_ended
 from solveyard.model.errors import Conflict, InvalidJob, InvalidRequest, QuotaReached
 from solveyard.model.ids import task_id
-from solveyard.model.jobs import Job, JobId, JobSpec, JobState, Outcome, Reason
+from solveyard.model.jobs import WAITING, Job, JobId, JobSpec, JobState, Outcome, Reason
 from solveyard.model.messages import (
     Annotate,
     Cancel,

@@ -20,7 +20,7 @@ from solveyard.core.shelf import Shelf
 from solveyard.core.slots import Pace
 from solveyard.core.waiting import Deadlines, urgency
 from solveyard.model.ids import position_of
-from solveyard.model.jobs import Job, JobId, JobSpec, JobState, Limits, Passed, Placement
+from solveyard.model.jobs import WAITING, Job, JobId, JobSpec, JobState, Limits, Passed, Placement
 from solveyard.model.messages import AgentJoined, LicencesSeen
 from solveyard.model.resources import Range, Resources
 from solveyard.model.shares import NO_SHARES, Shares, Spent
@@ -332,7 +332,7 @@ class Scheduler:
     # Inside
 
     def _set_deadline(self, before: Job | None, after: Job | None) -> None:
-        if after is None or after.state not in {JobState.QUEUED, JobState.HELD}:
+        if after is None or after.state not in WAITING:
             if before is not None and before.spec.wait_limit is not None:
                 self.deadlines.set(before.id, None)
         elif after.spec.wait_limit is not None:

@@ -13,13 +13,12 @@ from msgspec.structs import replace
 from solveyard.core.arrays import Arrays
 from solveyard.core.fitting import count
 from solveyard.model.ids import array_of
-from solveyard.model.jobs import Attempt, Job, JobId, JobState
+from solveyard.model.jobs import WAITING, Attempt, Job, JobId
 from solveyard.model.resources import Range, Resources
 from solveyard.model.shares import NO_QUOTA, OTHERS, Shares, Spent
 
 #: s that whatever runs counts beside its time, so that a burst is shared, too.
 PLEDGE = 60.0
-_WAITING = frozenset({JobState.HELD, JobState.QUEUED})
 
 
 @dataclass(slots=True)
@@ -218,4 +217,4 @@ def _least(amount: int | Range) -> int:
 
 
 def _waits(job: Job | None) -> int:
-    return int(job is not None and job.state in _WAITING)
+    return int(job is not None and job.state in WAITING)

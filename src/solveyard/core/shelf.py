@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 
 from solveyard.model.ids import array_of, position_of
-from solveyard.model.jobs import FINAL, Job, JobId, JobState
+from solveyard.model.jobs import FINAL, WAITING, Job, JobId, JobState
 
 _STATES = sorted(FINAL)
 _CODES = {state: code for code, state in enumerate(_STATES, 1)}  # 0: not here
-_WAITING = (JobState.QUEUED, JobState.HELD)
+_WAITING = sorted(WAITING)
 
 #: Reads a task's record; what is given with it is its array.
 Fetch = Callable[[JobId, Job], Job]

@@ -4,11 +4,11 @@ import re
 from collections.abc import Mapping, Sequence
 
 from solveyard.core import dependencies
-from solveyard.core.board import WAITING, Board
+from solveyard.core.board import Board
 from solveyard.model.arrays import ArraySpec
 from solveyard.model.errors import InvalidJob
 from solveyard.model.ids import array_of, task_id
-from solveyard.model.jobs import Job, JobId, JobSpec
+from solveyard.model.jobs import WAITING, Job, JobId, JobSpec
 from solveyard.model.policies import Link
 from solveyard.model.reading import nearest
 

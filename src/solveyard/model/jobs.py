@@ -34,6 +34,7 @@ class JobState(enum.StrEnum):
         return self in FINAL
 
 
+WAITING = frozenset({JobState.HELD, JobState.QUEUED})
 FINAL = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED})
 
 
