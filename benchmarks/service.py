@@ -44,6 +44,7 @@ class Service:
                  "serve", "--cores", "2"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env={**os.environ, "XDG_RUNTIME_DIR": str(runtime), **self._environment},
+                start_new_session=True,  # as in the background: kernels share out by sessions
             )  # fmt: skip
         self.until(self._ready, "is ready")
         self.ready_after = time.perf_counter() - begun

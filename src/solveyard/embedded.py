@@ -5,6 +5,7 @@ import threading
 from concurrent.futures import Future
 from pathlib import Path
 
+from solveyard.backends import precedence
 from solveyard.serve import Running, ServeOptions, opened
 from solveyard.workers import Pool
 
@@ -44,6 +45,7 @@ class Embedded:
     async def _serve(self, folder: Path, options: ServeOptions) -> None:
         # the loop's own pool takes nothing more once the interpreter ends, when a drain begins
         asyncio.get_running_loop().set_default_executor(Pool("solveyard-aside", THREADS))
-        async with opened(folder, options) as running:
-            self._started.set_result((asyncio.get_running_loop(), running))
-            await running.stopped.wait()
+        with precedence.held():
+            async with opened(folder, options) as running:
+                self._started.set_result((asyncio.get_running_loop(), running))
+                await running.stopped.wait()

@@ -38,6 +38,7 @@ class Ordering:
     def check(self, spec: JobSpec) -> None:
         """Raises InvalidJob for what could not be launched later."""
         options.directory(spec)
+        options.size(spec)
         solver = registry.solver(spec.solver)
         for sample in tasks.samples(spec):
             self._secret_environment(solver.command(sample))

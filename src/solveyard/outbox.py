@@ -20,7 +20,10 @@ SLICE = 16
 
 
 class Outbox:
-    """Sends actions in the order in which they were put."""
+    """Sends actions in the order in which they were put.
+
+    But what is to be forgotten goes last of those that are sent together: nothing depends on it.
+    """
 
     def __init__(
         self, backend: Backend, ordering: Ordering, unable: Callable[[Ended], None]
@@ -51,7 +54,8 @@ class Outbox:
             actions = list(self._waiting)
             self._waiting.clear()
             for start in range(0, len(actions), SLICE):
-                for _, same in groupby(actions[start : start + SLICE], key=type):
+                some = sorted(actions[start : start + SLICE], key=_is_forget)
+                for _, same in groupby(some, key=type):
                     await self._send(list(same))
                 await asyncio.sleep(0)
             if not self._waiting:
@@ -88,3 +92,7 @@ class Outbox:
                 outcome = Outcome(reason=Reason.LAUNCH, message=f"cannot start it: {error}")
                 self._unable(Ended(attempt=launch.attempt, outcome=outcome))
         return orders
+
+
+def _is_forget(action: Action) -> bool:
+    return type(action) is Forget

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from solveyard import __version__, abandoned, clusters, footprint, readiness, registry
+from solveyard.backends import precedence
 from solveyard.backends.agents import Agents
 from solveyard.backends.batch import ClusterOptions
 from solveyard.backends.hosts import talking
@@ -33,7 +34,7 @@ from solveyard.doors.sites import public_url as read_public_url
 from solveyard.doors.tls import Certificate
 from solveyard.licensing import LicenceServer
 from solveyard.manager import Manager
-from solveyard.model.errors import InvalidRequest
+from solveyard.model.errors import InternalFault, InvalidRequest
 from solveyard.model.jobs import Limits
 from solveyard.model.messages import SetLimits
 from solveyard.model.shares import NO_SHARES, Shares
@@ -171,12 +172,13 @@ async def _run(folder: Path, options: ServeOptions, started: Callable[[Running],
     else:  # from the first answer on
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop, "")
-    async with opened(folder, options, stop) as running:
-        footprint.settle()
-        started(running)
-        systemd.ready(f"listens on {running.url}")
-        await running.stopped.wait()
-        systemd.stopping()
+    with precedence.held():
+        async with opened(folder, options, stop) as running:
+            footprint.settle()
+            started(running)
+            systemd.ready(f"listens on {running.url}")
+            await running.stopped.wait()
+            systemd.stopping()
 
 
 @contextlib.asynccontextmanager
@@ -225,8 +227,7 @@ async def opened(
         stop = stop or Stop(options.on_stop)
         try:
             door = _door(manager, options, token, stop, store.uuid)
-            async with talking.helped(), asyncio.TaskGroup() as tasks:
-                life = tasks.create_task(manager.run())
+            async with _alive(manager) as (tasks, life):
                 await _settle(manager, options)
                 await door.open(
                     _address(runtime, "manager.sock"), listeners, tls.context if tls else None
@@ -248,8 +249,9 @@ async def opened(
                     yield Running(manager=manager, url=door.url, stop=stop, stopped=stop.asked)
                 finally:
                     agents.changed = _nothing
-                    await manager.stop(stop.how or options.on_stop)
-                    await agents.leave(_LEAVING if not manager.holding else 0.0)
+                    if not life.done() and not life.cancelling():  # else nobody would answer
+                        await manager.stop(stop.how or options.on_stop)
+                        await agents.leave(_LEAVING if not manager.holding else 0.0)
                     places.manager_json.unlink(missing_ok=True)
                     await door.close()
                     for task in (*chores, live, life):
@@ -261,6 +263,35 @@ async def opened(
         for listener in listeners:
             listener.close()
         lease.release()
+
+
+@contextlib.asynccontextmanager
+async def _alive(
+    manager: Manager,
+) -> AsyncIterator[tuple[asyncio.TaskGroup, asyncio.Task[None]]]:
+    """The manager's life, and the group that it is in: where one of it fails, all end.
+
+    Raises InternalFault where that was the manager.
+    """
+    life: asyncio.Task[None] | None = None
+    try:
+        async with talking.helped(), asyncio.TaskGroup() as tasks:
+            life = tasks.create_task(manager.run())
+            yield tasks, life
+    except ExceptionGroup as failures:
+        if life is None or life.cancelled() or (failure := life.exception()) is None:
+            raise
+        log.critical("the manager failed", exc_info=failures)
+        raise InternalFault(
+            f"the manager failed: {_innermost(failure)!r} (what runs goes on, and nothing is"
+            " lost; start it again, and please report this)"
+        ) from failures
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _local_agent(

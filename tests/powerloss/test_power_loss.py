@@ -145,7 +145,7 @@ def test_a_ledger_that_lost_its_end_says_nothing_that_was_not_so(
             for kind, held in found:
                 assert held is None or held == told[kind, attempt]
         known = {*ledger.entries, "new"}
-        ledger.accept("new", {"attempt": "new", "boot": "c", "limit": None})
+        ledger.accept("new", {"boot": "c", "limit": None})
         ledger.close()
         again = Ledger(path)
         assert (again.id, {*again.entries}) == (ledger.id, known)

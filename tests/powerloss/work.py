@@ -124,7 +124,7 @@ def keep_ledger(folder: Path) -> None:
     with _told(folder) as tell:
         for number, (kind, attempt, record) in enumerate(ledger_steps()):
             if kind == "A":
-                ledger.accept(attempt, record)
+                ledger.accept(attempt, {key: record[key] for key in record if key != "attempt"})
             elif kind == "S":
                 ledger.started(attempt, record)
             elif kind == "E":

@@ -7,10 +7,10 @@ import selectors
 import socket
 import threading
 import time
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
 
 from solveyard.agent.loop import Loop, Timer
-from solveyard.wire.frames import Decoder, Message, WireError, encode
+from solveyard.wire.frames import Decoder, Message, WireError, body_of, encode, pack
 
 PROTOCOL = 1
 FIRST_WAIT, LONGEST_WAIT, REFUSED_WAIT = 0.05, 1.0, 5.0  #: s between two dials
@@ -63,7 +63,7 @@ class Connection:
         self._owner = owner
         self._socket: Optional[socket.socket] = None
         self._decoder = Decoder()
-        self._queue: List[Message] = []
+        self._queue: List[Tuple[Message, str]] = []
         self._buffer = b""
         self._full = False  # the socket takes no more for now
         self._dropped = False
@@ -73,19 +73,22 @@ class Connection:
         self._timer: Optional[Timer] = None
         loop.at_turn_end.append(self.flush)
 
-    def send(self, message: Message) -> None:
-        """Queue it; nothing is kept while there is no manager: it asks for what it missed."""
+    def send(self, message: Message, text: str = "") -> None:
+        """Queue it; nothing is kept while there is no manager: it asks for what it missed.
+
+        `text`: the same as JSON, where that has been made.
+        """
         if not self.welcomed:
             return
         if len(self._buffer) > ROOM:
             self._dropped = True
         else:
-            self._queue.append(message)
+            self._queue.append((message, text))
 
     def unsend(self, message: Message) -> bool:
         """Take back a message that has not left yet; False: it has left."""
         for index in range(len(self._queue) - 1, max(-1, len(self._queue) - 9), -1):
-            if self._queue[index] is message:
+            if self._queue[index][0] is message:
                 del self._queue[index]
                 return True
         return False
@@ -234,17 +237,18 @@ class Connection:
             self._owner.behind()
 
 
-def _encode_each(messages: List[Message]) -> bytes:
-    """Frames of `messages`, without those that are too large for anybody to receive."""
+def _encode_each(queue: List[Tuple[Message, str]]) -> bytes:
+    """Frames of what is queued, without those that are too large for anybody to receive."""
+    bodies = [text.encode("ascii") if text else body_of(message) for message, text in queue]
     try:
-        return encode(messages)
+        return pack(bodies)
     except WireError:
         frames = []
-        for message in messages:
+        for index, one in enumerate(bodies):
             try:
-                frames.append(encode([message]))
+                frames.append(pack([one]))
             except WireError as error:
-                _log.error("a %s could not be sent: %s", message["t"], error)
+                _log.error("a %s could not be sent: %s", queue[index][0]["t"], error)
         return b"".join(frames)
 
 

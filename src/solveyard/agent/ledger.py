@@ -50,6 +50,8 @@ class Ledger:
         self.forgotten: Set[str] = set()  #: ids still in the file, whose ends were acknowledged
         self._path = path
         self._waiting: List[bytes] = []
+        self._terms: Record = {}  # of the last that was accepted: the next one's often are the same
+        self._terms_text = ""
         self._live = 0
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self._size, self._torn = self._load()
@@ -58,9 +60,16 @@ class Ledger:
             self._waiting.insert(0, _line("H", {"ledger": self.id}))
             self.flush()
 
-    def accept(self, attempt: str, record: Record) -> None:
-        """Write that `attempt` is about to start. Raises OSError: then it isn't, and must not."""
-        line = _line("A", record)
+    def accept(self, attempt: str, terms: Record) -> Record:
+        """Write that `attempt` is about to start on these terms, of which there are some; returns
+        its record.
+
+        Raises OSError: then it isn't, and must not.
+        """
+        if terms != self._terms:
+            self._terms, self._terms_text = terms, _ENCODE(terms)
+        record = {"attempt": attempt, **terms}
+        line = _text_line("A", '{"attempt":' + _ENCODE(attempt) + "," + self._terms_text[1:])
         self._waiting.append(line)
         try:
             self._write()
@@ -68,6 +77,7 @@ class Ledger:
             self._waiting.remove(line)
             raise
         self._entry(attempt, line).accepted = record
+        return record
 
     def started(self, attempt: str, record: Record) -> None:
         self._add("S", attempt, record).started = record
@@ -77,8 +87,11 @@ class Ledger:
         if accepted is not None:
             accepted["limit"] = limit
 
-    def ended(self, attempt: str, message: Record) -> None:
-        self._add("E", attempt, message).ended = message
+    def ended(self, attempt: str, message: Record) -> str:
+        """Returns the message as JSON: whoever sends it need not make that again."""
+        text = _ENCODE(message)
+        self._add_text("E", attempt, text).ended = message
+        return text
 
     def forget(self, attempts: Iterable[str]) -> None:
         """Their ends are on the manager's disk. Those that have not ended stay."""
@@ -113,7 +126,10 @@ class Ledger:
         return True
 
     def _add(self, kind: str, attempt: str, record: Record) -> Entry:
-        line = _line(kind, record)
+        return self._add_text(kind, attempt, _ENCODE(record))
+
+    def _add_text(self, kind: str, attempt: str, text: str) -> Entry:
+        line = _text_line(kind, text)
         self._waiting.append(line)
         return self._entry(attempt, line)
 
@@ -196,7 +212,11 @@ class Ledger:
 
 
 def _line(kind: str, record: Record) -> bytes:
-    return (kind + " " + _ENCODE(record) + "\n").encode("ascii")
+    return _text_line(kind, _ENCODE(record))
+
+
+def _text_line(kind: str, text: str) -> bytes:
+    return (kind + " " + text + "\n").encode("ascii")
 
 
 def _parse(line: bytes) -> "tuple[str, Record]":

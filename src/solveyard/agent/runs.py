@@ -55,9 +55,11 @@ class Runs:
         platform: Platform,
         ledger: Ledger,
         boot_id: str,
-        report: Callable[[Message, Optional[Message]], None],
+        report: Callable[[Message, str, Optional[Message]], None],
     ) -> None:
-        """`report` gets each message, and the one that it makes superfluous if not sent yet."""
+        """`report` gets each message, the same as JSON where that has been made, and the one that
+        it makes superfluous if not sent yet.
+        """
         self.running: Dict[str, Run] = {}
         self.adopted: Set[int] = set()  #: first processes that are no children of ours
         self._pids: Dict[int, Run] = {}
@@ -74,8 +76,7 @@ class Runs:
         except LaunchError as error:
             self.never(launch.attempt, launch_error=str(error))
             return
-        record: Record = {
-            "attempt": launch.attempt,
+        terms: Record = {
             "boot": self._boot_id,
             "cwd": launch.cwd,
             "outputs": stats,
@@ -87,10 +88,10 @@ class Runs:
             "folder": "" if launch.brief else self._platform.folder(launch.attempt),
         }
         if launch.session:
-            record["session"] = launch.session
+            terms["session"] = launch.session
         if launch.alone:
-            record["alone"] = launch.alone
-        self._ledger.accept(launch.attempt, record)
+            terms["alone"] = launch.alone
+        record = self._ledger.accept(launch.attempt, terms)
         order = Order(
             launch.attempt, launch.argv, launch.env, launch.cwd, launch.stdout, launch.stderr,
             record["folder"], launch.pin,
@@ -106,7 +107,7 @@ class Runs:
             "at": at, "began": began,
         }  # fmt: skip
         self._ledger.started(launch.attempt, started)
-        self._report(self._keep(record, started, child=True).message, None)
+        self._report(self._keep(record, started, child=True).message, "", None)
 
     def adopt(self, record: Record, started: Record, lost: str) -> None:
         """See to a command that a spawner before us started; its status nobody will know."""
@@ -225,8 +226,7 @@ class Runs:
         self._ended(message, run.message)
 
     def _ended(self, message: Message, superfluous: Optional[Message]) -> None:
-        self._ledger.ended(message["attempt"], message)
-        self._report(message, superfluous)
+        self._report(message, self._ledger.ended(message["attempt"], message), superfluous)
 
     def _look(self, run: Run) -> None:
         """Whether a first process that is no child of ours still is there."""

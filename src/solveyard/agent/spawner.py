@@ -195,13 +195,13 @@ class Spawner(Owner):
     def _idle(self) -> bool:
         return not self._runs.running and not self._waiting
 
-    def _send(self, message: Message) -> None:
-        self._connection.send(message)
+    def _send(self, message: Message, text: str = "") -> None:
+        self._connection.send(message, text)
 
-    def _report(self, message: Message, superfluous: Optional[Message]) -> None:
+    def _report(self, message: Message, text: str, superfluous: Optional[Message]) -> None:
         if superfluous is not None:  # an end tells the start too
             self._connection.unsend(superfluous)
-        self._send(message)
+        self._send(message, text)
         if message["t"] == "ended":
             self._waiting.ended(message["attempt"])
 

@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 
 #: Bytes that may wait for a connection that doesn't read; more, and it is cut.
 BACKLOG = 64 * 1024 * 1024
+#: Bytes of one command with all that goes with it, at most.
+LARGEST = frames.LIMIT // 2
 #: Between two pings, and how long a silent connection is believed; s.
 PING = 10.0
 SILENCE = 30.0
@@ -54,14 +56,25 @@ class Link:
         self.pid = hello.pid
         self.heard = asyncio.get_running_loop().time()
         self._writer = writer
+        self._waiting: list[bytes] = []
 
-    def send(self, messages: Sequence[frames.Message]) -> None:
+    def send(self, message: frames.Message) -> None:
+        self.send_text(msgspec.json.encode(message))
+
+    def send_text(self, message: bytes) -> None:
+        """A message as JSON. What is said in one turn of the loop leaves together at its end."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._waiting.append(message)
+
+    def _flush(self) -> None:
         """Never waits: a connection that doesn't read is cut, and asked again when it's back."""
+        waiting, self._waiting = self._waiting, []
         if self._writer.transport.get_write_buffer_size() > BACKLOG:
             log.warning("connection cut: it doesn't read", extra={"pid": self.pid})
             self._writer.transport.abort()
             return
-        self._writer.write(frames.pack([msgspec.json.encode(message) for message in messages]))
+        self._writer.write(frames.pack(waiting))
 
     def cut(self) -> None:
         self._writer.transport.abort()
@@ -119,7 +132,7 @@ class Agents:
         """Tell all agents that this manager goes: they leave once nothing runs there."""
         self._closing = True
         for link in reversed(self.links):
-            link.send([{"t": "leave"}])
+            link.send({"t": "leave"})
         await self._until(lambda: not self._agents and not self._spawners, seconds)
         if self._local is not None:
             self._local.disown()
@@ -143,23 +156,24 @@ class Agents:
 
     async def submit(self, orders: Sequence[Order]) -> None:
         """What is for an earlier boot or ledger is not sent: whoever came since is asked for it."""
-        batches: dict[tuple[str, int], list[frames.Message]] = {}
         for order in orders:
             placement = order.launch.placement
-            key = (placement.machine, placement.spawner)
-            link = self._spawners.get(key)
+            link = self._spawners.get((placement.machine, placement.spawner))
             if link is None or link.hello.ledger != placement.ledger:
                 continue
-            if link.hello.boot_id == placement.boot_id:
-                batches.setdefault(key, []).append(translation.launch(order))
-        for key, messages in batches.items():
-            self._send(key, messages)
+            if link.hello.boot_id != placement.boot_id:
+                continue
+            text = msgspec.json.encode(translation.launch(order))
+            if len(text) > LARGEST:
+                self._report(translation.too_large(order, len(text), LARGEST))
+            else:
+                link.send_text(text)
 
     async def recall(self, recalls: Sequence[Recall]) -> None:
         for recall in recalls:
             at = recall.placement
             message: frames.Message = {"t": "recall", "attempt": recall.attempt}
-            self._send((at.machine, at.spawner), [message])
+            self._send((at.machine, at.spawner), message)
 
     async def kill(self, kills: Sequence[Kill]) -> None:
         for kill in kills:
@@ -170,7 +184,7 @@ class Agents:
                 "grace": kill.grace,
                 "because": kill.because,
             }
-            self._send((at.machine, at.spawner), [message])
+            self._send((at.machine, at.spawner), message)
 
     async def modify(self, modifies: Sequence[Modify]) -> None:
         """Nothing waits here that could be held: the engine holds it."""
@@ -181,15 +195,15 @@ class Agents:
             at = forget.placement
             batches.setdefault((at.machine, at.spawner), []).append(forget.attempt)
         for key, attempts in batches.items():
-            self._send(key, [{"t": "forget", "attempts": attempts}])
+            self._send(key, {"t": "forget", "attempts": attempts})
 
     def forget_stranger(self, attempt: AttemptId) -> None:
         """An attempt that no job of this store has: whichever spawner keeps its end, let it go."""
         for link in self._spawners.values():
-            link.send([{"t": "forget", "attempts": [attempt]}])
+            link.send({"t": "forget", "attempts": [attempt]})
 
     async def ask(self, ask: Ask) -> None:
-        self._send((ask.machine, ask.spawner), [{"t": "ask", "attempts": list(ask.attempts)}])
+        self._send((ask.machine, ask.spawner), {"t": "ask", "attempts": list(ask.attempts)})
 
     async def observations(self) -> AsyncIterator[Sequence[Report]]:
         while True:
@@ -221,11 +235,11 @@ class Agents:
             return False
         return True
 
-    def _send(self, key: tuple[str, int], messages: Sequence[frames.Message]) -> None:
+    def _send(self, key: tuple[str, int], message: frames.Message) -> None:
         """To a spawner that is away nothing is sent: it is asked when it's back."""
         link = self._spawners.get(key)
         if link is not None:
-            link.send(messages)
+            link.send(message)
 
     def _report(self, report: Report) -> None:
         self._reports.append(report)
@@ -269,7 +283,7 @@ class Agents:
                     log.warning("connection cut: silent", extra={"pid": link.pid})
                     link.cut()
                 else:
-                    link.send([{"t": "ping", "n": int(now)}])
+                    link.send({"t": "ping", "n": int(now)})
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         decoder = frames.Decoder()
@@ -311,7 +325,7 @@ class Agents:
             writer.write(frames.encode([{"t": "refused", "why": refusal}]))
             return None
         link = Link(hello, writer)
-        link.send([{"t": "welcome", "protocol": 1, "store": self._uuid, "version": __version__}])
+        link.send({"t": "welcome", "protocol": 1, "store": self._uuid, "version": __version__})
         if hello.role == "agent":
             self._expected[link.machine] = hello.spawners
             self._agents[link.machine] = link

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
+from solveyard.backends import precedence
 from solveyard.backends.bundle import build
 
 log = logging.getLogger(__name__)
@@ -53,14 +54,15 @@ class LocalAgent:
         if self._token_file is not None:
             argv += ["--token-file", str(self._token_file)]
         environment = {k: v for k, v in os.environ.items() if k not in self._withheld}
-        self._process = subprocess.Popen(
-            argv,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with precedence.without():
+            self._process = subprocess.Popen(
+                argv,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
         log.info("agent started", extra={"pid": self._process.pid})
 
     def disown(self) -> None:

@@ -14,6 +14,7 @@ _Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 _Numbers = Annotated[  # of cores or GPUs
     tuple[Annotated[int, msgspec.Meta(ge=0, lt=65536)], ...], msgspec.Meta(max_length=65536)
 ]
+_MIB = 1024 * 1024
 _Seconds = Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]  # finite
 
 
@@ -145,6 +146,20 @@ def launch(order: Order) -> frames.Message:
         "session": order.session,
         "alone": spec.grace / 2 if command.ends_itself else 0.0,
     }
+
+
+def too_large(order: Order, size: int, most: int) -> RawEnd:
+    """The end of what can't be sent to a spawner: its message takes `size` bytes."""
+    why = (
+        f"its command, environment and files take {size / _MIB:.1f} MiB, and {most / _MIB:g} MiB at"
+        " most can be sent (put what is large into a file of its own, and name that)"
+    )
+    return RawEnd(
+        attempt=order.launch.attempt,
+        exit=Exit(launch_error=why),
+        native_id="",
+        started_at=None,
+    )
 
 
 def _ended(end: _Ended) -> RawEnd:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
+from solveyard.backends import precedence
 from solveyard.licensing import lmstat
 from solveyard.model.messages import LicencesSeen, LicencesUnseen
 from solveyard.processes import end_group
@@ -94,14 +95,15 @@ class Licensing:
         # a file, not a pipe: nobody waits for one that leaves it open
         with tempfile.TemporaryFile() as said:
             try:
-                process = await asyncio.create_subprocess_exec(
-                    *server.command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=said,
-                    stderr=subprocess.STDOUT,
-                    env=environment,
-                    start_new_session=True,
-                )
+                with precedence.without():
+                    process = await asyncio.create_subprocess_exec(
+                        *server.command,
+                        stdin=subprocess.DEVNULL,
+                        stdout=said,
+                        stderr=subprocess.STDOUT,
+                        env=environment,
+                        start_new_session=True,
+                    )
             except (OSError, ValueError) as error:
                 raise _NoAnswer(f"cannot start {server.command[0]}: {error}") from error
             try:

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from typing import IO, Literal, NamedTuple, Protocol
 
+from solveyard.backends import precedence
 from solveyard.model.errors import InvalidSettings
 from solveyard.model.notices import Receiver
 from solveyard.processes import end_group
@@ -124,14 +125,15 @@ class Program(NamedTuple):
             given.write(payload)
             given.seek(0)
             try:
-                process = await asyncio.create_subprocess_exec(
-                    *self.argv,
-                    stdin=given,
-                    stdout=said,
-                    stderr=subprocess.STDOUT,
-                    env=environment,
-                    start_new_session=True,
-                )
+                with precedence.without():
+                    process = await asyncio.create_subprocess_exec(
+                        *self.argv,
+                        stdin=given,
+                        stdout=said,
+                        stderr=subprocess.STDOUT,
+                        env=environment,
+                        start_new_session=True,
+                    )
             except (OSError, ValueError) as error:
                 raise Undelivered(f"cannot start {self.argv[0]}: {error}") from error
             status = None

@@ -10,6 +10,7 @@ from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import JobSpec
 
 _SHORT = 4096  #: bytes; longer options are not kept
+_LARGEST = 4 << 20  #: bytes of one job's options, as JSON
 
 
 class Options(BaseModel):
@@ -47,6 +48,16 @@ def directory(spec: JobSpec) -> str:
     if where and ("\0" in where or not paths.absolute(where)):
         raise InvalidJob(f"`directory`: expected an absolute path, got {_short(where)}")
     return where
+
+
+def size(spec: JobSpec) -> None:
+    """Raises InvalidJob for options that take more than may be sent to where the job runs."""
+    took = len(bytes(spec.options))
+    if took > _LARGEST:
+        raise InvalidJob(
+            f"`options`: expected at most {_LARGEST >> 20} MiB, got {took / (1 << 20):.1f} MiB"
+            " (put what is large into a file of its own, and name that)"
+        )
 
 
 def _text(text: str) -> str:

@@ -27,7 +27,12 @@ def encode(messages: Iterable[Message]) -> bytes:
 
     Raises WireError for a single message over LIMIT, which nobody could receive.
     """
-    return pack([_ENCODER.encode(message).encode("utf-8", "surrogatepass") for message in messages])
+    return pack([body_of(message) for message in messages])
+
+
+def body_of(message: Message) -> bytes:
+    """A message as it stands in a frame."""
+    return _ENCODER.encode(message).encode("utf-8", "surrogatepass")
 
 
 def pack(encoded: List[bytes]) -> bytes:
@@ -88,9 +93,16 @@ class Decoder:
         return messages
 
 
+def _no_number(word: str) -> None:
+    raise ValueError("{} is no number".format(word))
+
+
+_decode = json.JSONDecoder(parse_constant=_no_number).decode
+
+
 def _messages(body: bytes) -> List[Message]:
     try:
-        found = json.loads(body.decode("utf-8", "surrogatepass"), parse_constant=_no_number)
+        found = _decode(body.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError) as error:
         raise WireError("a frame's body is not JSON: {}".format(error)) from error
     if not isinstance(found, list) or not all(
@@ -98,7 +110,3 @@ def _messages(body: bytes) -> List[Message]:
     ):
         raise WireError("a frame's body is not a list of messages")
     return found
-
-
-def _no_number(word: str) -> None:
-    raise ValueError("{} is no number".format(word))

@@ -20,7 +20,7 @@ def _write(ledger: Ledger, steps: list[tuple[str, str]]) -> None:
     for n, (kind, attempt) in enumerate(steps):
         record: dict[str, Any] = {"attempt": attempt, "n": n}
         if kind == "A":
-            ledger.accept(attempt, record)
+            assert ledger.accept(attempt, {"n": n // 3}) == {"attempt": attempt, "n": n // 3}
         elif kind == "S":
             ledger.started(attempt, record)
         elif kind == "L":
@@ -65,11 +65,11 @@ def test_a_line_that_was_cut_never_happened_and_spoils_none(
     path.write_bytes(data[: max(first, len(data) - cut)])
     whole = path.read_bytes().rpartition(b"\n")[0] + b"\n"
     torn = Ledger(str(path))
-    torn.accept("new", {"attempt": "new"})
+    torn.accept("new", {"boot": "b"})
     torn.close()
     path.write_bytes(whole)
     expected = Ledger(str(path))
-    expected.accept("new", {"attempt": "new"})
+    expected.accept("new", {"boot": "b"})
     found = Ledger(str(path))
     assert _contents(found) == _contents(expected)
     for ledger in (expected, found):
@@ -89,17 +89,18 @@ def test_a_large_file_of_forgotten_attempts_is_rewritten(
     monkeypatch.setattr(module, "LIMIT", 4096)
     path = tmp_path / "ledger"
     ledger = Ledger(str(path))
-    ledger.accept("kept", {"attempt": "kept"})
+    ledger.accept("kept", {"boot": "b"})
     ledger.started("kept", {"attempt": "kept", "pid": 1})
     for n in range(200):
-        ledger.accept(f"x{n}", {"attempt": f"x{n}", "cwd": "/" * 50})
+        ledger.accept(f"x{n}", {"cwd": "/" * 50})
         ledger.ended(f"x{n}", {"attempt": f"x{n}"})
         ledger.forget([f"x{n}"])
         assert ledger.flush()
         assert path.stat().st_size < 8192
     again = Ledger(str(path))
     assert again.id == ledger.id
-    assert _contents(again) == {"kept": ({"attempt": "kept"}, {"attempt": "kept", "pid": 1}, None)}
+    kept = {"attempt": "kept", "boot": "b"}
+    assert _contents(again) == {"kept": (kept, {"attempt": "kept", "pid": 1}, None)}
     ledger.close()
     again.close()
 
@@ -121,7 +122,7 @@ def test_what_does_not_fit_is_taken_back_and_only_a_start_is_refused(
     ledger.ended("a", {"attempt": "a"})
     monkeypatch.setattr(os, "write", full)
     with pytest.raises(OSError, match=r"space|fitted"):
-        ledger.accept("b", {"attempt": "b"})
+        ledger.accept("b", {"boot": "b"})
     assert not ledger.flush()
     assert path.read_bytes() == before
     monkeypatch.undo()

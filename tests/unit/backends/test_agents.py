@@ -2,13 +2,13 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from solveyard.backends.agents import Agents
-from solveyard.backends.base import Order
+from solveyard.backends.base import Order, RawEnd
 from solveyard.model.jobs import AttemptId, JobId, JobSpec, Placement
 from solveyard.model.messages import Launch
 from solveyard.model.resources import Allocation, Share
@@ -29,7 +29,11 @@ async def agents(tmp_path: Path) -> AsyncIterator[Agents]:
         life.cancel()
 
 
-def order(attempt: str, boot: str, ledger: str) -> Order:
+HELLO = {"t": "hello", "role": "spawner", "protocol": 1, "machine": "m", "pid": 1,
+         "index": 0, "boot_id": "now", "ledger": "this"}  # fmt: skip
+
+
+def order(attempt: str, boot: str, ledger: str, files: Mapping[str, str] | None = None) -> Order:
     placement = Placement(
         machine="m",
         allocation=Allocation(shares=(Share(node="m", cores=1),)),
@@ -41,7 +45,8 @@ def order(attempt: str, boot: str, ledger: str) -> Order:
     launch = Launch(
         job=JobId(1), attempt=AttemptId(attempt), spec=JobSpec(solver="x"), placement=placement
     )
-    return Order(launch, Command(argv=("true",), directory="/"), "/o", "/e")
+    command = Command(argv=("true",), directory="/", files=files or {})
+    return Order(launch, command, "/o", "/e")
 
 
 async def test_a_launch_for_an_earlier_boot_or_ledger_is_not_sent(
@@ -49,9 +54,7 @@ async def test_a_launch_for_an_earlier_boot_or_ledger_is_not_sent(
 ) -> None:
     """A machine may come back between a launch and the moment at which it is sent."""
     reader, writer = await asyncio.open_unix_connection(str(tmp_path / "s"))
-    hello = {"t": "hello", "role": "spawner", "protocol": 1, "machine": "m", "pid": 1,
-             "index": 0, "boot_id": "now", "ledger": "this"}  # fmt: skip
-    writer.write(frames.encode([hello]))
+    writer.write(frames.encode([HELLO]))
     await anext(agents.observations())
     await agents.submit(
         [order("a", "before", "this"), order("b", "now", "another"), order("c", "now", "this")]
@@ -60,5 +63,35 @@ async def test_a_launch_for_an_earlier_boot_or_ledger_is_not_sent(
     while not any(message["t"] == "launch" for message in told):
         told += decoder.feed(await reader.read(65536))
     assert [message["attempt"] for message in told if message["t"] == "launch"] == ["c"]
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_what_is_too_large_to_be_sent_ends_and_the_others_start(
+    agents: Agents, tmp_path: Path
+) -> None:
+    """A task's parameters may stand in its command many times."""
+    reader, writer = await asyncio.open_unix_connection(str(tmp_path / "s"))
+    writer.write(frames.encode([HELLO]))
+    reports = agents.observations()
+    await anext(reports)
+    most = frames.LIMIT // 2
+    await agents.submit(
+        [
+            order("a", "now", "this", {"f": "x" * most}),
+            order("b", "now", "this", {"f": "x" * (most - 1000)}),
+            order("c", "now", "this"),
+        ]
+    )
+    (end,) = await anext(reports)
+    assert isinstance(end, RawEnd)
+    assert (end.attempt, end.started_at, end.exit.code) == ("a", None, None)
+    assert end.exit.launch_error.startswith(
+        "its command, environment and files take 8.0 MiB, and 8 MiB at most can be sent (put"
+    )
+    decoder, told = frames.Decoder(), list[frames.Message]()
+    while not told or told[-1].get("attempt") != "c":
+        told += decoder.feed(await reader.read(1 << 20))
+    assert [message["attempt"] for message in told if message["t"] == "launch"] == ["b", "c"]
     writer.close()
     await writer.wait_closed()

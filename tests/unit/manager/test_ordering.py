@@ -87,6 +87,13 @@ def test_what_could_not_be_launched_is_refused_before(tmp_path, spec, words):
         Ordering(StorePlaces(tmp_path)).check(spec)
 
 
+def test_options_that_could_not_be_sent_are_refused_before(tmp_path):
+    large = command(options={"env": {"A": "x" * (4 << 20)}})
+    with pytest.raises(InvalidJob, match=r"`options`: expected at most 4 MiB, got 4\.0 MiB \(put"):
+        Ordering(StorePlaces(tmp_path)).check(large)
+    Ordering(StorePlaces(tmp_path)).check(command(options={"env": {"A": "x" * (3 << 20)}}))
+
+
 def test_a_job_on_a_cluster_is_refused_its_secrets_before_a_script_could_hold_them(tmp_path):
     secret = tmp_path / "key"
     secret.touch(mode=0o600)

@@ -39,6 +39,7 @@ class Adoption:
         libc = ctypes.CDLL(None, use_errno=True)
         self.works: bool = libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
         self.commands: Set[int] = set()  #: children that we started and that nobody waited for
+        self.nobody = False  #: no child was left, and none was started since
         self.restless = False  #: the last look was given up: somebody forks faster than we read
         self._ended: List[End] = []
         if not self.works:
@@ -46,6 +47,9 @@ class Adoption:
 
     def childless(self) -> bool:
         """No child at all: then nobody of a tree is left whose first process was waited for."""
+        if self.nobody:
+            self.restless = False
+            return self.works
         try:
             os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:

@@ -107,6 +107,7 @@ class Linux(Platform):
             raise
         finally:
             os.chdir("/")  # hold nobody's file system
+        self._adoption.nobody = False
         self._adoption.commands.add(pid)
         return Child(pid, "{}:{}".format(begin, _now()))
 
@@ -139,7 +140,7 @@ class Linux(Platform):
                 self._adoption.commands.discard(pid)
                 ends.append(end_of(pid, status, usage))
         except ChildProcessError:
-            pass
+            self._adoption.nobody = True
         return ends
 
     def watch(self, pid: int) -> Optional[int]:
@@ -168,6 +169,8 @@ class Linux(Platform):
     def leftovers(self, tree: Tree, *, alone: bool) -> bool:
         if tree.folder and cgroups.occupied(tree.folder):
             return True
+        if self._adoption.childless():  # much the commonest, and cheap to know
+            return False
         try:
             os.killpg(tree.pid, 0)
         except ProcessLookupError:
@@ -176,8 +179,6 @@ class Linux(Platform):
             return True
         else:
             return True
-        if self._adoption.childless():  # much the commonest, and cheap to know
-            return False
         return any(self._adoption.orphans(tree, alone=alone)) or self.restless
 
     def orphans(self, tree: Tree, *, alone: bool) -> Set[int]:

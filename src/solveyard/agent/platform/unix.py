@@ -49,8 +49,7 @@ def end_of(pid: int, status: int, usage: "resource.struct_rusage") -> End:
     """
     killed = os.WIFSIGNALED(status)
     unit = 1024 if sys.platform != "darwin" else 1024 * 1024
-    ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    peak = usage.ru_maxrss // unit if usage.ru_maxrss > ours else 0
+    peak = usage.ru_maxrss // unit if _beyond_ours(usage.ru_maxrss) else 0
     return End(
         pid,
         code=None if killed else os.WEXITSTATUS(status),
@@ -58,3 +57,13 @@ def end_of(pid: int, status: int, usage: "resource.struct_rusage") -> End:
         cpu=usage.ru_utime + usage.ru_stime,
         peak=peak,
     )
+
+
+_ours = 0  # our own peak when last looked: it only grows
+
+
+def _beyond_ours(peak: int) -> bool:
+    global _ours  # it is the process's
+    if peak > _ours:
+        _ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak > _ours

@@ -16,6 +16,7 @@ import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import NamedTuple
 
+from solveyard.backends import precedence
 from solveyard.backends.hosts import running
 from solveyard.backends.hosts.running import LIMIT, Told
 
@@ -182,14 +183,15 @@ def _start() -> _Connected:
     ours, theirs = socket.socketpair()
     with theirs:
         try:
-            process = subprocess.Popen(
-                [sys.executable, "-I", "-S", running.__file__],
-                env={name: os.environ[name] for name in _LIBRARIES if name in os.environ},
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+            with precedence.without():
+                process = subprocess.Popen(
+                    [sys.executable, "-I", "-S", running.__file__],
+                    env={name: os.environ[name] for name in _LIBRARIES if name in os.environ},
+                    stdin=theirs.fileno(),
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,
+                )
         except OSError as error:  # it isn't the program that can't be started
             ours.close()
             raise OSError(errno.EIO, f"{sys.executable}: {error.strerror}") from error
