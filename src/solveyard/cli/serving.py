@@ -1,6 +1,8 @@
 """serve, stop, health, doctor, demo: the manager itself."""
 
+import importlib
 import os
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,6 +87,8 @@ def serve(  # noqa: PLR0913, PLR0917  typer makes an option of each
     Until Ctrl-C, SIGTERM or `solveyard stop`. HTTP listens on this machine alone, where the
     kernel tells who calls; at any other --host everybody needs a token (solveyard token).
     """
+    # it reads certificates, beside the other modules that are imported meanwhile
+    threading.Thread(target=importlib.import_module, args=("aiohttp",), daemon=True).start()
     from solveyard import logs, readiness
     from solveyard import serve as service
     from solveyard.store.lease import LeaseTaken

@@ -31,6 +31,9 @@ class _Known(NamedTuple):
     forwarded: bool = False  #: it is with a batch system, or was when it ended
 
 
+_NOTHING = _Known(0)
+
+
 class Telling:
     """Follows each job that has not ended; its records may be ahead of the event that is told."""
 
@@ -51,7 +54,7 @@ class Telling:
     def pass_over(self, events: Sequence[Numbered]) -> None:
         """Nobody listens."""
         for _, event in events:
-            self._follow(event)
+            self._learn(event)
             if isinstance(event, LimitsChanged):
                 self._limits = event.limits
 
@@ -71,17 +74,24 @@ class Telling:
         return found
 
     def _follow(self, event: AnyEvent) -> documents.News:
+        before, after = self._learn(event)
+        name = self._name(getattr(event, "job", JobId(0)), event)
+        return documents.News(
+            event, name, after.priority, before.queued, before.started, before.forwarded
+        )
+
+    def _learn(self, event: AnyEvent) -> tuple[_Known, _Known]:
+        """What was known of its job, and what is now."""
         number = getattr(event, "job", JobId(0))
-        before = self._known.get(number) or self._ended(number)
+        before = self._known.get(number)
+        if before is None:
+            before = _NOTHING if isinstance(event, JobSubmitted) else self._ended(number)
         after = _after(before, event)
         if isinstance(event, JobEnded):
             self._known.pop(number, None)
         elif after is not before:
             self._know(number, after)
-        name = self._name(number, event)
-        return documents.News(
-            event, name, after.priority, before.queued, before.started, before.forwarded
-        )
+        return before, after
 
     def _know(self, number: JobId, known: _Known) -> None:
         self._known[number] = self._kinds.setdefault(known, known)
@@ -97,7 +107,7 @@ class Telling:
         """A job that had ended, or is new: only its priority matters."""
         job = self._manager.look(number)
         if job is None:
-            return _Known(0)
+            return _NOTHING
         return _Known(job.priority)
 
     def _changed(self, event: LimitsChanged) -> dict[str, Any]:
@@ -123,7 +133,7 @@ def _after(known: _Known, event: AnyEvent) -> _Known:
             return _Known(spec.priority, queued=not spec.hold)
         case JobReleased() | JobRetried() | JobRequeued():
             return known._replace(queued=True, started=False)
-        case JobPlaced(placement=placement):
+        case JobPlaced(placement=placement) if placement.forwarded != known.forwarded:
             return known._replace(forwarded=placement.forwarded)
         case JobHeld():
             return known._replace(queued=False)

@@ -122,16 +122,26 @@ class JobSpec(
     batch: BatchOptions | None = None  #: wishes to a batch system
 
     def __post_init__(self) -> None:
-        for name in ("time_limit", "warning", "wait_limit", "grace"):
-            value = getattr(self, name)
-            if value is not None and not 0 <= value < 1e10:
-                raise ValueError(f"`{name}` is {value}; it must be a number of seconds, from 0")
+        if (  # few give any
+            self.time_limit is not None
+            or self.warning is not None
+            or self.wait_limit is not None
+            or not 0 <= self.grace < 1e10
+        ):
+            _check_seconds(self)
         if not -(10**9) <= self.priority <= 10**9:
             raise ValueError(f"`priority` is {self.priority}; it must be within +-1 000 000 000")
-        if len(set(self.exclusive)) != len(self.exclusive):
+        if self.exclusive and len(set(self.exclusive)) != len(self.exclusive):
             raise ValueError("`exclusive` names a key twice")
         if self.measures or self.success is not None:
             criteria.check_measures(self.measures, self.success)
+
+
+def _check_seconds(spec: JobSpec) -> None:
+    for name in ("time_limit", "warning", "wait_limit", "grace"):
+        value = getattr(spec, name)
+        if value is not None and not 0 <= value < 1e10:
+            raise ValueError(f"`{name}` is {value}; it must be a number of seconds, from 0")
 
 
 class Passed(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -6,6 +6,7 @@ that version does.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from solveyard.backends.dialects import asking
 from solveyard.backends.dialects import script as scripts
@@ -130,22 +131,29 @@ def queried(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
     for native_id, word, status, restarts, nodes, comment, told in rows:
         if not (_ID.fullmatch(native_id) and status.isdecimal() and restarts.isdecimal()):
             return Unreadable(f"a line that isn't squeue's: {native_id[:60]!r}")
-        reason, _, dependency = told.partition(_AND)
-        state = _state(word, reason, int(restarts))
-        if state is State.CANCELLED and _unmet(dependency):
-            reason = _NEVER
-        code, signal = divmod(int(status), 256) if state.over else (None, None)
-        found[native_id] = NativeState(
-            state=state,
-            word=word,
-            reason="" if reason == "None" else reason,
-            code=_code(state, code, signal),
-            signal=signal if signal and signal not in _NO_SIGNALS else None,
-            restarts=int(restarts),
-            nodes=nodes,
-            mark=asking.marked(comment),
-        )
+        found[native_id] = _queried(word, int(status), int(restarts), nodes, comment, told)
     return found
+
+
+@lru_cache(maxsize=1024)  # of an array's tasks most are alike
+def _queried(
+    word: str, status: int, restarts: int, nodes: str, comment: str, told: str
+) -> NativeState:
+    reason, _, dependency = told.partition(_AND)
+    state = _state(word, reason, restarts)
+    if state is State.CANCELLED and _unmet(dependency):
+        reason = _NEVER
+    code, signal = divmod(status, 256) if state.over else (None, None)
+    return NativeState(
+        state=state,
+        word=word,
+        reason="" if reason == "None" else reason,
+        code=_code(state, code, signal),
+        signal=signal if signal and signal not in _NO_SIGNALS else None,
+        restarts=restarts,
+        nodes=nodes,
+        mark=asking.marked(comment),
+    )
 
 
 def find(marks: Sequence[str]) -> Call:
