@@ -90,8 +90,9 @@ PLANTED = (
     Planted(
         "a command is started before the ledger has it",
         "agent/runs.py",
-        "self._ledger.accept(launch.attempt, record)",
-        'self._ledger._entry(launch.attempt, b"").accepted = record',
+        "record = self._ledger.accept(launch.attempt, terms)",
+        'record = {"attempt": launch.attempt, **terms}\n'
+        '        self._ledger._entry(launch.attempt, b"").accepted = record',
     ),
     Planted(
         "a start that isn't in the ledger never was",

@@ -80,7 +80,8 @@ class Ordering:
             Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
             self._shards.add(folder)
         looked_at = named_files(spec.measures, spec.success)
-        command = replace(command, outputs=tuple(dict.fromkeys((*command.outputs, *looked_at))))
+        if looked_at:
+            command = replace(command, outputs=tuple(dict.fromkeys((*command.outputs, *looked_at))))
         watched = solver.watch(spec) if launch.placement.forwarded else ""
         session = attendance.place(self._places.folder, launch.session)
         return Order(launch, self._placed(command, launch, spec), stdout, stderr, watched, session)

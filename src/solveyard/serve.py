@@ -271,19 +271,23 @@ async def _alive(
 ) -> AsyncIterator[tuple[asyncio.TaskGroup, asyncio.Task[None]]]:
     """The manager's life, and the group that it is in: where one of it fails, all end.
 
-    Raises InternalFault where that was the manager.
+    Raises InternalFault where one does, and what is raised inside.
     """
-    life: asyncio.Task[None] | None = None
+    inside: Exception | None = None
     try:
         async with talking.helped(), asyncio.TaskGroup() as tasks:
             life = tasks.create_task(manager.run())
-            yield tasks, life
+            try:
+                yield tasks, life
+            except Exception as error:
+                inside = error
+                raise
     except ExceptionGroup as failures:
-        if life is None or life.cancelled() or (failure := life.exception()) is None:
-            raise
+        if inside is not None:
+            raise inside from inside.__cause__
         log.critical("the manager failed", exc_info=failures)
         raise InternalFault(
-            f"the manager failed: {_innermost(failure)!r} (what runs goes on, and nothing is"
+            f"the manager failed: {_innermost(failures)!r} (what runs goes on, and nothing is"
             " lost; start it again, and please report this)"
         ) from failures
 

@@ -181,7 +181,8 @@ class Board:
 
     def array(self, job: Job) -> Job | None:
         """The array whose task `job` is; None: it's no task."""
-        return self.jobs.get(array_of(job.id) or JobId(0))
+        whole = array_of(job.id)
+        return None if whole is None else self.jobs.get(whole)
 
     def known(self, job_id: JobId) -> Job:
         """Raises UnknownJob."""

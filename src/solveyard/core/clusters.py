@@ -50,6 +50,8 @@ class Clusters:
 
     def open(self) -> list[str]:
         """Those that take another job."""
+        if not self._known:
+            return []
         return [name for name in sorted(self._known) if not self.closed(name)]
 
     def closed(self, name: str) -> str:

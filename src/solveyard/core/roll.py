@@ -29,10 +29,10 @@ class Roll(dict[JobId, Job]):
         return isinstance(job_id, int) and self._shelf.waits(JobId(job_id)) is not None
 
     def get(self, job_id: JobId, default: Job | None = None) -> Job | None:  # type: ignore[override]
-        found = super().get(job_id)
-        if found is None and self._shelf.waits(job_id) is not None:
-            return self[job_id]
-        return default if found is None else found
+        found = dict.get(self, job_id)
+        if found is not None:
+            return found
+        return default if self._shelf.waits(job_id) is None else self[job_id]
 
     def away(self, job_id: JobId) -> JobState | None:
         """How it waits on the shelf; None: it doesn't."""

@@ -278,6 +278,8 @@ class Seating:
     def gone_stale(self, now: float) -> list[JobId]:
         """Jobs whose spawner has been away too long; each is told once."""
         stale: list[JobId] = []
+        if not self._away:
+            return stale
         for (machine, spawner), seat in sorted(self._away.items(), key=itemgetter(0)):
             if seat.left_at is None:
                 seat.left_at = now

@@ -52,7 +52,8 @@ class Queue:
         heap = self._heap
         while heap:
             entry = heap[0]
-            if self._current.get(entry.job) == entry:
+            current = self._current.get(entry.job)
+            if current is entry or current == entry:
                 return entry
             heappop(heap)
         return None

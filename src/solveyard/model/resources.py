@@ -52,6 +52,10 @@ class Resources(
     counts: Mapping[str, int] = {}  #: any named count, e.g. {"test_bench": 1}
 
     def __post_init__(self) -> None:
+        plain = self.nodes is None and not self.licences and not self.counts  # as most are
+        cores = self.cores if isinstance(self.cores, int) else -1
+        if plain and min(cores, self.memory, self.disk, self.gpus) >= 0:
+            return
         for name in ("cores", "nodes", "memory", "disk", "gpus"):
             value = getattr(self, name)
             if isinstance(value, int) and value < 0:

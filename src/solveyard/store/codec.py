@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import Any
 
 import msgspec
+from msgspec.structs import asdict
 
 from solveyard.model.errors import InvalidRequest
 from solveyard.model.jobs import Job, JobId, JobSpec
@@ -46,13 +47,12 @@ def encode_job(job: Job) -> bytes:
 
 def decode_job(body: bytes, spec: bytes) -> Job:
     """What `encode_job` and the encoded spec were made of."""
-    rest = _decode_rest(body)
-    return Job(spec=_decode_spec(spec), **dict(zip(_names, _values(rest), strict=True)))
+    return Job(spec=_decode_spec(spec), **asdict(_decode_rest(body)))
 
 
 def decode_task(body: bytes, spec: JobSpec) -> Job:
     """What `encode_job` was made of, where the specification is known: its array's."""
-    return Job(spec=spec, **dict(zip(_names, _values(_decode_rest(body)), strict=True)))
+    return Job(spec=spec, **asdict(_decode_rest(body)))
 
 
 def cursor_before(job_id: JobId) -> str:

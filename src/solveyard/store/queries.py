@@ -1,17 +1,17 @@
 """The store's SQL, and the rows that go into it. The tables are in `migrations/`."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from itertools import chain, islice
 from typing import Any
 
 from solveyard.model.ids import array_of
-from solveyard.model.jobs import Job, Record
+from solveyard.model.jobs import Job, JobId, JobSpec
 from solveyard.model.messages import AnyEvent, JobEvent
 from solveyard.model.notices import Notice
 from solveyard.store import codec
 from solveyard.store.base import Filter
-from solveyard.store.changes import changes
+from solveyard.store.changes import Changes
 
 Row = tuple[Any, ...]  # what SQLite takes: int, float, str, bytes or None
 Statement = tuple[str, list[Any]]  # with its parameters
@@ -113,20 +113,22 @@ def add_events(rows: Iterable[Row]) -> Iterator[Statement]:
     return _batches(_ADD_EVENT, rows)
 
 
-def statements(records: Sequence[Record]) -> Iterator[Statement]:
-    """What to execute so that the database holds `records`.
+def statements(written: Changes, specs: Mapping[JobId, JobSpec]) -> Iterator[Statement]:
+    """What to execute so that the database holds what is to be written.
 
-    Removals come first: a name may go from one job to another in one commit.
+    Removals come first: a name may go from one job to another in one commit. `specs`: those that
+    are there already.
     """
-    jobs, removed, limits, counter, spent = changes(records)
+    jobs, removed, limits, counter, spent = written
     if removed:
         ids: list[Row] = [(job_id,) for job_id in removed]
         for statement in (_REMOVE_JOB, _REMOVE_TASKS, _REMOVE_SPEC):
             yield from _batches(statement, ids)
     if jobs:
         yield from _batches(_SET_JOB, (_job_row(job) for job in jobs))
-        own = ((job.id, codec.encode(job.spec)) for job in jobs if array_of(job.id) is None)
-        yield from _batches(_SET_SPEC, own)
+        whole = (job for job in jobs if array_of(job.id) is None)
+        fresh = (job for job in whole if specs.get(job.id) is not job.spec)
+        yield from _batches(_SET_SPEC, ((job.id, codec.encode(job.spec)) for job in fresh))
     for key, value in (("limits", limits), ("counter", counter)):
         if value is not None:
             yield SET_META, [key, codec.encode(value).decode()]

@@ -1,6 +1,7 @@
 """The store on disk: one SQLite database in one folder."""
 
 import gc
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import chain
@@ -10,14 +11,17 @@ from typing import Self
 import msgspec
 
 from solveyard.model.errors import InvalidRequest
+from solveyard.model.ids import array_of
 from solveyard.model.jobs import Counter, Job, JobId, JobSpec, JobState, Limits, Record
 from solveyard.model.messages import AnyEvent
 from solveyard.model.notices import Notice, NoticeState
 from solveyard.store import codec, database, queries
 from solveyard.store.base import NOT_READ, SETTLED_NOTICES, Filter, Numbered, Page, Standing, State
+from solveyard.store.changes import changes
 from solveyard.store.failures import damaged
 
 _STATES = {state.value: state for state in JobState}
+_LATEST = 2000  #: jobs whose specifications are known to be on disk: most changes aren't theirs
 
 
 class SqliteStore:
@@ -58,6 +62,7 @@ class SqliteStore:
         self._writer = writer
         self._reader = reader
         self._looker = looker
+        self._specs: OrderedDict[JobId, JobSpec] = OrderedDict()  #: as written or read last
         with reader.using() as sqlite:
             row = sqlite.execute(queries.META, ("uuid",)).fetchone()
         if row is None:
@@ -75,14 +80,18 @@ class SqliteStore:
         Returns the number of the last event in the log. After an error the store is as it was,
         and later commits may succeed. Raises Conflict when two jobs would have one name.
         """
+        written = changes(records)
         with self._writer.transaction("IMMEDIATE") as sqlite:
             last: int = sqlite.execute(queries.LAST_NUMBER).fetchone()[0]
             numbered = enumerate(events, last + 1)
             rows = ((number, *queries.event_row(event)) for number, event in numbered)
             for statement, parameters in chain(
-                queries.add_events(rows), queries.statements(records)
+                queries.add_events(rows), queries.statements(written, self._specs)
             ):
                 sqlite.execute(statement, parameters)  # each is made now: all at once are large
+        self._know(written.jobs)
+        for job_id in written.removed:
+            self._specs.pop(job_id, None)
         return last + len(events)
 
     def load(self, *, ended_tasks: bool = True) -> State:
@@ -136,11 +145,13 @@ class SqliteStore:
     def jobs(self, ids: Sequence[JobId]) -> list[Job]:
         """Those that there are, by id; tasks, too. It waits for no long read."""
         with self._looker.using() as sqlite:
-            return [
+            found = [
                 codec.decode_job(body, spec)
                 for statement, parameters in queries.jobs(ids)
                 for body, spec in sqlite.execute(statement, parameters)
             ]
+        self._know(found)
+        return found
 
     def events(self, after: int = 0, limit: int = 1000, job: JobId | None = None) -> list[Numbered]:
         """Events with larger numbers, in order."""
@@ -243,6 +254,15 @@ class SqliteStore:
         """Move the write-ahead log into the main file; off the commit path."""
         if self._reader is not self._writer:
             database.checkpoint(self._writer.path)
+
+    def _know(self, jobs: Sequence[Job]) -> None:
+        """Their specifications are on disk. A task's is its array's."""
+        for job in jobs:
+            if array_of(job.id) is None:
+                self._specs.pop(job.id, None)  # it goes to the end; other threads are here, too
+                self._specs[job.id] = job.spec
+        while len(self._specs) > _LATEST:
+            self._specs.popitem(last=False)
 
     def _notices(self, query: str, *parameters: str | int) -> list[Notice]:
         with self._reader.using() as sqlite:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState, Removed
 from solveyard.model.messages import MachineLeft
@@ -205,3 +206,22 @@ def test_a_job_s_body_on_disk_is_all_of_it_but_the_spec(tmp_path: Path) -> None:
         "state": "running",
     }
     assert msgspec.json.decode(spec) == {"solver": "command"}
+
+
+def test_a_specification_that_is_on_disk_is_written_again_only_where_it_is_another(
+    tmp_path: Path,
+) -> None:
+    """Also of a job that was removed, and of one that has got its first one back."""
+    store = SqliteStore.open(tmp_path)
+    first = a_job(1)
+    other = replace(first, spec=replace(first.spec, note="x"))
+    steps = [first, replace(first, priority=3), other, first, Removed(id=first.id), first, other]
+    for step in steps:
+        store.commit([], [step])
+        again = SqliteStore.open(tmp_path, read_only=True)
+        assert again.job(JobId(1)) == (None if isinstance(step, Removed) else step)
+        again.close()
+    (read,) = store.jobs([JobId(1)])
+    store.commit([], [replace(read, priority=4)])
+    assert store.job(JobId(1)) == replace(other, priority=4)
+    store.close()
