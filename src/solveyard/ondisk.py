@@ -5,7 +5,7 @@ That are tasks of arrays that ended a while ago, and jobs that wait far down the
 
 import math
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from solveyard import selecting
 from solveyard.core.engine import Engine
@@ -20,6 +20,9 @@ from solveyard.tally import Tally
 #: Ended tasks of arrays, and waiting jobs, whose records stay in memory: the latest of each,
 #: which people ask for.
 AT_HAND = 1000
+#: Bytes of options, below which a waiting job takes little; so many of those stay in memory.
+SHORT = 256
+MANY = 20_000
 #: Of those that are put away so many are looked at at once.
 SLICE = 200
 
@@ -31,12 +34,13 @@ class OnDisk:
         """`state` is the store's, without the tasks that have ended."""
         self._ended: deque[JobId] = deque()  #: tasks that may go on the shelf, in time
         self._waiting: deque[JobId] = deque()  #: jobs that may, or have gone meanwhile
+        self._short: deque[JobId] = deque()  #: those with short options
         self._directories: Counter[str] = Counter()  #: of jobs that wait there
         self._oldest = math.inf  #: submission of those; s since 1970
         self.shelf = Shelf(_reader(store), store.ended_tasks(), self._rereader(store))
         self.jobs = Roll(self.shelf)
         self.jobs.update((job.id, job) for job in state.jobs)
-        self._waiting.extend(job.id for job in state.jobs if _waits(job))
+        self._note(job for job in state.jobs if _waits(job))
         self.tally = Tally(state.jobs, self.shelf.counts)  #: of all of them
 
     def look(self, job_id: JobId) -> Job | None:
@@ -76,7 +80,7 @@ class OnDisk:
             if job.state.final and array_of(job_id) is not None:
                 self._ended.append(job_id)
             elif _waits(job):
-                self._waiting.append(job_id)
+                self._note([job])
         elif (gone := self.jobs.pop(job_id, None)) is not None and gone.is_array:
             self._forget_tasks(gone)
 
@@ -101,9 +105,15 @@ class OnDisk:
             if index % SLICE == 0:
                 yield
 
+    def _note(self, waiting: Iterable[Job]) -> None:
+        """They may go on the shelf, in time."""
+        for job in waiting:
+            short = len(bytes(job.spec.options)) < SHORT
+            (self._short if short else self._waiting).append(job.id)
+
     def _old(self) -> Iterator[JobId]:
-        for some in (self._ended, self._waiting):
-            while len(some) > AT_HAND:
+        for some, most in ((self._ended, AT_HAND), (self._waiting, AT_HAND), (self._short, MANY)):
+            while len(some) > most:
                 yield some.popleft()
 
     def _rereader(self, store: Store) -> Reread:
@@ -112,7 +122,7 @@ class OnDisk:
             if len(found) != len(ids):
                 lost = min(set(ids) - {job.id for job in found})
                 raise StoreUnusable(f"the store lost the record of job {lost}, which waited")
-            self._waiting.extend(ids)  # they go again, in time
+            self._note(found)  # they go again, in time
             for job in found:
                 self._directories[job.spec.directory] -= 1
                 if not self._directories[job.spec.directory]:

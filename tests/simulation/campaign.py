@@ -244,6 +244,7 @@ def replaced(campaign: Campaign) -> Iterator[None]:
             for module in (turns, manager, verdicts, following, stalling, retaining, room)
         ),
         (ondisk, "AT_HAND", 1),
+        (ondisk, "SHORT", 0),
         (ordering, "Path", _NoFolder),
         (ledger, "os", service.disk),
         (ledger, "open", service.disk.read),

@@ -107,6 +107,7 @@ async def swept(one: Life) -> None:
 @pytest.fixture(autouse=True)
 def _two_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ondisk, "AT_HAND", 2)
+    monkeypatch.setattr(ondisk, "SHORT", 0)
 
 
 def test_the_latest_ended_tasks_alone_stay_in_memory(tmp_path: Path) -> None:

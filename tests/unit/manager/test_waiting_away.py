@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from solveyard import ondisk
@@ -79,6 +80,19 @@ def specs(hold: bool = False) -> list[JobSpec]:
 @pytest.fixture(autouse=True)
 def _two_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ondisk, "AT_HAND", 2)
+    monkeypatch.setattr(ondisk, "SHORT", 0)
+
+
+async def test_more_stay_of_those_with_short_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ondisk, "SHORT", 256)
+    monkeypatch.setattr(ondisk, "MANY", 3)
+    short, long = (msgspec.Raw(b'{"argv":["%s"]}' % (b"x" * size)) for size in (200, 300))
+    given = [JobSpec(solver="command", options=o, hold=True) for o in (short, long) * 5]
+    async with living(tmp_path, Life) as one:
+        ids = await one.submit(*given)
+        assert await one.tidied() == [ids[4], *ids[6:]]
 
 
 @pytest.mark.parametrize("hold", [False, True])
