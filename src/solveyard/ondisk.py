@@ -20,9 +20,9 @@ from solveyard.tally import Tally
 #: Ended tasks of arrays, and waiting jobs, whose records stay in memory: the latest of each,
 #: which people ask for.
 AT_HAND = 1000
-#: Bytes of options, below which a waiting job takes little; so many of those stay in memory.
-SHORT = 256
-MANY = 20_000
+#: The same of waiting jobs whose options are `SHORT`: they take little.
+SHORT_AT_HAND = 20_000
+SHORT = 256  #: bytes; shorter ones are
 #: Of those that are put away so many are looked at at once.
 SLICE = 200
 
@@ -112,7 +112,8 @@ class OnDisk:
             (self._short if short else self._waiting).append(job.id)
 
     def _old(self) -> Iterator[JobId]:
-        for some, most in ((self._ended, AT_HAND), (self._waiting, AT_HAND), (self._short, MANY)):
+        bounds = ((self._ended, AT_HAND), (self._waiting, AT_HAND), (self._short, SHORT_AT_HAND))
+        for some, most in bounds:
             while len(some) > most:
                 yield some.popleft()
 

@@ -1,9 +1,43 @@
-"""Commands of the manager's own: how what they started is ended."""
+"""Commands of the manager's own: how they are started, and what they started is ended."""
 
 import asyncio
 import os
 import signal
+import subprocess
 import sys
+from collections.abc import Container, Mapping, Sequence
+from types import MappingProxyType
+from typing import IO
+
+from solveyard.backends import precedence
+
+
+async def start(
+    argv: Sequence[str],
+    withheld: Container[str],
+    more: Mapping[str, str] = MappingProxyType({}),
+    *,
+    stdin: IO[bytes] | int = subprocess.DEVNULL,
+    said: IO[bytes],
+) -> asyncio.subprocess.Process:
+    """In a session of its own, with our environment but what is `withheld` or ours, and `more`.
+
+    `said`: what takes its output and its errors. Raises OSError, ValueError: it can't be started.
+    """
+    environment = {
+        name: text
+        for name, text in os.environ.items()
+        if name not in withheld and not name.startswith("SOLVEYARD_")
+    }
+    with precedence.without():
+        return await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=stdin,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            env={**environment, **more},
+            start_new_session=True,
+        )
 
 
 def end_group(process: asyncio.subprocess.Process) -> None:

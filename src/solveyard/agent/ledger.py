@@ -61,8 +61,8 @@ class Ledger:
             self.flush()
 
     def accept(self, attempt: str, terms: Record) -> Record:
-        """Write that `attempt` is about to start on these terms, of which there are some; returns
-        its record.
+        """Write that `attempt` is about to start; returns its record. `terms`: the rest of it, not
+        empty.
 
         Raises OSError: then it isn't, and must not.
         """

@@ -159,9 +159,8 @@ class Agents:
         for order in orders:
             placement = order.launch.placement
             link = self._spawners.get((placement.machine, placement.spawner))
-            if link is None or link.hello.ledger != placement.ledger:
-                continue
-            if link.hello.boot_id != placement.boot_id:
+            meant = placement.boot_id, placement.ledger
+            if link is None or (link.hello.boot_id, link.hello.ledger) != meant:
                 continue
             text = msgspec.json.encode(translation.launch(order))
             if len(text) > LARGEST:

@@ -87,7 +87,7 @@ def serve(  # noqa: PLR0913, PLR0917  typer makes an option of each
     Until Ctrl-C, SIGTERM or `solveyard stop`. HTTP listens on this machine alone, where the
     kernel tells who calls; at any other --host everybody needs a token (solveyard token).
     """
-    # it reads certificates, beside the other modules that are imported meanwhile
+    # aiohttp reads certificates as it is imported: meanwhile this thread imports our own modules
     threading.Thread(target=importlib.import_module, args=("aiohttp",), daemon=True).start()
     from solveyard import logs, readiness
     from solveyard import serve as service

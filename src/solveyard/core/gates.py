@@ -46,8 +46,6 @@ class Gates:
     @staticmethod
     def set(limits: Limits) -> bool:
         """Is there one that could close?"""
-        if limits.max_cpu_percent is limits.min_memory_gb is limits.min_disk_gb is None:
-            return False
         cpu = limits.max_cpu_percent
         memory = round((limits.min_memory_gb or 0.0) * _MIB)
         disk = round((limits.min_disk_gb or 0.0) * _MIB)

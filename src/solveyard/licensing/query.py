@@ -3,18 +3,15 @@
 import asyncio
 import getpass
 import logging
-import os
 import socket
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
-from solveyard.backends import precedence
 from solveyard.licensing import lmstat
 from solveyard.model.messages import LicencesSeen, LicencesUnseen
-from solveyard.processes import end_group
+from solveyard.processes import end_group, start
 
 log = logging.getLogger(__name__)
 
@@ -87,23 +84,10 @@ class Licensing:
     @staticmethod
     async def _ask(server: LicenceServer) -> str:
         """Raises _NoAnswer. What it started is gone afterwards."""
-        environment = {
-            name: text
-            for name, text in os.environ.items()
-            if name not in server.withheld and not name.startswith("SOLVEYARD_")
-        }
         # a file, not a pipe: nobody waits for one that leaves it open
         with tempfile.TemporaryFile() as said:
             try:
-                with precedence.without():
-                    process = await asyncio.create_subprocess_exec(
-                        *server.command,
-                        stdin=subprocess.DEVNULL,
-                        stdout=said,
-                        stderr=subprocess.STDOUT,
-                        env=environment,
-                        start_new_session=True,
-                    )
+                process = await start(server.command, server.withheld, said=said)
             except (OSError, ValueError) as error:
                 raise _NoAnswer(f"cannot start {server.command[0]}: {error}") from error
             try:

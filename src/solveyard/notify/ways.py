@@ -5,15 +5,13 @@ import hashlib
 import hmac
 import json
 import os
-import subprocess
 import tempfile
 from collections.abc import Mapping
 from typing import IO, Literal, NamedTuple, Protocol
 
-from solveyard.backends import precedence
 from solveyard.model.errors import InvalidSettings
 from solveyard.model.notices import Receiver
-from solveyard.processes import end_group
+from solveyard.processes import end_group, start
 from solveyard.secret import Secret
 
 POST = 10.0  #: s that a webhook may take to answer
@@ -114,26 +112,13 @@ class Program(NamedTuple):
         """Exit status 0 is taken, and what it left running goes on: `mail` sends from there. Else
         its whole group is ended.
         """
-        environment = {
-            name: text
-            for name, text in os.environ.items()
-            if name not in self.withheld and not name.startswith("SOLVEYARD_")
-        }
-        environment |= {name: text.replace("\0", "") for name, text in variables.items()}
+        told = {name: text.replace("\0", "") for name, text in variables.items()}
         # files, not pipes: nobody waits for one that reads or writes slowly, or leaves one open
         with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
             given.write(payload)
             given.seek(0)
             try:
-                with precedence.without():
-                    process = await asyncio.create_subprocess_exec(
-                        *self.argv,
-                        stdin=given,
-                        stdout=said,
-                        stderr=subprocess.STDOUT,
-                        env=environment,
-                        start_new_session=True,
-                    )
+                process = await start(self.argv, self.withheld, told, stdin=given, said=said)
             except (OSError, ValueError) as error:
                 raise Undelivered(f"cannot start {self.argv[0]}: {error}") from error
             status = None

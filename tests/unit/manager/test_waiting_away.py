@@ -87,7 +87,7 @@ async def test_more_stay_of_those_with_short_options(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ondisk, "SHORT", 256)
-    monkeypatch.setattr(ondisk, "MANY", 3)
+    monkeypatch.setattr(ondisk, "SHORT_AT_HAND", 3)
     short, long = (msgspec.Raw(b'{"argv":["%s"]}' % (b"x" * size)) for size in (200, 300))
     given = [JobSpec(solver="command", options=o, hold=True) for o in (short, long) * 5]
     async with living(tmp_path, Life) as one:

@@ -39,15 +39,24 @@ class Adoption:
         libc = ctypes.CDLL(None, use_errno=True)
         self.works: bool = libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
         self.commands: Set[int] = set()  #: children that we started and that nobody waited for
-        self.nobody = False  #: no child was left, and none was started since
+        self._nobody = False  # no child was left, and none was started since
         self.restless = False  #: the last look was given up: somebody forks faster than we read
         self._ended: List[End] = []
         if not self.works:
             _log.warning("orphans can't be adopted: %s", os.strerror(ctypes.get_errno()))
 
+    def started(self, pid: int) -> None:
+        """A command, a child of ours."""
+        self.commands.add(pid)
+        self._nobody = False
+
+    def none_left(self) -> None:
+        """A wait found no child at all."""
+        self._nobody = True
+
     def childless(self) -> bool:
         """No child at all: then nobody of a tree is left whose first process was waited for."""
-        if self.nobody:
+        if self._nobody:
             self.restless = False
             return self.works
         try:

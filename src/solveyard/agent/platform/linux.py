@@ -107,8 +107,7 @@ class Linux(Platform):
             raise
         finally:
             os.chdir("/")  # hold nobody's file system
-        self._adoption.nobody = False
-        self._adoption.commands.add(pid)
+        self._adoption.started(pid)
         return Child(pid, "{}:{}".format(begin, _now()))
 
     @contextlib.contextmanager
@@ -140,7 +139,7 @@ class Linux(Platform):
                 self._adoption.commands.discard(pid)
                 ends.append(end_of(pid, status, usage))
         except ChildProcessError:
-            self._adoption.nobody = True
+            self._adoption.none_left()
         return ends
 
     def watch(self, pid: int) -> Optional[int]:

@@ -129,7 +129,7 @@ class Posix(Portable):
 
     def _started(self, process: "subprocess.Popen[bytes]", order: Order) -> Child:
         if self._adoption is not None:
-            self._adoption.commands.add(process.pid)
+            self._adoption.started(process.pid)
         now = time.time()
         return Child(process.pid, "{}:{}".format(now - _SLACK, now + _SLACK))
 
