@@ -22,6 +22,7 @@ from benchmarks import (
     figures,
     growth,
     idle,
+    interpreter,
     latency,
     launch,
     makespan,
@@ -111,6 +112,7 @@ def _measure(folder: Path, modules: Sequence[ModuleType]) -> tuple[list[Figure],
     probe = bare.launches(_PROBE)
     loop = probe.rate
     _tell(f"C loop: {loop:.0f} launches/s (reference {figures.REFERENCE:.0f})")
+    _tell(interpreter.told())
     if probe.busy() < _QUIET:
         _tell(
             f"WARNING: the C loop had {probe.busy():.0%} of two cores. Something else is busy:"

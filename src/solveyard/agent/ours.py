@@ -21,13 +21,18 @@ class Ours:
     """The cores' worth of work between two looks."""
 
     def __init__(
-        self, spawners: Sequence[str], table: Optional[Callable[[], procfs.Times]] = None
+        self,
+        spawners: Sequence[str],
+        table: Optional[Callable[[Set[int], Set[int]], procfs.Times]] = None,
     ) -> None:
-        """`spawners`: their lock files: the pid, then those of first processes it adopted."""
+        """`spawners`: their lock files: the pid, then those of first processes it adopted.
+
+        `table` is asked for what lives below spawners and adopted ones, and for these.
+        """
         self._spawners = spawners
         self._table = table
         if sys.platform == "linux" and table is None:
-            self._table = procfs.times
+            self._table = _table
         self._last: Optional[Tuple[float, float]] = None  # moment, CPU seconds until then
         self._cores: Optional[float] = None
 
@@ -38,12 +43,22 @@ class Ours:
         now = time.monotonic() if now is None else now
         if self._last is not None and now - self._last[0] < TICK:
             return self._cores
-        seconds = _seconds(*_pids(self._spawners), self._table())
+        spawners, adopted = _pids(self._spawners)
+        seconds = _seconds(spawners, adopted, self._table(spawners, adopted))
         if self._last is not None:
             then, before = self._last
             self._cores = round(max(0.0, seconds - before) / (now - then), 2)
         self._last = (now, seconds)
         return self._cores
+
+
+if sys.platform != "win32":
+
+    def _table(spawners: Set[int], adopted: Set[int]) -> procfs.Times:
+        """The whole table, but where nothing runs, which is cheap: a spawner has one thread."""
+        if adopted or any(procfs.children(pid) != [] for pid in spawners):
+            return procfs.times()
+        return procfs.times(spawners)
 
 
 def _seconds(spawners: Set[int], adopted: Set[int], table: procfs.Times) -> float:

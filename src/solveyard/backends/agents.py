@@ -45,6 +45,8 @@ LARGEST = frames.LIMIT // 2
 PING = 10.0
 SILENCE = 30.0
 _HELLO_TIMEOUT = 10.0
+_REAP = 5.0  #: between two looks whether an agent that we started has ended; s
+_RETURN = 0.2  #: in which an agent whose connection broke comes back by itself; s
 
 
 class Link:
@@ -270,8 +272,8 @@ class Agents:
                 await asyncio.to_thread(local.prepare)
                 local.start()
                 await self._until(lambda: local.machine in self._agents or self._closing, 2.0)
-            else:
-                await asyncio.sleep(0.5)
+            elif await self._until(lambda: local.machine not in self._agents, _REAP):
+                await asyncio.sleep(_RETURN)
 
     async def _keep_time(self) -> None:
         while True:

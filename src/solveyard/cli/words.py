@@ -11,6 +11,7 @@ from solveyard.model.records import AttemptRecord, JobRecord, TaskCounts
 
 HEADER = ("ID", "NAME", "STATE", "PRIORITY", "CORES", "RUN TIME", "WHY")
 LONGEST_WHY = 60
+LONGEST_VALUE = 200  #: of a parameter or a measured one, in `show`
 MOST_STEPS = 12  #: of what converges, in `show`
 BAR = 30  #: characters of its longest bar
 
@@ -194,7 +195,10 @@ def _bars(values: Sequence[float | None], target: float | None) -> list[str]:
 
 
 def _values(values: Mapping[str, Value]) -> str:
-    return ", ".join(f"{name} {text(value)}" for name, value in values.items())
+    """Long ones are cut; `--json` has them whole."""
+    return ", ".join(
+        f"{name} {shortened(text(value), LONGEST_VALUE)}" for name, value in values.items()
+    )
 
 
 def _by_state(tasks: TaskCounts) -> dict[str, int]:

@@ -234,6 +234,13 @@ def test_every_state_has_a_next_step() -> None:
         assert str(state) in words.details(changed)
 
 
+def test_a_long_value_is_cut_where_people_read_it() -> None:
+    job = msgspec.structs.replace(YARD.job(3), parameters={"mesh": "x" * 5000, "w": 0.8})
+    told = next(line for line in words.details(job).splitlines() if "parameters" in line)
+    assert told.endswith("x…, w 0.8")
+    assert len(told) < 2 * words.LONGEST_VALUE
+
+
 def test_what_converges_has_a_bar_for_each_step_down_to_its_target() -> None:
     points = ((1, None), (2, 1.0), (3, 0.1), (4, 0.005))
     curve = Curve(name="Delta S", step="pass", points=points, target=0.01)

@@ -59,16 +59,18 @@ Times = Dict[int, Tuple[int, float, float]]  #: pid to parent, own and waited-fo
 
 if sys.platform != "win32":
 
-    def times() -> Times:
-        """Of all processes. Source: proc_pid_stat(5)."""
+    def times(pids: Optional[Iterable[int]] = None) -> Times:
+        """Of these processes, or of all. Source: proc_pid_stat(5)."""
         found: Times = {}
         tick = float(os.sysconf("SC_CLK_TCK"))
-        for name in os.listdir("/proc"):
-            data = read("/proc/{}/stat".format(name), 4096) if name.isdigit() else b""
+        if pids is None:
+            pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+        for pid in pids:
+            data = read("/proc/{}/stat".format(pid), 4096)
             if data:
                 fields = data[data.rindex(b")") + 2 :].split()
                 own, waited = int(fields[11]) + int(fields[12]), int(fields[13]) + int(fields[14])
-                found[int(name)] = (int(fields[1]), own / tick, waited / tick)
+                found[pid] = (int(fields[1]), own / tick, waited / tick)
         return found
 
 
