@@ -16,7 +16,7 @@ PROTOCOL = 1
 FIRST_WAIT, LONGEST_WAIT, REFUSED_WAIT = 0.05, 1.0, 5.0  #: s between two dials
 COALESCE = 0.005  #: s; while there is much to do, what is sent within it is sent together
 ROOM = 4 * 1024 * 1024  #: bytes that may wait for a slow manager
-_READ = 256 * 1024
+_READ = 64 * 1024  #: bytes; larger ones are mapped anew for each read
 _log = logging.getLogger(__name__)
 
 

@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import Any
 
 import msgspec
-from msgspec.structs import asdict
+from msgspec.structs import force_setattr
 
 from solveyard.model.errors import InvalidRequest
 from solveyard.model.jobs import Job, JobId, JobSpec
@@ -37,7 +37,8 @@ decode_event = msgspec.json.Decoder[AnyEvent](AnyEvent).decode
 decode_spent = msgspec.json.Decoder(Spent).decode
 decode_notice = msgspec.json.Decoder(Notice).decode
 _decode_spec = msgspec.json.Decoder(JobSpec).decode
-_decode_rest = msgspec.json.Decoder[Any](_Rest).decode
+_decode_job = msgspec.json.Decoder(Job).decode
+_ANY_SPEC = b'{"spec":{"solver":""},'  #: what a job's body goes on from, to be read as a job
 
 
 def encode_job(job: Job) -> bytes:
@@ -47,12 +48,14 @@ def encode_job(job: Job) -> bytes:
 
 def decode_job(body: bytes, spec: bytes) -> Job:
     """What `encode_job` and the encoded spec were made of."""
-    return Job(spec=_decode_spec(spec), **asdict(_decode_rest(body)))
+    return decode_task(body, _decode_spec(spec))
 
 
 def decode_task(body: bytes, spec: JobSpec) -> Job:
     """What `encode_job` was made of, where the specification is known: its array's."""
-    return Job(spec=spec, **asdict(_decode_rest(body)))
+    job = _decode_job(_ANY_SPEC + body[1:])
+    force_setattr(job, "spec", spec)  # nobody has seen it without yet
+    return job
 
 
 def cursor_before(job_id: JobId) -> str:
