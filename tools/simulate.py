@@ -84,8 +84,8 @@ PLANTED = (
     Planted(
         "a repeated array is answered with its tasks",
         "repeats.py",
-        "if job.key and array_of(job.id) is None:",
-        "if job.key and job.id:",
+        "whole = [job for job in jobs if array_of(job.id) is None]",
+        "whole = [job for job in jobs if job.id]",
     ),
     Planted(
         "a command is started before the ledger has it",

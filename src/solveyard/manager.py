@@ -112,7 +112,7 @@ class Manager:
             batch.over = lambda attempt: self.forwarding.is_over(self._turns.engine, attempt)
         self._licensing = Licensing(licence_server, self._hosts, self._turns.put)
         self._outbox = Outbox(self.routes, self._ordering, self._turns.put)
-        self._repeats = Repeats(self._turns.jobs)
+        self._repeats = Repeats(self._turns.jobs.values(), self._turns.past())
         self.first_words = FirstWords(self.look)
         view = View(self.look, self._told, public_url)
         self.notices = Notices(store, self._turns.last, recipients, view)
@@ -238,7 +238,8 @@ class Manager:
     def jobs(self) -> Roll:
         """All jobs, as they are on disk, but for tasks that ended a while ago: `look` has those.
 
-        What goes through all of them passes those over that wait far down the line, too.
+        What goes through all of them passes those over that wait far down the line, too, and jobs
+        that ended a while ago.
         """
         return self._turns.jobs
 
@@ -251,7 +252,7 @@ class Manager:
         return self._turns.kept.state(job_id)
 
     def fresh(self, job: Job) -> Job | None:
-        """As it is now; as it was read where it waits on the shelf. None: it was removed."""
+        """As it is now; as it was read where it is on the shelf. None: it was removed."""
         return job if self._turns.jobs.away(job.id) is not None else self.look(job.id)
 
     def lives(self, job_id: JobId) -> bool:
@@ -263,9 +264,9 @@ class Manager:
         """`look` at many, those that there are; what is read from disk keeps nobody waiting."""
         away: dict[JobId, list[JobId]] = {}
         jobs, shelf, read = self._turns.jobs, self._turns.kept.shelf, dict[JobId, Job]()
-        waiting = [one for one in ids if shelf.waits(one) is not None]
-        for start in range(0, len(waiting), _SLICE):
-            some = partial(self._store.jobs, waiting[start : start + _SLICE])
+        whole = [one for one in ids if shelf.whole(one) is not None]
+        for start in range(0, len(whole), _SLICE):
+            some = partial(self._store.jobs, whole[start : start + _SLICE])
             read.update((job.id, job) for job in await self._readers.call(some))
         for one in ids:
             if shelf.state(one) is not None:

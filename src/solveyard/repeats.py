@@ -1,23 +1,27 @@
 """Submissions that are made again under the same key, because an answer got lost."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from solveyard.core.roll import Roll
 from solveyard.model.ids import array_of
 from solveyard.model.jobs import Job, JobId, JobSpec
 from solveyard.model.messages import AnyEvent, JobRetried, JobSubmitted
+from solveyard.store.base import Past
 
 
 class Repeats:
     """Knows the jobs of each key. The jobs keep their key, so a restart forgets none."""
 
-    def __init__(self, jobs: Mapping[JobId, Job]) -> None:
+    def __init__(self, jobs: Iterable[Job], past: Iterable[Past] = ()) -> None:
         self._ids: dict[str, list[JobId]] = {}
         self._under_way: dict[str, asyncio.Event] = {}
-        for job in sorted(jobs.values(), key=lambda job: job.arrival):
-            if job.key and array_of(job.id) is None:  # a task has its array's key
-                self._ids.setdefault(job.key, []).append(job.id)
+        whole = [job for job in jobs if array_of(job.id) is None]  # a task has its array's key
+        keyed = [(job.arrival, job.key, job.id) for job in whole]
+        keyed += [(one.arrival, one.key, one.id) for one in past]
+        for _, key, job_id in sorted(keyed):
+            if key:
+                self._ids.setdefault(key, []).append(job_id)
 
     def note(self, events: Sequence[AnyEvent]) -> None:
         """These are on disk."""

@@ -90,15 +90,15 @@ class Retention:
 
     async def going(self, policy: Policy) -> list[Ended]:
         """What would go now; with sizes where files go."""
-        jobs = list(self._turns.jobs.values())
+        over = await self._disk.call(self._store.ended)
         waited_for = self._turns.engine.scheduler.dependencies.waited_for()
+        keeps = self._turns.kept.keeps
         those: list[Ended] = []
-        for start in range(0, len(jobs), SLICE):
-            some = jobs[start : start + SLICE]
+        for start in range(0, len(over), SLICE):
             those += [
-                retention.ended(job)
-                for job in some
-                if retention.may_go(job, waited_for.__contains__)
+                Ended(one.job, one.ended_at, one.failed)
+                for one in over[start : start + SLICE]
+                if one.job not in waited_for and not keeps(one.job)
             ]
             await asyncio.sleep(0)
         if policy.max_size is not None:
@@ -137,7 +137,7 @@ class Retention:
             for one in await self.going(policy):
                 await self._calm()
                 job = self._turns.jobs.get(one.job)
-                if job is None or retention.ended(job).ended_at != one.ended_at:
+                if job is None or job.ended_at != one.ended_at:
                     continue
                 with contextlib.suppress(InvalidRequest):  # it has begun anew, or somebody waits
                     await self.remove(one.job, BY, files=policy.files, pause=PAUSE)
@@ -183,9 +183,11 @@ class Retention:
 
     async def _compact(self, policy: Policy) -> None:
         """Forget events from before all jobs that are there, in slices."""
-        turns = self._turns
-        begins = retention.log_begins(list(turns.jobs.values()), policy, time.time())
-        begins = min(begins, turns.kept.oldest())
+        turns, keeps = self._turns, self._turns.kept.keeps
+        over = await self._disk.call(self._store.ended)
+        there = [job.submitted_at for job in turns.jobs.values() if not job.state.final]
+        there += [one.submitted_at for one in over if not keeps(one.job)]
+        begins = retention.log_begins([turns.kept.oldest(), *there], policy, time.time())
         more = True
         while more:
             after = turns.first - 1

@@ -49,6 +49,11 @@ class Tally:
         self._add(before, -1)
         self._add(after, 1)
 
+    def add_whole(self, owner: str, state: JobState) -> None:
+        """A job, no task and no array, that has ended and is away."""
+        self.states[state] += 1
+        self._whole[owner, state] += 1
+
     def come_back(self, before: JobState, after: Job) -> None:
         """A task that was away, in state `before`, is `after` by now."""
         self.states[before] -= 1

@@ -31,7 +31,7 @@ from solveyard.model.messages import (
 )
 from solveyard.model.shares import NO_SHARES, Shares, Spent
 from solveyard.ondisk import OnDisk
-from solveyard.store.base import Store
+from solveyard.store.base import Past, Store
 from solveyard.workers import Workers
 
 log = logging.getLogger(__name__)
@@ -86,6 +86,7 @@ class Turns:
         self._machines = machines
         self._committed = committed
         self._drain: Drain | None = None  #: asked for; an engine that is rebuilt must know
+        self._past: Sequence[Past] = []  #: what was left on disk when it was read
         self._pace = Pace()
         self._shares = shares
         self._spent: dict[str, Spent] = {}  #: as it is on disk
@@ -108,6 +109,11 @@ class Turns:
     def jobs(self) -> Roll:
         """As they are on disk, but for tasks that were put away: `kept` knows those."""
         return self.kept.jobs
+
+    def past(self) -> Sequence[Past]:
+        """What was on disk alone from the start; told once, since few need to know."""
+        past, self._past = self._past, []
+        return past
 
     async def ask(self, request: AnyRequest) -> list[JobId]:
         """Have it decided and committed; the jobs that it submitted.
@@ -328,6 +334,7 @@ class Turns:
             try:
                 await self._write([], [self._counter])
                 self.engine = await self._writer.call(self._load)
+                self._past = []
             except StoreError as again:
                 self.blocked = again
                 continue
@@ -345,12 +352,13 @@ class Turns:
         log.warning("going on from what is on disk")
 
     def _load(self) -> Engine:
-        state = self._store.load(ended_tasks=False)
+        state = self._store.load(ended=False)
         self._clock = Clock(state.last_at)
         self._counter, self._spent = state.counter, dict(state.spent)
         self.last = state.last_number
         self.first = state.first_number
         self.kept = OnDisk(self._store, state)
+        self._past = state.past
         return Engine(
             self._store.uuid,
             state.jobs,
@@ -360,6 +368,7 @@ class Turns:
             self._shares,
             state.spent.values(),
             self.kept.shelf,
+            {one.name: one.id for one in state.past if one.name},
         )
 
     @staticmethod

@@ -38,7 +38,7 @@ from solveyard.model.messages import (
 from solveyard.model.notices import Notice, NoticeState
 from solveyard.model.resources import Allocation, Resources, Share
 from solveyard.model.shares import Spent
-from solveyard.store.base import NOT_READ, SETTLED_NOTICES, Filter, Store
+from solveyard.store.base import NOT_READ, SETTLED_NOTICES, Filter, Over, Past, Store
 from solveyard.store.memory import MemoryStore
 from solveyard.store.sqlite import SqliteStore
 
@@ -323,7 +323,7 @@ def test_a_record_that_cannot_be_written_undoes_its_whole_commit(store: Store) -
         store.commit([event], [Counter(next=9), a_job(2), a_job(3, name="one")])
     with pytest.raises(Conflict):
         store.commit([event], [a_job(2, name="two"), a_job(3, name="two")])
-    assert store.load() == (before, Limits(), Counter(), 1.0, 1, 1, {})
+    assert store.load() == (before, [], Limits(), Counter(), 1.0, 1, 1, {})
     assert store.commit([event], [a_job(2)]) == 2
 
 
@@ -358,14 +358,40 @@ def test_ended_tasks_may_be_left_out_and_are_read_by_name(store: Store) -> None:
     store.commit([], [plain, array, *tasks])
     ended = [task for task in tasks if task.state.final]
     assert [*store.ended_tasks()] == [(task.id, task.state) for task in ended]
-    others = [plain, array, *(task for task in tasks if not task.state.final)]
-    assert store.load(ended_tasks=False).jobs == others
+    others = [array, *(task for task in tasks if not task.state.final)]
+    assert store.load(ended=False).jobs == others
     assert store.load().jobs == [plain, array, *tasks]
     some = [*reversed(ended), tasks[0]]
     asked = [one.id for one in some]
     found = store.tasks([*asked, task_id(array.id, 49), JobId(99)], array.spec)
     assert found == sorted(some, key=lambda task: task.id)
     assert store.tasks([], array.spec) == []
+
+
+def test_of_jobs_that_ended_a_start_reads_what_it_needs(store: Store) -> None:
+    ended = [
+        msgspec.structs.replace(job, key=f"k{job.id}", ended_at=200.0 - job.id)
+        for job in (
+            a_job(4, state=JobState.FAILED, tags=["keep", "b"], directory="/a"),
+            a_job(2, "dipole", JobState.COMPLETED),
+            a_job(9, state=JobState.CANCELLED),
+        )
+    ]
+    arrays = [a_job(5, "sweep", JobState.FAILED, array={"stop": 5}), a_job(6, state=JobState.HELD)]
+    store.commit([], [*ended, *arrays])
+    found = store.load(ended=False)
+    assert found.jobs == arrays
+    assert found.past == [
+        Past(job.id, job.state, job.spec.name, job.owner, job.spec.directory, job.key,
+             job.arrival, job.spec.tags)
+        for job in sorted(ended, key=lambda job: job.id)
+    ]  # fmt: skip
+    over = sorted([*ended, arrays[0]], key=lambda job: job.id)
+    assert store.ended() == [
+        Over(job.id, job.submitted_at, job.ended_at or 0.0, job.state is JobState.FAILED)
+        for job in over
+    ]
+    assert store.load().past == []
 
 
 def test_a_task_has_the_specification_that_its_array_has_by_now(store: Store) -> None:

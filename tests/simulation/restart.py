@@ -1,9 +1,13 @@
 """Does an engine that is restored from the store decide as the one that lives?"""
 
 import copy
+from collections.abc import Mapping
 
 from simulation.service import UUID, Life, Service
 from solveyard.core.engine import Engine
+from solveyard.core.shelf import Shelf
+from solveyard.model.ids import array_of
+from solveyard.model.jobs import Job, JobId, JobState
 from solveyard.model.messages import (
     AgentJoined,
     AgentLeft,
@@ -22,8 +26,8 @@ def decides_alike(service: Service, life: Life) -> bool:
     world, turns, state = service.world, life.manager._turns, service.store.load()
     engine = turns.engine
     on_disk = {job.id: job for job in state.jobs}
-    away = {one for one in on_disk if turns.kept.shelf.state(one) and one not in engine.jobs}
-    jobs = {one: job for one, job in on_disk.items() if one not in away}
+    away, over = _away(engine, on_disk)
+    jobs = {one: job for one, job in on_disk.items() if one not in {*away, *over}}
     known = (engine.jobs, engine.limits, engine.counter)
     if engine.draining or known != (jobs, state.limits, state.counter):
         return False
@@ -31,8 +35,13 @@ def decides_alike(service: Service, life: Life) -> bool:
         return False  # the other can't know for how long somebody was away before it began
     live = copy.deepcopy(engine)
     pace = copy.deepcopy(engine.scheduler.pace)
-    shelf = turns.kept.shelf
-    fresh = Engine(UUID, jobs.values(), state.limits, state.counter, pace, shelf=shelf)
+    shelf = Shelf(turns.kept.shelf._fetch, away.items(), service.store.jobs)
+    live._board.shelf._reread = service.store.jobs  # the manager's would have it take note of them
+    for one, ended in over.items():
+        shelf.put_whole(one, ended)
+    names = {name: one for one in over if (name := on_disk[one].spec.name)}
+    known = state.limits, state.counter, pace
+    fresh = Engine(UUID, jobs.values(), *known, shelf=shelf, names=names)
     now = world.now + 0.001
     machines = life.agents.machines()
     unheard = [*(message for message, _ in turns._inbox), *life.agents._reports]
@@ -46,9 +55,19 @@ def decides_alike(service: Service, life: Life) -> bool:
         told = some_news(live, *message) if isinstance(message, tuple) else message
         if decision(live, told, now) != decision(fresh, told, now):
             raise world.violated(f"a restored engine decides otherwise when told {told}")
-    if live.jobs != fresh.jobs:
+    if any(live.look(one) != fresh.look(one) for one in {*on_disk, *live.jobs, *fresh.jobs}):
         raise world.violated("a restored engine comes to other jobs")
     return True
+
+
+def _away(
+    engine: Engine, on_disk: Mapping[JobId, Job]
+) -> tuple[dict[JobId, JobState], dict[JobId, JobState]]:
+    """Tasks and whole jobs that have ended and are on the engine's shelf."""
+    gone = {one: job for one, job in on_disk.items() if engine.jobs.at_hand(one) is None}
+    over = {one: job.state for one, job in gone.items() if job.state.final}
+    tasks = {one: state for one, state in over.items() if array_of(one) is not None}
+    return tasks, {one: state for one, state in over.items() if one not in tasks}
 
 
 def _left(joined: AnyObservation) -> AgentLeft | SpawnerLeft | None:

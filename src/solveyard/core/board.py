@@ -1,6 +1,6 @@
 """The board: all jobs, every index over them, and the one way in which a job changes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
@@ -39,11 +39,13 @@ class Board:
         shares: Shares,
         spent: Iterable[Spent],
         shelf: Shelf,
+        names: Mapping[str, JobId],
     ) -> None:
+        """`names`: of jobs that are on the shelf."""
         self.uuid = store_uuid
         self.jobs = Roll(shelf)
         self.shelf = shelf
-        self.names: dict[str, JobId] = {}
+        self.names: dict[str, JobId] = dict(names)
         self.limits = limits
         self.counter = counter
         self.draining = False
@@ -156,8 +158,8 @@ class Board:
 
     def state(self, job_id: JobId) -> JobState | None:
         """The same job's state alone, which needs no look at the disk."""
-        if (waits := self.shelf.waits(job_id)) is not None:
-            return waits
+        if (whole := self.shelf.whole(job_id)) is not None:
+            return whole
         job = self.jobs.get(job_id)
         if job is None and array_of(job_id) in self.jobs:
             away = self.shelf.state(job_id)
@@ -167,7 +169,7 @@ class Board:
         return None if job is None else job.state
 
     def put_away(self, job_id: JobId) -> None:
-        """A job that waits in line, or a task that has ended: it is on the shelf as it is here."""
+        """A job that waits in line, or that has ended: it is on the shelf as it is here."""
         del self.jobs[job_id]
         if position_of(job_id) is not None:
             self.scheduler.arrays.put_away(job_id)

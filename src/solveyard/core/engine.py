@@ -36,6 +36,7 @@ from solveyard.model.jobs import (
 from solveyard.model.messages import Action, AnyEvent, ArrayBegun, JobPlaced, JobStale, Message
 from solveyard.model.shares import NO_SHARES, Shares, Spent
 
+NO_NAMES: Mapping[str, JobId] = {}
 _DECIDE: dict[type, Callable[[Board, Any], Parts | None]] = {**GRANT, **CONCLUDE}
 
 
@@ -69,12 +70,22 @@ class Engine:
         shares: Shares = NO_SHARES,
         spent: Iterable[Spent] = (),
         shelf: Shelf | None = None,
+        names: Mapping[str, JobId] = NO_NAMES,
     ) -> None:
         """`spent`: what owners have used, as this engine's `spent` was when it was kept. `shelf`:
-        where those are that `jobs` doesn't have.
+        where those are that `jobs` doesn't have, and `names` theirs.
         """
-        scheduling = pace or Pace(), shares, spent, shelf or Shelf()
-        self._board = Board(store_uuid, jobs, limits or Limits(), counter or Counter(), *scheduling)
+        self._board = Board(
+            store_uuid,
+            jobs,
+            limits or Limits(),
+            counter or Counter(),
+            pace or Pace(),
+            shares,
+            spent,
+            shelf or Shelf(),
+            names,
+        )
 
     def handle(self, message: Message, now: float) -> Step:
         """Take one message at time `now`, s since 1970, never before the last one's.
@@ -91,7 +102,7 @@ class Engine:
         return self._conclude()
 
     def put_away(self, job_id: JobId) -> None:
-        """A task that has ended, or who `may_wait_away`: it is on the shelf alone from now on."""
+        """Who has ended, and is no array, or who `may_wait_away`: it is on the shelf alone now."""
         self._board.put_away(job_id)
 
     def may_wait_away(self, job_id: JobId) -> bool:
@@ -109,7 +120,7 @@ class Engine:
         `away`: its record, so that it isn't brought back while it waits on the shelf.
         """
         board = self._board
-        job = away if board.shelf.waits(job_id) is not None else None
+        job = away if board.shelf.whole(job_id) is not None else None
         if job is None and (job := board.look(job_id)) is None:
             return ""
         return why(board.scheduler, job, board.limits, draining=board.draining, place=place)
@@ -126,7 +137,9 @@ class Engine:
 
     @property
     def jobs(self) -> Roll:
-        """All of them, but for ended tasks that were put away."""
+        """All of them, but for those that were put away: who names one has it brought back, if it
+        is no task.
+        """
         return self._board.jobs
 
     @property

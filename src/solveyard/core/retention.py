@@ -1,13 +1,12 @@
 """Which ended jobs go, when a policy says how many, how old or how large they may be."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from solveyard.model.errors import Conflict
-from solveyard.model.ids import array_of
-from solveyard.model.jobs import Job, JobId, JobState
+from solveyard.model.jobs import Job, JobId
 
 KEEP = "keep"  #: a job with this tag stays
 DAY = 86400.0  #: s for which events stay, where the policy names no age
@@ -38,25 +37,10 @@ class Ended(NamedTuple):
     size: int = 0  #: bytes of its own files
 
 
-def may_go(job: Job, waited_for: Callable[[JobId], bool]) -> bool:
-    """Has it ended, with nobody who wants it kept or waits for it? Tasks go with their array."""
-    return (
-        job.state.final
-        and array_of(job.id) is None
-        and KEEP not in job.spec.tags
-        and not waited_for(job.id)
-    )
-
-
 def check_ended(job: Job) -> None:
     """Raises Conflict where it can't be removed yet."""
     if not job.state.final:
         raise Conflict(f"job {job.label} is {job.state}; cancel it before you remove it")
-
-
-def ended(job: Job) -> Ended:
-    """Of a job that may go."""
-    return Ended(job.id, job.ended_at or 0.0, job.state is JobState.FAILED)
 
 
 def going(those: Iterable[Ended], policy: Policy, now: float) -> list[Ended]:
@@ -72,15 +56,12 @@ def going(those: Iterable[Ended], policy: Policy, now: float) -> list[Ended]:
     return sorted([*aged, *left[:surplus]], key=lambda one: (one.ended_at, one.job))
 
 
-def log_begins(jobs: Iterable[Job], policy: Policy, now: float) -> float:
-    """The time from which on events are kept: since the oldest job was submitted that is there,
-    but for those that are kept for ever, and those of the policy's age, or a day.
+def log_begins(submitted: Iterable[float], policy: Policy, now: float) -> float:
+    """The time from which on events are kept: those of the policy's age, or a day, and all since
+    the first of `submitted`, the jobs that are there and aren't kept for ever.
     """
     begins = now - (DAY if policy.max_age is None else policy.max_age)
-    for job in jobs:
-        if array_of(job.id) is None and not (job.state.final and KEEP in job.spec.tags):
-            begins = min(begins, job.submitted_at)
-    return begins
+    return min([begins, *submitted])
 
 
 def _aged(one: Ended, policy: Policy, now: float) -> bool:

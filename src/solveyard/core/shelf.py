@@ -1,7 +1,8 @@
 """What was put away: its state is here, its record on disk. A byte each.
 
-Ended tasks of arrays are read where somebody asks for one, and stay away. Jobs that wait far down
-the line come back, for all who know jobs (`Roll`), as soon as somebody names them.
+Ended tasks of arrays are read where somebody asks for one, and stay away. Whole jobs, which wait
+far down the line or ended a while ago, come back, for all who know jobs (`Roll`), as soon as
+somebody names them.
 """
 
 from collections import Counter
@@ -12,11 +13,12 @@ from solveyard.model.jobs import FINAL, WAITING, Job, JobId, JobState
 
 _STATES = sorted(FINAL)
 _CODES = {state: code for code, state in enumerate(_STATES, 1)}  # 0: not here
-_WAITING = sorted(WAITING)
+_WHOLE = sorted(WAITING | FINAL)
+_WHOLE_CODES = {state: code for code, state in enumerate(_WHOLE, 1)}
 
 #: Reads a task's record; what is given with it is its array.
 Fetch = Callable[[JobId, Job], Job]
-#: Reads the records of waiting jobs, all of them.
+#: Reads the records of whole jobs, all of them.
 Reread = Callable[[Sequence[JobId]], Sequence[Job]]
 
 
@@ -34,7 +36,7 @@ class Shelf:
         self._fetch = fetch
         self._reread = reread
         self._pages: dict[JobId, bytearray] = {}  #: codes by position, by array
-        self._waits = bytearray()  #: codes of jobs that wait here, by number
+        self._whole = bytearray()  #: codes of whole jobs that are here, by number
         self._rolls: list[MutableMapping[JobId, Job]] = []
         for task, state in ended:
             self.put(task, state)
@@ -79,33 +81,35 @@ class Shelf:
         assert self._fetch is not None
         return self._fetch(task, array)
 
-    # Jobs that wait
+    # Whole jobs
 
     def fill(self, roll: MutableMapping[JobId, Job]) -> None:
         """Have jobs come back to `roll`."""
         self._rolls.append(roll)
 
-    def put_waiting(self, job: JobId, state: JobState) -> None:
-        """It is no task, its record is on disk and says that it waits so; no roll has it."""
-        if job >= len(self._waits):
-            self._waits.extend(bytes(job + 1 - len(self._waits)))
-        self._waits[job] = _WAITING.index(state) + 1
-        self.waiting += 1
+    def put_whole(self, job: JobId, state: JobState) -> None:
+        """It is no task and no array, its record is on disk and says `state`, in which it waits or
+        has ended; no roll has it.
+        """
+        if job >= len(self._whole):
+            self._whole.extend(bytes(job + 1 - len(self._whole)))
+        self._whole[job] = _WHOLE_CODES[state]
+        self.waiting += state in WAITING
 
-    def waits(self, job: JobId) -> JobState | None:
-        """How, where it waits here; None: it doesn't."""
-        code = self._waits[job] if job < len(self._waits) else 0
-        return _WAITING[code - 1] if code else None
+    def whole(self, job: JobId) -> JobState | None:
+        """The state of a whole job; None: it's not here."""
+        code = self._whole[job] if job < len(self._whole) else 0
+        return _WHOLE[code - 1] if code else None
 
     def bring(self, jobs: Iterable[JobId]) -> None:
-        """Those of them that wait here: back to where they came from. Raises StoreError."""
-        wanted = [job for job in jobs if self.waits(job) is not None]
+        """Those of them that are here: back to where they came from. Raises StoreError."""
+        wanted = [job for job in jobs if self.whole(job) is not None]
         if not wanted:
             return
         assert self._reread is not None
         for job in self._reread(wanted):
-            self._waits[job.id] = 0
-            self.waiting -= 1
+            self.waiting -= self.whole(job.id) in WAITING
+            self._whole[job.id] = 0
             for roll in self._rolls:
                 roll[job.id] = job
 

@@ -51,10 +51,33 @@ class Page(NamedTuple):
     cursor: str | None  #: for the next page; None: this was the last
 
 
+class Past(NamedTuple):
+    """What is to be known of a whole job that has ended, while its record is on disk alone."""
+
+    id: JobId
+    state: JobState
+    name: str
+    owner: str
+    directory: str
+    key: str  #: of its submission; empty: it had none
+    arrival: int
+    tags: tuple[str, ...]
+
+
+class Over(NamedTuple):
+    """An ended job, or an array with all its tasks."""
+
+    job: JobId
+    submitted_at: float
+    ended_at: float
+    failed: bool
+
+
 class State(NamedTuple):
     """All that an engine starts from."""
 
     jobs: list[Job]  #: by id; tasks, of those that have records, after their arrays
+    past: list[Past]  #: by id; of the jobs that are left out of `jobs`, but for tasks
     limits: Limits
     counter: Counter
     last_at: float  #: time of the newest event; 0.0: none
@@ -81,8 +104,12 @@ class Store(Protocol):
         """
         ...
 
-    def load(self, *, ended_tasks: bool = True) -> State:
-        """`ended_tasks`: with those tasks of arrays that have ended."""
+    def load(self, *, ended: bool = True) -> State:
+        """`ended`: with the records of those that have ended; else of arrays alone."""
+        ...
+
+    def ended(self) -> list[Over]:
+        """The jobs that have ended, but for tasks, by id."""
         ...
 
     def ended_tasks(self) -> Iterator[tuple[JobId, JobState]]:

@@ -10,10 +10,11 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from solveyard.model.errors import InvalidRequest
-from solveyard.model.jobs import Job, JobId, JobSpec
+from solveyard.model.jobs import Job, JobId, JobSpec, JobState
 from solveyard.model.messages import AnyEvent
 from solveyard.model.notices import Notice
 from solveyard.model.shares import Spent
+from solveyard.store.base import Past
 
 _KEPT = [field for field in msgspec.structs.fields(Job) if field.name != "spec"]
 
@@ -29,6 +30,23 @@ def _definition(field: msgspec.structs.FieldInfo) -> tuple[str, Any] | tuple[str
 _Rest: Any = msgspec.defstruct(
     "_Rest", [_definition(field) for field in _KEPT], frozen=True, omit_defaults=True
 )
+
+
+class _Submitted(msgspec.Struct, frozen=True):
+    """Of a job's body what is to be known of one that has ended."""
+
+    arrival: int
+    key: str = ""
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """The same of its specification's."""
+
+    directory: str = ""
+    tags: tuple[str, ...] = ()
+    array: Any = None
+
+
 _names = tuple(field.name for field in _KEPT)
 _values = attrgetter(*_names)
 
@@ -37,6 +55,9 @@ decode_event = msgspec.json.Decoder[AnyEvent](AnyEvent).decode
 decode_spent = msgspec.json.Decoder(Spent).decode
 decode_notice = msgspec.json.Decoder(Notice).decode
 _decode_spec = msgspec.json.Decoder(JobSpec).decode
+_decode_submitted = msgspec.json.Decoder(_Submitted).decode
+_decode_asked = msgspec.json.Decoder(_Asked).decode
+_STATES = {state.value: state for state in JobState}
 _decode_job = msgspec.json.Decoder(Job).decode
 _ANY_SPEC = b'{"spec":{"solver":""},'  #: what a job's body goes on from, to be read as a job
 
@@ -56,6 +77,24 @@ def decode_task(body: bytes, spec: JobSpec) -> Job:
     job = _decode_job(_ANY_SPEC + body[1:])
     force_setattr(job, "spec", spec)  # nobody has seen it without yet
     return job
+
+
+def past(job: Job) -> Past:
+    """Of one that has ended."""
+    of, spec = (job.key, job.arrival), job.spec
+    return Past(job.id, job.state, spec.name, job.owner, spec.directory, *of, spec.tags)
+
+
+def decode_past(
+    job_id: JobId, state: str, name: str, owner: str, body: bytes, spec: bytes
+) -> Past | None:
+    """What is to be known of a row's job, which has ended; None: it's an array."""
+    asked = _decode_asked(spec)
+    if asked.array is not None:
+        return None
+    of = _decode_submitted(body)
+    known = job_id, _STATES[state], name, owner, asked.directory
+    return Past(*known, of.key, of.arrival, asked.tags)
 
 
 def cursor_before(job_id: JobId) -> str:

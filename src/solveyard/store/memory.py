@@ -14,7 +14,16 @@ from solveyard.model.messages import AnyEvent, JobEvent
 from solveyard.model.notices import Notice, NoticeState
 from solveyard.model.shares import Spent
 from solveyard.store import codec
-from solveyard.store.base import NOT_READ, SETTLED_NOTICES, Filter, Numbered, Page, Standing, State
+from solveyard.store.base import (
+    NOT_READ,
+    SETTLED_NOTICES,
+    Filter,
+    Numbered,
+    Over,
+    Page,
+    Standing,
+    State,
+)
 from solveyard.store.changes import changes
 
 
@@ -69,18 +78,30 @@ class MemoryStore:
             self._events.extend(events)
             return self._last
 
-    def load(self, *, ended_tasks: bool = True) -> State:
+    def load(self, *, ended: bool = True) -> State:
         """All that an engine starts from, as of one commit.
 
-        `ended_tasks`: with those tasks of arrays that have ended.
+        `ended`: with the records of those that have ended; else of arrays alone.
         """
         with self._lock:
             jobs = sorted(map(self._whole, self._jobs.values()), key=lambda job: job.id)
-            if not ended_tasks:
-                jobs = [job for job in jobs if array_of(job.id) is None or not job.state.final]
+            over = [] if ended else [job for job in jobs if job.state.final and not job.is_array]
+            jobs = jobs if ended else [job for job in jobs if not job.state.final or job.is_array]
+            past = [codec.past(job) for job in over if array_of(job.id) is None]
             last_at = self._events[-1].at if self._events else 0.0
             spent = dict(self._spent)
-            return State(jobs, self._limits, self._counter, last_at, self._last, self._first, spent)
+            numbers = last_at, self._last, self._first
+            return State(jobs, past, self._limits, self._counter, *numbers, spent)
+
+    def ended(self) -> list[Over]:
+        """The jobs that have ended, but for tasks, by id."""
+        with self._lock:
+            jobs = [job for job in self._jobs.values() if array_of(job.id) is None]
+        return sorted(
+            Over(job.id, job.submitted_at, job.ended_at or 0.0, job.state is JobState.FAILED)
+            for job in jobs
+            if job.state.final
+        )
 
     def ended_tasks(self) -> Iterator[tuple[JobId, JobState]]:
         """Those that `load` may leave out; nothing is committed meanwhile."""

@@ -55,6 +55,16 @@ _REMOVE_SPEC = "DELETE FROM spec WHERE job IN ({rows})"
 
 _JOBS = "SELECT job.body, spec.body FROM job JOIN spec ON spec.job = coalesce(job.array, job.id)"
 ALL_JOBS = f"{_JOBS} WHERE job.array IS NULL"  # in no order, or all tasks are passed over
+OPEN_JOBS = f"{ALL_JOBS} AND job.state IN ('held', 'queued', 'submitted', 'running')"
+_OVER = "job.array IS NULL AND job.state IN ('completed', 'failed', 'cancelled')"
+PAST_JOBS = f"""
+    SELECT job.id, job.state, job.name, job.owner, job.body, spec.body
+    FROM job JOIN spec ON spec.job = job.id WHERE {_OVER}
+"""
+ENDED = f"""
+    SELECT id, submitted_at, coalesce(ended_at, 0.0), state = 'failed' FROM job WHERE {_OVER}
+    ORDER BY id
+"""
 ALL_TASKS = "SELECT body, array FROM job WHERE array IS NOT NULL ORDER BY id"
 # word by word as in the tables' partial indexes, or they aren't used
 OPEN_TASKS = """

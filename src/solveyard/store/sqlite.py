@@ -1,10 +1,12 @@
 """The store on disk: one SQLite database in one folder."""
 
 import gc
+import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import Self
 
@@ -16,7 +18,17 @@ from solveyard.model.jobs import Counter, Job, JobId, JobSpec, JobState, Limits,
 from solveyard.model.messages import AnyEvent
 from solveyard.model.notices import Notice, NoticeState
 from solveyard.store import codec, database, queries
-from solveyard.store.base import NOT_READ, SETTLED_NOTICES, Filter, Numbered, Page, Standing, State
+from solveyard.store.base import (
+    NOT_READ,
+    SETTLED_NOTICES,
+    Filter,
+    Numbered,
+    Over,
+    Page,
+    Past,
+    Standing,
+    State,
+)
 from solveyard.store.changes import changes
 from solveyard.store.failures import damaged
 
@@ -94,24 +106,23 @@ class SqliteStore:
             self._specs.pop(job_id, None)
         return last + len(events)
 
-    def load(self, *, ended_tasks: bool = True) -> State:
+    def load(self, *, ended: bool = True) -> State:
         """All that an engine starts from, as of one commit.
 
-        `ended_tasks`: with those tasks of arrays that have ended.
+        `ended`: with the records of those that have ended; else of arrays alone.
         """
         with _no_collections(), self._reader.transaction() as sqlite:
-            rows = sqlite.execute(queries.ALL_JOBS)
-            jobs = sorted(
-                (codec.decode_job(body, spec) for body, spec in rows), key=lambda job: job.id
-            )
+            jobs, past = _all_jobs(sqlite) if ended else _open_jobs(sqlite)
+            jobs.sort(key=attrgetter("id"))
             arrays = {job.id: job.spec for job in jobs if job.is_array}
-            tasks = sqlite.execute(queries.ALL_TASKS if ended_tasks else queries.OPEN_TASKS)
+            tasks = sqlite.execute(queries.ALL_TASKS if ended else queries.OPEN_TASKS)
             jobs += [codec.decode_task(body, arrays[array]) for body, array in tasks]
             limits = sqlite.execute(queries.META, ("limits",)).fetchone()
             counter = sqlite.execute(queries.META, ("counter",)).fetchone()
             spent = [codec.decode_spent(body) for (body,) in sqlite.execute(queries.ALL_SPENT)]
             return State(
                 jobs=jobs,
+                past=past,
                 limits=msgspec.json.decode(limits[0], type=Limits) if limits else Limits(),
                 counter=msgspec.json.decode(counter[0], type=Counter) if counter else Counter(),
                 last_at=sqlite.execute(queries.LAST_AT).fetchone()[0],
@@ -119,6 +130,14 @@ class SqliteStore:
                 first_number=sqlite.execute(queries.FIRST_NUMBER).fetchone()[0],
                 spent={one.owner: one for one in spent},
             )
+
+    def ended(self) -> list[Over]:
+        """The jobs that have ended, but for tasks, by id."""
+        with self._reader.using() as sqlite:
+            return [
+                Over(job_id, submitted_at, ended_at, bool(failed))
+                for job_id, submitted_at, ended_at, failed in sqlite.execute(queries.ENDED)
+            ]
 
     def ended_tasks(self) -> Iterator[tuple[JobId, JobState]]:
         """Those that `load` may leave out; nothing is committed meanwhile."""
@@ -274,6 +293,25 @@ class SqliteStore:
             self._reader.close()
             self._writer.settle()
         self._writer.close()
+
+
+def _all_jobs(sqlite: sqlite3.Connection) -> tuple[list[Job], list[Past]]:
+    rows = sqlite.execute(queries.ALL_JOBS)
+    return [codec.decode_job(body, spec) for body, spec in rows], []
+
+
+def _open_jobs(sqlite: sqlite3.Connection) -> tuple[list[Job], list[Past]]:
+    """With the arrays that have ended; of other jobs that have, what is to be known."""
+    jobs = [codec.decode_job(body, spec) for body, spec in sqlite.execute(queries.OPEN_JOBS)]
+    past: list[Past] = []
+    for row in sqlite.execute(queries.PAST_JOBS):
+        one = codec.decode_past(*row)
+        if one is not None:
+            past.append(one)
+        else:
+            jobs.append(codec.decode_job(*row[-2:]))
+    past.sort()
+    return jobs, past
 
 
 @contextmanager

@@ -212,8 +212,8 @@ class DrivenEngine(JudgedEngine):
             assert self.engine.state(task) is job.state
 
     @rule(many=st.integers(1, 3))
-    def waiting_jobs_are_put_away(self, many: int) -> None:
-        self.put_waiting_away(many)
+    def whole_jobs_are_put_away(self, many: int) -> None:
+        self.put_whole_away(many)
         for job_id, job in self.jobs.items():
             assert self.engine.state(job_id) is job.state
 

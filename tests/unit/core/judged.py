@@ -71,17 +71,18 @@ class JudgedEngine(RuleBasedStateMachine):
     @property
     def jobs(self) -> dict[JobId, Job]:
         """All that the engine knows, what was put away too."""
-        waiting = {i: job for i, job in self.disk.items() if self.shelf.waits(i) is not None}
-        return {**self.away, **waiting, **self.engine.jobs}
+        whole = {i: job for i, job in self.disk.items() if self.shelf.whole(i) is not None}
+        return {**self.away, **whole, **self.engine.jobs}
 
-    def put_waiting_away(self, many: int | None = None) -> None:
-        """Jobs that only wait their turn: those that came first."""
+    def put_whole_away(self, many: int | None = None) -> None:
+        """Jobs that only wait their turn, or have ended: those that came first."""
         there = self.engine.jobs
-        waiting = [i for i, job in there.items() if job.state in WAITING]
-        able = [i for i in waiting if array_of(i) is None and there[i].spec.array is None]
-        for job in [i for i in able if self.engine.may_wait_away(i)][:many]:
+        whole = [i for i, job in there.items() if job.spec.array is None]
+        over = [i for i in whole if there[i].state.final]
+        waiting = [i for i in whole if there[i].state in WAITING]
+        for job in [*over, *(i for i in waiting if self.engine.may_wait_away(i))][:many]:
             self.disk[job] = there[job]
-            self.shelf.put_waiting(job, there[job].state)
+            self.shelf.put_whole(job, there[job].state)
             self.engine.put_away(job)
 
     def ended_tasks(self) -> list[JobId]:
@@ -101,7 +102,7 @@ class JudgedEngine(RuleBasedStateMachine):
         self.books.now = self.now
         self.books.hear(message)
         if self.tidy:
-            self.put_waiting_away()
+            self.put_whole_away()
         before = self.jobs
         step = self.engine.handle(message, self.now)
         self.judge(before, step)
@@ -206,7 +207,8 @@ class JudgedEngine(RuleBasedStateMachine):
 
     def restored(self, shelf: Shelf | None = None) -> Engine:
         """With its own shelf, if none is given."""
-        there = {i: job for i, job in self.jobs.items() if i not in self.away}
+        over = self.over()
+        there = {i: job for i, job in self.jobs.items() if i not in {*self.away, *over}}
         known = sorted(there.values(), key=lambda job: job.id)
         records = msgspec.json.encode(known)
         jobs = msgspec.json.decode(records, type=list[Job])
@@ -214,11 +216,24 @@ class JudgedEngine(RuleBasedStateMachine):
         spent = [*self.engine.spent.values()]
         limits, counter = self.engine.limits, self.engine.counter
         shelf = shelf or self.same_shelf()
-        return Engine(UUID, jobs, limits, counter, pace, self.shares, spent, shelf)
+        names = {job.spec.name: i for i, job in over.items() if job.spec.name}
+        return Engine(UUID, jobs, limits, counter, pace, self.shares, spent, shelf, names)
+
+    def over(self) -> dict[JobId, Job]:
+        """Whole jobs that have ended and are away."""
+        return {
+            i: job
+            for i, job in self.disk.items()
+            if (state := self.shelf.whole(i)) is not None and state.final
+        }
 
     def same_shelf(self) -> Shelf:
+        """Those that have ended are away on it, too."""
         away = [(i, job.state) for i, job in self.away.items()]
-        return Shelf(self.fetch, away, reread=self.reread)
+        shelf = Shelf(self.fetch, away, reread=self.reread)
+        for job_id, job in self.over().items():
+            shelf.put_whole(job_id, job.state)
+        return shelf
 
     # What is always so
 

@@ -1,13 +1,10 @@
 """Which ended jobs go. The oracle counts and adds, job by job."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from solveyard.core.retention import Ended, Policy, going, log_begins, may_go
-from solveyard.model.arrays import ArraySpec
-from solveyard.model.ids import task_id
-from solveyard.model.jobs import FINAL, Job, JobId, JobSpec, JobState
+from solveyard.core.retention import Ended, Policy, going, log_begins
+from solveyard.model.jobs import JobId
 
 NOW = 1000.0
 some = st.lists(
@@ -29,19 +26,6 @@ policies = st.builds(
     max_age_failed=ages,
     max_size=st.none() | st.integers(0, 300),
 )
-
-
-def a_job(number: int, state: JobState, **rest: object) -> Job:
-    return Job(
-        id=JobId(number),
-        spec=JobSpec(solver="command", **rest),  # type: ignore[arg-type]  # its own fields
-        owner="",
-        submitted_at=float(number),
-        arrival=1,
-        priority=0,
-        state=state,
-        ended_at=float(number) + 1,
-    )
 
 
 @given(those=some, policy=policies)
@@ -79,20 +63,7 @@ def test_nothing_goes_unless_a_bound_asks_for_it(those: list[Ended]) -> None:
     assert not Policy(files=True).bounds
 
 
-@pytest.mark.parametrize("state", list(JobState))
-def test_only_what_has_ended_may_go_and_nobody_waits_for_or_wants_kept(state: JobState) -> None:
-    assert may_go(a_job(1, state), lambda job: False) == (state in FINAL)
-    assert not may_go(a_job(1, state), lambda job: job == 1)
-    assert not may_go(a_job(1, state, tags=("a", "keep")), lambda job: False)
-    task = task_id(JobId(1), 0)
-    assert not may_go(a_job(task, state, array=ArraySpec(values=(1, 2))), lambda job: False)
-
-
-def test_the_log_begins_with_the_oldest_job_that_is_not_kept_for_ever() -> None:
-    kept = a_job(1, JobState.COMPLETED, tags=("keep",))
-    jobs = [kept, a_job(20, JobState.RUNNING), a_job(30, JobState.COMPLETED)]
-    assert log_begins(jobs, Policy(max_age=400.0), NOW) == 20.0
-    assert log_begins([kept], Policy(), NOW) == NOW - 86400
-    assert log_begins([kept], Policy(max_age=400.0), NOW) == 600.0
-    running = a_job(1, JobState.RUNNING, tags=("keep",))
-    assert log_begins([running], Policy(max_age=400.0), NOW) == 1.0
+def test_the_log_begins_with_the_oldest_job_and_holds_what_the_policy_says() -> None:
+    assert log_begins([30.0, 20.0], Policy(max_age=400.0), NOW) == 20.0
+    assert log_begins([], Policy(), NOW) == NOW - 86400
+    assert log_begins([700.0], Policy(max_age=400.0), NOW) == 600.0

@@ -45,7 +45,7 @@ def rolled(jobs: Sequence[Job], away: Collection[JobId] = ()) -> Roll:
     roll = Roll(shelf)
     for job in jobs:
         if job.id in away and job.state in {JobState.QUEUED, JobState.HELD}:
-            shelf.put_waiting(job.id, job.state)
+            shelf.put_whole(job.id, job.state)
         else:
             roll[job.id] = job
     return roll

@@ -28,4 +28,4 @@ async def test_after_a_restart_an_array_is_answered_without_its_tasks() -> None:
     async def submit() -> list[Job]:
         raise AssertionError("its jobs are there")
 
-    assert await Repeats(jobs).submit("k", lambda: jobs, submit) == ([array], True)
+    assert await Repeats(jobs.values()).submit("k", lambda: jobs, submit) == ([array], True)

@@ -123,7 +123,7 @@ async def test_all_of_them_run_in_their_order(tmp_path: Path) -> None:
         assert one.ran == [ids[3], *ids[:3], *ids[4:]]
         assert +one.turns.kept.tally.states == {JobState.COMPLETED: MANY}
     async with living(tmp_path, Life) as one:
-        assert {job.state for job in one.turns.jobs.values()} == {JobState.COMPLETED}
+        assert {one.turns.kept.state(job) for job in ids} == {JobState.COMPLETED}
 
 
 async def test_one_that_is_away_is_cancelled_or_released_as_any_other(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ async def test_who_submits_again_under_the_key_gets_them(tmp_path: Path) -> None
 
     async with living(tmp_path, Life) as one:
         ids = await one.submit(*specs(), key="k")
-        repeats = Repeats(one.turns.jobs)
+        repeats = Repeats(one.turns.jobs.values())
         await one.tidied()
         found, known = await repeats.submit("k", lambda: one.turns.jobs, submit)
         assert ([job.id for job in found], known) == (ids, True)
@@ -186,6 +186,6 @@ async def test_a_record_that_the_store_lost_is_told_and_not_made_up(tmp_path: Pa
     async with living(tmp_path, Life) as one:
         await one.submit(*specs())
         await one.tidied()
-        one.turns.kept.shelf.put_waiting(JobId(99), JobState.QUEUED)
+        one.turns.kept.shelf.put_whole(JobId(99), JobState.QUEUED)
         with pytest.raises(StoreUnusable, match="lost the record of job 99"):
             one.turns.kept.look(JobId(99))
