@@ -17,11 +17,10 @@ class Repeats:
         self._ids: dict[str, list[JobId]] = {}
         self._under_way: dict[str, asyncio.Event] = {}
         whole = [job for job in jobs if array_of(job.id) is None]  # a task has its array's key
-        keyed = [(job.arrival, job.key, job.id) for job in whole]
-        keyed += [(one.arrival, one.key, one.id) for one in past]
+        keyed = [(job.arrival, job.key, job.id) for job in whole if job.key]
+        keyed += [(one.arrival, one.key, one.id) for one in past if one.key]
         for _, key, job_id in sorted(keyed):
-            if key:
-                self._ids.setdefault(key, []).append(job_id)
+            self._ids.setdefault(key, []).append(job_id)
 
     def note(self, events: Sequence[AnyEvent]) -> None:
         """These are on disk."""
