@@ -5,6 +5,7 @@ Exit status 0: no target was missed; 1: one was; 2: something could not be measu
 
 import argparse
 import compileall
+import os
 import shutil
 import sys
 import tempfile
@@ -37,6 +38,7 @@ from benchmarks import (
 from benchmarks.bare import Bare
 from benchmarks.failure import CannotMeasure
 from benchmarks.figures import Figure, Verdict
+from benchmarks.machine import Moment, others
 from benchmarks.room import Room
 from solveyard.model.errors import SolveyardError
 from solveyard.store.filesystems import kind_in
@@ -59,7 +61,10 @@ ALL: Sequence[ModuleType] = (
 )
 LAST = Path(__file__).with_name("last.json")
 _PROBE = 5000  #: launches by which this machine is compared with the reference
-_QUIET = 0.8  #: of two cores; the loop has 0.92 of them on the quiet reference machine
+_CROWDED = 0.1  #: of all cores; more than that for others, and no figure is worth anything
+_AWAKE = (
+    0.8  #: of two cores, which the loop has where they wake fast; 0.92 on the reference machine
+)
 
 
 def main(given: Sequence[str] | None = None) -> int:
@@ -109,14 +114,21 @@ def _measure(folder: Path, modules: Sequence[ModuleType]) -> tuple[list[Figure],
     # as pip does with what it installs: else each start of ours compiles all that it imports
     compileall.compile_dir(Path(solveyard.__file__).parent, quiet=2)
     bare = Bare.compiled(folder / "bare")
+    before = Moment.now()
     probe = bare.launches(_PROBE)
+    beside = others(before, Moment.now(), _PROBE * probe.cpu, os.cpu_count() or 1)
     loop = probe.rate
     _tell(f"C loop: {loop:.0f} launches/s (reference {figures.REFERENCE:.0f})")
     _tell(interpreter.told())
-    if probe.busy() < _QUIET:
+    if beside > _CROWDED:
         _tell(
-            f"WARNING: the C loop had {probe.busy():.0%} of two cores. Something else is busy:"
-            " no figure of this run can be trusted, ratios and verdicts included"
+            f"WARNING: others had {beside:.0%} of all cores during the C loop: no figure of this"
+            " run can be trusted, ratios and verdicts included"
+        )
+    elif probe.busy() < _AWAKE:
+        _tell(
+            f"the C loop had {probe.busy():.0%} of two cores, and nobody the rest: this machine"
+            " takes long to wake a processor, as virtual ones do; compare ratios, not figures"
         )
     room = Room(folder, bare, lambda line: _tell(f"  {line}"))
     found: list[Figure] = []

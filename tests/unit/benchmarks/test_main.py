@@ -93,15 +93,27 @@ def test_a_folder_in_memory_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("rate", "warned"), [(2920.0, False), (440.0, True)])
-def test_a_busy_machine_is_warned_of(
+@pytest.mark.parametrize(
+    ("rate", "beside", "told"),
+    [
+        (2920.0, 0.02, None),
+        (2920.0, 0.3, "WARNING: others had 30% of all cores"),
+        (440.0, 0.3, "WARNING: others had 30% of all cores"),
+        (1000.0, 0.02, "the C loop had 30% of two cores, and nobody the rest"),
+    ],
+)
+def test_a_busy_or_a_sleepy_machine_is_told_of(
     rate: float,
-    warned: bool,
+    beside: float,
+    told: str | None,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(Machine, "rate", rate)
+    monkeypatch.setattr(command, "others", lambda *_: beside)
     monkeypatch.setattr(command, "ALL", [finds(0.7)])
     command.main(["--folder", str(tmp_path), "--json", str(tmp_path / "last.json")])
-    assert ("WARNING" in capsys.readouterr().err) is warned
+    said = capsys.readouterr().err
+    assert told in said if told else "of all cores" not in said
+    assert (told is None) == ("of two cores" not in said and "WARNING" not in said)
