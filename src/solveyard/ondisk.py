@@ -23,7 +23,7 @@ from solveyard.tally import Tally
 AT_HAND = 1000
 #: The same of waiting jobs whose options are `SHORT`: they take little.
 SHORT_AT_HAND = 20_000
-SHORT = 256  #: bytes; shorter ones are
+SHORT = 64  #: bytes; shorter ones are: a command and a few words
 #: Of those that are put away so many are looked at at once.
 SLICE = 200
 
