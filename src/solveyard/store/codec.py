@@ -74,6 +74,8 @@ def decode_job(body: bytes, spec: bytes) -> Job:
 
 def decode_task(body: bytes, spec: JobSpec) -> Job:
     """What `encode_job` was made of, where the specification is known: its array's."""
+    if not isinstance(body, bytes):  # then it isn't ours, and is to be told as damaged
+        body = str(body).encode()
     job = _decode_job(_ANY_SPEC + body[1:])
     force_setattr(job, "spec", spec)  # nobody has seen it without yet
     return job

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -38,6 +38,7 @@ class Bringing:
         self._incoming = Incoming(where.remote, self._mirror)
         self._wanted: dict[AttemptId, Order] = {}
         self._gone: list[AttemptId] = []  #: to be removed there
+        self._logs: set[str] = set()  #: of arrays, by mark: each task that begins makes it anew
         self._begun: set[AttemptId] = set()  #: whose own log is followed
         self._work = asyncio.Event()
 
@@ -53,8 +54,11 @@ class Bringing:
             self._wanted[order.launch.attempt] = order
             self._work.set()
 
-    def forget(self, attempt: AttemptId) -> None:
+    def forget(self, attempt: AttemptId, array: str) -> None:
         """What could not come stays there."""
+        if array:
+            self._logs.add(array)
+            self._work.set()
         self._begun.discard(attempt)
         self._wanted.pop(attempt, None)
         if not self.brought.pop(attempt, ()):
@@ -110,6 +114,7 @@ class Bringing:
             await ties.answers.wait()
             orders = list(self._wanted.values())[:_TOGETHER]
             gone, self._gone = self._gone, []
+            logs, self._logs = self._logs, set()
             try:
                 await self._layout.ready()
                 if not swept:
@@ -117,8 +122,10 @@ class Bringing:
                     swept = True
                 await self._bring_some(orders)
                 await self._remove(gone)
+                await self._remove_logs(logs)
             except Away as error:
                 self._gone += gone
+                self._logs |= logs
                 ties.away(str(error))
                 continue
             except Failed as error:
@@ -175,3 +182,9 @@ class Bringing:
         places = [self._layout.place(attempt) for attempt in attempts]
         if places:
             await self._layout.remote.remove(places)
+
+    async def _remove_logs(self, marks: Collection[str]) -> None:
+        """The batch system's words about all of an array, which its first task has brought."""
+        places = [self._layout.place(AttemptId(mark)) for mark in sorted(marks)]
+        if places:
+            await self._layout.remote.remove_logs(places, _KEPT)

@@ -198,8 +198,9 @@ class Batch:
 
     async def forget(self, forgets: Sequence[Forget]) -> None:
         for forget in forgets:
+            entry = self._entries.get(forget.attempt)
             self._entries.drop(forget.attempt)
-            self.files.forget(forget.attempt)
+            self.files.forget(forget.attempt, entry.mark if entry is not None else "")
 
     def forget_stranger(self, attempt: AttemptId) -> None:
         self._entries.drop(attempt)

@@ -55,8 +55,8 @@ class Files(Protocol):
         """Have its results come here: it is over."""
         ...
 
-    def forget(self, attempt: AttemptId) -> None:
-        """Nobody asks for it any more."""
+    def forget(self, attempt: AttemptId, array: str) -> None:
+        """Nobody asks for it any more. `array`: the mark of its array; empty: it went alone."""
         ...
 
     def workspace(self, attempt: AttemptId, directory: str, *, runs: bool) -> Workspace | None:
@@ -89,7 +89,7 @@ class Shared:
     def bring(self, order: Order) -> None:
         """It is here."""
 
-    def forget(self, attempt: AttemptId) -> None:
+    def forget(self, attempt: AttemptId, array: str) -> None:
         """It stays."""
 
     def workspace(self, attempt: AttemptId, directory: str, *, runs: bool) -> None:

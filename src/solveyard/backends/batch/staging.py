@@ -71,9 +71,9 @@ class Staged:
     def bring(self, order: Order) -> None:
         self._bringing.want(order)
 
-    def forget(self, attempt: AttemptId) -> None:
+    def forget(self, attempt: AttemptId, array: str) -> None:
         self._records.pop(attempt, None)
-        self._bringing.forget(attempt)
+        self._bringing.forget(attempt, array)
 
     def workspace(
         self, attempt: AttemptId, directory: str, *, runs: bool

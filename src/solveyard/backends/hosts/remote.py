@@ -58,6 +58,7 @@ _KEEP = r"""if [ "$(sha256sum <"$1")" = "$2  -" ]; then mv -f -- "$1" "$3"; else
 rm -f -- "$1"; echo "$1: its checksum is wrong" >&2; exit 1; fi"""
 _NAMES = 'ls -A -- "$1"'
 _REMOVE = """while IFS= read -r path; do rm -rf -- "$path" "$path".*; done"""
+_REMOVE_LOGS = """while IFS= read -r path; do [ -e "$path$1" ] || rm -f -- "$path".log; done"""
 _INSIDE = r"""root=$(realpath -- "$1") && path=$(realpath -- "$1/$2") || exit 0
 case $path in "${root%/}"/*) [ -f "$path" ] && stat -c '%s %Y %i %n' -- "$path" ;; esac; true"""
 
@@ -179,6 +180,11 @@ class Remote:
         """Each, and what has its name with an ending."""
         for some in _slices(paths):
             await self.host.ask(_REMOVE, stdin=_lines(some), timeout=_SLOW)
+
+    async def remove_logs(self, paths: Sequence[str], kept: str) -> None:
+        """Each with the ending `.log`, but where there is one with the ending `kept`."""
+        for some in _slices(paths):
+            await self.host.ask(_REMOVE_LOGS, kept, stdin=_lines(some), timeout=_SLOW)
 
     def content(self, sha256: str) -> str:
         """Where what several jobs use is kept."""
