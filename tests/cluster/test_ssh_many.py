@@ -42,6 +42,22 @@ def test_tasks_of_one_folder_each_have_its_inputs_and_all_their_results_come(
     assert (work / "mesh").stat().st_size in {path.stat().st_size for path in content}
 
 
+def test_of_an_array_whose_tasks_begin_one_after_another_nothing_is_left_there(
+    serving: Serving, slurm: Slurm
+) -> None:
+    """Each opens the array's log as it begins, the last one after the first was forgotten."""
+    service = serving("array_size = 50\n")
+    alone = {"exclusive": True, "native": ("--nodelist=n1",)}
+    array = service.client.submit(
+        job("[ $SOLVEYARD_TASK = 0 ] || sleep 2", array=ArraySpec(stop=4), batch=alone)
+    )
+    assert service.client.wait([array.number], 200)
+    tasks = service.client.tasks(array.number)
+    assert {task.state for task in tasks} == {"completed"}
+    assert len({str(task.scheduler_job_id).partition("_")[0] for task in tasks}) == 1
+    until(lambda: not list((serving.there / "jobs").iterdir()), "nothing is left there")
+
+
 def test_a_manager_that_is_killed_ten_times_loses_nothing_and_sends_nothing_twice(
     serving: Serving, slurm: Slurm, tmp_path: Path
 ) -> None:
