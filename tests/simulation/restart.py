@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from simulation.service import UUID, Life, Service
 from solveyard.core.engine import Engine
 from solveyard.core.shelf import Shelf
-from solveyard.model.ids import array_of
 from solveyard.model.jobs import Job, JobId, JobState
 from solveyard.model.messages import (
     AgentJoined,
@@ -63,11 +62,15 @@ def decides_alike(service: Service, life: Life) -> bool:
 def _away(
     engine: Engine, on_disk: Mapping[JobId, Job]
 ) -> tuple[dict[JobId, JobState], dict[JobId, JobState]]:
-    """Tasks and whole jobs that have ended and are on the engine's shelf."""
-    gone = {one: job for one, job in on_disk.items() if engine.jobs.at_hand(one) is None}
-    over = {one: job.state for one, job in gone.items() if job.state.final}
-    tasks = {one: state for one, state in over.items() if array_of(one) is not None}
-    return tasks, {one: state for one, state in over.items() if one not in tasks}
+    """Tasks and whole jobs that have ended and are on the engine's shelf; what it has removed,
+    though that isn't on disk yet, is not.
+    """
+    gone = [one for one in on_disk if engine.jobs.at_hand(one) is None]
+    states = {one: on_disk[one].state for one in gone if on_disk[one].state.final}
+    shelf = engine._board.shelf
+    tasks = {one: state for one, state in states.items() if shelf.state(one) is not None}
+    whole = {one: state for one, state in states.items() if shelf.whole(one) is not None}
+    return tasks, whole
 
 
 def _left(joined: AnyObservation) -> AgentLeft | SpawnerLeft | None:
