@@ -62,9 +62,7 @@ ALL: Sequence[ModuleType] = (
 LAST = Path(__file__).with_name("last.json")
 _PROBE = 5000  #: launches by which this machine is compared with the reference
 _CROWDED = 0.1  #: of all cores; more than that for others, and no figure is worth anything
-_AWAKE = (
-    0.8  #: of two cores, which the loop has where they wake fast; 0.92 on the reference machine
-)
+_AWAKE = 0.8  #: of two cores: the loop's, where they wake fast; 0.92 on the reference machine
 
 
 def main(given: Sequence[str] | None = None) -> int:

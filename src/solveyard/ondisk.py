@@ -8,8 +8,8 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 
 from solveyard import selecting
+from solveyard.core import retention
 from solveyard.core.engine import Engine
-from solveyard.core.retention import KEEP
 from solveyard.core.roll import Roll
 from solveyard.core.shelf import Fetch, Reread, Shelf
 from solveyard.model.errors import StoreUnusable
@@ -73,7 +73,7 @@ class OnDisk:
     def keeps(self, job_id: JobId) -> bool:
         """Does somebody want this job, which is no task, kept whatever the retention says?"""
         job = self.jobs.at_hand(job_id)
-        return job_id in self._kept_away if job is None else KEEP in job.spec.tags
+        return job_id in self._kept_away if job is None else retention.wanted(job.spec.tags)
 
     def oldest(self) -> float:
         """No job that waits on the shelf was submitted before; s since 1970, or infinite."""
@@ -131,7 +131,7 @@ class OnDisk:
     def _put_down(self, job_id: JobId, directory: str, tags: Sequence[str]) -> None:
         """What is asked of whole jobs on the shelf beside their states."""
         self._directories[directory] += 1
-        if KEEP in tags:
+        if retention.wanted(tags):
             self._kept_away.add(job_id)
 
     def _take_up(self, job: Job) -> None:

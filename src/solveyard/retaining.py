@@ -98,7 +98,7 @@ class Retention:
             those += [
                 Ended(one.job, one.ended_at, one.failed)
                 for one in over[start : start + SLICE]
-                if one.job not in waited_for and not keeps(one.job)
+                if retention.may_go(one.job, waited_for, keeps)
             ]
             await asyncio.sleep(0)
         if policy.max_size is not None:

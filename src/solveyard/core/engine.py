@@ -36,7 +36,7 @@ from solveyard.model.jobs import (
 from solveyard.model.messages import Action, AnyEvent, ArrayBegun, JobPlaced, JobStale, Message
 from solveyard.model.shares import NO_SHARES, Shares, Spent
 
-NO_NAMES: Mapping[str, JobId] = {}
+_NO_NAMES: Mapping[str, JobId] = {}
 _DECIDE: dict[type, Callable[[Board, Any], Parts | None]] = {**GRANT, **CONCLUDE}
 
 
@@ -70,7 +70,7 @@ class Engine:
         shares: Shares = NO_SHARES,
         spent: Iterable[Spent] = (),
         shelf: Shelf | None = None,
-        names: Mapping[str, JobId] = NO_NAMES,
+        names: Mapping[str, JobId] = _NO_NAMES,
     ) -> None:
         """`spent`: what owners have used, as this engine's `spent` was when it was kept. `shelf`:
         where those are that `jobs` doesn't have, and `names` theirs.

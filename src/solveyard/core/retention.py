@@ -1,6 +1,6 @@
 """Which ended jobs go, when a policy says how many, how old or how large they may be."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -35,6 +35,16 @@ class Ended(NamedTuple):
     ended_at: float
     failed: bool = False
     size: int = 0  #: bytes of its own files
+
+
+def wanted(tags: Collection[str]) -> bool:
+    """Is a job with these tags to stay, whatever a policy says?"""
+    return KEEP in tags
+
+
+def may_go(ended: JobId, waited_for: Collection[JobId], keeps: Callable[[JobId], bool]) -> bool:
+    """Does nobody wait for it, or want it kept? Tasks go with their array."""
+    return ended not in waited_for and not keeps(ended)
 
 
 def check_ended(job: Job) -> None:

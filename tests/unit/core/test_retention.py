@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from solveyard.core.retention import Ended, Policy, going, log_begins
+from solveyard.core.retention import Ended, Policy, going, log_begins, may_go, wanted
 from solveyard.model.jobs import JobId
 
 NOW = 1000.0
@@ -61,6 +61,14 @@ def test_nothing_goes_unless_a_bound_asks_for_it(those: list[Ended]) -> None:
     assert going(those, Policy(), NOW) == []
     assert going(those, Policy(files=True), NOW) == []
     assert not Policy(files=True).bounds
+
+
+def test_only_what_nobody_waits_for_or_wants_kept_may_go() -> None:
+    job = JobId(1)
+    assert may_go(job, {JobId(2)}, lambda _: False)
+    assert not may_go(job, {job}, lambda _: False)
+    assert not may_go(job, (), lambda one: one == job)
+    assert [wanted(tags) for tags in ((), ("a",), ("a", "keep"))] == [False, False, True]
 
 
 def test_the_log_begins_with_the_oldest_job_and_holds_what_the_policy_says() -> None:

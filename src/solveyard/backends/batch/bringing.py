@@ -187,4 +187,4 @@ class Bringing:
         """The batch system's words about all of an array, which its first task has brought."""
         places = [self._layout.place(AttemptId(mark)) for mark in sorted(marks)]
         if places:
-            await self._layout.remote.remove_logs(places, _KEPT)
+            await self._layout.remote.remove_ending(places, ".log", _KEPT)

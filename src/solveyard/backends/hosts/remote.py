@@ -58,7 +58,7 @@ _KEEP = r"""if [ "$(sha256sum <"$1")" = "$2  -" ]; then mv -f -- "$1" "$3"; else
 rm -f -- "$1"; echo "$1: its checksum is wrong" >&2; exit 1; fi"""
 _NAMES = 'ls -A -- "$1"'
 _REMOVE = """while IFS= read -r path; do rm -rf -- "$path" "$path".*; done"""
-_REMOVE_LOGS = """while IFS= read -r path; do [ -e "$path$1" ] || rm -f -- "$path".log; done"""
+_REMOVE_ONE = """while IFS= read -r path; do [ -e "$path$2" ] || rm -f -- "$path$1"; done"""
 _INSIDE = r"""root=$(realpath -- "$1") && path=$(realpath -- "$1/$2") || exit 0
 case $path in "${root%/}"/*) [ -f "$path" ] && stat -c '%s %Y %i %n' -- "$path" ;; esac; true"""
 
@@ -181,10 +181,10 @@ class Remote:
         for some in _slices(paths):
             await self.host.ask(_REMOVE, stdin=_lines(some), timeout=_SLOW)
 
-    async def remove_logs(self, paths: Sequence[str], kept: str) -> None:
-        """Each with the ending `.log`, but where there is one with the ending `kept`."""
+    async def remove_ending(self, paths: Sequence[str], ending: str, unless: str) -> None:
+        """What has the name of each with `ending`, but where there is one that ends in `unless`."""
         for some in _slices(paths):
-            await self.host.ask(_REMOVE_LOGS, kept, stdin=_lines(some), timeout=_SLOW)
+            await self.host.ask(_REMOVE_ONE, ending, unless, stdin=_lines(some), timeout=_SLOW)
 
     def content(self, sha256: str) -> str:
         """Where what several jobs use is kept."""
