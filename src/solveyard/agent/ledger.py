@@ -143,13 +143,14 @@ class Ledger:
 
     def _write(self) -> None:
         data = b"".join(self._waiting)
-        if self._torn:
+        torn = self._torn
+        if torn:
             data = b"\n" + data
         written = os.write(self._file, data)
         if written < len(data):  # a full disk takes what fits: take it back, it is cut anywhere
             self._torn = True
             os.ftruncate(self._file, self._size)
-            self._torn = False
+            self._torn = torn
             raise OSError("only {} of {} bytes fitted".format(written, len(data)))
         self._size += written
         self._torn = False

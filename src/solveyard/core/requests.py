@@ -199,9 +199,9 @@ def retry(board: Board, asked: Retry) -> None:
     states = {JobState.FAILED, JobState.CANCELLED}
     ended = board.scheduler.arrays.ended(job, states) if job.is_array else []
     unsuccessful = [task_id(job.id, position) for position in ended]
-    if job.is_array and not job.closed and not unsuccessful:
-        raise Conflict(f"all tasks of {job.label} succeeded (name those to run again: [0-4])")
     reopened = board.scheduler.arrays.tray(job.id).unopened if job.is_array and job.closed else 0
+    if job.is_array and not unsuccessful and not reopened:
+        raise Conflict(f"all tasks of {job.label} succeeded (name those to run again: [0-4])")
     _check_waiting(board, job.owner, len(unsuccessful) + reopened if job.is_array else 1)
     arrival = board.next("arrival")
     board.record(JobRetried(job=job.id, at=board.now, by=asked.by, arrival=arrival, key=asked.key))

@@ -131,3 +131,23 @@ def test_what_does_not_fit_is_taken_back_and_only_a_start_is_refused(
     assert _contents(again) == {"a": (None, None, {"attempt": "a"})}
     ledger.close()
     again.close()
+
+
+def test_a_line_that_was_cut_spoils_none_that_a_full_disk_took_in_two_tries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "ledger"
+    Ledger(str(path)).close()
+    with path.open("ab") as file:
+        file.write(b'A {"attempt":"cut')  # the power went
+    ledger = Ledger(str(path))
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda file, data: write(file, data[:5]))
+    with pytest.raises(OSError, match="fitted"):
+        ledger.accept("b", {"boot": "b"})
+    monkeypatch.undo()
+    ledger.accept("b", {"boot": "b"})
+    ledger.close()
+    again = Ledger(str(path))
+    assert _contents(again) == {"b": ({"attempt": "b", "boot": "b"}, None, None)}
+    again.close()

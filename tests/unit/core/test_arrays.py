@@ -104,6 +104,18 @@ def test_a_retried_array_runs_again_what_did_not_succeed() -> None:
         drive.send(Retry(job=array))
 
 
+def test_an_array_that_succeeded_before_it_could_be_cancelled_has_nothing_to_retry() -> None:
+    drive = Drive(cores=5)
+    array = drive.one(array=FIVE)
+    drive.send(Cancel(job=array))
+    for position in range(5):
+        drive.end(task_id(array, position))
+    state = drive.job(array).state
+    with pytest.raises(Conflict, match="all tasks of 1 succeeded"):
+        drive.send(Retry(job=array))
+    assert drive.job(array).state is state
+
+
 def test_one_task_of_an_ended_array_can_be_run_again() -> None:
     drive = Drive(cores=5)
     array = drive.one(array=FIVE)
