@@ -16,7 +16,7 @@ from solveyard.ordering import Ordering
 log = logging.getLogger(__name__)
 
 #: Actions that are sent between two turns of the loop.
-SLICE = 16
+SLICE = 64
 
 
 class Outbox:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from solveyard.clock import Clock
-from solveyard.core.engine import Engine, Step
+from solveyard.core.engine import Engine, InParts, Step
 from solveyard.core.roll import Roll
 from solveyard.core.slots import Pace
 from solveyard.model.errors import InternalFault, InvalidRequest, StoreError
@@ -50,8 +50,9 @@ GROUP = 0.008
 FEW = 16
 #: So long after somebody asked; s.
 ATTENTIVE = 0.1
-#: Events that are committed by the loop itself, which saves two changes of threads.
-INLINE = 8
+#: Events that the loop itself commits, at most: two threads that take Python's lock from one
+#: another at each row cost a fifth more CPU.
+INLINE = 100
 #: Of a commit; while one takes longer, the disk is slow, and the loop doesn't wait for it; s.
 QUICK = 0.01
 #: Turns of the loop that a request takes from its socket to here.
@@ -221,11 +222,11 @@ class Turns:
         await self._publish(decided)
 
     async def _decide(self, rest: deque[Entry]) -> "_Decided | None":
-        """Let the engine take `rest`; None: it failed, and was begun anew.
+        """Let the engine take `rest`, and conclude; None: it failed, and was begun anew.
 
         What somebody asks meanwhile joins it soon; then the others come in a later turn.
         """
-        decided, step = _Decided(), None
+        decided = _Decided()
         now = self._clock.now()
         clock = asyncio.get_running_loop().time
         begun = sliced = clock()
@@ -239,31 +240,35 @@ class Turns:
             message, answer = entry = rest.popleft()
             decided.entries.append(entry)
             try:
-                step = await self._step(message, now)
+                step = await self._take(message, now)
             except InvalidRequest as refusal:
                 if answer is not None and not answer.done():
                     answer.set_exception(refusal)
                 continue
             except Exception as fault:
-                log.exception("the engine failed", extra={"request": repr(message)})
-                failed = InternalFault(f"solveyard failed at this: {fault!r} (please report it)")
-                self._refuse([entry], failed)
-                await self._begin_anew(failed, [*decided.entries[:-1], *rest])
+                await self._fail(fault, [entry], [*decided.entries[:-1], *rest])
                 return None
             if isinstance(message, Drain):
                 self._drain = message
-            decided.events += step.events
-            decided.actions += step.actions
+            decided.note(step)
             if answer is not None:
                 decided.answers.append((answer, _submitted(step.events)))
-        if step is not None:
-            self._wake = step.wake
+        try:
+            step = await self._whole(self.engine.conclude_in_parts())
+        except Exception as fault:
+            await self._fail(fault, decided.entries, [])  # spawners say again what they had said
+            return None
+        decided.note(step)
+        self._wake = step.wake
         return decided
 
-    async def _step(self, message: Message, now: float) -> Step:
+    async def _take(self, message: Message, now: float) -> Step:
         if not isinstance(message, Submit) or len(message.specs) < MANY:
-            return self.engine.handle(message, now)
-        parts = self.engine.in_parts(message, now)
+            return self.engine.take(message, now)
+        return await self._whole(self.engine.take_in_parts(message, now))
+
+    @staticmethod
+    async def _whole(parts: InParts) -> Step:
         while True:
             try:
                 next(parts)
@@ -271,6 +276,14 @@ class Turns:
                 step: Step = done.value
                 return step
             await asyncio.sleep(0)
+
+    async def _fail(self, fault: Exception, at: Sequence[Entry], others: Sequence[Entry]) -> None:
+        """The engine failed at these: without them it begins anew."""
+        messages = [message for message, _ in at]
+        log.error("the engine failed", exc_info=fault, extra={"at": repr(messages)[:2000]})
+        failed = InternalFault(f"solveyard failed at this: {fault!r} (please report it)")
+        self._refuse(at, failed)
+        await self._begin_anew(failed, others)
 
     async def _publish(self, decided: "_Decided") -> None:
         events, first = decided.events, self.last - len(decided.events) + 1
@@ -315,7 +328,7 @@ class Turns:
     async def _write(self, events: Sequence[AnyEvent], records: Sequence[Record]) -> int:
         clock = asyncio.get_running_loop().time
         begun = clock()
-        if self._favoured and len(events) <= INLINE and self._took < QUICK:
+        if len(events) <= INLINE and self._took < QUICK:
             last = self._store.commit(events, records)
         else:
             last = await self._writer.call(lambda: self._store.commit(events, records))
@@ -386,6 +399,10 @@ class _Decided:
     events: list[AnyEvent] = field(default_factory=list)
     actions: list[Action] = field(default_factory=list)
     answers: list[tuple[Answer, list[JobId]]] = field(default_factory=list)
+
+    def note(self, step: Step) -> None:
+        self.events += step.events
+        self.actions += step.actions
 
 
 def _take(entries: deque[Entry], most: int) -> list[Entry]:

@@ -62,7 +62,6 @@ class Board:
         """A new step."""
         self.now = now
         self.scheduler.owners.begin(now)
-        self.events, self.actions = [], []
 
     def record(self, event: AnyJobEvent) -> None:
         """Something has happened to a job: change it, and tell."""

@@ -36,12 +36,13 @@ from solveyard.model.jobs import (
 from solveyard.model.messages import Action, AnyEvent, ArrayBegun, JobPlaced, JobStale, Message
 from solveyard.model.shares import NO_SHARES, Shares, Spent
 
+_PART = 32  #: starts between two pauses
 _NO_NAMES: Mapping[str, JobId] = {}
 _DECIDE: dict[type, Callable[[Board, Any], Parts | None]] = {**GRANT, **CONCLUDE}
 
 
 class Step(NamedTuple):
-    """What one message led to: facts to store and publish, then effects to perform."""
+    """What was decided: facts to store and publish, then effects to perform."""
 
     events: list[AnyEvent]
     actions: list[Action]
@@ -57,8 +58,15 @@ class Step(NamedTuple):
         return self.foresee()
 
 
+InParts = Generator[None, None, Step]
+
+
 class Engine:
-    """All decisions about all jobs. `handle` is the only way in."""
+    """All decisions about all jobs.
+
+    `handle` is the only way in. Of several messages that came together each is taken first, and
+    then all of them are concluded at once: who goes next is decided once for all.
+    """
 
     def __init__(
         self,
@@ -88,18 +96,40 @@ class Engine:
         )
 
     def handle(self, message: Message, now: float) -> Step:
+        """`take` one message, and `conclude`. Raises InvalidRequest, as `take` does."""
+        taken = self.take(message, now)
+        step = self.conclude()
+        return step._replace(
+            events=[*taken.events, *step.events], actions=[*taken.actions, *step.actions]
+        )
+
+    def take(self, message: Message, now: float) -> Step:
         """Take one message at time `now`, s since 1970, never before the last one's.
 
         Raises InvalidRequest where a request can't be granted; then nothing has changed.
         """
-        for _ in self._begin(message, now) or ():
+        self._board.begin(now)
+        for _ in _DECIDE[type(message)](self._board, message) or ():
             pass
-        return self._conclude()
+        return self._told()
 
-    def in_parts(self, message: Message, now: float) -> Generator[None, None, Step]:
-        """`handle`, with pauses in long work; until it's done the engine takes nothing else."""
-        yield from self._begin(message, now) or ()
-        return self._conclude()
+    def take_in_parts(self, message: Message, now: float) -> InParts:
+        """`take`, with pauses in long work; until it's done the engine does nothing else."""
+        self._board.begin(now)
+        yield from _DECIDE[type(message)](self._board, message) or ()
+        return self._told()
+
+    def conclude(self) -> Step:
+        """What time and the messages lead to that were taken since."""
+        return _all(self.conclude_in_parts())
+
+    def conclude_in_parts(self) -> InParts:
+        """`conclude`, as `take_in_parts` does it."""
+        self._let_time_pass()
+        self._end_doomed()
+        if self._board.scheduler.moved:
+            yield from self._schedule()
+        return self._told()
 
     def put_away(self, job_id: JobId) -> None:
         """Who has ended, and is no array, or who `may_wait_away`: it is on the shelf alone now."""
@@ -180,17 +210,12 @@ class Engine:
     def inventory(self) -> Inventory:
         return self._board.scheduler.inventory
 
-    def _begin(self, message: Message, now: float) -> Parts | None:
-        self._board.begin(now)
-        return _DECIDE[type(message)](self._board, message)
-
-    def _conclude(self) -> Step:
+    def _told(self) -> Step:
+        """What was decided since this was last asked."""
         board = self._board
-        self._let_time_pass()
-        self._end_doomed()
-        if board.scheduler.moved:
-            self._schedule()
-        return Step(board.events, board.actions, board.scheduler.wake)
+        step = Step(board.events, board.actions, board.scheduler.wake)
+        board.events, board.actions = [], []
+        return step
 
     # What time causes, and what room allows
 
@@ -234,11 +259,13 @@ class Engine:
                 else:
                     board.end(job, doom(*never))
 
-    def _schedule(self) -> None:
+    def _schedule(self) -> Parts:
         board = self._board
         if board.draining:
             return
-        while (start := board.scheduler.next_start(board.limits, board.now)) is not None:
+        scheduler, started = board.scheduler, 0
+        start = scheduler.next_start(board.limits, board.now)
+        while start is not None:
             job, planned = start
             placement = replace(planned, slot=planned.slot or board.next("slot"))
             array = array_of(job.id)
@@ -248,8 +275,22 @@ class Engine:
             attempt = AttemptId(f"{board.uuid}.{number}")
             board.record(JobPlaced(job=job.id, at=board.now, attempt=attempt, placement=placement))
             board.actions.append(board.scheduler.seating.launch(board.jobs[job.id]))
+            started += 1
+            if started % _PART == 0:
+                yield
+            start = scheduler.next_like(job, board.now) if planned.turn else None
+            start = start or scheduler.next_start(board.limits, board.now)
         line, seating = board.scheduler.line, board.scheduler.seating
         board.actions += seating.recall_outranked(
             line.head(), line.outranks, ordered=line.by_urgency
         )
         board.scheduler.moved = False
+
+
+def _all(parts: InParts) -> Step:
+    while True:
+        try:
+            next(parts)
+        except StopIteration as done:
+            step: Step = done.value
+            return step

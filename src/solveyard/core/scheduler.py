@@ -17,7 +17,7 @@ from solveyard.core.seating import Seating, over_by
 from solveyard.core.shares import Owners
 from solveyard.core.sharing import share
 from solveyard.core.shelf import Shelf
-from solveyard.core.slots import Pace
+from solveyard.core.slots import Pace, alike
 from solveyard.core.waiting import Deadlines, urgency
 from solveyard.model.ids import position_of
 from solveyard.model.jobs import WAITING, Job, JobId, JobSpec, JobState, Limits, Passed, Placement
@@ -146,6 +146,22 @@ class Scheduler:
                 return (task, follow) if follow is not None else None
             return self._fill_gap(task, limits, now)
         return None
+
+    def next_like(self, before: Job, now: float) -> tuple[Job, Placement] | None:
+        """The next one, and its place, right after `before`, which waits in a slot: what keeps or
+        lets in the one does so with the other, where all is alike. None: not known so quickly.
+        """
+        first = self.line.first()
+        if first is None:
+            return None
+        job, task = first
+        same = task.owner == before.owner and task.need == before.need
+        if not same or not isinstance(task.need.cores, int) or task.need.nodes is not None:
+            return None
+        if not alike(task.spec, before.spec) or self._aside(job, task):
+            return None
+        follow = self.seating.follow(task, now)
+        return None if follow is None else (task, follow)
 
     def _first_for(self, cluster: str) -> Job | None:
         while (first := self.line.first(cluster)) is not None:

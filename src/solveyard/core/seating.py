@@ -8,11 +8,20 @@ from operator import itemgetter
 from solveyard.core.crowd import Crowd
 from solveyard.core.inventory import Inventory
 from solveyard.core.reservation import Holder
-from solveyard.core.slots import AHEAD, PATIENCE, Member, Pace, Seat, Slot, may_follow
+from solveyard.core.slots import (
+    AHEAD,
+    PATIENCE,
+    Member,
+    Pace,
+    Seat,
+    Slot,
+    alike,
+    may_follow,
+)
 from solveyard.core.waiting import Urgency, urgency
 from solveyard.model.jobs import Attempt, AttemptId, Job, JobId, Placement
 from solveyard.model.messages import Launch, Recall, SpawnerJoined, SpawnerLeft
-from solveyard.model.resources import Allocation, Resources
+from solveyard.model.resources import Allocation
 
 #: A spawner that has been away so long makes its jobs stale; s.
 STALE_AFTER = 10.0
@@ -211,7 +220,7 @@ class Seating:
             if slot.moved_at + PATIENCE <= now or len(slot.members) * seconds >= AHEAD:
                 continue
             shorter = best is None or len(slot.members) < len(best.members)
-            if shorter and self._leads(slot, job.need):
+            if shorter and self._leads(slot, job):
                 best = slot
         if best is None:
             return None
@@ -309,7 +318,8 @@ class Seating:
             if slot.placement.spawner == spawner:
                 yield slot
 
-    def _leads(self, slot: Slot, need: Resources) -> bool:
+    def _leads(self, slot: Slot, job: Job) -> bool:
+        """May `job`, which presumably is brief, wait behind those that are there?"""
         seat = self._seats.get((slot.placement.machine, slot.placement.spawner))
         last = slot.members[-1]
         tail = self._jobs[last.job]
@@ -321,9 +331,9 @@ class Seating:
             and seat.connected
             and self._inventory.connected(slot.placement.machine)
             and (seat.boot_id, seat.ledger) == (slot.placement.boot_id, slot.placement.ledger)
-            and slot.need == need
+            and slot.need == job.need
             and may_follow(tail.spec)
-            and self._pace.presumably(tail.spec) is not None
+            and (alike(tail.spec, job.spec) or self._pace.presumably(tail.spec) is not None)
         )
 
     def _recall(self, slot: Slot, members: list[Member]) -> list[Recall]:

@@ -48,15 +48,17 @@ class Slot:
         insort(self.members, Member(attempt.placement.turn, attempt.id, job.id, attempt.placed_at))
 
     def discard(self, attempt: AttemptId) -> None:
+        if self.members and self.members[0].attempt == attempt:
+            del self.members[0]
+            return
         self.members = [member for member in self.members if member.attempt != attempt]
 
     def before(self, attempt: AttemptId) -> AttemptId | None:
         """The attempt that this one follows."""
-        previous = None
-        for member in self.members:
-            if member.attempt == attempt:
-                return previous
-            previous = member.attempt
+        members = self.members
+        for place in range(len(members) - 1, 0, -1):  # most often it is the last
+            if members[place].attempt == attempt:
+                return members[place - 1].attempt
         return None
 
     @property
@@ -121,3 +123,8 @@ def may_follow(spec: JobSpec) -> bool:
     """Could a job like this be handed out before its slot is free?"""
     need = spec.resources
     return not (need.licences or need.counts)
+
+
+def alike(one: JobSpec, other: JobSpec) -> bool:
+    """Do both run the same command? Then both take as long."""
+    return one is other or (one.solver == other.solver and one.options == other.options)

@@ -13,12 +13,20 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 
 from solveyard.model.jobs import JobSpec, JobState, Limits, Reason
-from solveyard.model.messages import Cancel, Kill, Sampled, SetLimits, Submit, Ticked
+from solveyard.model.messages import (
+    AnyObservation,
+    Cancel,
+    Kill,
+    Sampled,
+    SetLimits,
+    Submit,
+    Ticked,
+)
 from unit.core.judged import JudgedEngine
 from unit.core.oracle import LIVE, WAITING, Entry
 from unit.core.restart import decide_alike
 from unit.core.wishes import SHAPES
-from unit.core.world import BRIEF, LONG
+from unit.core.world import BRIEF, LONG, Spawner
 
 machines = st.sampled_from(["m", "m", "n"])
 spawners = st.sampled_from([("m", 0), ("m", 1), ("n", 0)])
@@ -126,14 +134,41 @@ class DrivenEngine(JudgedEngine):
             spawner.obey()
             steps -= 1
 
-    @rule(data=st.data(), steps=st.integers(1, 12))
-    def news_arrives(self, data: st.DataObject, steps: int) -> None:
+    @rule(data=st.data(), steps=st.integers(1, 12), together=st.booleans())
+    def news_arrives(self, data: st.DataObject, steps: int, together: bool) -> None:
         """Some of what one spawner has to say."""
         telling = [spawner for spawner in self.world.spawners.values() if spawner.outbox]
         spawner = data.draw(st.sampled_from(telling)) if telling else None
+        if spawner is not None and together:
+            self.send_together(self.news_of(spawner, steps))
+            return
         while spawner is not None and spawner.outbox and steps:
             self.send(spawner.outbox.popleft())
             steps -= 1
+
+    @rule(most=st.integers(1, 6))
+    def news_of_all_arrives(self, most: int) -> None:
+        """What several spawners have to say comes at the same moment."""
+        self.send_together(
+            [one for each in self.world.spawners.values() for one in self.news_of(each, most)]
+        )
+
+    @staticmethod
+    def news_of(spawner: Spawner, most: int) -> list[AnyObservation]:
+        return [spawner.outbox.popleft() for _ in range(min(most, len(spawner.outbox)))]
+
+    def send_together(self, news: list[AnyObservation]) -> None:
+        """But what comes again: the books take the first for true."""
+        once: dict[object, AnyObservation] = {}
+        again = []
+        for one in news:
+            kept = once.setdefault(getattr(one, "attempt", None) or one, one)
+            if kept is not one:
+                again.append(one)
+        if once:
+            self.send(*once.values())
+        for one in again:
+            self.send(one)
 
     @rule()
     def all_goes_well_for_a_while(self) -> None:

@@ -98,13 +98,23 @@ class JudgedEngine(RuleBasedStateMachine):
 
     # How the engine is asked, and judged
 
-    def send(self, message: Message) -> Step:
+    def send(self, *messages: Message) -> Step:
+        """Several come together, and are concluded at once."""
         self.books.now = self.now
-        self.books.hear(message)
+        for message in messages:
+            self.books.hear(message)
         if self.tidy:
             self.put_whole_away()
         before = self.jobs
-        step = self.engine.handle(message, self.now)
+        if len(messages) == 1:
+            step = self.engine.handle(messages[0], self.now)
+        else:
+            steps = [self.engine.take(message, self.now) for message in messages]
+            step = self.engine.conclude()
+            step = step._replace(
+                events=[event for each in (*steps, step) for event in each.events],
+                actions=[action for each in (*steps, step) for action in each.actions],
+            )
         self.judge(before, step)
         for event in step.events:  # they are on disk
             if isinstance(event, JobEvent) and event.job in self.engine.jobs:

@@ -32,8 +32,9 @@ log = logging.getLogger(__name__)
 _SLOWER = 1.5  #: times as long until the next question, while nothing changes
 _GLANCES = 20  #: at records of ends, between two questions
 _OFTEN, _SELDOM = 0.05, 0.5  #: s between two of them, at least and at most
-_AFTER = 4  #: in the least time where a question came early, and the batch system was not as far
-_EARLY = 3  #: questions in a row that come before that time is over
+#: In the least time between two questions: how soon to ask again where one came early, and the
+#: batch system was not as far. Then it is asked in time.
+_AGAIN = (16, 8, 4)
 _ENOUGH = 2  #: answers without a job that make it absent
 _WAITS = frozenset({State.PENDING, State.HELD, State.REQUEUED})
 _RUNS = frozenset({State.RUNNING, State.SUSPENDED, State.COMPLETING})
@@ -97,7 +98,7 @@ class Follower:
         begun = loop.time()
         glance = min(max(interval / _GLANCES, _OFTEN), _SELDOM)
         if self._early:
-            glance = least / _AFTER
+            glance = least / _AGAIN[min(self._early, len(_AGAIN)) - 1]
         while (passed := loop.time() - begun) < interval:
             rest = min(glance, interval - passed)
             if passed < least:
@@ -106,7 +107,7 @@ class Follower:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self.wanted.wait(), rest)
                     break
-            if self._early < _EARLY and await self._all_ended():
+            if self._early <= len(_AGAIN) and await self._all_ended():
                 self._early += 1
                 return
         self._early = 0
