@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 #: Actions that are sent between two turns of the loop.
 SLICE = 64
+#: Turns of the loop in which those hear of an end who waited for it, before its machine forgets it.
+HEARD = 3
 
 
 class Outbox:
@@ -51,6 +53,9 @@ class Outbox:
         while True:
             await self._news.wait()
             self._news.clear()
+            if all(map(_is_forget, self._waiting)):
+                for _ in range(HEARD):
+                    await asyncio.sleep(0)
             actions = list(self._waiting)
             self._waiting.clear()
             for start in range(0, len(actions), SLICE):

@@ -1,5 +1,5 @@
 """One message after another: a turn takes what has come, lets the engine decide, commits all of
-it at once, and only then answers, publishes and hands on what is to be done.
+it at once, and only then publishes, hands on what is to be done, and answers.
 """
 
 import asyncio
@@ -216,10 +216,12 @@ class Turns:
                 self._refuse(decided.entries, unwritten)
                 await self._begin_anew(unwritten, [])  # the spawners say again what they had said
                 return
+        await self._publish(decided)
+        if decided.actions and decided.answers:
+            await asyncio.sleep(0)  # what is to be done leaves before the answers are made
         for answer, ids in decided.answers:
             if not answer.done():
                 answer.set_result(ids)
-        await self._publish(decided)
 
     async def _decide(self, rest: deque[Entry]) -> "_Decided | None":
         """Let the engine take `rest`, and conclude; None: it failed, and was begun anew.

@@ -63,7 +63,8 @@ class Connection:
         self._owner = owner
         self._socket: Optional[socket.socket] = None
         self._decoder = Decoder()
-        self._queue: List[Tuple[Message, str]] = []
+        self._queue: List[Tuple[Message, str, bool]] = []  # with its text, and whether it may wait
+        self._patient = 0  # how many of them may
         self._buffer = b""
         self._full = False  # the socket takes no more for now
         self._dropped = False
@@ -73,23 +74,25 @@ class Connection:
         self._timer: Optional[Timer] = None
         loop.at_turn_end.append(self.flush)
 
-    def send(self, message: Message, text: str = "") -> None:
+    def send(self, message: Message, text: str = "", *, patient: bool = False) -> None:
         """Queue it; nothing is kept while there is no manager: it asks for what it missed.
 
-        `text`: the same as JSON, where that has been made.
+        `text`: the same as JSON, where that has been made; `patient`: it may wait a moment, since
+        it soon may be superfluous. What is sent meanwhile takes it along.
         """
         if not self.welcomed:
             return
         if len(self._buffer) > ROOM:
             self._dropped = True
         else:
-            self._queue.append((message, text))
+            self._queue.append((message, text, patient))
+            self._patient += patient
 
     def unsend(self, message: Message) -> bool:
         """Take back a message that has not left yet; False: it has left."""
         for index in range(len(self._queue) - 1, max(-1, len(self._queue) - 9), -1):
             if self._queue[index][0] is message:
-                del self._queue[index]
+                self._patient -= self._queue.pop(index)[2]
                 return True
         return False
 
@@ -99,14 +102,20 @@ class Connection:
         return not self._queue and not self._buffer
 
     def flush(self) -> None:
-        """Send what has accumulated; a busy one that has just done so, a little later."""
-        if not self._queue or self._timer is not None:
+        """Send what has accumulated; a busy one that has just done so, a little later, as what is
+        patient.
+        """
+        if not self._queue:
             return
-        wait = self._sent_at + COALESCE - time.monotonic()
-        if wait > 0 and self._owner.busy:
-            self._timer = self._loop.later(wait, self._flush_now)
-        else:
+        wait = 0.0
+        if self._patient == len(self._queue):
+            wait = COALESCE
+        elif self._owner.busy:
+            wait = self._sent_at + COALESCE - time.monotonic()
+        if wait <= 0.0:
             self._flush_now()
+        elif self._timer is None:
+            self._timer = self._loop.later(wait, self._flush_now)
 
     def dial(self) -> None:
         """Connect; tried again by itself until it succeeds."""
@@ -164,6 +173,7 @@ class Connection:
             self._wait = min(2 * self._wait, LONGEST_WAIT)
         self.welcomed = False
         self._queue.clear()
+        self._patient = 0
         self._buffer = b""
         self._dropped = False
         self._again(wait)
@@ -206,13 +216,16 @@ class Connection:
             self._lost("its first message is a {!r:.50}, not a welcome".format(message["t"]))
 
     def _flush_now(self) -> None:
-        self._timer = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._socket is None or not self._queue:
             return
         self._sent_at = time.monotonic()
         waiting = bool(self._buffer)
         self._buffer += _encode_each(self._queue)
         self._queue.clear()
+        self._patient = 0
         if not waiting:
             self._push()
 
@@ -237,9 +250,9 @@ class Connection:
             self._owner.behind()
 
 
-def _encode_each(queue: List[Tuple[Message, str]]) -> bytes:
+def _encode_each(queue: List[Tuple[Message, str, bool]]) -> bytes:
     """Frames of what is queued, without those that are too large for anybody to receive."""
-    bodies = [text.encode("ascii") if text else body_of(message) for message, text in queue]
+    bodies = [text.encode("ascii") if text else body_of(message) for message, text, _ in queue]
     try:
         return pack(bodies)
     except WireError:

@@ -201,7 +201,7 @@ class Spawner(Owner):
     def _report(self, message: Message, text: str, superfluous: Optional[Message]) -> None:
         if superfluous is not None:  # an end tells the start too
             self._connection.unsend(superfluous)
-        self._send(message, text)
+        self._connection.send(message, text, patient=message["t"] == "started")
         if message["t"] == "ended":
             self._waiting.ended(message["attempt"])
 

@@ -1,6 +1,7 @@
 """What goes in and out of the doors as JSON: bodies, queries, records, refusals."""
 
 import asyncio
+import contextlib
 import datetime as dt
 import math
 import time
@@ -243,10 +244,13 @@ def query(request: web.Request, kind: type[T]) -> T:
     return reading.parameters(texts, kind)
 
 
+_THERE = contextlib.nullcontext()  #: all of it has come with its head, as it does most often
+
+
 async def body(request: web.Request) -> bytes:
     """The body as it came; one that isn't declared to be JSON is refused."""
     try:
-        async with asyncio.timeout(BODY):
+        async with asyncio.timeout(BODY) if not request.content.is_eof() else _THERE:
             content = await request.read()
     except TimeoutError as error:
         raise Malformed(f"the body didn't come within {BODY:.0f} s") from error

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from solveyard.doors.closing import Closing
 from solveyard.manager import Manager
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Caller(NamedTuple):
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MANAGER = web.AppKey("manager", Manager)
 CALLER = web.RequestKey("caller", Caller)
-CLOSING = web.AppKey("closing", asyncio.Event)  #: set when the door closes
+CLOSING = web.AppKey("closing", Closing)  #: set when the door closes
 #: Has the door listen on more sockets.
 LISTEN: web.AppKey[Callable[[Sequence[socket.socket]], Awaitable[list[asyncio.Server]]]] = (
     web.AppKey("listen")

@@ -4,7 +4,6 @@ Every refusal is {"success": false, "error": "...", "kind": "..."}, where it hel
 "expected" and "got". Nothing that a caller sends is answered with 5xx, but for a full store (507).
 """
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any, TypeVar
@@ -30,6 +29,7 @@ from solveyard.doors import (
     viewer,
     waiting,
 )
+from solveyard.doors.closing import Closing
 from solveyard.doors.keys import (
     CLOSING,
     LOCKED,
@@ -92,7 +92,7 @@ def application(
     app[LOOKS] = Looks()
     app[TEXTS] = Texts()
     app[LOCKED] = {} if locked is None else locked
-    app[CLOSING] = asyncio.Event()
+    app[CLOSING] = Closing()
     app.on_shutdown.append(_close)
     app[TABLE] = Table(public)
     routes = (

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from aiohttp import web
 
 from solveyard.doors.keys import CLOSING, MANAGER
-from solveyard.model.errors import ManagerUnavailable
 from solveyard.model.jobs import JobId
 
 GLANCE = 0.5  #: s between two looks at whether the door closes, while somebody waits
@@ -15,15 +14,8 @@ FIRST_WORD = 10.0  #: s that an answer waits for a batch system's first word abo
 
 async def ended(request: web.Request, jobs: Sequence[JobId], timeout: float | None) -> bool:  # noqa: ASYNC109  False is an answer
     """Wait for all their ends, not longer than the door is open: then ManagerUnavailable."""
-    async with asyncio.TaskGroup() as tasks:
-        coming = tasks.create_task(request.app[MANAGER].wait(jobs, timeout))
-        closing = tasks.create_task(request.app[CLOSING].wait())
-        await asyncio.wait((coming, closing), return_when=asyncio.FIRST_COMPLETED)
-        coming.cancel()
-        closing.cancel()
-    if coming.cancelled():
-        raise ManagerUnavailable("the manager is stopping (start one: solveyard serve)")
-    return coming.result()
+    async with request.app[CLOSING].not_yet():
+        return await request.app[MANAGER].wait(jobs, timeout)
 
 
 async def first_words(request: web.Request, jobs: Iterable[JobId]) -> None:
