@@ -54,7 +54,7 @@ ATTENTIVE = 0.1
 #: another at each row cost a fifth more CPU.
 INLINE = 100
 #: Of a commit; while one takes longer, the disk is slow, and the loop doesn't wait for it; s.
-QUICK = 0.01
+QUICK = 0.004
 #: Turns of the loop that a request takes from its socket to here.
 HANDED = 3
 #: Messages in one turn that make the manager a busy one.

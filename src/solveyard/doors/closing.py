@@ -15,6 +15,8 @@ class Closing(asyncio.Event):
         self._waits: set[asyncio.Timeout] = set()
 
     def set(self) -> None:
+        if self.is_set():
+            return
         super().set()
         for wait in self._waits:
             wait.reschedule(asyncio.get_running_loop().time())
@@ -22,13 +24,15 @@ class Closing(asyncio.Event):
     @asynccontextmanager
     async def not_yet(self) -> AsyncIterator[None]:
         """What waits in here ends with ManagerUnavailable once the door closes."""
+        wait = asyncio.timeout(0 if self.is_set() else None)
+        self._waits.add(wait)
         try:
-            async with asyncio.timeout(0 if self.is_set() else None) as wait:
-                self._waits.add(wait)
-                try:
-                    yield
-                finally:
-                    self._waits.discard(wait)
+            async with wait:
+                yield
         except TimeoutError as error:
+            if not wait.expired():
+                raise
             why = "the manager is stopping (start one: solveyard serve)"
             raise ManagerUnavailable(why) from error
+        finally:
+            self._waits.discard(wait)

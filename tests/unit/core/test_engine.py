@@ -20,6 +20,7 @@ from solveyard.model.messages import (
     JobConfirmed,
     JobStale,
     Kill,
+    Launch,
     Missing,
     Release,
     Remove,
@@ -54,6 +55,32 @@ def test_larger_priorities_go_first_and_equal_ones_in_order_of_arrival(
     while drive.engine.jobs[drive.launched()[-1]].state is JobState.SUBMITTED:
         drive.end(drive.launched()[-1])
     assert drive.launched() == sorted(jobs, key=lambda job: (-priorities[jobs.index(job)], job))
+
+
+def test_of_ends_that_came_together_none_is_decided_by_alone() -> None:
+    drive = Drive(cores=2)
+    first = drive.submit(X, X)
+    wide = drive.one(resources=Resources(cores=2), priority=1)
+    small = drive.one()
+    ends = [Ended(attempt=drive.attempt(j), outcome=Outcome(reason=Reason.SUCCESS)) for j in first]
+    taken = [drive.engine.take(end, drive.now) for end in ends]
+    assert [type(action) for step in taken for action in step.actions] == [Forget, Forget]
+    step = drive.engine.conclude()
+    assert [action.job for action in step.actions if isinstance(action, Launch)] == [wide]
+    assert drive.job(small).state is JobState.QUEUED
+    assert drive.engine.conclude().events == []
+
+
+def test_a_refusal_takes_nothing_from_what_came_before_it() -> None:
+    drive = Drive()
+    (job,) = drive.submit(X)
+    outcome = Outcome(reason=Reason.SUCCESS)
+    taken = drive.engine.take(Ended(attempt=drive.attempt(job), outcome=outcome), drive.now)
+    with pytest.raises(UnknownJob):
+        drive.engine.take(Cancel(job=JobId(99)), drive.now)
+    assert len(taken.events) == 1
+    assert drive.engine.conclude().events == []
+    assert drive.job(job).state is JobState.COMPLETED
 
 
 def test_a_changed_priority_changes_the_turn() -> None:

@@ -9,7 +9,16 @@ import pytest
 from solveyard import turns as module
 from solveyard.model.errors import StoreFull
 from solveyard.model.jobs import JobId, JobSpec, Record
-from solveyard.model.messages import Action, AnyEvent, JobSubmitted, Submit, Ticked
+from solveyard.model.messages import (
+    Action,
+    AgentJoined,
+    AnyEvent,
+    JobSubmitted,
+    SpawnerJoined,
+    Submit,
+    Ticked,
+)
+from solveyard.model.resources import Resources
 from solveyard.store.memory import MemoryStore
 from solveyard.turns import MANY, Turns
 
@@ -252,3 +261,32 @@ def test_those_who_ask_at_the_same_time_share_a_commit_though_some_come_a_little
 def test_who_asks_alone_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "HANDED", 10**9)
     asyncio.run(_askers(_Threads(), 5, [2]))
+
+
+async def _order_after_a_commit() -> list[str]:
+    """Of what is to be done, and of an answer."""
+    order: list[str] = []
+
+    def committed(first: int, events: Sequence[AnyEvent], actions: Sequence[Action]) -> None:
+        if actions:  # the outbox is woken, and has a connection flushed
+            soon = asyncio.get_running_loop().call_soon
+            soon(soon, order.append, "left")
+
+    turns = Turns(MemoryStore(), lambda: (), committed)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            going = tasks.create_task(turns.run())
+            nodes = {"a": Resources(cores=1)}
+            turns.put(AgentJoined(machine="m", nodes=nodes, boot_id="b"))
+            turns.put(SpawnerJoined(machine="m", spawner=0, boot_id="b", ledger="l"))
+            await turns.ask(SUBMIT)
+            await turns.ask(Submit(specs=(JobSpec(solver="command"),), by="ada"))
+            order.append("answered")
+            going.cancel()
+        return order
+    finally:
+        turns.close()
+
+
+def test_what_is_to_be_done_leaves_before_the_answer_is_made() -> None:
+    assert asyncio.run(_order_after_a_commit()) == ["left", "answered"]
