@@ -45,7 +45,7 @@ SHORT = 0.001
 #: Events that are passed on between two turns of the loop.
 PART = 200
 #: Between two commits while there is much to do; else each turn commits at once; s.
-GROUP = 0.008
+GROUP = 0.016
 #: Messages that one turn takes, at most, while somebody asks now and then: short commits.
 FEW = 16
 #: So long after somebody asked; s.

@@ -14,7 +14,7 @@ from solveyard.wire.frames import Decoder, Message, WireError, body_of, encode, 
 
 PROTOCOL = 1
 FIRST_WAIT, LONGEST_WAIT, REFUSED_WAIT = 0.05, 1.0, 5.0  #: s between two dials
-COALESCE = 0.005  #: s; while there is much to do, what is sent within it is sent together
+COALESCE = 0.010  #: s; while there is much to do, what is sent within it is sent together
 ROOM = 4 * 1024 * 1024  #: bytes that may wait for a slow manager
 _READ = 64 * 1024  #: bytes; larger ones are mapped anew for each read
 _log = logging.getLogger(__name__)
