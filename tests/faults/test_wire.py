@@ -133,5 +133,6 @@ def test_a_message_too_large_for_a_frame_is_left_out_and_said_in_the_log(stage: 
     from solveyard.agent.connection import _encode_each
 
     small = {"t": "pong", "n": 1}
-    frames = _encode_each([({"t": "ended", "lost": "x" * (LIMIT + 1)}, ""), (small, "")])
+    large = {"t": "ended", "lost": "x" * (LIMIT + 1)}
+    frames = _encode_each([(large, "", False), (small, "", False)])
     assert json.loads(frames[8:]) == [small]

@@ -25,8 +25,20 @@ def test_no_crash_schedule_breaks_a_promise(part: int) -> None:
     assert struck > SCHEDULES // PARTS // 2
 
 
-def test_a_manager_may_die_before_it_has_heard_that_a_machine_is_gone() -> None:
-    assert run(4489).struck["restored engines compared"]
+@pytest.mark.parametrize(
+    ("seed", "boundary", "kind", "later"),
+    [
+        (126, 40, "machine", 3),
+        (2, 45, "spawner", 2),
+        (122, 72, "agent", 2),
+        (18, 24, "connection", 5),
+    ],
+)
+def test_a_manager_may_die_before_it_has_heard_that_somebody_is_gone(
+    seed: int, boundary: int, kind: str, later: int
+) -> None:
+    found = run(seed, {boundary: kind, boundary + later: "manager"})
+    assert found.struck["restored engines compared"]
 
 
 def test_a_seed_replays_exactly_in_every_process() -> None:
