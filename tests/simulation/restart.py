@@ -8,10 +8,7 @@ from solveyard.core.engine import Engine
 from solveyard.core.shelf import Shelf
 from solveyard.model.jobs import Job, JobId, JobState
 from solveyard.model.messages import (
-    AgentJoined,
     AgentLeft,
-    AnyObservation,
-    SpawnerJoined,
     SpawnerLeft,
     Ticked,
 )
@@ -43,9 +40,11 @@ def decides_alike(service: Service, life: Life) -> bool:
     fresh = Engine(UUID, jobs.values(), *known, shelf=shelf, names=names)
     now = world.now + 0.001
     machines = life.agents.machines()
-    unheard = [*(message for message, _ in turns._inbox), *life.agents._reports]
-    gone = [message for message in unheard if isinstance(message, AgentLeft | SpawnerLeft)]
-    gone += [left for one in machines if (left := _left(one)) is not None]
+    seats, there = live.scheduler.seating._seats, live.inventory.machines
+    gone: list[AgentLeft | SpawnerLeft] = [
+        *(SpawnerLeft(machine=at, spawner=one) for (at, one), s in seats.items() if s.connected),
+        *(AgentLeft(machine=name) for name, machine in there.items() if machine.connected),
+    ]  # those, too, of whose leaving it has not heard yet
     for left in gone:
         live.handle(left, now)
     draw = [(world.random.randrange(10), world.random.randrange(100)) for _ in range(4)]
@@ -77,13 +76,3 @@ def _away(
     tasks = {one: state for one, state in states.items() if shelf.state(one) is not None}
     whole = {one: state for one, state in states.items() if shelf.whole(one) is not None}
     return tasks, whole
-
-
-def _left(joined: AnyObservation) -> AgentLeft | SpawnerLeft | None:
-    match joined:
-        case AgentJoined(machine=machine):
-            return AgentLeft(machine=machine)
-        case SpawnerJoined(machine=machine, spawner=spawner):
-            return SpawnerLeft(machine=machine, spawner=spawner)
-        case _:
-            return None
