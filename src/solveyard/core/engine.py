@@ -64,8 +64,8 @@ InParts = Generator[None, None, Step]
 class Engine:
     """All decisions about all jobs.
 
-    `handle` is the only way in. Of several messages that came together each is taken first, and
-    then all of them are concluded at once: who goes next is decided once for all.
+    Of messages that come together each is taken, and then all of them are concluded at once: who
+    goes next is decided once for all. `handle` does both for one.
     """
 
     def __init__(
@@ -121,14 +121,13 @@ class Engine:
 
     def conclude(self) -> Step:
         """What time and the messages lead to that were taken since."""
-        return _all(self.conclude_in_parts())
+        for _ in self._follow_up():
+            pass
+        return self._told()
 
     def conclude_in_parts(self) -> InParts:
         """`conclude`, as `take_in_parts` does it."""
-        self._let_time_pass()
-        self._end_doomed()
-        if self._board.scheduler.moved:
-            yield from self._schedule()
+        yield from self._follow_up()
         return self._told()
 
     def put_away(self, job_id: JobId) -> None:
@@ -219,6 +218,12 @@ class Engine:
 
     # What time causes, and what room allows
 
+    def _follow_up(self) -> Parts:
+        self._let_time_pass()
+        self._end_doomed()
+        if self._board.scheduler.moved:
+            yield from self._schedule()
+
     def _let_time_pass(self) -> None:
         board = self._board
         for job_id in board.scheduler.deadlines.due(board.now):
@@ -285,12 +290,3 @@ class Engine:
             line.head(), line.outranks, ordered=line.by_urgency
         )
         board.scheduler.moved = False
-
-
-def _all(parts: InParts) -> Step:
-    while True:
-        try:
-            next(parts)
-        except StopIteration as done:
-            step: Step = done.value
-            return step
