@@ -6,7 +6,6 @@ It is installed from PyPI, once, into an environment that pytest's cache keeps.
 import ast
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from environments import python_with
 from solveyard.model.jobs import JobSpec
 from solveyard.solvers.hfss.installations import installations
 from solveyard.solvers.hfss.reader import read
@@ -22,7 +22,6 @@ from standin import install, project
 
 VERSION = "1.9.0"
 EXAMPLES = Path(__file__).parents[2] / "examples" / "hfss"
-_FOUND = "import ansys.aedt.core; print(ansys.aedt.core.__file__)"
 #: What an object of PyAEDT's has that `solve_in_batch` looks at; it needs AEDT to be made.
 _APP = """
 import logging, sys
@@ -53,18 +52,7 @@ print(json.dumps(found))
 @pytest.fixture(scope="session")
 def pyaedt(request: pytest.FixtureRequest) -> str:
     """The Python that has it. Skips, loudly, where PyPI can't be reached."""
-    assert request.config.cache is not None
-    folder = request.config.cache.mkdir(f"pyaedt-{VERSION}") / "env"
-    python = str(folder / "bin" / "python")
-    there = Path(python).exists() and str(folder) in ran(python, "-c", _FOUND).stdout
-    for step in (
-        ["venv", "--clear", "--python", sys.executable, str(folder)],
-        ["pip", "install", "--python", python, f"pyaedt=={VERSION}"],
-    ):
-        done = ran(sys.executable, "-m", "uv", *step) if not there else None
-        if done is not None and done.returncode:
-            pytest.skip(f"NOT SHOWN: PyAEDT {VERSION} can't be installed: {done.stderr:.500}")
-    return python
+    return python_with(request, f"pyaedt-{VERSION}", f"pyaedt=={VERSION}")
 
 
 def ran(*words: str, **environment: str) -> "subprocess.CompletedProcess[str]":

@@ -6,7 +6,6 @@ keeps.
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 
 from acceptance import documents
 from e2e.test_pyedb_paths import MODULES
+from environments import python_with
 
 OURS = ("solveyard", "solveyard-pyedb")
 FIRST = "pyedb==0.66.0"  #: the first that has no job manager
@@ -23,26 +23,11 @@ FIRST = "pyedb==0.66.0"  #: the first that has no job manager
 @pytest.fixture(scope="module", params=[FIRST, "pyedb>=0.66"])
 def python(request: pytest.FixtureRequest) -> str:
     """Of an environment with both. Skips, loudly, where PyPI can't be reached."""
-    assert request.config.cache is not None
-    folder = request.config.cache.mkdir("beside-" + request.param.replace(">", "")) / "env"
-    path = folder / "bin" / "python"
-    steps = [
-        ["pip", "install", "--python", str(path), request.param, str(documents.ROOT),
-         str(documents.ROOT / "packages" / "solveyard-pyedb"),
-         *(f"--reinstall-package={name}" for name in OURS)],
-    ]  # fmt: skip
-    if not path.exists():
-        steps.insert(0, ["venv", "--clear", "--python", sys.executable, str(folder)])
-    for step in steps:
-        try:
-            subprocess.run(
-                [sys.executable, "-m", "uv", *step],
-                capture_output=True, text=True, timeout=280, check=True,
-            )  # fmt: skip
-        except subprocess.SubprocessError as error:
-            said = getattr(error, "stderr", None) or error
-            pytest.skip(f"NOT SHOWN: {request.param} can't be installed: {said!s:.500}")
-    return str(path)
+    ours = [str(documents.ROOT), str(documents.ROOT / "packages" / "solveyard-pyedb")]
+    return python_with(
+        request, "beside-" + request.param.replace(">", ""), request.param,
+        again=[*ours, *(f"--reinstall-package={name}" for name in OURS)],
+    )  # fmt: skip
 
 
 @pytest.fixture

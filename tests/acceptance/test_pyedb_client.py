@@ -6,49 +6,23 @@ It is installed from PyPI, once, into an environment of its own that pytest's ca
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from environments import python_with
 from standin import install, project
 
 VERSION = "0.65.2"
 BACKEND = "pyedb.workflows.job_manager.backend"
-_FOUND = "from pyedb.workflows.job_manager.backend import service; print(service.__file__)"
 
 
 @pytest.fixture(scope="session")
 def pyedb(request: pytest.FixtureRequest) -> str:
     """The Python that has it. Skips, loudly, where PyPI can't be reached."""
-    assert request.config.cache is not None
-    folder = request.config.cache.mkdir(f"pyedb-{VERSION}") / "env"
-    python = str(folder / "bin" / "python")
-
-    def there() -> bool:
-        try:
-            done = subprocess.run([python, "-c", _FOUND], capture_output=True, check=False)
-        except OSError:
-            return False
-        return done.returncode == 0 and str(folder).encode() in done.stdout
-
-    if not there():
-        for step in (
-            ["venv", "--clear", "--python", sys.executable, str(folder)],
-            ["pip", "install", "--python", python, f"pyedb=={VERSION}"],
-        ):
-            try:
-                subprocess.run(
-                    [sys.executable, "-m", "uv", *step],
-                    capture_output=True, text=True, timeout=200, check=True,
-                )  # fmt: skip
-            except subprocess.SubprocessError as error:
-                said = getattr(error, "stderr", None) or error
-                pytest.skip(f"NOT SHOWN: PyEDB {VERSION} can't be installed: {said!s:.500}")
-        assert there()
-    return python
+    return python_with(request, f"pyedb-{VERSION}", f"pyedb=={VERSION}")
 
 
 class Site:

@@ -81,6 +81,7 @@ class Sshd:
     ) -> None:
         """`within`: a command that becomes it; `more`: its settings, before ours."""
         self.folder = folder
+        self.home = folder / "home"  #: of whoever comes in, not the tester's own with its settings
         self.address = address
         self.port = free_port()
         self.config = folder / "ssh_config"
@@ -101,7 +102,8 @@ class Sshd:
         (self.folder / "known_hosts").write_text(f"[{self.address}]:{self.port} {host_key}")
         noise = self.folder / "noise.sh"
         noise.write_text("echo 'Welcome. Today: lentils.'\n")
-        environment = {**self._environment, "BASH_ENV": str(noise)}
+        self.home.mkdir()
+        environment = {**self._environment, "BASH_ENV": str(noise), "HOME": str(self.home)}
         told = " ".join(f'{name}="{value}"' for name, value in environment.items())
         more = f"SetEnv {told}\n{self._more}"
         place = {"folder": self.folder, "address": self.address, "port": self.port}

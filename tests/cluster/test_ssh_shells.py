@@ -27,19 +27,18 @@ def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SshHost]:
         pytest.skip(f"{request.param} as a login shell was not tried: no {', '.join(missing)}")
     if os.getuid() != 0 or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
         pytest.skip(f"{request.param} as a login shell was not tried: only root may mount files")
-    home, passwd = tmp_path / "home", tmp_path / "passwd"
-    home.mkdir()
-    for name in (".bashrc", ".tcshrc", ".cshrc", ".profile"):
-        (home / name).write_text(NOISE)
-    line = f"root:x:0:0::{home}:{shutil.which(request.param)}"
-    passwd.write_text(
-        re.sub("^root:.*$", line, Path("/etc/passwd").read_text(), flags=re.MULTILINE)
-    )
+    passwd = tmp_path / "passwd"
     mounted = f'mount --bind {passwd} /etc/passwd && exec "$@"'
     folder = tmp_path / "sshd"
     folder.mkdir()
     sshd = Sshd(folder, {}, within=("unshare", "-m", "sh", "-c", mounted, "sh"))
     sshd.prepare()
+    for name in (".bashrc", ".tcshrc", ".cshrc", ".profile"):
+        (sshd.home / name).write_text(NOISE)
+    line = f"root:x:0:0::{sshd.home}:{shutil.which(request.param)}"
+    passwd.write_text(
+        re.sub("^root:.*$", line, Path("/etc/passwd").read_text(), flags=re.MULTILINE)
+    )
     sshd.start()
     socket = str(tmp_path / "socket")
     login = Login(cluster="hpc", host="login", socket=socket, config=str(sshd.config))
@@ -55,7 +54,7 @@ async def test_commands_and_files_go_through_any_login_shell(host: SshHost, tmp_
     assert (await host.run(Call(("printf", "%s", long)))).stdout == long
     remote = Remote(host, "~/a folder/!of ours")
     await remote.ready()
-    assert remote.root == str(tmp_path / "home" / "a folder" / "!of ours")
+    assert remote.root == str(tmp_path / "sshd" / "home" / "a folder" / "!of ours")
     content = b"\0\xff\n" * 1000
     place = f"{remote.root}/jobs/file"
     await remote.put([Step("file", place, hashlib.sha256(content).hexdigest(), content=content)])
