@@ -275,7 +275,13 @@ def test_a_solve_is_followed_by_its_own_log_and_judged_by_what_it_left(
     record = ended(service, solved)
     assert (record.state, record.reason, record.values["passes"]) == ("completed", "success", 5)
     assert (tmp_path / "two" / "projects" / "success.aedtresults" / "success.s1p").exists()
-    until(lambda: service.client.job(hangs).progress is not None, "it tells its progress")
+
+    def tells() -> bool:
+        record = service.client.job(hangs)
+        assert record.ended_at is None, record
+        return record.progress is not None
+
+    until(tells, "it tells its progress")
     service.client.cancel(hangs)
     assert ended(service, hangs).state == "cancelled"
 
