@@ -7,6 +7,7 @@ file ties them to the store's reads, the backend's reports and the people who wa
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -506,7 +507,10 @@ class Manager:
         return record(job, job.ended_at or 0.0, directory=directory, tasks=tasks)
 
     async def _checkpoints(self) -> None:
-        """Keep the store's log short, off the commit path."""
+        """Keep the store's log short, off the commit path, and long enough from the start."""
+        with suppress(StoreError):
+            while await self._readers.call(self._store.make_room):
+                pass
         while True:
             await asyncio.sleep(_CHECKPOINT)
             if self._turns.written:

@@ -18,6 +18,7 @@ FILE = "store.db"
 LOCK_WAIT = 5.0  #: s that another process's lock on the database is waited for
 
 _PREPARED = 256  #: statements that SQLite keeps prepared: the usual ones in all their lengths
+_ROUNDS = 4  #: of moving the log into the main file, each of what came during the one before
 _MAGIC = b"SQLite format 3\0"
 _APPLICATION_ID = 0x536F6C76
 _MIGRATIONS = Path(__file__).with_name("migrations")
@@ -76,6 +77,13 @@ class Connection:
                     with suppress(sqlite3.Error):  # the first error is the one to tell
                         sqlite.execute("ROLLBACK")
                 raise
+
+    def checkpoint(self) -> int:
+        """Move the write-ahead log into the main file; how many of its pages are left there."""
+        with self.using() as sqlite:
+            _, written, moved = sqlite.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        left: int = written - moved
+        return left
 
     def settle(self) -> None:
         """Before the last close: fold the write-ahead log in, and leave one plain file behind.
@@ -137,13 +145,16 @@ def open_reader(folder: Path) -> Connection:
     return connection
 
 
-def checkpoint(path: Path) -> None:
-    """Move the write-ahead log into the main file, as far as no reader still needs it."""
+def checkpoint(path: Path, few: int) -> bool:
+    """Move the write-ahead log into the main file, as far as no reader still needs it.
+
+    False: of what was written meanwhile more than `few` pages are left.
+    """
     connection = Connection(path, read_only=False)
     try:
         with connection.using() as sqlite:
             _promise(sqlite, shared=True)
-            sqlite.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        return any(connection.checkpoint() <= few for _ in range(_ROUNDS))
     finally:
         connection.close()
 

@@ -217,6 +217,10 @@ class MemoryStore:
     def checkpoint(self) -> None:
         """There is no log to move."""
 
+    def make_room(self) -> bool:
+        """There is no log."""
+        return False
+
     def close(self) -> None:
         """There is nothing to close."""
 

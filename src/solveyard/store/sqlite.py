@@ -17,7 +17,7 @@ from solveyard.model.ids import array_of
 from solveyard.model.jobs import Counter, Job, JobId, JobSpec, JobState, Limits, Record
 from solveyard.model.messages import AnyEvent
 from solveyard.model.notices import Notice, NoticeState
-from solveyard.store import codec, database, queries
+from solveyard.store import codec, database, logroom, queries
 from solveyard.store.base import (
     NOT_READ,
     SETTLED_NOTICES,
@@ -33,6 +33,7 @@ from solveyard.store.changes import changes
 from solveyard.store.failures import damaged
 
 _STATES = {state.value: state for state in JobState}
+_FEW = 64  #: pages of the log that may be moved while commits wait
 _LATEST = 2000  #: jobs whose specifications are known to be on disk: most changes aren't theirs
 
 
@@ -270,9 +271,17 @@ class SqliteStore:
         }
 
     def checkpoint(self) -> None:
-        """Move the write-ahead log into the main file; off the commit path."""
-        if self._reader is not self._writer:
-            database.checkpoint(self._writer.path)
+        """Move the write-ahead log into the main file, so that it begins anew.
+
+        Off the commit path but for its last few pages: while commits go on, it would never be
+        empty, and grow.
+        """
+        if self._reader is not self._writer and database.checkpoint(self._writer.path, _FEW):
+            self._writer.checkpoint()
+
+    def make_room(self) -> bool:
+        """Take some of the space that the log will need; False: it has enough, or can't have it."""
+        return self._reader is not self._writer and logroom.more(self._writer)
 
     def _know(self, jobs: Sequence[Job]) -> None:
         """Their specifications are on disk. A task's is its array's."""
