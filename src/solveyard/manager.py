@@ -509,14 +509,22 @@ class Manager:
     async def _checkpoints(self) -> None:
         """Keep the store's log short, off the commit path, and long enough from the start."""
         with suppress(StoreError):
-            while await self._readers.call(self._store.make_room):
+            while await self._beside_commits(self._store.make_room):
                 pass
         while True:
             await asyncio.sleep(_CHECKPOINT)
             if self._turns.written:
                 self._turns.written = False
                 try:
-                    await self._readers.call(self._store.checkpoint)
+                    await self._beside_commits(self._store.checkpoint)
                 except StoreError as error:  # the log grows meanwhile; nothing is lost
                     self._turns.written = True
                     log.warning("checkpoint put off", extra={"error": str(error)})
+
+    async def _beside_commits(self, function: Callable[[], T]) -> T:
+        """What `function` returns, which keeps the disk busy."""
+        self._turns.disk_busy = True
+        try:
+            return await self._readers.call(function)
+        finally:
+            self._turns.disk_busy = False

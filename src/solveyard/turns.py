@@ -83,6 +83,7 @@ class Turns:
         self.first = 1  #: of the oldest that is kept
         self.blocked: StoreError | InternalFault | None = None  #: why nothing can be decided now
         self.written = False  #: something was committed since this was last reset
+        self.disk_busy = False  #: with more than commits, which may take long then
         self._store = store
         self._machines = machines
         self._committed = committed
@@ -330,7 +331,7 @@ class Turns:
     async def _write(self, events: Sequence[AnyEvent], records: Sequence[Record]) -> int:
         clock = asyncio.get_running_loop().time
         begun = clock()
-        if len(events) <= INLINE and self._took < QUICK:
+        if len(events) <= INLINE and self._took < QUICK and not self.disk_busy:
             last = self._store.commit(events, records)
         else:
             last = await self._writer.call(lambda: self._store.commit(events, records))

@@ -26,19 +26,24 @@ def more(writer: Connection) -> bool:
     log = Path(f"{writer.path}-wal")
     with suppress(OSError), writer.transaction("IMMEDIATE"):  # nobody adds to the log meanwhile
         size = log.stat().st_size
-        if size < ROOM and shutil.disk_usage(log).free >= _SCARCE:
-            _add(log, size, min(_STEP, ROOM - size))
-            return True
+        return (
+            size < ROOM
+            and shutil.disk_usage(log).free >= _SCARCE
+            and _added(log, size, min(_STEP, ROOM - size))
+        )
     return False
 
 
-def _add(log: Path, size: int, count: int) -> None:
+def _added(log: Path, size: int, count: int) -> bool:
+    """False: the disk didn't take it all, and has none of it."""
+    whole = False
     with log.open("r+b", buffering=0) as file:
         file.seek(size)
         try:
-            if file.write(bytes(count)) < count:
-                raise OSError("the disk takes no more")
+            whole = file.write(bytes(count)) == count
             os.fsync(file.fileno())
-        except OSError:  # it will grow by itself, while it can
+        except OSError:
+            whole = False
+        if not whole:
             file.truncate(size)
-            raise
+    return whole
