@@ -62,22 +62,25 @@ class Retention:
         """Jobs are being started now."""
         self._launched = asyncio.get_running_loop().time()
 
-    async def remove(self, job: JobId, by: str, *, files: bool, pause: float = 0.0) -> None:
+    async def remove(
+        self, job: JobId, by: str, *, files: bool, pause: float = 0.0, spare: bool = False
+    ) -> None:
         """Forget an ended job; with `files` also what is its alone, in slices with pauses.
 
-        Raises UnknownJob, Conflict; StoreError.
+        `spare`: not one that somebody wants kept. Raises UnknownJob, Conflict; StoreError.
         """
+        asked = Remove(job=job, by=by, spare=spare)
         known = self._turns.jobs.get(job)
         if known is not None and array_of(job) is None:
             retention.check_ended(known)  # an end that isn't on disk yet isn't in the outbox either
             await self._notices.caught_up()
         if not files:
             await self._disk.call(partial(self._belongings.unmark, job))
-            await self._turns.ask(Remove(job=job, by=by))
+            await self._turns.ask(asked)
             return
         await self._disk.call(partial(self._belongings.mark, job))
         try:
-            await self._turns.ask(Remove(job=job, by=by))
+            await self._turns.ask(asked)
         except (InvalidRequest, StoreError):
             await self._disk.call(partial(self._belongings.unmark, job))
             raise
@@ -139,8 +142,9 @@ class Retention:
                 job = self._turns.jobs.get(one.job)
                 if job is None or job.ended_at != one.ended_at:
                     continue
-                with contextlib.suppress(InvalidRequest):  # it has begun anew, or somebody waits
-                    await self.remove(one.job, BY, files=policy.files, pause=PAUSE)
+                # it has begun anew, or somebody waits for it or wants it kept by now
+                with contextlib.suppress(InvalidRequest):
+                    await self.remove(one.job, BY, files=policy.files, pause=PAUSE, spare=True)
             await self._compact(policy)
         except (StoreError, OSError) as error:
             log.warning("removal put off", extra={"error": str(error)})

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from solveyard.core import names, wishes
 from solveyard.core.board import Board
 from solveyard.core.lifecycle import never_started
-from solveyard.core.retention import check_ended
+from solveyard.core.retention import check_ended, wanted
 from solveyard.model.errors import Conflict, InvalidJob, InvalidRequest, QuotaReached
 from solveyard.model.ids import task_id
 from solveyard.model.jobs import WAITING, Job, JobId, JobSpec, JobState, Outcome, Reason
@@ -228,6 +228,8 @@ def remove(board: Board, asked: Remove) -> None:
             f"{job.label} is a task: its whole array can be removed, once that has ended"
         )
     check_ended(job)
+    if asked.spare and wanted(job.spec.tags):
+        raise Conflict(f"job {job.label} is to be kept")
     dependencies = board.scheduler.dependencies
     for other in (job.id, *dependencies.watched_tasks(job.id)):
         if waiting := dependencies.waiting_for(other):

@@ -54,6 +54,8 @@ class Retry(JobRequest, frozen=True, kw_only=True, tag="retry", omit_defaults=Tr
 class Remove(JobRequest, frozen=True, kw_only=True, tag="remove", omit_defaults=True):
     """Forget an ended job; its name is free again."""
 
+    spare: bool = False  #: one that somebody wants kept: that is refused then
+
 
 class SetPriority(JobRequest, frozen=True, kw_only=True, tag="set_priority", omit_defaults=True):
     priority: int

@@ -13,7 +13,7 @@ from solveyard.belongings import Belongings
 from solveyard.core.retention import Policy
 from solveyard.model.errors import Conflict, UnknownJob
 from solveyard.model.jobs import Counter, Job, JobId, JobSpec, JobState, Outcome, Reason
-from solveyard.model.messages import JobEnded, JobRemoved, MachineLeft
+from solveyard.model.messages import Annotate, JobEnded, JobRemoved, MachineLeft
 from solveyard.model.notices import Receiver
 from solveyard.model.records import record
 from solveyard.notify import Notices, Program, Recipient, View
@@ -206,3 +206,19 @@ async def test_the_log_stays_from_where_it_was_read_for_notices(tmp_path: Path) 
         assert one.turns.first == 701
         async with during(one.notices.run()):
             await one.until(lambda: one.turns.first > 701)
+
+
+async def test_what_is_to_be_kept_by_now_stays_with_its_files(tmp_path: Path) -> None:
+    """Many are found at once, and go one by one: somebody may say so meanwhile."""
+    jobs = [a_job(n) for n in range(1, 9)]
+    async with yard(tmp_path, Policy(keep_jobs=0, files=True), *jobs) as one:
+        async with running(one):
+            await one.until(lambda: 1 not in one.there())
+            await one.turns.ask(Annotate(job=JobId(8), add_tags=("keep",)))
+            await one.until(lambda: one.there() == {8})
+            await one.until(lambda: not list(one.places.removing.iterdir()))
+        assert (one.places.job_folder(JobId(8)) / "result").exists()
+        with pytest.raises(Conflict, match="job 8 is to be kept"):
+            await one.retention.remove(JobId(8), "retention", files=True, spare=True)
+        await one.retention.remove(JobId(8), "ann", files=True)
+        assert not one.there()
