@@ -214,11 +214,11 @@ async def test_what_is_to_be_kept_by_now_stays_with_its_files(tmp_path: Path) ->
     async with yard(tmp_path, Policy(keep_jobs=0, files=True), *jobs) as one:
         async with running(one):
             await one.until(lambda: 1 not in one.there())
-            await one.turns.ask(Annotate(job=JobId(8), add_tags=("keep",)))
-            await one.until(lambda: one.there() == {8})
+            await one.turns.ask(Annotate(job=JobId(5), add_tags=("keep",)))
+            await one.until(lambda: one.there() == {5})
             await one.until(lambda: not list(one.places.removing.iterdir()))
-        assert (one.places.job_folder(JobId(8)) / "result").exists()
-        with pytest.raises(Conflict, match="job 8 is to be kept"):
-            await one.retention.remove(JobId(8), "retention", files=True, spare=True)
-        await one.retention.remove(JobId(8), "ann", files=True)
+        assert (one.places.job_folder(JobId(5)) / "result").exists()
+        with pytest.raises(Conflict, match="job 5 is to be kept"):
+            await one.retention.remove(JobId(5), "retention", files=True, spare=True)
+        await one.retention.remove(JobId(5), "ann", files=True)
         assert not one.there()
