@@ -57,6 +57,15 @@ class Forwarding:
             if not job.state.final and (batch := self.clusters.get(job.spec.on)) is not None:
                 batch.wake()
 
+    def why(self, job: Job, told: str) -> str:
+        """Why a job waits, as the engine told; where its cluster's machine is silent, that, too."""
+        attempt = job.live_attempt
+        name = job.spec.on if attempt is None else attempt.placement.machine
+        batch = self.clusters.get(name)
+        waits = batch is not None and told.startswith((f"{name} to ", f"cluster {name} to "))
+        silent = batch.host.silent if batch is not None and waits else ""
+        return f"{told} ({silent})" if silent else told
+
     @property
     def awake(self) -> "list[Known]":
         """Those that jobs go to, the settings' own first."""
@@ -107,7 +116,7 @@ class Forwarding:
                 name=name,
                 dialect=batch.options.dialect,
                 answers=batch.answered_at is not None and not batch.trouble,
-                trouble=batch.trouble,
+                trouble=batch.trouble or batch.host.silent,
                 answered_at=instant(batch.answered_at),
                 max_queued=batch.options.max_queued,
                 counts={

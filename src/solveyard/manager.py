@@ -317,7 +317,7 @@ class Manager:
             told = self.routes.blocked(attempt.id, attempt.placement)
             if told:
                 return told
-        return self._turns.engine.why(job.id, place=place)
+        return self.forwarding.why(job, self._turns.engine.why(job.id, place=place))
 
     def progress(self, job_id: JobId) -> Progress | None:
         """How far a running job is; None: its solver doesn't tell."""

@@ -1,5 +1,6 @@
 """Jobs for a Slurm behind a real sshd: nothing of ours is installed there, nothing is shared."""
 
+import re
 import shutil
 import signal
 import sys
@@ -263,6 +264,33 @@ def test_nec_solves_there_by_the_programs_that_go_along(serving: Serving) -> Non
         (file,) = [one.path for one in service.client.files(number) if one.path.endswith(".s1p")]
         assert len(b"".join(service.client.read_file(number, file)).splitlines()) == 4
     until(lambda: not list((serving.there / "jobs").iterdir()), "nothing is left there")
+
+
+def test_a_login_that_takes_long_is_told_where_a_job_waits_for_it(
+    serving: Serving, sshd: Sshd
+) -> None:
+    """As a shell does whose start files wait for a lock, or for a file system."""
+    start, held = sshd.home / ".bashrc", sshd.home / "held"
+    start.write_text(f"while [ -e {held} ]; do sleep 0.1; done\n")
+    service = serving()
+    assert ended(service, submit(service, "true")).state == "completed"
+    held.touch()
+    try:
+        one = submit(service, "true")
+        silent = "login has not answered for 1[0-9] s: try `ssh login true`"
+        until(
+            lambda: (
+                re.search(f"^slurm to take it.*{silent}", service.client.job(one).waiting)
+                is not None
+            ),
+            "it is told",
+        )
+        assert re.search(silent, solveyard(service, "cluster").stderr)
+    finally:
+        held.unlink()
+        start.unlink()
+    assert ended(service, one).state == "completed"
+    assert "has not answered" not in solveyard(service, "cluster").stderr
 
 
 def test_a_solve_is_followed_by_its_own_log_and_judged_by_what_it_left(

@@ -102,7 +102,7 @@ class ClusterRecord(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     dialect: str
     answers: bool
-    trouble: str  #: why it is believed to be away; empty while it answers
+    trouble: str  #: why it is believed to be away, or how long it owes an answer; empty: neither
     answered_at: str | None  #: ISO 8601, UTC
     max_queued: int  #: jobs that may be with it at once
     counts: Mapping[str, CountRecord]  #: what it has of named counts for our jobs

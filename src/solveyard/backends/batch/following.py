@@ -97,7 +97,7 @@ class Follower:
         loop = asyncio.get_running_loop()
         begun = loop.time()
         glance = min(max(interval / _GLANCES, _OFTEN), _SELDOM)
-        if self._early:
+        if self._early:  # so many questions in a row were too early; the last counts on
             glance = least / _AGAIN[min(self._early, len(_AGAIN)) - 1]
         while (passed := loop.time() - begun) < interval:
             rest = min(glance, interval - passed)

@@ -17,6 +17,11 @@ class Host(Protocol):
         """Which machine it is, for people."""
         ...
 
+    @property
+    def silent(self) -> str:
+        """That it has owed an answer for some time, for people; "": it hasn't."""
+        ...
+
     async def run(self, call: Call) -> Answer:
         """Until it ends, its time is over, it has written too much, or the way to it breaks.
 

@@ -10,6 +10,7 @@ _NOT_FOUND = 127  #: a shell's word for it, too
 
 class LocalHost:
     where = "this machine"
+    silent = ""  # its programs are waited for, not it
 
     def __init__(self, environment: Mapping[str, str], limit: int = LIMIT) -> None:
         self._environment = {**environment, "LC_ALL": "C"}

@@ -1,11 +1,13 @@
 """A machine over SSH as a host: needs a POSIX shell and coreutils there, and nothing of ours."""
 
 import asyncio
+import contextlib
+import math
 import re
 import secrets
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from solveyard.backends.dialects.base import Answer, Call
@@ -16,6 +18,8 @@ from solveyard.backends.hosts.talking import LIMIT, Told, talk
 _OPENING = 60.0  #: s that a connection may take, over all its jumps
 _GRACE = 10.0  #: s beyond its own time for a command's answer to arrive
 _DENIED = 600.0  #: s until somebody who was not let in tries again by itself: sites count that
+_SILENT = 10.0  #: s without an answer that people are told of
+_MUCH = 1 << 16  #: bytes that may take that long to arrive
 _SESSIONS = 8  #: at once; sshd allows 10 on a connection
 _TIMED_OUT = 124  #: exit status of timeout(1)
 _PERSON = re.compile(
@@ -47,11 +51,22 @@ class SshHost:
         self._opening = asyncio.Lock()
         self._sessions = asyncio.Semaphore(_SESSIONS)
         self._doubted = False  #: the connection's socket may be there without a connection
+        self._owed: set[float] = set()  #: since when answers are, by `monotonic`
         self._denied: tuple[float, str] | None = None  #: when, and in which words
 
     @property
     def where(self) -> str:
         return self.login.host
+
+    @property
+    def silent(self) -> str:
+        passed = time.monotonic() - min(self._owed, default=math.inf)
+        if passed < _SILENT:
+            return ""
+        return (
+            f"{self.where} has not answered for {passed:.0f} s: try `ssh {self.where} true`; what a"
+            " login does there may take long"
+        )
 
     async def run(self, call: Call) -> Answer:
         try:
@@ -93,11 +108,13 @@ class SshHost:
         bounded = ("env", "LC_ALL=C", "timeout", "-k", "5", f"{timeout:g}", *argv)
         text = f"set -- {shlex.join(bounded)}; {_FRAME.format(token=token)}".encode()
         line = f"exec {shlex.join(('/bin/sh', '-c', _LINE.format(length=len(text))))}"
-        async with self._sessions:
-            await self._opened()
-            self.commands += 1
-            command = self.login.command(line)
-            told = await self._ssh(command, text + stdin, timeout=timeout + _GRACE, limit=limit)
+        with self._owing(stdin):
+            async with self._sessions:
+                await self._opened()
+                self.commands += 1
+                command = self.login.command(line)
+                patience = timeout + _GRACE
+                told = await self._ssh(command, text + stdin, timeout=patience, limit=limit)
         found = _framed(told.out, token)
         if told.trouble or found is None:
             self._doubted = True
@@ -108,6 +125,16 @@ class SshHost:
             raise Away(f"{self.where}: {argv[0]} had not ended after {timeout:g} s")
         _, begun, err = told.err.partition(f"{token}\n".encode())
         return code, out, err if begun else told.err
+
+    @contextlib.contextmanager
+    def _owing(self, sent: bytes) -> Iterator[None]:
+        """It owes an answer meanwhile; who takes much may take long for that."""
+        since = time.monotonic() if len(sent) < _MUCH else math.inf
+        self._owed.add(since)
+        try:
+            yield
+        finally:
+            self._owed.discard(since)
 
     async def _opened(self) -> None:
         """Until there is a connection. Raises Away."""
