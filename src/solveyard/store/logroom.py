@@ -13,9 +13,9 @@ from pathlib import Path
 
 from solveyard.store.database import Connection
 
-ROOM = 16 << 20  #: bytes; some seconds of many commits, until the log begins anew
+ROOM = 8 << 20  #: bytes; two seconds of many commits, after which the log begins anew
 _STEP = 1 << 20  #: bytes that a commit may have to wait for
-_SCARCE = 64 * ROOM  #: bytes; where less is free, none of it is taken
+_SCARCE = 128 * ROOM  #: bytes; where less is free, none of it is taken
 
 
 def more(writer: Connection) -> bool:
