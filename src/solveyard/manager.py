@@ -310,14 +310,14 @@ class Manager:
 
         `job`: as it was read; one that waits on the shelf is not brought back for this.
         """
-        if self._turns.jobs.away(job.id) is not None:
-            return self._turns.engine.why(job.id, place=place, away=job)
-        attempt = self.job(job.id).live_attempt
-        if attempt is not None:
-            told = self.routes.blocked(attempt.id, attempt.placement)
-            if told:
-                return told
-        return self.forwarding.why(job, self._turns.engine.why(job.id, place=place))
+        if self._turns.jobs.away(job.id) is None:
+            job = self.job(job.id)
+            attempt = job.live_attempt
+            if attempt is not None:
+                told = self.routes.blocked(attempt.id, attempt.placement)
+                if told:
+                    return told
+        return self.forwarding.why(job, self._turns.engine.why(job.id, place=place, away=job))
 
     def progress(self, job_id: JobId) -> Progress | None:
         """How far a running job is; None: its solver doesn't tell."""

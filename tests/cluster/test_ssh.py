@@ -277,7 +277,8 @@ def test_a_login_that_takes_long_is_told_where_a_job_waits_for_it(
     held.touch()
     try:
         one = submit(service, "true")
-        silent = "login has not answered for 1[0-9] s: try `ssh login true`"
+        by_hand = f"ssh -F {sshd.config} login true"
+        silent = f"login has not answered for 1[0-9] s: try `{re.escape(by_hand)}`"
         until(
             lambda: (
                 re.search(f"^slurm to take it.*{silent}", service.client.job(one).waiting)

@@ -5,6 +5,7 @@ ssh(1), ssh_config(5) of OpenSSH 9.2.
 """
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -66,6 +67,11 @@ class Login:
     @property
     def way_out(self) -> str:
         return f"run `solveyard cluster connect {self.cluster}`"
+
+    @property
+    def by_hand(self) -> str:
+        """A command of nothing there, as a person types it: in by the same way, without us."""
+        return shlex.join(["ssh", *self._config, *_options(self.options), self.host, "true"])
 
     @property
     def _config(self) -> list[str]:

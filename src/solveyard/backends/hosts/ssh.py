@@ -64,7 +64,7 @@ class SshHost:
         if passed < _SILENT:
             return ""
         return (
-            f"{self.where} has not answered for {passed:.0f} s: try `ssh {self.where} true`; what a"
+            f"{self.where} has not answered for {passed:.0f} s: try `{self.login.by_hand}`; what a"
             " login does there may take long"
         )
 
