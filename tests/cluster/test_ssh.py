@@ -266,6 +266,25 @@ def test_nec_solves_there_by_the_programs_that_go_along(serving: Serving) -> Non
     until(lambda: not list((serving.there / "jobs").iterdir()), "nothing is left there")
 
 
+def test_a_job_is_taken_before_anybody_knows_where_the_home_folder_there_is(
+    sshd: Sshd, tmp_path: Path
+) -> None:
+    """`folder` is below it where the settings say nothing."""
+    serving = Serving(sshd, tmp_path)
+    serving.there = Path("~/.solveyard")  # type: ignore[assignment]
+    sshd.cut()
+    try:
+        service = serving()
+        one = submit(service, 'echo "$0 $PWD"')
+        until(lambda: "cluster slurm to answer" in service.client.job(one).waiting, "it waits")
+    finally:
+        sshd.start()
+    assert ended(service, one, 120).state == "completed"
+    told = service.client.log(one).content.decode()
+    assert str(sshd.home / ".solveyard" / "jobs") in told
+    serving.clean_up()
+
+
 def test_a_login_that_takes_long_is_told_where_a_job_waits_for_it(
     serving: Serving, sshd: Sshd
 ) -> None:

@@ -46,8 +46,10 @@ class Layout:
         """The same, with the paths that it has there. Raises InvalidJob."""
         command, place = order.command, self.place(order.launch.attempt)
         folder = self.mapped(command.directory)
+        # its home folder may not be known yet: then this is for a preview, and never sent
+        absolute = place if place.startswith("/") else f"/{place}"
         try:
-            maps = self._maps if folder else self._maps | {command.directory: place}
+            maps = self._maps if folder else self._maps | {command.directory: absolute}
         except ValueError as error:
             raise InvalidJob(f"its directory can't be sent: {error}") from error
         argv = tuple(map(maps.word, command.argv))
