@@ -58,13 +58,14 @@ class Forwarding:
                 batch.wake()
 
     def why(self, job: Job, told: str) -> str:
-        """Why a job waits, as the engine told; where its cluster's machine is silent, that, too."""
+        """Why a job waits, as the engine told, and what its cluster's trouble is."""
         attempt = job.live_attempt
         name = job.spec.on if attempt is None else attempt.placement.machine
         batch = self.clusters.get(name)
-        waits = batch is not None and told.startswith((f"{name} to ", f"cluster {name} to "))
-        silent = batch.host.silent if batch is not None and waits else ""
-        return f"{told} ({silent})" if silent else told
+        if batch is None or not told.startswith((f"{name} to ", f"cluster {name} to ")):
+            return told
+        trouble = _trouble(batch)
+        return f"{told} ({trouble})" if trouble else told
 
     @property
     def awake(self) -> "list[Known]":
@@ -116,7 +117,7 @@ class Forwarding:
                 name=name,
                 dialect=batch.options.dialect,
                 answers=batch.answered_at is not None and not batch.trouble,
-                trouble=batch.trouble or batch.host.silent,
+                trouble=_trouble(batch),
                 answered_at=instant(batch.answered_at),
                 max_queued=batch.options.max_queued,
                 counts={
@@ -259,3 +260,8 @@ def partition(cluster: str, queue: Queue) -> PartitionRecord:
 
 def _used(total: int | None, free: int | None) -> int | None:
     return None if total is None or free is None else total - free
+
+
+def _trouble(batch: Batch) -> str:
+    """Why it is believed to be away, or that its machine owes an answer; "": neither."""
+    return batch.trouble or batch.host.silent

@@ -276,7 +276,8 @@ def test_a_job_is_taken_before_anybody_knows_where_the_home_folder_there_is(
     try:
         service = serving()
         one = submit(service, 'echo "$0 $PWD"')
-        until(lambda: "cluster slurm to answer" in service.client.job(one).waiting, "it waits")
+        why = "cluster slurm to answer (cannot reach login: "
+        until(lambda: service.client.job(one).waiting.startswith(why), "it waits, and says why")
     finally:
         sshd.start()
     assert ended(service, one, 120).state == "completed"
