@@ -4,6 +4,7 @@ import re
 import shutil
 import signal
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -266,15 +267,21 @@ def test_nec_solves_there_by_the_programs_that_go_along(serving: Serving) -> Non
     until(lambda: not list((serving.there / "jobs").iterdir()), "nothing is left there")
 
 
+@pytest.fixture
+def below_home(sshd: Sshd, tmp_path: Path) -> Iterator[Serving]:
+    """With its `folder` there as it is where the settings say nothing."""
+    one = Serving(sshd, tmp_path)
+    one.there = Path("~/.solveyard")
+    yield one
+    one.clean_up()
+
+
 def test_a_job_is_taken_before_anybody_knows_where_the_home_folder_there_is(
-    sshd: Sshd, tmp_path: Path
+    below_home: Serving, sshd: Sshd
 ) -> None:
-    """`folder` is below it where the settings say nothing."""
-    serving = Serving(sshd, tmp_path)
-    serving.there = Path("~/.solveyard")  # type: ignore[assignment]
     sshd.cut()
     try:
-        service = serving()
+        service = below_home()
         one = submit(service, 'echo "$0 $PWD"')
         why = "cluster slurm to answer (cannot reach login: "
         until(lambda: service.client.job(one).waiting.startswith(why), "it waits, and says why")
@@ -283,7 +290,6 @@ def test_a_job_is_taken_before_anybody_knows_where_the_home_folder_there_is(
     assert ended(service, one, 120).state == "completed"
     told = service.client.log(one).content.decode()
     assert str(sshd.home / ".solveyard" / "jobs") in told
-    serving.clean_up()
 
 
 def test_a_login_that_takes_long_is_told_where_a_job_waits_for_it(
