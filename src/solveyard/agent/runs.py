@@ -16,6 +16,7 @@ from solveyard.wire.frames import Message
 
 STRAY_GRACE = 2.0  #: s that processes get which outlive their command
 POLL = 0.2  #: s between two looks at a process that is no child of ours
+BRIEF = 1.0  #: s; to a longer command a control group of its own costs nothing
 Stat = Optional[Tuple[int, ...]]
 
 
@@ -85,7 +86,7 @@ class Runs:
             "warning_signal": launch.warning_signal,
             "grace": launch.grace,
             "brief": launch.brief,
-            "folder": "" if launch.brief else self._platform.folder(launch.attempt),
+            "folder": "" if launch.brief else self._platform.folder(),
         }
         if launch.session:
             terms["session"] = launch.session
@@ -211,14 +212,16 @@ class Runs:
         self._unwatch(run)
         del self.running[run.tree.attempt]
         self.adopted.discard(run.tree.pid)
-        self._platform.release(run.tree)
+        wall = time.monotonic() - run.began
+        again = run.child and run.ending is None and wall < BRIEF
+        self._platform.release(run.tree, again=again)
         because = run.ending.because if run.ending else ""
         end = run.exited
         message = ended(run.tree.attempt, ended_by=because, lost="" if because else run.lost)
         message["pid"] = run.tree.pid
         message["started_at"] = run.at
         message["strays"] = run.strays
-        message["wall"] = round(time.monotonic() - run.began, 6)
+        message["wall"] = round(wall, 6)
         message["outputs"] = compare(run.record)
         if end is not None:
             message["code"], message["signal"] = end.code, end.signal

@@ -135,7 +135,7 @@ def _cgroups() -> Check:
 
     logging.getLogger("solveyard.agent").addHandler(logging.NullHandler())
     groups = Cgroups(f"solveyard-doctor-{os.getpid()}")
-    place = groups.folder("doctor")
+    place = groups.folder()
     groups.close()
     if place:
         return Check("cgroup", "ok", f"jobs get control groups in {Path(place).parent.parent}")

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,7 @@ def test_every_writable_control_group_holds_and_ends_what_begins_there(
     for own in list(cgroups._own_groups()):
         monkeypatch.setattr(cgroups, "_own_groups", lambda own=own: iter([own]))
         groups = cgroups.Cgroups("solveyard-unit-test")
-        folder = groups.folder("st:range/attempt")
+        folder = groups.folder()
         if not folder:
             continue
         worked += 1
@@ -94,11 +95,72 @@ def test_every_writable_control_group_holds_and_ends_what_begins_there(
             cgroups.kill(folder)
         while cgroups.occupied(folder):
             cgroups.kill(folder)
-        groups.remove(folder)
+        groups.release(folder, again=False)
         assert not Path(folder).exists()
         groups.close()
     if not worked:
         pytest.skip("no control group can be written here")
+
+
+@pytest.fixture
+def groups() -> Iterator[cgroups.Cgroups]:
+    found = cgroups.Cgroups("solveyard-unit-test")
+    trial = found.folder()
+    if not trial:
+        pytest.skip("no control group can be written here")
+    yield found
+    found.close()
+    assert not Path(trial).parent.exists()
+
+
+def _held(groups: cgroups.Cgroups, folder: str) -> subprocess.Popen[bytes]:
+    assert groups.enter(folder)
+    try:
+        return subprocess.Popen(["sleep", "600"])
+    finally:
+        groups.leave()
+
+
+@linux
+def test_a_control_group_that_a_command_left_holds_the_next_one(groups: cgroups.Cgroups) -> None:
+    folder = groups.folder()
+    for _ in range(3):
+        with _held(groups, folder) as child:
+            assert groups.occupied(folder)
+            assert cgroups.members(folder) == {child.pid}
+            cgroups.kill(folder)
+        assert not groups.occupied(folder)
+        groups.release(folder, again=True)
+        assert groups.folder() == folder
+    groups.release(folder, again=False)
+    assert groups.folder() != folder
+
+
+@linux
+def test_a_group_with_groups_below_it_is_removed(groups: cgroups.Cgroups) -> None:
+    folder = groups.folder()
+    with _held(groups, folder) as child:
+        Path(folder, "below").mkdir()
+        child.kill()
+    groups.release(folder, again=True)
+    assert not Path(folder).exists()
+
+
+@linux
+def test_of_many_groups_only_some_keep_their_files_open(groups: cgroups.Cgroups) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    folders = [groups.folder() for _ in range(100)]
+    children = [_held(groups, folder) for folder in folders]
+    opened = len(list(Path("/proc/self/fd").iterdir())) - before
+    found = [cgroups.members(folder) for folder in folders]
+    for child, folder in zip(children, folders, strict=True):
+        with child:
+            child.kill()
+        assert not groups.occupied(folder)
+        groups.release(folder, again=True)
+    assert opened <= 2 * 32
+    assert found == [{child.pid} for child in children]
+    assert len([folder for folder in folders if Path(folder).exists()]) == 32
 
 
 @pytest.mark.parametrize(

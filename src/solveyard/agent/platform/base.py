@@ -85,8 +85,8 @@ class Platform:
     def boot_id(self) -> str:
         raise NotImplementedError
 
-    def folder(self, attempt: str) -> str:
-        """The control group that an attempt would get, "" where there are none."""
+    def folder(self) -> str:
+        """The control group that the next command would get, "" where there are none."""
         return ""
 
     def spawn(self, order: Order) -> Child:
@@ -187,8 +187,8 @@ class Platform:
         """End `members`, and whatever joined them in the meantime, at once."""
         self.signal(members, "KILL")
 
-    def release(self, tree: Tree) -> None:
-        """The tree is gone: give back what was held for it."""
+    def release(self, tree: Tree, *, again: bool) -> None:
+        """The tree is gone: give back what was held for it. `again`: it may serve another."""
 
     def close(self) -> None:
         """No command runs any more, and none will."""

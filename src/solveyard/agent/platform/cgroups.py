@@ -7,52 +7,76 @@ cgroups(7), and the kernel's Documentation/admin-guide/cgroup-v2.rst.
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import itertools
 import logging
 import os
-import re
-from typing import Iterator, List, Set, Tuple
+from typing import Dict, Iterator, List, Set, Tuple
 
 from solveyard.agent.platform.procfs import read
 
 KILL = 9  # signal.SIGKILL, which not every platform that reads this knows
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
+_KEPT = 32  #: groups whose files stay open, for the next commands after these
 _log = logging.getLogger(__name__)
 
 
+class _Group:
+    """One of ours, with its files open: to open one costs more than to use it."""
+
+    __slots__ = ("events", "procs")
+
+    def __init__(self, folder: str) -> None:
+        self.procs = os.open(os.path.join(folder, "cgroup.procs"), os.O_WRONLY)
+        try:
+            self.events = os.open(os.path.join(folder, "cgroup.events"), os.O_RDONLY)
+        except OSError:  # version 1 has none
+            self.events = -1
+
+    def close(self) -> None:
+        os.close(self.procs)
+        if self.events >= 0:
+            os.close(self.events)
+
+
 class Cgroups:
-    """The control groups below one of our own, which no other process writes to."""
+    """The control groups below one of our own, which no other process writes to.
+
+    One that a short command leaves is the next one's: the kernel takes ten times as long to make
+    a group and to go to a new one as to go to one that was there before.
+    """
 
     def __init__(self, name: str) -> None:
         self._top = ""
         self._home = ""
+        self._home_procs = -1
+        self._numbers = itertools.count(1)
+        self._open: Dict[str, _Group] = {}  #: those that were made, by folder
+        self._spare: List[str] = []  #: of these, those that nobody is in
         for own in _own_groups():
             top = os.path.join(own, name)
             if _works(top, own):
                 self._top, self._home = top, own
+                self._home_procs = os.open(os.path.join(own, "cgroup.procs"), os.O_WRONLY)
                 self._clean()
                 return
         _log.warning("no control group can be written here; trees are found by other means")
 
-    def folder(self, attempt: str) -> str:
-        """Where an attempt's group would be; "" where none can be made."""
-        if not self._top:
-            return ""
-        if not _NAME.fullmatch(attempt):
-            attempt = hashlib.sha256(attempt.encode("utf-8", "surrogatepass")).hexdigest()
-        return os.path.join(self._top, attempt)
+    def folder(self) -> str:
+        """That of a group for one command alone, to be made or empty; "" where none can be made."""
+        if self._spare:
+            return self._spare.pop()
+        while self._top:
+            folder = os.path.join(self._top, "{}-{}".format(os.getpid(), next(self._numbers)))
+            if not os.path.exists(folder):  # else a process of our number left it
+                return folder
+        return ""
 
     def enter(self, folder: str) -> bool:
         """Go there, so that what is started next begins there; then `leave`."""
         try:
-            os.mkdir(folder)
-        except FileExistsError:
-            pass
-        except OSError as error:
-            self._give_up(error)
-            return False
-        try:
-            _join(folder)
+            group = self._open.get(folder) or self._made(folder)
+            os.write(group.procs, b"0")
+            if len(self._open) > _KEPT:
+                self._open.pop(folder).close()
         except OSError as error:
             self.remove(folder)
             self._give_up(error)
@@ -61,20 +85,50 @@ class Cgroups:
 
     def leave(self) -> None:
         """Raises OSError, which is the end of a spawner: it would end with its command."""
-        _join(self._home)
+        os.write(self._home_procs, b"0")
+
+    def occupied(self, folder: str) -> bool:
+        group = self._open.get(folder)
+        if group is None or group.events < 0:
+            return occupied(folder)
+        try:
+            return b"populated 1" in os.pread(group.events, 4096, 0)
+        except OSError:
+            return occupied(folder)
+
+    def release(self, folder: str, *, again: bool) -> None:
+        """Nobody is in it. `again`: it may serve another command."""
+        if again and folder in self._open and _bare(folder):
+            self._spare.append(folder)
+        else:
+            self.remove(folder)
 
     def remove(self, folder: str) -> None:
+        group = self._open.pop(folder, None)
+        if group is not None:
+            group.close()
         for place in _inside_out(folder):
             with contextlib.suppress(OSError):  # occupied or gone: tried again at the next start
                 os.rmdir(place)
 
     def close(self) -> None:
+        self._spare.clear()
+        for folder in list(self._open):
+            self.remove(folder)
         self._clean()
         if self._top:
             try:
                 os.rmdir(self._top)
             except OSError:
                 _log.info("control groups are left in %s", self._top)
+        if self._home_procs >= 0:
+            os.close(self._home_procs)
+            self._home_procs = -1
+
+    def _made(self, folder: str) -> _Group:
+        os.mkdir(folder)
+        group = self._open[folder] = _Group(folder)
+        return group
 
     def _clean(self) -> None:
         if self._top:
@@ -86,6 +140,7 @@ class Cgroups:
     def _give_up(self, error: OSError) -> None:
         _log.warning("control groups can't be used any more: %s", error)
         self._top = ""
+        self._spare.clear()
 
 
 def members(folder: str) -> Set[int]:
@@ -129,6 +184,14 @@ def _pids(folder: str) -> List[int]:
 def _inside_out(folder: str) -> Iterator[str]:
     for place, _, _ in os.walk(folder, topdown=False):
         yield place
+
+
+def _bare(folder: str) -> bool:
+    """Did its command make no group below it? Each would be a link of the folder."""
+    try:
+        return os.stat(folder).st_nlink <= 2
+    except OSError:
+        return False
 
 
 def _join(folder: str) -> None:

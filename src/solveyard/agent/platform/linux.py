@@ -70,8 +70,8 @@ class Linux(Platform):
     def boot_id(self) -> str:
         return procfs.read("/proc/sys/kernel/random/boot_id").decode().strip()
 
-    def folder(self, attempt: str) -> str:
-        return self._cgroups.folder(attempt) if self._cgroups else ""
+    def folder(self) -> str:
+        return self._cgroups.folder() if self._cgroups else ""
 
     def spawn(self, order: Order) -> Child:
         environment = {**self._environment, **order.env, MARK: order.attempt}
@@ -166,7 +166,7 @@ class Linux(Platform):
         return cgroups.members(folder)
 
     def leftovers(self, tree: Tree, *, alone: bool) -> bool:
-        if tree.folder and cgroups.occupied(tree.folder):
+        if tree.folder and self._cgroups is not None and self._cgroups.occupied(tree.folder):
             return True
         if self._adoption.childless():  # much the commonest, and cheap to know
             return False
@@ -188,7 +188,8 @@ class Linux(Platform):
         return self._adoption.restless
 
     def sure(self, tree: Tree, *, alone: bool) -> bool:
-        return bool(tree.folder) or super().sure(tree, alone=alone)
+        contained = bool(tree.folder) and os.path.isdir(tree.folder)
+        return contained or super().sure(tree, alone=alone)
 
     def signal(self, pids: Iterable[int], name: str) -> None:
         send(pids, number(name))
@@ -202,8 +203,9 @@ class Linux(Platform):
         send(members, signal.SIGKILL)
         self._adoption.pursue(tree, alone=alone)
 
-    def release(self, tree: Tree) -> None:
-        self._remove(tree.folder)
+    def release(self, tree: Tree, *, again: bool) -> None:
+        if tree.folder and self._cgroups is not None:
+            self._cgroups.release(tree.folder, again=again)
 
     def close(self) -> None:
         if self._cgroups is not None:

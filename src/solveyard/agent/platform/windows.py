@@ -155,7 +155,7 @@ class Windows(Portable):
         else:
             self.signal(members, "KILL")
 
-    def release(self, tree: Tree) -> None:
+    def release(self, tree: Tree, *, again: bool) -> None:
         job = self._jobs.pop(tree.pid, None)
         if job is not None:
             _kernel.CloseHandle(job)
