@@ -146,11 +146,12 @@ class Manager:
         *,
         any_name: bool = False,
         session: str = "",
+        checked: bool = False,
     ) -> list[Job]:
         """Take all of `specs`, or none; on disk when it returns. `key` is kept with the jobs.
 
         `any_name`: names that read like a selector are taken, too. `session`: of the program that
-        they shall not go on without.
+        they shall not go on without. `checked`: by `check`.
 
         Raises InvalidJob or Conflict, naming the job by its place; StoreError.
         """
@@ -161,7 +162,8 @@ class Manager:
                 placed.append(placed[-1])
                 continue
             try:
-                self._ordering.check(self.forwarding.sent(spec, by))
+                if not checked:
+                    self.check(spec, by)
                 placed.append(self.forwarding.decided(spec, by)[0])
                 self.notices.check(spec)
             except InvalidRequest as error:
@@ -173,6 +175,10 @@ class Manager:
         ids = await self._turns.ask(asked)
         return [self._turns.jobs[i] for i in ids if i in self._turns.jobs]
 
+    def check(self, spec: JobSpec, by: str) -> None:
+        """Raises InvalidJob for what could not be launched. Blocking where a secret is read."""
+        self._ordering.check(self.forwarding.sent(spec, by))
+
     async def submit_once(
         self,
         specs: Sequence[JobSpec],
@@ -181,6 +187,7 @@ class Manager:
         *,
         any_name: bool = False,
         session: str = "",
+        checked: bool = False,
     ) -> tuple[list[Job], bool]:
         """`submit`, or the jobs that were submitted with this key before, and whether it is so.
 
@@ -189,7 +196,9 @@ class Manager:
         return await self._repeats.submit(
             key,
             self.jobs,
-            lambda: self.submit(specs, by, key, any_name=any_name, session=session),
+            lambda: self.submit(
+                specs, by, key, any_name=any_name, session=session, checked=checked
+            ),
         )
 
     async def request(self, request: AnyRequest) -> None:

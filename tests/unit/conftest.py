@@ -89,6 +89,7 @@ class FakeManager:
         *,
         any_name: bool = False,
         session: str = "",
+        checked: bool = False,
     ) -> tuple[list[Job], bool]:
         if key in self.keys:
             return [self.records[number] for number in self.keys[key]], True
@@ -112,16 +113,23 @@ class FakeManager:
         *,
         any_name: bool = False,
         session: str = "",
+        checked: bool = False,
     ) -> list[Job]:
         if self.blocked:
             raise StoreFull(self.blocked)
         for index, spec in enumerate(specs):
-            if spec.solver not in {"command", "nec"}:
+            try:
+                self.check(spec, by)
+            except InvalidJob as error:
                 place = f"job {index + 1} of {len(specs)}: " if len(specs) > 1 else ""
-                raise InvalidJob(f"{place}there is no solver {spec.solver!r}")
+                raise InvalidJob(f"{place}{error}") from error
             if spec.name and any(job.spec.name == spec.name for job in self.records.values()):
                 raise Conflict(f"the name {spec.name!r} is taken")
         return [self._new(spec, by) for spec in specs]
+
+    def check(self, spec: JobSpec, by: str) -> None:
+        if spec.solver not in {"command", "nec"}:
+            raise InvalidJob(f"there is no solver {spec.solver!r}")
 
     def _new(self, spec: JobSpec, by: str) -> Job:
         job_id = JobId(max(self.records, default=0) + 1)

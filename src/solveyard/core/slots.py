@@ -16,7 +16,7 @@ AHEAD = 0.05
 #: When a slot's first attempt takes so long, those behind it are taken back; s.
 PATIENCE = 0.1
 #: What one takes at least that is only presumed to be brief; s.
-PRESUMED = 0.005
+PRESUMED = 0.001
 _SHAPES = 1024
 _Shape = tuple[str, bytes]  #: solver and options
 

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -38,7 +38,7 @@ class Rules:
     programs: tuple[Path, ...] = ()  #: admitted beside those that solvers find on this machine
     roots: tuple[Path, ...] = ()  #: folders in which jobs may run; none: see `check`
 
-    def check(self, caller: Caller, specs: Sequence[JobSpec], here: Here | None = None) -> None:
+    def check(self, caller: Caller, spec: JobSpec, here: Here | None = None) -> None:
         """Raises NotAllowed, which names the setting that would admit it.
 
         Without `roots`, the owner may run jobs in any folder, and others only in a job's own.
@@ -46,36 +46,31 @@ class Rules:
         if caller.private:
             return
         here = here or Here()
+        if spec.solver in GENERAL - self.allow and spec.solver in registry.solvers():
+            raise NotAllowed(
+                f"the solver {spec.solver!r} may not be used over the network (admit it with"
+                f" `allow` in config.toml or solveyard serve --allow {spec.solver}, or use the"
+                " command line)"
+            )
+        if spec.batch is not None and GENERAL - self.allow and (text := _shell(spec.batch)):
+            raise NotAllowed(
+                f"`batch.{text}` may not be used over the network: it can run anything (admit that"
+                " with `allow` in config.toml or solveyard serve --allow command)"
+            )
+        solver = registry.on_site(spec.solver)
+        if solver is not None:
+            for task in _tasks(spec):
+                self._check_on_site(solver, task, here, owner=caller.owner)
+            return
         inside = partial(self._inside, here=here, owner=caller.owner)
-        for index, spec in enumerate(specs):
-            place = f"job {index + 1} of {len(specs)}: " if len(specs) > 1 else ""
-            if spec.solver in GENERAL - self.allow and spec.solver in registry.solvers():
-                raise NotAllowed(
-                    f"{place}the solver {spec.solver!r} may not be used over the network (admit it"
-                    f" with `allow` in config.toml or solveyard serve --allow {spec.solver}, or use"
-                    " the command line)"
-                )
-            if spec.batch is not None and GENERAL - self.allow and (text := _shell(spec.batch)):
-                raise NotAllowed(
-                    f"{place}`batch.{text}` may not be used over the network: it can run anything"
-                    " (admit that with `allow` in config.toml or solveyard serve --allow command)"
-                )
-            solver = registry.on_site(spec.solver)
-            if solver is not None:
-                for task in _tasks(spec):
-                    self._check_on_site(solver, task, place, here, owner=caller.owner)
-                continue
-            outside = next((one for one in _directories(spec) if not inside(one)), None)
-            if outside is not None:
-                raise NotAllowed(
-                    f"{place}`directory` {outside!r} is not in a folder that is open to the"
-                    " network (admit it with `project_roots` in config.toml or solveyard serve"
-                    " --project-root DIR)"
-                )
+        outside = next((one for one in _directories(spec) if not inside(one)), None)
+        if outside is not None:
+            raise NotAllowed(
+                f"`directory` {outside!r} is not in a folder that is open to the network (admit it"
+                " with `project_roots` in config.toml or solveyard serve --project-root DIR)"
+            )
 
-    def _check_on_site(
-        self, solver: OnSite, spec: JobSpec, place: str, here: Here, *, owner: bool
-    ) -> None:
+    def _check_on_site(self, solver: OnSite, spec: JobSpec, here: Here, *, owner: bool) -> None:
         """Only what was found or admitted, where nobody else can exchange it, on what is open."""
         program = solver.program(spec)
         there = here.resolve(program)
@@ -86,18 +81,18 @@ class Rules:
         searched = not program  # where it runs, by its solver alone
         if not searched and not among(map(str, self.programs)) and not among(solver.programs(here)):
             raise NotAllowed(
-                f"{place}{program!r} may not be run over the network: it is none that was found on"
+                f"{program!r} may not be run over the network: it is none that was found on"
                 " this machine (admit it with solveyard serve --ansysedt PATH)"
             )
         if not searched and (writable := here.open_to_others(program)):
             raise NotAllowed(
-                f"{place}{program!r} may not be run over the network: others may write {writable}"
+                f"{program!r} may not be run over the network: others may write {writable}"
                 f" (chmod go-w {writable}, or admit another: solveyard serve --ansysedt PATH)"
             )
         scripts = solver.scripts(spec)
         if scripts and "command" not in self.allow:
             raise NotAllowed(
-                f"{place}the script {scripts[0]!r} may not be run over the network: scripts do"
+                f"the script {scripts[0]!r} may not be run over the network: scripts do"
                 " whatever they say (admit them with `allow` in config.toml or solveyard serve"
                 " --allow command, or use the command line)"
             )
@@ -108,7 +103,7 @@ class Rules:
                 if path == scratch and Path(here.resolve(path)).is_relative_to(temporary):
                     continue
                 raise NotAllowed(
-                    f"{place}{path!r} is not in a folder that is open to the network (admit it with"
+                    f"{path!r} is not in a folder that is open to the network (admit it with"
                     " solveyard serve --project-root DIR)"
                 )
 

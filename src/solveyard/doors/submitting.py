@@ -64,17 +64,22 @@ async def _submitted(
 ) -> tuple[list[Job], bool]:
     manager, who = request.app[MANAGER], caller(request)
     key = encoding.idempotency_key(request)
-    specs = await _complete(request, specs)
+    looked = _looks_at(who, specs)
+    if looked:
+        specs = await _complete(request, specs, check=True)
+    how: Any = {"any_name": any_name, "session": session, "checked": looked}
     if key:
-        return await manager.submit_once(specs, who.name, key, any_name=any_name, session=session)
-    return await manager.submit(specs, who.name, any_name=any_name, session=session), False
+        return await manager.submit_once(specs, who.name, key, **how)
+    return await manager.submit(specs, who.name, **how), False
 
 
 async def planned(request: web.Request, specs: list[JobSpec]) -> list[Plan]:
     """What they would run, each refused as `submitted` would for what it says itself."""
     forwarding, who = request.app[MANAGER].forwarding, caller(request)
     found = []
-    for spec in await _complete(request, specs):
+    if _looks_at(who, specs):
+        specs = await _complete(request, specs)
+    for spec in specs:
         sent = forwarding.sent(spec, who.name)
         told = await asyncio.to_thread(plan.of, sent)
         if sent.on:
@@ -85,30 +90,45 @@ async def planned(request: web.Request, specs: list[JobSpec]) -> list[Plan]:
     return found
 
 
-async def _complete(request: web.Request, specs: list[JobSpec]) -> list[JobSpec]:
+def _looks_at(who: Caller, specs: list[JobSpec]) -> bool:
+    """Is this machine to be looked at for them?"""
+    return not who.private or any(registry.on_site(spec.solver) for spec in specs)
+
+
+async def _complete(
+    request: web.Request, specs: list[JobSpec], *, check: bool = False
+) -> list[JobSpec]:
+    """`check`: they could be launched, too."""
     manager, who, rules = request.app[MANAGER], caller(request), request.app[RULES]
-    if who.private and not any(registry.on_site(spec.solver) for spec in specs):
-        return specs
     sent = partial(manager.forwarding.sent, owner=who.name)
-    admitted = partial(_admitted, specs, who, rules, sent)
+
+    def admitted(here: Here) -> list[JobSpec]:
+        """All that is looked up of one at once: its options are read once then."""
+        return _each(specs, lambda spec: step(spec, here))
+
+    def step(spec: JobSpec, here: Here) -> JobSpec:
+        whole = _admitted(spec, who, rules, sent, here)
+        if check:
+            manager.check(whole, who.name)
+        return whole
+
     about = manager.licences, manager.forwarding.elsewhere
     return await request.app[LOOKS].look(admitted, *about, short=len(specs) == 1)
 
 
 def _admitted(
-    specs: list[JobSpec], who: Caller, rules: Rules, sent: Callable[[JobSpec], JobSpec], here: Here
-) -> list[JobSpec]:
-    """`specs`, completed. Whoever isn't the owner learns nothing of files that they may not use.
+    spec: JobSpec, who: Caller, rules: Rules, sent: Callable[[JobSpec], JobSpec], here: Here
+) -> JobSpec:
+    """`spec`, completed. Whoever isn't the owner learns nothing of files that they may not use.
 
     `sent`: a job with the place where it runs, by its own word or a rule's.
     """
-    complete = _each(specs, partial(_completed, here=here, sent=sent))
-    present = partial(_present, here=here, sent=sent)
+    complete = _completed(spec, here, sent)
     if who.owner or who.private:
-        _each(complete, present)
+        _present(complete, here, sent)
     rules.check(who, complete, here)
     if not (who.owner or who.private):
-        _each(complete, present)
+        _present(complete, here, sent)
     return complete
 
 
@@ -118,17 +138,16 @@ def _completed(spec: JobSpec, here: Here, sent: Callable[[JobSpec], JobSpec]) ->
     return spec if solver is None else replace(solver.complete(sent(spec), here), on=spec.on)
 
 
-def _present(spec: JobSpec, here: Here, sent: Callable[[JobSpec], JobSpec]) -> JobSpec:
-    """`spec`, whose files are there. A program on a machine that can't be seen may be."""
+def _present(spec: JobSpec, here: Here, sent: Callable[[JobSpec], JobSpec]) -> None:
+    """Raises FileMissing. A program on a machine that can't be seen may be there."""
     solver = registry.on_site(spec.solver)
     if solver is None:
-        return spec
+        return
     jobs = tasks.samples(spec)
     programs = () if sent(spec).on in here.elsewhere else map(solver.program, jobs)
     for path in {*programs, *map(solver.project, jobs)}:
         if not here.exists(path):
             raise FileMissing(f"FileNotFoundError: no such file or directory: {path[:300]!r}")
-    return spec
 
 
 class FileMissing(InvalidJob):
@@ -137,8 +156,11 @@ class FileMissing(InvalidJob):
 
 def _each(specs: Sequence[JobSpec], step: Callable[[JobSpec], JobSpec]) -> list[JobSpec]:
     """Every spec after `step`; a refusal tells which one it is about."""
-    done = []
+    done: list[JobSpec] = []
     for index, spec in enumerate(specs):
+        if index and spec == specs[index - 1]:  # of many that are equal, one is looked at
+            done.append(done[-1])
+            continue
         try:
             done.append(step(spec))
         except InvalidRequest as error:

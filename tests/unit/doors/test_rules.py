@@ -26,16 +26,16 @@ def test_each_tasks_directory_must_be_below_the_roots(tmp_path: Path) -> None:
     root.mkdir()
     (root / "link").symlink_to(tmp_path)
     rules = Rules(roots=(root,))
-    rules.check(SOMEBODY, [spec(root, ArraySpec(values=("a", "b/c")))])
+    rules.check(SOMEBODY, spec(root, ArraySpec(values=("a", "b/c"))))
     for last in ("..", "../other", "link", "link/x"):
         with pytest.raises(NotAllowed, match="--project-root"):
-            rules.check(SOMEBODY, [spec(root, ArraySpec(values=("a", "b", last)))])
+            rules.check(SOMEBODY, spec(root, ArraySpec(values=("a", "b", last))))
 
 
 def test_more_directories_than_can_be_looked_at_are_refused(tmp_path: Path) -> None:
     rules = Rules(roots=(tmp_path,))
     with pytest.raises(NotAllowed, match="at most"):
-        rules.check(SOMEBODY, [spec(tmp_path, ArraySpec(stop=MOST + 1))])
+        rules.check(SOMEBODY, spec(tmp_path, ArraySpec(stop=MOST + 1)))
 
 
 def test_a_script_of_a_solve_runs_over_the_network_only_where_commands_may(tmp_path: Path) -> None:
@@ -49,8 +49,8 @@ def test_a_script_of_a_solve_runs_over_the_network_only_where_commands_may(tmp_p
     solve = JobSpec(solver="hfss", options=msgspec.Raw(msgspec.json.encode(options)))
     rules = Rules(roots=(tmp_path,), programs=(program,))
     with pytest.raises(NotAllowed, match=r"export\.py.* --allow command"):
-        rules.check(SOMEBODY, [solve])
-    replace(rules, allow=frozenset({"command"})).check(SOMEBODY, [solve])
+        rules.check(SOMEBODY, solve)
+    replace(rules, allow=frozenset({"command"})).check(SOMEBODY, solve)
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,6 @@ def test_what_can_run_anything_on_a_cluster_takes_what_a_command_takes(
 ) -> None:
     risky = JobSpec(solver="nec", on="slurm", batch=BatchOptions(**wish))
     with pytest.raises(NotAllowed, match="--allow command"):
-        Rules().check(SOMEBODY, [risky])
-    Rules(allow=frozenset({"command"})).check(SOMEBODY, [risky])
-    Rules().check(SOMEBODY, [JobSpec(solver="nec", on="slurm", batch=BatchOptions(queue="a"))])
+        Rules().check(SOMEBODY, risky)
+    Rules(allow=frozenset({"command"})).check(SOMEBODY, risky)
+    Rules().check(SOMEBODY, JobSpec(solver="nec", on="slurm", batch=BatchOptions(queue="a")))

@@ -7,6 +7,7 @@ where it isn't given; whoever knows the machine fills it in.
 import enum
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import PurePath
 from typing import Annotated, Any, Self
 
@@ -155,15 +156,20 @@ class Fields(Options):
     @model_validator(mode="before")
     @classmethod
     def _knows_its_keys(cls, given: Any) -> Any:
-        if isinstance(given, Mapping):
-            for key in given:
-                if key not in cls.model_fields:
-                    hint = nearest(str(key)[:60], cls.model_fields)
-                    hint = hint or f" (there is: {', '.join(cls.model_fields)})"
-                    raise PydanticCustomError(
-                        "unknown_key", "there is no such field{hint}", {"key": key, "hint": hint}
-                    )
+        if isinstance(given, Mapping) and not given.keys() <= _names(cls):
+            fields = cls.model_fields
+            key = next(key for key in given if key not in fields)
+            hint = nearest(str(key)[:60], fields) or f" (there is: {', '.join(fields)})"
+            raise PydanticCustomError(
+                "unknown_key", "there is no such field{hint}", {"key": key, "hint": hint}
+            )
         return given
+
+
+@cache
+def _names(model: type[Fields]) -> frozenset[str]:
+    """Of its fields: pydantic makes a mapping of them whenever it is asked."""
+    return frozenset(model.model_fields)
 
 
 class SchedulerOptions(Fields):
@@ -250,7 +256,7 @@ class HFSSSimulationConfig(Fields):
     @model_validator(mode="before")
     @classmethod
     def _reads_over_notes(cls, given: Any) -> Any:
-        if not isinstance(given, Mapping):
+        if not isinstance(given, Mapping) or _NOTES.isdisjoint(given):
             return given
         return {key: value for key, value in given.items() if key not in _NOTES}
 

@@ -12,8 +12,15 @@ def config(spec: JobSpec) -> dict[str, Any] | None:
     """With what was left as by default; None: it's no HFSS job. Nothing is checked again."""
     if spec.solver != "hfss":
         return None
-    told = msgspec.json.decode(spec.options)
-    return {name: _filled(value, told.get(name, value)) for name, value in _defaults().items()}
+    told: dict[str, Any] = msgspec.json.decode(spec.options)
+    defaults = _defaults()
+    found = {**defaults, **told}
+    if len(found) > len(defaults):  # what is no field of PyEDB's
+        found = {name: found[name] for name in defaults}
+    for name, value in told.items():
+        if isinstance(value, dict | list) and name in defaults:
+            found[name] = _filled(defaults[name], value)
+    return found
 
 
 def _filled(default: Any, told: Any) -> Any:  # whatever a field may hold
