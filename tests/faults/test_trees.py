@@ -139,9 +139,18 @@ def test_a_kill_reaches_what_kept_nothing_of_its_command(stage: Stage, brief: bo
     assert not _alive(pid)
 
 
+def _short(stage: Stage, count: int) -> None:
+    """Commands that end at once, so that others come into the control groups that they leave."""
+    for number in range(count):
+        stage.manager.say(stage.launch(f"short-{number}", "true"))
+        assert stage.manager.end(f"short-{number}")["code"] == 0
+
+
 @pytest.mark.usefixtures("cgroups")
-def test_two_that_kept_nothing_are_told_apart_by_control_group(stage: Stage) -> None:
+@pytest.mark.parametrize("before", [0, 3])
+def test_two_that_kept_nothing_are_told_apart_by_control_group(stage: Stage, before: int) -> None:
     stage.spawner()
+    _short(stage, before)
     for attempt in ("a", "b"):
         _launch(stage, attempt, "stay-fork-session-clear-deaf")
     pids = {attempt: _fugitive(stage, attempt) for attempt in ("a", "b")}
@@ -168,8 +177,10 @@ def test_two_that_kept_nothing_and_no_group_are_ended_with_the_last(stage: Stage
 
 
 @pytest.mark.usefixtures("cgroups")
-def test_a_new_spawner_ends_what_kept_nothing_by_control_group(stage: Stage) -> None:
+@pytest.mark.parametrize("before", [0, 3])
+def test_a_new_spawner_ends_what_kept_nothing_by_control_group(stage: Stage, before: int) -> None:
     spawner = stage.spawner()
+    _short(stage, before)
     _launch(stage, "a", "stay-fork-session-clear-deaf")
     pid = _fugitive(stage, "a")
     spawner.kill()

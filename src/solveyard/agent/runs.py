@@ -92,7 +92,12 @@ class Runs:
             terms["session"] = launch.session
         if launch.alone:
             terms["alone"] = launch.alone
-        record = self._ledger.accept(launch.attempt, terms)
+        try:
+            record = self._ledger.accept(launch.attempt, terms)
+        except OSError:
+            unused = Tree(launch.attempt, 0, "", terms["folder"])
+            self._platform.release(unused, again=True)
+            raise
         order = Order(
             launch.attempt, launch.argv, launch.env, launch.cwd, launch.stdout, launch.stderr,
             record["folder"], launch.pin,
