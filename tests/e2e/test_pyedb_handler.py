@@ -374,7 +374,10 @@ def test_a_starter_says_the_documents_lines_and_drains_at_sigterm(
     config = HFSSSimulationConfig(project_path=slow, jobid="slow")
     asyncio.run(submit_job_to_manager(config, 0, f"http://localhost:{port}"))
     pids = bench.folder / "slow.pids"
-    until(pids.exists, "the engines run")
+    try:
+        until(pids.exists, "the engines run")
+    except pytest.fail.Exception as error:
+        raise AssertionError(get(port, "/jobs/slow")) from error
     taken = bench.command(name, "--port", str(port), "--store", str(bench.store) + "2")
     assert taken.returncode == 1
     assert f"process {starter.pid}" in taken.stderr
