@@ -16,7 +16,7 @@ from solveyard.wire.frames import Message
 
 STRAY_GRACE = 2.0  #: s that processes get which outlive their command
 POLL = 0.2  #: s between two looks at a process that is no child of ours
-BRIEF = 1.0  #: s; to a longer command a control group of its own costs nothing
+SHORT = 1.0  #: s; a command that took longer leaves its control group to no other
 Stat = Optional[Tuple[int, ...]]
 
 
@@ -92,12 +92,7 @@ class Runs:
             terms["session"] = launch.session
         if launch.alone:
             terms["alone"] = launch.alone
-        try:
-            record = self._ledger.accept(launch.attempt, terms)
-        except OSError:
-            unused = Tree(launch.attempt, 0, "", terms["folder"])
-            self._platform.release(unused, again=True)
-            raise
+        record = self._ledger.accept(launch.attempt, terms)
         order = Order(
             launch.attempt, launch.argv, launch.env, launch.cwd, launch.stdout, launch.stderr,
             record["folder"], launch.pin,
@@ -218,7 +213,7 @@ class Runs:
         del self.running[run.tree.attempt]
         self.adopted.discard(run.tree.pid)
         wall = time.monotonic() - run.began
-        again = run.child and run.ending is None and wall < BRIEF
+        again = run.child and run.ending is None and wall < SHORT
         self._platform.release(run.tree, again=again)
         because = run.ending.because if run.ending else ""
         end = run.exited

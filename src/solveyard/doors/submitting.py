@@ -67,10 +67,12 @@ async def _submitted(
     looked = _looks_at(who, specs)
     if looked:
         specs = await _complete(request, specs, check=True)
-    how: Any = {"any_name": any_name, "session": session, "checked": looked}
     if key:
-        return await manager.submit_once(specs, who.name, key, **how)
-    return await manager.submit(specs, who.name, **how), False
+        return await manager.submit_once(
+            specs, who.name, key, any_name=any_name, session=session, checked=looked
+        )
+    jobs = await manager.submit(specs, who.name, any_name=any_name, session=session, checked=looked)
+    return jobs, False
 
 
 async def planned(request: web.Request, specs: list[JobSpec]) -> list[Plan]:
@@ -98,13 +100,12 @@ def _looks_at(who: Caller, specs: list[JobSpec]) -> bool:
 async def _complete(
     request: web.Request, specs: list[JobSpec], *, check: bool = False
 ) -> list[JobSpec]:
-    """`check`: they could be launched, too."""
+    """`specs`, completed and admitted; with `check` each could be launched, too.
+
+    All that is to be known of one is looked up at once: its options are read once then.
+    """
     manager, who, rules = request.app[MANAGER], caller(request), request.app[RULES]
     sent = partial(manager.forwarding.sent, owner=who.name)
-
-    def admitted(here: Here) -> list[JobSpec]:
-        """All that is looked up of one at once: its options are read once then."""
-        return _each(specs, lambda spec: step(spec, here))
 
     def step(spec: JobSpec, here: Here) -> JobSpec:
         whole = _admitted(spec, who, rules, sent, here)
@@ -112,8 +113,11 @@ async def _complete(
             manager.check(whole, who.name)
         return whole
 
+    def looked(here: Here) -> list[JobSpec]:
+        return _each(specs, partial(step, here=here))
+
     about = manager.licences, manager.forwarding.elsewhere
-    return await request.app[LOOKS].look(admitted, *about, short=len(specs) == 1)
+    return await request.app[LOOKS].look(looked, *about, short=len(specs) == 1)
 
 
 def _admitted(

@@ -47,24 +47,23 @@ class Cgroups:
 
     def __init__(self, name: str) -> None:
         self._top = ""
-        self._home = ""
-        self._home_procs = -1
+        self._home = -1  #: the file by which we come back
         self._numbers = itertools.count(1)
         self._open: Dict[str, _Group] = {}  #: those that were made, by folder
         self._spare: List[str] = []  #: of these, those that nobody is in
         for own in _own_groups():
             top = os.path.join(own, name)
             if _works(top, own):
-                self._top, self._home = top, own
-                self._home_procs = os.open(os.path.join(own, "cgroup.procs"), os.O_WRONLY)
+                self._top = top
+                self._home = os.open(os.path.join(own, "cgroup.procs"), os.O_WRONLY)
                 self._clean()
                 return
         _log.warning("no control group can be written here; trees are found by other means")
 
     def folder(self) -> str:
-        """That of a group for one command alone, to be made or empty; "" where none can be made."""
+        """That of the group that the next command would get; "" where none can be made."""
         if self._spare:
-            return self._spare.pop()
+            return self._spare[-1]
         while self._top:
             folder = os.path.join(self._top, "{}-{}".format(os.getpid(), next(self._numbers)))
             if not os.path.exists(folder):  # else a process of our number left it
@@ -76,6 +75,7 @@ class Cgroups:
         try:
             group = self._open.get(folder) or self._made(folder)
             os.write(group.procs, b"0")
+            self._take(folder)
             if len(self._open) > _KEPT:
                 self._open.pop(folder).close()
         except OSError as error:
@@ -86,10 +86,11 @@ class Cgroups:
 
     def leave(self) -> None:
         """Raises OSError, which is the end of a spawner: it would end with its command."""
-        os.write(self._home_procs, b"0")
+        os.write(self._home, b"0")
 
     def occupied(self, folder: str) -> bool:
         group = self._open.get(folder)
+        # Windows, since its type checker knows no `pread`
         if sys.platform == "win32" or group is None or group.events < 0:
             return occupied(folder)
         try:
@@ -105,6 +106,7 @@ class Cgroups:
             self.remove(folder)
 
     def remove(self, folder: str) -> None:
+        self._take(folder)
         group = self._open.pop(folder, None)
         if group is not None:
             group.close()
@@ -122,9 +124,14 @@ class Cgroups:
                 os.rmdir(self._top)
             except OSError:
                 _log.info("control groups are left in %s", self._top)
-        if self._home_procs >= 0:
-            os.close(self._home_procs)
-            self._home_procs = -1
+        if self._home >= 0:
+            os.close(self._home)
+            self._home = -1
+
+    def _take(self, folder: str) -> None:
+        """It is nobody else's to have."""
+        if folder in self._spare:
+            self._spare.remove(folder)
 
     def _made(self, folder: str) -> _Group:
         os.mkdir(folder)
