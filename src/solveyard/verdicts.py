@@ -140,7 +140,8 @@ class Verdicts:
 
 def _read(case: Case, workspace: Workspace, streams: tuple[str, str], report: RawEnd) -> Ended:
     try:
-        case.read(workspace, streams, report.started_at or 0.0, report.exit.outputs)
+        since = report.started_at if report.since is None else report.since
+        case.read(workspace, streams, since or 0.0, report.exit.outputs)
     except TooMuch:
         raise
     except Exception:  # its end must be told, whatever is wrong with its files

@@ -220,7 +220,7 @@ def test_a_full_disk_starts_nothing_and_loses_no_end(stage: Stage) -> None:
         ledger = stage.state / "ledger-0.log"
         _fill(ledger, 1)  # its last page, too
         stage.manager.say(stage.launch("b", "true"))
-        assert "ledger" in stage.manager.heard("blocked", "b")["why"]
+        assert "able to write" in stage.manager.heard("blocked", "b")["why"]
         (stage.work / "go").touch()
         assert stage.manager.end("a")["code"] == 0
         assert not (stage.work / "b.out").exists()
@@ -231,6 +231,31 @@ def test_a_full_disk_starts_nothing_and_loses_no_end(stage: Stage) -> None:
     finally:
         stage.close()
         subprocess.run(["umount", "-l", str(stage.state)], check=True)
+
+
+@pytest.mark.parametrize("files", [{}, {"input": "x" * 9000}], ids=["output", "input"])
+def test_where_a_commands_own_disk_is_full_it_waits_for_room(
+    stage: Stage, platform: str, files: dict[str, str]
+) -> None:
+    small = stage.folder / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k,nr_inodes=4", "none", str(small)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no tmpfs can be mounted here: a command's full disk is not tested")
+    try:
+        stage.spawner(platform)
+        for number in range(3):
+            (small / f"taken{number}").touch()  # all that it can have
+        where = {"cwd": str(small), "stdout": str(small / "out"), "stderr": str(small / "out")}
+        stage.manager.say(stage.launch("a", "sh", "-c", "exit 3", files=files, **where))
+        assert "No space left" in stage.manager.heard("blocked", "a")["why"]
+        assert not stage.manager.ends("a")
+        for number in range(3):
+            (small / f"taken{number}").unlink()
+        assert stage.manager.end("a")["code"] == 3
+    finally:
+        stage.close()
+        subprocess.run(["umount", "-l", str(small)], check=True)
 
 
 def _fill(path: Path, step: int) -> None:

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -369,3 +370,64 @@ def test_a_chain_keeps_its_order_when_two_of_it_are_taken_back(stage: Stage) -> 
     assert not stage.manager.ends("d")
     (stage.work / "go").touch()
     assert stage.manager.end("d")["code"] == 0
+
+
+GOES_ON = """
+import ctypes, os, threading, time
+def count():
+    while True:
+        time.sleep(0.05)
+        open("beats", "a").write(".")
+threading.Thread(target=count).start()
+time.sleep(0.2)
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+def test_whose_first_thread_has_ended_is_not_dead(stage: Stage) -> None:
+    """Its limit ends it, and a spawner that comes new takes it over."""
+    spawner = stage.spawner()
+    stage.manager.say(stage.python("a", GOES_ON), stage.python("b", GOES_ON, limit=1.0, grace=0.5))
+    pid = stage.manager.started("a")
+    end = stage.manager.end("b")
+    assert (end["ended_by"], end["signal"]) == ("time_limit", signal.SIGTERM)
+    spawner.kill()
+    spawner.wait()
+    stage.manager.cut()
+    stage.spawner()
+    stage.manager.told.clear()
+    stage.manager.say({"t": "ask", "attempts": ["a"]})
+    assert stage.manager.started("a") == pid
+    stage.manager.say({"t": "kill", "attempt": "a", "grace": 1.0, "because": "cancelled"})
+    assert stage.manager.end("a")["ended_by"] == "cancelled"
+    before = (stage.work / "beats").stat().st_size
+    time.sleep(0.2)
+    assert (stage.work / "beats").stat().st_size == before
+
+
+def test_what_ended_by_itself_before_its_limit_did_so_however_late_that_is_seen(
+    stage: Stage, platform: str
+) -> None:
+    spawner = stage.spawner(platform)
+    stage.manager.say(stage.launch("a", "sh", "-c", "sleep 0.2; exit 3", limit=1.0))
+    stage.manager.started("a")
+    spawner.send_signal(signal.SIGSTOP)
+    time.sleep(1.5)
+    spawner.send_signal(signal.SIGCONT)
+    end = stage.manager.end("a")
+    assert (end["code"], end["ended_by"]) == (3, "")
+
+
+def test_a_limit_of_a_year_and_a_warning_by_no_signal_hurt_nobody(
+    stage: Stage, platform: str
+) -> None:
+    stage.spawner(platform)
+    year = 365 * 86400.0
+    stage.manager.say(
+        stage.launch("a", "sh", "-c", "until [ -e go ]; do sleep 0.02; done", limit=year),
+        stage.launch("b", "sleep", "600", limit=0.6, warning=0.4, warning_signal="SIGUSR1"),
+    )
+    stage.manager.started("a")
+    assert stage.manager.end("b")["ended_by"] == "time_limit"
+    (stage.work / "go").touch()
+    assert stage.manager.end("a")["code"] == 0

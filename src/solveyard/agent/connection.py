@@ -63,8 +63,7 @@ class Connection:
         self._owner = owner
         self._socket: Optional[socket.socket] = None
         self._decoder = Decoder()
-        self._queue: List[Tuple[Message, str, bool]] = []  # with its text, and whether it may wait
-        self._patient = 0  # how many of them may
+        self._queue: List[Tuple[Message, str]] = []  # with its text
         self._buffer = b""
         self._full = False  # the socket takes no more for now
         self._dropped = False
@@ -74,27 +73,17 @@ class Connection:
         self._timer: Optional[Timer] = None
         loop.at_turn_end.append(self.flush)
 
-    def send(self, message: Message, text: str = "", *, patient: bool = False) -> None:
+    def send(self, message: Message, text: str = "") -> None:
         """Queue it; nothing is kept while there is no manager: it asks for what it missed.
 
-        `text`: the same as JSON, where that has been made; `patient`: it may wait a moment, since
-        it soon may be superfluous. What is sent meanwhile takes it along.
+        `text`: the same as JSON, where that has been made.
         """
         if not self.welcomed:
             return
         if len(self._buffer) > ROOM:
             self._dropped = True
         else:
-            self._queue.append((message, text, patient))
-            self._patient += patient
-
-    def unsend(self, message: Message) -> bool:
-        """Take back a message that has not left yet; False: it has left."""
-        for index in range(len(self._queue) - 1, max(-1, len(self._queue) - 9), -1):
-            if self._queue[index][0] is message:
-                self._patient -= self._queue.pop(index)[2]
-                return True
-        return False
+            self._queue.append((message, text))
 
     @property
     def idle(self) -> bool:
@@ -102,15 +91,11 @@ class Connection:
         return not self._queue and not self._buffer
 
     def flush(self) -> None:
-        """Send what has accumulated; a busy one that has just done so, a little later, as what is
-        patient.
-        """
+        """Send what has accumulated; a busy one that has just done so, a little later."""
         if not self._queue:
             return
         wait = 0.0
-        if self._patient == len(self._queue):
-            wait = COALESCE
-        elif self._owner.busy:
+        if self._owner.busy:
             wait = self._sent_at + COALESCE - time.monotonic()
         if wait <= 0.0:
             self._flush_now()
@@ -173,7 +158,6 @@ class Connection:
             self._wait = min(2 * self._wait, LONGEST_WAIT)
         self.welcomed = False
         self._queue.clear()
-        self._patient = 0
         self._buffer = b""
         self._dropped = False
         self._again(wait)
@@ -225,7 +209,6 @@ class Connection:
         waiting = bool(self._buffer)
         self._buffer += _encode_each(self._queue)
         self._queue.clear()
-        self._patient = 0
         if not waiting:
             self._push()
 
@@ -250,9 +233,9 @@ class Connection:
             self._owner.behind()
 
 
-def _encode_each(queue: List[Tuple[Message, str, bool]]) -> bytes:
+def _encode_each(queue: List[Tuple[Message, str]]) -> bytes:
     """Frames of what is queued, without those that are too large for anybody to receive."""
-    bodies = [text.encode("ascii") if text else body_of(message) for message, text, _ in queue]
+    bodies = [text.encode("ascii") if text else body_of(message) for message, text in queue]
     try:
         return pack(bodies)
     except WireError:

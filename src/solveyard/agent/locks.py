@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 
@@ -22,6 +23,7 @@ else:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+_log = logging.getLogger(__name__)
 LEFT = "left"  #: what a process that left in good order writes into its lock file
 
 
@@ -31,6 +33,7 @@ class Lock:
     def __init__(self, path: str) -> None:
         self.path = path
         self._file = -1
+        self._noted = 0  # bytes that its text takes at least, with blanks at its end
 
     def take(self) -> bool:
         """False: another process has it."""
@@ -41,13 +44,21 @@ class Lock:
             os.close(file)
             return False
         self._file = file
+        self._noted = os.fstat(file).st_size
         return True
 
     def note(self, text: str) -> None:
-        """Replace the file's text; only by its holder."""
-        os.ftruncate(self._file, 0)
-        os.lseek(self._file, 0, os.SEEK_SET)
-        os.write(self._file, text.encode())
+        """Replace the file's text, if the disk takes it; only by its holder."""
+        new = text.encode()
+        try:  # in its place: a file that was emptied may not get its room back
+            os.lseek(self._file, 0, os.SEEK_SET)
+            written = os.write(self._file, new.ljust(self._noted))
+            if written < len(new):  # no number is cut
+                written = max(0, new.rfind(b" ", 0, written))
+                os.ftruncate(self._file, written)
+            self._noted = max(written, self._noted)
+        except OSError as error:
+            _log.warning("cannot write into %s: %s", self.path, error)
 
     def release(self) -> None:
         os.close(self._file)

@@ -10,6 +10,7 @@ import collections
 import contextlib
 import heapq
 import itertools
+import logging
 import selectors
 import socket
 import time
@@ -17,6 +18,8 @@ from typing import Callable, Deque, List, Optional, Tuple
 
 Call = Callable[[], None]
 SWEEP = 1000  #: timers
+LONGEST = 86_400.0  #: s of one wait: the system takes some 24 days at most
+_log = logging.getLogger(__name__)
 
 
 class Timer:
@@ -98,7 +101,9 @@ class Loop:
         timers = self._timers
         while timers and timers[0][2].call is None:
             heapq.heappop(timers)
-        return max(0.0, timers[0][0] - time.monotonic()) if timers else None
+        if not timers:
+            return None
+        return min(max(0.0, timers[0][0] - time.monotonic()), LONGEST)
 
     def _call_due(self) -> None:
         timers = self._timers
@@ -108,7 +113,10 @@ class Loop:
         while timers and timers[0][0] <= now:
             timer = heapq.heappop(timers)[2]
             if timer.call is not None:
-                timer.call()
+                try:
+                    timer.call()
+                except Exception:  # with this process, all that it watches would be lost
+                    _log.exception("what was due failed")
 
     def _wake(self) -> None:
         try:

@@ -142,8 +142,8 @@ def _usual(order: Launch) -> bool:
         and order.cwd[:1] == order.stdout[:1] == order.stderr[:1] == "/"
         and 0.0 <= order.grace < math.inf
         and not order.files
-        and not order.outputs
-        and order.limit is None
+        and (order.outputs == [] or _paths(order.outputs))
+        and (order.limit is None or (type(order.limit) is float and 0.0 <= order.limit < math.inf))
         and order.warning is None
         and type(order.warning_signal) is str
         and (order.after is None or (type(order.after) is str and order.after != ""))
@@ -151,7 +151,7 @@ def _usual(order: Launch) -> bool:
         and order.pin == []
         and type(order.session) is str
         and type(order.alone) is float
-        and order.alone == 0.0
+        and 0.0 <= order.alone < math.inf
     )
 
 

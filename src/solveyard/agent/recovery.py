@@ -21,7 +21,7 @@ def recover(ledger: Ledger, runs: Runs, platform: Platform, boot_id: str, who: s
         if entry.ended is not None:
             continue
         if accepted is None or accepted["boot"] != boot_id:  # power may take the first line alone
-            when = "while it ran" if entry.started else "before it started"
+            when = "while it ran" if entry.started else "before it started, or as it did"
             runs.never(attempt, lost="the machine rebooted {}".format(when))
         elif entry.started is None:
             doubtful.append(accepted)
@@ -36,7 +36,7 @@ def _unobserved(who: str, pid: int) -> str:
 
 
 def _settle(doubtful: List[Record], runs: Runs, platform: Platform, who: str) -> None:
-    """Accepted, but no start written: their marks and groups tell whether they run."""
+    """Accepted, but no start written: not yet. Their marks and groups tell whether they run."""
     rows = platform.table()
     marked: Dict[str, List[int]] = {}
     for pid, attempt in platform.marks(rows).items():
@@ -50,9 +50,8 @@ def _settle(doubtful: List[Record], runs: Runs, platform: Platform, who: str) ->
         if not living:
             runs.never(
                 attempt,
-                lost="{} died as it was about to start it, and no process carries its mark".format(
-                    who
-                ),
+                lost="{} died as it started it, and no process carries its mark: whether it ran"
+                " is not known".format(who),
             )
             continue
         first = min(living, key=lambda pid: (rows[pid].session != pid, rows[pid].start, pid))

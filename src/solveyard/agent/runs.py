@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
 import selectors
 import time
@@ -17,7 +19,10 @@ from solveyard.wire.frames import Message
 STRAY_GRACE = 2.0  #: s that processes get which outlive their command
 POLL = 0.2  #: s between two looks at a process that is no child of ours
 SHORT = 1.0  #: s; a command that took longer leaves its control group to no other
+NEWS = 0.010  #: s; a command that ends within it is told of once, by its end
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  #: of a disk, and of a share of it
 Stat = Optional[Tuple[int, ...]]
+_log = logging.getLogger(__name__)
 
 
 class Run:
@@ -56,14 +61,14 @@ class Runs:
         platform: Platform,
         ledger: Ledger,
         boot_id: str,
-        report: Callable[[Message, str, Optional[Message]], None],
+        report: Callable[[Message, str], None],
     ) -> None:
-        """`report` gets each message, the same as JSON where that has been made, and the one that
-        it makes superfluous if not sent yet.
-        """
+        """`report` gets each message, and the same as JSON where that has been made."""
         self.running: Dict[str, Run] = {}
         self.adopted: Set[int] = set()  #: first processes that are no children of ours
         self._pids: Dict[int, Run] = {}
+        self._news: Dict[str, Record] = {}  # starts that were neither written nor told yet
+        self._news_due: Optional[Timer] = None
         self._loop = loop
         self._platform = platform
         self._ledger = ledger
@@ -71,10 +76,11 @@ class Runs:
         self._report = report
 
     def begin(self, launch: Launch) -> None:
-        """Start a command. Raises OSError when the ledger can't be written: nothing happened."""
+        """Start a command. Raises OSError when the disk takes no more: it did not start."""
         try:
             stats = prepare(launch)
         except LaunchError as error:
+            _raise_if_full(error)
             self.never(launch.attempt, launch_error=str(error))
             return
         terms: Record = {
@@ -101,14 +107,19 @@ class Runs:
         try:
             child = self._platform.spawn(order)
         except LaunchError as error:
+            _raise_if_full(error)
             self.never(launch.attempt, launch_error=str(error))
             return
         started = {
             "attempt": launch.attempt, "pid": child.pid, "start": child.start,
             "at": at, "began": began,
         }  # fmt: skip
-        self._ledger.started(launch.attempt, started)
-        self._report(self._keep(record, started, child=True).message, "", None)
+        self._keep(record, started, child=True)
+        self._news[launch.attempt] = started
+        if not launch.brief and not record["folder"]:
+            self.tell(launch.attempt)  # its mark alone would lead to it, and that it may have lost
+        elif self._news_due is None:
+            self._news_due = self._loop.later(NEWS, self._tell_news)
 
     def adopt(self, record: Record, started: Record, lost: str) -> None:
         """See to a command that a spawner before us started; its status nobody will know."""
@@ -127,10 +138,34 @@ class Runs:
 
     def never(self, attempt: str, **why: str) -> None:
         """An attempt ends without having started: `launch_error`, `lost` or `ended_by` is why."""
-        self._ended(ended(attempt, **why), None)
+        self._ended(ended(attempt, **why))
+
+    def tell(self, attempt: str) -> None:
+        """Say that it runs; its start is written before."""
+        started = self._news.pop(attempt, None)
+        if started is not None:
+            self._ledger.started(attempt, started)
+        self._report(self.running[attempt].message, "")
+
+    def _tell_news(self) -> None:
+        """Of those that have run for a moment. Until then a start is news to nobody: a ledger that
+        lacks it leads to the same process, by its control group or its mark.
+        """
+        self._news_due = None
+        now = time.monotonic()
+        while self._news:
+            attempt = next(iter(self._news))
+            left = self.running[attempt].began + NEWS - now
+            if left > 0.0:
+                self._news_due = self._loop.later(left, self._tell_news)
+                return
+            self.tell(attempt)
 
     def kill(self, attempt: str, grace: float, because: str) -> None:
         """End the whole tree. The first `because` stands; a later grace may only shorten."""
+        self.reap()  # one that has ended by itself was not ended by us
+        if attempt not in self.running or self._has_ended(self.running[attempt]):
+            return
         run = self.running[attempt]
         now = time.monotonic()
         until = now + grace
@@ -140,6 +175,15 @@ class Runs:
         else:
             run.ending.hurry(until)
         self._step(run)
+
+    def _has_ended(self, run: Run) -> bool:
+        """By itself, and its status is on the way to us."""
+        if not run.child or run.over or run.ending is not None:
+            return False
+        try:
+            return not self._platform.alive(Child(run.tree.pid, run.tree.start))
+        except OSError:
+            return False
 
     def signal(self, attempt: str, name: str) -> None:
         """To the first process's group. Raises ValueError for a signal that there isn't."""
@@ -177,20 +221,32 @@ class Runs:
     def _first_ended(self, run: Run) -> None:
         run.over = True
         _disarm(run)
-        if run.ending is not None:
-            self._step(run)
-            return
+        if run.ending is None:
+            try:
+                left = self._outlived(run)
+            except OSError as error:
+                self._put_off(run, self._first_ended, error)
+                return
+            if not left:
+                self._finish(run)
+                return
+            run.ending = Ending(self._platform, run.tree, "", time.monotonic() + STRAY_GRACE)
+        self._step(run)
+
+    def _outlived(self, run: Run) -> bool:
+        """Whether others of its tree may be left. Raises OSError where they can't be seen now."""
         alone = len(self.running) == 1
         left = self._platform.leftovers(run.tree, alone=alone)
         if left or (not self._platform.adopts and not run.record["brief"]) or not run.child:
             strays = self._platform.members(run.tree, alone=alone and run.child)
-            if strays or self._platform.restless:
-                run.strays = len(strays)
-                until = time.monotonic() + STRAY_GRACE
-                run.ending = Ending(self._platform, run.tree, "", until)
-                self._step(run)
-                return
-        self._finish(run)
+            run.strays = len(strays)
+            return bool(strays) or self._platform.restless
+        return False
+
+    def _put_off(self, run: Run, look: Callable[[Run], None], error: OSError) -> None:
+        """Nobody is taken for gone who can't be seen: `look` again soon."""
+        _log.warning("cannot look at the processes of %s: %s", run.tree.attempt, error)
+        run.timers.append(self._loop.later(POLL, lambda: look(run)))
 
     def _step(self, run: Run) -> None:
         """Go on ending a tree; `ended` is said only when nobody is left."""
@@ -198,7 +254,11 @@ class Runs:
             return
         _disarm(run)
         alone = run.child and len(self.running) == 1
-        again = run.ending.step(time.monotonic(), alone=alone)
+        try:
+            again = run.ending.step(time.monotonic(), alone=alone)
+        except OSError as error:
+            self._put_off(run, self._step, error)
+            return
         if again is None and not run.child:
             run.over = True
         if again is not None:
@@ -211,6 +271,7 @@ class Runs:
         _disarm(run)
         self._unwatch(run)
         del self.running[run.tree.attempt]
+        self._news.pop(run.tree.attempt, None)
         self.adopted.discard(run.tree.pid)
         wall = time.monotonic() - run.began
         again = run.child and run.ending is None and wall < SHORT
@@ -220,22 +281,28 @@ class Runs:
         message = ended(run.tree.attempt, ended_by=because, lost="" if because else run.lost)
         message["pid"] = run.tree.pid
         message["started_at"] = run.at
+        message["since"] = min(run.at, time.time() - wall)  # somebody may have set the clock
         message["strays"] = run.strays
         message["wall"] = round(wall, 6)
         message["outputs"] = compare(run.record)
         if end is not None:
             message["code"], message["signal"] = end.code, end.signal
             message["cpu"], message["peak"] = round(end.cpu, 6), end.peak
-        self._ended(message, run.message)
+        self._ended(message)
 
-    def _ended(self, message: Message, superfluous: Optional[Message]) -> None:
-        self._report(message, self._ledger.ended(message["attempt"], message), superfluous)
+    def _ended(self, message: Message) -> None:
+        self._report(message, self._ledger.ended(message["attempt"], message))
 
     def _look(self, run: Run) -> None:
         """Whether a first process that is no child of ours still is there."""
         if run.over or run.ending is not None:
             return
-        if not self._platform.alive(Child(run.tree.pid, run.tree.start)):
+        try:
+            alive = self._platform.alive(Child(run.tree.pid, run.tree.start))
+        except OSError as error:
+            self._put_off(run, self._look, error)
+            return
+        if not alive:
             self._gone(run)
         elif run.watched is None:
             self._loop.later(POLL, lambda: self._look(run))
@@ -261,13 +328,22 @@ def deadlines(loop: Loop, runs: Runs, run: Run) -> List[Timer]:
     record, attempt = run.record, run.tree.attempt
 
     def warn() -> None:
-        runs.signal(attempt, record["warning_signal"])
+        try:
+            runs.signal(attempt, record["warning_signal"])
+        except ValueError as error:
+            _log.warning("cannot warn %s: %s", attempt, error)
 
     left = run.began + record["limit"] - time.monotonic()
     timers = [loop.later(left, lambda: runs.kill(attempt, record["grace"], "time_limit"))]
     if record["warning"] is not None and left > record["warning"]:
         timers.append(loop.later(left - record["warning"], warn))
     return timers
+
+
+def _raise_if_full(error: LaunchError) -> None:
+    """Room may come back: then it is no fault of the command."""
+    if isinstance(error.__cause__, OSError) and error.__cause__.errno in FULL:
+        raise error.__cause__
 
 
 def _disarm(run: Run) -> None:

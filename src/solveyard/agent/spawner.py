@@ -91,8 +91,8 @@ class Spawner(Owner):
 
     def behind(self) -> None:
         self._say_ends()
-        for run in self._runs.running.values():
-            self._send(run.message)
+        for attempt in self._runs.running:
+            self._runs.tell(attempt)
 
     @property
     def busy(self) -> bool:
@@ -198,17 +198,15 @@ class Spawner(Owner):
     def _send(self, message: Message, text: str = "") -> None:
         self._connection.send(message, text)
 
-    def _report(self, message: Message, text: str, superfluous: Optional[Message]) -> None:
-        if superfluous is not None:  # an end tells the start too
-            self._connection.unsend(superfluous)
-        self._connection.send(message, text, patient=message["t"] == "started")
+    def _report(self, message: Message, text: str) -> None:
+        self._send(message, text)
         if message["t"] == "ended":
             self._waiting.ended(message["attempt"])
 
     def _answer(self, attempt: str) -> bool:
         """Say again what an attempt that was once started did last; False: it never was."""
         if attempt in self._runs.running:
-            self._send(self._runs.running[attempt].message)
+            self._runs.tell(attempt)
             return True
         entry = self._ledger.entries.get(attempt)
         if entry is not None and entry.ended is not None:
@@ -237,7 +235,7 @@ class Spawner(Owner):
             self._waiting.block(launch)
             if launch.attempt not in self._told:
                 self._told.add(launch.attempt)
-                why = "the agent's ledger can't be written: {}".format(error)
+                why = "its machine to be able to write: {}".format(error)
                 self._send({"t": "blocked", "attempt": launch.attempt, "why": why})
             self._try_later()
         else:

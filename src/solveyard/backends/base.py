@@ -26,6 +26,8 @@ class RawEnd(NamedTuple):
     exit: Exit
     native_id: str
     started_at: float | None
+    #: What it wrote is no older, by its machine's clock as it was at the end; s since 1970
+    since: float | None = None
 
 
 class Abilities(NamedTuple):

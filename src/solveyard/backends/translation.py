@@ -71,6 +71,7 @@ class _Ended(_About, frozen=True):
     peak: _Count
     pid: _Count | None = None
     started_at: _Seconds | None = None
+    since: _Seconds | None = None
 
 
 class Blocked(NamedTuple):
@@ -150,10 +151,15 @@ def launch(order: Order) -> frames.Message:
 
 def too_large(order: Order, size: int, most: int) -> RawEnd:
     """The end of what can't be sent to a spawner: its message takes `size` bytes."""
-    why = (
+    return unsendable(
+        order,
         f"its command, environment and files take {size / _MIB:.1f} MiB, and {most / _MIB:g} MiB at"
-        " most can be sent (put what is large into a file of its own, and name that)"
+        " most can be sent (put what is large into a file of its own, and name that)",
     )
+
+
+def unsendable(order: Order, why: str) -> RawEnd:
+    """The end of what can't be sent to a spawner."""
     return RawEnd(
         attempt=order.launch.attempt,
         exit=Exit(launch_error=why),
@@ -181,6 +187,7 @@ def _ended(end: _Ended) -> RawEnd:
         ),
         native_id="" if end.pid is None else str(end.pid),
         started_at=end.started_at,
+        since=end.since,
     )
 
 

@@ -1,4 +1,4 @@
-"""What a spawner has to say leaves at once, but for what soon may be superfluous."""
+"""What a spawner has to say leaves at once, unless it is busy."""
 
 import selectors
 import socket
@@ -76,47 +76,6 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
         stage = Stage(ours, theirs)
         yield stage
         stage.loop.close()
-
-
-def test_a_start_whose_end_comes_soon_is_never_said(stage: Stage) -> None:
-    start = {"t": "started"}
-    stage.connection.send(start, patient=True)
-    stage.turn_ends()
-    assert stage.heard() == []
-    assert stage.connection.unsend(start)
-    stage.connection.send({"t": "ended"})
-    stage.turn_ends()
-    assert stage.heard() == ["ended"]
-
-
-def test_a_start_alone_leaves_after_a_moment_and_whoever_is_said_meanwhile_takes_it_along(
-    stage: Stage,
-) -> None:
-    stage.connection.send({"t": "started"}, patient=True)
-    stage.turn_ends()
-    ((delay, timer),) = stage.loop.due
-    assert delay == module.COALESCE
-    assert timer.call is not None
-    timer.call()
-    assert stage.heard() == ["started"]
-    stage.connection.send({"t": "started"}, patient=True)
-    stage.turn_ends()
-    stage.connection.send({"t": "pong"})
-    stage.turn_ends()
-    assert stage.heard() == ["started", "pong"]
-    assert stage.loop.due[-1][1].call is None, "it leaves twice"
-
-
-def test_the_same_said_twice_may_be_taken_back_and_the_other_still_leaves_at_once(
-    stage: Stage,
-) -> None:
-    start = {"t": "started"}
-    stage.connection.send(start, patient=True)
-    stage.connection.send(start)  # somebody asked
-    assert stage.connection.unsend(start)
-    stage.connection.send({"t": "ended"})
-    stage.turn_ends()
-    assert stage.heard() == ["started", "ended"]
 
 
 def test_a_busy_one_collects_what_it_says(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

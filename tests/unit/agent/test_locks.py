@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from solveyard.agent import locks
 
 
@@ -45,3 +47,31 @@ def test_a_killed_holder_frees_it_and_its_children_do_not_keep_it(tmp_path: Path
 
 def test_nobody_has_left_a_lock_that_is_not_there(tmp_path: Path) -> None:
     assert not locks.left(str(tmp_path / "none"))
+
+
+def test_a_note_that_the_disk_does_not_take_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lock"
+    lock = locks.Lock(str(path))
+    assert lock.take()
+    lock.note("1 20 300")
+    assert path.read_text().split() == ["1", "20", "300"]
+    lock.note("1 300")
+    assert path.read_text().split() == ["1", "300"]
+    with monkeypatch.context() as full:
+
+        def refused(file: int, content: bytes) -> int:
+            raise OSError(28, "No space left on device")
+
+        full.setattr(locks.os, "write", refused)
+        lock.note("1 2 3 4")
+    assert path.read_text().split() == ["1", "300"]
+    write = locks.os.write
+    with monkeypatch.context() as nearly:
+        nearly.setattr(locks.os, "write", lambda file, content: write(file, content[:13]))
+        lock.note("1 2000 3000 4000")
+    assert path.read_text().split() == ["1", "2000", "3000"], "no number is cut"
+    lock.note(locks.LEFT)
+    lock.release()
+    assert locks.left(str(path))

@@ -80,9 +80,10 @@ USUAL = {
     "attempt": "a", "argv": ["x"], "env": {"A": "1"}, "cwd": "/c", "stdout": "/o", "stderr": "/e",
     "grace": 1.0, "mkdir": False, "files": {}, "outputs": [], "limit": None, "warning": None,
     "warning_signal": "USR1", "after": None, "brief": True, "pin": [],
+    "session": "", "alone": 0.0,
 }  # fmt: skip
 ODD = st.sampled_from(
-    [None, "", "b", "/d", 1, 0.0, -1.0, True, [], [1], ["y"], {}, {"k": 1}, {"k": "v"}]
+    [None, "", "b", "/d", 1, 0.0, -1.0, True, [], [1], ["y"], ["../y"], {}, {"k": 1}, {"k": "v"}]
 )
 
 

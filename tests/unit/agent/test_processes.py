@@ -196,3 +196,47 @@ def test_a_bundle_that_another_python_made_runs_from_its_sources(tmp_path: Path)
     )
     assert done.returncode == 0, done.stderr
     assert b"--index" in done.stdout
+
+
+@linux
+def test_nobody_is_taken_for_gone_where_no_file_can_be_opened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(path: str, flags: int) -> int:
+        raise OSError(24, "Too many open files")
+
+    assert procfs.row(2**22 + 1) is None
+    with monkeypatch.context() as patched:
+        patched.setattr(procfs.os, "open", full)
+        with pytest.raises(OSError, match="Too many"):
+            procfs.row(os.getpid())
+        assert procfs.read("/proc/self/stat") == b""
+
+
+@linux
+def test_waiting_for_adopted_processes_leaves_files_for_all_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from solveyard.agent.platform import linux as module
+
+    platform = module.Linux("")
+    file = platform.watch(os.getpid())
+    if file is None:
+        pytest.skip("this Python has no pidfd_open")
+    os.close(file)
+    monkeypatch.setattr(module.resource, "getrlimit", lambda which: (module._RESERVE, 0))
+    assert platform.watch(os.getpid()) is None
+
+
+@linux
+def test_a_group_in_which_somebody_is_left_serves_nobody_else(groups: cgroups.Cgroups) -> None:
+    folder = groups.folder()
+    assert groups.enter(folder)
+    try:
+        child = subprocess.Popen(["sleep", "600"])
+    finally:
+        groups.leave()
+    with child:
+        groups.release(folder, again=True)
+        assert groups.folder() != folder
+        child.kill()

@@ -106,7 +106,7 @@ class Platform:
         raise NotImplementedError
 
     def row(self, pid: int) -> Optional[Row]:
-        """One process; None: there is none."""
+        """One process; None: there is none. Raises OSError where that can't be seen now."""
         return self.table().get(pid)
 
     def age(self, start: float) -> float:
@@ -136,7 +136,8 @@ class Platform:
         """Every living process of the tree; the dead that nobody waited for don't count.
 
         By control group, session, group and mark, and the descendants of all these; `alone`:
-        no other command runs, so children that we adopted are of this tree too.
+        no other command runs, so children that we adopted are of this tree too. Raises OSError
+        where they can't be seen now.
         """
         rows = self.table()
         us = os.getpid()

@@ -99,8 +99,8 @@ class Cgroups:
             return occupied(folder)
 
     def release(self, folder: str, *, again: bool) -> None:
-        """Nobody is in it. `again`: it may serve another command."""
-        if again and folder in self._open and _bare(folder):
+        """Its command is over. `again`: it may serve another, if nobody is in it."""
+        if again and folder in self._open and not self.occupied(folder) and _bare(folder):
             self._spare.append(folder)
         else:
             self.remove(folder)

@@ -32,6 +32,8 @@ if sys.platform != "win32":
 
 assert sys.platform != "win32"
 
+import resource  # noqa: E402  Windows has none
+
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 _TICKS = os.sysconf("SC_CLK_TCK")
 _DEFAULTS = tuple(
@@ -40,6 +42,7 @@ _DEFAULTS = tuple(
     if signum not in (signal.SIGKILL, signal.SIGSTOP) and not signum >= 32
 )
 _ANYWHERE = contextlib.nullcontext()
+_RESERVE = 128  #: files that stay for all else but waiting for processes that we adopted
 
 
 def usable() -> bool:
@@ -146,9 +149,13 @@ class Linux(Platform):
         if sys.version_info < (3, 9):
             return None
         try:
-            return os.pidfd_open(pid)
+            file = os.pidfd_open(pid)
         except OSError:
             return None
+        if file < resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _RESERVE:
+            return file
+        os.close(file)
+        return None
 
     def table(self) -> Dict[int, Row]:
         return procfs.table()

@@ -157,11 +157,17 @@ def _from_psutil() -> Dict[int, Row]:
                 group=os.getpgid(pid),
                 session=os.getsid(pid),
                 start=process.create_time(),
-                dead=process.status() == psutil.STATUS_ZOMBIE,
+                dead=_is_dead(process),
             )
         except (psutil.Error, OSError):
             continue
     return rows
+
+
+def _is_dead(process: Any) -> bool:
+    """Of a Linux process the first thread alone may have ended."""
+    dead: bool = process.status() == psutil.STATUS_ZOMBIE
+    return dead and (sys.platform != "linux" or process.num_threads() <= 1)
 
 
 def _from_ps() -> Dict[int, Row]:

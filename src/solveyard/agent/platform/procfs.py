@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Dict, Iterable, List, Optional, Tuple
@@ -9,13 +10,24 @@ from typing import Dict, Iterable, List, Optional, Tuple
 from solveyard.agent.platform.base import MARK, Row
 
 _MARK = b"\0" + MARK.encode() + b"="
+_FULL = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 def read(path: str, size: int = 65536) -> bytes:
     """The file's first bytes; b"" when it can't be read: its process is gone or not ours."""
     try:
-        file = os.open(path, os.O_RDONLY)
+        return seen(path, size)
     except OSError:
+        return b""
+
+
+def seen(path: str, size: int = 65536) -> bytes:
+    """`read`, which can tell that nobody knows: raises OSError where no file can be opened now."""
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except OSError as error:
+        if error.errno in _FULL:
+            raise
         return b""
     try:
         return os.read(file, size)
@@ -26,11 +38,11 @@ def read(path: str, size: int = 65536) -> bytes:
 
 
 def row(pid: int) -> Optional[Row]:
-    """A process, its start in clock ticks since boot; None: there is none.
+    """A process, its start in clock ticks since boot; None: there is none. Raises as `seen` does.
 
     Source: proc_pid_stat(5).
     """
-    data = read("/proc/{}/stat".format(pid), 4096)
+    data = seen("/proc/{}/stat".format(pid), 4096)
     if not data:
         return None
     # The name, in parentheses, may hold anything, parentheses too.
@@ -40,7 +52,8 @@ def row(pid: int) -> Optional[Row]:
         group=int(fields[2]),
         session=int(fields[3]),
         start=float(fields[19]),
-        dead=fields[0] in (b"Z", b"X"),
+        # the first of several threads may have ended, and the others go on
+        dead=fields[0] in (b"Z", b"X") and int(fields[17]) <= 1,
     )
 
 
@@ -87,11 +100,13 @@ def marks(pids: Iterable[int]) -> Dict[int, str]:
 
 
 def environ(pid: int) -> bytes:
-    """The whole environment: it may be far larger than one read returns."""
+    """The whole environment: it may be far larger than one read returns. Raises as `seen` does."""
     try:
         with open("/proc/{}/environ".format(pid), "rb") as file:
             return file.read()
-    except OSError:
+    except OSError as error:
+        if error.errno in _FULL:
+            raise
         return b""
 
 
