@@ -12,7 +12,7 @@ from solveyard import registry
 from solveyard.backends.workspace import FileEntry, LocalWorkspace, NoSuchFile, Workspace
 from solveyard.model.criteria import STREAMS, files
 from solveyard.model.errors import InvalidJob, InvalidRequest
-from solveyard.model.jobs import Job, Outcome, Reason
+from solveyard.model.jobs import Job, JobSpec, Outcome, Reason
 from solveyard.solvers import tasks
 from solveyard.solvers.base import STDERR, TAIL, Exit, OutputFile, Query
 from solveyard.solvers.criteria import Criteria, Source
@@ -146,6 +146,26 @@ class Case:
         with contextlib.suppress(InvalidJob):  # accepted by another version
             added -= set(self._solver.command(self._spec).outputs)
         return replace(end, outputs=tuple(one for one in end.outputs if one.path not in added))
+
+
+def read_later(spec: JobSpec) -> bool:
+    """Does a verdict read files in a folder that other jobs may have named, too?
+
+    What begins right after such a job could write them anew before they were read. What a solver
+    reads beside its project is nobody else's: one job at a time has the project.
+    """
+    if not spec.directory:
+        return False
+    if files(spec.measures, spec.success):
+        return True
+    if spec.exclusive and registry.on_site(spec.solver) is not None:
+        return False
+    solver = registry.solvers().get(spec.solver)
+    try:
+        queries = solver.evidence(tasks.spec_at(spec, 0)) if solver is not None else ()
+    except Exception:  # somebody else's code, or options of another version
+        return True
+    return any(query.path != STDERR for query in queries)
 
 
 def _content(workspace: Workspace, path: str, limit: int) -> bytes | None:

@@ -39,6 +39,7 @@ class Ordering:
         """Raises InvalidJob for what could not be launched later."""
         options.directory(spec)
         options.size(spec)
+        options.warning(spec)
         solver = registry.solver(spec.solver)
         for sample in tasks.samples(spec):
             self._secret_environment(solver.command(sample))

@@ -1,6 +1,7 @@
 """What is to be done, on its way to the backend: no door waits for a slow one."""
 
 import asyncio
+import errno
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -9,7 +10,7 @@ from typing import assert_never
 
 from solveyard.backends.base import Backend, Order
 from solveyard.model.errors import InvalidJob
-from solveyard.model.jobs import Outcome, Reason
+from solveyard.model.jobs import AttemptId, Outcome, Reason
 from solveyard.model.messages import Action, Ask, Ended, Forget, Kill, Launch, Modify, Recall
 from solveyard.ordering import Ordering
 
@@ -17,6 +18,8 @@ log = logging.getLogger(__name__)
 
 #: Actions that are sent between two turns of the loop.
 SLICE = 64
+_AGAIN = 1.0  #: s between two tries to make what the disk has no room for
+_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 #: Turns of the loop in which those hear of an end who waited for it, before its machine forgets it.
 HEARD = 3
 
@@ -34,6 +37,7 @@ class Outbox:
         self._ordering = ordering
         self._unable = unable  #: told of a launch that can't be made
         self._waiting: deque[Action] = deque()
+        self._held: dict[AttemptId, Launch] = {}  #: launches for which the disk has no room now
         self._news = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -72,9 +76,13 @@ class Outbox:
             case Launch():
                 await self._backend.submit(self._orders(actions))
             case Recall():
-                await self._backend.recall([a for a in actions if isinstance(a, Recall)])
+                recalls = [a for a in actions if isinstance(a, Recall)]
+                self._drop(recalls)
+                await self._backend.recall(recalls)
             case Kill():
-                await self._backend.kill([a for a in actions if isinstance(a, Kill)])
+                kills = [a for a in actions if isinstance(a, Kill)]
+                self._drop(kills)
+                await self._backend.kill(kills)
             case Modify():
                 await self._backend.modify([a for a in actions if isinstance(a, Modify)])
             case Forget():
@@ -93,10 +101,39 @@ class Outbox:
             try:
                 orders.append(self._ordering.order(launch))
             except (InvalidJob, OSError) as error:
-                log.warning("launch not made", extra={"job": launch.job, "error": str(error)})
-                outcome = Outcome(reason=Reason.LAUNCH, message=f"cannot start it: {error}")
-                self._unable(Ended(attempt=launch.attempt, outcome=outcome))
+                if isinstance(error, OSError) and error.errno in _FULL:
+                    self._hold(launch, error)
+                else:
+                    self._refuse(launch, f"cannot start it: {error}")
+            except Exception as fault:  # somebody else's code: its fault becomes the job's outcome
+                log.exception("a solver's command failed", extra={"solver": launch.spec.solver})
+                self._refuse(
+                    launch,
+                    f"the solver {launch.spec.solver!r} could not make its command:"
+                    f" {type(fault).__name__} (the manager's log has more)",
+                )
         return orders
+
+    def _refuse(self, launch: Launch, why: str) -> None:
+        log.warning("launch not made", extra={"job": launch.job, "error": why})
+        outcome = Outcome(reason=Reason.LAUNCH, message=why)
+        self._unable(Ended(attempt=launch.attempt, outcome=outcome))
+
+    def _hold(self, launch: Launch, error: OSError) -> None:
+        """Room may come back: it is tried again."""
+        log.warning("launch put off", extra={"job": launch.job, "error": str(error)})
+        if not self._held:
+            asyncio.get_running_loop().call_later(_AGAIN, self._let_go)
+        self._held[launch.attempt] = launch
+
+    def _let_go(self) -> None:
+        held, self._held = self._held, {}
+        self.put(list(held.values()))
+
+    def _drop(self, actions: Sequence[Recall | Kill]) -> None:
+        """Its spawner says of what never left that it is missing, and so it ends."""
+        for action in actions:
+            self._held.pop(action.attempt, None)
 
 
 def _is_forget(action: Action) -> bool:

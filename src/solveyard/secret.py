@@ -70,6 +70,8 @@ def _private_text(path: str) -> str:
 
 def _checked(text: str, where: str) -> str:
     secret = text.rstrip("\r\n")
+    if any("\ud800" <= letter <= "\udfff" for letter in secret):  # bytes of the environment
+        raise InvalidSettings(f"the secret in {where} is not UTF-8 text")
     if not secret or "\0" in secret or len(secret) > LIMIT:
         what = "is empty" if not secret else "holds a NUL" if "\0" in secret else "is too long"
         raise InvalidSettings(f"the secret in {where} {what}")

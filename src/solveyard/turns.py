@@ -13,6 +13,7 @@ from solveyard.clock import Clock
 from solveyard.core.engine import Engine, InParts, Step
 from solveyard.core.roll import Roll
 from solveyard.core.slots import Pace
+from solveyard.judging import read_later
 from solveyard.model.errors import InternalFault, InvalidRequest, StoreError
 from solveyard.model.jobs import Counter, Job, JobId, Record, Removed
 from solveyard.model.messages import (
@@ -89,7 +90,7 @@ class Turns:
         self._committed = committed
         self._drain: Drain | None = None  #: asked for; an engine that is rebuilt must know
         self._past: Sequence[Past] = []  #: what was left on disk when it was read
-        self._pace = Pace()
+        self._pace = Pace(read_later)
         self._shares = shares
         self._spent: dict[str, Spent] = {}  #: as it is on disk
         self._counter = Counter()  #: as it is on disk

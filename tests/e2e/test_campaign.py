@@ -82,6 +82,20 @@ def test_a_result_of_an_earlier_run_is_no_result(store, tmp_path):
         assert "made.json is old" in record.message
 
 
+def test_jobs_that_write_one_file_one_after_the_other_have_each_its_own_value(service, tmp_path):
+    """However brief they are: the next begins when the file of the one before was read."""
+    yard = service("--cores", "1").start()
+    with Yard(yard.store) as attached:
+        job = attached.sweep(
+            ["sh", "-c", "echo {{n}} > out.txt"],
+            n=list(range(80)),
+            directory=str(tmp_path),
+            measures={"value": {"from": "out.txt", "pattern": r"(\d+)"}},
+        )
+        job.wait(60)
+        assert [one.record.values["value"] for one in job.tasks()] == list(range(80))
+
+
 def test_other_exit_codes_may_be_success(store):
     with Yard(store) as yard:
         job = yard.command(["sh", "-c", "exit 3"], success={"exit_codes": [0, 3]})

@@ -164,7 +164,12 @@ class Agents:
             meant = placement.boot_id, placement.ledger
             if link is None or (link.hello.boot_id, link.hello.ledger) != meant:
                 continue
-            text = msgspec.json.encode(translation.launch(order))
+            try:
+                text = msgspec.json.encode(translation.launch(order))
+            except UnicodeEncodeError:  # which would show the text, and that may be a secret
+                why = "its command, environment or files hold text that is not Unicode"
+                self._report(translation.unsendable(order, why))
+                continue
             if len(text) > LARGEST:
                 self._report(translation.too_large(order, len(text), LARGEST))
             else:

@@ -2,6 +2,7 @@
 
 from bisect import insort
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import NamedTuple
 
 from solveyard.model.jobs import AttemptId, Job, JobId, JobSpec, Placement
@@ -86,7 +87,12 @@ class Pace:
     only whether a job may be handed out a few milliseconds early, never which job goes first.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, read_later: Callable[[JobSpec], bool] = lambda spec: False) -> None:
+        """`read_later`: whether files of such a job, which the next in its slot could write anew,
+        are read after its end. None of these counts as brief, so nobody follows it unseen.
+        """
+        self._read_later = read_later
+        self._asked: tuple[JobSpec | None, bool] = (None, False)  #: the last one, often asked again
         self._shapes: OrderedDict[_Shape, tuple[int, float]] = OrderedDict()
         self._solvers: dict[str, tuple[int, float]] = {}  #: whatever their options are
 
@@ -103,14 +109,19 @@ class Pace:
         if not self._shapes:
             return None
         count, mean = self._shapes.get((spec.solver, bytes(spec.options)), (0, 0.0))
-        return max(mean, 0.0005) if count >= ENOUGH else None
+        return max(mean, 0.0005) if count >= ENOUGH and not self._read(spec) else None
 
     def presumably(self, spec: JobSpec) -> float | None:
         """The same; of one that never ran, judged by its solver's last jobs."""
         if (spec.solver, bytes(spec.options)) in self._shapes:
             return self.brief(spec)
         count, mean = self._solvers.get(spec.solver, (0, 0.0))
-        return max(mean, PRESUMED) if count >= ENOUGH else None
+        return max(mean, PRESUMED) if count >= ENOUGH and not self._read(spec) else None
+
+    def _read(self, spec: JobSpec) -> bool:
+        if self._asked[0] is not spec:
+            self._asked = spec, self._read_later(spec)
+        return self._asked[1]
 
 
 def _paced(known: tuple[int, float] | None, wall: float) -> tuple[int, float]:

@@ -5,9 +5,10 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from solveyard.model import arrays, paths
+from solveyard.model import arrays, paths, signals
 from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import JobSpec
+from solveyard.model.reading import nearest
 
 _SHORT = 4096  #: bytes; longer options are not kept
 _LARGEST = 4 << 20  #: bytes of one job's options, as JSON
@@ -57,6 +58,21 @@ def size(spec: JobSpec) -> None:
         raise InvalidJob(
             f"`options`: expected at most {_LARGEST >> 20} MiB, got {took / (1 << 20):.1f} MiB"
             " (put what is large into a file of its own, and name that)"
+        )
+
+
+def warning(spec: JobSpec) -> None:
+    """Raises InvalidJob for a warning that can't be sent."""
+    if spec.warning_signal not in signals.NAMES:
+        hint = nearest(spec.warning_signal.upper().removeprefix("SIG")[:10], signals.NAMES)
+        raise InvalidJob(
+            f"`warning_signal`: expected a signal's name without SIG, such as USR1, got"
+            f" {_short(spec.warning_signal)}{hint}"
+        )
+    if spec.warning is not None and spec.time_limit is not None and spec.warning > spec.time_limit:
+        raise InvalidJob(
+            f"`warning` is {spec.warning:g} s before the time limit, which is {spec.time_limit:g} s"
+            " (make it less)"
         )
 
 

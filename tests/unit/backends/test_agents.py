@@ -95,3 +95,23 @@ async def test_what_is_too_large_to_be_sent_ends_and_the_others_start(
     assert [message["attempt"] for message in told if message["t"] == "launch"] == ["b", "c"]
     writer.close()
     await writer.wait_closed()
+
+
+async def test_text_that_is_no_unicode_ends_its_own_job_alone_and_is_not_shown(
+    agents: Agents, tmp_path: Path
+) -> None:
+    reader, writer = await asyncio.open_unix_connection(str(tmp_path / "s"))
+    writer.write(frames.encode([HELLO]))
+    reports = agents.observations()
+    await anext(reports)
+    await agents.submit([order("a", "now", "this", {"f": "caf\udce9"}), order("b", "now", "this")])
+    (end,) = await anext(reports)
+    assert isinstance(end, RawEnd)
+    assert end.attempt == "a"
+    assert "not Unicode" in end.exit.launch_error
+    assert "caf" not in end.exit.launch_error
+    decoder, told = frames.Decoder(), list[frames.Message]()
+    while not told or told[-1].get("attempt") != "b":
+        told += decoder.feed(await reader.read(1 << 20))
+    writer.close()
+    await writer.wait_closed()

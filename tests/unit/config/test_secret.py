@@ -54,3 +54,12 @@ def test_what_is_no_file_is_refused_at_once(tmp_path):
             Secret(file=str(path)).read()
     with pytest.raises(InvalidSettings, match="UNSET is not set"):
         Secret(env="UNSET").read({})
+
+
+def test_bytes_that_are_no_text_are_refused_and_not_shown(file):
+    for secret in (Secret(env="X"), Secret(file=str(file))):
+        file.write_bytes(b"caf\xe9")
+        with pytest.raises(InvalidSettings, match="is not UTF-8 text") as caught:
+            secret.read({"X": os.fsdecode(b"caf\xe9")})
+        assert "caf" not in str(caught.value)
+        assert caught.value.__cause__ is None

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from solveyard.core.slots import Pace
 from solveyard.model.jobs import JobId, JobSpec, JobState, Limits, Reason
 from solveyard.model.messages import (
     Accepted,
@@ -209,3 +210,14 @@ def test_a_successor_that_becomes_less_urgent_waits_in_the_queue_again() -> None
     drive.send(Recalled(attempt=drive.attempt(second)))
     drive.end(running, wall=0.02)
     assert drive.launched()[2:] == [third, second]
+
+
+def test_nobody_follows_a_job_whose_files_are_read_later_however_brief_it_is() -> None:
+    read = JobSpec(solver="x", directory="/d")
+    pace = Pace(lambda spec: spec.directory != "")
+    for _ in range(10):
+        pace.ended(read, 0.001)
+    assert pace.brief(read) is None
+    assert pace.presumably(read) is None
+    assert pace.brief(X) is not None
+    assert pace.presumably(JobSpec(solver="x", options=msgspec.Raw(b"[1]"))) is not None

@@ -10,7 +10,7 @@ import pytest
 
 from solveyard import registry
 from solveyard.backends.workspace import FileEntry, LocalWorkspace
-from solveyard.judging import Case
+from solveyard.judging import Case, read_later
 from solveyard.model import reading
 from solveyard.model.errors import InvalidJob
 from solveyard.model.ids import task_id
@@ -350,3 +350,26 @@ def test_only_what_an_hfss_verdict_lacks_is_read(
     log = OutputFile(path="b.aedb.batchinfo/b-j.log", size=2, fresh=fresh)
     case.read(workspace, ("", ""), 0.0, [log])
     assert workspace.asked == asked
+
+
+@pytest.mark.parametrize(
+    ("fields", "later"),
+    [
+        ({}, False),
+        ({"directory": "/d"}, False),
+        ({"options": {"argv": ["x"], "outputs": ["a.s2p"]}}, False),
+        ({"directory": "/d", "options": {"argv": ["x"], "outputs": ["a.s2p"]}}, True),
+        ({"directory": "/d", "options": {"argv": ["x"], "outputs": ["a.s2p"]}, "exclusive": ["k"]},
+         True),
+        ({"directory": "/d", "measures": {"m": {"pattern": "(.*)", "from": "out.txt"}}}, True),
+        ({"directory": "/d", "measures": {"m": {"pattern": "(.*)", "from": "stdout"}}}, False),
+        ({"directory": "/d", "success": {"files": ["out.txt"]}}, True),
+        ({"directory": "/d", "solver": "hfss", "options": {"project_path": "/d/p.aedt"},
+          "exclusive": ["/d/p.aedt"]}, False),
+        ({"directory": "/d", "solver": "hfss", "options": {"project_path": "/d/p.aedt"}}, True),
+    ],
+)  # fmt: skip
+def test_whose_files_the_next_job_might_write_anew_before_they_are_read(
+    fields: dict[str, Any], later: bool
+) -> None:
+    assert read_later(spec(**fields)) is later

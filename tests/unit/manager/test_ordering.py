@@ -103,3 +103,21 @@ def test_a_job_on_a_cluster_is_refused_its_secrets_before_a_script_could_hold_th
     with pytest.raises(InvalidJob, match="a job on a cluster can't have secrets") as raised:
         ordering.preview(spec)
     assert "hush" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"warning_signal": "SIGUSR1"}, "without SIG, such as USR1, got 'SIGUSR1' (did you mean"),
+        ({"warning_signal": "USR1\ntouch /tmp/x\n#"}, "expected a signal's name"),
+        ({"warning_signal": "KILL"}, "expected a signal's name"),
+        ({"warning": 90.0, "time_limit": 60.0}, "is 90 s before the time limit, which is 60 s"),
+    ],
+)
+def test_a_warning_that_can_not_be_sent_is_refused(tmp_path, fields, message):
+    with pytest.raises(InvalidJob) as caught:
+        Ordering(StorePlaces(tmp_path)).check(command(**fields))
+    assert message in str(caught.value)
+    Ordering(StorePlaces(tmp_path)).check(
+        command(time_limit=60.0, warning=9.0, warning_signal="TERM")
+    )

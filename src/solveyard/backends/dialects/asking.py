@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from solveyard.backends.dialects.base import BatchJob, NativeState, Unreadable
-from solveyard.model import walltime
+from solveyard.model import signals, walltime
 from solveyard.model.errors import InvalidJob
 from solveyard.model.resources import Range
 
@@ -63,6 +63,13 @@ def seconds(job: BatchJob) -> int | None:
 def no_limit(job: BatchJob) -> bool:
     """It asks in so many words for no limit."""
     return bool(job.options.time) and walltime.seconds(job.options.time) is None
+
+
+def signal(job: BatchJob) -> str:
+    """What warns it. Raises InvalidJob."""
+    if job.warning_signal not in signals.NAMES:
+        raise InvalidJob(f"`warning_signal` is no signal's name: {job.warning_signal[:40]!r}")
+    return job.warning_signal
 
 
 def title(job: BatchJob, most: int = 120) -> str:

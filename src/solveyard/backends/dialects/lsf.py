@@ -281,7 +281,7 @@ def _asked(job: BatchJob) -> Iterator[str]:
     if job.warning is not None:
         if limit_s is None:
             raise InvalidJob("`warning`: LSF warns before a limit; give one")
-        yield f"-wa {job.warning_signal}"
+        yield f"-wa {asking.signal(job)}"
         yield f"-wt {_minutes(job.warning)}"
     if asking.alone(job):
         yield "-x"

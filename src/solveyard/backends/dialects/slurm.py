@@ -321,7 +321,7 @@ def _asked(job: BatchJob) -> Iterator[str]:
     elif asking.no_limit(job):
         yield "--time=UNLIMITED"
     if job.warning is not None:
-        yield f"--signal=B:{job.warning_signal}@{round(job.warning)}"
+        yield f"--signal=B:{asking.signal(job)}@{round(job.warning)}"
     yield from _wishes(job)
 
 

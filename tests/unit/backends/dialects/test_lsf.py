@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from solveyard.backends.dialects import lsf
+from solveyard.backends.dialects import lsf, slurm
 from solveyard.backends.dialects.base import (
     Accepted,
     Answer,
@@ -272,3 +272,9 @@ def test_what_lsf_has_no_word_for_is_refused(one: BatchJob, message: str) -> Non
     with pytest.raises(InvalidJob) as caught:
         lsf.script(one)
     assert message in str(caught.value)
+
+
+def test_no_directive_is_made_of_a_warning_that_is_no_signal() -> None:
+    for dialect in (lsf, slurm):
+        with pytest.raises(InvalidJob, match="is no signal's name"):
+            dialect.script(job(time_limit=60.0, warning=5.0, warning_signal="USR1\nid\n#"))
