@@ -76,6 +76,10 @@ class Ledger:
         except OSError:
             self._waiting.remove(line)
             raise
+        before = self.entries.get(attempt)
+        if before is not None and before.started is None and before.ended is None:
+            self._live -= before.size  # it was tried before, where there was no room
+            before.size = 0
         self._entry(attempt, line).accepted = record
         return record
 
@@ -101,10 +105,11 @@ class Ledger:
 
     def flush(self) -> bool:
         """Write what waits; False: the disk doesn't take it now."""
-        if not self._waiting:
+        if not self._waiting and self._size <= LIMIT:
             return True
         try:
-            self._write()
+            if self._waiting:
+                self._write()
             if self._size > LIMIT and self._live < self._size // 2:
                 self._rewrite()
         except OSError as error:

@@ -105,6 +105,22 @@ def test_a_large_file_of_forgotten_attempts_is_rewritten(
     again.close()
 
 
+def test_what_is_tried_again_and_again_does_not_grow_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LIMIT", 4096)
+    path = tmp_path / "ledger"
+    ledger = Ledger(str(path))
+    for _ in range(500):
+        ledger.accept("a", {"cwd": "/" * 50})
+        assert ledger.flush()
+        assert path.stat().st_size < 8192
+    again = Ledger(str(path))
+    assert _contents(again) == {"a": ({"attempt": "a", "cwd": "/" * 50}, None, None)}
+    ledger.close()
+    again.close()
+
+
 @pytest.mark.parametrize("fits", [0, 5])
 def test_what_does_not_fit_is_taken_back_and_only_a_start_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fits: int
