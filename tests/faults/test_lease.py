@@ -97,7 +97,8 @@ def test_a_lease_is_written_for_its_owner_alone_and_gone_after_release(tmp_path:
     assert taken.process.details == {"socket": "s"}
     taken.release()
     assert Lease.holder(folder) is None
-    assert [path.name for path in folder.iterdir()] == [lease.LOCK_FILE]
+    left = sorted(path.name for path in folder.iterdir())
+    assert left == [lease.KEPT_FILE, lease.LOCK_FILE]
     taken.release()
 
 
@@ -132,6 +133,24 @@ def test_a_holder_that_ended_is_succeeded(tmp_path: Path) -> None:
     write(tmp_path, pid=ended_process())
     assert Lease.holder(tmp_path) is None
     Lease.take(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="numbers of processes are one space there")
+def test_a_holder_in_another_container_of_this_name_has_it_while_it_keeps_its_lock(
+    tmp_path: Path,
+) -> None:
+    with rival(tmp_path) as there:
+        stream(there.stdin).write("go\n")
+        stream(there.stdin).flush()
+        assert [stream(there.stdout).readline() for _ in range(2)] == ["ready\n", "won\n"]
+        hidden = write(tmp_path, pid=ended_process(), namespace="pid:[another]")
+        assert Lease.holder(tmp_path) == hidden
+        with pytest.raises(LeaseTaken):
+            Lease.take(tmp_path)
+        there.kill()
+        there.wait()
+        assert Lease.holder(tmp_path) is None
+        Lease.take(tmp_path).release()
 
 
 def test_a_holder_of_an_earlier_boot_is_succeeded(tmp_path: Path) -> None:

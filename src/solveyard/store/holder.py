@@ -18,6 +18,7 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     start_time: float  #: Linux: clock ticks since the boot; elsewhere s since 1970
     instance: str  #: random, one for each lease
+    namespace: str = ""  #: in which `pid` is its number; empty: the system has one for all
     details: Mapping[str, str] = {}  #: what the holder wants others to know
 
     @classmethod
@@ -28,6 +29,7 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
             pid=os.getpid(),
             start_time=start_time(os.getpid()) or 0.0,
             instance=instance,
+            namespace=pid_namespace(),
             details=details,
         )
 
@@ -35,6 +37,11 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
     def here(self) -> bool:
         """Whether it ran on this host, so that `gone` can be known."""
         return self.host == socket.gethostname()
+
+    @property
+    def hidden(self) -> bool:
+        """Whether it ran in another container of this host's name: its number says nothing here."""
+        return bool(self.here and self.namespace) and self.namespace != pid_namespace()
 
     @property
     def gone(self) -> bool:
@@ -49,6 +56,14 @@ def boot_id() -> str:
     if sys.platform == "linux":
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     return ""
+
+
+def pid_namespace() -> str:
+    """The space of numbers in which this process has its own; empty where there is one for all."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""
 
 
 def start_time(pid: int) -> float | None:

@@ -17,7 +17,7 @@ import msgspec
 from solveyard.model.errors import StoreLocked, StoreUnusable
 from solveyard.store.database import sync_folder
 from solveyard.store.failures import from_os
-from solveyard.store.holder import Holder
+from solveyard.store.holder import Holder, boot_id
 
 if sys.platform == "win32":
     import msvcrt
@@ -26,10 +26,12 @@ else:
 
 FILE = "lease.json"
 LOCK_FILE = "lease.lock"
+KEPT_FILE = "lease.kept"  #: locked by who has the lease, all along
 LOCK_WAIT = 10.0  #: s; the lock is held for a few ms, by whoever reads and writes the lease
 
 _TAKEN = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}  # what a lock that another has is called
 _RETRY = 0.005  #: s
+_NONE, _ANOTHERS = -1, -2  # in the place of a lock's descriptor
 
 
 class LeaseTaken(StoreLocked):
@@ -52,6 +54,7 @@ class Lease:
         """For `take`."""
         self.folder = folder
         self.process = holder
+        self._kept = -1
 
     @classmethod
     def take(cls, folder: Path, details: Mapping[str, str] | None = None) -> Self:
@@ -65,21 +68,26 @@ class Lease:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with _alone(folder):
                 before = _read(folder)
-                if before is not None and not before.gone:
+                if before is not None and not _gone(folder, before):
                     raise LeaseTaken(before, folder)
                 _write(folder, holder, replace=before is not None)
+                lease = cls(folder, holder)
+                lease._kept = _keep(folder)
         except OSError as error:
             raise from_os(error, folder) from error
-        return cls(folder, holder)
+        return lease
 
     @staticmethod
     def holder(folder: Path) -> Holder | None:
         """Who has the store: a living process here, or one on another host; None: nobody."""
         holder = _read(folder)
-        return None if holder is None or holder.gone else holder
+        return None if holder is None or _gone(folder, holder) else holder
 
     def release(self) -> None:
         """Let others have the store. Does nothing if they do already."""
+        if self._kept >= 0:
+            os.close(self._kept)
+            self._kept = -1
         try:
             with _alone(self.folder):
                 now = _read(self.folder)
@@ -88,6 +96,31 @@ class Lease:
                     sync_folder(self.folder)
         except OSError as error:
             raise from_os(error, self.folder) from error
+
+
+def _gone(folder: Path, holder: Holder) -> bool:
+    """Has it certainly ended? Of one in another container the lock tells that it keeps."""
+    if not holder.gone or not holder.hidden or holder.boot_id != boot_id():
+        return holder.gone
+    kept = _keep(folder)
+    if kept >= 0:
+        os.close(kept)
+    return kept != _ANOTHERS
+
+
+def _keep(folder: Path) -> int:
+    """A descriptor that keeps the lock until it is closed, or _ANOTHERS, or _NONE."""
+    try:
+        descriptor = os.open(folder / KEPT_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError:
+        return _NONE
+    try:
+        found = descriptor if _try_lock(descriptor) else _ANOTHERS
+    except OSError:  # this file system refuses locks
+        found = _NONE
+    if found != descriptor:
+        os.close(descriptor)
+    return found
 
 
 def _read(folder: Path) -> Holder | None:
