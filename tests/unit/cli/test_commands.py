@@ -192,6 +192,14 @@ def test_waiting_tells_success_failure_and_time_by_its_status(run: Run, served: 
     assert run("wait", "nobody").status == 2
 
 
+def test_who_waits_for_held_jobs_is_told_what_they_wait_for(run: Run, served: Any) -> None:
+    for name in ("one", "two"):
+        run("submit", "--hold", "--name", name, "--", "true")
+    told = run("wait", "one", "--timeout", "0.01")
+    assert "note: job one is held, until somebody says solveyard release" in told.err
+    assert "one and 1 more are held" in run("wait", "one", "two", "--timeout", "0.01").err
+
+
 def test_output_is_printed_byte_by_byte(
     served: Any, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
