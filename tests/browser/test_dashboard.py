@@ -484,3 +484,47 @@ def test_it_fits_a_telephone(page: Any, served: Any) -> None:
     page.locator("tr.row").click()
     expect(page.get_by_role("complementary")).to_contain_text("completed")
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
+
+
+SIZES = [(1280, 720), (390, 664), (360, 640), (1366, 650), (1280, 600), (1024, 600), (740, 360)]
+WORDS = "cannot connect to the licence server system; see that it has this feature free " * 4
+SEEN_IN = """(element, panel) => {
+    const [mine, its] = [element.getBoundingClientRect(), panel.getBoundingClientRect()];
+    return mine.top >= its.top && mine.bottom <= Math.min(its.bottom, innerHeight);
+}"""
+
+
+def test_a_long_failure_leaves_all_of_a_small_window_within_reach(page: Any, served: Any) -> None:
+    def lengthened(route: Any) -> None:
+        answer = route.fetch()
+        evidence = [f"licence.log: line {line}: {WORDS}" for line in range(6)]
+        route.fulfill(
+            response=answer, json=answer.json() | {"message": WORDS, "evidence": evidence}
+        )
+
+    page.route("**/yard/jobs/broken", lengthened)
+    served.submit(shell("broken", "seq 1 500; exit 3"))
+    detail = open_job(page, served, "broken")
+    panel = detail.element_handle()
+    log = detail.get_by_role("tab", name="Log")
+    first = [detail.get_by_role("button", name="Retry…"), log]
+    expect(detail.locator(".evidence > li")).to_have_count(6)
+    log.click()
+    output = detail.get_by_role("region", name="stdout of the job")
+    expect(output).to_contain_text("500")
+    last = detail.get_by_role("link", name="Download")
+    for width, height in SIZES:
+        page.set_viewport_size({"width": width, "height": height})
+        panel.evaluate("panel => (panel.scrollTop = 0)")
+        assert [one.evaluate(SEEN_IN, panel) for one in first] == [True, True], (width, height)
+        detail.locator(".verdict").hover()
+        page.mouse.wheel(0, 2000)
+        page.wait_for_function(
+            SEEN_IN.replace("(element, panel)", "([element, panel])"),
+            arg=[last.element_handle(), panel],
+        )
+        assert [one.evaluate(SEEN_IN, panel) for one in (log, last)] == [True, True], (
+            width,
+            height,
+        )
+        assert output.evaluate("output => output.clientHeight") >= 130, (width, height)
