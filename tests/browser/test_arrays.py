@@ -46,6 +46,30 @@ def test_an_array_is_a_row_with_its_progress(page: Any, served: Any, tmp_path: P
     expect(row(page, "series").locator(".col-state")).to_contain_text("failed")
 
 
+def test_a_state_shows_the_arrays_whose_tasks_it_counts(
+    page: Any, served: Any, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    line = f"[ {{{{index}}}} = 0 ] || {waits_for(go)}"
+    served.submit(shell("series", line, array={"stop": 6}), shell("later", "true", hold=True))
+    page.goto(served.url)
+    states = page.get_by_role("group", name="Jobs and tasks by state")
+    expect(states).to_contain_text("Jobs and tasks")
+    expect(states.get_by_role("button", name="7 all")).to_be_visible()
+    for name, shown in {
+        "3 queued": ["series"],
+        "2 running": ["series"],
+        "1 completed": ["series"],
+        "1 held": ["later"],
+        "0 failed": [],
+    }.items():
+        states.get_by_role("button", name=name).click()
+        expect(page.locator("tr.row .name")).to_have_text(shown)
+    go.touch()
+    states.get_by_role("button", name="6 completed").click()
+    expect(page.locator("tr.row .name")).to_have_text(["series"])
+
+
 def test_an_array_shows_its_tasks_and_a_task_shows_all_about_itself(
     page: Any, served: Any, tmp_path: Path
 ) -> None:
