@@ -3,11 +3,13 @@
 import json
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from batchsystems import BatchSystem
 from pages import findings, open_job, row, shell, waits_for
 from standin.player import player
 
@@ -133,6 +135,70 @@ def test_a_job_is_held_released_and_removed(page: Any, served: Any) -> None:
     expect(detail).to_have_count(0)
     assert served.ask("GET", "jobs") == []
     page.expected.append("404 (Not Found)")  # it may be asking for what is just being removed
+
+
+@pytest.fixture
+def full_pbs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BatchSystem]:
+    """On the manager's PATH; it takes jobs, and starts none."""
+    system = BatchSystem("pbs", tmp_path / "pbs", stopped=["workq"])
+    monkeypatch.setenv("PATH", system.environment["PATH"])
+    monkeypatch.setenv("SLURM_CONF", str(tmp_path / "no Slurm"))
+    yield system
+    system.stop()
+
+
+def test_what_waits_in_a_batch_system_is_submitted_held_and_released_there(
+    full_pbs: BatchSystem, page: Any, served: Any
+) -> None:
+    served.submit(
+        shell("away", "true", on="pbs"), shell("tasks", "true", on="pbs", array={"stop": 2})
+    )
+    served.until(lambda: bool(served.ask("GET", "jobs/tasks[1]")["scheduler_job_id"]))
+    number = int(served.ask("GET", "jobs/away")["scheduler_job_id"].partition(".")[0])
+    detail = open_job(page, served, "away")
+    expect(detail.locator("header .badge")).to_have_text(re.compile("submitted"))
+    expect(detail.locator(".attempts")).to_contain_text("Submitted.")
+    expect(row(page, "away").locator(".badge")).to_contain_text("submitted")
+    expect(page.get_by_role("button", name="3 submitted")).to_be_visible()
+    expect(detail.get_by_role("button", name="Release")).to_have_count(0)
+    detail.get_by_role("button", name="Hold").click()
+    expect(detail.get_by_role("button", name="Release")).to_be_visible()
+    expect(detail.get_by_role("button", name="Hold")).to_have_count(0)
+    served.until(lambda: full_pbs.knows().jobs[number].held)
+    detail.get_by_role("button", name="Release").click()
+    expect(detail.get_by_role("button", name="Hold")).to_be_visible()
+    served.until(lambda: not full_pbs.knows().jobs[number].held)
+    page.goto(f"{served.url}#/jobs/2/1")
+    task = page.get_by_role("complementary", name="Job tasks[1]")
+    expect(task.locator("header .badge")).to_contain_text("submitted")
+    for name in ("Hold", "Release"):
+        expect(task.get_by_role("button", name=name)).to_be_visible()
+    page.keyboard.press("Escape")
+    detail = page.get_by_role("complementary", name="Job tasks")
+    detail.get_by_role("button", name="Hold").click()
+    expect(detail).to_contain_text("Its next task is waiting for somebody to release it")
+    detail.get_by_role("button", name="Release").click()
+    expect(detail.get_by_role("button", name="Hold")).to_be_visible()
+    for name in ("away", "tasks"):
+        served.ask("POST", f"jobs/{name}/cancel", {})
+        served.ask("GET", f"jobs/{name}/wait")
+
+
+def test_what_this_machine_is_about_to_run_is_starting(page: Any, served: Any) -> None:
+    def earlier(route: Any) -> None:
+        answer = route.fetch()
+        told = answer.json()
+        for one in told["jobs"]:
+            one["state"] = "submitted"
+        route.fulfill(response=answer, json=told)
+
+    page.route("**/dashboard/jobs**", earlier)
+    served.submit(shell("soon", "sleep 1000"))
+    served.until(lambda: served.ask("GET", "jobs/soon")["state"] == "running")
+    detail = open_job(page, served, "soon")
+    expect(row(page, "soon").locator(".badge")).to_contain_text("starting")
+    expect(detail.locator("header .badge")).to_contain_text("starting")
+    expect(detail.get_by_role("button", name="Hold")).to_have_count(0)
 
 
 def test_a_refused_action_is_told_in_the_managers_words(page: Any, served: Any) -> None:

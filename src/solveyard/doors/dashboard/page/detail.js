@@ -193,7 +193,7 @@ function Attempt({ attempt, told }) {
   ].filter(Boolean);
   const end = attempt.withdrawn
     ? "taken back before it started"
-    : attempt.message || attempt.reason || (attempt.started_at ? "running" : "starting");
+    : attempt.message || attempt.reason || (attempt.started_at ? "running" : jobs.isCluster(attempt.machine) ? "submitted" : "starting");
   return html`<li><div><strong>${attempt.number}</strong> on ${attempt.machine}
       ${attempt.native_id && html` <span class="faint">as ${attempt.native_id}</span>`}
       <span class="faint"> · ${[moment(seconds(attempt.started_at)), ...usage].join(" · ")}</span></div>

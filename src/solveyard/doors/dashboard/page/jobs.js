@@ -42,6 +42,18 @@ export const counts = computed(() => status.value?.queue ?? {});
 export const total = computed(() => Object.values(counts.value).reduce((sum, one) => sum + one, 0));
 export const known = computed(() => (version.value, rows.size));
 
+/** The names of the batch systems, with spaces. */
+export const clusters = computed(() => (status.value?.clusters ?? []).map(({ name }) => name).join(" "));
+
+/** Is it in a batch system's line? Otherwise what is submitted is about to start, on a machine of ours. */
+export function waitsElsewhere({ state, machine, attempts }) {
+  return state === "submitted" && isCluster(machine ?? attempts.at(-1)?.machine);
+}
+
+export function isCluster(machine) {
+  return clusters.value.split(" ").includes(machine);
+}
+
 export function row(number) {
   version.value;
   return rows.get(number);

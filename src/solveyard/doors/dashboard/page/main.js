@@ -1,5 +1,6 @@
 // The page: its parts, its address and its keys.
 import { ACTIONS, actOnAll } from "./actions.js";
+import { called } from "./badge.js";
 import { close, Detail, look, TABS } from "./detail.js";
 import { Dialogs, keysShown, Message } from "./dialogs.js";
 import { Empty } from "./empty.js";
@@ -66,8 +67,8 @@ function States() {
   return html`<div class="states" role="group" aria-label="Jobs and tasks by state">
     <span class="faint" title="An array counts as its tasks" aria-hidden="true">Jobs and tasks</span>
     <${State} name="" icon="" word="all" number=${jobs.total.value} />
-    ${Object.entries(STATES).map(([name, { icon, word }]) => html`<${State} key=${name} name=${name}
-      icon=${icon} word=${word} number=${counts[name] ?? 0} />`)}
+    ${Object.entries(STATES).map(([name, { icon }]) => html`<${State} key=${name} name=${name}
+      icon=${icon} word=${called(name)} number=${counts[name] ?? 0} />`)}
   </div>`;
 }
 
