@@ -83,6 +83,24 @@ def test_the_log_grows_while_it_is_looked_at(page: Any, served: Any, tmp_path: P
     expect(detail.get_by_role("region", name="stderr of the job")).to_have_text("oops\n")
 
 
+def test_no_letter_is_broken_where_two_readings_of_a_log_meet(page: Any, served: Any) -> None:
+    served.submit(shell("writer", "yes é | head -n 70000; printf zz"))
+    detail = open_job(page, served, "writer")
+    detail.get_by_role("tab", name="Log").click()
+    output = detail.get_by_role("region", name="stdout of the job")
+    expect(output).to_contain_text("zz")
+    earlier = detail.get_by_role("button", name=re.compile("Earlier output"))
+    written = "é\n" * 70_000 + "zz"
+    for before in ("141 KiB", "77.1 KiB", "13.1 KiB"):  # each cut is within a letter
+        expect(earlier).to_contain_text(before)
+        shown = output.text_content()
+        assert shown
+        assert written.endswith(shown)
+        earlier.click()
+    expect(earlier).to_have_count(0)
+    assert output.text_content() == written
+
+
 def test_a_job_is_cancelled_after_a_question_and_retried(page: Any, served: Any) -> None:
     served.submit(shell("endless", "sleep 1000"))
     detail = open_job(page, served, "endless")
