@@ -379,21 +379,45 @@ def test_where_no_websocket_gets_through_the_page_asks_by_itself(page: Any, serv
     page.expected.append("WebSocket connection to")
 
 
+LOOK_AWAY = """hidden => {
+    Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
 def test_a_page_that_nobody_sees_hears_nothing_and_misses_nothing(page: Any, served: Any) -> None:
     page.goto(served.url)
     expect(page.locator(".connection")).to_have_attribute("title", HEARD)
-    look_away = """hidden => {
-        Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
-        document.dispatchEvent(new Event("visibilitychange"));
-    }"""
-    page.evaluate(look_away, True)
+    page.evaluate(LOOK_AWAY, True)
     expect(page.locator(".connection")).not_to_have_attribute("title", HEARD)
     served.submit(shell("unseen", "true"))
     assert served.ask("GET", "jobs/unseen/wait")["state"] == "completed"
     assert row(page, "unseen").count() == 0
-    page.evaluate(look_away, False)
+    page.evaluate(LOOK_AWAY, False)
     expect(row(page, "unseen")).to_contain_text("completed")
     expect(page.locator(".connection")).to_have_attribute("title", HEARD)
+
+
+def test_a_log_that_nobody_sees_is_not_asked_for_and_goes_on_where_it_was(
+    page: Any, served: Any, tmp_path: Path
+) -> None:
+    more = tmp_path / "more"
+    served.submit(shell("writer", f"echo begun; {waits_for(more)}; echo over"))
+    detail = open_job(page, served, "writer")
+    with page.expect_request(lambda asked: "wait=20" in asked.url) as waiting:
+        detail.get_by_role("tab", name="Log").click()
+    with page.expect_event("requestfailed", lambda asked: asked == waiting.value):
+        page.evaluate(LOOK_AWAY, True)
+    asked: list[str] = []
+    page.on("request", lambda one: asked.append(one.url) if "/logs" in one.url else None)
+    more.touch()
+    assert served.ask("GET", "jobs/writer/wait")["state"] == "completed"
+    output = detail.get_by_role("region", name="stdout of the job")
+    assert output.text_content() == "begun\n"
+    assert asked == []
+    page.evaluate(LOOK_AWAY, False)
+    expect(output).to_have_text("begun\nover\n")
+    expect(detail.locator(".log > .foot")).to_contain_text("ended")
 
 
 def test_who_has_no_token_is_asked_for_one_and_sees_nothing_before(page: Any, served: Any) -> None:

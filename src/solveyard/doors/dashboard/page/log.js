@@ -80,16 +80,22 @@ function Stream({ id, stream, attempts }) {
     </p>`;
 }
 
-/** Read on until the attempt has ended and all of it is read, or `leaving`. */
+/** Read on until the attempt has ended and all of it is read, or `leaving`; not while nobody can see it. */
 async function follow(address, leaving, setLog) {
   const decoder = new TextDecoder();
   let offset = -TAIL;
   let begin = null;
+  let asking = new AbortController();
+  let back = () => {};
+  const turned = () => (document.hidden ? asking.abort() : back());
+  document.addEventListener("visibilitychange", turned, { signal: leaving });
   while (!leaving.aborted) {
     let pause = PAUSE;
+    if (document.hidden) await new Promise((go) => (back = go));
+    asking = new AbortController();
     try {
       const response = await ask(address(offset, offset < 0 ? 0 : WAIT), {
-        signal: leaving,
+        signal: AbortSignal.any([leaving, asking.signal]),
         patience: (WAIT + 10) * 1000,
       });
       const content = new Uint8Array(await response.arrayBuffer());
@@ -105,6 +111,7 @@ async function follow(address, leaving, setLog) {
       if (ended) return;
     } catch (error) {
       if (leaving.aborted) return;
+      if (asking.signal.aborted) continue; // nobody looked
       setLog((now) => ({ ...now, trouble: `cannot read it now: ${error.message}` }));
       pause = LATER;
     }
