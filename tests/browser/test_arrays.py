@@ -46,6 +46,30 @@ def test_an_array_is_a_row_with_its_progress(page: Any, served: Any, tmp_path: P
     expect(row(page, "series").locator(".col-state")).to_contain_text("failed")
 
 
+def test_a_state_shows_the_arrays_whose_tasks_it_counts(
+    page: Any, served: Any, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    line = f"[ {{{{index}}}} = 0 ] || {waits_for(go)}"
+    served.submit(shell("series", line, array={"stop": 6}), shell("later", "true", hold=True))
+    page.goto(served.url)
+    states = page.get_by_role("group", name="Jobs and tasks by state")
+    expect(states).to_contain_text("Jobs and tasks")
+    expect(states.get_by_role("button", name="7 all")).to_be_visible()
+    for name, shown in {
+        "3 queued": ["series"],
+        "2 running": ["series"],
+        "1 completed": ["series"],
+        "1 held": ["later"],
+        "0 failed": [],
+    }.items():
+        states.get_by_role("button", name=name).click()
+        expect(page.locator("tr.row .name")).to_have_text(shown)
+    go.touch()
+    states.get_by_role("button", name="6 completed").click()
+    expect(page.locator("tr.row .name")).to_have_text(["series"])
+
+
 def test_an_array_shows_its_tasks_and_a_task_shows_all_about_itself(
     page: Any, served: Any, tmp_path: Path
 ) -> None:
@@ -152,6 +176,53 @@ def test_results_are_a_table_and_a_plot(page: Any, served: Any, tmp_path: Path) 
     assert Path(saved.value.path()).read_text().startswith("id,index,length,width,state")
     table.get_by_role("link", name="Task 5").click()
     expect(page.get_by_role("complementary", name="Job sweep[5]")).to_be_visible()
+
+
+NOTE_TEXTS = """() => {
+    const {fillText, clearRect} = CanvasRenderingContext2D.prototype;
+    window.texts = [];
+    CanvasRenderingContext2D.prototype.clearRect = function (...all) {
+        window.texts = [];
+        return clearRect.apply(this, all);
+    };
+    CanvasRenderingContext2D.prototype.fillText = function (text, x, y, ...more) {
+        const {width} = this.measureText(text), height = 10;
+        const left = x - width * {left: 0, center: 0.5, right: 1}[this.textAlign];
+        const top = y - height * {top: 0, middle: 0.5, bottom: 1}[this.textBaseline];
+        const corners = [[left, top], [left + width, top + height]].map(
+            ([x, y]) => this.getTransform().transformPoint({x, y}));
+        const [xs, ys] = [corners.map(one => one.x), corners.map(one => one.y)];
+        window.texts.push({text, left: Math.min(...xs), right: Math.max(...xs),
+            top: Math.min(...ys), bottom: Math.max(...ys), width: this.canvas.width});
+        return fillText.call(this, text, x, y, ...more);
+    };
+}"""
+
+
+def test_no_text_of_a_plot_lies_on_another_or_is_cut(page: Any, served: Any) -> None:
+    page.add_init_script(f"({NOTE_TEXTS})()")
+    served.submit(
+        shell(
+            "antennas",
+            'echo "at $(({{length}} * 3000))"',
+            array={"grid": {"length": [100_000, 200_000, 300_000]}},
+            measures={"resonance": {"pattern": r"at (\d+)"}},
+        )
+    )
+    detail = open_job(page, served, "antennas")
+    expect(detail.locator("header .badge")).to_contain_text("completed")
+    detail.get_by_role("tab", name="Results").click()
+    expect(
+        detail.get_by_role("img", name="Plot of resonance over length: 3 points")
+    ).to_be_visible()
+    page.wait_for_function("() => window.texts.some(one => one.text === 'resonance')")
+    texts = page.evaluate("window.texts")
+    assert {"resonance", "length", "300,000", "800,000,000"} <= {one["text"] for one in texts}
+    for one in texts:
+        assert 0 <= one["left"] <= one["right"] <= one["width"], one
+    [name] = [one for one in texts if one["text"] == "resonance"]
+    for one in texts:
+        assert one is name or name["right"] <= one["left"], one
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

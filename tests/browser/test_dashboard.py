@@ -3,11 +3,13 @@
 import json
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from batchsystems import BatchSystem
 from pages import findings, open_job, row, shell, waits_for
 from standin.player import player
 
@@ -81,6 +83,24 @@ def test_the_log_grows_while_it_is_looked_at(page: Any, served: Any, tmp_path: P
     expect(detail.get_by_role("region", name="stderr of the job")).to_have_text("oops\n")
 
 
+def test_no_letter_is_broken_where_two_readings_of_a_log_meet(page: Any, served: Any) -> None:
+    served.submit(shell("writer", "yes é | head -n 70000; printf zz"))
+    detail = open_job(page, served, "writer")
+    detail.get_by_role("tab", name="Log").click()
+    output = detail.get_by_role("region", name="stdout of the job")
+    expect(output).to_contain_text("zz")
+    earlier = detail.get_by_role("button", name=re.compile("Earlier output"))
+    written = "é\n" * 70_000 + "zz"
+    for before in ("141 KiB", "77.1 KiB", "13.1 KiB"):  # each cut is within a letter
+        expect(earlier).to_contain_text(before)
+        shown = output.text_content()
+        assert shown
+        assert written.endswith(shown)
+        earlier.click()
+    expect(earlier).to_have_count(0)
+    assert output.text_content() == written
+
+
 def test_a_job_is_cancelled_after_a_question_and_retried(page: Any, served: Any) -> None:
     served.submit(shell("endless", "sleep 1000"))
     detail = open_job(page, served, "endless")
@@ -133,6 +153,70 @@ def test_a_job_is_held_released_and_removed(page: Any, served: Any) -> None:
     expect(detail).to_have_count(0)
     assert served.ask("GET", "jobs") == []
     page.expected.append("404 (Not Found)")  # it may be asking for what is just being removed
+
+
+@pytest.fixture
+def full_pbs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BatchSystem]:
+    """On the manager's PATH; it takes jobs, and starts none."""
+    system = BatchSystem("pbs", tmp_path / "pbs", stopped=["workq"])
+    monkeypatch.setenv("PATH", system.environment["PATH"])
+    monkeypatch.setenv("SLURM_CONF", str(tmp_path / "no Slurm"))
+    yield system
+    system.stop()
+
+
+def test_what_waits_in_a_batch_system_is_submitted_held_and_released_there(
+    full_pbs: BatchSystem, page: Any, served: Any
+) -> None:
+    served.submit(
+        shell("away", "true", on="pbs"), shell("tasks", "true", on="pbs", array={"stop": 2})
+    )
+    served.until(lambda: bool(served.ask("GET", "jobs/tasks[1]")["scheduler_job_id"]))
+    number = int(served.ask("GET", "jobs/away")["scheduler_job_id"].partition(".")[0])
+    detail = open_job(page, served, "away")
+    expect(detail.locator("header .badge")).to_have_text(re.compile("submitted"))
+    expect(detail.locator(".attempts")).to_contain_text("Submitted.")
+    expect(row(page, "away").locator(".badge")).to_contain_text("submitted")
+    expect(page.get_by_role("button", name="3 submitted")).to_be_visible()
+    expect(detail.get_by_role("button", name="Release")).to_have_count(0)
+    detail.get_by_role("button", name="Hold").click()
+    expect(detail.get_by_role("button", name="Release")).to_be_visible()
+    expect(detail.get_by_role("button", name="Hold")).to_have_count(0)
+    served.until(lambda: full_pbs.knows().jobs[number].held)
+    detail.get_by_role("button", name="Release").click()
+    expect(detail.get_by_role("button", name="Hold")).to_be_visible()
+    served.until(lambda: not full_pbs.knows().jobs[number].held)
+    page.goto(f"{served.url}#/jobs/2/1")
+    task = page.get_by_role("complementary", name="Job tasks[1]")
+    expect(task.locator("header .badge")).to_contain_text("submitted")
+    for name in ("Hold", "Release"):
+        expect(task.get_by_role("button", name=name)).to_be_visible()
+    page.keyboard.press("Escape")
+    detail = page.get_by_role("complementary", name="Job tasks")
+    detail.get_by_role("button", name="Hold").click()
+    expect(detail).to_contain_text("Its next task is waiting for somebody to release it")
+    detail.get_by_role("button", name="Release").click()
+    expect(detail.get_by_role("button", name="Hold")).to_be_visible()
+    for name in ("away", "tasks"):
+        served.ask("POST", f"jobs/{name}/cancel", {})
+        served.ask("GET", f"jobs/{name}/wait")
+
+
+def test_what_this_machine_is_about_to_run_is_starting(page: Any, served: Any) -> None:
+    def earlier(route: Any) -> None:
+        answer = route.fetch()
+        told = answer.json()
+        for one in told["jobs"]:
+            one["state"] = "submitted"
+        route.fulfill(response=answer, json=told)
+
+    page.route("**/dashboard/jobs**", earlier)
+    served.submit(shell("soon", "sleep 1000"))
+    served.until(lambda: served.ask("GET", "jobs/soon")["state"] == "running")
+    detail = open_job(page, served, "soon")
+    expect(row(page, "soon").locator(".badge")).to_contain_text("starting")
+    expect(detail.locator("header .badge")).to_contain_text("starting")
+    expect(detail.get_by_role("button", name="Hold")).to_have_count(0)
 
 
 def test_a_refused_action_is_told_in_the_managers_words(page: Any, served: Any) -> None:
@@ -295,21 +379,45 @@ def test_where_no_websocket_gets_through_the_page_asks_by_itself(page: Any, serv
     page.expected.append("WebSocket connection to")
 
 
+LOOK_AWAY = """hidden => {
+    Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
 def test_a_page_that_nobody_sees_hears_nothing_and_misses_nothing(page: Any, served: Any) -> None:
     page.goto(served.url)
     expect(page.locator(".connection")).to_have_attribute("title", HEARD)
-    look_away = """hidden => {
-        Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
-        document.dispatchEvent(new Event("visibilitychange"));
-    }"""
-    page.evaluate(look_away, True)
+    page.evaluate(LOOK_AWAY, True)
     expect(page.locator(".connection")).not_to_have_attribute("title", HEARD)
     served.submit(shell("unseen", "true"))
     assert served.ask("GET", "jobs/unseen/wait")["state"] == "completed"
     assert row(page, "unseen").count() == 0
-    page.evaluate(look_away, False)
+    page.evaluate(LOOK_AWAY, False)
     expect(row(page, "unseen")).to_contain_text("completed")
     expect(page.locator(".connection")).to_have_attribute("title", HEARD)
+
+
+def test_a_log_that_nobody_sees_is_not_asked_for_and_goes_on_where_it_was(
+    page: Any, served: Any, tmp_path: Path
+) -> None:
+    more = tmp_path / "more"
+    served.submit(shell("writer", f"echo begun; {waits_for(more)}; echo over"))
+    detail = open_job(page, served, "writer")
+    with page.expect_request(lambda asked: "wait=20" in asked.url) as waiting:
+        detail.get_by_role("tab", name="Log").click()
+    with page.expect_event("requestfailed", lambda asked: asked == waiting.value):
+        page.evaluate(LOOK_AWAY, True)
+    asked: list[str] = []
+    page.on("request", lambda one: asked.append(one.url) if "/logs" in one.url else None)
+    more.touch()
+    assert served.ask("GET", "jobs/writer/wait")["state"] == "completed"
+    output = detail.get_by_role("region", name="stdout of the job")
+    assert output.text_content() == "begun\n"
+    assert asked == []
+    page.evaluate(LOOK_AWAY, False)
+    expect(output).to_have_text("begun\nover\n")
+    expect(detail.locator(".log > .foot")).to_contain_text("ended")
 
 
 def test_who_has_no_token_is_asked_for_one_and_sees_nothing_before(page: Any, served: Any) -> None:
@@ -331,10 +439,14 @@ def test_who_has_no_token_is_asked_for_one_and_sees_nothing_before(page: Any, se
     dialog = page.get_by_role("dialog", name="Sign in")
     expect(dialog).to_contain_text("solveyard token create NAME")
     expect(dialog.get_by_label("Token")).to_be_focused()
-    page.keyboard.press("Escape")
-    page.keyboard.type("wrong")
+    page.keyboard.type("wr")
+    for _ in range(4):
+        page.keyboard.press("Escape")  # Chromium closes a dialog at the second one
+    expect(dialog.get_by_label("Token")).to_be_focused()
+    page.keyboard.type("ong")
     page.keyboard.press("Enter")
     expect(dialog.get_by_role("alert")).to_have_text("the token is not one of this manager's")
+    expect(dialog.get_by_label("Token")).to_have_value("wrong")
     assert findings(page) == []
     dialog.get_by_label("Token").fill(" right ")
     dialog.get_by_role("button", name="Sign in").click()
@@ -484,3 +596,47 @@ def test_it_fits_a_telephone(page: Any, served: Any) -> None:
     page.locator("tr.row").click()
     expect(page.get_by_role("complementary")).to_contain_text("completed")
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
+
+
+SIZES = [(1280, 720), (390, 664), (360, 640), (1366, 650), (1280, 600), (1024, 600), (740, 360)]
+WORDS = "cannot connect to the licence server system; see that it has this feature free " * 4
+SEEN_IN = """(element, panel) => {
+    const [mine, its] = [element.getBoundingClientRect(), panel.getBoundingClientRect()];
+    return mine.top >= its.top && mine.bottom <= Math.min(its.bottom, innerHeight);
+}"""
+
+
+def test_a_long_failure_leaves_all_of_a_small_window_within_reach(page: Any, served: Any) -> None:
+    def lengthened(route: Any) -> None:
+        answer = route.fetch()
+        evidence = [f"licence.log: line {line}: {WORDS}" for line in range(6)]
+        route.fulfill(
+            response=answer, json=answer.json() | {"message": WORDS, "evidence": evidence}
+        )
+
+    page.route("**/yard/jobs/broken", lengthened)
+    served.submit(shell("broken", "seq 1 500; exit 3"))
+    detail = open_job(page, served, "broken")
+    panel = detail.element_handle()
+    log = detail.get_by_role("tab", name="Log")
+    first = [detail.get_by_role("button", name="Retry…"), log]
+    expect(detail.locator(".evidence > li")).to_have_count(6)
+    log.click()
+    output = detail.get_by_role("region", name="stdout of the job")
+    expect(output).to_contain_text("500")
+    last = detail.get_by_role("link", name="Download")
+    for width, height in SIZES:
+        page.set_viewport_size({"width": width, "height": height})
+        panel.evaluate("panel => (panel.scrollTop = 0)")
+        assert [one.evaluate(SEEN_IN, panel) for one in first] == [True, True], (width, height)
+        detail.locator(".verdict").hover()
+        page.mouse.wheel(0, 2000)
+        page.wait_for_function(
+            SEEN_IN.replace("(element, panel)", "([element, panel])"),
+            arg=[last.element_handle(), panel],
+        )
+        assert [one.evaluate(SEEN_IN, panel) for one in (log, last)] == [True, True], (
+            width,
+            height,
+        )
+        assert output.evaluate("output => output.clientHeight") >= 130, (width, height)

@@ -37,6 +37,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     tasks: TaskCounts | None  #: of an array
     machine: str
     cancel_requested: bool
+    held: bool  #: in a batch system's line, or an array that begins no more tasks
     stale: bool
     submitted_at: float
     started_at: float | None
@@ -157,6 +158,7 @@ def row(manager: Manager, job: Job, why: str | None) -> Row:
         tasks=counted(manager.task_counts(job)) if job.is_array else None,
         machine=attempt.placement.machine if attempt else "",
         cancel_requested=job.cancel_requested,
+        held=job.held,
         stale=job.stale_since is not None,
         submitted_at=job.submitted_at,
         started_at=attempt.started_at if attempt else None,

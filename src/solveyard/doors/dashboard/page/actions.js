@@ -2,22 +2,24 @@
 import { ask, get, ofJob } from "./api.js";
 import { confirm, say } from "./dialogs.js";
 import { look } from "./feed.js";
+import { waitsElsewhere } from "./jobs.js";
 import { count, FINAL } from "./words.js";
 
 const NAMED = 5; // jobs that are told by name
 const AT_ONCE = 500; // tasks that one request names
 
+// A task doesn't tell whether a batch system holds it: both Hold and Release fit that.
 export const ACTIONS = [
   {
     name: "release",
     label: "Release",
-    fits: (job) => job.state === "held",
+    fits: (job) => job.state === "held" || (canWait(job) && job.held !== false),
     done: (id) => `${id} waits for its turn.`,
   },
   {
     name: "hold",
     label: "Hold",
-    fits: (job) => job.state === "queued",
+    fits: (job) => job.state === "queued" || (canWait(job) && !job.held),
     done: (id) => `${id} is held until somebody releases it.`,
   },
   {
@@ -30,7 +32,7 @@ export const ACTIONS = [
       title: `Cancel ${job.id}?`,
       text: job.tasks
         ? "Its tasks that run are told to end; those that wait never start, unless they are retried."
-        : job.state === "running" || job.state === "submitted"
+        : job.state === "running" || (job.state === "submitted" && !waitsElsewhere(job))
         ? "Its processes are told to end; those that don't are killed after the job's grace period."
         : "It has not started, and then never will, unless it is retried.",
       yes: job.tasks ? "Cancel the array" : "Cancel the job",
@@ -78,6 +80,11 @@ export const ACTIONS = [
     }),
   },
 ];
+
+/** In no line of ours, but it may be held: in a batch system's, or an array that begins more tasks. */
+function canWait(job) {
+  return waitsElsewhere(job) || (job.tasks && job.state === "running");
+}
 
 /** Do it to those of the jobs that it fits, after one question, and tell what became of it. */
 export async function actOnAll(action, all) {

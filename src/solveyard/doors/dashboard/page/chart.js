@@ -3,6 +3,7 @@ import { html, useEffect, useRef, useState } from "./html.js";
 import { value } from "./words.js";
 
 const HEIGHT = 270; // px, without the legend
+const EDGE = 12; // px kept free at the right
 export const CURVES = 8; // curves with colours of their own
 
 /** `curves`: {label, values}, over `over`, ascending; `across`, `up`: the axes' names, `unit` short
@@ -68,11 +69,30 @@ export function Chart({ over, curves, across, up, unit = across, told = value, p
       width: element.clientWidth,
       height: HEIGHT,
       scales: { x: { time: false }, y: log ? { distr: 3 } : {} },
-      axes: [{ ...axis, label: across }, { ...axis, label: up, size: 64 }],
+      axes: [{ ...axis, label: across }, { ...axis, label: up, size: besideTicks }],
       series: [{ label: unit, value: (_, one) => (one == null ? "–" : value(one)) }, ...curves.map(series)],
       cursor: { points: { size: 7 } },
-      padding: [12, 12, 0, 0],
+      padding: [12, endOfLast, 0, 0],
     };
   }
   return html`<div class="canvas" ref=${place} role="img" aria-label=${label}></div>`;
+}
+
+/** px for the widest tick's text; the axis' name comes beside it. */
+function besideTicks(plot, texts, index, cycle) {
+  const axis = plot.axes[index];
+  if (cycle > 1) return axis._size; // its ticks depend on its size in turn: settle
+  return axis.ticks.size + axis.gap + Math.max(...(texts ?? []).map((one) => width(plot, axis, one)), 0);
+}
+
+/** px beyond the plot for the half of a tick's text at its end. */
+function endOfLast(plot) {
+  const [axis] = plot.axes;
+  const last = axis._values?.findLast(Boolean);
+  return Math.max(EDGE, last ? width(plot, axis, last) / 2 + 2 : 0);
+}
+
+function width(plot, axis, text) {
+  plot.ctx.font = axis.font[0];
+  return text ? plot.ctx.measureText(text).width / devicePixelRatio : 0;
 }

@@ -4,7 +4,7 @@ import { get, ofJob, Refused } from "./api.js";
 import { Badge } from "./badge.js";
 import { useCalm } from "./calm.js";
 import { Convergence } from "./convergence.js";
-import { html, signal, useEffect, useState } from "./html.js";
+import { html, signal, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
 import * as jobs from "./jobs.js";
 import { Log } from "./log.js";
 import { Overlay } from "./overlay.js";
@@ -85,7 +85,7 @@ export function Detail({ number, task }) {
     </header>
     <${Tabs} tabs=${tabs} chosen=${chosen} numbers=${numbers(files, tasks)} />
     <div class="tab-body" role="tabpanel" id="tab-body" tabindex="0" aria-labelledby=${`tab-${chosen.value}`}>
-      ${chosen.value === "overview" && html`<${Convergence} job=${job} told=${told} /><${Overview} job=${job} />`}
+      ${chosen.value === "overview" && html`<${Evidence} job=${job} /><${Convergence} job=${job} told=${told} /><${Overview} job=${job} />`}
       ${chosen.value === "tasks" && html`<${Tasks} number=${number} id=${job.id} counts=${tasks} fresh=${changed} />`}
       ${chosen.value === "results" && html`<${Measured} number=${number} id=${job.id} whole=${whole} />`}
       ${chosen.value === "log" && html`<${Log} id=${job.id} attempts=${job.attempts.length} />`}
@@ -115,6 +115,11 @@ function Close() {
 
 function Tabs({ tabs, chosen, numbers }) {
   const names = Object.keys(tabs);
+  const bar = useRef(null);
+  useLayoutEffect(() => {
+    const panel = bar.current.parentElement; // what was scrolled to is not in the other part
+    panel.scrollTop = Math.min(panel.scrollTop, bar.current.previousElementSibling.offsetHeight);
+  }, [chosen.value]);
   const step = (event) => {
     if (event.key === "ArrowDown") document.querySelector("#tab-body tbody a")?.focus();
     const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
@@ -122,7 +127,7 @@ function Tabs({ tabs, chosen, numbers }) {
     chosen.value = names[(names.indexOf(chosen.value) + by + names.length) % names.length];
     requestAnimationFrame(() => document.getElementById(`tab-${chosen.value}`)?.focus());
   };
-  return html`<div class="tabs" role="tablist" aria-label="About the job" onKeyDown=${step}>
+  return html`<div class="tabs" ref=${bar} role="tablist" aria-label="About the job" onKeyDown=${step}>
     ${names.map((name) => html`<button key=${name} id=${`tab-${name}`} role="tab" aria-controls="tab-body"
       aria-selected=${chosen.value === name} tabindex=${chosen.value === name ? 0 : -1}
       onClick=${() => (chosen.value = name)}>${tabs[name]}
@@ -135,14 +140,17 @@ function Verdict({ job }) {
   const waiting = job.waiting && !FINAL.has(job.state);
   const who = job.tasks && job.state === "running" ? "its next task is " : "";
   const text = waiting ? who + waits(job.waiting) : job.message;
-  const evidence = FINAL.has(job.state) ? job.evidence : [];
-  const open = job.state === "failed";
   return html`
     ${text && html`<p class=${`verdict ${job.state}`}>${sentence(text)}</p>`}
     ${job.stale_since && html`<p class="verdict failed">Its machine has not answered since
-      ${" "}${moment(seconds(job.stale_since))}; this is the last that is known.</p>`}
-    ${evidence.length > 0 && html`<details open=${open}><summary>How that is known</summary>
-      <ul class="evidence">${evidence.map((line) => html`<li key=${line}>${line}</li>`)}</ul></details>`}`;
+      ${" "}${moment(seconds(job.stale_since))}; this is the last that is known.</p>`}`;
+}
+
+function Evidence({ job }) {
+  const evidence = FINAL.has(job.state) ? job.evidence : [];
+  if (!evidence.length) return null;
+  return html`<details class="known" open=${job.state === "failed"}><summary>How that is known</summary>
+    <ul class="evidence">${evidence.map((line) => html`<li key=${line}>${line}</li>`)}</ul></details>`;
 }
 
 function Overview({ job }) {
@@ -185,7 +193,7 @@ function Attempt({ attempt, told }) {
   ].filter(Boolean);
   const end = attempt.withdrawn
     ? "taken back before it started"
-    : attempt.message || attempt.reason || (attempt.started_at ? "running" : "starting");
+    : attempt.message || attempt.reason || (attempt.started_at ? "running" : jobs.isCluster(attempt.machine) ? "submitted" : "starting");
   return html`<li><div><strong>${attempt.number}</strong> on ${attempt.machine}
       ${attempt.native_id && html` <span class="faint">as ${attempt.native_id}</span>`}
       <span class="faint"> · ${[moment(seconds(attempt.started_at)), ...usage].join(" · ")}</span></div>

@@ -75,15 +75,19 @@ function Keys() {
     <div class="buttons"><button class="primary" data-first=${true} onClick=${close}>Close</button></div><//>`;
 }
 
-/** The browser's own dialog: it keeps the focus inside and gives it back. */
+/** The browser's own dialog: it keeps the focus inside and gives it back. Without `close` it stays. */
 export function Modal({ label, close, children }) {
   const element = useRef(null);
-  useEffect(() => {
-    const before = document.activeElement;
+  const show = () => {
     element.current.showModal();
     element.current.querySelector("[data-first=true]").focus();
+  };
+  useEffect(() => {
+    const before = document.activeElement;
+    show();
     return () => before?.focus?.({ preventScroll: true });
   }, []);
-  return html`<dialog ref=${element} aria-label=${label}
-    onCancel=${(event) => (event.preventDefault(), close())}>${children}</dialog>`;
+  // a browser may close it all the same, without asking, at a second Esc
+  return html`<dialog ref=${element} aria-label=${label} onClose=${close ?? show}
+    onCancel=${(event) => (event.preventDefault(), close?.())}>${children}</dialog>`;
 }

@@ -10,7 +10,7 @@ const version = signal(0); // goes up with every change to `rows`
 export const loaded = signal(false); // all that shall be known is
 export const status = signal(null); // of the manager and its machines, as it was last told
 export const clock = signal(Date.now() / 1000); // the manager's, s since 1970
-export const state = signal(""); // only jobs in this state; "": in any
+export const state = signal(""); // only jobs in this state, and arrays with tasks in it; "": in any
 export const text = signal(""); // only jobs that mention all these words
 export const current = signal(null); // the number of the row that the keyboard is at
 export const selected = signal(new Set()); // numbers of the jobs to act on together
@@ -33,14 +33,26 @@ export const shown = computed(() => {
   if (!words.length && !wanted) return all;
   return all.filter((number) => {
     const row = rows.get(number);
-    return (!wanted || row.state === wanted) && words.every((word) => said(row).includes(word));
+    return (!wanted || has(row, wanted)) && words.every((word) => said(row).includes(word));
   });
 });
 
-/** How many jobs there are by state, known here or not. */
+/** How many jobs and tasks there are by state, known here or not; an array counts as its tasks. */
 export const counts = computed(() => status.value?.queue ?? {});
 export const total = computed(() => Object.values(counts.value).reduce((sum, one) => sum + one, 0));
 export const known = computed(() => (version.value, rows.size));
+
+/** The names of the batch systems, with spaces. */
+export const clusters = computed(() => (status.value?.clusters ?? []).map(({ name }) => name).join(" "));
+
+/** Is it in a batch system's line? Otherwise what is submitted is about to start, on a machine of ours. */
+export function waitsElsewhere({ state, machine, attempts }) {
+  return state === "submitted" && isCluster(machine ?? attempts.at(-1)?.machine);
+}
+
+export function isCluster(machine) {
+  return clusters.value.split(" ").includes(machine);
+}
 
 export function row(number) {
   version.value;
@@ -105,6 +117,11 @@ function letGo() {
     if (rows.size <= KEPT) break;
     if (FINAL.has(rows.get(number).state)) rows.delete(number);
   }
+}
+
+/** Does it count in this state? */
+function has(row, wanted) {
+  return row.tasks ? row.tasks[wanted] > 0 : row.state === wanted;
 }
 
 /** All that can be searched for in a row, made when it is first needed. */

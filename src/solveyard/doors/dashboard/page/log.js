@@ -49,9 +49,11 @@ function Stream({ id, stream, attempts }) {
     const from = Math.max(0, log.start - TAIL);
     try {
       const response = await ask(`${output}&offset=${from}&limit=${log.start - from}`);
-      const before = new TextDecoder().decode(await response.arrayBuffer());
+      const content = new Uint8Array(await response.arrayBuffer());
+      const left = from > 0 ? begunBefore(content) : 0;
+      const before = new TextDecoder().decode(content.subarray(left));
       const { scrollHeight } = pane.current;
-      setLog((now) => ({ ...now, text: before + now.text, start: from, all: true, trouble: "" }));
+      setLog((now) => ({ ...now, text: before + now.text, start: from + left, all: true, trouble: "" }));
       requestAnimationFrame(() => (pane.current.scrollTop += pane.current.scrollHeight - scrollHeight));
     } catch (error) {
       setLog((now) => ({ ...now, trouble: `cannot read it now: ${error.message}` }));
@@ -78,28 +80,38 @@ function Stream({ id, stream, attempts }) {
     </p>`;
 }
 
-/** Read on until the attempt has ended and all of it is read, or `leaving`. */
+/** Read on until the attempt has ended and all of it is read, or `leaving`; not while nobody can see it. */
 async function follow(address, leaving, setLog) {
   const decoder = new TextDecoder();
   let offset = -TAIL;
+  let begin = null;
+  let asking = new AbortController();
+  let back = () => {};
+  const turned = () => (document.hidden ? asking.abort() : back());
+  document.addEventListener("visibilitychange", turned, { signal: leaving });
   while (!leaving.aborted) {
     let pause = PAUSE;
+    if (document.hidden) await new Promise((go) => (back = go));
+    asking = new AbortController();
     try {
       const response = await ask(address(offset, offset < 0 ? 0 : WAIT), {
-        signal: leaving,
+        signal: AbortSignal.any([leaving, asking.signal]),
         patience: (WAIT + 10) * 1000,
       });
-      const content = await response.arrayBuffer();
+      const content = new Uint8Array(await response.arrayBuffer());
       const next = Number(response.headers.get("X-Next-Offset"));
       const size = Number(response.headers.get("X-Size"));
       const ended = response.headers.get("X-Ended") === "1" && next >= size;
-      const text = decoder.decode(content, { stream: true });
-      const begin = next - content.byteLength;
+      const from = next - content.length;
+      const left = begin === null && from > 0 ? begunBefore(content) : 0;
+      begin ??= from + left;
+      const text = decoder.decode(content.subarray(left), { stream: !ended });
       setLog((now) => extended(now, text, begin, { size, ended, trouble: "" }));
       offset = next;
       if (ended) return;
     } catch (error) {
       if (leaving.aborted) return;
+      if (asking.signal.aborted) continue; // nobody looked
       setLog((now) => ({ ...now, trouble: `cannot read it now: ${error.message}` }));
       pause = LATER;
     }
@@ -116,6 +128,13 @@ function extended(now, more, begin, rest) {
     text = text.slice(cut);
   }
   return { ...now, ...rest, text, start };
+}
+
+/** Bytes of a slice that belong to a character begun before it, in UTF-8: the earlier slice has them. */
+function begunBefore(content) {
+  let count = 0;
+  while (count < 3 && (content[count] & 0xc0) === 0x80) count += 1;
+  return count;
 }
 
 /** As a terminal would leave it: no colours, and of an overwritten line the last state alone. */

@@ -1,5 +1,6 @@
 // The page: its parts, its address and its keys.
 import { ACTIONS, actOnAll } from "./actions.js";
+import { called } from "./badge.js";
 import { close, Detail, look, TABS } from "./detail.js";
 import { Dialogs, keysShown, Message } from "./dialogs.js";
 import { Empty } from "./empty.js";
@@ -10,7 +11,7 @@ import * as jobs from "./jobs.js";
 import { Session, SignIn } from "./session.js";
 import { hears } from "./socket.js";
 import { go, move, open, Table } from "./table.js";
-import { count, grouped, moment, STATES } from "./words.js";
+import { grouped, moment, STATES } from "./words.js";
 
 const TOLD = 5000; // ms between two spoken summaries
 
@@ -63,10 +64,11 @@ function Lost() {
 
 function States() {
   const counts = jobs.counts.value;
-  return html`<div class="states" role="group" aria-label="Jobs by state">
+  return html`<div class="states" role="group" aria-label="Jobs and tasks by state">
+    <span class="faint" title="An array counts as its tasks" aria-hidden="true">Jobs and tasks</span>
     <${State} name="" icon="" word="all" number=${jobs.total.value} />
-    ${Object.entries(STATES).map(([name, { icon, word }]) => html`<${State} key=${name} name=${name}
-      icon=${icon} word=${word} number=${counts[name] ?? 0} />`)}
+    ${Object.entries(STATES).map(([name, { icon }]) => html`<${State} key=${name} name=${name}
+      icon=${icon} word=${called(name)} number=${counts[name] ?? 0} />`)}
   </div>`;
 }
 
@@ -82,7 +84,7 @@ function Spoken() {
   const [said, say] = useState("");
   const told = useRef(0);
   const counts = jobs.counts.value;
-  const now = ["running", "queued", "failed"].map((name) => count(counts[name] ?? 0, `${name} job`)).join(", ");
+  const now = `Jobs and tasks: ${["running", "queued", "failed"].map((name) => `${grouped(counts[name] ?? 0)} ${name}`).join(", ")}`;
   useEffect(() => {
     const timer = setTimeout(() => {
       told.current = Date.now();

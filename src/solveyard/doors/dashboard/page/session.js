@@ -52,7 +52,7 @@ export function SignIn() {
     }
     setBusy(false);
   };
-  return html`<${Modal} label="Sign in" close=${() => {}}>
+  return html`<${Modal} label="Sign in">
     <h2>Sign in</h2>
     <p>This manager shows its jobs to who has a token. One is made on its machine, by whoever runs it:</p>
     <pre class="line"><code>solveyard token create NAME</code></pre>

@@ -2,7 +2,7 @@
 import { ask, ofJob } from "./api.js";
 import { html, signal, useEffect, useState } from "./html.js";
 import { PAGE, Pager } from "./pager.js";
-import { Badge } from "./badge.js";
+import { Badge, called } from "./badge.js";
 import { duration, ended, grouped, parameters, sentence, STATES } from "./words.js";
 
 const BEGIN = { state: "", offset: 0 };
@@ -44,9 +44,9 @@ export function Tasks({ number, id, counts, fresh }) {
     <div class="chips" role="group" aria-label="Tasks by state">
       <button class="chip" aria-pressed=${here.state === ""} onClick=${() => filter("")}>
         <strong>${grouped(counts.total)}</strong> all</button>
-      ${states.map(([name, { icon, word }]) => html`<button key=${name} class=${`chip ${name}`}
+      ${states.map(([name, { icon }]) => html`<button key=${name} class=${`chip ${name}`}
         aria-pressed=${here.state === name} onClick=${() => filter(name)}>
-        <span class="sign" aria-hidden="true">${icon}</span><strong>${grouped(counts[name])}</strong> ${word}</button>`)}
+        <span class="sign" aria-hidden="true">${icon}</span><strong>${grouped(counts[name])}</strong> ${called(name)}</button>`)}
     </div>
     ${trouble && html`<p class="trouble" role="alert">${sentence(trouble)}</p>`}
     ${!tasks ? html`<p class="faint">reading…</p>` : html`
@@ -55,7 +55,7 @@ export function Tasks({ number, id, counts, fresh }) {
         <thead><tr><th scope="col">task</th><th scope="col">state</th><th scope="col">parameters</th>
           <th scope="col">time</th></tr></thead>
         <tbody>${tasks.map((task) => html`<${Task} key=${task.task} number=${number} task=${task} />`)}</tbody></table>
-      ${tasks.length === 0 && html`<p class="faint nothing">No task is ${STATES[here.state]?.word ?? "here"} now.</p>`}
+      ${tasks.length === 0 && html`<p class="faint nothing">No task is ${here.state ? called(here.state) : "here"} now.</p>`}
       <${Pager} offset=${here.offset} total=${total} noun="tasks" turn=${turn} />`}`;
 }
 

@@ -4,7 +4,7 @@
 export const STATES = {
   held: { icon: "‖", word: "held" },
   queued: { icon: "○", word: "queued" },
-  submitted: { icon: "◔", word: "starting" },
+  submitted: { icon: "◔", word: "submitted" },
   running: { icon: "●", word: "running" },
   completed: { icon: "✓", word: "completed" },
   failed: { icon: "✗", word: "failed" },
