@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from solveyard.store.database import sync_folder
 from solveyard.store.holder import Holder
 
 
@@ -23,7 +24,10 @@ def begin(store: Path) -> str:
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor, not a path
         file.write(msgspec.json.encode(Holder.this_process(session, {})))
+        file.flush()
+        os.fsync(file.fileno())
     temporary.replace(folder / session)
+    sync_folder(folder)  # jobs name it, and they are on disk
     return session
 
 
@@ -42,7 +46,11 @@ def dead(store: Path) -> Iterator[str]:
     for name in names:
         try:
             holder = msgspec.json.decode((_folder(store) / name).read_bytes(), type=Holder)
-        except (OSError, msgspec.DecodeError):  # it is being written, or has just ended
+        except OSError:  # it has just ended
+            continue
+        except msgspec.DecodeError:  # a crash left half of it, or it is being written
+            if not name.startswith("."):
+                yield name
             continue
         if holder.gone:
             yield name

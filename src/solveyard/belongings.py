@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import stat
+import time
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
@@ -26,15 +27,18 @@ class Belongings:
 
     def __init__(self, places: StorePlaces) -> None:
         self._places = places
+        self._real: dict[str, str] = {}  #: where folders that were named really are, for a while
+        self._real_until = 0.0
 
     def roots(self, job: JobId, named: Collection[str] = ()) -> list[Path]:
         """The files and folders of a job, of an array with all its tasks, that are there.
 
-        `named` are folders that users named: what holds one of them is theirs.
+        `named` are folders that users named, an array's with places for what its tasks have: what
+        holds one of them, by whatever links, is theirs.
         """
         found = []
         own = self._places.job_folder(job)
-        if _folder(own.parent) and _folder(own) and not _holds(own, named):
+        if _folder(own.parent) and _folder(own) and not self._holds(own, named):
             found.append(own)
         shard = self._places.output_shard(job)
         if _folder(shard.parent) and _folder(shard):
@@ -58,6 +62,24 @@ class Belongings:
         """Bytes of all its files."""
         return sum(_size(root) for root in self.roots(job))
 
+    def _holds(self, folder: Path, named: Collection[str]) -> bool:
+        inside = f"{os.path.realpath(folder)}{os.sep}"
+        if time.monotonic() > self._real_until:
+            self._real.clear()
+            self._real_until = time.monotonic() + _BELIEVED
+        for one in named:
+            before, place, _ = one.partition("{{")
+            if place and not before:
+                return True  # it may be anywhere
+            head, tail = os.path.split(before) if place else (one, "")
+            real = self._real.get(head)
+            if real is None:
+                real = self._real[head] = os.path.realpath(head)
+            path = f"{real}{os.sep}{tail}"
+            if path.startswith(inside) or (place and inside.startswith(path)):
+                return True
+        return False
+
     def mark(self, job: JobId) -> None:
         """On disk when it returns."""
         folder = self._places.removing
@@ -76,6 +98,7 @@ class Belongings:
         return [JobId(number) for number in sorted(int(n) for n in names if _NUMBER.fullmatch(n))]
 
 
+_BELIEVED = 30.0  #: s
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 
 
@@ -99,11 +122,6 @@ def _folder(path: Path) -> bool:
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:
     return entry.is_dir(follow_symlinks=False)
-
-
-def _holds(folder: Path, named: Collection[str]) -> bool:
-    inside = f"{folder}{os.sep}"
-    return any(f"{os.path.normpath(one)}{os.sep}".startswith(inside) for one in named)
 
 
 def _size(path: Path) -> int:

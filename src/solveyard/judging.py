@@ -98,7 +98,10 @@ class Case:
                 source.missing = f"{name} can't be read: {error}"
 
     def verdict(self, end: Exit) -> Outcome:
-        """The solver's word, and the criteria's on top of it."""
+        """The solver's word, and the criteria's on top of it; in text that can be stored."""
+        return _storable(self._verdict(end))
+
+    def _verdict(self, end: Exit) -> Outcome:
         outcome = self._word(end)
         if outcome.reason is Reason.EXIT_CODE and end.code in accepted(self._spec):
             outcome = replace(self._word(replace(end, code=0)), exit_code=end.code)
@@ -166,6 +169,15 @@ def read_later(spec: JobSpec) -> bool:
     except Exception:  # somebody else's code, or options of another version
         return True
     return any(query.path != STDERR for query in queries)
+
+
+def _storable(outcome: Outcome) -> Outcome:
+    """A file's name may hold bytes that are no character."""
+    texts = (outcome.message, outcome.cause, *outcome.evidence)
+    if all(map(str.isascii, texts)):
+        return outcome
+    message, cause, *evidence = (text.encode("utf-8", "replace").decode() for text in texts)
+    return replace(outcome, message=message, cause=cause, evidence=tuple(evidence))
 
 
 def _content(workspace: Workspace, path: str, limit: int) -> bytes | None:

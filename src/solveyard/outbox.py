@@ -116,7 +116,8 @@ class Outbox:
 
     def _refuse(self, launch: Launch, why: str) -> None:
         log.warning("launch not made", extra={"job": launch.job, "error": why})
-        outcome = Outcome(reason=Reason.LAUNCH, message=why)
+        told = why.encode("utf-8", "replace").decode()  # a path may hold what is no character
+        outcome = Outcome(reason=Reason.LAUNCH, message=told)
         self._unable(Ended(attempt=launch.attempt, outcome=outcome))
 
     def _hold(self, launch: Launch, error: OSError) -> None:

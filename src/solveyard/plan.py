@@ -56,8 +56,16 @@ def script(made: Command, argv: Sequence[str]) -> str:
     if made.directory:
         lines.append(f"cd {shlex.quote(made.directory)}")
     for name, content in made.files.items():
+        end = _mark(content)
         # the mark is quoted, or the shell would read $begin as a variable that is empty
-        lines += [f"cat > {shlex.quote(PurePath(name).name)} <<'{_END}'", content.rstrip("\n")]
-        lines.append(_END)
+        lines += [f"cat > {shlex.quote(PurePath(name).name)} <<'{end}'", content.rstrip("\n"), end]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in made.env.items()]
     return "\n".join([*lines, f"exec {commandline.line(argv, windows=False)}", ""])
+
+
+def _mark(content: str) -> str:
+    """What ends the content in a script: no line of its own."""
+    mark, lines = _END, set(content.split("\n"))
+    while mark in lines:
+        mark += "_"
+    return mark

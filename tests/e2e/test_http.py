@@ -154,6 +154,7 @@ def test_wrong_tokens_are_asked_to_wait_and_right_ones_are_not(service: Any) -> 
 def test_strangers_that_ask_too_often_wait_and_the_owner_does_not(service: Any) -> None:
     yard = service().start()
     where = urlsplit(told(yard)["url"])
+    secret = shell(yard, "token", "create", "eyes").stdout.strip()
     program = (
         "import http.client, os; found = []\n"
         f"wire = http.client.HTTPConnection({where.hostname!r}, {where.port})\n"
@@ -164,12 +165,18 @@ def test_strangers_that_ask_too_often_wait_and_the_owner_does_not(service: Any) 
         "    if n % 100 == 0: wire.close()  # the next one dials; so does one that was refused\n"
         "    wire.request('GET', '/healthz'); answer = wire.getresponse(); answer.read()\n"
         "    found.append((answer.status, answer.getheader('Retry-After') is not None))\n"
-        "print(found[1199], found[1200], found[1204])"
+        "print(found[1199], found[1200], found[1204])\n"
+        "wire.close()\n"
+        f'body = \'{{"token": "{secret}"}}\'\n'
+        "wire.request('POST', '/session', body, {'Content-Type': 'application/json'})\n"
+        "print(wire.getresponse().status)"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True
     )
-    assert done.stdout.strip() == "(200, False) (429, True) (429, True)"
+    counted, signed_in = done.stdout.splitlines()
+    assert counted == "(200, False) (429, True) (429, True)"
+    assert signed_in == "200", "who has a token isn't kept out by those who have none"
     assert ask(told(yard)["url"], "GET", "/jobs").status == 200
 
 

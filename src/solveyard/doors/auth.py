@@ -61,6 +61,8 @@ class Keeper:
                 return bounds.wait(left, f"{found.name} asked more than {bounds.GUESTS} times")
             request[CALLER] = found
             return await handler(request)
+        if found.status == 401 and _signs_in(request):  # a wrong token costs something there
+            return await handler(request)
         if left := self._strangers.take(self.place(request)):
             found = bounds.wait(left, f"too many requests came from {self.place(request)}")
         elif found.status == 401 and _open(request):
@@ -142,15 +144,18 @@ class Keeper:
 
 
 def _open(request: web.Request) -> bool:
-    """May it be asked by anybody? The page and its files, which tell nothing of this store; whether
-    the process lives; and to sign in.
+    """May it be asked by anybody? The page and its files, which tell nothing of this store; and
+    whether the process lives.
     """
     if "Authorization" in request.headers:
         return False
-    if request.method == "POST":
-        return request.path == "/session"
     page = request.path in {"/", "/healthz"} or request.path.startswith("/assets/")
     return page and request.method in SAFE
+
+
+def _signs_in(request: web.Request) -> bool:
+    shown = "Authorization" in request.headers
+    return not shown and (request.method, request.path) == ("POST", "/session")
 
 
 def _proxied(request: web.Request) -> bool:

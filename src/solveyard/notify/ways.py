@@ -16,6 +16,7 @@ from solveyard.secret import Secret
 
 POST = 10.0  #: s that a webhook may take to answer
 RUN = 30.0  #: s that a command may take
+VARIABLE = 16_384  #: characters of a text that a command gets in its environment; it can read all
 ANSWER = 300  #: bytes of an answer, or of a command's output, that are kept with a failure
 BEARER, SIGNATURE = "bearer", "signature"
 PLACE = "{secret}"  #: in a URL: the secret goes there
@@ -72,8 +73,10 @@ class Webhook(NamedTuple):
                     allow_redirects=False,
                 ) as answer,
             ):
-                said = await answer.content.read(ANSWER)
                 status = answer.status
+                if 200 <= status < 300:  # whatever else it may have to say
+                    return
+                said = await answer.content.read(ANSWER)
         except TimeoutError as error:
             raise Undelivered(f"no answer within {POST:.0f} s") from error
         except aiohttp.ClientConnectorError as error:
@@ -87,9 +90,8 @@ class Webhook(NamedTuple):
             raise Undelivered(_without(why, secret)) from None  # it may hold the address
         if 300 <= status < 400:
             raise Undelivered(f"it answered {status}, and redirects are not followed")
-        if not 200 <= status < 300:
-            text = _line(_without(said.decode(errors="replace"), secret))
-            raise Undelivered(f"it answered {status}" + (f": {text}" if text else ""))
+        text = _line(_without(said.decode(errors="replace"), secret))
+        raise Undelivered(f"it answered {status}" + (f": {text}" if text else ""))
 
     def _secret(self) -> str:
         if self.secret is None:
@@ -112,7 +114,7 @@ class Program(NamedTuple):
         """Exit status 0 is taken, and what it left running goes on: `mail` sends from there. Else
         its whole group is ended.
         """
-        told = {name: text.replace("\0", "") for name, text in variables.items()}
+        told = {name: text.replace("\0", "")[:VARIABLE] for name, text in variables.items()}
         # files, not pipes: nobody waits for one that reads or writes slowly, or leaves one open
         with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
             given.write(payload)

@@ -86,6 +86,35 @@ def test_a_folder_that_a_user_named_stays(places: StorePlaces) -> None:
     assert own in Belongings(places).roots(ONE, [f"{own}0", str(own.parent)])
 
 
+def test_a_folder_that_a_user_named_stays_by_whatever_name(
+    places: StorePlaces, tmp_path: Path
+) -> None:
+    own = places.job_folder(ONE)
+    (tmp_path / "link").symlink_to(places.folder)
+    (tmp_path / "short").symlink_to(own)
+    linked = Belongings(StorePlaces(tmp_path / "link"))
+    for named in (
+        str(own),
+        str(tmp_path / "link" / "jobs" / "7"),
+        str(tmp_path / "short" / "deep"),
+    ):
+        assert own not in Belongings(places).roots(ONE, [named])
+        assert tmp_path / "link" / "jobs" / "7" not in linked.roots(ONE, [named])
+
+
+def test_a_folder_that_a_task_may_have_been_given_stays(places: StorePlaces) -> None:
+    own = places.job_folder(ONE)
+    for named in (
+        f"{own.parent}/{{{{value}}}}",
+        f"{own}{{{{value}}}}",
+        f"{own}/a{{{{n}}}}",
+        "{{n}}",
+    ):
+        assert own not in Belongings(places).roots(ONE, [named])
+    for named in (f"{own.parent}/b{{{{value}}}}", f"{own}0/{{{{value}}}}", "/elsewhere/{{n}}"):
+        assert own in Belongings(places).roots(ONE, [named])
+
+
 def test_marks_are_kept_until_they_are_taken_away(places: StorePlaces) -> None:
     mine = Belongings(places)
     assert mine.marked() == []

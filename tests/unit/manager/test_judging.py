@@ -373,3 +373,15 @@ def test_whose_files_the_next_job_might_write_anew_before_they_are_read(
     fields: dict[str, Any], later: bool
 ) -> None:
     assert read_later(spec(**fields)) is later
+
+
+def test_a_name_that_is_no_text_costs_a_letter_and_not_the_manager(
+    judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Outcome(
+        reason=Reason.SUCCESS, message="gr\udcfcn.s1p", evidence=("gr\udcfcn.s1p: 5", "plain")
+    )
+    monkeypatch.setattr(CommandSolver, "verdict", lambda *_: told)
+    outcome = judge(spec())
+    assert (outcome.message, outcome.evidence) == ("gr?n.s1p", ("gr?n.s1p: 5", "plain"))
+    msgspec.json.encode(outcome)

@@ -123,7 +123,7 @@ function extended(now, more, begin, rest) {
   let text = now.text + more;
   let start = now.text ? now.start : begin;
   if (text.length > KEPT && !now.all) {
-    const cut = text.indexOf("\n", text.length - KEPT) + 1;
+    const cut = text.indexOf("\n", text.length - KEPT) + 1 || text.length - KEPT;
     start += new TextEncoder().encode(text.slice(0, cut)).length;
     text = text.slice(cut);
   }
@@ -139,5 +139,12 @@ function begunBefore(content) {
 
 /** As a terminal would leave it: no colours, and of an overwritten line the last state alone. */
 function readable(text) {
-  return text.replace(CONTROLS, "").replace(/[^\n]*\r(?!\n|$)/g, "").replaceAll("\r", "");
+  const plain = text.replace(CONTROLS, "");
+  return plain.includes("\r") ? plain.split("\n").map(lastState).join("\n") : plain;
+}
+
+function lastState(line) {
+  let end = line.length;
+  while (line[end - 1] === "\r") end -= 1;
+  return line.slice(line.lastIndexOf("\r", end - 1) + 1, end);
 }
