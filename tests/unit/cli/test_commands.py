@@ -427,6 +427,56 @@ def test_a_dry_run_shows_the_specification_and_two_tasks_and_submits_nothing(
     assert served.manager.records == {}
 
 
+@pytest.fixture
+def clusters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "config.toml"
+    config.touch(mode=0o600)
+    config.write_text(
+        "discover_clusters = false\n"
+        '[clusters.hpc]\ndialect = "slurm"\narray_size = 250\n'
+        '[clusters.windows]\ndialect = "winhpc"\n'
+    )
+    monkeypatch.setenv("SOLVEYARD_CONFIG", str(config))
+
+
+@pytest.mark.usefixtures("clusters")
+@pytest.mark.parametrize(
+    ("wish", "how", "last", "array"),
+    [
+        (["--on", "hpc", "--array", "1-200"], "200, submitted together, as this array", 200, 199),
+        (
+            ["--on", "hpc", "--array", "1-300"],
+            "300, submitted in arrays of at most 250; this is the first", 300, 249,
+        ),
+        (
+            ["--on", "hpc", "--array", "1-300", "--at-once", "4"],
+            "300, submitted in arrays of at most 4; this is the first", 300, 3,
+        ),
+        (
+            ["--on", "hpc", "--array", "1-300", "--exclusive", "bench"],
+            "300, submitted one by one; this is the first", 300, None,
+        ),
+        (
+            ["--on", "windows", "--array", "1-300"],
+            "300, submitted one by one; this is the first", 300, None,
+        ),
+    ],
+)  # fmt: skip
+def test_a_dry_run_of_an_array_for_a_cluster_is_the_first_script_that_would_be_submitted(
+    nowhere: Run, wish: list[str], how: str, last: int, array: int | None
+) -> None:
+    told = nowhere("submit", "--dry-run", *wish, "--", "solve", "{{index}}")
+    assert told.status == 0, told.err
+    assert told.out.count("# submitted by:\n") == 1
+    asked = [line for line in told.out.splitlines() if line.startswith("#SBATCH --array=")]
+    assert asked == ([] if array is None else [f"#SBATCH --array=0-{array}"])
+    assert told.err.splitlines() == [
+        f"tasks: {how}",
+        f"[1], 1 of {last}: solve 1",
+        f"[{last}], {last} of {last}: solve {last}",
+    ]
+
+
 def test_a_specification_of_a_dry_run_can_be_submitted(
     run: Run, served: Any, tmp_path: Path
 ) -> None:
