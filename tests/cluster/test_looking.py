@@ -97,6 +97,17 @@ def test_the_command_cluster_shows_it(service: Service) -> None:
     ended(service, one)
 
 
+def test_the_command_releases_all_that_slurm_holds_for_it(slurm: Slurm, service: Service) -> None:
+    one = submit(service, "true", batch={"native": ["--begin=now+1hour"]})
+    waits_for(service, one, "BeginTime")
+    assert solveyard(service, "hold", str(one)).returncode == 0
+    waits_for(service, one, "JobHeld")
+    assert solveyard(service, "release", "all").stdout == f"{one}\n"
+    waits_for(service, one, "BeginTime")
+    service.client.cancel(one)
+    ended(service, one)
+
+
 def test_a_dry_run_prints_the_script_and_the_command_that_slurm_would_take(
     slurm: Slurm, service: Service
 ) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from msgspec.structs import replace
 
 from solveyard.cli import app, main, words
+from solveyard.model.jobs import JobState
 from solveyard.model.resources import Resources
 
 
@@ -161,6 +163,23 @@ def test_jobs_are_acted_on_by_any_selector(run: Run, served: Any) -> None:
     assert run("retry", "1", "--json").json["state"] == "queued"
     assert run("rm", "2,3").out == "2\n3\n"
     assert sorted(served.manager.records) == [1, 4]
+
+
+def test_releasing_all_releases_what_a_batch_system_holds_and_arrays_that_have_begun(
+    run: Run, served: Any
+) -> None:
+    states = [JobState.SUBMITTED, JobState.RUNNING, JobState.COMPLETED, JobState.SUBMITTED]
+    for number, state in enumerate(states, 1):
+        run("submit", "--", "true")
+        job = replace(served.manager.records[number], state=state, held=number < 4)
+        served.do(lambda job=job: served.manager.put(job))
+    run("submit", "--hold", "--", "true")
+    run("submit", "--", "true")
+    assert [job["held"] for job in run("show", "1-6", "--json").json] == [
+        True, True, False, False, True, False,
+    ]  # fmt: skip
+    assert run("release", "all") == (0, "1\n2\n5\n", "")
+    assert run("release", "all") == (0, "", "note: there is no such job now\n")
 
 
 def test_retrying_all_leaves_what_succeeded_alone(run: Run, served: Any) -> None:
