@@ -175,10 +175,21 @@ class Forwarding:
         for sample in tasks.samples(spec):
             self.preview(sample)
 
+    def together(self, spec: JobSpec) -> int:
+        """So many tasks of an array are submitted at once, at most. Raises InvalidJob."""
+        if spec.array is None or any("{{" not in key for key in spec.exclusive):
+            return 1
+        count = len(spec.array)
+        return min(count, spec.array.at_once or count, self.cluster(spec.on).together)
+
     def preview(self, spec: JobSpec) -> tuple[str, tuple[str, ...]]:
-        """The script and the command that would submit a job. Raises InvalidJob."""
+        """The script and the command that would submit a job; of an array the first that would.
+
+        Raises InvalidJob.
+        """
         batch = self.cluster(spec.on)
-        script, call = batch.preview(self._ordering.preview(spec))
+        positions = [None] if spec.array is None else range(self.together(spec))
+        script, call = batch.preview(*(self._ordering.preview(spec, each) for each in positions))
         return script, call.argv
 
     def workspace(self, job: Job, directory: str, *, runs: bool) -> Workspace | None:

@@ -12,7 +12,7 @@ from solveyard.backends.base import Order
 from solveyard.core.clusters import Clusters
 from solveyard.model.criteria import files as named_files
 from solveyard.model.errors import InvalidJob, InvalidSettings
-from solveyard.model.ids import array_of
+from solveyard.model.ids import number_of, task_id
 from solveyard.model.jobs import AttemptId, Job, JobId, JobSpec, JobState
 from solveyard.model.messages import Launch
 from solveyard.model.resources import Allocation
@@ -45,8 +45,11 @@ class Ordering:
             self._secret_environment(solver.command(sample))
             criteria.check(sample)
 
-    def preview(self, spec: JobSpec) -> Order:
-        """What an order to its cluster would be like. Raises InvalidJob."""
+    def preview(self, spec: JobSpec, position: int | None = None) -> Order:
+        """What an order to its cluster would be like; of an array its task's at `position`.
+
+        Raises InvalidJob.
+        """
         if any(not isinstance(n, int | None) for n in (spec.resources.cores, spec.resources.nodes)):
             raise InvalidJob(
                 "a batch system takes numbers of cores and nodes, not ranges (give `cores` as one)"
@@ -57,8 +60,8 @@ class Ordering:
         )  # fmt: skip
         return self.order(
             Launch(
-                job=job.id,
-                attempt=AttemptId(f"{'0' * 32}.0.0.1"),
+                job=job.id if position is None else task_id(job.id, position),
+                attempt=AttemptId(f"{'0' * 32}.0.{position or 0}.1"),
                 spec=spec,
                 placement=Clusters().placement(job),
             ),
@@ -130,7 +133,7 @@ def _environment(launch: Launch) -> Mapping[str, str]:
     """What a job can know of itself."""
     allocation = launch.placement.allocation
     return {
-        "SOLVEYARD_JOB": str(array_of(launch.job) or launch.job),
+        "SOLVEYARD_JOB": str(number_of(launch.job)),
         "SOLVEYARD_TRY": launch.attempt.rpartition(".")[2],
         **tasks.environment(launch.spec, launch.job),
         "SOLVEYARD_NAME": launch.spec.name,

@@ -97,6 +97,17 @@ def test_the_command_cluster_shows_it(service: Service) -> None:
     ended(service, one)
 
 
+def test_the_command_releases_all_that_slurm_holds_for_it(slurm: Slurm, service: Service) -> None:
+    one = submit(service, "true", batch={"native": ["--begin=now+1hour"]})
+    waits_for(service, one, "BeginTime")
+    assert solveyard(service, "hold", str(one)).returncode == 0
+    waits_for(service, one, "JobHeld")
+    assert solveyard(service, "release", "all").stdout == f"{one}\n"
+    waits_for(service, one, "BeginTime")
+    service.client.cancel(one)
+    ended(service, one)
+
+
 def test_a_dry_run_prints_the_script_and_the_command_that_slurm_would_take(
     slurm: Slurm, service: Service
 ) -> None:
@@ -116,6 +127,34 @@ def test_a_dry_run_prints_the_script_and_the_command_that_slurm_would_take(
         text=True, capture_output=True, check=True, timeout=60,
     )  # fmt: skip
     assert "to start at" in taken.stderr
+
+
+def test_a_dry_run_of_an_array_asks_slurm_for_what_its_submission_does(
+    slurm: Slurm, service: Service
+) -> None:
+    wish = ["submit", "--on", "slurm", "--mem", "10M", "-t", "2m", "--array", "0-19"]
+    shown = solveyard(service, *wish, "--dry-run", "--", "test", "{{index}}")
+    assert shown.returncode == 0, shown.stderr
+    assert "tasks: 20, submitted together, as this array" in shown.stderr
+    script, *others = shown.stdout.split("# submitted by:\n")
+    assert len(others) == 1
+    assert "#SBATCH --array=0-19\n" in script
+    taken = subprocess.run(
+        ["sbatch", "--test-only"], input=script, env=slurm.environment,
+        text=True, capture_output=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert "to start at" in taken.stderr
+    number = solveyard(service, *wish, "--", "test", "{{index}}").stdout.strip()
+    assert service.client.wait([int(number)], 60)
+    sent = service.store / "output" / "0" / f"{number}.tasks" / "0" / "0.1.sh"
+    assert asked(script) == asked(sent.read_text())
+
+
+def asked(script: str) -> list[str]:
+    """Its directives without ids, and without how many tasks came together."""
+    told = [line for line in script.splitlines() if line.startswith("#SBATCH")]
+    by_id = ("--array=", "--comment=", "--job-name=", "--output=", "--error=")
+    return [line for line in told if not line.removeprefix("#SBATCH ").startswith(by_id)]
 
 
 def test_a_cluster_that_the_settings_dont_name_is_refused_with_the_way_out(

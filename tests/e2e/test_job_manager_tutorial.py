@@ -49,14 +49,15 @@ class Reader:
     def here(self, text: str) -> str:
         return text.replace("8080", str(self.port))
 
-    def command(self, lines: str) -> list[str]:
+    def command(self, lines: str, *, second: bool = False) -> list[str]:
+        """In the terminal that was prepared, or in a second one."""
         curled = self.here(lines).replace("curl ", "curl -sS --fail-with-body ")
-        return ["bash", "-ec", self.prepare + curled]
+        return ["bash", "-ec", ("cd ./projects\n" if second else self.prepare) + curled]
 
-    def run(self, lines: str) -> str:
+    def run(self, lines: str, *, second: bool = False) -> str:
         done = subprocess.run(
-            self.command(lines), capture_output=True, text=True, timeout=120, check=False,
-            cwd=self.folder, env=self.environment,
+            self.command(lines, second=second), capture_output=True, text=True, timeout=120,
+            check=False, cwd=self.folder, env=self.environment,
         )  # fmt: skip
         assert done.returncode == 0, (lines, done.stdout, done.stderr)
         return done.stdout
@@ -85,18 +86,20 @@ def test_the_batch_from_python_is_as_the_page_says(reader: Reader) -> None:
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
 def test_the_service_its_commands_curl_and_events_are_as_the_page_says(reader: Reader) -> None:
+    before, _, _ = PAGE.partition(SERVE)
+    assert "in the terminal in which you ran `eval`" in before.rpartition("## A service")[2]
     served = reader.start(SERVE.strip())
     assert served.stdout is not None
     for line in lines(reader.here(SERVED)):
         assert served.stdout.readline().rstrip() == line
-    first, *others = lines(reader.run(SUBMIT))
+    first, *others = lines(reader.run(SUBMIT, second=True))
     meant, *wanted = lines(SUBMITTED)
     form = r"JOB_\d{8}_\d{6}_[0-9a-f]{8}"
     assert re.fullmatch(form, first)
     assert re.fullmatch(form, meant)
     assert others == wanted
 
-    answered = reader.run(CURL)
+    answered = reader.run(CURL, second=True)
     for word in ('"cpu_percent"', '"total_queued"', '"job_id":"antenna_002"', '"return_code":0'):
         assert word in answered
     assert "Stopping Batch Run" in answered
@@ -105,7 +108,7 @@ def test_the_service_its_commands_curl_and_events_are_as_the_page_says(reader: R
     watching = reader.start(WATCH)
     assert watching.stdout is not None
     told = [watching.stdout.readline()]
-    assert json.loads(reader.run(AGAIN))["job_id"] == "antenna_002"
+    assert json.loads(reader.run(AGAIN, second=True))["job_id"] == "antenna_002"
     told += list(watching.stdout)
     assert watching.wait(PATIENCE) == 0
     assert lines("".join(told)) == lines(WATCHED)

@@ -176,6 +176,8 @@ class FakeManager:
                 self.put(replace(job, state=JobState.HELD))
             case Release() if job.state is JobState.HELD:
                 self.put(replace(job, state=JobState.QUEUED))
+            case Release() if job.held:
+                self.put(replace(job, held=False))
             case Retry() if job.state.final:
                 self.put(replace(job, state=JobState.QUEUED, outcome=None, ended_at=None))
             case Remove() if job.state.final:

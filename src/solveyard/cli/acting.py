@@ -53,9 +53,13 @@ def hold(context: typer.Context, selector: Selectors, as_json: Json = False) -> 
 def release(context: typer.Context, selector: Selectors, as_json: Json = False) -> int:
     """Let held jobs wait their turn again.
 
-    `all`: those that are held.
+    `all`: those that are held, here or by a batch system.
     """
-    return _each(context, selector, {JobState.HELD}, lambda c, j: c.release(words.key(j)), as_json)
+
+    def act(client: Client, job: JobRecord) -> JobRecord:
+        return client.release(words.key(job))
+
+    return _each(context, selector, UNFINISHED, act, as_json, only=lambda job: job.held)
 
 
 def retry(
@@ -209,11 +213,12 @@ def _each(
     act: Act,
     as_json: bool,
     ask: str = "",
+    only: Callable[[JobRecord], bool] = lambda _: True,
 ) -> int:
     """Do it to each selected job, and go on where one refuses: the first refusal is told last."""
     place = here(context)
     with place.client() as client:
-        chosen = selectors.select(client, words_, states)
+        chosen = selectors.select(client, words_, states, only)
         many = [word for word in words_ if word == "all"]
         if ask and many and chosen.jobs and not talk.confirmed(f"{ask} {len(chosen.jobs)} jobs?"):
             raise exits.Refused("nothing was done (say --yes to do it without being asked)")

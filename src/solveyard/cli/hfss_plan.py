@@ -27,7 +27,7 @@ def show(spec: JobSpec, place: Place, *, as_json: bool) -> int:
     found = replace(found, spec=plan.written(spec), licences={**cost, **found.licences})
     if sent.on:
         forwarding.check(complete)
-        script, submit = forwarding.preview(first)
+        script, submit = forwarding.preview(complete)
         found = replace(found, script=script, submit=tuple(submit))
     if as_json:
         talk.answer_json(found)
@@ -40,6 +40,9 @@ def show(spec: JobSpec, place: Place, *, as_json: bool) -> int:
         (preview.shown(found.script, found.submit) if sent.on else found.script).rstrip("\n"),
     ]
     if spec.array is not None:
-        told.insert(0, f"tasks      {len(spec.array)}; this is the first")
+        how = f"{len(spec.array)}; this is the first"
+        if sent.on:
+            how = preview.together(len(spec.array), forwarding.together(complete))
+        told.insert(0, f"tasks      {how}")
     talk.answer("\n".join(told))
     return exits.OK

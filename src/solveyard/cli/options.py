@@ -20,7 +20,9 @@ Nodes = Annotated[
     typer.Option(help="So many machines, each with the cores, memory, disk and GPUs asked for."),
 ]
 Pin = Annotated[bool, typer.Option("--pin", help="It stays on the cores that it is given.")]
-TimeLimit = Annotated[str, typer.Option(help="It is ended after: 90, 15m, 2h, 1:30:00.")]
+TimeLimit = Annotated[
+    str, typer.Option("--time-limit", "-t", help="It is ended after: 90, 15m, 2h, 1:30:00.")
+]
 Grace = Annotated[str, typer.Option(help="Told to end, it has so long until KILL: 2m; else 30 s.")]
 Hold = Annotated[bool, typer.Option("--hold", help="It waits until released.")]
 Tags = Annotated[

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def show(wanted: Sequence[JobSpec], place: Here) -> int:
     """Each specification as a line of JSON; beside it, of an array, its first and its last task.
 
-    Of a job for a cluster instead the script and the command by which it would be submitted; and
-    which rule has it go where it goes.
+    Of a job for a cluster instead the script and the command by which it would be submitted, of an
+    array with as many of its tasks as go together; and which rule has it go where it goes.
 
     Raises InvalidJob for what its solver, where it is installed here, wouldn't take.
     """
@@ -38,10 +38,11 @@ def show(wanted: Sequence[JobSpec], place: Here) -> int:
         if rule:
             talk.say(rule)
         if ways is not None and found.on:
-            for sample in tasks.samples(found):
-                talk.answer(shown(*ways.preview(sample)))
-            continue
-        talk.answer_json(spec)
+            talk.answer(shown(*ways.preview(found)))
+            if found.array is not None:
+                talk.say(f"tasks: {together(len(found.array), ways.together(found))}")
+        else:
+            talk.answer_json(spec)
         if spec.array is not None:
             count = len(spec.array)
             for position in dict.fromkeys((0, count - 1)):
@@ -74,6 +75,15 @@ def forwarding(place: Here, wanted: Sequence[JobSpec] = ()) -> "Forwarding":
     for name in {spec.on for spec in wanted} & known.keys():
         asyncio.run(known[name].answer())
     return Forwarding(Ordering(StorePlaces(place.folder)), known, serving.rules(found))
+
+
+def together(count: int, most: int) -> str:
+    """How many tasks an array has, and how they are submitted, `most` of them at once."""
+    if most == 1:
+        return f"{count}, submitted one by one; this is the first"
+    if most < count:
+        return f"{count}, submitted in arrays of at most {most}; this is the first"
+    return f"{count}, submitted together, as this array"
 
 
 def account() -> str:

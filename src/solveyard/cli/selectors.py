@@ -5,7 +5,7 @@ and tasks of an array: `sweep[3]`, `7[3,5-9]`.
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from solveyard.client.calls import Listing
@@ -49,15 +49,20 @@ class Selection(NamedTuple):
     one: bool  #: one word that means one job: `7`, `last`, a name
 
 
-def select(where: Jobs, words: Sequence[str], states: Collection[JobState] = ()) -> Selection:
-    """The jobs that `words` mean; `all` means those in `states` (none given: in any).
+def select(
+    where: Jobs,
+    words: Sequence[str],
+    states: Collection[JobState] = (),
+    only: Callable[[JobRecord], bool] = lambda _: True,
+) -> Selection:
+    """The jobs that `words` mean; `all`: those in `states` (none given: in any), and of `only`.
 
     Raises UnknownJob, with the nearest names; InvalidRequest when nothing was selected at all.
     """
     found: dict[tuple[int, int | None], JobRecord] = {}
     parts = [part for word in words for part in _parts(where, word)]
     for part in parts:
-        found |= {(job.number, job.task): job for job in _one_part(where, part, states)}
+        found |= {(job.number, job.task): job for job in _one_part(where, part, states, only)}
     one = len(parts) == len(found) == 1 and parts[0] != "all" and not _RANGE.fullmatch(parts[0])
     return Selection(list(found.values()), one)
 
@@ -74,7 +79,12 @@ def _parts(where: Jobs, word: str) -> list[str]:
     return parts
 
 
-def _one_part(where: Jobs, part: str, states: Collection[JobState]) -> Iterable[JobRecord]:
+def _one_part(
+    where: Jobs,
+    part: str,
+    states: Collection[JobState],
+    only: Callable[[JobRecord], bool],
+) -> Iterable[JobRecord]:
     if not part:
         raise InvalidRequest("an empty word selects no job (a name, a number, last, 3,5-9 or all)")
     named = _known(where, part)
@@ -83,7 +93,7 @@ def _one_part(where: Jobs, part: str, states: Collection[JobState]) -> Iterable[
     if _TASKS.fullmatch(part):
         return all_tasks(where, part)
     if part == "all":
-        return reversed(where.jobs(states=states, limit=None).jobs)
+        return filter(only, reversed(where.jobs(states=states, limit=None).jobs))
     if part == "last":
         newest = where.jobs(limit=1).jobs
         if not newest:

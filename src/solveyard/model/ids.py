@@ -21,6 +21,12 @@ def array_of(job: JobId) -> JobId | None:
     return JobId(job & ((1 << _ABOVE) - 1)) if job >> _ABOVE else None
 
 
+def number_of(job: JobId) -> JobId:
+    """The number by which people know it: a task's is its array's."""
+    array = array_of(job)
+    return job if array is None else array
+
+
 def position_of(job: JobId) -> int | None:
     """Where it is in its array, from 0; None: it's no task."""
     return (job >> _ABOVE) - 1 if job >> _ABOVE else None

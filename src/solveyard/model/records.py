@@ -170,6 +170,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     scheduler_job_id: str | None  #: a batch system's; null: none has it
     config: Mapping[str, Any] | None = None  #: of an HFSS job what it was submitted with
     progress: Progress | None = None  #: while it runs, where its solver tells; null: it doesn't
+    held: bool = False  #: it waits until released, be it with a batch system; of an array its rest
 
 
 @lru_cache(maxsize=4096)  # most are asked for again and again
@@ -244,6 +245,7 @@ def record(
         scheduler_job_id=_scheduler_job_id(newest),
         config=config,
         progress=progress,
+        held=job.state is JobState.HELD or (job.held and not job.state.final),
     )
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from msgspec.structs import replace
 
 from solveyard.cli import app, main, words
+from solveyard.model.jobs import JobState
 from solveyard.model.resources import Resources
 
 
@@ -161,6 +163,23 @@ def test_jobs_are_acted_on_by_any_selector(run: Run, served: Any) -> None:
     assert run("retry", "1", "--json").json["state"] == "queued"
     assert run("rm", "2,3").out == "2\n3\n"
     assert sorted(served.manager.records) == [1, 4]
+
+
+def test_releasing_all_releases_what_a_batch_system_holds_and_arrays_that_have_begun(
+    run: Run, served: Any
+) -> None:
+    states = [JobState.SUBMITTED, JobState.RUNNING, JobState.COMPLETED, JobState.SUBMITTED]
+    for number, state in enumerate(states, 1):
+        run("submit", "--", "true")
+        job = replace(served.manager.records[number], state=state, held=number < 4)
+        served.do(lambda job=job: served.manager.put(job))
+    run("submit", "--hold", "--", "true")
+    run("submit", "--", "true")
+    assert [job["held"] for job in run("show", "1-6", "--json").json] == [
+        True, True, False, False, True, False,
+    ]  # fmt: skip
+    assert run("release", "all") == (0, "1\n2\n5\n", "")
+    assert run("release", "all") == (0, "", "note: there is no such job now\n")
 
 
 def test_retrying_all_leaves_what_succeeded_alone(run: Run, served: Any) -> None:
@@ -433,6 +452,56 @@ def test_a_dry_run_shows_the_specification_and_two_tasks_and_submits_nothing(
     assert (wrong.status, wrong.out) == (2, "")
     assert "`options` has {{width}}, but a task has only index, value" in wrong.err
     assert served.manager.records == {}
+
+
+@pytest.fixture
+def clusters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "config.toml"
+    config.touch(mode=0o600)
+    config.write_text(
+        "discover_clusters = false\n"
+        '[clusters.hpc]\ndialect = "slurm"\narray_size = 250\n'
+        '[clusters.windows]\ndialect = "winhpc"\n'
+    )
+    monkeypatch.setenv("SOLVEYARD_CONFIG", str(config))
+
+
+@pytest.mark.usefixtures("clusters")
+@pytest.mark.parametrize(
+    ("wish", "how", "last", "array"),
+    [
+        (["--on", "hpc", "--array", "1-200"], "200, submitted together, as this array", 200, 199),
+        (
+            ["--on", "hpc", "--array", "1-300"],
+            "300, submitted in arrays of at most 250; this is the first", 300, 249,
+        ),
+        (
+            ["--on", "hpc", "--array", "1-300", "--at-once", "4"],
+            "300, submitted in arrays of at most 4; this is the first", 300, 3,
+        ),
+        (
+            ["--on", "hpc", "--array", "1-300", "--exclusive", "bench"],
+            "300, submitted one by one; this is the first", 300, None,
+        ),
+        (
+            ["--on", "windows", "--array", "1-300"],
+            "300, submitted one by one; this is the first", 300, None,
+        ),
+    ],
+)  # fmt: skip
+def test_a_dry_run_of_an_array_for_a_cluster_is_the_first_script_that_would_be_submitted(
+    nowhere: Run, wish: list[str], how: str, last: int, array: int | None
+) -> None:
+    told = nowhere("submit", "--dry-run", *wish, "--", "solve", "{{index}}")
+    assert told.status == 0, told.err
+    assert told.out.count("# submitted by:\n") == 1
+    asked = [line for line in told.out.splitlines() if line.startswith("#SBATCH --array=")]
+    assert asked == ([] if array is None else [f"#SBATCH --array=0-{array}"])
+    assert told.err.splitlines() == [
+        f"tasks: {how}",
+        f"[1], 1 of {last}: solve 1",
+        f"[{last}], {last} of {last}: solve {last}",
+    ]
 
 
 def test_a_specification_of_a_dry_run_can_be_submitted(

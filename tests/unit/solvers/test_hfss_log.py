@@ -213,6 +213,22 @@ def test_progress_is_one_line_and_a_curve() -> None:
     assert reader.feed(b"[info] Project:coupler, Set") is None
 
 
+@pytest.mark.parametrize(
+    ("under_way", "told"),
+    [
+        (1, "pass 1, 9011 tetrahedra"),
+        (2, "pass 2, after pass 1: 9120 tetrahedra"),
+        (4, "pass 4, after pass 3: delta S 0.118302, 15391 tetrahedra"),
+    ],
+)
+def test_what_a_pass_came_to_is_not_told_as_the_next_ones(under_way: int, told: str) -> None:
+    before, begins, after = content("converged").partition(
+        b"[PROFILE] Adaptive Pass %d" % under_way
+    )
+    found, _ = read(before + begins + after.partition(b"\n")[0] + b"\n")
+    assert found.text == told
+
+
 # What the log alone proves
 
 

@@ -142,11 +142,19 @@ class Batch:
         """When it did so last, s since 1970."""
         return self._follower.answered_at
 
-    def preview(self, order: Order) -> tuple[str, Call]:
-        """What would be submitted for it, and the command that would. Raises InvalidJob."""
-        there = self.files.there(order)
-        job = self._submitter.job([there])
-        path = str(files.script(there, self.dialect.ending))
+    @property
+    def together(self) -> int:
+        """So many tasks of an array go to it as one native array, at most."""
+        return max(1, min(self._submitter.together, self.options.max_queued))
+
+    def preview(self, *orders: Order) -> tuple[str, Call]:
+        """What would be submitted for orders that go together, and the command that would.
+
+        Raises InvalidJob.
+        """
+        there = [self.files.there(order) for order in orders]
+        job = self._submitter.job(there)
+        path = str(files.script(there[0], self.dialect.ending))
         return self.dialect.script(job), self.dialect.submit(job, path)
 
     @property

@@ -25,7 +25,7 @@ from solveyard.backends.dialects.script import ABLE
 from solveyard.backends.hosts.base import Away
 from solveyard.model import messages
 from solveyard.model.errors import InvalidJob
-from solveyard.model.ids import array_of
+from solveyard.model.ids import number_of
 from solveyard.model.resources import Resources
 from solveyard.solvers.base import Exit
 
@@ -59,6 +59,11 @@ class Submitter:
             for _ in range(_AT_ONCE):
                 tasks.create_task(self._work())
 
+    @property
+    def together(self) -> int:
+        """So many attempts that are alike go as one, at most."""
+        return self._options.array_size if self._dialect.arrays else 1
+
     def job(self, orders: Sequence[Order]) -> BatchJob:
         """What is submitted at once: one attempt, or several that are alike."""
         return _batch_job(orders, self._options, able=self._able)
@@ -91,8 +96,7 @@ class Submitter:
     def _take(self) -> list[Entry]:
         """The first that waits, and those behind it that may go with it."""
         group: list[Entry] = []
-        most = self._options.array_size if self._dialect.arrays else 1
-        while self._line and len(group) < most:
+        while self._line and len(group) < self.together:
             entry = self._line[0]
             if entry.phase is Phase.WAITING and self._entries.holds(entry):
                 if group and not _alike(entry, group[0]):
@@ -179,7 +183,7 @@ def _batch_job(orders: Sequence[Order], options: ClusterOptions, *, able: bool) 
     first = orders[0]
     spec = first.launch.spec
     return BatchJob(
-        name=spec.name or f"solveyard-{array_of(first.launch.job) or first.launch.job}",
+        name=spec.name or f"solveyard-{number_of(first.launch.job)}",
         runs=tuple(map(_run, orders)),
         resources=_needed(first),
         options=options.of(spec.batch),

@@ -115,20 +115,33 @@ class HfssProgress(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             case "mesh":
                 parts.append("meshing")
             case "adaptive":
-                parts.append(f"pass {self.adaptive_pass}")
+                parts.append(self._under_way())
             case "sweep":
                 parts.append(self._sweep())
             case "ended" | "starting":
                 parts.append(self.phase)
         if self.phase == "ended" and self.passes:
             parts.append(f"{len(self.passes)} pass" + ("es" if len(self.passes) > 1 else ""))
-        if self.delta is not None and self.phase in {"adaptive", "ended"}:
-            parts.append(f"{self._name()} {self.delta:g}{self._aim()}")
-        if self.tetrahedra is not None and self.phase in {"mesh", "adaptive", "ended"}:
-            parts.append(f"{self.tetrahedra} tetrahedra")
+        if self.phase in {"mesh", "ended"}:
+            parts += self._solved(self.delta)
         if self.converged is False:
             parts.append("not converged")
         return ", ".join(parts)
+
+    def _under_way(self) -> str:
+        """A pass, and what the last one came to that was solved, which may be the one before."""
+        told = f"pass {self.adaptive_pass}"
+        last = self.passes[-1] if self.passes else None
+        solved = ", ".join(self._solved(None if last is None else last.delta))
+        if last is not None and last.number != self.adaptive_pass and solved:
+            return f"{told}, after pass {last.number}: {solved}"
+        return f"{told}, {solved}" if solved else told
+
+    def _solved(self, delta: float | None) -> list[str]:
+        found = [] if delta is None else [f"{self._name()} {delta:g}{self._aim()}"]
+        if self.tetrahedra is not None:
+            found.append(f"{self.tetrahedra} tetrahedra")
+        return found
 
     def _sweep(self) -> str:
         name = f"sweep {self.sweep}" if self.sweep else "sweep"
