@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -240,3 +241,6 @@ def test_a_group_in_which_somebody_is_left_serves_nobody_else(groups: cgroups.Cg
         groups.release(folder, again=True)
         assert groups.folder() != folder
         child.kill()
+    while cgroups.occupied(folder):
+        time.sleep(0.001)
+    groups.remove(folder)
