@@ -222,3 +222,15 @@ def test_a_job_has_what_its_options_ask_for_and_what_no_machine_has_is_refused(
     for needs in (["--gpus", "99"], ["--nodes", "99"], ["--disk", "9999999G"]):
         refused = shell("submit", *needs, "--", "true")
         assert (refused.status, "could never run" in refused.err) == (2, True), refused
+
+
+def test_a_file_whose_name_is_not_utf_8_is_listed_and_printed(shell: Shell) -> None:
+    script = "printf x > \"$(printf 'a\\377')\"; mkdir d; printf y > \"$(printf 'd/\\377b')\""
+    (shell.folder / "w").mkdir()
+    assert shell("submit", "--wait", "--directory", "w", "--", "sh", "-c", script).status == 0
+    for _ in ("from the manager", "from the store's files"):
+        listed = shell("files", "last", "--json").json
+        assert [one["path"] for one in listed] == ["a%FF", "d/%FFb"]
+        assert shell("files", "last", "a%FF").out == "x"
+        assert shell("files", "last", "d/%FFb").out == "y"
+        assert shell("stop").status in {0, 3}

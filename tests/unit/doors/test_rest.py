@@ -9,6 +9,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -353,6 +354,24 @@ def test_a_jobs_files_are_listed_and_read_and_none_outside_its_folder(
         answer = ask(served, "GET", f"/jobs/1/files/{path}")
         assert answer.status in {400, 404}, path
         assert answer.json["success"] is False
+
+
+def test_files_whose_names_are_not_utf_8_are_listed_and_read(served: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    names = {b"a\xff.txt": "a%FF.txt", b"\xe9t\xe9/b": "%E9t%E9/b", "é".encode(): "é"}
+    (folder / "\udce9t\udce9").mkdir()
+    for name in [*names, b"c%FE", b"d%41"]:
+        Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_bytes(name)
+    ask(served, "POST", "/jobs", SPEC | {"directory": str(folder)})
+    listed = ask(served, "GET", "/jobs/1/files")
+    assert listed.status == 200
+    expected = {"c%FE", "d%41", *names.values()}
+    assert {one["path"] for one in listed.json} == expected
+    for name, told in [*names.items(), (b"c%FE", "c%FE"), (b"d%41", "d%41")]:
+        assert ask(served, "GET", f"/jobs/1/files/{quote(told)}").body == name
+    assert ask(served, "GET", "/jobs/1/files/a%FF.txt").body == b"a\xff.txt"
+    assert ask(served, "GET", "/jobs/1/files/b%25FF.txt").status == 404
 
 
 def test_events_are_numbered(served: Any) -> None:
