@@ -3,6 +3,7 @@
 import json
 import sys
 
+from solveyard.cli import talk
 from solveyard.model.errors import (
     Conflict,
     InvalidRequest,
@@ -62,7 +63,7 @@ def tell(why: str, *, as_json: bool) -> None:
     line = " ".join(why.split())
     if as_json:
         sys.stdout.write(json.dumps({"success": False, "error": line}) + "\n")
-    sys.stderr.write(f"error: {line}\n")
+    talk.say(f"error: {line}")
 
 
 def told(error: SolveyardError | TimeoutError | OSError) -> str:

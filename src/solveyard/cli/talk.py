@@ -12,6 +12,13 @@ class NobodyReads(Exception):
     """Whoever read our standard output has gone."""
 
 
+def plain(text: str) -> str:
+    """On one line, without what would steer a terminal: others may have written it."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else " " if one.isspace() else "\ufffd" for one in text)
+
+
 def answer(text: str) -> None:
     """Lines of the answer. Raises NobodyReads."""
     answer_bytes((text + "\n").encode(errors="surrogateescape"))
@@ -33,7 +40,8 @@ def answer_bytes(content: bytes) -> None:
 
 
 def answer_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table: drawn by rich on a terminal, plain and aligned elsewhere."""
+    """A table: drawn by rich on a terminal, aligned elsewhere; what would steer one is replaced."""
+    rows = [[plain(cell) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         answer(aligned(header, rows))
         return
@@ -61,7 +69,7 @@ def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def say(text: str) -> None:
     """A note, a hint, progress: for people."""
     try:
-        sys.stderr.write(text + "\n")
+        sys.stderr.write("\n".join(map(plain, text.split("\n"))) + "\n")
         sys.stderr.flush()
     except BrokenPipeError:
         _silence()

@@ -520,3 +520,17 @@ def test_tags_are_added_and_removed_in_one_step(served: Any) -> None:
         assert (answer.status, answer.json["kind"]) == (400, "invalid_request")
         assert told in str(answer.json)
     assert ask(served, "GET", "/jobs/1").json["tags"] == ["a", "c"]
+
+
+def test_tags_with_control_characters_are_refused_but_taken_away(served: Any) -> None:
+    bad = "a\x1b[2J"
+    answer = ask(served, "POST", "/jobs", [SPEC, SPEC | {"tags": ["ok", bad]}])
+    assert (answer.status, answer.json["kind"]) == (400, "invalid_job")
+    assert answer.json["error"].startswith("job 2 of 2: the tag 'a\\x1b[2J' has control")
+    assert ask(served, "POST", "/jobs/preview", SPEC | {"tags": ["a\nb"]}).status == 400
+    assert ask(served, "POST", "/jobs", SPEC | {"tags": ["grün ✓"]}).status == 201
+    for change in ({"tags": [bad]}, {"add_tags": [bad]}):
+        answer = ask(served, "PATCH", "/jobs/1", change)
+        assert answer.status == 400
+        assert "control characters" in answer.json["error"]
+    assert ask(served, "PATCH", "/jobs/1", {"remove_tags": [bad]}).status == 200
