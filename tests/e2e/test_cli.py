@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -234,3 +235,34 @@ def test_a_file_whose_name_is_not_utf_8_is_listed_and_printed(shell: Shell) -> N
         assert shell("files", "last", "a%FF").out == "x"
         assert shell("files", "last", "d/%FFb").out == "y"
         assert shell("stop").status in {0, 3}
+
+
+def test_an_argument_that_is_not_utf_8_is_named_and_nothing_is_done(shell: Shell) -> None:
+    for given in (
+        ("submit", "--", "echo", "a\udcff"),
+        ("show", "a\udcff"),
+        ("ps", "--name", "\udce9"),
+    ):
+        told = shell(*given[:1], "--json", *given[1:])
+        assert told.status == 2
+        assert told.json["success"] is False
+        assert "isn't UTF-8" in told.err
+        assert told.err.count("\n") == 1
+    assert not shell.store.exists()
+
+
+def test_a_folder_that_no_job_can_be_told_of_is_named_with_the_way_out(shell: Shell) -> None:
+    for name, gone, why in (("f\udcff", False, "isn't UTF-8: "), ("f", True, "folder is gone")):
+        folder = shell.folder / name
+        folder.mkdir()
+        remove = f"rmdir {shlex.quote(str(folder))};" if gone else ""
+        for command in ("submit -- true", "submit --directory x -- true", "hfss p.aedt"):
+            folder.mkdir(exist_ok=True)
+            line = f"cd {shlex.quote(str(folder))}; {remove} {sys.executable} -m solveyard.cli {command}"
+            done = subprocess.run(
+                ["sh", "-c", line], env=shell.environment, capture_output=True, text=True,
+                timeout=PATIENCE, check=False,
+            )  # fmt: skip
+            assert done.returncode == 2, done.stderr
+            assert done.stderr.startswith("error: ")
+            assert why in done.stderr

@@ -11,6 +11,7 @@ import typer
 from solveyard.cli import talk
 from solveyard.client import find
 from solveyard.client.sync import Client
+from solveyard.model import paths
 from solveyard.model.errors import InvalidRequest, ManagerUnavailable
 from solveyard.places import store_folder
 
@@ -83,6 +84,28 @@ class Here:
         else:
             with client:
                 yield client
+
+
+def current_folder() -> str:
+    """The one that the command was typed in. Raises InvalidRequest where no job can run in it."""
+    try:
+        found = str(Path.cwd())
+    except FileNotFoundError as error:
+        raise InvalidRequest(
+            "the current folder is gone (change to one that is there: cd; or back to a new one of"
+            ' its name: cd "$PWD")'
+        ) from error
+    if (spelt := paths.spelt(found)) != found:
+        raise InvalidRequest(
+            f"the name of the current folder isn't UTF-8: {spelt!r} (change to another)"
+        )
+    return found
+
+
+def absolute(path: str) -> str:
+    """`path` as a manager needs it, wherever it was typed. Raises InvalidRequest."""
+    whole = Path(path).expanduser()
+    return str(whole if whole.is_absolute() else Path(current_folder(), whole))
 
 
 def here(context: typer.Context) -> Here:
