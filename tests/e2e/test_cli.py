@@ -256,9 +256,11 @@ def test_a_folder_that_no_job_can_be_told_of_is_named_with_the_way_out(shell: Sh
         folder = shell.folder / name
         folder.mkdir()
         remove = f"rmdir {shlex.quote(str(folder))};" if gone else ""
-        for command in ("submit -- true", "submit --directory x -- true", "hfss p.aedt"):
+        commands = ["submit -- true", "submit --directory x -- true", "hfss p.aedt"]
+        for command in commands + (["config show", "--store x ps"] if gone else []):
             folder.mkdir(exist_ok=True)
-            line = f"cd {shlex.quote(str(folder))}; {remove} {sys.executable} -m solveyard.cli {command}"
+            go = f"cd {shlex.quote(str(folder))}; {remove}"
+            line = f"{go} {sys.executable} -m solveyard.cli {command}"
             done = subprocess.run(
                 ["sh", "-c", line], env=shell.environment, capture_output=True, text=True,
                 timeout=PATIENCE, check=False,

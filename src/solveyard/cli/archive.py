@@ -120,7 +120,8 @@ class Archive:
         try:
             with path.open("rb") as file:
                 size = file.seek(0, 2)
-                start = file.seek(max(0, size + offset) if offset < 0 else offset)
+                start = min(size, max(0, size + offset) if offset < 0 else offset)
+                file.seek(start)
                 content = file.read(limit)
         except FileNotFoundError:
             content, start, size = b"", 0, 0
