@@ -268,3 +268,38 @@ def test_a_folder_that_no_job_can_be_told_of_is_named_with_the_way_out(shell: Sh
             assert done.returncode == 2, done.stderr
             assert done.stderr.startswith("error: ")
             assert why in done.stderr
+
+
+def test_an_option_that_would_be_ignored_is_refused(shell: Shell) -> None:
+    for options, why in (
+        (("--options", "{}"), "--options belongs to --solver"),
+        (("--array", ""), "--array is empty"),
+        (("--values", ""), "--values is empty"),
+        (("--measures", ""), "--measures is no JSON object"),
+    ):
+        told = shell("submit", *options, "--", "echo", "{{index}}")
+        assert (told.status, told.out) == (2, "")
+        assert why in told.err
+
+
+def test_results_are_told_of_what_a_selector_means(shell: Shell) -> None:
+    echo = ("--measures", '{"n": {"pattern": "([0-9]+)"}}', "--", "echo", "{{index}}")
+    assert shell("submit", "--wait", "--name", "sweep", "--array", "5-7", *echo).status == 0
+    for selector in ("last", "1", "sweep", "1[6]", "sweep[5,7]"):
+        rows = shell("results", selector, "--json").json
+        wanted = {"1[6]": [6], "sweep[5,7]": [5, 7]}.get(selector, [5, 6, 7])
+        assert [row["n"] for row in rows] == wanted
+    for selector, why in (("", "an empty word selects no job"), ("sweeb", "mean 'sweep'")):
+        told = shell("results", selector)
+        assert (told.status, told.out) == (2, "")
+        assert why in told.err
+
+
+def test_a_store_that_is_no_folder_is_an_error(shell: Shell) -> None:
+    (shell.folder / "file").touch()
+    for store in ("file", "file/below"):
+        for command in (("ps",), ("show", "1"), ("submit", "--", "true")):
+            told = shell("--store", store, *command)
+            assert (told.status, told.out) == (3, "")
+            assert told.err.startswith("error: ")
+    assert "is no folder" in shell("--store", "file", "ps").err

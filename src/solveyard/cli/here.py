@@ -12,7 +12,7 @@ from solveyard.cli import talk
 from solveyard.client import find
 from solveyard.client.sync import Client
 from solveyard.model import paths
-from solveyard.model.errors import InvalidRequest, ManagerUnavailable
+from solveyard.model.errors import InvalidRequest, ManagerUnavailable, StoreUnusable
 from solveyard.places import store_folder
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ class Here:
             from solveyard.store.database import FILE
 
             if not (self.folder / FILE).exists():
+                _check_absent(self.folder)
                 yield None
                 return
             from solveyard.cli.archive import Archive
@@ -84,6 +85,13 @@ class Here:
         else:
             with client:
                 yield client
+
+
+def _check_absent(store: Path) -> None:
+    """Raises StoreUnusable where there can be no store, neither now nor later."""
+    there = next(one for one in (store, *store.parents) if one.exists())
+    if not there.is_dir():
+        raise StoreUnusable(f"the store {store} can't be there: {there} is no folder")
 
 
 def current_folder() -> str:

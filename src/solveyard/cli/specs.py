@@ -93,9 +93,9 @@ def fields(
     }
 
 
-def json_object(option: str, given: str) -> dict[str, object] | None:
+def json_object(option: str, given: str | None) -> dict[str, object] | None:
     """What `option` holds, as JSON or in a file by "@"; None: it was not given."""
-    return _json(option, given)[1] if given else None
+    return None if given is None else _json(option, given)[1]
 
 
 def _json(option: str, given: str) -> tuple[bytes, dict[str, object]]:
