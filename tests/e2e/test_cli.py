@@ -303,3 +303,54 @@ def test_a_store_that_is_no_folder_is_an_error(shell: Shell) -> None:
             assert (told.status, told.out) == (3, "")
             assert told.err.startswith("error: ")
     assert "is no folder" in shell("--store", "file", "ps").err
+
+
+def test_closed_and_full_streams_change_no_status_but_where_the_answer_is_lost(
+    shell: Shell,
+) -> None:
+    solveyard = f"{sys.executable} -m solveyard.cli"
+
+    def typed(line: str) -> Told:
+        done = subprocess.run(
+            ["sh", "-c", line.replace("solveyard", solveyard)], cwd=shell.folder,
+            env=shell.environment, capture_output=True, text=True, timeout=PATIENCE, check=False,
+        )  # fmt: skip
+        return Told(done.returncode, done.stdout, done.stderr)
+
+    assert typed("solveyard submit -- true >&-").status == 0
+    for line in (
+        "solveyard ps --all >&-",
+        "solveyard ps --all 2>&-",
+        "solveyard ps --all <&- >&- 2>&-",
+        "solveyard submit --from - <&-",
+        "solveyard show 1 2>/dev/full",
+        "solveyard run -- sh -c 'echo x >&2' 2>/dev/full",
+    ):
+        told = typed(line)
+        assert told.status == 0, (line, told)
+        assert "Traceback" not in told.err
+    for line in ("show 1 --json", "show 1", "ps --all", "submit -- true"):
+        told = typed(f"solveyard {line} >/dev/full")
+        assert told.status == 3
+        assert told.err.endswith(
+            "error: cannot write to standard output: No space left on device\n"
+        )
+    told = typed("solveyard show nosuch --json >/dev/full")
+    assert (told.status, told.err.count("\n")) == (2, 1)
+    assert len(shell("ps", "--all", "--json").json) == 3
+
+
+def test_a_token_that_is_none_is_refused_and_not_repeated(shell: Shell) -> None:
+    file = shell.folder / "token"
+    file.write_text("hunter2\nhunter3\n")
+    file.chmod(0o600)
+    for variables in (
+        {"SOLVEYARD_TOKEN": "hunter2\nhunter3"},
+        {"SOLVEYARD_TOKEN": "hunter2ü"},
+        {"SOLVEYARD_TOKEN_FILE": str(file)},
+    ):
+        shell.environment = {**shell.environment, **variables}
+        told = shell("--url", "http://127.0.0.1:1", "ps")
+        assert (told.status, told.err.count("\n")) == (2, 1)
+        assert "one line of printable ASCII" in told.err
+        assert "hunter" not in told.err

@@ -200,7 +200,7 @@ def _copy(place: Here, job: JobRecord, stream: str) -> None:
         with place.client() as client:
             for piece in client.follow_log(job.number, stream):
                 _to_stderr(piece)
-    except (ManagerUnavailable, BrokenPipeError, InvalidRequest):
+    except (ManagerUnavailable, OSError, InvalidRequest):
         return  # the main thread meets the same, and tells it
 
 

@@ -7,9 +7,15 @@ from collections.abc import Sequence
 
 import msgspec
 
+from solveyard.model.errors import SolveyardError
+
 
 class NobodyReads(Exception):
     """Whoever read our standard output has gone."""
+
+
+class Unwritable(SolveyardError):
+    """Standard output takes nothing: its disk is full."""
 
 
 def plain(text: str) -> str:
@@ -20,7 +26,7 @@ def plain(text: str) -> str:
 
 
 def answer(text: str) -> None:
-    """Lines of the answer. Raises NobodyReads."""
+    """Lines of the answer. Raises NobodyReads, Unwritable."""
     answer_bytes((text + "\n").encode(errors="surrogateescape"))
 
 
@@ -37,6 +43,9 @@ def answer_bytes(content: bytes) -> None:
     except BrokenPipeError as error:
         _silence()
         raise NobodyReads from error
+    except OSError as error:
+        _silence()
+        raise Unwritable(f"cannot write to standard output: {error.strerror}") from error
 
 
 def answer_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -71,7 +80,7 @@ def say(text: str) -> None:
     try:
         sys.stderr.write("\n".join(map(plain, text.split("\n"))) + "\n")
         sys.stderr.flush()
-    except BrokenPipeError:
+    except OSError:
         _silence()
 
 
@@ -108,6 +117,6 @@ def _silence() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except BrokenPipeError:
+        except OSError:
             os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
