@@ -79,10 +79,9 @@ def _values(name: str, values: Any) -> list[Any]:
 def written(wishes: Mapping[str, Any]) -> dict[str, Any]:
     """As a specification has them: a job waited for by its key or name, `retry` as an object."""
     found = dict(wishes)
-    if isinstance(found.get("retry"), int):
-        found["retry"] = {"tries": found["retry"]}
-    if found.get("after") is not None:
-        after = found["after"]
+    if isinstance(tries := writing.unwrapped(found.get("retry")), int):
+        found["retry"] = {"tries": tries}
+    if (after := writing.unwrapped(found.get("after"))) is not None:
         many = isinstance(after, Sequence) and not isinstance(after, str)
         found["after"] = [_dependency(one) for one in (after if many else [after])]
     return found
@@ -95,6 +94,6 @@ def _dependency(one: Any) -> Any:  # whatever was given: what can't be read is r
 
 
 def _name(job: Any) -> Any:
-    if isinstance(job, int):
-        return str(job)
+    if isinstance(number := writing.unwrapped(job), int):
+        return str(number)
     return getattr(job, "key", job)

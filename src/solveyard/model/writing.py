@@ -33,6 +33,12 @@ def fields(given: Mapping[str, Any]) -> bytes:
         raise _malformed(at, "is nested too deeply") from error
 
 
+def unwrapped(value: Any) -> Any:
+    """Of numpy's arrays and scalars, and others that do as they do, Python's own; else itself."""
+    change = getattr(value, "tolist", None)
+    return change() if callable(change) else value
+
+
 def _plain(value: Any, at: str) -> Any:
     """What msgspec encodes; `at` is its path."""
     kind = type(value)
@@ -68,8 +74,8 @@ def _held(value: Any, at: str) -> Any:
     """What holds others, paths, and what else msgspec knows: structs, dates."""
     if isinstance(value, Mapping):
         return {name: _plain(one, f"{at}.{name}") for name, one in value.items()}
-    if callable(change := getattr(value, "tolist", None)):  # numpy's arrays and scalars
-        return _plain(change(), at)
+    if (inner := unwrapped(value)) is not value:
+        return _plain(inner, at)
     if callable(path := getattr(value, "__fspath__", None)):
         return _plain(path(), at)
     if isinstance(value, Iterable):

@@ -12,6 +12,7 @@ import pytest
 
 from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import JobSpec
+from solveyard.model.policies import Dependency
 from solveyard.model.reading import MalformedJob
 from solveyard.model.resources import Resources
 from solveyard.model.wishes import Wishes, parameters, specification
@@ -75,7 +76,12 @@ def test_paths_arrays_and_scalars_of_other_libraries_are_read() -> None:
         resources=Resources(cores=2),
         array={"grid": {"w": array.array("d", [0.5, 1.5]), "n": range(2)}},
         options={"argv": [Path("/bin/echo")], "since": dt.date(2026, 1, 31)},
+        retry=Scalar(2),
+        after=[Scalar(7)],
     )
+    assert spec.retry is not None
+    assert (spec.retry.tries, spec.after) == (2, (Dependency(job="7"),))
+    assert [one.job for one in read(after=array.array("i", [3, 4])).after] == ["3", "4"]
     assert (spec.directory, spec.priority, spec.time_limit) == ("/tmp/x", 4, 5.5)
     assert (spec.note, spec.tags, spec.resources.cores) == ("note", ("a", "red"), 2)
     assert spec.array is not None
