@@ -329,9 +329,10 @@ def test_closed_and_full_streams_change_no_status_but_where_the_answer_is_lost(
         told = typed(line)
         assert told.status == 0, (line, told)
         assert "Traceback" not in told.err
-    for line in ("show 1 --json", "show 1", "ps --all", "submit -- true"):
+    for line in ("show 1 --json", "show 1", "ps --all", "submit -- true", "--version"):
         told = typed(f"solveyard {line} >/dev/full")
         assert told.status == 3
+        assert "Traceback" not in told.err
         assert told.err.endswith(
             "error: cannot write to standard output: No space left on device\n"
         )

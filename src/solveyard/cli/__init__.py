@@ -1,5 +1,6 @@
 """The command line. What costs time to import is imported where it's used."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -12,8 +13,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given == ["--version"]:
         from solveyard import __version__
 
-        sys.stdout.write(f"solveyard {__version__}\n")
-        return 0
+        with contextlib.suppress(OSError):  # a full disk: told as for any command
+            sys.stdout.write(f"solveyard {__version__}\n")
+            sys.stdout.flush()
+            return 0
     from solveyard.cli import app
 
     return app.run(given)
