@@ -89,8 +89,8 @@ class Here:
 
 def _check_absent(store: Path) -> None:
     """Raises StoreUnusable where there can be no store, neither now nor later."""
-    there = next(one for one in (store, *store.parents) if one.exists())
-    if not there.is_dir():
+    there = next((one for one in (store, *store.parents) if one.exists()), None)
+    if there is not None and not there.is_dir():
         raise StoreUnusable(f"the store {store} can't be there: {there} is no folder")
 
 
