@@ -6,7 +6,7 @@ file ties them to the store's reads, the backend's reports and the people who wa
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -50,7 +50,7 @@ from solveyard.outbox import Outbox
 from solveyard.paging import Pages
 from solveyard.pauses import Pauses
 from solveyard.places import StorePlaces
-from solveyard.repeats import Repeats
+from solveyard.repeats import Repeats, Whose
 from solveyard.retaining import Retention
 from solveyard.secret import Secret
 from solveyard.selecting import JobWish
@@ -189,17 +189,19 @@ class Manager:
         session: str = "",
         checked: bool = False,
     ) -> tuple[list[Job], bool]:
-        """`submit`, or the jobs that were submitted with this key before, and whether it is so.
+        """`submit`, or the jobs that `by` submitted with this key before, and whether it is so.
 
         A key is free again once all of its jobs are removed, or where they were refused.
         """
-        return await self._repeats.submit(
-            key,
-            self.jobs,
-            lambda: self.submit(
-                specs, by, key, any_name=any_name, session=session, checked=checked
-            ),
-        )
+        known = Whose(by, key)
+
+        def submit() -> Awaitable[list[Job]]:
+            names = self._turns.engine.names
+            anew = any(spec.name in names for spec in specs if spec.name)
+            kept = known.told if anew else key
+            return self.submit(specs, by, kept, any_name=any_name, session=session, checked=checked)
+
+        return await self._repeats.submit(known, self.jobs, submit)
 
     async def request(self, request: AnyRequest) -> None:
         """Have it done; on disk when it returns.

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from solveyard import registry
 from solveyard.backends.workspace import LocalWorkspace, Workspace
-from solveyard.model import arrays, criteria, records
+from solveyard.model import arrays, criteria, paths, records
 from solveyard.model.errors import InvalidJob, InvalidRequest, InvalidResult
 from solveyard.model.ids import position_of
 from solveyard.model.jobs import Job, JobSpec
@@ -55,12 +55,12 @@ def read(wanted: Iterable[Asked], s: str = "11", file: str = "") -> Iterator[Ove
         )
         try:
             path = arrays.filled_texts(file, seen) if file else _named(asked)
-            told = replace(told, path=str(path))
-            network, size = _network(asked.workspace, told.path, left)
+            told = replace(told, path=paths.spelt(str(path)))
+            network, size = _network(asked.workspace, str(path), left)
             left -= size
             yield _curve(told, network, ports)
         except (InvalidRequest, InvalidResult) as error:
-            yield replace(told, trouble=str(error))
+            yield replace(told, trouble=paths.spelt(str(error)))
         except OSError as error:
             yield replace(told, trouble=f"it can't be read: {error.strerror}")
 
@@ -120,10 +120,10 @@ def _named(asked: Asked) -> str:
 def _said(spec: JobSpec) -> list[str]:
     """What the specification itself names: outputs, measures, criteria."""
     solver = registry.solvers().get(spec.solver)
-    paths: list[str] = []
+    said: list[str] = []
     with contextlib.suppress(InvalidJob):  # accepted by another version
-        paths += solver.command(spec).outputs if solver is not None else ()
-    return _touchstone([*paths, *criteria.files(spec.measures, spec.success)])
+        said += solver.command(spec).outputs if solver is not None else ()
+    return _touchstone([*said, *criteria.files(spec.measures, spec.success)])
 
 
 def _left(spec: JobSpec, workspace: Workspace) -> Iterator[str]:

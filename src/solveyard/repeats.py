@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from solveyard.core.roll import Roll
 from solveyard.model.ids import array_of
@@ -10,15 +11,33 @@ from solveyard.model.messages import AnyEvent, JobRetried, JobSubmitted
 from solveyard.store.base import Past
 
 
+class Whose(NamedTuple):
+    """A key, and who submits with it: another's same key is another key."""
+
+    owner: str
+    key: str
+
+    @property
+    def told(self) -> str:
+        """As a job keeps it that was somebody's before, and stays theirs."""
+        return f"{self.owner}\n{self.key}"
+
+
+def whose(key: str, owner: str) -> Whose:
+    """Of a key as a job keeps it, or as an event has it; `owner`: of the job, or who asked."""
+    by, told, plain = key.rpartition("\n")
+    return Whose(by if told else owner, plain)
+
+
 class Repeats:
     """Knows the jobs of each key. The jobs keep their key, so a restart forgets none."""
 
     def __init__(self, jobs: Iterable[Job], past: Iterable[Past] = ()) -> None:
-        self._ids: dict[str, list[JobId]] = {}
-        self._under_way: dict[str, asyncio.Event] = {}
+        self._ids: dict[Whose, list[JobId]] = {}
+        self._under_way: dict[Whose, asyncio.Event] = {}
         whole = [job for job in jobs if array_of(job.id) is None]  # a task has its array's key
-        keyed = [(job.arrival, job.key, job.id) for job in whole if job.key]
-        keyed += [(one.arrival, one.key, one.id) for one in past if one.key]
+        keyed = [(job.arrival, whose(job.key, job.owner), job.id) for job in whole if job.key]
+        keyed += [(one.arrival, whose(one.key, one.owner), one.id) for one in past if one.key]
         for _, key, job_id in sorted(keyed):
             self._ids.setdefault(key, []).append(job_id)
 
@@ -26,16 +45,16 @@ class Repeats:
         """These are on disk."""
         for event in events:
             match event:
-                case JobSubmitted(key=key, job=job) if key:
-                    self._ids.setdefault(key, []).append(job)
-                case JobRetried(key=key, job=job, spec=JobSpec()) if key:
-                    self._ids.setdefault(key, []).append(job)
+                case JobSubmitted(key=key, job=job, by=by) if key:
+                    self._ids.setdefault(whose(key, by), []).append(job)
+                case JobRetried(key=key, job=job, spec=JobSpec(), by=by) if key:
+                    self._ids.setdefault(whose(key, by), []).append(job)
                 case _:
                     pass
 
     async def submit(
         self,
-        key: str,
+        key: Whose,
         jobs: Callable[[], Roll],
         submit: Callable[[], Awaitable[list[Job]]],
     ) -> tuple[list[Job], bool]:
@@ -51,10 +70,11 @@ class Repeats:
             del self._under_way[key]
             done.set()
 
-    def _known(self, key: str, jobs: Roll) -> list[Job]:
+    def _known(self, key: Whose, jobs: Roll) -> list[Job]:
         """Those that are left; a job that was submitted anew belongs to its newer key."""
         jobs.bring(self._ids.get(key, ()))
-        found = [jobs[i] for i in self._ids.get(key, ()) if i in jobs and jobs[i].key == key]
+        left = [jobs[i] for i in self._ids.get(key, ()) if i in jobs]
+        found = [job for job in left if job.key in {key.key, key.told}]
         if not found:
             self._ids.pop(key, None)
         return found

@@ -5,7 +5,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from html import escape
 from pathlib import Path
@@ -27,7 +27,7 @@ from solveyard.model.jobs import JobSpec, JobState
 from solveyard.model.overlaid import Overlaid
 from solveyard.model.plans import Plan
 from solveyard.model.records import ClusterRecord, JobRecord
-from solveyard.model.wishes import Wishes, specification
+from solveyard.model.wishes import Wishes, parameters, specification
 from solveyard.places import store_folder
 
 if TYPE_CHECKING:
@@ -118,6 +118,11 @@ class Yard:
 
     def command(self, argv: Sequence[str], /, **wishes: Unpack["Wishes"]) -> "YardJob":
         """Have a program run with its arguments; no shell is involved."""
+        if not _is_list(argv):
+            raise InvalidJob(
+                f"a command is a program with its arguments as a list, not {argv!r}:"
+                ' command(["echo", "hi"])'
+            )
         return self.submit("command", {"argv": list(argv)}, **wishes)
 
     def sweep(
@@ -133,19 +138,21 @@ class Yard:
 
         `what`: a program with its arguments, or a solver's name and then its `options`. `{{w}}` in
         their texts is the task's own. The last parameter runs fastest; `at_once`: tasks that run at
-        the same time. All else is as for `submit`.
+        the same time. Fields of a specification are no parameters; they are as for `submit`.
         """
-        if isinstance(what, str) != (options is not None):
+        solver = what if isinstance(what, str) else "command"
+        if isinstance(what, str) != (options is not None) or not (solver == what or _is_list(what)):
             raise InvalidJob(
                 "a sweep takes a program with its arguments as a list, or a solver's name and its"
                 ' options: sweep(["./solve", "{{w}}"], w=[1, 2]), sweep("nec", {...}, w=[1, 2])'
             )
-        wishes = {name: fields.pop(name) for name in Wishes.__annotations__ if name in fields}
-        array: dict[str, Any] = {"grid": {name: list(values) for name, values in fields.items()}}
+        names = Wishes.__annotations__.keys() - {"array"}
+        wishes = {name: fields.pop(name) for name in names & fields.keys()}
+        array: dict[str, Any] = {"grid": parameters(fields)}
         if at_once is not None:
             array["at_once"] = at_once
-        solver = what if isinstance(what, str) else "command"
-        return self.submit(solver, options or {"argv": list(what)}, **wishes, array=array)
+        asked = {"argv": list(what)} if options is None else options
+        return self.submit(solver, asked, **wishes, array=array)
 
     def submit_many(
         self, specs: Sequence[JobSpec | Mapping[str, Any]], *, key: str = ""
@@ -180,9 +187,11 @@ class Yard:
         fitting = [one for one in found if not name or fnmatchcase(one.name, name)]
         return YardJobs(YardJob(self, record) for record in fitting)
 
-    def wait(self, jobs: Sequence["YardJob"] | None = None, timeout: float | None = None) -> bool:
+    def wait(
+        self, jobs: "YardJob | Sequence[YardJob] | None" = None, timeout: float | None = None
+    ) -> bool:
         """Until all of `jobs` (None: all there are) have ended; False: `timeout` s are over."""
-        waited = self.jobs() if jobs is None else jobs
+        waited = [jobs] if isinstance(jobs, YardJob) else self.jobs() if jobs is None else jobs
         with self.client() as client:
             return client.wait([job.key for job in waited], timeout)
 
@@ -343,6 +352,10 @@ class YardJob:
         """One task of an array, by its index. Raises UnknownJob."""
         return self._yard.job(f"{self.record.number}[{index}]")
 
+    def __iter__(self) -> "Iterator[YardJob]":
+        """The tasks of an array, by index."""
+        return self.tasks()
+
     def results(self, *, frame: bool = True) -> Any:
         """Parameters and measured values: a row for each task of an array, or one for a job.
 
@@ -392,6 +405,10 @@ class YardJob:
         """One of its files."""
         with self._yard.client() as client:
             return b"".join(client.read_file(self.key, path))
+
+
+def _is_list(argv: object) -> bool:
+    return isinstance(argv, Iterable) and not isinstance(argv, str | bytes | Mapping)
 
 
 class YardJobs(list[YardJob]):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -222,3 +223,135 @@ def test_a_job_has_what_its_options_ask_for_and_what_no_machine_has_is_refused(
     for needs in (["--gpus", "99"], ["--nodes", "99"], ["--disk", "9999999G"]):
         refused = shell("submit", *needs, "--", "true")
         assert (refused.status, "could never run" in refused.err) == (2, True), refused
+
+
+def test_a_file_whose_name_is_not_utf_8_is_listed_and_printed(shell: Shell) -> None:
+    script = "printf x > \"$(printf 'a\\377')\"; mkdir d; printf y > \"$(printf 'd/\\377b')\""
+    (shell.folder / "w").mkdir()
+    assert shell("submit", "--wait", "--directory", "w", "--", "sh", "-c", script).status == 0
+    for _ in ("from the manager", "from the store's files"):
+        listed = shell("files", "last", "--json").json
+        assert [one["path"] for one in listed] == ["a%FF", "d/%FFb"]
+        assert shell("files", "last", "a%FF").out == "x"
+        assert shell("files", "last", "d/%FFb").out == "y"
+        assert shell("stop").status in {0, 3}
+
+
+def test_an_argument_that_is_not_utf_8_is_named_and_nothing_is_done(shell: Shell) -> None:
+    for given in (
+        ("submit", "--", "echo", "a\udcff"),
+        ("show", "a\udcff"),
+        ("ps", "--name", "\udce9"),
+    ):
+        told = shell(*given[:1], "--json", *given[1:])
+        assert told.status == 2
+        assert told.json["success"] is False
+        assert "isn't UTF-8" in told.err
+        assert told.err.count("\n") == 1
+    assert not shell.store.exists()
+
+
+def test_a_folder_that_no_job_can_be_told_of_is_named_with_the_way_out(shell: Shell) -> None:
+    for name, gone, why in (("f\udcff", False, "isn't UTF-8: "), ("f", True, "folder is gone")):
+        folder = shell.folder / name
+        folder.mkdir()
+        remove = f"rmdir {shlex.quote(str(folder))};" if gone else ""
+        commands = ["submit -- true", "submit --directory x -- true", "hfss p.aedt"]
+        for command in commands + (["config show", "--store x ps"] if gone else []):
+            folder.mkdir(exist_ok=True)
+            go = f"cd {shlex.quote(str(folder))}; {remove}"
+            line = f"{go} {sys.executable} -m solveyard.cli {command}"
+            done = subprocess.run(
+                ["sh", "-c", line], env=shell.environment, capture_output=True, text=True,
+                timeout=PATIENCE, check=False,
+            )  # fmt: skip
+            assert done.returncode == 2, done.stderr
+            assert done.stderr.startswith("error: ")
+            assert why in done.stderr
+
+
+def test_an_option_that_would_be_ignored_is_refused(shell: Shell) -> None:
+    for options, why in (
+        (("--options", "{}"), "--options belongs to --solver"),
+        (("--array", ""), "--array is empty"),
+        (("--values", ""), "--values is empty"),
+        (("--measures", ""), "--measures is no JSON object"),
+    ):
+        told = shell("submit", *options, "--", "echo", "{{index}}")
+        assert (told.status, told.out) == (2, "")
+        assert why in told.err
+
+
+def test_results_are_told_of_what_a_selector_means(shell: Shell) -> None:
+    echo = ("--measures", '{"n": {"pattern": "([0-9]+)"}}', "--", "echo", "{{index}}")
+    assert shell("submit", "--wait", "--name", "sweep", "--array", "5-7", *echo).status == 0
+    for selector in ("last", "1", "sweep", "1[6]", "sweep[5,7]"):
+        rows = shell("results", selector, "--json").json
+        wanted = {"1[6]": [6], "sweep[5,7]": [5, 7]}.get(selector, [5, 6, 7])
+        assert [row["n"] for row in rows] == wanted
+    for selector, why in (("", "an empty word selects no job"), ("sweeb", "mean 'sweep'")):
+        told = shell("results", selector)
+        assert (told.status, told.out) == (2, "")
+        assert why in told.err
+
+
+def test_a_store_that_is_no_folder_is_an_error(shell: Shell) -> None:
+    (shell.folder / "file").touch()
+    for store in ("file", "file/below"):
+        for command in (("ps",), ("show", "1"), ("submit", "--", "true")):
+            told = shell("--store", store, *command)
+            assert (told.status, told.out) == (3, "")
+            assert told.err.startswith("error: ")
+    assert "is no folder" in shell("--store", "file", "ps").err
+
+
+def test_closed_and_full_streams_change_no_status_but_where_the_answer_is_lost(
+    shell: Shell,
+) -> None:
+    solveyard = f"{sys.executable} -m solveyard.cli"
+
+    def typed(line: str) -> Told:
+        done = subprocess.run(
+            ["sh", "-c", line.replace("solveyard", solveyard)], cwd=shell.folder,
+            env=shell.environment, capture_output=True, text=True, timeout=PATIENCE, check=False,
+        )  # fmt: skip
+        return Told(done.returncode, done.stdout, done.stderr)
+
+    assert typed("solveyard submit -- true >&-").status == 0
+    for line in (
+        "solveyard ps --all >&-",
+        "solveyard ps --all 2>&-",
+        "solveyard ps --all <&- >&- 2>&-",
+        "solveyard submit --from - <&-",
+        "solveyard show 1 2>/dev/full",
+        "solveyard run -- sh -c 'echo x >&2' 2>/dev/full",
+    ):
+        told = typed(line)
+        assert told.status == 0, (line, told)
+        assert "Traceback" not in told.err
+    for line in ("show 1 --json", "show 1", "ps --all", "submit -- true", "--version"):
+        told = typed(f"solveyard {line} >/dev/full")
+        assert told.status == 3
+        assert "Traceback" not in told.err
+        assert told.err.endswith(
+            "error: cannot write to standard output: No space left on device\n"
+        )
+    told = typed("solveyard show nosuch --json >/dev/full")
+    assert (told.status, told.err.count("\n")) == (2, 1)
+    assert len(shell("ps", "--all", "--json").json) == 3
+
+
+def test_a_token_that_is_none_is_refused_and_not_repeated(shell: Shell) -> None:
+    file = shell.folder / "token"
+    file.write_text("hunter2\nhunter3\n")
+    file.chmod(0o600)
+    for variables in (
+        {"SOLVEYARD_TOKEN": "hunter2\nhunter3"},
+        {"SOLVEYARD_TOKEN": "hunter2ü"},
+        {"SOLVEYARD_TOKEN_FILE": str(file)},
+    ):
+        shell.environment = {**shell.environment, **variables}
+        told = shell("--url", "http://127.0.0.1:1", "ps")
+        assert (told.status, told.err.count("\n")) == (2, 1)
+        assert "one line of printable ASCII" in told.err
+        assert "hunter" not in told.err

@@ -290,6 +290,36 @@ def test_who_has_a_token_is_no_owner(service: Any, tmp_path: Path) -> None:
     assert ask(url, "GET", "/healthz").status == 200
 
 
+def test_anothers_key_is_another_key_also_for_a_job_that_was_anothers(service: Any) -> None:
+    yard = service("--allow", "command").start()
+    heads = [
+        bearer(shell(yard, "token", "create", name).stdout.strip()) | {"Idempotency-Key": "night-7"}
+        for name in ("u1", "u2")
+    ]
+
+    def submitted(who: int, name: str = "") -> tuple[int, int, str]:
+        answer = ask(told(yard)["url"], "POST", "/jobs", TRUE | {"name": name}, heads[who])
+        return answer.status, answer.json["job"]["number"], answer.json["job"]["owner"]
+
+    assert submitted(0) == (201, 1, "token:u1")
+    assert submitted(1) == (201, 2, "token:u2")
+    heads[0]["Idempotency-Key"] = heads[1]["Idempotency-Key"] = "night-8"
+    assert submitted(0, "mesh") == (201, 3, "token:u1")
+    assert yard.client.wait([3], 60)
+    assert submitted(1, "mesh") == (201, 3, "token:u1")  # it stays its first owner's
+    heads[1]["Idempotency-Key"] = "night-9"
+    assert yard.client.wait([3], 60)
+    assert submitted(1, "mesh") == (201, 3, "token:u1")
+    for _ in range(2):
+        assert yard.client.wait([3], 60)
+        assert submitted(1, "mesh") == (200, 3, "token:u1")
+        yard.stop()
+        yard.start()
+    heads[0]["Idempotency-Key"] = heads[1]["Idempotency-Key"] = "night-7"
+    assert submitted(0) == (200, 1, "token:u1")
+    assert submitted(1) == (200, 2, "token:u2")
+
+
 def test_a_key_keeps_a_submission_from_being_made_twice_until_its_job_is_removed(
     service: Any,
 ) -> None:

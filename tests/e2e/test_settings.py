@@ -138,3 +138,14 @@ def test_a_mistake_in_the_resources_is_told_with_its_line(shell, tmp_path, line,
     assert told.returncode == 7
     assert f"{tmp_path}/config.toml:2" in told.stderr
     assert words in told.stderr
+
+
+def test_more_cores_than_a_machine_can_have_are_refused_wherever_they_are_said(shell, tmp_path):
+    for told in (
+        shell("serve", "--port", "0", "--cores", "100000000"),
+        shell("serve", "--port", "0", SOLVEYARD_CORES="100000000"),
+    ):
+        assert told.returncode in {2, 7}
+        assert "`cores`: expected less than or equal to 100000" in told.stderr
+    with pytest.raises(InvalidRequest, match="100000"):
+        Yard(tmp_path / "other", cores=100_000_000)

@@ -212,9 +212,50 @@ def test_jobs_are_found_by_a_pattern_of_their_names(store):
 
 def test_a_sweep_of_neither_a_program_nor_a_solver_is_refused(store):
     with Yard(store) as yard:
-        for wrong in (("./solve",), (["./solve"], {})):
+        for wrong in (("./solve",), (["./solve"], {}), (None,), (b"./solve",)):
             with pytest.raises(InvalidJob, match="a program with its arguments as a list"):
                 yard.sweep(*wrong, w=[1])
+        with pytest.raises(InvalidJob, match="argv"):
+            yard.sweep("command", {}, w=[1])
+
+
+def test_a_command_that_is_no_list_is_refused(store):
+    with Yard(store) as yard:
+        for wrong in ("echo hi", b"echo", None, 5):
+            with pytest.raises(InvalidJob, match="a program with its arguments as a list"):
+                yard.command(wrong)
+        assert yard.jobs() == []
+
+
+def test_a_sweep_takes_fields_of_a_specification_as_such(store):
+    with Yard(store) as yard:
+        for fields, word in (
+            ({"on": "slurm"}, "slurm"),
+            ({"notify": ["nobody"]}, "nobody"),
+            ({"hang": {"after": 0}}, "after"),
+            ({"batch": {"queue": "not a name"}}, "queue"),
+        ):
+            with pytest.raises(InvalidJob, match=word):
+                yard.sweep(["echo", "{{w}}"], w=[1, 2], **fields)
+        for fields, words in (
+            ({"w": "abc"}, "`w` must be a list of values, not 'abc'"),
+            ({"w": [1], "time_limt": 5}, "did you mean 'time_limit'"),
+        ):
+            with pytest.raises(InvalidJob, match=words):
+                yard.sweep(["echo", "{{w}}"], **fields)
+        assert yard.jobs() == []
+        sweep = yard.sweep(["echo", "{{w}}"], w=[1, 2], on="here", hang={"after": 60}, pin=True)
+        assert sweep.record.tasks.total == 2
+
+
+def test_an_array_is_gone_through_by_task_and_waited_for_alone(store):
+    with Yard(store) as yard:
+        sweep = yard.sweep(["echo", "{{w}}"], w=[5, 6, 7])
+        assert yard.wait(sweep, 60)
+        assert [task.output() for task in sweep] == ["5\n", "6\n", "7\n"]
+        held = yard.command(["true"], hold=True)
+        assert not yard.wait(held, 0.01)
+        assert yard.wait(sweep[1], 0)
 
 
 def test_a_notebook_shows_tables_with_everything_escaped(store):

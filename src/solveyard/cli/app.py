@@ -10,8 +10,9 @@ import typer
 
 from solveyard import __version__
 from solveyard.cli import exits, talk
-from solveyard.cli.here import Here
-from solveyard.model.errors import SolveyardError
+from solveyard.cli.here import Here, current_folder
+from solveyard.model import paths
+from solveyard.model.errors import InvalidRequest, SolveyardError
 
 #: A command line that may follow: what comes after it isn't ours to read.
 _RUNS = {"allow_interspersed_args": False}
@@ -108,6 +109,7 @@ def run(given: Sequence[str]) -> int:
     as_json = "--json" in ours
     named = _command(ours)
     try:
+        _check(given)
         command = typer.main.get_command(application([named] if named else COMMANDS))
         status = command.main(
             list(given) or ["--help"], prog_name="solveyard", standalone_mode=False
@@ -121,9 +123,29 @@ def run(given: Sequence[str]) -> int:
     except (typer.Abort, KeyboardInterrupt):
         return exits.INTERRUPTED
     except (SolveyardError, TimeoutError, OSError) as error:
-        exits.tell(exits.told(error), as_json=as_json)
-        return exits.status(error)
+        meant = _meant(error)
+        exits.tell(exits.told(meant), as_json=as_json)
+        return exits.status(meant)
     return status if isinstance(status, int) else exits.OK
+
+
+def _check(given: Sequence[str]) -> None:
+    """Raises InvalidRequest for an argument that no specification or address can hold."""
+    for argument in given:
+        if (spelt := paths.spelt(argument)) != argument:
+            raise InvalidRequest(f"the argument {spelt!r} isn't UTF-8 (%FF is a byte of it)")
+
+
+def _meant(
+    error: SolveyardError | TimeoutError | OSError,
+) -> SolveyardError | TimeoutError | OSError:
+    """Of a folder that is gone, the system says only that there is no such file."""
+    if isinstance(error, FileNotFoundError) and error.filename is None:
+        try:
+            current_folder()
+        except InvalidRequest as gone:
+            return gone
+    return error
 
 
 def _command(given: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from solveyard.backends.workspace import LocalWorkspace
 from solveyard.client.calls import PIECE, FileEntry, Listing, LogPart
 from solveyard.core.arrays import counted
 from solveyard.core.shelf import Shelf
-from solveyard.model import records
+from solveyard.model import paths, records
 from solveyard.model.errors import InvalidRequest, UnknownJob
 from solveyard.model.ids import array_of, task_id
 from solveyard.model.jobs import Job, JobId, JobState
@@ -120,7 +120,8 @@ class Archive:
         try:
             with path.open("rb") as file:
                 size = file.seek(0, 2)
-                start = file.seek(max(0, size + offset) if offset < 0 else offset)
+                start = min(size, max(0, size + offset) if offset < 0 else offset)
+                file.seek(start)
                 content = file.read(limit)
         except FileNotFoundError:
             content, start, size = b"", 0, 0
@@ -135,13 +136,15 @@ class Archive:
             offset += len(content)
 
     def files(self, key: str | int) -> list[FileEntry]:
-        return [FileEntry(*entry) for entry in self._workspace(key).list()]
+        found = self._workspace(key).list()
+        return [FileEntry(paths.spelt(one.path), one.size, one.modified) for one in found]
 
     def read_file(self, key: str | int, path: str) -> Iterator[bytes]:
         workspace, offset = self._workspace(key), 0
-        if workspace.stat(path) is None:
+        found = workspace.stat(path) or workspace.stat(paths.unspelt(path))
+        if found is None:
             raise InvalidRequest(f"the job has no file {path!r}")
-        while piece := workspace.read(path, offset, PIECE):
+        while piece := workspace.read(found.path, offset, PIECE):
             yield piece
             offset += len(piece)
 

@@ -23,27 +23,32 @@ _PADDED = re.compile(r"[+-]?0\d+")  #: "007" is a name more likely than a number
 
 
 def array(
-    indices: str, values: str, grid: Sequence[str], rows: str, at_once: int | None
+    indices: str | None,
+    values: str | None,
+    grid: Sequence[str] | None,
+    rows: str | None,
+    at_once: int | None,
 ) -> dict[str, object] | None:
     """The field `array` of a specification; None: nothing was given. Raises InvalidRequest."""
     given = {"--array": indices, "--values": values, "--grid": grid, "--rows": rows}
-    chosen = [name for name, what in given.items() if what]
+    chosen = [name for name, what in given.items() if what is not None]
     if len(chosen) > 1:
         raise InvalidRequest(f"give one of {' and '.join(chosen)}: each says what the tasks are")
     if not chosen:
         if at_once is not None:
             raise InvalidRequest("--at-once goes with --array, --values, --grid or --rows")
         return None
+    if given[chosen[0]] == "":
+        raise InvalidRequest(f"{chosen[0]} is empty (leave it out for a job without tasks)")
     found: dict[str, object]
-    match chosen[0]:
-        case "--array":
-            found = _indices(indices)
-        case "--values":
-            found = {"values": listed(values, "--values")}
-        case "--grid":
-            found = {"grid": _grid(grid)}
-        case _:
-            found = {"rows": table(rows)}
+    if indices is not None:
+        found = _indices(indices)
+    elif values is not None:
+        found = {"values": listed(values, "--values")}
+    elif grid is not None:
+        found = {"grid": _grid(grid)}
+    else:
+        found = {"rows": table(rows or "")}
     if at_once is not None:
         found["at_once"] = at_once
     _check(found, chosen[0])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from solveyard.cli.exits import INVALID_SETTINGS, REFUSED
+from solveyard.cli.here import current_folder
 from solveyard.client import find
 from solveyard.client.sync import Client
 from solveyard.model.errors import InvalidSettings, ManagerUnavailable, StoreUnusable
@@ -37,7 +38,7 @@ def start(folder: Path) -> "subprocess.Popen[bytes]":
         child = subprocess.Popen(
             [
                 *_SOLVEYARD,
-                *("--store", str(folder), "serve", "--background", "--project", str(Path.cwd())),
+                *("--store", str(folder), "serve", "--background", "--project", current_folder()),
             ],
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -1,8 +1,9 @@
 """Exit statuses, and the one line that every error is told in."""
 
+import contextlib
 import json
-import sys
 
+from solveyard.cli import talk
 from solveyard.model.errors import (
     Conflict,
     InvalidRequest,
@@ -61,8 +62,9 @@ def tell(why: str, *, as_json: bool) -> None:
     """One line on standard error; with `--json` the same on standard output, for programs."""
     line = " ".join(why.split())
     if as_json:
-        sys.stdout.write(json.dumps({"success": False, "error": line}) + "\n")
-    sys.stderr.write(f"error: {line}\n")
+        with contextlib.suppress(talk.NobodyReads, talk.Unwritable):
+            talk.answer(json.dumps({"success": False, "error": line}))
+    talk.say(f"error: {line}")
 
 
 def told(error: SolveyardError | TimeoutError | OSError) -> str:

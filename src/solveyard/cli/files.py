@@ -11,7 +11,7 @@ def content(path: str) -> bytes:
     try:
         return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     except OSError as error:
-        raise InvalidRequest(f"cannot read {path}: {error.strerror}") from error
+        raise InvalidRequest(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def named(path: str) -> str:

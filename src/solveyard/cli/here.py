@@ -11,7 +11,8 @@ import typer
 from solveyard.cli import talk
 from solveyard.client import find
 from solveyard.client.sync import Client
-from solveyard.model.errors import InvalidRequest, ManagerUnavailable
+from solveyard.model import paths
+from solveyard.model.errors import InvalidRequest, ManagerUnavailable, StoreUnusable
 from solveyard.places import store_folder
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class Here:
             from solveyard.store.database import FILE
 
             if not (self.folder / FILE).exists():
+                _check_absent(self.folder)
                 yield None
                 return
             from solveyard.cli.archive import Archive
@@ -83,6 +85,35 @@ class Here:
         else:
             with client:
                 yield client
+
+
+def _check_absent(store: Path) -> None:
+    """Raises StoreUnusable where there can be no store, neither now nor later."""
+    there = next((one for one in (store, *store.parents) if one.exists()), None)
+    if there is not None and not there.is_dir():
+        raise StoreUnusable(f"the store {store} can't be there: {there} is no folder")
+
+
+def current_folder() -> str:
+    """The one that the command was typed in. Raises InvalidRequest where no job can run in it."""
+    try:
+        found = str(Path.cwd())
+    except FileNotFoundError as error:
+        raise InvalidRequest(
+            "the current folder is gone (change to one that is there: cd; or back to a new one of"
+            ' its name: cd "$PWD")'
+        ) from error
+    if (spelt := paths.spelt(found)) != found:
+        raise InvalidRequest(
+            f"the name of the current folder isn't UTF-8: {spelt!r} (change to another)"
+        )
+    return found
+
+
+def absolute(path: str) -> str:
+    """`path` as a manager needs it, wherever it was typed. Raises InvalidRequest."""
+    whole = Path(path).expanduser()
+    return str(whole if whole.is_absolute() else Path(current_folder(), whole))
 
 
 def here(context: typer.Context) -> Here:

@@ -23,7 +23,7 @@ from solveyard.cli import (
     words,
 )
 from solveyard.cli import options as o
-from solveyard.cli.here import Here, Json, here
+from solveyard.cli.here import Here, Json, absolute, here
 from solveyard.model.errors import InvalidJob, InvalidRequest, ManagerUnavailable
 from solveyard.model.jobs import JobSpec
 from solveyard.model.records import JobRecord
@@ -90,17 +90,17 @@ def hfss(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     if min_disk is not None and not math.isfinite(min_disk):
         raise InvalidRequest(f"--min-disk: expected a number of GiB, got {min_disk}")
     if unlock:
-        return hfss_lock.unlock(Path(_absolute(project)))
+        return hfss_lock.unlock(Path(absolute(project)))
     if place.remote is None:
-        _there(_absolute(project))
+        _there(absolute(project))
     chosen = _options(
-        project_path=_absolute(project),
+        project_path=absolute(project),
         machines="numcores" if given["on"] and (given["nodes"] or 1) > 1 else "list",
         design_name=design,
         setup_name=setup,
         design_mode="Optimetrics" if optimetrics else "",
         hpc_licence=hpc,
-        ansys_edt_path=_absolute(ansysedt) if ansysedt else "",
+        ansys_edt_path=absolute(ansysedt) if ansysedt else "",
         variations=variations if variations > 1 else None,
         tasks=tasks,
         auto=False if tasks is not None else None,
@@ -184,11 +184,6 @@ def _fitting(place: Here) -> int:
     if most < INCLUDED:
         talk.say(f"note: it gets {most} cores, as many as there are (--cores says otherwise)")
     return min(INCLUDED, most)
-
-
-def _absolute(path: str) -> str:
-    """As the manager needs it, wherever this was typed."""
-    return str(Path(path).expanduser().absolute())
 
 
 def _setting(text: str) -> tuple[str, Any]:

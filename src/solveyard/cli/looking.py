@@ -155,10 +155,9 @@ def _selected(source: Source | None, words_: list[str]) -> Selection:
 
 
 def _one(source: Source | None, word: str) -> JobRecord:
-    jobs = _selected(source, [word]).jobs
-    if len(jobs) != 1:
-        raise InvalidRequest(f"{word!r} selects {len(jobs)} jobs; name one")
-    return jobs[0]
+    if source is None:
+        raise UnknownJob("there is no job yet (submit one: solveyard submit -- COMMAND)")
+    return selectors.one(source, word)
 
 
 def _states(given: list[str]) -> tuple[JobState, ...]:

@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 from solveyard import picture
-from solveyard.cli import talk, units
+from solveyard.cli import selectors, talk, units
 from solveyard.cli.here import Json, here
 from solveyard.client.sync import Client
 from solveyard.model.arrays import text
@@ -24,7 +24,7 @@ SHOWN = 5  #: of those without one, which are named
 
 def results(
     context: typer.Context,
-    selector: Annotated[str, typer.Argument(help="A name, a number, or tasks: sweep[3,5-9].")],
+    selector: Annotated[str, typer.Argument(help="A name, a number, last, sweep[3,5-9].")],
     as_csv: Annotated[bool, typer.Option("--csv", help="As CSV.")] = False,
     save: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Save it as.")
@@ -53,6 +53,7 @@ def results(
     with here(context).reading() as source:
         if source is None:
             raise UnknownJob("there is no job yet (submit one: solveyard submit -- COMMAND)")
+        selector = selectors.meant(source, selector)
         if plot is not None:
             draw(source, selector, plot, parameter, touchstone)
         if as_csv:

@@ -67,6 +67,22 @@ def select(
     return Selection(list(found.values()), one)
 
 
+def one(where: Jobs, word: str) -> JobRecord:
+    """Raises InvalidRequest where `word` means several."""
+    jobs = select(where, [word]).jobs
+    if len(jobs) != 1:
+        raise InvalidRequest(f"{word!r} selects {len(jobs)} jobs; name one")
+    return jobs[0]
+
+
+def meant(where: Jobs, word: str) -> str:
+    """As a manager finds it: of one job, or of tasks, which stay as they were typed."""
+    if _TASKS.fullmatch(word):
+        return word
+    found = one(where, word)
+    return word if word in {found.id, str(found.number)} else found.id
+
+
 def _parts(where: Jobs, word: str) -> list[str]:
     """A name may not hold a comma, but PyEDB's door takes any: the whole is looked up first."""
     if "," not in word:

@@ -24,10 +24,10 @@ OPTIONS: Mapping[str, tuple[Any, object]] = {
     "tag": (o.Tags, None),
     "notify": (o.Receivers, None),
     "note": (o.Note, ""),
-    "array": (o.Array, ""),
-    "values": (o.Values, ""),
+    "array": (o.Array, None),
+    "values": (o.Values, None),
     "grid": (o.Grid, None),
-    "rows": (o.Rows, ""),
+    "rows": (o.Rows, None),
     "at_once": (o.AtOnce, None),
     "after": (o.After, None),
     "retry": (o.Retry, None),
@@ -36,8 +36,8 @@ OPTIONS: Mapping[str, tuple[Any, object]] = {
     "retry_memory": (o.RetryMemory, None),
     "hang": (o.Hang, ""),
     "end_hung": (o.EndHung, False),
-    "measures": (o.Measures, ""),
-    "success": (o.Success, ""),
+    "measures": (o.Measures, None),
+    "success": (o.Success, None),
 }
 
 
@@ -71,7 +71,7 @@ def fields(place: Here, given: Mapping[str, Any], **own: Any) -> dict[str, objec
         notify=given["notify"] or (),
         note=given["note"],
         array=arrays.array(
-            given["array"], given["values"], given["grid"] or (), given["rows"], given["at_once"]
+            given["array"], given["values"], given["grid"] or None, given["rows"], given["at_once"]
         ),
         after=policies.after(given["after"] or (), lambda: last(place)),
         retry=policies.retry(

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from solveyard.cli import files, units
+from solveyard.cli.here import absolute, current_folder
 from solveyard.model import reading
 from solveyard.model.errors import InvalidJob, InvalidRequest
 from solveyard.model.jobs import JobSpec
@@ -31,7 +31,7 @@ def of_argv(
         options["env"] = dict(units.setting(text) for text in env)
     if outputs:
         options["outputs"] = list(outputs)
-    directory = given.get("directory") or str(Path.cwd())
+    directory = given.get("directory") or current_folder()
     return _spec("command", msgspec.json.encode(options), given | {"directory": directory})
 
 
@@ -89,13 +89,13 @@ def fields(
             "nodes": nodes,
         },
         "time_limit": units.seconds(time_limit) if time_limit else None,
-        "directory": str(Path(directory).expanduser().absolute()) if directory else "",
+        "directory": absolute(directory) if directory else "",
     }
 
 
-def json_object(option: str, given: str) -> dict[str, object] | None:
+def json_object(option: str, given: str | None) -> dict[str, object] | None:
     """What `option` holds, as JSON or in a file by "@"; None: it was not given."""
-    return _json(option, given)[1] if given else None
+    return None if given is None else _json(option, given)[1]
 
 
 def _json(option: str, given: str) -> tuple[bytes, dict[str, object]]:

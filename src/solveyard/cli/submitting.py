@@ -70,6 +70,8 @@ def submit(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
             raise InvalidRequest("--env and --output belong to -- COMMAND (use --options)")
         wanted = [specs.of_solver(solver, options, fields)]
     else:
+        if _given(context, "options"):
+            raise InvalidRequest("--options belongs to --solver (a command has none)")
         wanted = [specs.of_argv(argv or (), env or (), output or (), fields)]
     if dry_run:
         return preview.show(wanted, place)
@@ -198,7 +200,7 @@ def _copy(place: Here, job: JobRecord, stream: str) -> None:
         with place.client() as client:
             for piece in client.follow_log(job.number, stream):
                 _to_stderr(piece)
-    except (ManagerUnavailable, BrokenPipeError, InvalidRequest):
+    except (ManagerUnavailable, OSError, InvalidRequest):
         return  # the main thread meets the same, and tells it
 
 
@@ -207,11 +209,16 @@ def _to_stderr(piece: bytes) -> None:
     sys.stderr.buffer.flush()
 
 
+def _given(context: typer.Context, name: str) -> bool:
+    """Was this option typed?"""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def _no_options_beside_a_file(context: typer.Context) -> None:
     allowed = {"source", "wait", "dry_run", "as_json"}
     for parameter in context.command.params:
-        given = context.get_parameter_source(parameter.name or "")
-        if given is not None and given.name == "COMMANDLINE" and parameter.name not in allowed:
+        if _given(context, parameter.name or "") and parameter.name not in allowed:
             raise InvalidRequest(
                 f"--{str(parameter.name).replace('_', '-')} does not go with --from: each line of"
                 " the file is a whole specification"

@@ -7,13 +7,26 @@ from collections.abc import Sequence
 
 import msgspec
 
+from solveyard.model.errors import SolveyardError
+
 
 class NobodyReads(Exception):
     """Whoever read our standard output has gone."""
 
 
+class Unwritable(SolveyardError):
+    """Standard output takes nothing: its disk is full."""
+
+
+def plain(text: str) -> str:
+    """On one line, without what would steer a terminal: others may have written it."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else " " if one.isspace() else "\ufffd" for one in text)
+
+
 def answer(text: str) -> None:
-    """Lines of the answer. Raises NobodyReads."""
+    """Lines of the answer. Raises NobodyReads, Unwritable."""
     answer_bytes((text + "\n").encode(errors="surrogateescape"))
 
 
@@ -30,10 +43,14 @@ def answer_bytes(content: bytes) -> None:
     except BrokenPipeError as error:
         _silence()
         raise NobodyReads from error
+    except OSError as error:
+        _silence()
+        raise Unwritable(f"cannot write to standard output: {error.strerror}") from error
 
 
 def answer_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table: drawn by rich on a terminal, plain and aligned elsewhere."""
+    """A table: drawn by rich on a terminal, aligned elsewhere; what would steer one is replaced."""
+    rows = [[plain(cell) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         answer(aligned(header, rows))
         return
@@ -61,9 +78,9 @@ def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def say(text: str) -> None:
     """A note, a hint, progress: for people."""
     try:
-        sys.stderr.write(text + "\n")
+        sys.stderr.write("\n".join(map(plain, text.split("\n"))) + "\n")
         sys.stderr.flush()
-    except BrokenPipeError:
+    except OSError:
         _silence()
 
 
@@ -100,6 +117,6 @@ def _silence() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except BrokenPipeError:
+        except OSError:
             os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import msgspec
 
+from solveyard.model import paths
 from solveyard.model.errors import (
     BackendError,
     Conflict,
@@ -111,7 +112,7 @@ def submit(specs: Sequence[JobSpec], key: str = "") -> "Call[list[JobRecord]]":
         "whether the jobs were taken is not known (look: solveyard ps --all; the same submission"
         f" with key={key!r} gives them, or takes them now)"
     )
-    body = msgspec.json.encode(list(specs))
+    body = _encoded(list(specs))
     return Call("POST", "/jobs", submitted, body, key=key, doubt=doubt)
 
 
@@ -142,7 +143,7 @@ def submit_configs(
 
 
 def preview(spec: JobSpec) -> Call[Plan]:
-    return Call("POST", "/jobs/preview", _plan, msgspec.json.encode(spec))
+    return Call("POST", "/jobs/preview", _plan, _encoded(spec))
 
 
 def preview_config(config: Mapping[str, Any]) -> Call[Plan]:
@@ -229,7 +230,7 @@ def files(which: str | int) -> Call[list[FileEntry]]:
 
 
 def file(which: str | int, path: str) -> Call[Reply]:
-    return Call("GET", f"{_job(which, 'files')}/{quote(path)}", checked)
+    return Call("GET", f"{_job(which, 'files')}/{_quoted(path, safe='/')}", checked)
 
 
 def tasks(
@@ -268,13 +269,13 @@ def notifications() -> Call[list[ReceiverRecord]]:
 
 def notices(receiver: str, state: str, limit: int) -> Call[list[NoticeRecord]]:
     query = {"state": state or None, "limit": limit}
-    return Call("GET", _target(f"/notifications/{quote(receiver, safe='')}", query), _notices)
+    return Call("GET", _target(f"/notifications/{_quoted(receiver)}", query), _notices)
 
 
 def test_notification(receiver: str) -> Call[str]:
     """Sent once: a receiver hears each test."""
     doubt = f"whether {receiver} was reached is not known"
-    target = f"/notifications/{quote(receiver, safe='')}/test"
+    target = f"/notifications/{_quoted(receiver)}/test"
     return Call("POST", target, _tested, doubt=doubt, repeatable=False)
 
 
@@ -473,9 +474,30 @@ def _key(given: str) -> str:
 
 
 def _job(which: str | int, *rest: str) -> str:
-    return "/".join(("/jobs", quote(str(which), safe=""), *rest))
+    return "/".join(("/jobs", _quoted(str(which)), *rest))
 
 
 def _target(path: str, query: Mapping[str, object]) -> str:
     given = {name: item for name, item in query.items() if item not in {None, ""}}
-    return f"{path}?{urlencode(given)}" if given else path
+    try:
+        return f"{path}?{urlencode(given)}" if given else path
+    except UnicodeEncodeError as error:
+        raise _unsendable(error) from error
+
+
+def _quoted(text: str, safe: str = "") -> str:
+    try:
+        return quote(text, safe=safe)
+    except UnicodeEncodeError as error:
+        raise _unsendable(error) from error
+
+
+def _encoded(specs: JobSpec | Sequence[JobSpec]) -> bytes:
+    try:
+        return msgspec.json.encode(specs)
+    except UnicodeEncodeError as error:
+        raise _unsendable(error) from error
+
+
+def _unsendable(error: UnicodeEncodeError) -> InvalidRequest:
+    return InvalidRequest(f"{paths.spelt(error.object[:200])!r} isn't UTF-8 (%FF is a byte of it)")

@@ -58,7 +58,16 @@ Where = Address | Path | Callable[[], Address] | None  #: a folder is a store's
 
 
 def address(url: str, token: str = "") -> Address:
-    """Read "unix:/path", "http://host:port" or "https://host/path"; InvalidRequest for others."""
+    """Read "unix:/path", "http://host:port" or "https://host/path"; InvalidRequest for others.
+
+    And for a `token` that no header can carry, which isn't repeated.
+    """
+    token = token.strip()
+    if not (token.isascii() and token.isprintable()):
+        raise InvalidRequest(
+            "the token is no token: it must be one line of printable ASCII (as `solveyard token"
+            " create` printed it; see SOLVEYARD_TOKEN and SOLVEYARD_TOKEN_FILE)"
+        )
     if url.startswith("unix:") and len(url) > len("unix:"):
         return Address(url.removeprefix("unix:"), "", 0, token, None, None, ())
     try:

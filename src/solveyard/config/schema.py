@@ -21,6 +21,8 @@ from solveyard.model.notices import ENDINGS
 from solveyard.model.reading import nearest
 from solveyard.secret import Secret
 
+MOST_CORES = 100_000  #: of one machine; each has a number, and is looked at by it
+
 
 class Table(BaseModel):
     """Base of a table of settings."""
@@ -361,6 +363,7 @@ class Settings(Table):
     cores: Annotated[int | None, ANYWHERE] = Field(
         default=None,
         ge=1,
+        le=MOST_CORES,
         description="cores that jobs may use on this machine; not set: all there are",
     )
     on_stop: Annotated[Literal["leave", "drain"], ANYWHERE] = Field(

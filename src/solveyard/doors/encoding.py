@@ -5,7 +5,7 @@ import contextlib
 import datetime as dt
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -153,6 +153,7 @@ class AnnotateBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             raise ValueError("give `tags`, or `add_tags` and `remove_tags`, not both")
         if both := set(self.add_tags) & set(self.remove_tags):
             raise ValueError(f"`add_tags` and `remove_tags` both name {min(both)!r}")
+        check_tags((*(self.tags or ()), *self.add_tags))
 
 
 class LimitsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -362,6 +363,13 @@ def _moment(text: str) -> float:
     if not math.isfinite(at):
         raise Malformed(f"`since` is {text!r}; it must be a time", field="$.since", got=text)
     return at
+
+
+def check_tags(tags: Iterable[str]) -> None:
+    """Raises ValueError for one that would steer a terminal."""
+    for tag in tags:
+        if not tag.isprintable():
+            raise ValueError(f"the tag {tag!r} has control characters (take them out)")
 
 
 def within(name: str, value: float, least: float, most: float) -> None:

@@ -7,8 +7,10 @@ from urllib.parse import quote
 import msgspec
 from aiohttp import web
 
+from solveyard.backends import workspace as places
 from solveyard.doors import encoding, ranges
 from solveyard.doors.keys import MANAGER
+from solveyard.model import paths
 from solveyard.model.errors import InvalidRequest
 
 CHUNK = 1 << 20  #: bytes
@@ -17,7 +19,7 @@ CHUNK = 1 << 20  #: bytes
 class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
     """A file in a job's folder."""
 
-    path: str
+    path: str  #: a byte of a name that isn't UTF-8 is "%FF"
     size: int  #: bytes
     modified: float  #: s since 1970
 
@@ -28,7 +30,12 @@ async def listing(request: web.Request) -> web.Response:
     manager = request.app[MANAGER]
     workspace = manager.workspace(manager.find(request.match_info["id"]).id)
     entries = await asyncio.to_thread(workspace.list)
-    return encoding.answer([FileEntry(**entry._asdict()) for entry in entries])
+    return encoding.answer(
+        [
+            FileEntry(path=paths.spelt(one.path), size=one.size, modified=one.modified)
+            for one in entries
+        ]
+    )
 
 
 async def content(request: web.Request) -> web.StreamResponse:
@@ -36,21 +43,21 @@ async def content(request: web.Request) -> web.StreamResponse:
     encoding.query(request, encoding.NoQuery)
     manager = request.app[MANAGER]
     workspace = manager.workspace(manager.find(request.match_info["id"]).id)
-    path = request.match_info["path"]
-    if "\0" in path:
-        raise InvalidRequest(f"{path!r} is not a path")
+    asked = request.match_info["path"]
+    if "\0" in asked:
+        raise InvalidRequest(f"{asked!r} is not a path")
     try:
-        found = await asyncio.to_thread(workspace.stat, path)
+        found = await asyncio.to_thread(_stat, workspace, asked)
     except OSError as error:
-        raise InvalidRequest(f"cannot read {path}: {error.strerror}") from error
+        raise InvalidRequest(f"cannot read {asked}: {error.strerror}") from error
     if found is None:
-        return encoding.refusal(404, "unknown_file", f"the job has no file {path!r}")
+        return encoding.refusal(404, "unknown_file", f"the job has no file {asked!r}")
     etag = f'"{found.modified:.6f}-{found.size}"'
     part = ranges.wanted(request, found.size, etag)
     if part is None:
         return ranges.unsatisfiable(found.size)
-    chunk = await asyncio.to_thread(workspace.read, path, part.start, min(CHUNK, len(part)))
-    headers = {"ETag": etag, "Content-Disposition": _attachment(path), **ranges.SAFE}
+    chunk = await asyncio.to_thread(workspace.read, found.path, part.start, min(CHUNK, len(part)))
+    headers = {"ETag": etag, "Content-Disposition": _attachment(asked), **ranges.SAFE}
     response = web.StreamResponse(headers=headers)
     response.content_type = "application/octet-stream"
     response.content_length = len(part)
@@ -61,10 +68,18 @@ async def content(request: web.Request) -> web.StreamResponse:
         await response.write(chunk)
         sent += len(chunk)
         at, left = part.start + sent, len(part) - sent
-        chunk = await asyncio.to_thread(workspace.read, path, at, min(CHUNK, left)) if left else b""
+        chunk = b""
+        if left:
+            chunk = await asyncio.to_thread(workspace.read, found.path, at, min(CHUNK, left))
     if sent < len(part):  # it has shrunk meanwhile: the reader must not take this for all of it
         ranges.cut(request)
     return response
+
+
+def _stat(workspace: places.Workspace, asked: str) -> places.FileEntry | None:
+    """Of the file that `listing` calls so; its `path` is the real one."""
+    meant = paths.unspelt(asked)
+    return workspace.stat(asked) or (workspace.stat(meant) if meant != asked else None)
 
 
 def _attachment(path: str) -> str:

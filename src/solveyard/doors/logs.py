@@ -114,6 +114,8 @@ def read_log(path: Path | None, offset: int, limit: int) -> tuple[bytes, int, in
         with path.open("rb") as file:
             size = file.seek(0, 2)
             start = max(0, size + offset) if offset < 0 else offset
+            if start >= size:  # seeking far beyond it fails
+                return b"", start, size
             file.seek(start)
             return file.read(limit), start, size
     except FileNotFoundError:

@@ -64,6 +64,7 @@ async def _submitted(
 ) -> tuple[list[Job], bool]:
     manager, who = request.app[MANAGER], caller(request)
     key = encoding.idempotency_key(request)
+    _check_tags(specs)
     looked = _looks_at(who, specs)
     if looked:
         specs = await _complete(request, specs, check=True)
@@ -78,6 +79,7 @@ async def _submitted(
 async def planned(request: web.Request, specs: list[JobSpec]) -> list[Plan]:
     """What they would run, each refused as `submitted` would for what it says itself."""
     forwarding, who = request.app[MANAGER].forwarding, caller(request)
+    _check_tags(specs)
     found = []
     if _looks_at(who, specs):
         specs = await _complete(request, specs)
@@ -90,6 +92,15 @@ async def planned(request: web.Request, specs: list[JobSpec]) -> list[Plan]:
             told = replace(told, script=script, submit=tuple(argv))
         found.append(told)
     return found
+
+
+def _check_tags(specs: Sequence[JobSpec]) -> None:
+    for index, spec in enumerate(specs):
+        try:
+            encoding.check_tags(spec.tags)
+        except ValueError as error:
+            which = f"job {index + 1} of {len(specs)}: " if len(specs) > 1 else ""
+            raise InvalidJob(f"{which}{error}") from error
 
 
 def _looks_at(who: Caller, specs: list[JobSpec]) -> bool:

@@ -10,7 +10,7 @@ from solveyard.model.errors import InvalidRequest
 
 
 def array(**given: object) -> object:
-    none = {"indices": "", "values": "", "grid": (), "rows": "", "at_once": None}
+    none = dict.fromkeys(("indices", "values", "grid", "rows", "at_once"))
     return arrays.array(**(none | given))  # type: ignore[arg-type]  # what a test gives
 
 
@@ -19,6 +19,12 @@ def test_indices_have_both_ends() -> None:
     assert array(indices="5-9:2", at_once=3) == {"start": 5, "stop": 10, "step": 2, "at_once": 3}
     assert array(indices="-2-2") == {"start": -2, "stop": 3}
     assert array() is None
+
+
+@pytest.mark.parametrize("name", ["indices", "values", "rows"])
+def test_an_empty_text_is_no_array_and_not_no_array(name: str) -> None:
+    with pytest.raises(InvalidRequest, match="is empty"):
+        array(**{name: ""})
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from solveyard.cli import selectors, specs, talk, units, words
+from solveyard.cli import exits, selectors, specs, talk, units, words
 from solveyard.client.calls import Listing
 from solveyard.model import records
 from solveyard.model.errors import InvalidJob, InvalidRequest, UnknownJob
@@ -264,3 +264,31 @@ def test_what_a_success_warns_of_is_told_and_nothing_else_of_it() -> None:
     warned = msgspec.structs.replace(done, message="warning: it did not converge")
     assert words.ending(warned).endswith(" completed: warning: it did not converge")
     assert words.why(warned) == "warning: it did not converge"
+
+
+STEERING = "a\x1b[2J\x1b]0;x\x07\u202eb\r\n  state       completed\x9b1A"
+
+
+def test_what_others_wrote_steers_no_terminal_and_stays_on_its_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    job = msgspec.structs.replace(
+        YARD.job(3), note=STEERING, tags=(STEERING,), message=STEERING, directory=f"/x/{STEERING}",
+        state=JobState.FAILED, evidence=(STEERING,), parameters={"w": STEERING}, cause=STEERING,
+    )  # fmt: skip
+    calm = msgspec.structs.replace(
+        job, note="n", tags=("t",), message="m", directory="d", evidence=("e",),
+        parameters={"w": "p"}, cause="c",
+    )  # fmt: skip
+    talk.answer(words.details(job, failed=[job]))
+    talk.answer_table(words.HEADER, [words.row(job)])
+    talk.say(words.ending(job))
+    exits.tell(STEERING, as_json=False)
+    steered = capsys.readouterr()
+    talk.answer(words.details(calm, failed=[calm]))
+    talk.answer_table(words.HEADER, [words.row(calm)])
+    shown = capsys.readouterr().out
+    assert steered.out.count("\n") == shown.count("\n")
+    assert (steered.out + steered.err).replace("\n", "").isprintable()
+    assert "a\ufffd[2J" in steered.out
+    assert steered.err.count("a\ufffd[2J") == 2

@@ -316,3 +316,28 @@ def test_url_and_token_come_from_the_environment(
     file.unlink()
     with pytest.raises(NotAllowed, match="cannot read the token"):
         find.remote("http://h:1")
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda c: c.job("a\udcff"),
+        lambda c: c.jobs(name="a\udcff"),
+        lambda c: c.files("a\udcff"),
+        lambda c: c.submit(named("a\udcff")),
+        lambda c: c.preview(named("a\udcff")),
+        lambda c: c.cancel("a\udcff"),
+        lambda c: c.notices("a\udcff"),
+    ],
+)
+def test_text_that_is_not_utf_8_is_refused_by_name(client: Any, ask: Callable[[Any], Any]) -> None:
+    with pytest.raises(InvalidRequest, match=r"'a%FF' isn't UTF-8"):
+        ask(client)
+
+
+def test_a_token_loses_blanks_at_its_ends_and_is_else_refused_without_being_told() -> None:
+    assert find.address("http://h:1", " tok\n").token == "tok"
+    for token in ("hunter\n2", "hunterü", "hunter\0", "hunter\udcff"):
+        with pytest.raises(InvalidRequest, match="no token") as told:
+            Client.at("http://h:1", token)
+        assert "hunter" not in str(told.value)

@@ -70,6 +70,7 @@ def test_a_line_is_found_behind_texts_and_lists_that_go_on(places):
         ("[limits]\nmax_concurent = 1", 2, ["`limits.max_concurent`", "'limits.max_concurrent'"]),
         ('port = "8080"', 1, ["`port`", "integer", "'8080'"]),
         ("port = 70000", 1, ["`port`", "65535", "70000"]),
+        ("cores = 100001", 1, ["`cores`", "less than or equal to 100000", "100001"]),
         ("cores = true", 1, ["`cores`", "integer", "True"]),
         ('on_stop = "stay"', 1, ["`on_stop`", "'leave' or 'drain'", "'stay'"]),
         ('project_roots = ["x"]', 1, ["`project_roots.0`", "an absolute path", "'x'"]),

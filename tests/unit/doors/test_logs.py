@@ -131,6 +131,19 @@ def test_the_head_of_a_followed_log_comes_at_once(running: Any) -> None:
         assert response.status == 200
 
 
+@pytest.mark.parametrize("offset", [18, 19, 1 << 53, 99999999999999999, 1 << 62])
+def test_nothing_is_read_from_beyond_the_end_however_far(running: Any, offset: int) -> None:
+    status, content, headers = got(running, f"/jobs/1/logs?offset={offset}")
+    assert (status, content, headers["X-Next-Offset"]) == (200, b"", str(offset))
+    assert headers["X-Size"] == "18"
+    assert got(running, "/jobs/1/logs", Range=f"bytes={offset}-")[0] == 416
+    assert got(running, "/jobs/1/logs", Range=f"bytes={offset}-{offset + 9}")[0] == 416
+    with asked(running, f"/jobs/1/logs?follow=1&offset={offset}") as response:
+        assert response.status == 200
+        running.do(lambda: running.manager.end(1))
+        assert response.read() == b""
+
+
 @pytest.mark.parametrize(
     "query", ["tail=-1", "tail=x", "tail=2&offset=3", "follow=perhaps", "limit=99999999"]
 )

@@ -9,6 +9,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -355,6 +356,24 @@ def test_a_jobs_files_are_listed_and_read_and_none_outside_its_folder(
         assert answer.json["success"] is False
 
 
+def test_files_whose_names_are_not_utf_8_are_listed_and_read(served: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    names = {b"a\xff.txt": "a%FF.txt", b"\xe9t\xe9/b": "%E9t%E9/b", "é".encode(): "é"}
+    (folder / "\udce9t\udce9").mkdir()
+    for name in [*names, b"c%FE", b"d%41"]:
+        Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_bytes(name)
+    ask(served, "POST", "/jobs", SPEC | {"directory": str(folder)})
+    listed = ask(served, "GET", "/jobs/1/files")
+    assert listed.status == 200
+    expected = {"c%FE", "d%41", *names.values()}
+    assert {one["path"] for one in listed.json} == expected
+    for name, told in [*names.items(), (b"c%FE", "c%FE"), (b"d%41", "d%41")]:
+        assert ask(served, "GET", f"/jobs/1/files/{quote(told)}").body == name
+    assert ask(served, "GET", "/jobs/1/files/a%FF.txt").body == b"a\xff.txt"
+    assert ask(served, "GET", "/jobs/1/files/b%25FF.txt").status == 404
+
+
 def test_events_are_numbered(served: Any) -> None:
     ask(served, "POST", "/jobs", [SPEC] * 3)
     events = ask(served, "GET", "/events?after=1&limit=1").json
@@ -501,3 +520,17 @@ def test_tags_are_added_and_removed_in_one_step(served: Any) -> None:
         assert (answer.status, answer.json["kind"]) == (400, "invalid_request")
         assert told in str(answer.json)
     assert ask(served, "GET", "/jobs/1").json["tags"] == ["a", "c"]
+
+
+def test_tags_with_control_characters_are_refused_but_taken_away(served: Any) -> None:
+    bad = "a\x1b[2J"
+    answer = ask(served, "POST", "/jobs", [SPEC, SPEC | {"tags": ["ok", bad]}])
+    assert (answer.status, answer.json["kind"]) == (400, "invalid_job")
+    assert answer.json["error"].startswith("job 2 of 2: the tag 'a\\x1b[2J' has control")
+    assert ask(served, "POST", "/jobs/preview", SPEC | {"tags": ["a\nb"]}).status == 400
+    assert ask(served, "POST", "/jobs", SPEC | {"tags": ["grün ✓"]}).status == 201
+    for change in ({"tags": [bad]}, {"add_tags": [bad]}):
+        answer = ask(served, "PATCH", "/jobs/1", change)
+        assert answer.status == 400
+        assert "control characters" in answer.json["error"]
+    assert ask(served, "PATCH", "/jobs/1", {"remove_tags": [bad]}).status == 200

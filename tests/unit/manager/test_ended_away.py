@@ -9,7 +9,7 @@ from solveyard.model.errors import InvalidJob, StoreUnusable
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState
 from solveyard.model.messages import Annotate, EndSessions, Remove, Retry
 from solveyard.model.policies import Dependency
-from solveyard.repeats import Repeats
+from solveyard.repeats import Repeats, Whose
 from unit.manager.living import living
 from unit.manager.test_waiting_away import MANY, Life, specs
 
@@ -105,7 +105,7 @@ async def test_who_submits_again_under_the_key_gets_them(tmp_path: Path) -> None
     async with living(tmp_path, Life) as one:
         repeats = Repeats(one.turns.jobs.values(), one.turns.past())
         assert one.turns.past() == []
-        found, known = await repeats.submit("k", lambda: one.turns.jobs, submit)
+        found, known = await repeats.submit(Whose("ada", "k"), lambda: one.turns.jobs, submit)
         assert ([job.id for job in found], known) == (ids, True)
 
 

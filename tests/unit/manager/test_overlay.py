@@ -108,3 +108,13 @@ def test_one_answer_reads_so_much_and_no_more(
 def test_what_is_no_parameter_is_refused(word: str) -> None:
     with pytest.raises(InvalidRequest, match="is no parameter such as 21, or 2,10"):
         overlay.pair(word)
+
+
+def test_a_file_whose_name_is_not_utf_8_is_read_and_told(tmp_path: Path) -> None:
+    (tmp_path / "line\udcff.s2p").write_text(TWO.format(0.25, 0.75))
+    found = one(task(tmp_path, 1), "21")
+    assert (found.path, found.values) == ("line%FF.s2p", [0.75, 0.75])
+    (tmp_path / "line\udcff.s2p").write_text("nothing")
+    broken = one(task(tmp_path, 1), "21")
+    assert "line%FF.s2p" in broken.trouble
+    assert msgspec.json.encode([found, broken])

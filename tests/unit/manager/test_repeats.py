@@ -1,5 +1,6 @@
 """A submission that is made again under its key."""
 
+import pytest
 from msgspec.structs import replace
 
 from solveyard.core.lifecycle import unopened
@@ -7,7 +8,8 @@ from solveyard.core.roll import Roll
 from solveyard.core.shelf import Shelf
 from solveyard.model.arrays import ArraySpec
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState
-from solveyard.repeats import Repeats
+from solveyard.model.messages import JobRetried, JobSubmitted
+from solveyard.repeats import Repeats, Whose
 
 
 async def test_after_a_restart_an_array_is_answered_without_its_tasks() -> None:
@@ -28,4 +30,37 @@ async def test_after_a_restart_an_array_is_answered_without_its_tasks() -> None:
     async def submit() -> list[Job]:
         raise AssertionError("its jobs are there")
 
-    assert await Repeats(jobs.values()).submit("k", lambda: jobs, submit) == ([array], True)
+    assert await Repeats(jobs.values()).submit(Whose("eve", "k"), lambda: jobs, submit) == (
+        [array],
+        True,
+    )
+
+
+def job(number: int, owner: str, key: str) -> Job:
+    return Job(
+        id=JobId(number), spec=JobSpec(solver="command"), owner=owner, submitted_at=1.0,
+        arrival=number, priority=0, state=JobState.QUEUED, key=key,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_key_is_its_owners_own(restarted: bool) -> None:
+    eve, ada = Whose("eve", "k"), Whose("ada", "k")
+    taken = {eve: [job(1, "eve", "k")], ada: [job(2, "ada", "k"), job(3, "eve", ada.told)]}
+    jobs = Roll(Shelf())
+    jobs.update((one.id, one) for some in taken.values() for one in some)
+    repeats = Repeats(jobs.values() if restarted else ())
+    if not restarted:
+        spec = JobSpec(solver="command")
+        repeats.note([
+            JobSubmitted(job=JobId(1), at=1.0, by="eve", spec=spec, arrival=1, key="k"),
+            JobSubmitted(job=JobId(2), at=1.0, by="ada", spec=spec, arrival=2, key="k"),
+            JobRetried(job=JobId(3), at=1.0, by="ada", spec=spec, arrival=3, key=ada.told),
+        ])  # fmt: skip
+
+    async def submit() -> list[Job]:
+        return []
+
+    for whose, expected in taken.items():
+        assert await repeats.submit(whose, lambda: jobs, submit) == (expected, True)
+    assert await repeats.submit(Whose("bob", "k"), lambda: jobs, submit) == ([], False)

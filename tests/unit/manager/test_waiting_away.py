@@ -23,7 +23,7 @@ from solveyard.model.messages import (
 )
 from solveyard.model.policies import Dependency
 from solveyard.model.resources import Resources
-from solveyard.repeats import Repeats
+from solveyard.repeats import Repeats, Whose
 from solveyard.store.sqlite import SqliteStore
 from solveyard.turns import Turns
 from unit.manager.living import living
@@ -160,7 +160,7 @@ async def test_who_submits_again_under_the_key_gets_them(tmp_path: Path) -> None
         ids = await one.submit(*specs(), key="k")
         repeats = Repeats(one.turns.jobs.values())
         await one.tidied()
-        found, known = await repeats.submit("k", lambda: one.turns.jobs, submit)
+        found, known = await repeats.submit(Whose("ada", "k"), lambda: one.turns.jobs, submit)
         assert ([job.id for job in found], known) == (ids, True)
 
 
