@@ -127,7 +127,18 @@ def test_priorities_are_each_batch_systems_own() -> None:
 
 @pytest.mark.parametrize(
     ("amount", "mib"),
-    [("4GB", 4096), ("512M", 512), ("4 GiB", 4096), ("1.5G", 1536), ("1", 1), ("2TB", 2 << 20)],
+    [
+        ("4GB", 4096),
+        ("512M", 512),
+        ("4 GiB", 4096),
+        ("1.5G", 1536),
+        ("2TB", 2 << 20),
+        ("16000", 16000),
+        ("0.5", 1),
+        ("1B", 1),
+        ("3145728 B", 3),
+        ("512k", 1),
+    ],
 )
 def test_memory_is_counted_in_mebibytes_and_rounded_up(amount: str, mib: int) -> None:
     assert forwarded.resources(hfss.SchedulerOptions(memory=amount)).memory == mib
