@@ -313,6 +313,27 @@ def test_a_solve_without_a_manager_tells_how_it_ended(board: Path, tmp_path: Pat
         config(board, ansys_edt_path=edt).run_simulation(timeout=0.1)
 
 
+def test_a_solve_without_a_manager_takes_what_subprocess_run_takes(
+    board: Path, tmp_path: Path
+) -> None:
+    one = config(board, ansys_edt_path=program(tmp_path, "ansysedt", "echo said; echo why >&2"))
+
+    def said(**given: Any) -> tuple[str | None, str | None]:
+        done = one.run_simulation(**given)
+        assert not isinstance(done, str)
+        return done.stdout, done.stderr
+
+    assert said() == said(capture_output=True) == ("said\n", "why\n")
+    assert said(capture_output=False) == (None, None)
+    assert said(stderr=subprocess.STDOUT) == ("said\nwhy\n", None)
+    with (tmp_path / "out").open("w") as out:
+        assert said(stdout=out) == (None, "why\n")
+    assert (tmp_path / "out").read_text() == "said\n"
+    for wrong in ({"capture_output": True, "stdout": subprocess.PIPE}, {"no_such": 1}):
+        with pytest.raises(errors.InvalidConfig, match=r"subprocess\.run takes no such"):
+            one.run_simulation(**wrong)
+
+
 def test_ids_are_read_from_what_the_submit_commands_print() -> None:
     assert submission.job_id(SchedulerType.WINDOWS_HPC, "Job has been submitted. ID: 7.") == "7"
     assert submission.job_id(SchedulerType.PBS, "12[].head\n") == "12"
