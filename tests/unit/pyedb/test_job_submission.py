@@ -107,6 +107,8 @@ def test_a_project_that_is_missing_is_said_as_a_missing_file(tmp_path: Path) -> 
     with pytest.raises(FileNotFoundError, match=re.escape("no such project")) as raised:
         HFSSSimulationConfig(project_path=tmp_path / "gone.aedt")
     assert isinstance(raised.value, errors.JobManagerError)
+    with pytest.raises(FileNotFoundError, match=r"no such project: '.*~nobody-here/a\.aedt'"):
+        HFSSSimulationConfig(project_path="~nobody-here/a.aedt")
     with pytest.raises(ValueError, match=re.escape(".aedt or .aedb")):
         HFSSSimulationConfig(project_path="/etc/passwd")
 
