@@ -77,6 +77,8 @@ class Yard:
         self._closed = False
         self._lock = threading.Lock()
         self._idle: list[Client] = []
+        self._process = os.getpid()
+        self._parents: Embedded | None = None
         self._locate()
         atexit.register(self.close)
 
@@ -208,6 +210,7 @@ class Yard:
     @contextlib.contextmanager
     def client(self) -> Iterator[Client]:
         """A client of the manager that has the store now; this thread's until it's given back."""
+        self._know_process()
         if self._closed:
             raise ManagerUnavailable("this Yard is closed (make another: Yard())")
         try:
@@ -224,6 +227,7 @@ class Yard:
 
     def close(self) -> None:
         """Let go of the manager; one that runs in this process stops, as `on_exit` says."""
+        self._know_process()
         with self._lock:
             if self._closed:
                 return
@@ -239,6 +243,7 @@ class Yard:
         if self._remote is not None:
             return self._remote
         folder = store_folder(self.store)
+        self._know_process()
         with self._lock:
             if self._closed:
                 raise ManagerUnavailable("this Yard is closed (make another: Yard())")
@@ -251,6 +256,17 @@ class Yard:
                         raise
                     time.sleep(0.05)
         return find.running(folder)
+
+    def _know_process(self) -> None:
+        """In a forked child the manager is its parent's: it is attached to, as any other's."""
+        if self._process == os.getpid():
+            return
+        self._process = os.getpid()
+        self._lock = threading.Lock()  # a thread that isn't here may have held it
+        # Kept, for its end would take from the parent what its manager needs.
+        self._parents, self._embedded = self._embedded, None
+        while self._idle:
+            self._idle.pop().close()
 
     def _reachable(self, folder: Path) -> bool:
         if self._embedded is not None:

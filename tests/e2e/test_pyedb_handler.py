@@ -407,6 +407,34 @@ def test_the_older_documents_command_submits_waits_and_tells(bench: Bench) -> No
     assert bench.command("console", "start", "--ansys-version", "199").returncode == 1
 
 
+def test_projects_of_one_name_are_different_jobs_and_none_is_taken_for_another(
+    bench: Bench,
+) -> None:
+    handler = bench.handler()
+    handler.start_service()
+    at = ("--port", str(handler.port))
+    good = str(project(bench.folder / "a", "success", "board.aedt"))
+    bad = str(project(bench.folder / "b", "fail", "board.aedt"))
+    done = bench.command("console", "wait", good, bad, good, "--json", *at)
+    assert done.returncode == 1
+    found = json.loads(done.stdout)["jobs"]
+    assert list(found.values()) == ["completed", "failed"]
+    with Client(bench.store) as client:
+        asked = [(client.job(one).config or {})["project_path"] for one in found]
+    assert asked == [good, bad]
+    slow = project(bench.folder / "c", "slow", "board.aedt")
+    handler.submit_job(handler.create_simulation_config(slow, jobid="board_job"))
+    for command in (["submit", good], ["wait", good], ["wait", good, "--json"]):
+        done = bench.command("console", *command, *at)
+        assert (done.returncode, "completed" in done.stdout) == (1, False), command
+        assert f"{good} is not submitted: job board_job is that of {slow}" in done.stderr
+    assert bench.command("console", "submit", "--jobid", "board_job", good, *at).returncode == 0
+    (bench.folder / "link").symlink_to(slow.parent)
+    same = str(bench.folder / "link" / "board.aedt")
+    assert bench.command("console", "submit", same, *at).returncode == 0
+    handler.cancel_job("board_job")
+
+
 def test_a_second_handler_opens_its_port_on_the_same_manager_and_may_take_it_over(
     bench: Bench,
 ) -> None:

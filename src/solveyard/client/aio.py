@@ -152,7 +152,7 @@ class AsyncClient:
     async def wait(self, jobs: Sequence[str | int], timeout: float | None = None) -> bool:  # noqa: ASYNC109  False is an answer, not an error
         """Until all of them have ended; False: `timeout` s are over."""
         loop = asyncio.get_running_loop()
-        deadline = None if timeout is None else loop.time() + timeout
+        deadline = tries.deadline(timeout, loop.time())
         left = [str(job) for job in jobs]
         while left:
             pause = calls.LONG_POLL if deadline is None else deadline - loop.time()

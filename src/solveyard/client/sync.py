@@ -159,7 +159,7 @@ class Client:
 
     def wait(self, jobs: Sequence[str | int], timeout: float | None = None) -> bool:
         """Until all of them have ended; False: `timeout` s are over."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = tries.deadline(timeout, time.monotonic())
         left = [str(job) for job in jobs]
         while left:
             pause = calls.LONG_POLL if deadline is None else deadline - time.monotonic()

@@ -1,17 +1,28 @@
 """When a request is sent again, and what is said once it isn't: the same for both clients."""
 
+import math
 import ssl
 from typing import Any
 
 from solveyard.client import calls, find
 from solveyard.client.calls import Call, Reply
 from solveyard.client.find import Address
-from solveyard.model.errors import ManagerUnavailable
+from solveyard.model.errors import InvalidRequest, ManagerUnavailable
 
 FIRST = 0.05  #: s before the second try; each pause is twice the one before
 LONGEST = 2.0  #: s that a pause lasts at most
 CONNECTING = 1.0  #: s of pauses, in all, while nothing has been sent
 PATIENCE = 15.0  #: s of pauses, in all, once something was sent: a successor may come
+
+
+def deadline(timeout: float | None, now: float) -> float | None:
+    """When `timeout` s are over; None: never. Raises InvalidRequest for what is no such number."""
+    if timeout is None:
+        return None
+    number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
+    if not number or math.isnan(timeout):
+        raise InvalidRequest(f"`timeout` must be a number of seconds, or None, not {timeout!r}")
+    return now + timeout
 
 
 class Tries:

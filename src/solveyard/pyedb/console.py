@@ -61,25 +61,35 @@ def _add_common(made: argparse.ArgumentParser) -> None:
 def _submit(given: argparse.Namespace) -> int:
     config = create_hfss_config(
         given.project,
-        jobid=given.jobid or sending.default_jobid(given.project),
+        jobid=given.jobid or sending.default_jobids([given.project])[0],
         scheduler_type=_scheduler(given),
     )
-    return sending.one(given, config, given.priority, left_open=given.scheduler == AUTO)
+    left_open, chosen = given.scheduler == AUTO, bool(given.jobid)
+    return sending.one(given, config, given.priority, left_open=left_open, chosen_id=chosen)
 
 
 def _wait(given: argparse.Namespace) -> int:
     configs = [
-        create_hfss_config(one, jobid=sending.default_jobid(one), scheduler_type=_scheduler(given))
-        for one in given.project
+        create_hfss_config(project, jobid=jobid, scheduler_type=_scheduler(given))
+        for project, jobid in zip(given.project, sending.default_jobids(given.project), strict=True)
     ]
     left_open = given.scheduler == AUTO
-    ids = [sending.submitted(given, one, given.priority, left_open=left_open).id for one in configs]
+    ids, refused = [], []
+    for config in configs:
+        taken = sending.submitted(given, config, given.priority, left_open=left_open)
+        if theirs := sending.another(config, taken):
+            refused.append(sending.not_sent(config, taken, theirs))
+            commands.say(f"error: {refused[-1]}")
+        else:
+            ids.append(taken.id)
     with Client(commands.manager(given)) as client:
         in_time = client.wait(ids, given.timeout)
         records = [client.job(one) for one in ids]
     found = {record.id: status(record) for record in records}
+    success = not refused and set(found.values()) == {JobStatus.COMPLETED}
     if given.json:
-        commands.answer({"success": set(found.values()) == {JobStatus.COMPLETED}, "jobs": found})
+        told = {"success": success, "jobs": found}
+        commands.answer(told | ({"error": "; ".join(refused)} if refused else {}))
     for record in records:
         if not given.json:
             commands.answer(f"{record.id}\t{found[record.id]}")
@@ -88,7 +98,7 @@ def _wait(given: argparse.Namespace) -> int:
     if not in_time:
         commands.say(f"error: not all have ended in {given.timeout:g} s; they go on")
         return TIMED_OUT
-    return commands.OK if set(found.values()) == {JobStatus.COMPLETED} else commands.FAILED
+    return commands.OK if success else commands.FAILED
 
 
 def _status(given: argparse.Namespace) -> int:

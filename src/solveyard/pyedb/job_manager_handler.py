@@ -20,7 +20,7 @@ from solveyard.pyedb.job_submission import (
     SchedulerType,
 )
 from solveyard.pyedb.limits import ResourceLimits
-from solveyard.pyedb.session import NOT_STARTED, Session
+from solveyard.pyedb.session import Session
 from solveyard.pyedb.statuses import JobStatus
 from solveyard.pyedb.web import cors_middleware, get_session
 
@@ -83,7 +83,8 @@ class JobManagerHandler:
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
 
     @property
     def started(self) -> bool:
@@ -135,7 +136,7 @@ class JobManagerHandler:
             if not self.port:
                 self.port = host.port
             if self._limits is not None:
-                self._session.set_limits(self._limits.to_dict())
+                limits.first(self._session, self._limits)
 
     def close(self) -> None:
         """End the session: its running jobs get 30 s to end, and its waiting ones are held."""
@@ -218,7 +219,8 @@ class JobManagerHandler:
     ) -> JobStatus:
         """How it ended, as soon as it did; nothing is polled, so `poll_every` doesn't matter.
 
-        Raises WaitTimeout; ServiceError where there is no such job.
+        Raises WaitTimeout; ServiceError where there is no such job, or the handler is closed
+        meanwhile.
         """
         job = str(job_id)
         views.ended(self._session, job)
@@ -226,10 +228,11 @@ class JobManagerHandler:
         return views.ended(self._session, job)
 
     def wait_until_all_done(self, poll_every: float = 2.0, timeout: float | None = None) -> None:
-        """Until all jobs of this handler have ended. Raises WaitTimeout."""
-        if not self.started:
-            raise errors.ServiceError(NOT_STARTED)
-        self._session.wait(self._session.own, timeout)
+        """Until all jobs of this handler have ended, those that come meanwhile too.
+
+        Raises WaitTimeout.
+        """
+        self._session.wait(None, timeout)
 
     def cancel_job(self, job_id: str) -> bool:
         """Whether there is such a job; it ends soon after, if it hadn't."""

@@ -1,5 +1,6 @@
 """What to solve: configurations, and the commands and scripts that they stand for."""
 
+import contextlib
 import datetime as dt
 import platform
 import secrets
@@ -61,7 +62,9 @@ class HFSSSimulationConfig(Checked, hfss.HFSSSimulationConfig):
         filled["jobid"] = given.get("jobid") or _unique()
         project = given.get("project_path") or Path(tempfile.gettempdir(), "simulation.aedt")
         if isinstance(project, str | Path):
-            project = str(Path(project).expanduser().absolute())
+            with contextlib.suppress(RuntimeError):  # nobody has that name: it isn't there
+                project = Path(project).expanduser()
+            project = str(Path(project).absolute())
         filled["project_path"] = project
         return filled
 

@@ -36,6 +36,15 @@ class ResourceLimits:
         return asdict(self)
 
 
+def first(session: Session, given: ResourceLimits) -> None:
+    """Set those that a session was opened for; where they can't be, it is closed again."""
+    try:
+        session.set_limits(given.to_dict())
+    except BaseException:
+        session.close()
+        raise
+
+
 def current(session: Session, given: ResourceLimits | None) -> ResourceLimits:
     """Those of the session's store; before it is open, those that it will be given."""
     if session.host is None:

@@ -1,6 +1,7 @@
 """Scripts for the batch systems, as their own submit commands take them.
 
-They ask what a manager asks for the same configuration, and start the same command.
+They ask what a manager asks for the same configuration, and start the same command: under Slurm by
+Ansys' own launcher, unless the installation is seen here and has none.
 """
 
 import ntpath
@@ -12,6 +13,7 @@ from solveyard.model.errors import InvalidJob
 from solveyard.pyedb import errors
 from solveyard.solvers.hfss import commandline, forwarded
 from solveyard.solvers.hfss.config import HFSSSimulationConfig, SchedulerType
+from solveyard.surroundings import Here
 
 _NOBODY = f"{'0' * 32}.0.0.1"  #: an attempt that there isn't: nobody follows the job
 
@@ -23,7 +25,7 @@ def script(config: HFSSSimulationConfig, kind: SchedulerType, program: str) -> s
     argv = commandline.arguments(chosen, program, jobid)
     run = Run(
         attempt=_NOBODY,
-        argv=forwarded.launched(kind, argv),
+        argv=forwarded.launched(kind, argv) if _launches(program) else argv,
         directory=_folder(config.project_path),
         stdout="",
         stderr="",
@@ -40,6 +42,12 @@ def script(config: HFSSSimulationConfig, kind: SchedulerType, program: str) -> s
         return registry.dialects()[forwarded.dialect(kind)].plain(job)
     except InvalidJob as error:
         raise errors.InvalidConfig(str(error)) from error
+
+
+def _launches(program: str) -> bool:
+    here, folder = Here(), posixpath.dirname(program)
+    seen = folder and here.listing(folder)
+    return not seen or forwarded.LAUNCHER in here.listing(forwarded.utilities(program))
 
 
 def _folder(path: str) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 import sys
+import threading
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,6 +33,9 @@ __all__ = [
 
 logger = logging.getLogger("JobManager")
 
+_NOTHING_YET = "this JobManager has no session yet (submit_job begins one)"
+_CLOSED = "this JobManager is closed (make another: JobManager())"
+
 
 class JobManager:
     """A session, awaited. It opens no port, and the manager when it is first needed."""
@@ -48,7 +52,8 @@ class JobManager:
         self.ansys_path = ansys.newest()  #: of this machine; None: none was found
         self._given = resource_limits
         self._opened = False
-        self._belongs_to(Session(lambda: Host(store)))
+        self._opening = threading.Lock()
+        self._belongs_to(Session(lambda: Host(store), before=_NOTHING_YET, after=_CLOSED))
 
     @classmethod
     def of(cls, session: Session, ansys_path: str | None) -> Self:
@@ -87,9 +92,12 @@ class JobManager:
         return await asyncio.to_thread(self._session.cancel, str(job_id))
 
     async def wait_until_all_done(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  it raises what is documented
-        """Until all jobs of this session have ended. Raises WaitTimeout."""
-        if self._session.own:
-            await asyncio.to_thread(self._session.wait, self._session.own, timeout)
+        """Until all jobs of this session have ended, those that come meanwhile too.
+
+        Raises WaitTimeout.
+        """
+        if self._session.host is not None:
+            await asyncio.wrap_future(self._session.waiting(None, timeout))
 
     async def edit_concurrent_limits(self, update_data: Mapping[str, Any]) -> dict[str, Any] | None:
         """All limits as they are then; None where one of those isn't valid: none is changed."""
@@ -111,12 +119,13 @@ class JobManager:
         return self._session.set_limits(given)
 
     def _open(self) -> None:
-        if self._opened:
-            return
-        self._session.open()
-        self._opened = True
-        if self._given is not None:
-            self._session.set_limits(self._given.to_dict())
+        with self._opening:
+            if self._opened:
+                return
+            self._session.open()
+            if self._given is not None:
+                limits.first(self._session, self._given)
+            self._opened = True
 
 
 class SchedulerManager:

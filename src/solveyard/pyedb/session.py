@@ -1,24 +1,30 @@
 """A session: the jobs that one handler submitted, until it is closed. For any threads."""
 
-import atexit
+import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 from solveyard import attendance
-from solveyard.client import calls
+from solveyard.client import calls, tries
 from solveyard.client.sync import Client
-from solveyard.model.errors import Conflict, UnknownJob
+from solveyard.model.errors import Conflict, ManagerUnavailable, UnknownJob
 from solveyard.model.jobs import JobState
 from solveyard.model.records import JobRecord
-from solveyard.pyedb import errors
+from solveyard.pyedb import errors, leaving, ran, waits
+from solveyard.pyedb.flights import Flights
 from solveyard.pyedb.host import Host
 from solveyard.solvers.hfss.config import SchedulerType
 
 GRACE = 30.0  #: s between TERM and KILL when a session ends
 _ENDING = 15.0  #: s beyond that in which its jobs have to be gone
+_LANDING = 60.0  #: s that a submission under way may take, when a session ends
+_LONGEST = 1e6  #: s that somebody may wait for an answer
 NOT_STARTED = "the job manager's service is not started (call start_service())"
+_CLOSED = "the job manager was closed meanwhile"
 
 
 class Follower(Protocol):
@@ -31,14 +37,29 @@ class Follower(Protocol):
 
 
 class Session:
-    """Opens a manager when it is first needed, or when told to."""
+    """Opens a manager when it is first needed, or when told to.
 
-    def __init__(self, opening: Callable[[], Host]) -> None:
+    In a forked child it is still the parent's: what is submitted there belongs to it, and the
+    parent alone ends it.
+    """
+
+    def __init__(
+        self, opening: Callable[[], Host], *, before: str = NOT_STARTED, after: str = NOT_STARTED
+    ) -> None:
+        """`before`, `after`: what is said to who asks before it is open, and once it is closed."""
         self._opening = opening
         self._host: Host | None = None
         self._lock = threading.Lock()
+        self._absent, self._after = before, after
         self._id = ""
+        self._process = 0
+        self._forks = 0  #: that this process had made when it was opened
         self._own: dict[str, Any] = {}  #: its jobs' ids, oldest first, and their configurations
+        self._taken = 0  #: submissions that were answered
+        self._flights = Flights()
+        self._waits = waits.Waits()
+        self._over = threading.Event()  #: it is not being closed
+        self._over.set()
         self.followers: list[Follower] = []
 
     @property
@@ -56,8 +77,9 @@ class Session:
             except OSError as error:
                 host.close()
                 raise errors.ServiceError(f"cannot write to {host.folder}: {error}") from error
-            self._host = host
-            atexit.register(self.close)
+            self._host, self._process, self._forks = host, os.getpid(), _Forks.made
+            self._flights = Flights()
+            leaving.enter(self)
         try:
             for one in self.followers:
                 one.begin(host)
@@ -69,11 +91,14 @@ class Session:
     @contextmanager
     def client(self) -> Iterator[Client]:
         """Errors become this package's; raises ServiceError where it isn't open."""
-        host = self._host
-        if host is None:
-            raise errors.ServiceError(NOT_STARTED)
-        with errors.translated(), host.client() as client:
-            yield client
+        host = self._present()
+        try:
+            with errors.translated(), host.client() as client:
+                yield client
+        except errors.ServiceError as error:
+            if self._host is not host and isinstance(error.__cause__, ManagerUnavailable):
+                raise errors.ServiceError(_CLOSED) from error
+            raise
 
     # Its jobs
 
@@ -87,27 +112,36 @@ class Session:
         with self._lock:
             return self._own[job]
 
-    def submit(self, config: Any, priority: int = 0, patience: float = calls.SILENCE) -> str:
+    def submit(self, config: Any, priority: int = 0, patience: float | None = calls.SILENCE) -> str:
         """Its id, once it is on disk."""
         return self.submit_all([config], priority, patience)[0]
 
     def submit_all(
-        self, configs: Sequence[Any], priority: int = 0, patience: float = calls.SILENCE
+        self, configs: Sequence[Any], priority: int = 0, patience: float | None = calls.SILENCE
     ) -> list[str]:
-        """Their ids, in order, once all are on disk; otherwise none is."""
+        """Their ids, in order, once all are on disk; otherwise none is.
+
+        `patience`: s for an answer; None: for as long as it takes.
+        """
         if isinstance(priority, bool) or not isinstance(priority, int):
             raise errors.InvalidConfig(f"`priority` must be a whole number, not {priority!r}")
-        with self.client() as client:
-            records = client.submit_configs(
-                [fields(config) for config in configs],
-                priority,
-                session=self._id,
-                patience=patience,
+        patience = _LONGEST if patience is None else patience
+        number = isinstance(patience, int | float) and not isinstance(patience, bool)
+        if not number or not 0 < patience <= _LONGEST:
+            raise errors.InvalidConfig(
+                f"`timeout` must be a number of seconds, above 0 up to {_LONGEST:.0f}, not"
+                f" {patience!r}"
             )
-        found = [record.id for record in records]
-        with self._lock:
-            self._own |= dict(zip(found, configs, strict=True))
-        return found
+        sent = [fields(config) for config in configs]
+        with self._submission() as client:
+            records = client.submit_configs(sent, priority, session=self._id, patience=patience)
+            with self._lock:
+                for record, given in zip(records, zip(configs, sent, strict=True), strict=True):
+                    before = self._own.get(record.id)
+                    known = [given] if before is None else [given, (before, fields(before))]
+                    self._own[record.id] = ran.config(record, known)
+                self._taken += 1
+        return [record.id for record in records]
 
     def record(self, job: str) -> JobRecord:
         with self.client() as client:
@@ -122,13 +156,36 @@ class Session:
                 return False
             return True
 
-    def wait(self, jobs: Sequence[str], timeout: float | None) -> None:
-        """Until all of them have ended. Raises WaitTimeout."""
-        with self.client() as client:
-            if not client.wait(jobs, timeout):
-                left = [job for job in jobs if not client.job(job).state.final]
-                shown = ", ".join(left[:5]) + (", ..." if len(left) > 5 else "")
-                raise errors.WaitTimeout(f"not ended in {timeout} s: {shown}")
+    def wait(self, jobs: Sequence[str] | None, timeout: float | None) -> None:
+        """As `waiting`, here."""
+        waits.outcome(self.waiting(jobs, timeout))
+
+    def waiting(self, jobs: Sequence[str] | None, timeout: float | None) -> "Future[None]":
+        """The end of all of `jobs`; None: of all of its own, those that come meanwhile too.
+
+        Raises WaitTimeout, and ServiceError where the session is closed meanwhile.
+        """
+        with errors.translated():
+            deadline = tries.deadline(timeout, time.monotonic())
+
+        def ended(given_up: Callable[[], bool]) -> None:
+            while not given_up():
+                taken, some = self._taken, self.own if jobs is None else jobs
+                with self.client() as client:
+                    late = waits.until_ended(client, some, deadline, given_up)
+                if late:
+                    shown = ", ".join(late[:5]) + (", ..." if len(late) > 5 else "")
+                    raise errors.WaitTimeout(f"not ended in {timeout} s: {shown}")
+                if jobs is not None or self._taken == taken:
+                    return
+
+        with self._lock:
+            if self._host is None:
+                raise errors.ServiceError(self._absent)
+            return self._waits.begin(ended)
+
+    def waiting_in(self) -> set[threading.Thread]:
+        return self._waits.began_in()
 
     def set_limits(self, limits: Mapping[str, Any]) -> dict[str, Any]:
         with self.client() as client:
@@ -144,23 +201,71 @@ class Session:
 
         What a batch system has goes on.
         """
-        atexit.unregister(self.close)
         with self._lock:
             host, self._host = self._host, None
-            own, self._own = list(self._own), {}
-        if host is None:
-            return
-        for one in self.followers:
-            one.end()
+            if host is None:
+                return
+            self._absent = self._after
+            self._over.clear()
+        leaving.left(self)
         try:
-            with errors.translated(), host.client() as client:
-                running = [job for job in own if not _let_be(client, job)]
-                for job in running:
-                    client.cancel(job, GRACE)
-                client.wait(running, GRACE + _ENDING)
-            attendance.end(host.folder, self._id)
+            self._waits.give_up(errors.ServiceError(_CLOSED))
+            if self._process == os.getpid():
+                self._end(host)
         finally:
             host.close()
+            self._over.set()
+
+    def leave(self) -> None:
+        """The interpreter ends: close it, or wait until it has been."""
+        if self._process == os.getpid():
+            self.close()
+            self._over.wait(GRACE + _ENDING)
+
+    def _end(self, host: Host) -> None:
+        sure = self._flights.landed(_LANDING)  # those are among its own by now
+        with self._lock:
+            own, self._own = list(self._own), {}
+        for one in self.followers:
+            one.end()
+        with errors.translated(), host.client() as client:
+            running = [job for job in own if not _let_be(client, job)]
+            for job in running:
+                client.cancel(job, GRACE)
+            client.wait(running, GRACE + _ENDING)
+        if sure and self._forks == _Forks.made:
+            attendance.end(host.folder, self._id)
+        else:  # there may be jobs of it that aren't known here: the manager looks for them
+            attendance.abandon(host.folder, self._id)
+
+    def _present(self) -> Host:
+        host = self._host
+        if host is None:
+            raise errors.ServiceError(self._absent)
+        return host
+
+    @contextmanager
+    def _submission(self) -> Iterator[Client]:
+        """Until it is over, the session doesn't close."""
+        with self._lock:
+            host = self._present()
+            self._flights.begin()
+        with self._flights.end(), errors.translated(), host.client() as client:
+            yield client
+
+
+class _Forks:
+    """How often this process was forked: a child may submit, too."""
+
+    made = 0
+
+    @classmethod
+    def another(cls) -> None:
+        cls.made += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_parent=_Forks.another)
 
 
 def fields(config: Any) -> dict[str, Any]:

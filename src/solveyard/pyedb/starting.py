@@ -99,7 +99,8 @@ def _serve(given: argparse.Namespace, limits: dict[str, Any]) -> int:
 
     def started(running: serve.Running) -> None:
         port = running.url.rpartition(":")[2]
-        url = f"http://{given.host}:{port}"
+        host = f"[{given.host}]" if ":" in given.host else given.host
+        url = f"http://{host}:{port}"
         if given.json:
             commands.answer({"success": True, "url": url, "store": str(folder)})
         logger.info(MONITOR)

@@ -68,8 +68,9 @@ def run(
         native = job_id(kind, submit(config, None).stdout)
         return f"{kind.value}_job_{native}" if native else f"submitted_to_{kind.value}"
     argv = config.generate_command_list()
+    captured = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     given: dict[str, Any] = {
-        "capture_output": True,
+        **({} if "capture_output" in subprocess_kwargs else captured),
         "text": True,
         "errors": "replace",
         "cwd": os.path.dirname(config.project_path),  # noqa: PTH120  a text, as ansysedt is given
@@ -86,6 +87,8 @@ def run(
         ) from error
     except OSError as error:
         raise errors.ServiceError(f"cannot start {argv[0]}: {error.strerror}") from error
+    except (TypeError, ValueError) as error:
+        raise errors.InvalidConfig(f"subprocess.run takes no such arguments: {error}") from error
     if done.returncode:
         said = str(done.stderr or done.stdout or "").strip()
         raise errors.ServiceError(

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from solveyard.model.errors import UnknownJob
 from solveyard.model.records import JobRecord
 from solveyard.pyedb.errors import ServiceError
 from solveyard.pyedb.monitor import ResourceMonitor
@@ -90,8 +91,10 @@ def info(config: Any, record: JobRecord, output: str = "", error: str = "") -> J
 
 
 def ended(session: Session, job: str) -> JobStatus:
-    """Raises ServiceError where it is gone."""
+    """Raises ServiceError where it is gone, or can't be asked for."""
     try:
         return status(session.record(job))
     except ServiceError as error:
+        if not isinstance(error.__cause__, UnknownJob):
+            raise
         raise ServiceError(f"Job {job} disappeared from manager") from error

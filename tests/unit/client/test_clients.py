@@ -125,6 +125,13 @@ def test_waiting_ends_with_the_jobs_or_with_the_time(client: Any, served: Any) -
     assert client.wait([]) is True
 
 
+@pytest.mark.parametrize("timeout", [float("nan"), "5", True])
+def test_a_wait_of_no_number_of_seconds_is_refused(client: Any, served: Any, timeout: Any) -> None:
+    client.submit(SPEC)
+    with pytest.raises(InvalidRequest, match="`timeout` must be a number of seconds"):
+        client.wait([1], timeout=timeout)
+
+
 def test_output_is_followed_until_the_attempt_has_ended(client: Any, served: Any) -> None:
     client.submit(SPEC)
     served.later(0.05, lambda: served.manager.start(1))

@@ -107,6 +107,8 @@ def test_a_project_that_is_missing_is_said_as_a_missing_file(tmp_path: Path) -> 
     with pytest.raises(FileNotFoundError, match=re.escape("no such project")) as raised:
         HFSSSimulationConfig(project_path=tmp_path / "gone.aedt")
     assert isinstance(raised.value, errors.JobManagerError)
+    with pytest.raises(FileNotFoundError, match=r"no such project: '.*~nobody-here/a\.aedt'"):
+        HFSSSimulationConfig(project_path="~nobody-here/a.aedt")
     with pytest.raises(ValueError, match=re.escape(".aedt or .aedb")):
         HFSSSimulationConfig(project_path="/etc/passwd")
 
@@ -311,6 +313,27 @@ def test_a_solve_without_a_manager_tells_how_it_ended(board: Path, tmp_path: Pat
     edt = program(tmp_path, "slow", "exec sleep 600")
     with pytest.raises(TimeoutError, match="longer than"):
         config(board, ansys_edt_path=edt).run_simulation(timeout=0.1)
+
+
+def test_a_solve_without_a_manager_takes_what_subprocess_run_takes(
+    board: Path, tmp_path: Path
+) -> None:
+    one = config(board, ansys_edt_path=program(tmp_path, "ansysedt", "echo said; echo why >&2"))
+
+    def said(**given: Any) -> tuple[str | None, str | None]:
+        done = one.run_simulation(**given)
+        assert not isinstance(done, str)
+        return done.stdout, done.stderr
+
+    assert said() == said(capture_output=True) == ("said\n", "why\n")
+    assert said(capture_output=False) == (None, None)
+    assert said(stderr=subprocess.STDOUT) == ("said\nwhy\n", None)
+    with (tmp_path / "out").open("w") as out:
+        assert said(stdout=out) == (None, "why\n")
+    assert (tmp_path / "out").read_text() == "said\n"
+    for wrong in ({"capture_output": True, "stdout": subprocess.PIPE}, {"no_such": 1}):
+        with pytest.raises(errors.InvalidConfig, match=r"subprocess\.run takes no such"):
+            one.run_simulation(**wrong)
 
 
 def test_ids_are_read_from_what_the_submit_commands_print() -> None:

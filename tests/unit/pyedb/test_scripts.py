@@ -18,6 +18,7 @@ from solveyard.pyedb.job_submission import HFSSSimulationConfig, SchedulerOption
 from solveyard.solvers.hfss import config as hfss
 from solveyard.solvers.hfss import forwarded
 from solveyard.solvers.hfss.config import SchedulerType
+from standin import install, install_launcher
 from unit.solvers.test_hfss_commandline import windows_arguments
 
 EDT = "/opt/Ansys EM/v252/ansysedt"
@@ -127,7 +128,18 @@ def test_priorities_are_each_batch_systems_own() -> None:
 
 @pytest.mark.parametrize(
     ("amount", "mib"),
-    [("4GB", 4096), ("512M", 512), ("4 GiB", 4096), ("1.5G", 1536), ("1", 1), ("2TB", 2 << 20)],
+    [
+        ("4GB", 4096),
+        ("512M", 512),
+        ("4 GiB", 4096),
+        ("1.5G", 1536),
+        ("2TB", 2 << 20),
+        ("16000", 16000),
+        ("0.5", 1),
+        ("1B", 1),
+        ("3145728 B", 3),
+        ("512k", 1),
+    ],
 )
 def test_memory_is_counted_in_mebibytes_and_rounded_up(amount: str, mib: int) -> None:
     assert forwarded.resources(hfss.SchedulerOptions(memory=amount)).memory == mib
@@ -149,6 +161,25 @@ def test_without_ansys_launcher_slurm_starts_ansysedt_itself(tmp_path: Path) -> 
     assert solver.command(spec).argv[0].endswith("/utils/ansysedt_launcher.sh")
     without = b'{"batch_launcher":false,' + bytes(spec.options)[1:]
     assert solver.command(replace(spec, options=msgspec.Raw(without))).argv[0] == EDT
+
+
+def test_a_script_starts_ansys_launcher_unless_it_is_seen_that_there_is_none(
+    tmp_path: Path,
+) -> None:
+    board = tmp_path / "board.aedt"
+    board.touch()
+
+    def starts(program: Path) -> str:
+        one = HFSSSimulationConfig(project_path=board, ansys_edt_path=program, jobid="a")
+        return shlex.split(one.generate_slurm_script().splitlines()[-1])[0]
+
+    edt = install(tmp_path / "ansys_inc")
+    assert starts(edt) == str(edt)
+    launcher = install_launcher(tmp_path / "ansys_inc")
+    assert starts(edt) == str(launcher)
+    elsewhere = tmp_path / "elsewhere" / "ansysedt"
+    utilities = elsewhere.parent / "schedulers" / "scripts" / "utils"
+    assert starts(elsewhere) == str(utilities / "ansysedt_launcher.sh")
 
 
 def wishes(script: str, mark: str) -> list[str]:

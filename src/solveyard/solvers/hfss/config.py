@@ -112,8 +112,8 @@ def _cores(value: int) -> int:
 
 
 def _memory(text: str) -> str:
-    if not _MEMORY.match(text):
-        raise ValueError("expected an amount such as '4GB' or '512M'")
+    if not _MEMORY.match(text) or not re.search("[1-9]", text):
+        raise ValueError("expected an amount above 0 such as '4GB', or '512' for 512 MiB")
     return text
 
 
@@ -179,7 +179,7 @@ class SchedulerOptions(Fields):
     time: Annotated[str, AfterValidator(_time)] = "24:00:00"  #: see `walltime`
     nodes: int = Field(default=1, ge=1)
     tasks_per_node: int = Field(default=1, ge=1)
-    memory: Annotated[str, AfterValidator(_memory)] = "4GB"  #: on each node
+    memory: Annotated[str, AfterValidator(_memory)] = "4GB"  #: on each node; without a unit MiB
     account: Annotated[str, _wish("account")] | None = None
     reservation: Annotated[str, _wish("reservation")] | None = None
     qos: Annotated[str, _wish("qos")] | None = None

@@ -12,8 +12,8 @@ from solveyard.solvers.hfss.config import SchedulerOptions, SchedulerType
 
 #: The dialects that have another name than PyEDB's for the batch system.
 _DIALECTS = {SchedulerType.WINDOWS_HPC: "winhpc"}
-_AMOUNT = re.compile(r"(?P<number>[\d.]+)\s*(?P<unit>[KMGT]?)", re.IGNORECASE)
-_MIB = {"": 1 / (1 << 20), "K": 1 / 1024, "M": 1.0, "G": 1024.0, "T": 1024.0 * 1024}
+_AMOUNT = re.compile(r"(?P<number>[\d.]+)\s*(?P<unit>[BKMGT]?)", re.IGNORECASE)
+_MIB = {"": 1.0, "B": 1 / (1 << 20), "K": 1 / 1024, "M": 1.0, "G": 1024.0, "T": 1024.0 * 1024}
 #: Slurm lets only operators ask for more than normal, and LSF's largest number is each site's own.
 _NICE = {"Low": 1000, "BelowNormal": 100}
 _PRIORITIES = {
@@ -99,7 +99,7 @@ def utilities(program: str) -> str:
 
 
 def mebibytes(amount: str) -> int:
-    """Of "4GB", "512M", "4 GiB"; all by powers of 1024, and rounded up."""
+    """Of "4GB", "512M", "4 GiB", "512"; all by powers of 1024, and rounded up."""
     match = _AMOUNT.match(amount)
     assert match is not None  # it was checked when the options were made
     return max(1, math.ceil(float(match["number"]) * _MIB[match["unit"].upper()]))

@@ -1,0 +1,335 @@
+"""Sessions of PyEDB's job manager whose threads, loops and children come and go."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import Service
+from ports import free_port
+from solveyard.client.sync import Client
+from solveyard.model.errors import ManagerUnavailable
+from solveyard.pyedb import errors
+from solveyard.pyedb.job_manager_handler import JobManagerHandler
+from solveyard.pyedb.job_submission import HFSSSimulationConfig
+from solveyard.pyedb.service import JobManager, ResourceLimits
+from solveyard.yard import Yard
+from standin import install, project
+
+MANY = ResourceLimits(4, 100, 0, 0)
+
+
+class Bench:
+    """A store, projects, and handlers that are closed at the end."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = folder / "store"
+        self.folder = folder / "projects"
+        self.handlers: list[JobManagerHandler] = []
+
+    def handler(self) -> JobManagerHandler:
+        self.handlers.append(JobManagerHandler(port=free_port(), resource_limits=MANY))
+        self.handlers[-1].start_service()
+        return self.handlers[-1]
+
+    def config(self, name: str, scenario: str = "slow", place: str = "") -> HFSSSimulationConfig:
+        made = project(self.folder / place, scenario, f"{name}.aedt")
+        return HFSSSimulationConfig(project_path=made, jobid=name)
+
+    def runs(self, name: str) -> bool:
+        return (self.folder / f"{name}.pids").exists()
+
+    def script(self, text: str) -> "subprocess.Popen[str]":
+        head = (
+            "import asyncio, os, sys, threading\n"
+            "from concurrent.futures import ThreadPoolExecutor\n"
+            "from solveyard.pyedb.job_manager_handler import JobManagerHandler\n"
+            "from solveyard.pyedb.job_submission import HFSSSimulationConfig\n"
+            "from solveyard.pyedb.service import JobManager, ResourceLimits\n"
+            "limits = ResourceLimits(4, 100, 0, 0)\n"
+            "def config(name):\n"
+            f"    path = os.path.join({str(self.folder)!r}, name + '.aedt')\n"
+            "    return HFSSSimulationConfig(project_path=path, jobid=name)\n"
+        )
+        return subprocess.Popen(
+            [sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning", "-c", head + text],
+            text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    def states(self) -> dict[str, str]:
+        with Client(self.store) as client:
+            return {one.id: str(one.state) for one in client.jobs(limit=None).jobs}
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    one = Bench(tmp_path)
+    monkeypatch.setenv("SOLVEYARD_HOME", str(one.store))
+    monkeypatch.setenv("ANSYSEM_ROOT252", str(install(tmp_path / "ansys_inc").parent))
+    yield one
+    for handler in one.handlers:
+        handler.close()
+    Service(one.store).clean_up()
+
+
+# What is submitted while it ends
+
+
+def test_what_is_taken_while_a_session_closes_is_ended_with_it(
+    bench: Bench, until: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit_configs, answered, go_on = Client.submit_configs, threading.Event(), threading.Event()
+
+    def slowly(*given: Any, **more: Any) -> Any:
+        found = submit_configs(*given, **more)
+        answered.set()
+        assert go_on.wait(60)
+        return found
+
+    monkeypatch.setattr(Client, "submit_configs", slowly)
+    with Yard(bench.store):
+        handler = bench.handler()
+        submits = threading.Thread(target=handler.submit_job, args=(bench.config("late"),))
+        submits.start()
+        assert answered.wait(60)
+        closes = threading.Thread(target=handler.close)
+        closes.start()
+        until(lambda: not handler.started, "it closes")
+        go_on.set()
+        submits.join()
+        closes.join()
+        assert bench.states()["late"] in {"cancelled", "held"}
+
+
+def test_what_was_taken_though_no_answer_came_ends_with_its_session(
+    bench: Bench, until: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit_configs = Client.submit_configs
+
+    def lost(*given: Any, **more: Any) -> None:
+        submit_configs(*given, **more)
+        raise ManagerUnavailable("the manager went away before it answered")
+
+    with Yard(bench.store):
+        handler = bench.handler()
+        handler.submit_job(bench.config("known"))
+        monkeypatch.setattr(Client, "submit_configs", lost)
+        with pytest.raises(RuntimeError, match="before it answered"):
+            handler.submit_job(bench.config("lost"))
+        until(lambda: bench.runs("lost"), "it was taken")
+        handler.close()
+        until(lambda: bench.states()["lost"] == "cancelled", "it is ended")
+        assert bench.states()["known"] == "cancelled"
+        until(lambda: not list((bench.store / "sessions").iterdir()), "the session is over")
+
+
+# Who waits
+
+
+def test_ctrl_c_ends_the_documents_awaited_block_and_drains(
+    bench: Bench, until: Callable[..., None]
+) -> None:
+    bench.config("slow")
+    script = bench.script(
+        "async def main():\n"
+        "    manager = JobManager(limits)\n"
+        "    await manager.submit_job(config('slow'))\n"
+        "    await manager.wait_until_all_done()\n"
+        "asyncio.run(main())\n"
+    )
+    until(lambda: bench.runs("slow"), "the engines run")
+    script.send_signal(signal.SIGINT)
+    _, err = script.communicate(timeout=60)
+    assert (script.returncode, "KeyboardInterrupt" in err) == (-signal.SIGINT, True), err
+    with Yard(bench.store):
+        assert bench.states() == {"slow": "cancelled"}
+
+
+def test_a_script_drains_at_its_end_while_a_pools_thread_waits(
+    bench: Bench, until: Callable[..., None]
+) -> None:
+    bench.config("slow")
+    script = bench.script(
+        f"handler = JobManagerHandler(port={free_port()}, resource_limits=limits)\n"
+        "handler.start_service()\n"
+        "job = handler.submit_job(config('slow'))\n"
+        "waits = ThreadPoolExecutor().submit(handler.wait_until_done, job)\n"
+        "waits.add_done_callback(lambda one: print(one.exception()))\n"
+        "sys.stdin.read()\n"
+    )
+    until(lambda: bench.runs("slow"), "the engines run")
+    out, err = script.communicate(timeout=60)
+    assert (script.returncode, out, err) == (0, "the job manager was closed meanwhile\n", "")
+    with Yard(bench.store):
+        assert bench.states() == {"slow": "cancelled"}
+
+
+def test_a_thread_of_the_programs_own_may_wait_longer_than_its_main_one(bench: Bench) -> None:
+    bench.config("a", "success")
+    script = bench.script(
+        f"handler = JobManagerHandler(port={free_port()}, resource_limits=limits)\n"
+        "handler.start_service()\n"
+        "job = handler.submit_job(config('a'))\n"
+        "wait = lambda: print(handler.wait_until_done(job))\n"
+        "threading.Thread(target=wait).start()\n"
+    )
+    assert script.communicate(timeout=60) == ("completed\n", "")
+
+
+def test_waits_take_no_thread_from_what_else_is_awaited(bench: Bench) -> None:
+    async def run() -> None:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        manager = JobManager(MANY)
+        job = await manager.submit_job(bench.config("slow"))
+        async with asyncio.TaskGroup() as group:
+            waits = [group.create_task(manager.wait_until_all_done()) for _ in range(3)]
+            await asyncio.sleep(0)  # they begin
+            waits.pop().cancel()
+            assert await manager.cancel_job(job)
+        assert manager.jobs[job].status == "cancelled"
+        await manager.close()
+        with pytest.raises(RuntimeError, match=r"closed \(make another"):
+            await manager.submit_job(bench.config("other"))
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+def test_all_are_done_when_those_are_that_came_meanwhile(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, awaited: bool
+) -> None:
+    handler = bench.handler()
+    handler.submit_job(bench.config("a", "success"))
+    left, wait = ["b", "a", "c"], Client.wait  # a is run anew
+
+    def until_others_came(client: Client, jobs: Any, timeout: float | None = None) -> bool:
+        over = wait(client, jobs, timeout)
+        if over and left:
+            handler.submit_job(bench.config(left.pop(0), "success"))
+        return over
+
+    monkeypatch.setattr(Client, "wait", until_others_came)
+    if awaited:
+        asyncio.run(handler.manager.wait_until_all_done(60))
+    else:
+        handler.wait_until_all_done(timeout=60)
+    assert left == []
+    assert bench.states() == dict.fromkeys("cba", "completed")
+
+
+def test_who_waits_when_it_closes_is_told_so(bench: Bench, until: Callable[..., None]) -> None:
+    handler = bench.handler()
+    with pytest.raises(RuntimeError, match="disappeared"):
+        handler.wait_until_done("gone")
+    job = handler.submit_job(bench.config("slow"))
+    found: list[str] = []
+
+    def tell(wait: Callable[[], object]) -> None:
+        try:
+            wait()
+        except errors.ServiceError as error:
+            found.append(str(error))
+
+    calls = [handler.wait_until_all_done, lambda: handler.wait_until_done(job)]
+    threads = [threading.Thread(target=tell, args=(call,)) for call in calls]
+    for thread in threads:
+        thread.start()
+    until(lambda: set(threads) <= handler._session.waiting_in(), "they wait")
+    handler.close()
+    for thread in threads:
+        thread.join()
+    assert found == ["the job manager was closed meanwhile"] * 2
+    with pytest.raises(RuntimeError, match="not started"):
+        handler.wait_until_done(job)
+
+
+# What it was opened with
+
+
+@pytest.mark.parametrize(("host", "shown"), [("localhost", "localhost"), ("::1", "[::1]")])
+def test_its_address_can_be_opened(bench: Bench, host: str, shown: str) -> None:
+    handler = JobManagerHandler(host=host, port=free_port())
+    assert handler.url == f"http://{shown}:{handler.port}"
+    bench.handlers.append(handler)
+    try:
+        handler.start_service()
+    except errors.ServiceError:
+        pytest.skip(f"this machine has no {host}")
+    with Client.at(handler.url) as client:
+        assert client.healthy()
+
+
+def test_a_service_whose_limits_cannot_be_set_is_not_started(bench: Bench) -> None:
+    handler = JobManagerHandler(port=free_port(), resource_limits=ResourceLimits(0))
+    manager = JobManager(ResourceLimits(0))
+    for _ in range(2):
+        with pytest.raises(ValueError, match="max_concurrent"):
+            handler.start_service()
+        assert not handler.started
+        with pytest.raises(ValueError, match="max_concurrent"):
+            asyncio.run(manager.submit_job(bench.config("a", "success")))
+
+
+def test_a_jobs_configuration_is_the_one_that_runs(bench: Bench) -> None:
+    handler, other = bench.handler(), bench.handler()
+    first, second = bench.config("x", "slow", "a"), bench.config("x", "success", "b")
+    handler.submit_job(first)
+    for _ in range(2):
+        handler.submit_job(second)
+        assert handler.manager.jobs["x"].config == first
+    other.submit_job(second)
+    assert other.manager.jobs["x"].config == first
+    handler.cancel_job("x")
+    handler.wait_until_done("x", timeout=60)
+    told = {"project_path": second.project_path, "jobid": "x", "machine_nodes": [{"cores": 4}]}
+    handler.submit_job(told)  # type: ignore[arg-type]  # as PyEDB's clients write it
+    assert handler.manager.jobs["x"].config is told
+    handler.wait_until_done("x", timeout=60)
+
+
+@pytest.mark.parametrize("timeout", [-1, 0, float("nan"), float("inf"), 1e12, "5"])
+def test_a_timeout_that_is_none_is_refused(bench: Bench, timeout: Any) -> None:
+    handler = bench.handler()
+    with pytest.raises(errors.InvalidConfig, match="`timeout` must be a number of seconds"):
+        handler.submit_job(bench.config("a", "success"), timeout=timeout)
+    assert bench.states() == {}
+    handler.submit_job(bench.config("a", "success"), timeout=1e6)
+
+
+# Children
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows forks no process")
+def test_a_forked_child_submits_for_its_parent_and_its_exit_ends_nothing(
+    bench: Bench, until: Callable[..., None]
+) -> None:
+    for name, scenario in (("slow", "slow"), ("quick", "success"), ("late", "slow")):
+        bench.config(name, scenario)
+    script = bench.script(
+        f"handler = JobManagerHandler(port={free_port()}, resource_limits=limits)\n"
+        "handler.start_service()\n"
+        "job = handler.submit_job(config('slow'))\n"
+        "pid = os.fork()\n"
+        "if not pid:\n"
+        "    print(handler.wait_until_done(handler.submit_job(config('quick')), timeout=15))\n"
+        "    handler.submit_job(config('late'))\n"
+        "    sys.exit(0)\n"
+        "print('child', os.waitpid(pid, 0)[1], flush=True)\n"
+        "sys.stdin.read()\n"
+        "print(handler.manager.jobs[job].status)\n"
+    )
+    assert script.stdout is not None
+    assert [script.stdout.readline() for _ in range(2)] == ["completed\n", "child 0\n"]
+    until(lambda: bench.runs("slow") and bench.runs("late"), "both run")
+    assert bench.states() == {"slow": "running", "quick": "completed", "late": "running"}
+    assert script.communicate(timeout=60) == ("running\n", "")
+    with Yard(bench.store):
+        assert bench.states()["slow"] == "cancelled"
+        until(lambda: bench.states()["late"] == "cancelled", "the child's is ended, too")
