@@ -156,6 +156,13 @@ def test_jobs_wait_their_turn_and_are_held_released_cancelled_and_retried(shell:
     assert shell("ps", "--all", "--json").json == []
 
 
+def test_a_log_is_followed_from_try_to_try_until_the_job_has_ended(shell: Shell) -> None:
+    script = 'echo try $SOLVEYARD_TRY; [ "$SOLVEYARD_TRY" = 3 ]'
+    shell("submit", "--retry", "3", "--retry-delay", "0.5", "--", "sh", "-c", script)
+    assert shell("logs", "-f", "last").out == "try 1\ntry 2\ntry 3\n"
+    assert shell("logs", "last").out == "try 3\n"
+
+
 def test_a_stop_leaves_running_jobs_and_the_next_manager_finds_them(shell: Shell) -> None:
     (shell.folder / "go").unlink(missing_ok=True)
     script = "until test -e go; do sleep 0.05; done; echo done"

@@ -1,6 +1,7 @@
 """Signing in with a browser, and what a cookie is good for."""
 
 import asyncio
+import http.client
 import socket
 import subprocess
 import sys
@@ -39,6 +40,23 @@ def test_a_cookie_stands_for_its_token_until_that_is_revoked(service: Any) -> No
                ).status == 401  # fmt: skip
     shell(yard, "token", "revoke", "eyes")
     assert ask(url, "GET", "/jobs", headers=signed_in).status == 401
+
+
+def test_who_follows_a_log_is_cut_off_when_their_token_is_revoked(service: Any) -> None:
+    yard = service().start()
+    where = urlsplit(yard.told["url"])
+    secret = shell(yard, "token", "create", "eyes").stdout.strip()
+    script = "while echo still; do sleep 0.1; done"
+    shell(yard, "submit", "--name", "talker", "--", "sh", "-c", script)
+    wire = http.client.HTTPConnection(str(where.hostname), where.port or 0, timeout=20)
+    wire.request("GET", "/jobs/talker/logs?follow=1", headers=PASSED | bearer(secret))
+    answer = wire.getresponse()
+    assert answer.read(6) == b"still\n"
+    shell(yard, "token", "revoke", "eyes")
+    with pytest.raises(http.client.IncompleteRead):
+        answer.read()  # the job goes on, and so would this
+    wire.close()
+    shell(yard, "cancel", "talker", "--grace", "0")
 
 
 def test_the_owners_token_and_the_header_sign_in_too_and_signing_out_ends_it(service: Any) -> None:

@@ -8,13 +8,14 @@ import msgspec
 from aiohttp import web
 
 from solveyard.doors import encoding, ranges
-from solveyard.doors.keys import CLOSING, MANAGER
+from solveyard.doors.keys import CLOSING, KEEPER, MANAGER, caller
 from solveyard.manager import Manager
 from solveyard.model.errors import UnknownJob
 from solveyard.model.jobs import Job, JobId
 
 CHUNK = 1 << 20  #: bytes
 MOST = 1 << 24  #: bytes in one answer, but for one that follows
+STILL = 1.0  #: s after which who follows a log is asked again whether they may
 LOOK_AGAIN = 0.1  #: s between two looks at a log that somebody follows
 
 
@@ -60,7 +61,9 @@ class Log(NamedTuple):
     def ended(self) -> bool:
         """Nothing more will come."""
         job = self.manager.job(self.job)
-        return self.attempt < len(job.attempts) or job.state.final
+        if job.state.final or self.attempt < len(job.attempts):
+            return True
+        return bool(job.attempts) and not job.attempts[self.attempt - 1].live
 
 
 async def read(request: web.Request) -> web.StreamResponse:
@@ -152,11 +155,18 @@ async def _follow(request: web.Request, log: Log, wanted: LogsQuery) -> web.Stre
     response = web.StreamResponse(headers=headers)
     response.content_type = "text/plain"
     await response.prepare(request)
+    keeper = request.app.get(KEEPER)
+    loop = asyncio.get_running_loop()
+    asked = loop.time()
     try:
         while True:
             ended = log.ended
             content, start, _ = await asyncio.to_thread(read_log, log.path, offset, CHUNK)
             offset = start + len(content)
+            if loop.time() > asked + STILL:
+                asked = loop.time()
+                if keeper is not None and not keeper.holds(caller(request)):
+                    break
             if content:
                 await response.write(content)
             elif ended:
