@@ -86,6 +86,9 @@ class Arrays:
             self._trays[after.id] = Tray(len(after.spec.array), self._shelf.counts(after.id))
             for other in _paired(after):
                 self._pair(after.id, other)
+            for waiting in self.paired(after.id):  # they came before it
+                self._trays[waiting].ahead = 0
+                self._pair(waiting, after.id)
         elif after is None:
             self._trays.pop(before.id, None)
             for other in _paired(before):

@@ -96,7 +96,8 @@ class Line:
             for paired in self._arrays.paired(whole):
                 self.file(self._jobs[paired])  # another of its tasks may be the next
         others = [job.id]
-        if before is not None and after is not None and before.closed != after.closed:
+        known = before is not None and after is not None and before.closed == after.closed
+        if job.is_array and not known:  # so its tasks without a record are others, or are there now
             others += self._dependencies.watched_tasks(job.id)
             for paired in self._arrays.paired(job.id):
                 self.file(self._jobs[paired])

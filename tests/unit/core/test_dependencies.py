@@ -75,6 +75,43 @@ def test_jobs_of_one_submission_may_name_each_other_in_any_order() -> None:
     assert drive.launched() == [first, last]
 
 
+def test_who_waits_for_a_task_may_be_named_before_its_array() -> None:
+    drive = Drive(cores=2)
+    last, sweep = drive.submit(
+        JobSpec(solver="x", name="post", after=after("sweep[1]")),
+        JobSpec(solver="x", name="sweep", array=ArraySpec(stop=2)),
+    )[:2]
+    assert drive.launched() == [task_id(sweep, 0), task_id(sweep, 1)]
+    assert drive.why(last) == "job sweep[1] to succeed (it is submitted)"
+    drive.end(task_id(sweep, 1))
+    assert drive.launched()[-1] == last
+
+
+@pytest.mark.parametrize("link", ["mesh[{{index}}]", "mesh[1]", "mesh"])
+def test_an_array_that_waits_may_be_named_before_the_other(link: str) -> None:
+    drive = Drive(cores=1)
+    solve, mesh = drive.submit(
+        JobSpec(solver="x", name="solve", array=ArraySpec(stop=2), after=after(link), priority=1),
+        JobSpec(solver="x", name="mesh", array=ArraySpec(stop=2)),
+    )[:2]
+    assert drive.launched() == [task_id(mesh, 0)]
+    drive.end(task_id(mesh, 0))
+    second = task_id(solve, 0) if link == "mesh[{{index}}]" else task_id(mesh, 1)
+    assert drive.launched()[1:] == [second]
+
+
+def test_a_restored_engine_knows_of_a_task_whose_array_came_later() -> None:
+    drive = Drive(cores=1)
+    first = drive.one(name="first")
+    drive.end(first)
+    drive.one(name="sweep", array=ArraySpec(stop=2), hold=True)
+    drive.submit(JobSpec(solver="x", name="first", after=after("sweep[1]")))
+    drive.engine = drive.restored()
+    drive.join()
+    assert drive.job(first).state is JobState.QUEUED
+    assert drive.why(first) == "job sweep[1] to succeed (it is held)"
+
+
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=12))
 def test_a_circle_is_refused_and_nothing_else(edges: list[tuple[int, int]]) -> None:
     specs = [
