@@ -2,11 +2,12 @@
 
 import heapq
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from solveyard.model.jobs import AttemptId, JobId, JobSpec, Outcome, Reason
-from solveyard.model.messages import Ended, Started
+from solveyard.model.messages import Annotate, Ended, Started
 from solveyard.model.resources import Resources
 from solveyard.model.shares import Shares
 from unit.core.drive import Drive
@@ -30,6 +31,19 @@ def passers(drive: Drive, jobs: list[JobId]) -> list[JobId]:
         drive.end(begun[ended])
         ended += 1
     return begun
+
+
+@pytest.mark.parametrize("fair", [False, True])
+def test_a_job_that_came_back_to_the_line_is_looked_at_once(fair: bool) -> None:
+    drive = Drive(cores=4, shares=Shares(fair=fair))
+    drive.start(drive.submit(wide(3, time_limit=1000.0))[0])
+    first = drive.submit(wide(4))[0]
+    second = drive.submit(wide(2))[0]
+    for place in range(70):
+        drive.send(Annotate(job=first, note=str(place)))
+        drive.send(Annotate(job=second, note=str(place)))
+    short = drive.submit(wide(1, time_limit=10.0))[0]
+    assert drive.launched()[1:] == [short]
 
 
 # What is lent
