@@ -34,7 +34,8 @@ class Line:
         self._parted = parted
         self._keys = Parking()  #: wait for an exclusive key
         self._misfits: dict[JobId, None] = {}  #: no known machine could run them
-        self._full: set[JobId] = set()  #: arrays of which as many run as may
+        #: By array, of whose tasks as many run as may: itself, and tasks with a record.
+        self._full: dict[JobId, Queue] = {}
         self.pauses = Deadlines()  #: wait for the time of their next try
         self.doomed: list[JobId] = []  #: wait for what can't come any more: to be ended
 
@@ -71,7 +72,7 @@ class Line:
         self._leave_queue(job_id)
         self._keys.discard(job_id)
         self._misfits.pop(job_id, None)
-        self._full.discard(job_id)
+        self._leave_full(job_id)
         self.pauses.set(job_id, None)
         self._dependencies.discard(job_id)
 
@@ -88,8 +89,9 @@ class Line:
             self.take_out(before.id)
         whole = array_of(job.id)
         array = self._jobs.get(whole) if whole is not None else None
-        if array is not None and (before is None or array.id in self._full):
-            self.file(array)  # its next task is another, or it has room for one
+        if array is not None and before is None:
+            self.file(array)  # its next task is another
+        self._let_others_in(job.id)
         if not self._dependencies.awaited:
             return
         if whole is not None:
@@ -149,6 +151,7 @@ class Line:
     def wait_for_key(self, job_id: JobId, key: str) -> None:
         self._leave_queue(job_id)
         self._keys.park(job_id, key)
+        self._let_others_in(job_id)
 
     def key_is_free(self, key: str) -> None:
         for job_id in self._keys.freed(key):
@@ -157,6 +160,7 @@ class Line:
     def wait_for_machine(self, job_id: JobId) -> None:
         self._leave_queue(job_id)
         self._misfits[job_id] = None
+        self._let_others_in(job_id)
 
     def refit(self) -> None:
         """There is something else by now: who was a misfit may be none any more."""
@@ -173,9 +177,10 @@ class Line:
         if self._parted is not None:
             self._parted.open(owner)
 
-    def wait_for_task(self, array: JobId) -> None:
-        self._leave_queue(array)
-        self._full.add(array)
+    def wait_for_task(self, job: Job, task: Job) -> None:
+        """For the end of one of its array's tasks; `task`: as `first` has it."""
+        self._leave_queue(job.id)
+        self._full.setdefault(array_of(job.id) or job.id, Queue()).add(job, task.id)
 
     def pause_over(self, job_id: JobId) -> None:
         """The time of its next try has come."""
@@ -199,6 +204,24 @@ class Line:
 
     def _queue_of(self, job: Job) -> Queue | PartedQueue:
         return self._queues.setdefault(job.spec.on, Queue())
+
+    def _let_others_in(self, task: JobId) -> None:
+        """It has changed, or stands aside: is there room now for others of its array?
+
+        The most urgent go back to the queue, never all, as there may be very many: of those that
+        do, one starts, or all of them stand aside, and then it is the others' turn.
+        """
+        array = array_of(task)
+        if array in self._full and not self._arrays.full(self._jobs[array]):
+            for job_id in self._full[array].ahead(AHEAD):
+                self.file(self._jobs[job_id])
+
+    def _leave_full(self, job_id: JobId) -> None:
+        array = array_of(job_id) or job_id
+        if (waiting := self._full.get(array)) is not None:
+            waiting.discard(job_id)
+            if not waiting:
+                del self._full[array]
 
     def _leave_queue(self, job_id: JobId) -> None:
         for queue in self._queues.values():

@@ -19,7 +19,7 @@ from solveyard.core.sharing import share
 from solveyard.core.shelf import Shelf
 from solveyard.core.slots import Pace, alike
 from solveyard.core.waiting import Deadlines, urgency
-from solveyard.model.ids import position_of
+from solveyard.model.ids import array_of, position_of
 from solveyard.model.jobs import WAITING, Job, JobId, JobSpec, JobState, Limits, Passed, Placement
 from solveyard.model.messages import AgentJoined, LicencesSeen
 from solveyard.model.resources import Range, Resources
@@ -247,10 +247,17 @@ class Scheduler:
         if (key := self.seating.busy_key(task)) is not None:
             self.line.wait_for_key(job.id, key)
             return True
-        if job.is_array and self.arrays.full(job):
-            self.line.wait_for_task(job.id)
+        if self.most_at_once(job) is not None:
+            self.line.wait_for_task(job, task)
             return True
         return False
+
+    def most_at_once(self, job: Job) -> int | None:
+        """So many tasks of its array, or of itself, may run at once, and do; None: not so."""
+        if job.spec.array is None or job.spec.array.at_once is None:
+            return None
+        array = job if job.is_array else self._jobs[array_of(job.id) or job.id]
+        return job.spec.array.at_once if self.arrays.full(array) else None
 
     def _place(
         self,

@@ -1,5 +1,7 @@
 """What the engine makes of arrays and their tasks."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ from solveyard.model.jobs import JobId, JobSpec, JobState, Reason
 from solveyard.model.messages import (
     Annotate,
     Cancel,
+    ClusterJoined,
     Hold,
     Kill,
     Recalled,
@@ -20,7 +23,9 @@ from solveyard.model.messages import (
     Remove,
     Retry,
     SetPriority,
+    Ticked,
 )
+from solveyard.model.policies import RetryPolicy
 from unit.core.drive import Drive
 
 FIVE = ArraySpec(stop=5)
@@ -75,6 +80,77 @@ def test_no_more_tasks_run_at_once_than_the_array_allows_and_others_pass_it() ->
     assert drive.why(array) == "one of its own tasks to end: 2 may run at once"
     drive.end(task_id(array, 1))
     assert drive.launched()[-1] == task_id(array, 2)
+
+
+def again(array: JobId, drive: Drive) -> None:
+    """Each of its tasks has a record, and waits, or is where it was."""
+    for task in tasks(array, 0, 1, 2, 3, 4):
+        if drive.engine.state(task) is JobState.QUEUED:
+            drive.send(Hold(job=task))
+            drive.send(Release(job=task))
+
+
+def failed_before(array: JobId, drive: Drive) -> None:
+    """All of its tasks have failed, and it is run again."""
+    for task in tasks(array, 0, 1, 2, 3, 4):
+        drive.end(task, Reason.EXIT_CODE)
+    drive.send(Retry(job=array))
+
+
+@pytest.mark.parametrize("changed", [again, failed_before])
+@pytest.mark.parametrize("restart", [False, True])
+def test_tasks_with_a_record_begin_no_more_than_may_run_at_once(
+    changed: Callable[[JobId, Drive], None], restart: bool
+) -> None:
+    drive = Drive(cores=5)
+    array = drive.one(array=ArraySpec(stop=5, at_once=2))
+    changed(array, drive)
+    if restart:
+        drive.engine = drive.restored()
+        drive.join()
+    other = drive.one()
+    assert drive.launched()[-1] == other
+    assert states(drive, array) == "ssqqq"
+    assert drive.why(task_id(array, 4)) == "one of its array's tasks to end: 2 may run at once"
+    drive.end(task_id(array, 1))
+    assert states(drive, array) == "scsqq"
+    drive.send(SetPriority(job=task_id(array, 4), priority=1))
+    assert states(drive, array) == "scsqq"
+    drive.end(task_id(array, 0))
+    assert states(drive, array) == "ccsqs"
+
+
+def test_a_task_that_is_tried_again_waits_for_room_among_the_others() -> None:
+    drive = Drive(cores=4)
+    retry = RetryPolicy(tries=2, delay=10)
+    array = drive.one(array=ArraySpec(stop=5, at_once=1), retry=retry)
+    drive.end(task_id(array, 0), Reason.EXIT_CODE)
+    drive.send(Ticked(), after=11)
+    assert states(drive, array) == "qsqqq"
+    drive.end(task_id(array, 1))
+    assert states(drive, array) == "scqqq"
+
+
+def test_a_cluster_has_no_more_tasks_at_once_than_the_array_allows() -> None:
+    drive = Drive()
+    drive.send(ClusterJoined(machine="slurm", most=9))
+    array = drive.one(array=ArraySpec(stop=5, at_once=1), on="slurm")
+    again(array, drive)
+    assert states(drive, array) == "sqqqq"
+
+
+def test_others_begin_where_those_that_had_room_wait_for_a_key() -> None:
+    drive = Drive(cores=2)
+    rows = tuple({"key": {0: "r", 299: "q"}.get(n, "p")} for n in range(300))
+    many = ArraySpec(rows=rows, at_once=1)
+    array = drive.one(array=many, exclusive=("{{key}}",), hold=True)
+    for position in range(300):
+        drive.send(SetPriority(job=task_id(array, position), priority=1))
+    drive.send(Release(job=array))
+    holder = drive.one(exclusive=("p",))
+    assert drive.launched() == [task_id(array, 0), holder]
+    drive.end(task_id(array, 0))
+    assert drive.launched()[2:] == [task_id(array, 299)]
 
 
 def test_one_failed_task_fails_the_array_which_names_it() -> None:
