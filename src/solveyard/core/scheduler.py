@@ -86,9 +86,9 @@ class Scheduler:
                 self.clusters.take(after, new.placement)
         self.line.changed(before, after)
         queued = JobState.QUEUED
-        if (after is not None and (after.state is queued or after.is_array)) or (
-            before is not None and before.state is queued
-        ):
+        if after is not None and (after.state is queued or after.state.final or after.is_array):
+            self.moved = True  # an end may be what others wait for
+        elif before is not None and before.state is queued:
             self.moved = True
         self._set_deadline(before, after)
 
@@ -355,6 +355,11 @@ class Scheduler:
     # Inside
 
     def _set_deadline(self, before: Job | None, after: Job | None) -> None:
+        """A task has none: its array's is over with the first that starts, or ends them all."""
+        job = after or before
+        assert job is not None
+        if position_of(job.id) is not None:
+            return
         if after is None or after.state not in WAITING:
             if before is not None and before.spec.wait_limit is not None:
                 self.deadlines.set(before.id, None)

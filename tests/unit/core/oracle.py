@@ -219,7 +219,7 @@ class Books:
                 begun = entry.is_array and entry.state is JobState.RUNNING
                 if outcome.reason is Reason.WAIT_LIMIT and not begun:
                     assert entry.state in WAITING
-                    assert self.overdue(entry, event.at)
+                    assert self.overdue(self.entries.get(entry.array, entry), event.at)
                 if entry.is_array:
                     self.judge_array(entry, ended)
                     entry.closed = entry.closed or entry.state is not JobState.RUNNING
@@ -484,7 +484,8 @@ class Books:
         return able
 
     def overdue(self, entry: Entry, now: float) -> bool:
-        limit = entry.spec.wait_limit
+        """Tasks are never: the limit is their array's."""
+        limit = entry.spec.wait_limit if not entry.array else None
         return entry.state in WAITING and limit is not None and entry.since + limit <= now
 
     # Judgement
@@ -494,6 +495,7 @@ class Books:
         first, slots = self.turn()[0], self.slots
         assert not self.busy_key(entry), "two jobs hold one key"
         if entry.array:
+            assert not self.entries[entry.array].held, "a held array goes on"
             assert not self.full(self.entries[entry.array]), "too many of its tasks run at once"
         if first.id != entry.id:
             assert placement.slot not in slots

@@ -18,6 +18,7 @@ from solveyard.model.messages import (
     ClusterJoined,
     Hold,
     Kill,
+    Missing,
     Recalled,
     Release,
     Remove,
@@ -252,6 +253,57 @@ def test_a_held_array_begins_no_more_tasks() -> None:
         drive.send(Release(job=task_id(array, 1)))
     drive.send(Release(job=array))
     assert drive.launched() == tasks(array, 0, 1)
+
+
+def test_a_task_of_a_held_array_is_tried_again_once_that_is_released() -> None:
+    drive = Drive(cores=1)
+    array = drive.one(array=FIVE, retry=RetryPolicy(tries=2))
+    drive.send(Hold(job=array))
+    drive.end(task_id(array, 0), Reason.EXIT_CODE)
+    assert states(drive, array) == "hhhhh"
+    assert drive.restored().jobs == drive.engine.jobs
+    drive.send(Release(job=array))
+    assert states(drive, array) == "sqqqq"
+    assert drive.job(task_id(array, 0)).tries == 2
+
+
+def test_tasks_of_a_held_array_that_are_taken_back_or_never_arrived_are_held() -> None:
+    drive = Drive(cores=1)
+    for _ in range(4):
+        drive.end(drive.one(), wall=0.02)
+    array = drive.one(array=FIVE)
+    assert states(drive, array) == "sssqq"
+    drive.send(Hold(job=array))
+    drive.send(Recalled(attempt=drive.attempt(task_id(array, 2))))
+    last = drive.attempt(task_id(array, 1))
+    drive.send(Missing(attempt=last, boot_id="boot", ledger="ledger"))
+    assert states(drive, array) == "shhhh"
+    drive.send(Cancel(job=task_id(array, 0)))
+    drive.send(Recalled(attempt=drive.attempt(task_id(array, 0))))
+    assert states(drive, array) == "chhhh"
+
+
+LAST = task_id(JobId(1), 4)
+
+
+@pytest.mark.parametrize("wish", [Hold(job=LAST), SetPriority(job=LAST, priority=-1)])
+def test_a_wait_limit_is_over_for_all_tasks_once_one_has_begun(wish: Hold | SetPriority) -> None:
+    drive = Drive(cores=1)
+    array = drive.one(array=FIVE, wait_limit=60.0)
+    drive.send(Ticked(), after=100)
+    drive.send(wish)
+    drive.send(Ticked(), after=100)
+    assert states(drive, array) in {"sqqqh", "sqqqq"}
+
+
+def test_an_array_s_wait_limit_ends_tasks_with_a_record_too() -> None:
+    drive = Drive(cores=1)
+    drive.one()
+    array = drive.one(array=FIVE, wait_limit=60.0)
+    drive.send(SetPriority(job=task_id(array, 4), priority=-1))
+    assert drive.step.wake == 160.0
+    drive.send(Ticked(), after=60)
+    assert states(drive, array) == "ccccf"
 
 
 def test_a_task_that_was_taken_back_goes_before_those_after_it() -> None:

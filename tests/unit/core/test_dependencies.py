@@ -8,7 +8,7 @@ from solveyard.model.arrays import ArraySpec
 from solveyard.model.errors import Conflict, InvalidJob
 from solveyard.model.ids import task_id
 from solveyard.model.jobs import JobSpec, JobState, Reason
-from solveyard.model.messages import Cancel, Remove, Retry
+from solveyard.model.messages import Cancel, Remove, Retry, Ticked
 from solveyard.model.policies import Dependency
 from unit.core.drive import Drive
 
@@ -63,6 +63,22 @@ def test_a_chain_of_3000_falls_at_once() -> None:
     jobs = drive.submit(*specs)
     drive.end(jobs[0], Reason.EXIT_CODE)
     assert {drive.job(job).state for job in jobs} == {JobState.FAILED}
+
+
+def test_whoever_waits_for_the_end_of_a_held_job_starts_when_it_is_cancelled() -> None:
+    drive = Drive()
+    held = drive.one(hold=True)
+    waiting = drive.one(after=after(held, "end"))
+    drive.send(Cancel(job=held))
+    assert drive.launched() == [waiting]
+
+
+def test_whoever_waits_for_a_held_job_to_fail_starts_when_its_wait_is_over() -> None:
+    drive = Drive()
+    held = drive.one(hold=True, wait_limit=5.0)
+    waiting = drive.one(after=after(held, "failure"))
+    drive.send(Ticked(), after=6)
+    assert drive.launched() == [waiting]
 
 
 def test_jobs_of_one_submission_may_name_each_other_in_any_order() -> None:
