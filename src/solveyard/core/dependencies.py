@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from solveyard.model.errors import InvalidJob
 from solveyard.model.ids import array_of, position_of, task_id
 from solveyard.model.jobs import Job, JobId, JobState, Outcome, Reason
 from solveyard.model.policies import Link
@@ -166,10 +165,10 @@ def _chain(other: Job) -> tuple[str, ...]:
     return other.outcome.evidence[:_LONGEST]
 
 
-def check_acyclic(
-    new: Iterable[JobId], links: Callable[[JobId], tuple[Link, ...]], name: Callable[[JobId], str]
-) -> None:
-    """Raises InvalidJob where a job would wait for itself, in the end."""
+def circle(new: Iterable[JobId], links: Callable[[JobId], tuple[Link, ...]]) -> list[JobId]:
+    """Jobs of which each would wait for the next, and the last is the first; empty: there are
+    none. Only those are looked at whom one of `new` waits for, in the end.
+    """
     done: set[JobId] = set()
     for start in new:
         path: list[JobId] = []
@@ -183,18 +182,14 @@ def check_acyclic(
                 done.add(job)
                 continue
             if job in on_path:
-                circle = [*path[path.index(job) :], job]
-                raise InvalidJob(
-                    "these would wait for each other for ever: "
-                    + " after ".join(name(one) for one in circle)
-                    + " (take one of them out of `after`)"
-                )
+                return [*path[path.index(job) :], job]
             if job in done:
                 continue
             path.append(job)
             on_path.add(job)
             stack.append((job, True))
             stack.extend((JobId(link.job), False) for link in links(job))
+    return []
 
 
 def _meant(link: Link, job: Job) -> JobId:

@@ -9,7 +9,7 @@ from solveyard.model.errors import Conflict, InvalidJob
 from solveyard.model.ids import task_id
 from solveyard.model.jobs import JobSpec, JobState, Reason
 from solveyard.model.messages import Cancel, Remove, Retry, Ticked
-from solveyard.model.policies import Dependency
+from solveyard.model.policies import Dependency, RetryPolicy
 from unit.core.drive import Drive
 
 
@@ -192,6 +192,48 @@ def test_tasks_of_two_arrays_go_in_pairs() -> None:
     drive.end(task_id(a, 2))
     drive.end(task_id(b, 2))
     assert drive.job(b).outcome.message.startswith("1 of 3 tasks failed: b[1]")
+
+
+def test_who_may_be_tried_again_counts_in_a_circle_while_it_runs() -> None:
+    drive = Drive(cores=2)
+    b = drive.one(name="b")
+    a = drive.one(name="a", after=after("b"), retry=RetryPolicy(tries=2))
+    drive.end(b)
+    drive.start(a)
+    with pytest.raises(InvalidJob, match="for ever: b after a after b"):
+        drive.one(name="b", after=after("a", "end"))
+    drive.end(a)
+    drive.submit(JobSpec(solver="x", name="b", after=after("a", "end")))
+    assert drive.launched()[-1] == b
+
+
+def test_who_runs_for_the_last_time_waits_for_nobody_any_more() -> None:
+    drive = Drive(cores=2)
+    drive.end(drive.one(name="b"))
+    a = drive.one(name="a", after=after("b"))
+    with pytest.raises(InvalidJob, match="b after a after b"):
+        drive.one(name="b", after=after("a", "end"))
+    drive.start(a)
+    drive.submit(JobSpec(solver="x", name="b", after=after("a", "end")))
+    drive.end(a, Reason.EXIT_CODE)
+    assert drive.launched()[-1] == drive.engine.names["b"]
+
+
+@pytest.mark.parametrize("array", [None, ArraySpec(stop=1)])
+def test_who_is_waited_for_by_whom_it_waited_for_is_not_retried(array: ArraySpec | None) -> None:
+    drive = Drive(cores=2)
+    b = drive.one(name="b")
+    a = drive.one(name="a", after=after("b", "end"), array=array)
+    drive.end(b)
+    run = a if array is None else task_id(a, 0)
+    drive.end(run, Reason.EXIT_CODE)
+    drive.submit(JobSpec(solver="x", name="b", after=after("a", "end"), hold=True))
+    for job in (a, run):
+        with pytest.raises(Conflict, match=r"a after b after a \(cancel another"):
+            drive.send(Retry(job=job))
+    drive.send(Cancel(job=b))
+    drive.send(Retry(job=run))
+    assert drive.launched()[-1] == run
 
 
 def test_a_job_that_is_run_again_makes_those_wait_that_have_not_started() -> None:
