@@ -305,8 +305,11 @@ class Shadow:
         )
 
     def fits(self, need: Resources, machine: str) -> bool:
-        return (
-            all(seats <= self.licences.get(name, 0) for name, seats in need.licences.items())
-            and all(amount <= self.counts.get(name, 0) for name, amount in need.counts.items())
-            and fit(need, self.nodes.get(machine, {}).values()) is not None
-        )
+        there = self.nodes.get(machine, {}).values()
+        return self.has_pools(need) and fit(need, there) is not None
+
+    def has_pools(self, need: Resources) -> bool:
+        """Of what has no place."""
+        return all(
+            seats <= self.licences.get(name, 0) for name, seats in need.licences.items()
+        ) and all(amount <= self.counts.get(name, 0) for name, amount in need.counts.items())

@@ -292,8 +292,6 @@ class Scheduler:
         if not self.inventory.any_free():
             return None
         need, reserved = self.need(first), self.reservation(first)
-        if reserved is None:
-            return None
         equals = None if self.owners.shares.fair else first.priority
         failed: list[tuple[Resources, float, bool]] = []
         for job, task, other in self._in_sight(first):
@@ -335,7 +333,7 @@ class Scheduler:
 
         return sorted(able, key=rank)
 
-    def reservation(self, first: Job) -> Reservation | None:
+    def reservation(self, first: Job) -> Reservation:
         """Of the first in line."""
         ordered = None if self.owners.shares.fair else urgency(first)  # else it's first by share
         held = self.seating.holders(ordered)

@@ -81,8 +81,6 @@ def _first(at: Scheduler, task: Job, limits: Limits) -> str:
         return _licence(at, licence, need.licences[licence])
     told = at.inventory.missing(need)
     reserved = at.reservation(task)
-    if reserved is None:
-        return told
     holding = [
         job.label
         for job in at.seating.holding()

@@ -578,7 +578,9 @@ class Books:
                 fits_still = [m for m in able if self.room_beside(need, m, beside)]
                 assert fits_still, "the first in line is delayed"
                 return
-        raise AssertionError("nobody knows what the first in line waits for")
+        # No machine that is there could run it, or what keeps it isn't ours.
+        pools = Resources(cores=0, licences=need.licences, counts=need.counts)
+        assert self.pool_has(pools, [placement]), "the first in line never gets its seats"
 
     def judge_lending(self, first: Entry, placement: Placement) -> None:
         """As much as its nodes have twice, and one more; none of the licences and counts."""
