@@ -164,6 +164,8 @@ class Line:
 
     def refit(self) -> None:
         """There is something else by now: who was a misfit may be none any more."""
+        if self._parted is not None:
+            self._parted.open_all()
         for job_id in [*self._misfits]:
             self.file(self._jobs[job_id])
 

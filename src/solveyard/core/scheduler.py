@@ -131,7 +131,10 @@ class Scheduler:
             if self._aside(job, task):
                 continue
             if self.over_quota(task):
-                self.line.wait_for_quota(task.owner)
+                if self.never_by_quota(task):
+                    self.line.wait_for_machine(job.id)
+                else:
+                    self.line.wait_for_quota(task.owner)
                 continue
             need = self.need(task)
             if not taken and (placement := self._place(need, limits)) is not None:
@@ -195,6 +198,12 @@ class Scheduler:
         if task.spec.on or not self.owners.bounded(task.owner):
             return ""
         return self.owners.closed(task.owner, self._fewest(self.need(task)))
+
+    def never_by_quota(self, task: Job) -> str:
+        """Why its owner's quota never lets it run, in words; "": it may."""
+        if task.spec.on or not self.owners.bounded(task.owner):
+            return ""
+        return self.owners.misfit(task.owner, self._fewest(self.need(task)))
 
     def misfit_of_quota(self, owner: str, spec: JobSpec) -> str:
         """Why their quota never lets it run, in words; "": it may."""
@@ -317,7 +326,10 @@ class Scheduler:
         able: list[tuple[Job, Job, Resources]] = []
         for job, task in line:
             if task.owner in kept or self.over_quota(task):
-                kept.add(task.owner)
+                if task.owner not in kept and self.never_by_quota(task):
+                    self.line.wait_for_machine(job.id)
+                else:
+                    kept.add(task.owner)
             else:
                 able.append((job, task, self.need(task)))
         if self.owners.shares.fair:

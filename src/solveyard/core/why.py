@@ -44,6 +44,8 @@ def _aside(at: Scheduler, job: Job, task: Job) -> str:
     if (most := at.most_at_once(job)) is not None:
         whose = "its own" if job.is_array else "its array's"
         return f"one of {whose} tasks to end: {most} may run at once"
+    if never := at.never_by_quota(task):
+        return f"another quota: {never}"
     if told := at.over_quota(task):
         return told
     if job.spec.on:
