@@ -4,6 +4,7 @@ from bisect import insort
 from collections import OrderedDict
 from typing import NamedTuple
 
+from solveyard.model import criteria
 from solveyard.model.jobs import AttemptId, Job, JobId, JobSpec, Placement
 from solveyard.model.resources import Resources
 
@@ -120,9 +121,15 @@ def _paced(known: tuple[int, float] | None, wall: float) -> tuple[int, float]:
 
 
 def may_follow(spec: JobSpec) -> bool:
-    """Could a job like this be handed out before its slot is free?"""
+    """Could a job like this be handed out before its slot is free, or another behind it?
+
+    Not where files are looked at after its end that the next one may have written anew by then,
+    as they are in a folder that isn't its own.
+    """
     need = spec.resources
-    return not (need.licences or need.counts)
+    if need.licences or need.counts:
+        return False
+    return not (spec.directory and criteria.files(spec.measures, spec.success))
 
 
 def alike(one: JobSpec, other: JobSpec) -> bool:

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from solveyard.model.criteria import Measure, Pattern, SuccessCriteria
 from solveyard.model.jobs import JobId, JobSpec, JobState, Limits, Reason
 from solveyard.model.messages import (
     Accepted,
@@ -209,3 +210,42 @@ def test_a_successor_that_becomes_less_urgent_waits_in_the_queue_again() -> None
     drive.send(Recalled(attempt=drive.attempt(second)))
     drive.end(running, wall=0.02)
     assert drive.launched()[2:] == [third, second]
+
+
+MEASURED = {"gain": Measure(source="out.txt", pattern="gain (.*)")}
+
+
+@pytest.mark.parametrize(
+    ("fields", "follows"),
+    [
+        ({"measures": MEASURED, "directory": "/work"}, False),
+        ({"measures": MEASURED}, True),
+        ({"success": SuccessCriteria(files=("out.txt",)), "directory": "/work"}, False),
+        ({"success": SuccessCriteria(files=("out.txt",))}, True),
+        (
+            {
+                "success": SuccessCriteria(must_match=(Pattern(pattern="ok", source="out.txt"),)),
+                "directory": "/work",
+            },
+            False,
+        ),
+        ({"success": SuccessCriteria(must_match=("ok",)), "directory": "/work"}, True),
+        ({"measures": {"gain": Measure(pattern="gain (.*)")}, "directory": "/work"}, True),
+        ({"directory": "/work"}, True),
+    ],
+)
+def test_nobody_follows_one_whose_files_the_next_may_overwrite(
+    fields: dict[str, object], follows: bool
+) -> None:
+    spec = msgspec.structs.replace(X, **fields)
+    drive = warm()
+    running = drive.submit(spec, spec)
+    assert (len(drive.launched()) == 2) == follows
+    drive.end(running[0], wall=0.02)
+    assert drive.launched()[:2] == running
+    drive = warm()
+    drive.submit(X, spec)
+    assert (len(drive.launched()) == 2) == follows
+    drive = warm()
+    drive.submit(spec, X)
+    assert (len(drive.launched()) == 2) == follows
