@@ -58,6 +58,7 @@ class Scheduler:
         self.seating = Seating(jobs, self.inventory, pace)
         self._fits: JobId | None = None  #: the first in line, when it's known to be no misfit
         self.moved = True  #: something has changed that may let a job start
+        self._coreless = 0  #: jobs that wait for no core, and arrays of such tasks
 
     # What changes
 
@@ -90,6 +91,7 @@ class Scheduler:
             self.moved = True  # an end may be what others wait for
         elif before is not None and before.state is queued:
             self.moved = True
+        self._coreless += _needs_no_core(after) - _needs_no_core(before)
         self._set_deadline(before, after)
 
     def restore(self) -> None:
@@ -298,7 +300,7 @@ class Scheduler:
 
     def _fill_gap(self, first: Job, limits: Limits, now: float) -> tuple[Job, Placement] | None:
         """One that goes after the first, and delays it by no more than its reservation lends."""
-        if not self.inventory.any_free():
+        if not (self.inventory.any_free() or self._coreless):
             return None
         need, reserved = self.need(first), self.reservation(first)
         equals = None if self.owners.shares.fair else first.priority
@@ -377,3 +379,12 @@ class Scheduler:
             self.deadlines.set(after.id, after.waiting_since + after.spec.wait_limit)
         elif before is not None and before.spec.wait_limit is not None:
             self.deadlines.set(after.id, None)
+
+
+def _needs_no_core(job: Job | None) -> bool:
+    """Does it wait, or have tasks that may, that start here though all cores are taken?"""
+    if job is None or job.spec.resources.cores != 0:
+        return False
+    if job.spec.resources.whole_nodes or job.spec.on:
+        return False
+    return job.state is JobState.QUEUED or (job.is_array and not job.state.final)

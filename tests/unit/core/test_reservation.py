@@ -5,7 +5,9 @@ import heapq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from solveyard.model.arrays import ArraySpec
 from solveyard.model.jobs import AttemptId, JobId, JobSpec, Limits, Outcome, Reason
 from solveyard.model.messages import (
     AgentJoined,
@@ -53,6 +55,35 @@ def test_a_job_that_came_back_to_the_line_is_looked_at_once(fair: bool) -> None:
         drive.send(Annotate(job=second, note=str(place)))
     short = drive.submit(wide(1, time_limit=10.0))[0]
     assert drive.launched()[1:] == [short]
+
+
+# Who needs no core
+
+COPY = wide(0, time_limit=10.0)
+
+
+@pytest.mark.parametrize("array", [None, ArraySpec(stop=2)])
+def test_who_needs_no_core_starts_though_all_are_taken(array: ArraySpec | None) -> None:
+    drive = Drive(cores=2)
+    drive.submit(*many(3))
+    drive.submit(replace(COPY, array=array))
+    assert len(drive.launches) == (3 if array is None else 4)
+    assert drive.launches[-1].placement.allocation.cores == 0
+
+
+def test_nobody_is_beside_whole_nodes_even_after_a_restart() -> None:
+    drive = Drive(cores=2)
+    whole = JobSpec(solver="x", resources=Resources(whole_nodes=True))
+    first, copy = drive.submit(whole, COPY)
+    assert drive.launched() == [first]
+    drive.engine = drive.restored()
+    drive.join()
+    second = drive.submit(whole)[0]
+    assert drive.launched() == [first]
+    drive.end(first)
+    assert drive.launched() == [first, copy]
+    drive.end(copy)
+    assert drive.launched() == [first, copy, second]
 
 
 # Nobody could run the first now
