@@ -10,9 +10,12 @@ from solveyard.core.roll import Roll
 from solveyard.core.waiting import Deadlines, Parking, Queue, Urgency
 from solveyard.model.ids import array_of
 from solveyard.model.jobs import WAITING, Job, JobId, JobState
+from solveyard.model.resources import Range
 
 #: Jobs that are brought from the shelf at once, as they go next.
 AHEAD = 100
+#: Of those that wait for room in their array, so many are looked at for one that starts sooner.
+_ALIKE = 16
 
 
 class Line:
@@ -210,12 +213,15 @@ class Line:
     def _let_others_in(self, task: JobId) -> None:
         """It has changed, or stands aside: is there room now for others of its array?
 
-        The most urgent go back to the queue, never all, as there may be very many: of those that
-        do, one starts, or all of them stand aside, and then it is the others' turn.
+        Of those that start alike the most urgent goes back to the queue. There may be very many:
+        the next one follows when it starts, or stands aside, too.
         """
         array = array_of(task)
         if array in self._full and not self._arrays.full(self._jobs[array]):
-            for job_id in self._full[array].ahead(AHEAD):
+            kinds: dict[object, JobId] = {}
+            for job_id in self._full[array].ahead(_ALIKE):
+                kinds.setdefault(_kind(self._jobs[job_id]), job_id)
+            for job_id in kinds.values():
                 self.file(self._jobs[job_id])
 
     def _leave_full(self, job_id: JobId) -> None:
@@ -228,3 +234,10 @@ class Line:
     def _leave_queue(self, job_id: JobId) -> None:
         for queue in self._queues.values():
             queue.discard(job_id)
+
+
+def _kind(job: Job) -> tuple[int, int | None, JobId | None]:
+    """Those of an array that have it in common could start at the same time."""
+    need = job.spec.resources
+    shared = isinstance(need.cores, Range) or isinstance(need.nodes, Range)  # by their positions
+    return job.priority, job.memory, job.id if shared else None
