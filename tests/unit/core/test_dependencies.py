@@ -8,7 +8,7 @@ from solveyard.model.arrays import ArraySpec
 from solveyard.model.errors import Conflict, InvalidJob
 from solveyard.model.ids import task_id
 from solveyard.model.jobs import JobSpec, JobState, Reason
-from solveyard.model.messages import Cancel, Remove, Retry, Ticked
+from solveyard.model.messages import Cancel, Release, Remove, Retry, Ticked
 from solveyard.model.policies import Dependency, RetryPolicy
 from unit.core.drive import Drive
 
@@ -326,3 +326,18 @@ def test_pairs_that_ended_before_the_others_came_go_first() -> None:
     drive.end(task_id(first, 1))
     second = drive.one(name="b", array=ArraySpec(stop=3), after=after("a[{{index}}]"))
     assert drive.engine.scheduler.arrays.candidate(drive.job(second)).id == task_id(second, 1)  # type: ignore[union-attr]
+
+
+def test_a_counterpart_that_is_run_again_keeps_only_its_own_waiting() -> None:
+    drive = Drive(cores=3)
+    first = drive.one(name="a", array=ArraySpec(stop=3))
+    for position in range(3):
+        drive.end(task_id(first, position))
+    second = drive.one(
+        name="b", array=ArraySpec(stop=3), after=after("a[{{index}}]", "end"), hold=True
+    )
+    drive.send(Retry(job=task_id(first, 0)))
+    drive.send(Release(job=second))
+    assert drive.launched()[4:] == [task_id(second, 1), task_id(second, 2)]
+    drive.end(task_id(first, 0))
+    assert drive.launched()[-1] == task_id(second, 0)
