@@ -86,13 +86,20 @@ class Arrays:
             self._trays[after.id] = Tray(len(after.spec.array), self._shelf.counts(after.id))
             for other in _paired(after):
                 self._pair(after.id, other)
+            for waiting in self.paired(after.id):  # they came before it
+                self._trays[waiting].ahead = 0
+                self._pair(waiting, after.id)
         elif after is None:
             self._trays.pop(before.id, None)
             for other in _paired(before):
                 self._pairs[other].pop(before.id, None)
-        elif before.closed != after.closed:
+        else:
+            opened = before.state.final and not after.state.final  # so it isn't in order any more
             for waiting in self.paired(after.id):
-                self._trays[waiting].ahead = 0
+                if before.closed != after.closed:
+                    self._trays[waiting].ahead = 0
+                if opened:
+                    self._pair(waiting, after.id)
 
     def put_away(self, task: JobId) -> None:
         """It has ended, and its record is on the shelf alone from now on."""

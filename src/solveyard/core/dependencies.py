@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from solveyard.model.errors import InvalidJob
 from solveyard.model.ids import array_of, position_of, task_id
 from solveyard.model.jobs import Job, JobId, JobState, Outcome, Reason
 from solveyard.model.policies import Link
@@ -36,6 +35,7 @@ class Dependencies:
     def __init__(self, known: Known) -> None:
         self._known = known
         self._waiting: dict[JobId, dict[JobId, None]] = {}  #: by the job that is waited for
+        self._tasks: dict[JobId, dict[JobId, None]] = {}  #: those of them that are tasks, by array
         self._links: dict[JobId, dict[JobId, list[Link]]] = {}  #: by who waits, and for whom
         self._unmet: dict[JobId, set[JobId]] = {}  #: by who waits: whose end is still to come
 
@@ -53,6 +53,8 @@ class Dependencies:
         self._unmet[waiting] = {other for other in links if not self._met(waiting, other)}
         for other in links:
             self._waiting.setdefault(other, {})[waiting] = None
+            if (array := array_of(other)) is not None:
+                self._tasks.setdefault(array, {})[other] = None
 
     def discard(self, waiting: JobId) -> None:
         for other in self._links.pop(waiting, ()):
@@ -60,6 +62,7 @@ class Dependencies:
             del those[waiting]
             if not those:
                 del self._waiting[other]
+                self._forget_task(other)
         self._unmet.pop(waiting, None)
 
     def changed(self, other: JobId) -> list[JobId]:
@@ -85,7 +88,7 @@ class Dependencies:
 
     def watched_tasks(self, array: JobId) -> list[JobId]:
         """Those of its tasks that somebody waits for."""
-        return [other for other in self._waiting if array_of(other) == array]
+        return list(self._tasks.get(array, ()))
 
     def waited_for(self) -> set[JobId]:
         """All jobs that somebody waits for; of a task its array."""
@@ -118,6 +121,14 @@ class Dependencies:
         link = next(one for one in self._links[waiting][first] if not met(job.state, one))
         more = f", and {len(unmet) - 1} others" if len(unmet) > 1 else ""
         return f"job {job.label} {_WANTED[link.on]} (it is {job.state}){more}"
+
+    def _forget_task(self, other: JobId) -> None:
+        """Nobody waits for it any more, if it is one."""
+        array = array_of(other)
+        if array is not None:
+            del self._tasks[array][other]
+            if not self._tasks[array]:
+                del self._tasks[array]
 
     def _met(self, waiting: JobId, other: JobId) -> bool:
         state = self._known.state(other)
@@ -154,10 +165,10 @@ def _chain(other: Job) -> tuple[str, ...]:
     return other.outcome.evidence[:_LONGEST]
 
 
-def check_acyclic(
-    new: Iterable[JobId], links: Callable[[JobId], tuple[Link, ...]], name: Callable[[JobId], str]
-) -> None:
-    """Raises InvalidJob where a job would wait for itself, in the end."""
+def circle(new: Iterable[JobId], links: Callable[[JobId], tuple[Link, ...]]) -> list[JobId]:
+    """Jobs of which each would wait for the next, and the last is the first; empty: there are
+    none. Only those are looked at whom one of `new` waits for, in the end.
+    """
     done: set[JobId] = set()
     for start in new:
         path: list[JobId] = []
@@ -171,18 +182,14 @@ def check_acyclic(
                 done.add(job)
                 continue
             if job in on_path:
-                circle = [*path[path.index(job) :], job]
-                raise InvalidJob(
-                    "these would wait for each other for ever: "
-                    + " after ".join(name(one) for one in circle)
-                    + " (take one of them out of `after`)"
-                )
+                return [*path[path.index(job) :], job]
             if job in done:
                 continue
             path.append(job)
             on_path.add(job)
             stack.append((job, True))
             stack.extend((JobId(link.job), False) for link in links(job))
+    return []
 
 
 def _meant(link: Link, job: Job) -> JobId:

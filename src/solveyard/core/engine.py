@@ -194,7 +194,8 @@ class Engine:
 
     def standings(self, now: float) -> list[Standing]:
         """What each owner has at `now`, where that matters; by name."""
-        return self._board.scheduler.owners.standings(now)
+        at = self._board.scheduler
+        return at.owners.standings(now, at.seating.running())
 
     @property
     def draining(self) -> bool:

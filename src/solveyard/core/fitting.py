@@ -47,10 +47,19 @@ class Node:
     free: Amounts
     core_ids: Numbers | None = None  #: None: what is only tried out needs none
     gpu_ids: Numbers | None = None
+    shares: int = 0  #: that are held there; some may take no core
+    closed: int = 0  #: of these the ones that suffer nobody beside them
+
+    def copy(self) -> "Node":
+        """To be tried out on."""
+        free = self.free.copy()
+        return Node(self.name, self.capacity, free, shares=self.shares, closed=self.closed)
 
     def shift(self, share: Share, sign: int) -> None:
         """Give it back, or with a negative sign take it."""
         self.free.shift(share, sign)
+        self.shares -= sign
+        self.closed -= sign * share.alone
         if share.core_ids and self.core_ids is not None:
             self.core_ids.shift(share.core_ids, sign)
         if share.gpu_ids and self.gpu_ids is not None:
@@ -58,7 +67,7 @@ class Node:
 
     @property
     def untouched(self) -> bool:
-        return self.free == self.capacity
+        return self.free == self.capacity and not self.shares
 
 
 def amounts_of(there: Amounts | Share) -> tuple[int, int, int, int]:
@@ -115,9 +124,11 @@ def fit(need: Resources, nodes: Iterable[Node]) -> Allocation | None:
     return Allocation(shares=tuple(shares), licences=need.licences, counts=need.counts)
 
 
-def _has_rest(need: Resources, free: Amounts) -> bool:
+def _has_rest(need: Resources, node: Node) -> bool:
     """Everything but the cores."""
-    return need.memory <= free.memory and need.disk <= free.disk and need.gpus <= free.gpus
+    free = node.free
+    rest = need.memory <= free.memory and need.disk <= free.disk and need.gpus <= free.gpus
+    return rest and not node.closed
 
 
 def _share(need: Resources, node: Node, cores: int) -> Share:
@@ -130,6 +141,7 @@ def _share(need: Resources, node: Node, cores: int) -> Share:
         gpus=need.gpus,
         core_ids=() if node.core_ids is None else node.core_ids.lowest(cores),
         gpu_ids=() if node.gpu_ids is None or not need.gpus else node.gpu_ids.lowest(need.gpus),
+        alone=need.whole_nodes,
     )
 
 
@@ -140,7 +152,7 @@ def _fit_nodes(need: Resources, nodes: Iterable[Node]) -> list[Share] | None:
     for node in nodes:
         if len(shares) == high:
             break
-        if not _has_rest(need, node.free):
+        if not _has_rest(need, node):
             continue
         if need.whole_nodes:
             if node.untouched and node.free.cores >= (least if isinstance(need.cores, int) else 1):
@@ -152,10 +164,10 @@ def _fit_nodes(need: Resources, nodes: Iterable[Node]) -> list[Share] | None:
 
 def _fit_cores(need: Resources, nodes: list[Node]) -> list[Share] | None:
     if len(nodes) == 1 and isinstance(need.cores, int):  # much the commonest
-        fits = need.cores <= nodes[0].free.cores and _has_rest(need, nodes[0].free)
+        fits = need.cores <= nodes[0].free.cores and _has_rest(need, nodes[0])
         return [_share(need, nodes[0], need.cores)] if fits else None
     least, most = _bounds(need.cores)
-    fitting = [node for node in nodes if _has_rest(need, node.free)]
+    fitting = [node for node in nodes if _has_rest(need, node)]
     for node in fitting:
         if node.free.cores >= most:
             return [_share(need, node, most)]

@@ -86,7 +86,7 @@ class Inventory:
         """What is free now, to be tried out on."""
         return Shadow(
             {
-                name: {n.name: Node(n.name, n.capacity, n.free.copy()) for n in m.nodes.values()}
+                name: {n.name: n.copy() for n in m.nodes.values()}
                 for name, m in self.machines.items()
             },
             self.seats.now(),
@@ -238,7 +238,7 @@ class Shadow:
 
     def copy(self) -> "Shadow":
         nodes = {
-            machine: {name: Node(name, n.capacity, n.free.copy()) for name, n in there.items()}
+            machine: {name: n.copy() for name, n in there.items()}
             for machine, there in self.nodes.items()
         }
         return Shadow(nodes, dict(self.licences), dict(self.counts))
@@ -252,7 +252,7 @@ class Shadow:
         there = self.nodes.get(machine, {})
         for share in allocation.shares:
             if (node := there.get(share.node)) is not None:
-                node.free.shift(share, sign)
+                node.shift(share, sign)
         for name, seats in allocation.licences.items():
             self.licences[name] = self.licences.get(name, 0) + sign * seats
         for name, amount in allocation.counts.items():
@@ -274,7 +274,7 @@ class Shadow:
             if (other := places.get(share.node)) is None:
                 continue
             free = self.nodes[machine][share.node].free
-            if alone or not free.spare(share, other):
+            if alone or share.alone or not free.spare(share, other):
                 return False
         return self.spares_pools(wanted, kept)
 
@@ -305,8 +305,11 @@ class Shadow:
         )
 
     def fits(self, need: Resources, machine: str) -> bool:
-        return (
-            all(seats <= self.licences.get(name, 0) for name, seats in need.licences.items())
-            and all(amount <= self.counts.get(name, 0) for name, amount in need.counts.items())
-            and fit(need, self.nodes.get(machine, {}).values()) is not None
-        )
+        there = self.nodes.get(machine, {}).values()
+        return self.has_pools(need) and fit(need, there) is not None
+
+    def has_pools(self, need: Resources) -> bool:
+        """Of what has no place."""
+        return all(
+            seats <= self.licences.get(name, 0) for name, seats in need.licences.items()
+        ) and all(amount <= self.counts.get(name, 0) for name, amount in need.counts.items())

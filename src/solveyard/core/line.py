@@ -10,9 +10,12 @@ from solveyard.core.roll import Roll
 from solveyard.core.waiting import Deadlines, Parking, Queue, Urgency
 from solveyard.model.ids import array_of
 from solveyard.model.jobs import WAITING, Job, JobId, JobState
+from solveyard.model.resources import Range
 
 #: Jobs that are brought from the shelf at once, as they go next.
 AHEAD = 100
+#: Of those that wait for room in their array, so many are looked at for one that starts sooner.
+_ALIKE = 16
 
 
 class Line:
@@ -34,7 +37,8 @@ class Line:
         self._parted = parted
         self._keys = Parking()  #: wait for an exclusive key
         self._misfits: dict[JobId, None] = {}  #: no known machine could run them
-        self._full: set[JobId] = set()  #: arrays of which as many run as may
+        #: By array, of whose tasks as many run as may: itself, and tasks with a record.
+        self._full: dict[JobId, Queue] = {}
         self.pauses = Deadlines()  #: wait for the time of their next try
         self.doomed: list[JobId] = []  #: wait for what can't come any more: to be ended
 
@@ -71,7 +75,7 @@ class Line:
         self._leave_queue(job_id)
         self._keys.discard(job_id)
         self._misfits.pop(job_id, None)
-        self._full.discard(job_id)
+        self._leave_full(job_id)
         self.pauses.set(job_id, None)
         self._dependencies.discard(job_id)
 
@@ -88,15 +92,17 @@ class Line:
             self.take_out(before.id)
         whole = array_of(job.id)
         array = self._jobs.get(whole) if whole is not None else None
-        if array is not None and (before is None or array.id in self._full):
-            self.file(array)  # its next task is another, or it has room for one
+        if array is not None and before is None:
+            self.file(array)  # its next task is another
+        self._let_others_in(job.id)
         if not self._dependencies.awaited:
             return
         if whole is not None:
             for paired in self._arrays.paired(whole):
                 self.file(self._jobs[paired])  # another of its tasks may be the next
         others = [job.id]
-        if before is not None and after is not None and before.closed != after.closed:
+        known = before is not None and after is not None and before.closed == after.closed
+        if job.is_array and not known:  # so its tasks without a record are others, or are there now
             others += self._dependencies.watched_tasks(job.id)
             for paired in self._arrays.paired(job.id):
                 self.file(self._jobs[paired])
@@ -148,6 +154,7 @@ class Line:
     def wait_for_key(self, job_id: JobId, key: str) -> None:
         self._leave_queue(job_id)
         self._keys.park(job_id, key)
+        self._let_others_in(job_id)
 
     def key_is_free(self, key: str) -> None:
         for job_id in self._keys.freed(key):
@@ -156,9 +163,12 @@ class Line:
     def wait_for_machine(self, job_id: JobId) -> None:
         self._leave_queue(job_id)
         self._misfits[job_id] = None
+        self._let_others_in(job_id)
 
     def refit(self) -> None:
         """There is something else by now: who was a misfit may be none any more."""
+        if self._parted is not None:
+            self._parted.open_all()
         for job_id in [*self._misfits]:
             self.file(self._jobs[job_id])
 
@@ -172,9 +182,10 @@ class Line:
         if self._parted is not None:
             self._parted.open(owner)
 
-    def wait_for_task(self, array: JobId) -> None:
-        self._leave_queue(array)
-        self._full.add(array)
+    def wait_for_task(self, job: Job, task: Job) -> None:
+        """For the end of one of its array's tasks; `task`: as `first` has it."""
+        self._leave_queue(job.id)
+        self._full.setdefault(array_of(job.id) or job.id, Queue()).add(job, task.id)
 
     def pause_over(self, job_id: JobId) -> None:
         """The time of its next try has come."""
@@ -199,6 +210,34 @@ class Line:
     def _queue_of(self, job: Job) -> Queue | PartedQueue:
         return self._queues.setdefault(job.spec.on, Queue())
 
+    def _let_others_in(self, task: JobId) -> None:
+        """It has changed, or stands aside: is there room now for others of its array?
+
+        Of those that start alike the most urgent goes back to the queue. There may be very many:
+        the next one follows when it starts, or stands aside, too.
+        """
+        array = array_of(task)
+        if array in self._full and not self._arrays.full(self._jobs[array]):
+            kinds: dict[object, JobId] = {}
+            for job_id in self._full[array].ahead(_ALIKE):
+                kinds.setdefault(_kind(self._jobs[job_id]), job_id)
+            for job_id in kinds.values():
+                self.file(self._jobs[job_id])
+
+    def _leave_full(self, job_id: JobId) -> None:
+        array = array_of(job_id) or job_id
+        if (waiting := self._full.get(array)) is not None:
+            waiting.discard(job_id)
+            if not waiting:
+                del self._full[array]
+
     def _leave_queue(self, job_id: JobId) -> None:
         for queue in self._queues.values():
             queue.discard(job_id)
+
+
+def _kind(job: Job) -> tuple[int, int | None, JobId | None]:
+    """Those of an array that have it in common could start at the same time."""
+    need = job.spec.resources
+    shared = isinstance(need.cores, Range) or isinstance(need.nodes, Range)  # by their positions
+    return job.priority, job.memory, job.id if shared else None

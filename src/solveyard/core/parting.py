@@ -78,7 +78,10 @@ class PartedQueue:
         return [rank.urgency.job for rank in taken[1:]]
 
     def place(self, job_id: JobId) -> int:
-        """How many go before it, as shares stand now; 0 where it isn't here."""
+        """How many go before it, as shares stand now; 0 where it isn't here.
+
+        Those of an owner whose quota keeps the first of them don't.
+        """
         mine = self._owner_of.get(job_id)
         entry = None if mine is None else self._queues[mine].current(job_id)
         if mine is None or entry is None:
@@ -87,6 +90,7 @@ class PartedQueue:
         return sum(
             (other.lowness, lead, other) < rank
             for owner, queue in self._queues.items()
+            if owner == mine or owner not in self._full
             for lead in [self._owners.lead(owner)]
             for other in queue.all()
         )
@@ -100,6 +104,10 @@ class PartedQueue:
     def open(self, owner: str) -> None:
         """Something of theirs has ended."""
         self._full.discard(owner)
+
+    def open_all(self) -> None:
+        """There is something else by now, so some may need less."""
+        self._full.clear()
 
     def _best(self) -> _Rank | None:
         best: _Rank | None = None

@@ -21,6 +21,7 @@ from solveyard.model.messages import (
     Forget,
     JobAccepted,
     JobConfirmed,
+    JobHeld,
     JobRecalled,
     JobRequeued,
     JobStarted,
@@ -87,6 +88,8 @@ def recalled(board: Board, report: Recalled) -> None:
     board.record(JobRecalled(job=job.id, at=board.now))
     if job.cancel_requested:
         _end_unstarted(board, board.jobs[job.id])
+    else:
+        _hold_with_array(board, job)
 
 
 def missing(board: Board, report: Missing) -> None:
@@ -103,6 +106,7 @@ def missing(board: Board, report: Missing) -> None:
             _end_unstarted(board, job)
         elif board.draining or not board.scheduler.seating.may_launch_again(attempt):
             board.record(JobRecalled(job=job.id, at=board.now))
+            _hold_with_array(board, job)
         else:
             board.actions.append(board.scheduler.seating.launch(job))
         return
@@ -136,6 +140,14 @@ def _conclude(board: Board, job: Job, outcome: Outcome, report: Ended | None = N
             memory=again.memory,
         )
     )
+    _hold_with_array(board, job)
+
+
+def _hold_with_array(board: Board, job: Job) -> None:
+    """It waits again, but its array has been held since it was placed."""
+    array = board.array(job)
+    if array is not None and array.held:
+        board.record(JobHeld(job=job.id, at=board.now))
 
 
 def _next_try(board: Board, job: Job, outcome: Outcome) -> Job | None:

@@ -60,7 +60,8 @@ def submit(board: Board, asked: Submit) -> Parts:
             raise type(error)(f"job {place} of {len(asked.specs)}: {error}") from error
         if place % _PART == 0:
             yield
-    wishes.check_acyclic(board, links, dict(zip(ids, asked.specs, strict=True)))
+    if circle := wishes.circle(board, links, dict(zip(ids, asked.specs, strict=True))):
+        raise InvalidJob(f"{circle} (take one of them out of `after`)")
     more: Counter[str] = Counter()
     for spec, job in zip(asked.specs, ids, strict=True):
         more[_owner(board, job, asked.by)] += 1 if spec.array is None else len(spec.array)
@@ -193,6 +194,9 @@ def retry(board: Board, asked: Retry) -> None:
     if not job.state.final:
         raise Conflict(f"job {job.label} is {job.state}; only an ended job can be retried")
     array = board.array(job)
+    again = job if array is None else array
+    if circle := wishes.circle(board, {again.id: again.after}, {}):
+        raise Conflict(f"{circle} (cancel another of them first)")
     if array is not None:
         _retry_task(board, array, job, asked)
         return

@@ -19,6 +19,9 @@ could start once all more urgent jobs have ended and fewer than half of what run
 
 Seats of a licence that other people hold come free when they please. A first in line that waits
 for such keeps nobody from cores, only from those licences; seats that it needs are never lent.
+
+So it is with one that no machine could run whoever ended, since the one that could is away, or too
+busy with what isn't ours: it keeps what it needs of licences and counts, and nobody from cores.
 """
 
 import math
@@ -57,11 +60,11 @@ class Holder:
 class Reservation:
     job: JobId  #: the first in line
     need: Resources
-    machine: str
+    machine: str  #: empty: nobody knows which
     at: float  #: s since 1970, unless more is lent; inf: once what runs now has ended
     then: Shadow  #: what will be free by then, where nobody else starts
     now: Shadow  #: what is free
-    kept: Allocation | None = None  #: its place; None: it waits for seats alone
+    kept: Allocation | None = None  #: its place; None: only licences and counts are kept
     lent: float = 0.0  #: to those that hold something
     promised: float = math.inf  #: `at`, as it would be if nothing were lent
     late: Shadow | None = None  #: free once all more urgent have ended, while that counts
@@ -97,43 +100,49 @@ class Reservation:
     def _leaves_enough(self, shadow: Shadow, machine: str, allocation: Allocation) -> bool:
         after = shadow.copy()
         after.give(machine, allocation, -1)
+        if self.kept is None:
+            return after.has_pools(self.need)
         return after.fits(self.need, self.machine)
 
 
 def reserve(
     job: JobId, need: Resources, inventory: Inventory, held: Iterable[Holder], since: float
-) -> Reservation | None:
-    """For `job`, the first in line, which has been waiting `since`.
-
-    None: no machine that is connected could run it, whoever ended.
-    """
+) -> Reservation:
+    """For `job`, the first in line, which has been waiting `since`."""
     machines = [name for name in sorted(inventory.machines) if inventory.connected(name)]
     holders = sorted(held, key=lambda holder: (holder.until, holder.slot))
-    if (found := _place(need, inventory, machines, holders)) is not None:
-        holder, machine, then = found
-        lent = max((one.lent_by(job) for one in holders), default=0.0)
-        return Reservation(
-            job=job,
-            need=need,
-            machine=machine,
-            at=holder.until,
-            then=then,
-            now=inventory.shadow(),
-            kept=then.place(need, machine),
-            lent=lent,
-            promised=_promised(job, need, inventory, machines, holders) if lent else holder.until,
-            late=_late(inventory, holders, since) if math.isinf(holder.until) else None,
-        )
-    if inventory.seats.lacking(need.licences) is not None:
-        empty = inventory.shadow()
-        for holder in holders:
-            empty.give(holder.machine, holder.allocation, +1)
-        then = empty.with_licences(inventory.seats.all())
-        for machine in machines:
-            if then.fits(need, machine):
-                seats = Resources(cores=0, licences=need.licences)
-                return Reservation(job, seats, machine, math.inf, then, inventory.shadow())
-    return None
+    found = _place(need, inventory, machines, holders)
+    if found is None:
+        return _of_pools(job, need, inventory, machines, holders)
+    holder, machine, then = found
+    lent = max((one.lent_by(job) for one in holders), default=0.0)
+    return Reservation(
+        job=job,
+        need=need,
+        machine=machine,
+        at=holder.until,
+        then=then,
+        now=inventory.shadow(),
+        kept=then.place(need, machine),
+        lent=lent,
+        promised=_promised(job, need, inventory, machines, holders) if lent else holder.until,
+        late=_late(inventory, holders, since) if math.isinf(holder.until) else None,
+    )
+
+
+def _of_pools(
+    job: JobId, need: Resources, inventory: Inventory, machines: list[str], holders: list[Holder]
+) -> Reservation:
+    """Of what has no place: it wouldn't fit if all that runs ended now."""
+    empty = inventory.shadow()
+    for holder in holders:
+        empty.give(holder.machine, holder.allocation, +1)
+    then = empty.with_licences(inventory.seats.all())
+    awaits_seats = inventory.seats.lacking(need.licences) is not None
+    seats_alone = awaits_seats and any(then.fits(need, machine) for machine in machines)
+    counts = {} if seats_alone else need.counts
+    pools = Resources(cores=0, licences=need.licences, counts=counts)
+    return Reservation(job, pools, "", math.inf, then, inventory.shadow())
 
 
 def _place(

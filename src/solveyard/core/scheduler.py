@@ -19,7 +19,7 @@ from solveyard.core.sharing import share
 from solveyard.core.shelf import Shelf
 from solveyard.core.slots import Pace, alike
 from solveyard.core.waiting import Deadlines, urgency
-from solveyard.model.ids import position_of
+from solveyard.model.ids import array_of, position_of
 from solveyard.model.jobs import WAITING, Job, JobId, JobSpec, JobState, Limits, Passed, Placement
 from solveyard.model.messages import AgentJoined, LicencesSeen
 from solveyard.model.resources import Range, Resources
@@ -58,6 +58,7 @@ class Scheduler:
         self.seating = Seating(jobs, self.inventory, pace)
         self._fits: JobId | None = None  #: the first in line, when it's known to be no misfit
         self.moved = True  #: something has changed that may let a job start
+        self._coreless = 0  #: jobs that wait for no core, and arrays of such tasks
 
     # What changes
 
@@ -86,10 +87,11 @@ class Scheduler:
                 self.clusters.take(after, new.placement)
         self.line.changed(before, after)
         queued = JobState.QUEUED
-        if (after is not None and (after.state is queued or after.is_array)) or (
-            before is not None and before.state is queued
-        ):
+        if after is not None and (after.state is queued or after.state.final or after.is_array):
+            self.moved = True  # an end may be what others wait for
+        elif before is not None and before.state is queued:
             self.moved = True
+        self._coreless += _needs_no_core(after) - _needs_no_core(before)
         self._set_deadline(before, after)
 
     def restore(self) -> None:
@@ -131,7 +133,10 @@ class Scheduler:
             if self._aside(job, task):
                 continue
             if self.over_quota(task):
-                self.line.wait_for_quota(task.owner)
+                if self.never_by_quota(task):
+                    self.line.wait_for_machine(job.id)
+                else:
+                    self.line.wait_for_quota(task.owner)
                 continue
             need = self.need(task)
             if not taken and (placement := self._place(need, limits)) is not None:
@@ -196,6 +201,12 @@ class Scheduler:
             return ""
         return self.owners.closed(task.owner, self._fewest(self.need(task)))
 
+    def never_by_quota(self, task: Job) -> str:
+        """Why its owner's quota never lets it run, in words; "": it may."""
+        if task.spec.on or not self.owners.bounded(task.owner):
+            return ""
+        return self.owners.misfit(task.owner, self._fewest(self.need(task)))
+
     def misfit_of_quota(self, owner: str, spec: JobSpec) -> str:
         """Why their quota never lets it run, in words; "": it may."""
         return "" if spec.on else self.owners.misfit(owner, self._fewest(spec.resources))
@@ -247,10 +258,17 @@ class Scheduler:
         if (key := self.seating.busy_key(task)) is not None:
             self.line.wait_for_key(job.id, key)
             return True
-        if job.is_array and self.arrays.full(job):
-            self.line.wait_for_task(job.id)
+        if self.most_at_once(job) is not None:
+            self.line.wait_for_task(job, task)
             return True
         return False
+
+    def most_at_once(self, job: Job) -> int | None:
+        """So many tasks of its array, or of itself, may run at once, and do; None: not so."""
+        if job.spec.array is None or job.spec.array.at_once is None:
+            return None
+        array = job if job.is_array else self._jobs[array_of(job.id) or job.id]
+        return job.spec.array.at_once if self.arrays.full(array) else None
 
     def _place(
         self,
@@ -282,11 +300,9 @@ class Scheduler:
 
     def _fill_gap(self, first: Job, limits: Limits, now: float) -> tuple[Job, Placement] | None:
         """One that goes after the first, and delays it by no more than its reservation lends."""
-        if not self.inventory.any_free():
+        if not (self.inventory.any_free() or self._coreless):
             return None
         need, reserved = self.need(first), self.reservation(first)
-        if reserved is None:
-            return None
         equals = None if self.owners.shares.fair else first.priority
         failed: list[tuple[Resources, float, bool]] = []
         for job, task, other in self._in_sight(first):
@@ -312,7 +328,10 @@ class Scheduler:
         able: list[tuple[Job, Job, Resources]] = []
         for job, task in line:
             if task.owner in kept or self.over_quota(task):
-                kept.add(task.owner)
+                if task.owner not in kept and self.never_by_quota(task):
+                    self.line.wait_for_machine(job.id)
+                else:
+                    kept.add(task.owner)
             else:
                 able.append((job, task, self.need(task)))
         if self.owners.shares.fair:
@@ -328,7 +347,7 @@ class Scheduler:
 
         return sorted(able, key=rank)
 
-    def reservation(self, first: Job) -> Reservation | None:
+    def reservation(self, first: Job) -> Reservation:
         """Of the first in line."""
         ordered = None if self.owners.shares.fair else urgency(first)  # else it's first by share
         held = self.seating.holders(ordered)
@@ -348,6 +367,11 @@ class Scheduler:
     # Inside
 
     def _set_deadline(self, before: Job | None, after: Job | None) -> None:
+        """A task has none: its array's is over with the first that starts, or ends them all."""
+        job = after or before
+        assert job is not None
+        if position_of(job.id) is not None:
+            return
         if after is None or after.state not in WAITING:
             if before is not None and before.spec.wait_limit is not None:
                 self.deadlines.set(before.id, None)
@@ -355,3 +379,12 @@ class Scheduler:
             self.deadlines.set(after.id, after.waiting_since + after.spec.wait_limit)
         elif before is not None and before.spec.wait_limit is not None:
             self.deadlines.set(after.id, None)
+
+
+def _needs_no_core(job: Job | None) -> bool:
+    """Does it wait, or have tasks that may, that start here though all cores are taken?"""
+    if job is None or job.spec.resources.cores != 0:
+        return False
+    if job.spec.resources.whole_nodes or job.spec.on:
+        return False
+    return job.state is JobState.QUEUED or (job.is_array and not job.state.final)

@@ -52,7 +52,9 @@ class Seating:
 
     @property
     def any_connected(self) -> bool:
-        return any(seat.connected for seat in self._seats.values())
+        """Is there a spawner of a machine's, as opposed to a cluster's, to be told?"""
+        machines = self._inventory.machines
+        return any(one.connected for (at, _), one in self._seats.items() if at in machines)
 
     def restore(self) -> None:
         """All jobs are in: know the spawners that hold attempts, though not yet connected."""
@@ -144,6 +146,12 @@ class Seating:
     def holding(self) -> list[Job]:
         """The jobs that hold an allocation, and those that wait in a slot for one."""
         return [self._jobs[m.job] for slot in self._slots.values() for m in slot.members]
+
+    def running(self) -> Iterator[Job]:
+        """Of each allocation here the job that runs, or is about to."""
+        for slot in self._slots.values():
+            if not slot.placement.forwarded:
+                yield self._jobs[slot.members[0].job]
 
     def holders(self, first: Urgency | None) -> Iterator[Holder]:
         """What is held, and until when at the longest; who of them is more urgent than `first`.
@@ -333,6 +341,7 @@ class Seating:
             and (seat.boot_id, seat.ledger) == (slot.placement.boot_id, slot.placement.ledger)
             and slot.need == job.need
             and may_follow(tail.spec)
+            and not self._pace.reads_later(tail.spec)
             and (alike(tail.spec, job.spec) or self._pace.presumably(tail.spec) is not None)
         )
 

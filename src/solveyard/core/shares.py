@@ -4,6 +4,7 @@ An owner has used the core-seconds of the runs that have ended, halved in each h
 those that go on, in full. Whoever has used least for their weight is furthest below their share.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -23,8 +24,8 @@ PLEDGE = 60.0
 
 @dataclass(slots=True)
 class _Account:
-    jobs: int = 0  #: that run, or are about to
-    cores: int = 0  #: that they hold
+    jobs: int = 0  #: that run, or are about to, those that wait in slots for others too
+    cores: int = 0  #: of all those
     since: int = 0  #: the sum, core by core, of when they were placed; microseconds, exact
     waiting: int = 0  #: jobs and tasks, held ones too
 
@@ -198,17 +199,21 @@ class Owners:
 
     # For people
 
-    def standings(self, now: float) -> list[Standing]:
-        """Whoever has jobs, has used something or is named, by name."""
+    def standings(self, now: float, running: Iterable[Job]) -> list[Standing]:
+        """Whoever has jobs, has used something or is named, by name. `running`: all that run here,
+        or are about to; those that wait in a slot for another to end hold nothing yet.
+        """
         shares = self.shares
         names = {*self._accounts, *self.spent, *shares.weights, *shares.quotas} - {OTHERS}
+        jobs, cores = Counter[str](), Counter[str]()
+        for job in running:
+            jobs[job.owner] += 1
+            cores[job.owner] += job.attempts[-1].placement.allocation.cores
         found = []
         for owner in sorted(names):
-            account = self._accounts.get(owner, _Account())
+            waiting = self._accounts.get(owner, _Account()).waiting
             used, weight = self.used(owner, now), shares.weight(owner)
-            found.append(
-                Standing(owner, weight, used, account.jobs, account.cores, account.waiting)
-            )
+            found.append(Standing(owner, weight, used, jobs[owner], cores[owner], waiting))
         return found
 
 

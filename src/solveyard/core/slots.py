@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple
 
+from solveyard.model import criteria
 from solveyard.model.jobs import AttemptId, Job, JobId, JobSpec, Placement
 from solveyard.model.resources import Resources
 
@@ -88,8 +89,8 @@ class Pace:
     """
 
     def __init__(self, read_later: Callable[[JobSpec], bool] = lambda spec: False) -> None:
-        """`read_later`: whether files of such a job, which the next in its slot could write anew,
-        are read after its end. None of these counts as brief, so nobody follows it unseen.
+        """`read_later`: whether its solver reads files of such a job after its end, which the next
+        in its slot could have written anew by then.
         """
         self._read_later = read_later
         self._asked: tuple[JobSpec | None, bool] = (None, False)  #: the last one, often asked again
@@ -109,16 +110,17 @@ class Pace:
         if not self._shapes:
             return None
         count, mean = self._shapes.get((spec.solver, bytes(spec.options)), (0, 0.0))
-        return max(mean, 0.0005) if count >= ENOUGH and not self._read(spec) else None
+        return max(mean, 0.0005) if count >= ENOUGH and not self.reads_later(spec) else None
 
     def presumably(self, spec: JobSpec) -> float | None:
         """The same; of one that never ran, judged by its solver's last jobs."""
         if (spec.solver, bytes(spec.options)) in self._shapes:
             return self.brief(spec)
         count, mean = self._solvers.get(spec.solver, (0, 0.0))
-        return max(mean, PRESUMED) if count >= ENOUGH and not self._read(spec) else None
+        return max(mean, PRESUMED) if count >= ENOUGH and not self.reads_later(spec) else None
 
-    def _read(self, spec: JobSpec) -> bool:
+    def reads_later(self, spec: JobSpec) -> bool:
+        """Nobody may follow such a job, nor it others."""
         if self._asked[0] is not spec:
             self._asked = spec, self._read_later(spec)
         return self._asked[1]
@@ -131,9 +133,15 @@ def _paced(known: tuple[int, float] | None, wall: float) -> tuple[int, float]:
 
 
 def may_follow(spec: JobSpec) -> bool:
-    """Could a job like this be handed out before its slot is free?"""
+    """Could a job like this be handed out before its slot is free, or another behind it?
+
+    Not where files are looked at after its end that the next one may have written anew by then,
+    as they are in a folder that isn't its own.
+    """
     need = spec.resources
-    return not (need.licences or need.counts)
+    if need.licences or need.counts:
+        return False
+    return not (spec.directory and criteria.files(spec.measures, spec.success))
 
 
 def alike(one: JobSpec, other: JobSpec) -> bool:

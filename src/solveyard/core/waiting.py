@@ -58,19 +58,25 @@ class Queue:
             heappop(heap)
         return None
 
-    def after_first(self, most: int) -> list[JobId]:
-        """Those that go next after the first, in order, so many at most."""
+    def ahead(self, most: int) -> list[JobId]:
+        """Those that go first, in order, so many at most."""
         taken: list[Urgency] = []
-        while len(taken) <= most and (head := self.head()) is not None:
+        while len(taken) < most and (head := self.head()) is not None:
             taken.append(head)
-            heappop(self._heap)
+            self.pop()
         for entry in taken:
             heappush(self._heap, entry)
-        return [entry.job for entry in taken[1:]]
+        return [entry.job for entry in taken]
+
+    def after_first(self, most: int) -> list[JobId]:
+        """Those that go next after the first, in order, so many at most."""
+        return self.ahead(most + 1)[1:]
 
     def pop(self) -> None:
         """Put the head aside, until it's pushed back."""
-        heappop(self._heap)
+        entry = heappop(self._heap)
+        while self._heap and self._heap[0] == entry:  # of one that went and came back as it was
+            heappop(self._heap)
 
     def push(self, entry: Urgency) -> None:
         heappush(self._heap, entry)

@@ -41,9 +41,11 @@ def _aside(at: Scheduler, job: Job, task: Job) -> str:
         return f"its next try at {clock(job.not_before)}, number {job.tries + job.mishaps}{last}"
     if (key := at.seating.busy_key(task)) is not None:
         return f"{key!r}, which job {at.label(at.seating.keys[key])} holds"
-    if job.is_array and at.arrays.full(job):
-        assert job.spec.array is not None
-        return f"one of its own tasks to end: {job.spec.array.at_once} may run at once"
+    if (most := at.most_at_once(job)) is not None:
+        whose = "its own" if job.is_array else "its array's"
+        return f"one of {whose} tasks to end: {most} may run at once"
+    if never := at.never_by_quota(task):
+        return f"another quota: {never}"
     if told := at.over_quota(task):
         return told
     if job.spec.on:
@@ -81,8 +83,6 @@ def _first(at: Scheduler, task: Job, limits: Limits) -> str:
         return _licence(at, licence, need.licences[licence])
     told = at.inventory.missing(need)
     reserved = at.reservation(task)
-    if reserved is None:
-        return told
     holding = [
         job.label
         for job in at.seating.holding()

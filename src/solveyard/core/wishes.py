@@ -8,7 +8,7 @@ from solveyard.core.board import Board
 from solveyard.model.arrays import ArraySpec
 from solveyard.model.errors import InvalidJob
 from solveyard.model.ids import array_of, task_id
-from solveyard.model.jobs import WAITING, Job, JobId, JobSpec
+from solveyard.model.jobs import Job, JobId, JobSpec, JobState
 from solveyard.model.policies import Link
 from solveyard.model.reading import nearest
 
@@ -56,19 +56,21 @@ def links(board: Board, spec: JobSpec, named: Named) -> tuple[Link, ...]:
     return tuple(found)
 
 
-def check_acyclic(
+def circle(
     board: Board, new: Mapping[JobId, tuple[Link, ...]], specs: Mapping[JobId, JobSpec]
-) -> None:
-    """Raises InvalidJob where a job would wait for itself, in the end."""
+) -> str:
+    """Those that would wait for each other for ever if these waited for theirs, in words; "":
+    nobody would. `specs` are theirs, where they are new.
+    """
     if not any(new.values()):
-        return
+        return ""
 
     def after(job_id: JobId) -> tuple[Link, ...]:
         whole = array_of(job_id) or job_id
         if whole in new:
             return new[whole]
-        job = board.jobs.get(whole)
-        return job.after if job is not None and (job.state in WAITING or job.is_array) else ()
+        job = board.jobs.at_hand(whole)  # who waits on the shelf waits for nobody
+        return job.after if job is not None and _may_wait(job) else ()
 
     def name(job_id: JobId) -> str:
         whole = array_of(job_id) or job_id
@@ -78,7 +80,17 @@ def check_acyclic(
             return spec.name or str(whole)
         return job.label if job is not None else str(whole)
 
-    dependencies.check_acyclic(new, after, name)
+    found = dependencies.circle(new, after)
+    if not found:
+        return ""
+    named = " after ".join(name(one) for one in found)
+    return f"these would wait for each other for ever: {named}"
+
+
+def _may_wait(job: Job) -> bool:
+    """Does it wait, or may it come to wait again without being asked to?"""
+    over = job.state is JobState.RUNNING and job.spec.retry is None and not job.is_array
+    return not (job.state.final or over)
 
 
 def _find(board: Board, key: str, named: Named, where: str) -> tuple[JobId, ArraySpec | None]:

@@ -79,6 +79,7 @@ class Share(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
     gpus: int = 0
     core_ids: tuple[int, ...] = ()  #: their numbers on the node; a processor's where it tells them
     gpu_ids: tuple[int, ...] = ()
+    alone: bool = False  #: it's the whole node's: nobody else may be there
 
 
 class Allocation(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):

@@ -265,7 +265,8 @@ class DrivenEngine(JudgedEngine):
             decide_alike(self.engine, self.restored(), self.world, self.now, news)
         self.restart()
         assert self.jobs == self.folded
-        names = {entry.spec.name: i for i, entry in self.books.entries.items() if entry.spec.name}
+        whole = {i: e for i, e in self.books.entries.items() if not e.array}
+        names = {entry.spec.name: i for i, entry in whole.items() if entry.spec.name}
         assert self.engine.names == names
         self.pace = self.engine.scheduler.pace
         self.draining = False

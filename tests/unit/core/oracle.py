@@ -219,7 +219,7 @@ class Books:
                 begun = entry.is_array and entry.state is JobState.RUNNING
                 if outcome.reason is Reason.WAIT_LIMIT and not begun:
                     assert entry.state in WAITING
-                    assert self.overdue(entry, event.at)
+                    assert self.overdue(self.entries.get(entry.array, entry), event.at)
                 if entry.is_array:
                     self.judge_array(entry, ended)
                     entry.closed = entry.closed or entry.state is not JobState.RUNNING
@@ -443,14 +443,17 @@ class Books:
 
     def turn(self) -> list[Entry]:
         """Jobs and tasks that don't stand aside, the most urgent first; of arrays the next task."""
-        queued = [e for e in self.entries.values() if e.state is JobState.QUEUED]
-        line = [e for e in queued if not e.is_array]
+        line = [
+            e
+            for e in self.entries.values()
+            if e.state is JobState.QUEUED
+            and not e.is_array
+            and not (e.array and self.full(self.entries[e.array]))
+        ]
         for array in [e for e in self.entries.values() if e.is_array and not e.state.final]:
             fresh = [task for task in self.tasks(array) if task.id not in self.entries]
-            most = array.spec.array.at_once if array.spec.array is not None else None
-            full = most is not None and sum(t.state in LIVE for t in self.tasks(array)) >= most
             first = next((task for task in fresh if self.decided(task)), None)
-            if first is not None and first.state is JobState.QUEUED and not full:
+            if first is not None and first.state is JobState.QUEUED and not self.full(array):
                 line.append(first)
         able = [
             e
@@ -461,6 +464,11 @@ class Books:
             and self.possible(e.spec.resources)
         ]
         return self.within_quotas(sorted(able, key=self.rank))
+
+    def full(self, array: Entry) -> bool:
+        """Do as many of its tasks run as may at once?"""
+        most = array.spec.array.at_once if array.spec.array is not None else None
+        return most is not None and sum(t.state in LIVE for t in self.tasks(array)) >= most
 
     def within_quotas(self, line: list[Entry]) -> list[Entry]:
         """Who is kept by their quota lets nobody of theirs pass."""
@@ -476,7 +484,8 @@ class Books:
         return able
 
     def overdue(self, entry: Entry, now: float) -> bool:
-        limit = entry.spec.wait_limit
+        """Tasks are never: the limit is their array's."""
+        limit = entry.spec.wait_limit if not entry.array else None
         return entry.state in WAITING and limit is not None and entry.since + limit <= now
 
     # Judgement
@@ -485,6 +494,9 @@ class Books:
         need, machine = entry.spec.resources, placement.machine
         first, slots = self.turn()[0], self.slots
         assert not self.busy_key(entry), "two jobs hold one key"
+        if entry.array:
+            assert not self.entries[entry.array].held, "a held array goes on"
+            assert not self.full(self.entries[entry.array]), "too many of its tasks run at once"
         if first.id != entry.id:
             assert placement.slot not in slots
             self.judge_overtaking(first, entry, placement)
@@ -566,7 +578,9 @@ class Books:
                 fits_still = [m for m in able if self.room_beside(need, m, beside)]
                 assert fits_still, "the first in line is delayed"
                 return
-        raise AssertionError("nobody knows what the first in line waits for")
+        # No machine that is there could run it, or what keeps it isn't ours.
+        pools = Resources(cores=0, licences=need.licences, counts=need.counts)
+        assert self.pool_has(pools, [placement]), "the first in line never gets its seats"
 
     def judge_lending(self, first: Entry, placement: Placement) -> None:
         """As much as its nodes have twice, and one more; none of the licences and counts."""

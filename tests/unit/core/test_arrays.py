@@ -1,5 +1,7 @@
 """What the engine makes of arrays and their tasks."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,14 +15,18 @@ from solveyard.model.jobs import JobId, JobSpec, JobState, Reason
 from solveyard.model.messages import (
     Annotate,
     Cancel,
+    ClusterJoined,
     Hold,
     Kill,
+    Missing,
     Recalled,
     Release,
     Remove,
     Retry,
     SetPriority,
+    Ticked,
 )
+from solveyard.model.policies import RetryPolicy
 from unit.core.drive import Drive
 
 FIVE = ArraySpec(stop=5)
@@ -75,6 +81,77 @@ def test_no_more_tasks_run_at_once_than_the_array_allows_and_others_pass_it() ->
     assert drive.why(array) == "one of its own tasks to end: 2 may run at once"
     drive.end(task_id(array, 1))
     assert drive.launched()[-1] == task_id(array, 2)
+
+
+def again(array: JobId, drive: Drive) -> None:
+    """Each of its tasks has a record, and waits, or is where it was."""
+    for task in tasks(array, 0, 1, 2, 3, 4):
+        if drive.engine.state(task) is JobState.QUEUED:
+            drive.send(Hold(job=task))
+            drive.send(Release(job=task))
+
+
+def failed_before(array: JobId, drive: Drive) -> None:
+    """All of its tasks have failed, and it is run again."""
+    for task in tasks(array, 0, 1, 2, 3, 4):
+        drive.end(task, Reason.EXIT_CODE)
+    drive.send(Retry(job=array))
+
+
+@pytest.mark.parametrize("changed", [again, failed_before])
+@pytest.mark.parametrize("restart", [False, True])
+def test_tasks_with_a_record_begin_no_more_than_may_run_at_once(
+    changed: Callable[[JobId, Drive], None], restart: bool
+) -> None:
+    drive = Drive(cores=5)
+    array = drive.one(array=ArraySpec(stop=5, at_once=2))
+    changed(array, drive)
+    if restart:
+        drive.engine = drive.restored()
+        drive.join()
+    other = drive.one()
+    assert drive.launched()[-1] == other
+    assert states(drive, array) == "ssqqq"
+    assert drive.why(task_id(array, 4)) == "one of its array's tasks to end: 2 may run at once"
+    drive.end(task_id(array, 1))
+    assert states(drive, array) == "scsqq"
+    drive.send(SetPriority(job=task_id(array, 4), priority=1))
+    assert states(drive, array) == "scsqq"
+    drive.end(task_id(array, 0))
+    assert states(drive, array) == "ccsqs"
+
+
+def test_a_task_that_is_tried_again_waits_for_room_among_the_others() -> None:
+    drive = Drive(cores=4)
+    retry = RetryPolicy(tries=2, delay=10)
+    array = drive.one(array=ArraySpec(stop=5, at_once=1), retry=retry)
+    drive.end(task_id(array, 0), Reason.EXIT_CODE)
+    drive.send(Ticked(), after=11)
+    assert states(drive, array) == "qsqqq"
+    drive.end(task_id(array, 1))
+    assert states(drive, array) == "scqqq"
+
+
+def test_a_cluster_has_no_more_tasks_at_once_than_the_array_allows() -> None:
+    drive = Drive()
+    drive.send(ClusterJoined(machine="slurm", most=9))
+    array = drive.one(array=ArraySpec(stop=5, at_once=1), on="slurm")
+    again(array, drive)
+    assert states(drive, array) == "sqqqq"
+
+
+def test_others_begin_where_those_that_had_room_wait_for_a_key() -> None:
+    drive = Drive(cores=2)
+    rows = tuple({"key": {0: "r", 299: "q"}.get(n, "p")} for n in range(300))
+    many = ArraySpec(rows=rows, at_once=1)
+    array = drive.one(array=many, exclusive=("{{key}}",), hold=True)
+    for position in range(300):
+        drive.send(SetPriority(job=task_id(array, position), priority=1))
+    drive.send(Release(job=array))
+    holder = drive.one(exclusive=("p",))
+    assert drive.launched() == [task_id(array, 0), holder]
+    drive.end(task_id(array, 0))
+    assert drive.launched()[2:] == [task_id(array, 299)]
 
 
 def test_one_failed_task_fails_the_array_which_names_it() -> None:
@@ -176,6 +253,57 @@ def test_a_held_array_begins_no_more_tasks() -> None:
         drive.send(Release(job=task_id(array, 1)))
     drive.send(Release(job=array))
     assert drive.launched() == tasks(array, 0, 1)
+
+
+def test_a_task_of_a_held_array_is_tried_again_once_that_is_released() -> None:
+    drive = Drive(cores=1)
+    array = drive.one(array=FIVE, retry=RetryPolicy(tries=2))
+    drive.send(Hold(job=array))
+    drive.end(task_id(array, 0), Reason.EXIT_CODE)
+    assert states(drive, array) == "hhhhh"
+    assert drive.restored().jobs == drive.engine.jobs
+    drive.send(Release(job=array))
+    assert states(drive, array) == "sqqqq"
+    assert drive.job(task_id(array, 0)).tries == 2
+
+
+def test_tasks_of_a_held_array_that_are_taken_back_or_never_arrived_are_held() -> None:
+    drive = Drive(cores=1)
+    for _ in range(4):
+        drive.end(drive.one(), wall=0.02)
+    array = drive.one(array=FIVE)
+    assert states(drive, array) == "sssqq"
+    drive.send(Hold(job=array))
+    drive.send(Recalled(attempt=drive.attempt(task_id(array, 2))))
+    last = drive.attempt(task_id(array, 1))
+    drive.send(Missing(attempt=last, boot_id="boot", ledger="ledger"))
+    assert states(drive, array) == "shhhh"
+    drive.send(Cancel(job=task_id(array, 0)))
+    drive.send(Recalled(attempt=drive.attempt(task_id(array, 0))))
+    assert states(drive, array) == "chhhh"
+
+
+LAST = task_id(JobId(1), 4)
+
+
+@pytest.mark.parametrize("wish", [Hold(job=LAST), SetPriority(job=LAST, priority=-1)])
+def test_a_wait_limit_is_over_for_all_tasks_once_one_has_begun(wish: Hold | SetPriority) -> None:
+    drive = Drive(cores=1)
+    array = drive.one(array=FIVE, wait_limit=60.0)
+    drive.send(Ticked(), after=100)
+    drive.send(wish)
+    drive.send(Ticked(), after=100)
+    assert states(drive, array) in {"sqqqh", "sqqqq"}
+
+
+def test_an_array_s_wait_limit_ends_tasks_with_a_record_too() -> None:
+    drive = Drive(cores=1)
+    drive.one()
+    array = drive.one(array=FIVE, wait_limit=60.0)
+    drive.send(SetPriority(job=task_id(array, 4), priority=-1))
+    assert drive.step.wake == 160.0
+    drive.send(Ticked(), after=60)
+    assert states(drive, array) == "ccccf"
 
 
 def test_a_task_that_was_taken_back_goes_before_those_after_it() -> None:

@@ -346,3 +346,9 @@ def test_a_record_from_before_there_were_clusters_is_still_read() -> None:
     job = msgspec.json.decode(old, type=Job)
     engine = Engine("u", [job])
     assert not engine.jobs[JobId(1)].attempts[0].placement.forwarded
+
+
+def test_a_job_for_here_waits_for_an_agent_though_a_cluster_answers() -> None:
+    drive = Drive(joined=False)
+    drive.send(ClusterJoined(machine="slurm", most=5))
+    assert drive.why(drive.one()) == "a machine's agent to connect"

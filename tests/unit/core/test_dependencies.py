@@ -8,8 +8,8 @@ from solveyard.model.arrays import ArraySpec
 from solveyard.model.errors import Conflict, InvalidJob
 from solveyard.model.ids import task_id
 from solveyard.model.jobs import JobSpec, JobState, Reason
-from solveyard.model.messages import Cancel, Remove, Retry
-from solveyard.model.policies import Dependency
+from solveyard.model.messages import Cancel, Release, Remove, Retry, Ticked
+from solveyard.model.policies import Dependency, RetryPolicy
 from unit.core.drive import Drive
 
 
@@ -65,6 +65,22 @@ def test_a_chain_of_3000_falls_at_once() -> None:
     assert {drive.job(job).state for job in jobs} == {JobState.FAILED}
 
 
+def test_whoever_waits_for_the_end_of_a_held_job_starts_when_it_is_cancelled() -> None:
+    drive = Drive()
+    held = drive.one(hold=True)
+    waiting = drive.one(after=after(held, "end"))
+    drive.send(Cancel(job=held))
+    assert drive.launched() == [waiting]
+
+
+def test_whoever_waits_for_a_held_job_to_fail_starts_when_its_wait_is_over() -> None:
+    drive = Drive()
+    held = drive.one(hold=True, wait_limit=5.0)
+    waiting = drive.one(after=after(held, "failure"))
+    drive.send(Ticked(), after=6)
+    assert drive.launched() == [waiting]
+
+
 def test_jobs_of_one_submission_may_name_each_other_in_any_order() -> None:
     drive = Drive(cores=2)
     last, first = drive.submit(
@@ -73,6 +89,43 @@ def test_jobs_of_one_submission_may_name_each_other_in_any_order() -> None:
     assert drive.launched() == [first]
     drive.end(first)
     assert drive.launched() == [first, last]
+
+
+def test_who_waits_for_a_task_may_be_named_before_its_array() -> None:
+    drive = Drive(cores=2)
+    last, sweep = drive.submit(
+        JobSpec(solver="x", name="post", after=after("sweep[1]")),
+        JobSpec(solver="x", name="sweep", array=ArraySpec(stop=2)),
+    )[:2]
+    assert drive.launched() == [task_id(sweep, 0), task_id(sweep, 1)]
+    assert drive.why(last) == "job sweep[1] to succeed (it is submitted)"
+    drive.end(task_id(sweep, 1))
+    assert drive.launched()[-1] == last
+
+
+@pytest.mark.parametrize("link", ["mesh[{{index}}]", "mesh[1]", "mesh"])
+def test_an_array_that_waits_may_be_named_before_the_other(link: str) -> None:
+    drive = Drive(cores=1)
+    solve, mesh = drive.submit(
+        JobSpec(solver="x", name="solve", array=ArraySpec(stop=2), after=after(link), priority=1),
+        JobSpec(solver="x", name="mesh", array=ArraySpec(stop=2)),
+    )[:2]
+    assert drive.launched() == [task_id(mesh, 0)]
+    drive.end(task_id(mesh, 0))
+    second = task_id(solve, 0) if link == "mesh[{{index}}]" else task_id(mesh, 1)
+    assert drive.launched()[1:] == [second]
+
+
+def test_a_restored_engine_knows_of_a_task_whose_array_came_later() -> None:
+    drive = Drive(cores=1)
+    first = drive.one(name="first")
+    drive.end(first)
+    drive.one(name="sweep", array=ArraySpec(stop=2), hold=True)
+    drive.submit(JobSpec(solver="x", name="first", after=after("sweep[1]")))
+    drive.engine = drive.restored()
+    drive.join()
+    assert drive.job(first).state is JobState.QUEUED
+    assert drive.why(first) == "job sweep[1] to succeed (it is held)"
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=12))
@@ -139,6 +192,48 @@ def test_tasks_of_two_arrays_go_in_pairs() -> None:
     drive.end(task_id(a, 2))
     drive.end(task_id(b, 2))
     assert drive.job(b).outcome.message.startswith("1 of 3 tasks failed: b[1]")
+
+
+def test_who_may_be_tried_again_counts_in_a_circle_while_it_runs() -> None:
+    drive = Drive(cores=2)
+    b = drive.one(name="b")
+    a = drive.one(name="a", after=after("b"), retry=RetryPolicy(tries=2))
+    drive.end(b)
+    drive.start(a)
+    with pytest.raises(InvalidJob, match="for ever: b after a after b"):
+        drive.one(name="b", after=after("a", "end"))
+    drive.end(a)
+    drive.submit(JobSpec(solver="x", name="b", after=after("a", "end")))
+    assert drive.launched()[-1] == b
+
+
+def test_who_runs_for_the_last_time_waits_for_nobody_any_more() -> None:
+    drive = Drive(cores=2)
+    drive.end(drive.one(name="b"))
+    a = drive.one(name="a", after=after("b"))
+    with pytest.raises(InvalidJob, match="b after a after b"):
+        drive.one(name="b", after=after("a", "end"))
+    drive.start(a)
+    drive.submit(JobSpec(solver="x", name="b", after=after("a", "end")))
+    drive.end(a, Reason.EXIT_CODE)
+    assert drive.launched()[-1] == drive.engine.names["b"]
+
+
+@pytest.mark.parametrize("array", [None, ArraySpec(stop=1)])
+def test_who_is_waited_for_by_whom_it_waited_for_is_not_retried(array: ArraySpec | None) -> None:
+    drive = Drive(cores=2)
+    b = drive.one(name="b")
+    a = drive.one(name="a", after=after("b", "end"), array=array)
+    drive.end(b)
+    run = a if array is None else task_id(a, 0)
+    drive.end(run, Reason.EXIT_CODE)
+    drive.submit(JobSpec(solver="x", name="b", after=after("a", "end"), hold=True))
+    for job in (a, run):
+        with pytest.raises(Conflict, match=r"a after b after a \(cancel another"):
+            drive.send(Retry(job=job))
+    drive.send(Cancel(job=b))
+    drive.send(Retry(job=run))
+    assert drive.launched()[-1] == run
 
 
 def test_a_job_that_is_run_again_makes_those_wait_that_have_not_started() -> None:
@@ -231,3 +326,18 @@ def test_pairs_that_ended_before_the_others_came_go_first() -> None:
     drive.end(task_id(first, 1))
     second = drive.one(name="b", array=ArraySpec(stop=3), after=after("a[{{index}}]"))
     assert drive.engine.scheduler.arrays.candidate(drive.job(second)).id == task_id(second, 1)  # type: ignore[union-attr]
+
+
+def test_a_counterpart_that_is_run_again_keeps_only_its_own_waiting() -> None:
+    drive = Drive(cores=3)
+    first = drive.one(name="a", array=ArraySpec(stop=3))
+    for position in range(3):
+        drive.end(task_id(first, position))
+    second = drive.one(
+        name="b", array=ArraySpec(stop=3), after=after("a[{{index}}]", "end"), hold=True
+    )
+    drive.send(Retry(job=task_id(first, 0)))
+    drive.send(Release(job=second))
+    assert drive.launched()[4:] == [task_id(second, 1), task_id(second, 2)]
+    drive.end(task_id(first, 0))
+    assert drive.launched()[-1] == task_id(second, 0)

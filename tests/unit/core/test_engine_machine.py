@@ -63,6 +63,15 @@ class EngineMachine(DrivenEngine):
             if on is not None:
                 wishes = [Dependency(job=f"{step.events[0].job}[{{{{index}}}}]", on=on)]
 
+    @rule(size=st.integers(2, 4), whom=st.sampled_from(["[{{index}}]", "[1]", ""]), on=ends)
+    def submit_who_waits_first(self, size: int, whom: str, on: On) -> None:
+        """Of two arrays the one that waits for the other, or for a task of it."""
+        other = f"mesh-{self.engine.counter.next}"
+        wish = Dependency(job=other + whom, on=on)
+        waiting = JobSpec(solver="x", array=ArraySpec(stop=size), after=(wish,), priority=1)
+        first = JobSpec(solver="x", array=ArraySpec(stop=size), name=other)
+        assert self.request(Submit(specs=(waiting, first))) is not None
+
     @rule(copies=st.integers(2, 12), spec=plain)
     def submit_many_alike(self, copies: int, spec: JobSpec) -> None:
         assert self.request(Submit(specs=(spec,) * copies)) is not None

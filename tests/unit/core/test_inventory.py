@@ -276,3 +276,31 @@ def test_a_refusal_names_what_there_is_of_what_was_asked() -> None:
         "it needs 1 core, 8 MiB of disk, 2 GPUs, and the machines have 2 nodes, the largest with"
         " 2 cores and 10 MiB; at most 7 MiB of disk on a node; at most 1 GPU on a node"
     )
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Resources(whole_nodes=True), Resources(cores=0)),
+        (Resources(cores=0), Resources(whole_nodes=True)),
+        (Resources(whole_nodes=True), Resources(cores=0, nodes=1)),
+    ],
+)
+def test_nobody_is_beside_whole_nodes_be_it_without_a_core(
+    one: Resources, other: Resources
+) -> None:
+    node = {"a": Resources(cores=4)}
+    inventory = yard(node)
+    held = inventory.allocate(one, "m")
+    assert held is not None
+    inventory.take("m", held)
+    assert inventory.allocate(other, "m") is None
+    assert inventory.misfit(other) == ""
+    shadow = inventory.shadow()
+    assert not shadow.copy().fits(other, "m")
+    shadow.give("m", held, +1)
+    assert shadow.fits(other, "m")
+    inventory.join(joined("m", node), [held])
+    assert inventory.allocate(other, "m") is None
+    inventory.give("m", held)
+    assert inventory.allocate(other, "m") is not None

@@ -6,8 +6,8 @@ from solveyard.core.arrays import counted
 from solveyard.core.shelf import Shelf
 from solveyard.model.arrays import ArraySpec
 from solveyard.model.ids import task_id
-from solveyard.model.jobs import Job, JobId, JobState, Outcome, Reason
-from solveyard.model.messages import Annotate, Cancel, Ended, Remove, Retry
+from solveyard.model.jobs import Job, JobId, JobSpec, JobState, Outcome, Reason
+from solveyard.model.messages import Annotate, Cancel, Ended, Release, Remove, Retry
 from solveyard.model.policies import Dependency
 from unit.core.drive import Drive
 from unit.core.judged import reader
@@ -161,6 +161,22 @@ def test_a_restored_engine_begins_with_the_first_that_has_not_begun() -> None:
     drive.join()
     drive.end_task(array, 2)
     assert drive.launched()[-1] == task_id(array, 3)
+
+
+def test_a_restored_engine_goes_on_with_pairs_whose_counterparts_came_later() -> None:
+    drive = Putting(cores=3)
+    each = Dependency(job="mesh[{{index}}]")
+    solve, mesh = drive.submit(
+        JobSpec(solver="x", name="solve", array=THREE, after=(each,), hold=True),
+        JobSpec(solver="x", name="mesh", array=THREE),
+    )[:2]
+    drive.end_task(mesh, 1)
+    shelf = Shelf(drive.fetch, [(i, job.state) for i, job in drive.disk.items()])
+    jobs = sorted(drive.engine.jobs.values(), key=lambda job: job.id)
+    drive.engine = type(drive.engine)("u", jobs, counter=drive.engine.counter, shelf=shelf)
+    drive.join()
+    drive.send(Release(job=solve))
+    assert drive.launched()[-1] == task_id(solve, 1)
 
 
 def test_positions_and_gaps_are_found_by_state() -> None:

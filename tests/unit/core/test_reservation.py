@@ -2,11 +2,23 @@
 
 import heapq
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from solveyard.model.jobs import AttemptId, JobId, JobSpec, Outcome, Reason
-from solveyard.model.messages import Ended, Started
+from solveyard.model.arrays import ArraySpec
+from solveyard.model.jobs import AttemptId, JobId, JobSpec, Limits, Outcome, Reason
+from solveyard.model.messages import (
+    AgentJoined,
+    AgentLeft,
+    Annotate,
+    Ended,
+    Sampled,
+    SetLimits,
+    SpawnerJoined,
+    Started,
+)
 from solveyard.model.resources import Resources
 from solveyard.model.shares import Shares
 from unit.core.drive import Drive
@@ -30,6 +42,97 @@ def passers(drive: Drive, jobs: list[JobId]) -> list[JobId]:
         drive.end(begun[ended])
         ended += 1
     return begun
+
+
+@pytest.mark.parametrize("fair", [False, True])
+def test_a_job_that_came_back_to_the_line_is_looked_at_once(fair: bool) -> None:
+    drive = Drive(cores=4, shares=Shares(fair=fair))
+    drive.start(drive.submit(wide(3, time_limit=1000.0))[0])
+    first = drive.submit(wide(4))[0]
+    second = drive.submit(wide(2))[0]
+    for place in range(70):
+        drive.send(Annotate(job=first, note=str(place)))
+        drive.send(Annotate(job=second, note=str(place)))
+    short = drive.submit(wide(1, time_limit=10.0))[0]
+    assert drive.launched()[1:] == [short]
+
+
+# Who needs no core
+
+COPY = wide(0, time_limit=10.0)
+
+
+@pytest.mark.parametrize("array", [None, ArraySpec(stop=2)])
+def test_who_needs_no_core_starts_though_all_are_taken(array: ArraySpec | None) -> None:
+    drive = Drive(cores=2)
+    drive.submit(*many(3))
+    drive.submit(replace(COPY, array=array))
+    assert len(drive.launches) == (3 if array is None else 4)
+    assert drive.launches[-1].placement.allocation.cores == 0
+
+
+def test_nobody_is_beside_whole_nodes_even_after_a_restart() -> None:
+    drive = Drive(cores=2)
+    whole = JobSpec(solver="x", resources=Resources(whole_nodes=True))
+    first, copy = drive.submit(whole, COPY)
+    assert drive.launched() == [first]
+    drive.engine = drive.restored()
+    drive.join()
+    second = drive.submit(whole)[0]
+    assert drive.launched() == [first]
+    drive.end(first)
+    assert drive.launched() == [first, copy]
+    drive.end(copy)
+    assert drive.launched() == [first, copy, second]
+
+
+# Nobody could run the first now
+
+
+def two(cores: int = 8) -> Drive:
+    """A machine with so many cores, which is away, and one with four."""
+    drive = Drive(cores)
+    nodes = {"b": Resources(cores=4, memory=100)}
+    drive.send(AgentJoined(machine="n", nodes=nodes, boot_id="boot", counts={"bench": 2}))
+    drive.send(SpawnerJoined(machine="n", spawner=0, boot_id="boot", ledger="n"))
+    return drive
+
+
+def away(drive: Drive) -> None:
+    drive.send(AgentLeft(machine="m"))
+    drive.leave()
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_who_needs_a_machine_that_is_away_keeps_nobody_from_others(held: bool) -> None:
+    drive = two()
+    before = drive.submit(wide(8)) if held else []
+    away(drive)
+    first = drive.submit(wide(8))[0]
+    others = drive.submit(*many(5))
+    assert drive.launched() == [*before, *others[:4]]
+    drive.join()
+    assert (first in drive.launched()) != held
+
+
+def test_who_needs_a_machine_that_is_away_keeps_its_seats_and_counts() -> None:
+    drive = two()
+    away(drive)
+    seat = Resources(cores=8, licences={"hfss": 1}, counts={"bench": 1})
+    drive.submit(JobSpec(solver="x", resources=seat))
+    bench = JobSpec(solver="x", resources=Resources(counts={"bench": 1}))
+    first, second, third = drive.submit(JobSpec(solver="x", resources=SEAT), bench, wide(1))
+    assert drive.launched() == [second, third]
+    assert drive.why(first).startswith("its turn")
+
+
+def test_who_would_take_too_much_of_what_others_left_keeps_nobody_waiting() -> None:
+    drive = Drive(cores=8)
+    drive.send(SetLimits(limits=Limits(min_memory_gb=1)))
+    drive.send(Sampled(machine="m", cpu=0.0, ours=0, memory_free=1100, disk_free=1000))
+    large = JobSpec(solver="x", resources=Resources(cores=1, memory=100))
+    small = drive.submit(large, *many(3))[1:]
+    assert drive.launched() == small
 
 
 # What is lent

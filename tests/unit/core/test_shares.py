@@ -1,12 +1,13 @@
 """Fair shares among owners, and their quotas."""
 
 import pytest
+from msgspec.structs import replace
 
 from solveyard.core.shares import PLEDGE
 from solveyard.model.arrays import ArraySpec
 from solveyard.model.errors import InvalidJob, QuotaReached
 from solveyard.model.jobs import JobId, JobSpec, JobState
-from solveyard.model.messages import Cancel, Remove, Retry
+from solveyard.model.messages import AgentJoined, Cancel, Release, Remove, Retry, SpawnerJoined
 from solveyard.model.resources import Range, Resources
 from solveyard.model.shares import Quota, Shares
 from unit.core.drive import Drive
@@ -104,7 +105,7 @@ def test_a_label_is_nobody() -> None:
     """Whose a job is says who submitted it, not what it calls itself."""
     drive = Drive(shares=FAIR)
     drive.submit(JobSpec(solver="x", tags=("ann",)), by="bob")
-    assert [one.owner for one in drive.engine.scheduler.owners.standings(drive.now)] == ["bob"]
+    assert [one.owner for one in drive.engine.standings(drive.now)] == ["bob"]
 
 
 def quotas(**fields: int) -> Shares:
@@ -194,3 +195,62 @@ def test_one_that_a_quota_keeps_does_not_keep_those_before_it() -> None:
     drive.send(Cancel(job=JobId(3)))
     end_first(drive, wall=10)
     assert mine[0] in drive.launched()
+
+
+WHOLE = JobSpec(solver="x", resources=Resources(whole_nodes=True))
+
+
+def test_what_no_quota_allows_any_more_keeps_nobody_waiting() -> None:
+    """A larger machine has come, and goes again: whole nodes take more, then less."""
+    drive = Drive(cores=8, shares=quotas(cores=8))
+    whole = drive.submit(replace(WHOLE, hold=True), by="ann")[0]
+    large = AgentJoined(machine="n", nodes={"b": Resources(cores=16)}, boot_id="boot")
+    drive.send(large)
+    drive.send(Release(job=whole))
+    other = drive.submit(ONE, by="ann")[0]
+    assert drive.launched() == [other]
+    assert drive.why(whole) == "another quota: it needs 16 cores, and ann's quota is 8"
+    drive.send(replace(large, nodes={"b": Resources(cores=8)}))
+    drive.end(other)
+    assert drive.launched() == [other, whole]
+
+
+def test_an_owner_s_line_is_looked_at_again_when_a_machine_has_changed() -> None:
+    drive = Drive(cores=8, shares=quotas(cores=8))
+    drive.send(AgentJoined(machine="n", nodes={"b": Resources(cores=6)}, boot_id="boot"))
+    drive.send(SpawnerJoined(machine="n", spawner=0, boot_id="boot", ledger="n"))
+    two = drive.submit(JobSpec(solver="x", resources=Resources(cores=2)), by="ann")[0]
+    whole = drive.submit(WHOLE, by="ann")[0]
+    assert drive.why(whole) == "ann's quota of 8 cores: 2 in use, and it needs 8"
+    drive.send(AgentJoined(machine="m", nodes={"a": Resources(cores=4)}, boot_id="boot"))
+    assert drive.launched() == [two, whole]
+
+
+def test_what_a_smaller_quota_never_lets_run_keeps_nobody_waiting() -> None:
+    drive = Drive(cores=8, shares=quotas(cores=8))
+    bob = drive.submit(JobSpec(solver="x", resources=Resources(cores=8)), by="bob")[0]
+    six = drive.submit(JobSpec(solver="x", resources=Resources(cores=6)), by="ann")[0]
+    one = drive.submit(ONE, by="ann")[0]
+    drive.shares = quotas(cores=4)
+    drive.engine = drive.restored()
+    drive.join()
+    drive.end(bob)
+    assert drive.launched() == [bob, one]
+    assert drive.why(six) == "another quota: it needs 6 cores, and ann's quota is 4"
+
+
+def test_those_that_a_quota_keeps_are_not_ahead_of_others() -> None:
+    drive = Drive(cores=3, shares=quotas(running=1))
+    drive.submit(*[ONE] * 4, by="ann")
+    wide = drive.submit(JobSpec(solver="x", resources=Resources(cores=3)), by="bob")[0]
+    assert drive.why(wide).startswith("3 cores (2 cores free)")
+
+
+def test_those_that_wait_in_a_slot_are_not_told_to_run() -> None:
+    drive = Drive(shares=FAIR)
+    for _ in range(4):
+        drive.end(drive.submit(ONE, by="ann")[0], wall=0.02)
+    drive.submit(*[ONE] * 5, by="ann")
+    assert len(drive.launched()) > 5
+    ann = drive.engine.standings(drive.now)[0]
+    assert (ann.running, ann.cores) == (1, 1)

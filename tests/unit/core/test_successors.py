@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from solveyard.core.slots import Pace
+from solveyard.model.criteria import Measure, Pattern, SuccessCriteria
 from solveyard.model.jobs import JobId, JobSpec, JobState, Limits, Reason
 from solveyard.model.messages import (
     Accepted,
@@ -221,3 +222,42 @@ def test_nobody_follows_a_job_whose_files_are_read_later_however_brief_it_is() -
     assert pace.presumably(read) is None
     assert pace.brief(X) is not None
     assert pace.presumably(JobSpec(solver="x", options=msgspec.Raw(b"[1]"))) is not None
+
+
+MEASURED = {"gain": Measure(source="out.txt", pattern="gain (.*)")}
+
+
+@pytest.mark.parametrize(
+    ("fields", "follows"),
+    [
+        ({"measures": MEASURED, "directory": "/work"}, False),
+        ({"measures": MEASURED}, True),
+        ({"success": SuccessCriteria(files=("out.txt",)), "directory": "/work"}, False),
+        ({"success": SuccessCriteria(files=("out.txt",))}, True),
+        (
+            {
+                "success": SuccessCriteria(must_match=(Pattern(pattern="ok", source="out.txt"),)),
+                "directory": "/work",
+            },
+            False,
+        ),
+        ({"success": SuccessCriteria(must_match=("ok",)), "directory": "/work"}, True),
+        ({"measures": {"gain": Measure(pattern="gain (.*)")}, "directory": "/work"}, True),
+        ({"directory": "/work"}, True),
+    ],
+)
+def test_nobody_follows_one_whose_files_the_next_may_overwrite(
+    fields: dict[str, object], follows: bool
+) -> None:
+    spec = msgspec.structs.replace(X, **fields)
+    drive = warm()
+    running = drive.submit(spec, spec)
+    assert (len(drive.launched()) == 2) == follows
+    drive.end(running[0], wall=0.02)
+    assert drive.launched()[:2] == running
+    drive = warm()
+    drive.submit(X, spec)
+    assert (len(drive.launched()) == 2) == follows
+    drive = warm()
+    drive.submit(spec, X)
+    assert (len(drive.launched()) == 2) == follows

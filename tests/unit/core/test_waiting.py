@@ -40,6 +40,23 @@ def test_the_first_is_always_the_most_urgent_of_those_that_are_in(
         assert [queue.place(JobId(each)) for each in order] == [*range(len(order))]
 
 
+@given(changes=changes)
+def test_those_after_the_first_are_in_order_each_once_and_stay(
+    changes: list[tuple[int, int | None]],
+) -> None:
+    queue, inside = Queue(), dict[int, int]()
+    for number, priority in changes:
+        queue.discard(JobId(number))
+        inside.pop(number, None)
+        if priority is not None:
+            queue.add(job(number, priority))
+            inside[number] = priority
+    order = sorted(inside, key=lambda each: (-inside[each], each))
+    for _ in range(2):
+        assert queue.after_first(3) == order[1:4]
+        assert queue.ahead(2) == order[:2]
+
+
 @given(changes=st.lists(st.tuples(st.integers(0, 5), st.none() | st.integers(0, 9)), max_size=40))
 def test_deadlines_are_due_soonest_first_and_once(changes: list[tuple[int, int | None]]) -> None:
     deadlines, inside = Deadlines(), dict[int, int]()
