@@ -8,12 +8,11 @@ import { count, FINAL } from "./words.js";
 const NAMED = 5; // jobs that are told by name
 const AT_ONCE = 500; // tasks that one request names
 
-// A task doesn't tell whether a batch system holds it: both Hold and Release fit that.
 export const ACTIONS = [
   {
     name: "release",
     label: "Release",
-    fits: (job) => job.state === "held" || (canWait(job) && job.held !== false),
+    fits: (job) => job.state === "held" || (canWait(job) && job.held),
     done: (id) => `${id} waits for its turn.`,
   },
   {
