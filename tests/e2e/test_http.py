@@ -306,13 +306,13 @@ def test_anothers_key_is_another_key_also_for_a_job_that_was_anothers(service: A
     heads[0]["Idempotency-Key"] = heads[1]["Idempotency-Key"] = "night-8"
     assert submitted(0, "mesh") == (201, 3, "token:u1")
     assert yard.client.wait([3], 60)
-    assert submitted(1, "mesh") == (201, 3, "token:u1")  # it stays its first owner's
+    assert submitted(1, "mesh") == (201, 3, "token:u2")  # whoever submitted it last
     heads[1]["Idempotency-Key"] = "night-9"
     assert yard.client.wait([3], 60)
-    assert submitted(1, "mesh") == (201, 3, "token:u1")
+    assert submitted(1, "mesh") == (201, 3, "token:u2")
     for _ in range(2):
         assert yard.client.wait([3], 60)
-        assert submitted(1, "mesh") == (200, 3, "token:u1")
+        assert submitted(1, "mesh") == (200, 3, "token:u2")
         yard.stop()
         yard.start()
     heads[0]["Idempotency-Key"] = heads[1]["Idempotency-Key"] = "night-7"

@@ -285,6 +285,7 @@ def _retried(job: Job, event: JobRetried, state: JobState) -> Job:
     return replace(
         job,
         spec=spec,
+        owner=job.owner if event.spec is None else event.by,
         state=state,
         arrival=event.arrival,
         submitted_at=job.submitted_at if event.spec is None else event.at,

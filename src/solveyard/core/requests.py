@@ -1,6 +1,5 @@
 """What people ask for: each request is granted, or refused with nothing changed."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -52,7 +51,7 @@ def submit(board: Board, asked: Submit) -> Parts:
     for place, (spec, job) in enumerate(zip(asked.specs, ids, strict=True), 1):
         try:
             _check(board, spec, taken, any_name=asked.any_name)
-            _check_quota(board, spec, _owner(board, job, asked.by))
+            _check_quota(board, spec, asked.by)
             links[job] = wishes.links(board, spec, named)
         except InvalidRequest as error:
             if len(asked.specs) == 1:
@@ -62,11 +61,8 @@ def submit(board: Board, asked: Submit) -> Parts:
             yield
     if circle := wishes.circle(board, links, dict(zip(ids, asked.specs, strict=True))):
         raise InvalidJob(f"{circle} (take one of them out of `after`)")
-    more: Counter[str] = Counter()
-    for spec, job in zip(asked.specs, ids, strict=True):
-        more[_owner(board, job, asked.by)] += 1 if spec.array is None else len(spec.array)
-    for owner, number in more.items():
-        _check_waiting(board, owner, number)
+    more = sum(1 if spec.array is None else len(spec.array) for spec in asked.specs)
+    _check_waiting(board, asked.by, more)
     by, key, session, now = asked.by, asked.key, asked.session, board.now
     for place, (spec, job) in enumerate(zip(asked.specs, ids, strict=True), 1):
         arrival, after = board.next("arrival"), links[job]
@@ -111,12 +107,6 @@ def _check(board: Board, spec: JobSpec, taken: set[str], *, any_name: bool) -> N
             f"the name {spec.name!r} is job {job.id}'s, and an array can't take another's place"
             " (remove that one, or choose another name)"
         )
-
-
-def _owner(board: Board, job: JobId, by: str) -> str:
-    """Whose it is: a job that is submitted anew stays its first owner's."""
-    known = board.jobs.get(job)
-    return by if known is None else known.owner
 
 
 def _check_quota(board: Board, spec: JobSpec, owner: str) -> None:

@@ -182,7 +182,7 @@ class Books:
                 entry.state, entry.tries, entry.not_before = JobState.QUEUED, 1, 0.0
                 entry.held, entry.closed = False, event.closed
                 if event.spec is not None:
-                    entry.after = event.after
+                    entry.after, entry.owner = event.after, event.by
                     entry.spec, entry.priority = event.spec, event.spec.priority
                     entry.state = JobState.HELD if event.spec.hold else JobState.QUEUED
             case JobHeld(job=job) | JobReleased(job=job) if self.entries[job].state not in WAITING:
