@@ -237,7 +237,9 @@ class Batch:
         if remembered is None:
             return None
         order, native_id = remembered
-        entry = Entry(order, Phase.THERE, native_id, since=_now(), asks=self._asks(order))
+        entry = Entry(
+            order, Phase.THERE, native_id, since=_now(), asks=self._asks(order), sure=False
+        )
         if not native_id:
             sent = await asyncio.to_thread(files.sent, order, self.dialect.ending)
             if sent is None:

@@ -153,7 +153,7 @@ class NativeState(NamedTuple):
     signal: int | None = None  #: what ended it, where it tells that
     restarts: int = 0  #: how often it began anew under the same id
     nodes: str = ""  #: as it writes them
-    mark: str = ""  #: see `BatchJob.mark`; empty: it doesn't tell
+    mark: str | None = None  #: see `BatchJob.mark`; "": it bears none; None: that isn't told
 
 
 class Queue(NamedTuple):

@@ -68,6 +68,7 @@ _NO_FIELD = re.compile(r"<\w+> in the format string is not a valid field name")
 _HISTORY = re.compile(r"^Job <([0-9]+(?:\[[0-9]+\])?)>(?:, Job Name <([^>]*)>)?", re.MULTILINE)
 _ID = re.compile(r"[0-9]+(?:\[[0-9]+\])?")
 _ELEMENT = re.compile(r"(.*)\[([0-9]+)\]")
+_ARRAY = re.compile(r"\[[0-9,:-]+\](?:%[0-9]+)?$")  #: behind its name; a task's, too
 
 
 def script(job: BatchJob) -> str:
@@ -124,7 +125,7 @@ def queried(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
         element = _ELEMENT.fullmatch(one.get("JOB_NAME", "").strip())
         if element and native_id.isdecimal():
             native_id += f"[{element[2]}]"
-        found[native_id] = _state(one, element[1] if element else one.get("JOB_NAME", ""))
+        found[native_id] = _state(one, element[1] if element else one.get("JOB_NAME"))
     return found
 
 
@@ -228,7 +229,7 @@ def accounted(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
             state = _REASONS.get(by[1], state)
         elif state is State.FAILED and re.search(r"Signal <KILL> requested by user", text):
             state = State.CANCELLED
-        name = _ELEMENT.sub(r"\1", head[2] or "")
+        name = _ARRAY.sub("", head[2] or "")
         found[head[1]] = NativeState(
             state=state,
             word="DONE" if code == 0 else "EXIT",
@@ -361,7 +362,7 @@ def _records(answer: Answer) -> list[dict[str, str]] | Unreadable:
     return [{key: str(value) for key, value in one.items()} for one in records]
 
 
-def _state(one: Mapping[str, str], name: str) -> NativeState:
+def _state(one: Mapping[str, str], name: str | None) -> NativeState:
     word, by = one["STAT"], one.get("EXIT_REASON", "").strip(" -")
     state = _STATES.get(word, State.UNKNOWN)
     if state is State.FAILED:
@@ -375,7 +376,7 @@ def _state(one: Mapping[str, str], name: str) -> NativeState:
         reason=by or one.get("PEND_REASON", "").strip(" -"),
         code=int(code) if code.isdecimal() and state in {State.COMPLETED, State.FAILED} else None,
         nodes=one.get("EXEC_HOST", "").strip(" -"),
-        mark=asking.marked(name),
+        mark=None if name is None else asking.marked(name.strip()),
     )
 
 

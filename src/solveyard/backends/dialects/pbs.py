@@ -284,6 +284,7 @@ def _state(job: Mapping[str, Any]) -> NativeState:
     status = None if given is None else int(given)
     variables = job.get("Variable_List", {})
     attempt = variables.get("SOLVEYARD_ATTEMPT", "") if isinstance(variables, dict) else ""
+    name = job.get("Job_Name")
     state = _WAITING.get(word, State.UNKNOWN)
     code = signal = None
     if word in {"F", "X"}:
@@ -305,7 +306,7 @@ def _state(job: Mapping[str, Any]) -> NativeState:
         signal=signal,
         restarts=restarts,
         nodes=str(job.get("exec_host", "")),
-        mark=asking.marked(str(attempt)) or asking.marked(str(job.get("Job_Name", ""))),
+        mark=asking.marked(str(attempt)) or (None if name is None else asking.marked(str(name))),
     )
 
 

@@ -181,7 +181,7 @@ Summary of time in seconds spent in various states by  Fri Nov 20 09:38:35
 ENDED = {
     "2": NativeState(State.FAILED, "EXIT", code=7, mark=MARK),
     "7[2]": NativeState(State.COMPLETED, "DONE", code=0, mark=MARK),
-    "8": NativeState(State.TIMEOUT, "EXIT", reason="TERM_RUNLIMIT"),
+    "8": NativeState(State.TIMEOUT, "EXIT", reason="TERM_RUNLIMIT", mark=""),
 }
 
 
