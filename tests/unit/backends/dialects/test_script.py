@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from conftest import marked, until
 from solveyard.backends.dialects import alive, record, slurm
-from solveyard.backends.dialects.base import BatchJob, Call, Server
+from solveyard.backends.dialects.base import Answer, BatchJob, Call, Server
 from solveyard.backends.dialects.record import Record
-from solveyard.backends.dialects.script import within
+from solveyard.backends.dialects.script import heard, within
 from solveyard.model.batch import BatchOptions
 from solveyard.model.errors import InvalidJob
 from solveyard.model.resources import Resources
@@ -245,10 +245,11 @@ def test_each_task_of_an_array_has_its_own_number_however_they_go(
         numbers[odd % many] = 7
     words = [f"{begin}{number:0{width}d}{end}" for number in numbers]
     runs = [run("/f", ("x", told), position=at) for at, told in enumerate(words)]
-    head = slurm.script(job(*runs, array=True)).partition("set -C\n")[0]
+    head, _, rest = slurm.script(job(*runs, array=True)).partition("set -C\n")
+    (argv,) = [line for line in rest.splitlines() if line.startswith("set -- x ")]
     text = 'for SLURM_ARRAY_TASK_ID; do . "$0"; printf "%s\\n" "$2" "$solveyard_attempt"; done'
     with tempfile.TemporaryDirectory() as place:
-        (Path(place) / "head").write_text(head)
+        (Path(place) / "head").write_text(head + argv)
         given = [f"{place}/head", *map(str, range(many))]
         done = subprocess.run(
             [shell, "-c", text, *given], capture_output=True, text=True, check=True
@@ -361,6 +362,62 @@ def test_modules_prologue_and_epilogue_surround_the_command(shell: str, tmp_path
     assert (_record(tmp_path).stage, _record(tmp_path).code) == ("command", 3)
 
 
+#: As vendors' scripts do: options are read from "$@", and shifted away.
+VENDORS = """\
+while [ $# -gt 0 ]; do case $1 in --help) return 1 ;; *) echo "ignored: $1"; shift ;; esac; done
+export VENDOR=1
+"""
+
+
+@shells
+@pytest.mark.parametrize("how", [". ./vendor.sh", "set -- uname -s; export VENDOR=1", "shift 9"])
+@pytest.mark.parametrize("task", ["", "1"])
+def test_a_prologue_neither_sees_nor_changes_the_commands_words(
+    shell: str, how: str, task: str, tmp_path: Path
+) -> None:
+    (tmp_path / "vendor.sh").write_text(VENDORS)
+    given = how if how != "shift 9" else "shift $#; export VENDOR=1"
+    runs = [
+        run(tmp_path, (PRINTF, "%s\n", "it's\n--help", f"{at * at}"), position=at)
+        for at in range(4 if task else 1)
+    ]
+    one = job(*runs, array=bool(task), options=BatchOptions(prologue=given))
+    assert _run(shell, one, tmp_path, task=task) == (0, "")
+    assert (tmp_path / f"out.{task or 0}").read_text() == f"it's\n--help\n{task or 0}\n"
+
+
+@shells
+def test_modules_neither_see_nor_change_the_commands_words(shell: str, tmp_path: Path) -> None:
+    (tmp_path / "init").mkdir()
+    (tmp_path / "init" / "sh").write_text('echo "$#"; set -- x; module() { shift; }\n')
+    env = {"MODULESHOME": str(tmp_path)}
+    argv = (PRINTF, "%s\n", "ran")
+    one = job(run(tmp_path, argv, env=env), options=BatchOptions(modules=("a",)))
+    assert _run(shell, one, tmp_path) == (0, "")
+    assert (tmp_path / "out.0").read_text() == "0\nran\n"
+
+
+@shells
+def test_a_prologue_with_traps_of_its_own_leaves_the_record_its_end(
+    shell: str, tmp_path: Path
+) -> None:
+    """What it wants done at the end is done where its shell tells a script of its traps."""
+    prologue = "t=scratch; mkdir $t; trap 'rmdir \"$t\"' EXIT; trap '' TERM"
+    one = job(run(tmp_path, ("sh", "-c", "exit 3")), options=BatchOptions(prologue=prologue))
+    assert _run(shell, one, tmp_path) == (3, "")
+    assert (_record(tmp_path).stage, _record(tmp_path).code) == ("command", 3)
+    assert (tmp_path / "scratch").exists() == shell.endswith("dash")
+    assert (tmp_path / "err.0").read_text() == ""
+
+
+@shells
+def test_a_prologue_with_traps_of_its_own_that_fails_is_named(shell: str, tmp_path: Path) -> None:
+    prologue = "trap 'echo cleared' EXIT; false"
+    one = job(run(tmp_path), options=BatchOptions(prologue=prologue))
+    assert _run(shell, one, tmp_path) == (1, "")
+    assert (_record(tmp_path).stage, _record(tmp_path).code) == ("prologue", 1)
+
+
 @shells
 def test_a_licence_that_is_free_by_its_server_is_not_asked_of_the_batch_system(
     shell: str, tmp_path: Path
@@ -446,6 +503,24 @@ def test_client_commands_run_in_a_clusters_modules_and_prologue(shell: str, tmp_
     )  # fmt: skip
     assert done.stdout == "load slurm|1\n2|it's|script\n"
     assert within(call, BatchOptions()) is call
+
+
+@shells
+def test_a_prologue_neither_changes_a_client_command_nor_speaks_for_it(
+    shell: str, tmp_path: Path
+) -> None:
+    (tmp_path / "vendor.sh").write_text(f"echo noise >&2\n{VENDORS}")
+    options = BatchOptions(prologue=f"set -x; . {tmp_path}/vendor.sh; IFS=l; printf more >&2")
+    call = within(
+        Call(("sh", "-c", 'echo "$1|$2"; echo no >&2; exit 3', "sh", "it's", "")), options
+    )
+    done = subprocess.run([shell, *call.argv[1:]], capture_output=True, text=True, check=False)
+    assert "noise" in done.stderr
+    told = heard(Answer(done.returncode, done.stdout, done.stderr))
+    assert told == Answer(3, "it's|\n", "no\n")
+    fails = within(Call(("true",)), BatchOptions(prologue="echo why >&2; false"))
+    done = subprocess.run([shell, *fails.argv[1:]], capture_output=True, text=True, check=False)
+    assert heard(Answer(done.returncode, "", done.stderr)) == Answer(1, "", "why\n")
 
 
 def test_a_record_tells_its_times_by_how_long_its_node_has_been_up_and_its_files_time() -> None:
