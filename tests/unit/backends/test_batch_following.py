@@ -1,6 +1,7 @@
 """What is concluded from a batch system's answers, which are made up here, one look at a time."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from solveyard.backends.batch.options import ClusterOptions
 from solveyard.backends.batch.sharing import Shared
 from solveyard.backends.dialects import slurm
 from solveyard.backends.dialects.base import Answer, Call
+from solveyard.backends.hosts.base import Host
+from solveyard.backends.hosts.local import LocalHost
 from solveyard.model.jobs import AttemptId, JobId, JobSpec, Placement
 from solveyard.model.messages import Kill, Launch, Modify
 from solveyard.model.resources import Allocation, Share
@@ -61,15 +64,16 @@ def _table(*rows: tuple[str, ...]) -> Answer:
 
 
 class Yard:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, host: Host | None = None, prologue: str = "") -> None:
         self.folder = folder
         self.host = Told()
         self.reports: list[Report] = []
         self.entries = Entries()
-        options = ClusterOptions(dialect="slurm", lost_after=0.0, settle=0.0)
+        options = ClusterOptions(dialect="slurm", lost_after=0.0, settle=0.0, prologue=prologue)
         cluster = Cluster(
-            "slurm", options, slurm, self.host, Shared(), self.entries, self.reports.append
-        )
+            "slurm", options, slurm, host or self.host, Shared(), self.entries,
+            self.reports.append,
+        )  # fmt: skip
         self.follower = Follower(cluster)
         self.actor = Actor(cluster, self.follower.answers)
 
@@ -189,3 +193,16 @@ async def test_how_it_ended_is_believed_of_accounting_that_bears_its_mark(yard: 
     await yard.look(2)
     assert one.end is not None
     assert one.end.exit.ended_by == "time_limit"
+
+
+async def test_what_a_prologue_complains_about_hides_no_absence(tmp_path: Path) -> None:
+    squeue = tmp_path / "squeue"
+    squeue.write_text(
+        "#!/bin/sh\necho 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1"
+    )
+    squeue.chmod(0o700)
+    prologue = f"echo connection to the site >&2; PATH={tmp_path}:$PATH"
+    yard = Yard(tmp_path, LocalHost(os.environ), prologue)
+    one = yard.entry()
+    await yard.look()
+    assert one.unseen == 1

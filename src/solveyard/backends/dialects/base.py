@@ -60,6 +60,9 @@ class BatchJob(NamedTuple):
         return self.runs[0].attempt
 
 
+_SIGNALS = range(129, 129 + 64)  #: a shell's exit statuses for commands that signals ended
+
+
 class Call(NamedTuple):
     """A client command to run: with arguments and no shell, unless it starts one itself."""
 
@@ -74,6 +77,11 @@ class Answer(NamedTuple):
     code: int | None  #: None: it was ended, or the way to it broke
     stdout: str = ""
     stderr: str = ""
+
+    @property
+    def killed(self) -> bool:
+        """A signal ended it, as far as its status tells; PBS has words of its own for some."""
+        return self.code is None or self.code < 0 or self.code in _SIGNALS
 
     @property
     def words(self) -> str:

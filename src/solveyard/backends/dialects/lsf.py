@@ -64,7 +64,7 @@ _REASONS = {
     "TERM_REQUEUE_OWNER": State.REQUEUED, "TERM_REQUEUE_ADMIN": State.REQUEUED,
 }  # fmt: skip
 _ABSENT = re.compile(r"Job <[0-9\[\]]+> is not found|No (?:unfinished )?job found")
-_NO_FIELD = re.compile(r"<\w+> in the format string is not a valid field name")
+_TROUBLE = re.compile(rf"Job <|.*(?:{_LOST.pattern})", re.IGNORECASE)
 _HISTORY = re.compile(r"^Job <([0-9]+(?:\[[0-9]+\])?)>(?:, Job Name <([^>]*)>)?", re.MULTILINE)
 _ID = re.compile(r"[0-9]+(?:\[[0-9]+\])?")
 _ELEMENT = re.compile(r"(.*)\[([0-9]+)\]")
@@ -343,9 +343,9 @@ def _records(answer: Answer) -> list[dict[str, str]] | Unreadable:
     if answer.code is None:
         return Unreadable(answer.words)
     if not answer.stdout.strip() and answer.stderr.strip():
-        lines = [line.strip() for line in answer.stderr.splitlines() if line.strip()]
-        answered = [line for line in lines if not _NO_FIELD.match(line)]
-        if answered and all(map(_ABSENT.match, answered)):
+        lines = [line.strip() for line in answer.stderr.splitlines()]
+        others = [line for line in lines if not _ABSENT.match(line)]  # a site may say more
+        if len(others) < len(lines) and not any(map(_TROUBLE.match, others)):
             return []
     try:
         told = json.loads(answer.stdout, strict=False)
@@ -392,6 +392,6 @@ def _table(answer: Answer) -> list[dict[str, str]] | Unreadable:
 
 def _told(answer: Answer) -> Refused | Unknown:
     words = answer.words
-    if answer.code is None or answer.words.startswith("exit status") or _LOST.search(words):
+    if answer.killed or answer.words.startswith("exit status") or _LOST.search(words):
         return Unknown(words)
     return Refused(words)

@@ -273,7 +273,7 @@ def _object(answer: Answer, key: str) -> dict[str, Any] | Unreadable:  # as JSON
 
 def _told(answer: Answer) -> Refused | Unknown:
     words = answer.words
-    if answer.code is None or not answer.stderr.strip() or _LOST.search(words):
+    if answer.code is None or answer.code < 0 or not answer.stderr.strip() or _LOST.search(words):
         return Unknown(words)
     return Refused(words)
 

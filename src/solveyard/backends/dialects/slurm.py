@@ -122,7 +122,7 @@ def query(ids: Sequence[str]) -> Call:
 
 def queried(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
     """Read squeue's columns; `exit_code` is a wait status: 768 is exit 3, 15 is SIGTERM."""
-    if answer.code == 1 and answer.stderr.strip() == _NO_SUCH:
+    if answer.code == 1 and _none_such(answer.stderr):
         return {}
     rows = _rows(answer, len(_COLUMNS))
     if isinstance(rows, Unreadable):
@@ -379,9 +379,14 @@ def _rows(answer: Answer, width: int) -> list[list[str]] | Unreadable:
 def _told(answer: Answer) -> Refused | Unknown:
     """What a command that failed says: that it can't be done, or that nobody heard it."""
     words = answer.words.replace("sbatch: error: ", "")
-    if answer.code is None or not answer.stderr.strip() or _LOST.search(words):
+    if answer.killed or not answer.stderr.strip() or _LOST.search(words):
         return Unknown(words)
     return Refused(words)
+
+
+def _none_such(words: str) -> bool:
+    """It knows none of those asked for; a site may say more beside that."""
+    return _NO_SUCH in map(str.strip, words.splitlines()) and not _LOST.search(words)
 
 
 def _mark(titles: str) -> str:

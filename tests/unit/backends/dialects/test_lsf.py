@@ -105,6 +105,7 @@ def test_a_relative_tells_less_and_its_done_has_no_exit_code() -> None:
         ("", NO_FIELD + "Job <9999> is not found\n"),
         ("", "Job <9999> is not found\nJob <9998[2]> is not found\n"),
         ("", "No job found\n"),
+        ("", "loading lsf\nJob <9999> is not found\n"),
         (_text({"JOBID": "9", "ERROR": "Job <9> is not found"}), ""),
         (_text(), ""),
     ],
@@ -120,6 +121,8 @@ def test_a_job_that_lsf_says_is_not_there_is_gone(stdout: str, stderr: str, code
         Answer(0, ""),
         Answer(99, "", NO_FIELD),
         Answer(255, "", "LSF is down. Please wait ...\n"),
+        Answer(255, "", "Job <9> is not found\nLSF is down. Please wait ...\n"),
+        Answer(255, "", "Job <9> is not found\nJob <8>: no word of it\n"),
         Answer(0, _text(_ibm("RUN")), "batch daemon not responding ... still trying\n"),
         Answer(0, _text({"STAT": "RUN"})),
         Answer(0, _text({"JOBID": "9"})),
@@ -205,6 +208,7 @@ def test_a_submission_has_three_ends() -> None:
     for answer in (
         Answer(None), Answer(0), Answer(255), Answer(255, "", "LSF is down. Please wait ...\n"),
         Answer(255, "", "Failed in an LSF library call: Communication time out."),
+        Answer(-9, "", "loading lsf\n"), Answer(137, "", "Killed\n"),
     ):  # fmt: skip
         assert isinstance(lsf.submitted(answer), Unknown)
 

@@ -80,6 +80,14 @@ def test_jobs_are_found_by_their_comments() -> None:
     assert found[f"{STORE}.7.100.1"] == [IDS["array"]]
 
 
+def test_what_a_site_says_beside_it_hides_no_absence() -> None:
+    absent = ANSWERS["unknown_id"]
+    assert slurm.queried(absent._replace(stderr=f"loading slurm\n{absent.stderr}")) == {}
+    away = "slurm_load_jobs error: Unable to contact slurm controller (connect failure)\n"
+    assert isinstance(slurm.queried(absent._replace(stderr=absent.stderr + away)), Unreadable)
+    assert isinstance(slurm.queried(absent._replace(stderr=f"x{absent.stderr}")), Unreadable)
+
+
 def test_jobs_are_found_by_their_names_where_a_site_changes_comments() -> None:
     rows = f"8\x1fproject=x\x1ea.{STORE}.7.1.1\x1f\n9\x1f{STORE}.7.2.1\x1ex\x1f\n"
     found = slurm.found(Answer(0, f"{rows}solveyard: that was all\n"))
@@ -183,6 +191,7 @@ def test_a_submission_has_three_ends() -> None:
         Answer(1, "", "sbatch: error: Batch job submission failed: Zero Bytes were transmitted"),
         Answer(1, "", "sbatch: error: slurm_load_ctl_conf error: Protocol authentication error"),
         Answer(None), Answer(1), Answer(0, ""), Answer(0, "Submitted"),
+        Answer(-9, "", "slurm: loading\n"), Answer(137, "", "Killed\n"),
     ],
 )  # fmt: skip
 def test_a_submission_that_nobody_answered_is_unknown(answer: Answer) -> None:
