@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
@@ -370,7 +371,7 @@ class Follower:
             self._files.bring(entry.order)
             return
         because = entry.kill.because if entry.kill is not None else ""
-        limit = _limit(entry.order.launch.spec)
+        limit = _limit(entry.order.launch.spec, 60 if self._dialect.minutes else 1)
         said = seen.said if entry.position is None else ""  # an array's tasks share one log
         told = ending.ended(self._name, state, seen.record, because, limit, said)
         again = tuple(f"its script never began as {one}" for one in entry.before)
@@ -385,11 +386,12 @@ class Follower:
         self._report(entry.end)
 
 
-def _limit(spec: JobSpec) -> float | None:
-    """What it asked the batch system for, s."""
+def _limit(spec: JobSpec, step: int) -> float | None:
+    """What it asked the batch system for, s, as that counts in steps."""
+    limit = spec.time_limit
     if spec.batch is not None and spec.batch.time:
-        return walltime.seconds(spec.batch.time)
-    return spec.time_limit
+        limit = walltime.seconds(spec.batch.time)
+    return None if limit is None else math.ceil(limit / step) * step
 
 
 def _began(seen: Witness) -> float | None:

@@ -161,6 +161,7 @@ class NativeState(NamedTuple):
     signal: int | None = None  #: what ended it, where it tells that
     restarts: int = 0  #: how often it began anew under the same id
     nodes: str = ""  #: as it writes them
+    explains: bool = True  #: it would say so, had it ended the job for its time
     mark: str | None = None  #: see `BatchJob.mark`; "": it bears none; None: that isn't told
 
 
@@ -194,6 +195,11 @@ class Dialect(Protocol):
     @property
     def ending(self) -> str:
         """Of its scripts' names; Windows runs none without it."""
+        ...
+
+    @property
+    def minutes(self) -> bool:
+        """It counts limits in minutes, rounded up."""
         ...
 
     def script(self, job: BatchJob) -> str:

@@ -32,6 +32,7 @@ from solveyard.model.errors import InvalidJob
 name = "lsf"
 arrays = True
 ending = "sh"
+minutes = True
 
 _SYSTEM = "LSF"
 _TERMS = scripts.Terms(
@@ -235,6 +236,7 @@ def accounted(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
             word="DONE" if code == 0 else "EXIT",
             reason=by[1] if by else "",
             code=code if state in {State.COMPLETED, State.FAILED} else None,
+            explains=state is not State.FAILED or by is not None,
             mark=asking.marked(name),
         )
     return found
@@ -367,6 +369,7 @@ def _state(one: Mapping[str, str], name: str | None) -> NativeState:
     state = _STATES.get(word, State.UNKNOWN)
     if state is State.FAILED:
         state = _REASONS.get(by.partition(":")[0], state)
+    nodes = one.get("EXEC_HOST", "").strip(" -")
     code = one.get("EXIT_CODE", "").strip(" -")
     if state is State.COMPLETED and "EXIT_CODE" in one:
         code = "0"  # where it tells codes; a relative's DONE may have been killed
@@ -375,7 +378,8 @@ def _state(one: Mapping[str, str], name: str | None) -> NativeState:
         word=word,
         reason=by or one.get("PEND_REASON", "").strip(" -"),
         code=int(code) if code.isdecimal() and state in {State.COMPLETED, State.FAILED} else None,
-        nodes=one.get("EXEC_HOST", "").strip(" -"),
+        nodes=nodes,
+        explains="EXIT_REASON" in one,
         mark=None if name is None else asking.marked(name.strip()),
     )
 

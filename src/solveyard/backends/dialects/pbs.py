@@ -30,6 +30,7 @@ from solveyard.model.errors import InvalidJob
 name = "pbs"
 arrays = True
 ending = "sh"
+minutes = False
 
 _SYSTEM = "PBS"
 _TERMS = scripts.Terms(native='"$PBS_JOBID"', member='"$PBS_JOBID"', task='"$PBS_ARRAY_INDEX"')

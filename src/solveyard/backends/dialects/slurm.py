@@ -27,6 +27,7 @@ from solveyard.backends.dialects.base import (
 name = "slurm"
 arrays = True
 ending = "sh"
+minutes = True
 
 _TERMS = scripts.Terms(
     native='"$SLURM_JOB_ID"',

@@ -30,6 +30,7 @@ from solveyard.solvers.hfss.commandline import windows_line
 name = "winhpc"
 arrays = False
 ending = "cmd"
+minutes = True
 
 _SYSTEM = "Windows HPC"
 _MOST = 80  #: letters in a job's name

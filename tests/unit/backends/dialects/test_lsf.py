@@ -90,8 +90,8 @@ def test_a_relative_tells_less_and_its_done_has_no_exit_code() -> None:
     )
     told = lsf.queried(Answer(255, text, NO_FIELD + "Job <9999> is not found\n"))
     assert told == {
-        "7[2]": NativeState(State.FAILED, "EXIT", nodes="n1", mark=MARK),
-        "4": NativeState(State.COMPLETED, "DONE", mark=MARK),
+        "7[2]": NativeState(State.FAILED, "EXIT", nodes="n1", explains=False, mark=MARK),
+        "4": NativeState(State.COMPLETED, "DONE", explains=False, mark=MARK),
     }
     assert lsf.member("7", 1) == "7[2]"
     assert lsf.found(Answer(0, text)) == {MARK: ["7", "4"]}
@@ -182,7 +182,7 @@ Fri Nov 20 09:38:33: Starting (Pid 7746);
 Summary of time in seconds spent in various states by  Fri Nov 20 09:38:35
 """  # noqa: W291
 ENDED = {
-    "2": NativeState(State.FAILED, "EXIT", code=7, mark=MARK),
+    "2": NativeState(State.FAILED, "EXIT", code=7, explains=False, mark=MARK),
     "7[2]": NativeState(State.COMPLETED, "DONE", code=0, mark=MARK),
     "8": NativeState(State.TIMEOUT, "EXIT", reason="TERM_RUNLIMIT", mark=""),
 }

@@ -140,7 +140,7 @@ def test_history_of_an_open_relative_of_lsf_tells_how_jobs_ended() -> None:
     two, five = (answers(f"bhist -l {n}", "lsf-like-1.txt")[0] for n in (2, 5))
     both = Answer(0, two.stdout + two.stderr + five.stdout + five.stderr)
     assert lsf.accounted(both) == {
-        "2": NativeState(State.FAILED, "EXIT", code=7, mark=""),
+        "2": NativeState(State.FAILED, "EXIT", code=7, explains=False, mark=""),
         "5": NativeState(State.CANCELLED, "EXIT", mark=""),
     }
 
