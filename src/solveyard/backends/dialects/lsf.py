@@ -370,6 +370,8 @@ def _state(one: Mapping[str, str], name: str | None) -> NativeState:
     if state is State.FAILED:
         state = _REASONS.get(by.partition(":")[0], state)
     nodes = one.get("EXEC_HOST", "").strip(" -")
+    if state is State.FAILED and "EXIT_REASON" not in one and "EXEC_HOST" in one and not nodes:
+        state = State.CANCELLED  # it ended where it waited; a relative has no word for that
     code = one.get("EXIT_CODE", "").strip(" -")
     if state is State.COMPLETED and "EXIT_CODE" in one:
         code = "0"  # where it tells codes; a relative's DONE may have been killed

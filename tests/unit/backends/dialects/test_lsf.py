@@ -97,6 +97,16 @@ def test_a_relative_tells_less_and_its_done_has_no_exit_code() -> None:
     assert lsf.found(Answer(0, text)) == {MARK: ["7", "4"]}
 
 
+@pytest.mark.parametrize("host", ["-", ""])
+def test_what_ends_where_it_waits_was_cancelled(host: str) -> None:
+    """A relative has no word for that; a job that ran keeps its host."""
+    told = _one({"JOBID": "9", "STAT": "EXIT", "JOB_NAME": f"a.{MARK}", "EXEC_HOST": host})
+    assert told.state is State.CANCELLED
+    told = _one({"JOBID": "9", "STAT": "EXIT", "JOB_NAME": f"a.{MARK}", "EXEC_HOST": "n1"})
+    assert told.state is State.FAILED
+    assert _one(_ibm("EXIT")).state is State.FAILED
+
+
 @pytest.mark.parametrize("code", [0, 255])
 @pytest.mark.parametrize(
     ("stdout", "stderr"),
