@@ -113,6 +113,9 @@ def test_a_dependency_that_cant_be_met_is_told_apart_from_a_cancellation() -> No
 def test_what_failed_before_the_command_is_a_failed_launch() -> None:
     end = ended("far", said(State.FAILED, code=9), PROLOGUE, "")
     assert end.launch_error == "its prologue failed: exit status 9 (see its standard error)"
+    asking = DONE._replace(stage="asking", code=127)
+    end = ended("far", said(State.FAILED, code=127), asking, "")
+    assert end.launch_error.startswith("its licences can't be asked for: exit status 127")
     assert ended("far", said(State.FAILED, code=1), None, "").launch_error.endswith("status 1")
 
 

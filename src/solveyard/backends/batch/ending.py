@@ -25,6 +25,7 @@ _BEFORE = {
     "directory": "its directory or its output can't be used",
     "modules": "its modules could not be loaded",
     "prologue": "its prologue failed",
+    "asking": "its licences can't be asked for",
 }
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import marked, until
-from solveyard.backends.dialects import alive, record, slurm
+from solveyard.backends.dialects import alive, licences, record, slurm
 from solveyard.backends.dialects.base import Answer, BatchJob, Call, Server
 from solveyard.backends.dialects.record import Record
 from solveyard.backends.dialects.script import heard, within
@@ -434,6 +434,45 @@ def test_a_licence_that_is_free_by_its_server_is_not_asked_of_the_batch_system(
     assert told == ["--licenses=c:1"]
     assert _run(shell, one, tmp_path) == (0, "")
     assert (tmp_path / "out.0").read_text() == "ran\n"
+
+
+@shells
+def test_licences_are_asked_for_whatever_the_jobs_own_path_has(
+    shell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second question finds one free."""
+    monkeypatch.setattr(licences, "_PAUSE", 0)
+    (tmp_path / "own").mkdir()
+    lmstat = tmp_path / "own" / "lmstat"
+    lmstat.write_text(
+        "#!/bin/sh\nif [ -e asked ]; then used=0; else used=1; fi; : >asked\n"
+        'echo "Users of a:  (Total of 1 license issued;  Total of $used licenses in use)"\n'
+    )
+    lmstat.chmod(0o700)
+    path = f"{tmp_path}/own"
+    one = job(
+        run(tmp_path, ("/bin/sh", "-c", "echo $PATH"), env={"PATH": path}),
+        server=Server(("a",), "lmstat", 600.0),
+        resources=Resources(licences={"a": 1}),
+    )
+    assert _run(shell, one, tmp_path) == (0, "")
+    assert (tmp_path / "out.0").read_text() == f"{path}\n"
+    assert (tmp_path / "err.0").read_text() == ""
+
+
+@shells
+def test_where_a_node_cant_ask_for_licences_the_record_says_so(
+    shell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    for name in ("date", "sleep", "uname"):
+        (tmp_path / "bin" / name).symlink_to(shutil.which(name) or "")
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin")
+    server = Server(("a",), "true", 600.0)
+    one = job(run(tmp_path), server=server, resources=Resources(licences={"a": 1}))
+    assert _run(shell, one, tmp_path) == (127, "")
+    assert (_record(tmp_path).stage, _record(tmp_path).code) == ("asking", 127)
+    assert "there is no awk" in (tmp_path / "err.0").read_text()
 
 
 @shells
