@@ -16,6 +16,7 @@ from solveyard.backends.dialects import asking, licences
 from solveyard.backends.dialects.alive import WATCH
 from solveyard.backends.dialects.base import Answer, BatchJob, Call, Run
 from solveyard.model.batch import BatchOptions
+from solveyard.model.errors import InvalidJob
 
 _BEGIN = r"""
 solveyard_nl='
@@ -154,6 +155,13 @@ _WATCHED = r"""solveyard_watch "$solveyard_child" {} &
 
 _HEARD = "solveyard: what follows says the command"
 _FIELDS = ("attempt", "directory", "stdout", "stderr", "record")
+#: Variables that bash keeps to itself, and one that dash wants a number in.
+_SHELLS_OWN = frozenset({
+    "BASHOPTS", "BASHPID", "BASH_ALIASES", "BASH_ARGC", "BASH_ARGV", "BASH_CMDS", "BASH_COMMAND",
+    "BASH_LINENO", "BASH_SOURCE", "BASH_SUBSHELL", "BASH_VERSINFO", "DIRSTACK", "EPOCHREALTIME",
+    "EPOCHSECONDS", "EUID", "FUNCNAME", "GROUPS", "HISTCMD", "LINENO", "OPTIND", "PPID", "RANDOM",
+    "SECONDS", "SHELLOPTS", "SRANDOM", "UID",
+})  # fmt: skip
 _ARGV = "set -- "
 _TOGETHER = 25  #: lines of a table that a shell reads for one of them
 _DIGITS = re.compile("([0-9]+)")
@@ -173,6 +181,7 @@ class Terms(NamedTuple):
 def posix(job: BatchJob, directives: Iterable[str], terms: Terms, unset: Sequence[str] = ()) -> str:
     """The whole script; `unset`: variables that it leaves behind. Raises InvalidJob."""
     asking.check(job)
+    _check(job.runs)
     options, native = job.options, terms.member if job.array else terms.native
     head = "\n".join(
         [
@@ -214,6 +223,12 @@ def posix(job: BatchJob, directives: Iterable[str], terms: Terms, unset: Sequenc
     return "\n".join([*parts, 'exit "$solveyard_code"', ""])
 
 
+def _check(runs: Iterable[Run]) -> None:
+    for run in runs:
+        if own := sorted(_SHELLS_OWN & run.env.keys()):
+            raise InvalidJob(f"`env`: {own[0]!r} is a shell's own: a batch job can't be given it")
+
+
 def _stage(stage: str, text: str) -> list[str]:
     """It reads nothing of what is the script's, and the script goes on if it succeeds."""
     return [
@@ -224,7 +239,11 @@ def _stage(stage: str, text: str) -> list[str]:
 
 
 def plain(run: Run, directives: Iterable[str], unset: Sequence[str] = ()) -> str:
-    """A script for whoever submits it by hand: it keeps no record, and may run again."""
+    """A script for whoever submits it by hand: it keeps no record, and may run again.
+
+    Raises InvalidJob.
+    """
+    _check([run])
     lines = [f"export {name}={word(value)}" for name, value in sorted(run.env.items())]
     folder = f"cd -- {word(run.directory)} || exit 125"
     command = " ".join(map(word, run.argv))

@@ -517,6 +517,7 @@ def test_a_path_without_programs_leaves_a_record_all_the_same(shell: str, tmp_pa
         ({"argv": ("\ud800",)}, "`argv`: '\\ud800' is no text"),
         ({"env": {"A B": ""}}, "`env`: 'A B' can't be a variable of a batch job"),
         ({"env": {"solveyard_path": ""}}, "`env`: 'solveyard_path' can't be a variable"),
+        ({"env": {"UID": "5"}}, "`env`: 'UID' is a shell's own"),
         ({"env": {"A": "\0"}}, "`env.A`: expected text without NUL"),
         ({"directory": "/a\nb"}, "`directory`: expected text without lines and NUL"),
         ({"record": "/a\rb"}, "`record`: expected text without lines and NUL"),
@@ -527,6 +528,16 @@ def test_what_no_script_can_say_is_refused(fields: dict[str, object], message: s
     with pytest.raises(InvalidJob) as caught:
         slurm.script(job(run()._replace(**fields)))  # type: ignore[arg-type]
     assert message in str(caught.value)
+
+
+@shells
+def test_what_a_shell_lets_nobody_set_is_refused(shell: str) -> None:
+    text = "readonly -p | sed 's/=.*//; s/.* //'"
+    done = subprocess.run([shell, "-c", text], capture_output=True, text=True, check=True)
+    for name in [*done.stdout.split(), "PPID", "RANDOM", "OPTIND"]:
+        for script in (slurm.script, slurm.plain):
+            with pytest.raises(InvalidJob, match=f"`env`: '{name}' is a shell's own"):
+                script(job(run(env={name: "5"})))
 
 
 @shells
