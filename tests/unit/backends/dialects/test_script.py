@@ -370,18 +370,17 @@ export VENDOR=1
 
 
 @shells
-@pytest.mark.parametrize("how", [". ./vendor.sh", "set -- uname -s; export VENDOR=1", "shift 9"])
+@pytest.mark.parametrize("how", [". ./vendor.sh", "set -- uname -s", "shift $#"])
 @pytest.mark.parametrize("task", ["", "1"])
 def test_a_prologue_neither_sees_nor_changes_the_commands_words(
     shell: str, how: str, task: str, tmp_path: Path
 ) -> None:
     (tmp_path / "vendor.sh").write_text(VENDORS)
-    given = how if how != "shift 9" else "shift $#; export VENDOR=1"
     runs = [
         run(tmp_path, (PRINTF, "%s\n", "it's\n--help", f"{at * at}"), position=at)
         for at in range(4 if task else 1)
     ]
-    one = job(*runs, array=bool(task), options=BatchOptions(prologue=given))
+    one = job(*runs, array=bool(task), options=BatchOptions(prologue=how))
     assert _run(shell, one, tmp_path, task=task) == (0, "")
     assert (tmp_path / f"out.{task or 0}").read_text() == f"it's\n--help\n{task or 0}\n"
 
