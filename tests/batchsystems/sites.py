@@ -251,7 +251,7 @@ def _lsf(folder: Path, *, ibm: bool = True) -> Site:
         queues=["normal"],
         licences={"ansys": 4},
         ibm=ibm,
-        minute=2.0,
+        minute=2.0 if ibm else 60.0,  # where a limit is known by the time alone
         grace=2.0,
     )
     return StandIn(

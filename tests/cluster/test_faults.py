@@ -12,8 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from cluster.conftest import SETTINGS, serving
 from cluster.jobs import ended, job, known, running, submit
-from cluster.slurm import Slurm
+from cluster.slurm import NODES, Slurm, absent
 from conftest import Service, until
 from solveyard.model.jobs import JobState, Reason
 from solveyard.model.resources import Resources
@@ -188,3 +189,42 @@ def _killed_at_work(service: Service) -> bool:
                 one.kill()
                 return True
     return False
+
+
+def test_a_controller_that_gives_ids_again_has_no_stranger_taken_for_ours(
+    tmp_path: Path, marks: Path
+) -> None:
+    """Neither is its end told as that of our job, nor is it cancelled in its stead."""
+    if missing := absent():
+        pytest.skip(f"Slurm is not installed: there is no {', '.join(missing)}")
+    (tmp_path / "slurm").mkdir()
+    own = Slurm(tmp_path / "slurm")
+    try:
+        own.start()
+        for service in serving(own, tmp_path, SETTINGS):
+            _meets_strangers(own, service, marks)
+    finally:
+        own.stop()
+
+
+def _meets_strangers(slurm: Slurm, service: Service, marks: Path) -> None:
+    wishes = {"native": ["--begin=now+1hour"]}
+    ours = [submit(service, marking(marks), batch=wishes) for _ in range(2)]
+    ids = [known(service, one) for one in ours]
+    service.stop()
+    slurm.end("slurmctld", signal.SIGKILL)
+    for place in (slurm.folder / "state").iterdir():
+        if place.is_file() and "job" in place.name:
+            place.unlink()
+    slurm.start_controller(clean=True)
+    until(lambda: slurm.idle() == NODES, "its nodes are idle")
+    submit_another = ("sbatch", "--parsable", "--job-name=other", "--output=/dev/null")
+    assert slurm.run(*submit_another, "--wrap=true") == ids[0]
+    assert slurm.run(*submit_another, "--wrap=sleep 600") == ids[1]
+    service.start()
+    service.client.cancel(ours[1])
+    assert ended(service, ours[0]).reason is Reason.LOST
+    assert service.client.wait(ours, 60)
+    assert slurm.state(ids[1]) == "RUNNING"
+    slurm.run("scancel", ids[1])
+    assert not started(marks)

@@ -97,6 +97,24 @@ def test_an_array_of_unknown_fate_is_found_by_the_next_manager_and_runs_once(
     assert sorted(map(int, marks.read_text().split())) == sorted(numbers)
 
 
+def test_tasks_of_an_array_are_still_ours_for_the_next_manager(service: Service) -> None:
+    """They are known by the first of them, and one is cancelled without the others."""
+    spec = job("true", resources=SMALL, batch={"native": ["--begin=now+1hour"]})
+    numbers = [one.number for one in service.client.submit_many([spec] * 3)]
+    for number in numbers:
+        waits_for(service, number, "BeginTime")
+    service.stop()
+    service.start()
+    for number in numbers:
+        waits_for(service, number, "BeginTime")
+    service.client.cancel(numbers[1])
+    assert ended(service, numbers[1]).state is JobState.CANCELLED
+    for number in (numbers[0], numbers[2]):
+        waits_for(service, number, "BeginTime")
+        service.client.cancel(number)
+    assert service.client.wait(numbers, 60)
+
+
 @pytest.fixture
 def overestimating(slurm: Slurm, tmp_path: Path) -> Iterator[Service]:
     """It doesn't know the site's limit."""

@@ -128,6 +128,16 @@ def test_what_somebody_else_cancels_is_told_as_far_as_it_tells(
     assert not record.cancel_requested
 
 
+def test_what_somebody_else_cancels_while_it_waits_is_not_handed_in_again(
+    site: Site, service: Service
+) -> None:
+    one = submit(site, service, "true", batch=site.later)
+    waits_for(service, one, f"{site.name} to start it")
+    site.cancel(known(service, one))
+    record = ended(service, one)
+    assert (record.reason, record.cancel_requested) == (Reason.CANCELLED, False)
+
+
 def test_the_reason_why_it_waits_stands_on_a_waiting_job(site: Site, service: Service) -> None:
     first = submit(site, service, WAIT, resources=site.all_cores)
     running(service, first)

@@ -12,6 +12,7 @@ from conformance.batch_suite import (
     test_success_has_its_expected_output_and_two_witnesses,
     test_what_ended_while_the_manager_was_down_is_taken_up,
     test_what_somebody_else_cancels_is_told_as_far_as_it_tells,
+    test_what_somebody_else_cancels_while_it_waits_is_not_handed_in_again,
 )
 from conformance.batch_troubles import (
     test_a_job_that_it_forgot_is_lost_only_without_a_record_of_an_end,
@@ -34,4 +35,5 @@ __all__ = [
     "test_success_has_its_expected_output_and_two_witnesses",
     "test_what_ended_while_the_manager_was_down_is_taken_up",
     "test_what_somebody_else_cancels_is_told_as_far_as_it_tells",
+    "test_what_somebody_else_cancels_while_it_waits_is_not_handed_in_again",
 ]

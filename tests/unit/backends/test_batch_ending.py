@@ -82,6 +82,8 @@ def test_what_ended_it(
     ("record", "because", "limit", "by"),
     [
         (KILLED, "", 5.0, "time_limit"),
+        (KILLED._replace(ended=163), "", 3.0, "time_limit"),
+        (KILLED._replace(ended=164), "", 3.0, ""),
         (KILLED, "", 5.5, ""),
         (KILLED, "", None, ""),
         (KILLED, "cancelled", 5.0, "cancelled"),
@@ -95,11 +97,12 @@ def test_what_is_signalled_when_its_time_is_over_reached_its_limit(
     record: Record, because: str, limit: float | None, by: str
 ) -> None:
     """Whether its batch system forgot it, or has one word for all that fails."""
-    for state in (None, said(State.FAILED)):
+    for state in (None, said(State.FAILED, explains=False)):
         end = ended("far", state, record, because, limit)
         assert end.ended_by == by
         assert any("were over" in line for line in end.told) is (by == "time_limit")
-    assert ended("far", said(State.CANCELLED), record, "", limit).ended_by != "time_limit"
+    for state in (said(State.CANCELLED, explains=False), said(State.FAILED, code=137)):
+        assert ended("far", state, record, "", limit).ended_by != "time_limit"
 
 
 def test_a_dependency_that_cant_be_met_is_told_apart_from_a_cancellation() -> None:
@@ -110,6 +113,9 @@ def test_a_dependency_that_cant_be_met_is_told_apart_from_a_cancellation() -> No
 def test_what_failed_before_the_command_is_a_failed_launch() -> None:
     end = ended("far", said(State.FAILED, code=9), PROLOGUE, "")
     assert end.launch_error == "its prologue failed: exit status 9 (see its standard error)"
+    asking = DONE._replace(stage="asking", code=127)
+    end = ended("far", said(State.FAILED, code=127), asking, "")
+    assert end.launch_error.startswith("its licences can't be asked for: exit status 127")
     assert ended("far", said(State.FAILED, code=1), None, "").launch_error.endswith("status 1")
 
 

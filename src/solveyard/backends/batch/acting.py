@@ -39,13 +39,17 @@ class Actor:
         if any(entry.kill or entry.wish for entry in self._entries.at(Phase.THERE)):
             self.news.set()
 
+    def _reachable(self) -> list[Entry]:
+        """The others' ids may be a stranger's by now."""
+        return [entry for entry in self._entries.at(Phase.THERE) if entry.reachable]
+
     async def _kill(self) -> None:
-        doomed = [entry for entry in self._entries.at(Phase.THERE) if entry.kill is not None]
+        doomed = [entry for entry in self._reachable() if entry.kill is not None]
         if doomed:
             await self._do("cancel", self._dialect.cancel(_ids(doomed)))
 
     async def _grant(self) -> None:
-        wishing = [entry for entry in self._entries.at(Phase.THERE) if entry.wish is not None]
+        wishing = [entry for entry in self._reachable() if entry.wish is not None]
         for entry in wishing:
             if entry.state is not None and entry.state.state not in _WAITS:
                 entry.wish = None  # it runs

@@ -14,7 +14,6 @@ from solveyard.backends.batch.options import ClusterOptions
 from solveyard.backends.batch.sharing import Files, Shared, Ties
 from solveyard.backends.batch.submitting import Submitter
 from solveyard.backends.dialects.base import Answer, Call, Dialect, Queue, Unreadable
-from solveyard.backends.dialects.script import within
 from solveyard.backends.hosts.base import Host
 from solveyard.model.jobs import AttemptId
 from solveyard.model.messages import (
@@ -77,6 +76,7 @@ class Batch:
         self._news = asyncio.Event()
         self.files = shared if shared is not None else Shared()
         common = Cluster(name, options, dialect, host, self.files, self._entries, self._report)
+        self._cluster = common
         self._follower = Follower(common)
         self._submitter = Submitter(common, self._follower)
         self._actor = Actor(common, self._follower.answers)
@@ -124,8 +124,7 @@ class Batch:
         return found if isinstance(found, Unreadable) else ()
 
     async def _now(self, call: Call) -> Answer:
-        whole = within(call, self.options.site)
-        return await self.host.run(whole._replace(timeout=min(call.timeout, _PATIENCE)))
+        return await self._cluster.run(call._replace(timeout=min(call.timeout, _PATIENCE)))
 
     @property
     def blocked(self) -> dict[AttemptId, str]:
@@ -245,7 +244,9 @@ class Batch:
         if remembered is None:
             return None
         order, native_id = remembered
-        entry = Entry(order, Phase.THERE, native_id, since=_now(), asks=self._asks(order))
+        entry = Entry(
+            order, Phase.THERE, native_id, since=_now(), asks=self._asks(order), sure=False
+        )
         if not native_id:
             sent = await asyncio.to_thread(files.sent, order, self.dialect.ending)
             if sent is None:

@@ -8,7 +8,7 @@ from solveyard.backends.batch.entries import Entries
 from solveyard.backends.batch.options import ClusterOptions
 from solveyard.backends.batch.sharing import Files
 from solveyard.backends.dialects.base import Answer, Call, Dialect, missing
-from solveyard.backends.dialects.script import within
+from solveyard.backends.dialects.script import heard, within
 from solveyard.backends.hosts.base import Host
 
 
@@ -23,7 +23,7 @@ class Cluster(NamedTuple):
 
     async def run(self, call: Call) -> Answer:
         """One of its client commands, with the modules and the prologue that it needs."""
-        return await self.host.run(within(call, self.options.site))
+        return heard(await self.host.run(within(call, self.options.site)))
 
     def absent(self, call: Call, answer: Answer) -> str:
         """That a client command isn't there, where, and the way out; "": it is."""

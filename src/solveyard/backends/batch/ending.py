@@ -19,11 +19,13 @@ _ENDED_BY = {
 #: A script's exit status where it had no part in what became of its attempt.
 ELSEWHERE = 125
 _LATE = 2.0  #: s by which a script may begin after its job
+_GRACE = 60.0  #: s after a limit within which a job is looked at, signalled and killed
 _AT_LIMIT = {2, 9, 12, 15, 24}  #: INT, KILL, USR2, TERM, XCPU
 _BEFORE = {
     "directory": "its directory or its output can't be used",
     "modules": "its modules could not be loaded",
     "prologue": "its prologue failed",
+    "asking": "its licences can't be asked for",
 }
 
 
@@ -38,7 +40,7 @@ def ended(
     """`state`: the batch system's last word, None: it doesn't know the job any more.
 
     `system` is its name; `because` is who asked here for the end: "", "cancelled", "shutdown";
-    `limit` is its time, s; `said` is what stands in its script's log.
+    `limit` is its time as the batch system has it, s; `said` is what stands in its script's log.
     """
     told = _told(system, state, record)
     finished = record if record is not None and record.ended is not None else None
@@ -46,7 +48,8 @@ def ended(
     by = _ended_by(state, finished, because)
     if not by and record is not None and _taken_back(state):
         by, told = because or "preempted", (*told, f"{system} took it back, and started it again")
-    if not by and limit is not None and _out_of_time(finished, limit):
+    silent = state is None or not state.explains
+    if not by and silent and limit is not None and _out_of_time(finished, limit):
         by, told = "time_limit", (*told, f"it was signalled when its {limit:g} s were over")
     if by and not (finished is not None and by_itself(finished) and by != "out_of_memory"):
         code, signal = _status(finished) if finished is not None else (None, None)
@@ -117,7 +120,8 @@ def _out_of_time(finished: Record | None, limit: float) -> bool:
     if finished is None or finished.began is None or finished.ended is None:
         return False
     signalled = finished.signalled or finished.signal in _AT_LIMIT
-    return bool(signalled) and finished.ended - finished.began + _LATE >= limit
+    ran = finished.ended - finished.began
+    return bool(signalled) and limit - _LATE <= ran <= limit + _GRACE
 
 
 def _told(system: str, state: NativeState | None, record: Record | None) -> tuple[str, ...]:

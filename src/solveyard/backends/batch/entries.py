@@ -41,6 +41,7 @@ class Entry:
     asks: bool = False  #: its script may wait for a licence
     kill: Kill | None = None  #: to be ended
     wish: Modify | None = None  #: not granted yet
+    sure: bool = True  #: since we began, the batch system said that the id is this one's
     end: RawEnd | None = None
 
     @property
@@ -51,6 +52,16 @@ class Entry:
     def asked_as(self) -> str:
         """The id that stands for it in a question."""
         return self.array_id or self.native_id
+
+    @property
+    def reachable(self) -> bool:
+        """May its id be acted on? The last answer had it, as its own."""
+        return self.sure and not self.unseen
+
+    def is_at(self, state: NativeState) -> bool:
+        """Is it told of this one, as far as it tells? A batch system may give an id again."""
+        mark = self.mark or self.attempt
+        return state.mark in {None, mark} or self.native_id in self.before
 
     def enter(self, phase: Phase, now: float) -> None:
         self.phase, self.since = phase, now

@@ -3,14 +3,15 @@
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
-from solveyard.backends.base import RawEnd
-from solveyard.backends.batch import ending
+from solveyard.backends.base import Order, RawEnd
+from solveyard.backends.batch import ending, files
 from solveyard.backends.batch.common import Cluster
 from solveyard.backends.batch.entries import Entry, Phase
 from solveyard.backends.batch.witness import Witness
@@ -51,9 +52,9 @@ class _Look(NamedTuple):
     """One answer."""
 
     asked_at: float  #: by the loop's clock
-    states: Mapping[str, NativeState]  #: by native id
+    states: Mapping[AttemptId, NativeState]
     found: Mapping[str, Sequence[str]]  #: native ids by mark
-    accounted: Mapping[str, NativeState] = {}  #: of those that it doesn't know any more
+    accounted: Mapping[AttemptId, NativeState] = {}  #: of those that it doesn't know any more
 
 
 class Follower:
@@ -147,7 +148,7 @@ class Follower:
                 self._went_away(told.why)
                 return False
         assert not isinstance(states, Unreadable) and not isinstance(found, Unreadable)  # noqa: PT018
-        look = _Look(asked_at, states, found)
+        look = _Look(asked_at, await self._own(there, states), found)
         asked = [entry for entry in there if self._wants_witness(entry, look)] + [*unknown]
         try:
             read = await self._files.witnesses([entry.order for entry in asked])
@@ -205,32 +206,48 @@ class Follower:
             if self._entries.holds(entry) and entry.phase is Phase.UNKNOWN:
                 self._look_up(entry, look, witnesses[entry.attempt])
 
+    async def _own(
+        self, entries: Sequence[Entry], told: Mapping[str, NativeState]
+    ) -> Mapping[AttemptId, NativeState]:
+        """What is told of the jobs themselves, not of others that have their ids by now."""
+        named = [(one, told[one.native_id]) for one in entries if one.native_id in told]
+        doubtful = [one for one, state in named if not (one.mark or one.is_at(state))]
+        if doubtful:  # an earlier manager may have sent it in an array
+            sent = await asyncio.to_thread(self._sent, [one.order for one in doubtful])
+            for one, how in zip(doubtful, sent, strict=True):
+                one.mark, one.position = how or (one.attempt, None)
+        return {one.attempt: state for one, state in named if one.is_at(state)}
+
+    def _sent(self, orders: Sequence[Order]) -> list[tuple[str, int | None] | None]:
+        """Blocking."""
+        return [files.sent(order, self._dialect.ending) for order in orders]
+
     def _is_gone(self, entry: Entry, look: _Look, seen: Witness | None) -> bool:
         """It isn't known there any more, and its record doesn't tell how it ended."""
         return (
-            entry.native_id not in look.states
+            entry.attempt not in look.states
             and entry.since <= look.asked_at
             and entry.unseen + 1 >= _ENOUGH
             and not (seen and seen.record and ending.by_itself(seen.record))
         )
 
-    async def _account(self, gone: Sequence[Entry]) -> Mapping[str, NativeState]:
+    async def _account(self, gone: Sequence[Entry]) -> Mapping[AttemptId, NativeState]:
         """What the batch system's accounting says of them, where it has any."""
         ids = list(dict.fromkeys(entry.native_id for entry in gone))
         call = self._dialect.accounting(ids) if ids else None
         told = await self._ask(call, self._dialect.accounted) if call is not None else {}
-        return {} if isinstance(told, Unreadable) else told
+        return {} if isinstance(told, Unreadable) else await self._own(gone, told)
 
     def _wants_witness(self, entry: Entry, look: _Look) -> bool:
-        state = look.states.get(entry.native_id)
+        state = look.states.get(entry.attempt)
         asks = not entry.recorded or entry.asks
         return state is None or state.state.over or (state.state in _RUNS and asks)
 
     def _note(self, entry: Entry, look: _Look, seen: Witness | None) -> None:
         """What the batch system says of a job that it has given an id."""
-        state = look.states.get(entry.native_id)
+        state = look.states.get(entry.attempt)
         if state is None:
-            accounted = look.accounted.get(entry.native_id)
+            accounted = look.accounted.get(entry.attempt)
             if accounted is not None and accounted.state.over and seen is not None:
                 self._over(entry, accounted, seen)
             elif entry.since <= look.asked_at:
@@ -238,7 +255,7 @@ class Follower:
             return
         if state != entry.state:
             self._changed = True
-        entry.unseen, entry.state = 0, state
+        entry.unseen, entry.state, entry.sure = 0, state, True
         if state.state in _WAITS:
             self._waits(entry, state)
         elif state.state in _RUNS:
@@ -292,6 +309,7 @@ class Follower:
         log.warning("handed in again", extra={"attempt": entry.attempt, "was": entry.native_id})
         entry.before = (entry.native_id,)
         entry.native_id = entry.array_id = entry.mark = ""
+        entry.sure = True
         entry.position, entry.alone = None, True
         entry.state, entry.over_since = None, 0.0
         self._send_again(entry)
@@ -340,7 +358,7 @@ class Follower:
         return self._dialect.member(native_id, entry.position)
 
     def _found(self, entry: Entry, native_id: str) -> None:
-        entry.native_id, entry.array_id = native_id, ""
+        entry.native_id, entry.array_id, entry.sure = native_id, "", False
         entry.over_since = 0.0
         entry.enter(Phase.THERE, asyncio.get_running_loop().time())
         self._report(Accepted(attempt=entry.attempt, native_id=native_id))
@@ -353,7 +371,7 @@ class Follower:
             self._files.bring(entry.order)
             return
         because = entry.kill.because if entry.kill is not None else ""
-        limit = _limit(entry.order.launch.spec)
+        limit = _limit(entry.order.launch.spec, 60 if self._dialect.minutes else 1)
         said = seen.said if entry.position is None else ""  # an array's tasks share one log
         told = ending.ended(self._name, state, seen.record, because, limit, said)
         again = tuple(f"its script never began as {one}" for one in entry.before)
@@ -368,11 +386,12 @@ class Follower:
         self._report(entry.end)
 
 
-def _limit(spec: JobSpec) -> float | None:
-    """What it asked the batch system for, s."""
+def _limit(spec: JobSpec, step: int) -> float | None:
+    """What it asked the batch system for, s, as that counts in steps."""
+    limit = spec.time_limit
     if spec.batch is not None and spec.batch.time:
-        return walltime.seconds(spec.batch.time)
-    return spec.time_limit
+        limit = walltime.seconds(spec.batch.time)
+    return None if limit is None else math.ceil(limit / step) * step
 
 
 def _began(seen: Witness) -> float | None:

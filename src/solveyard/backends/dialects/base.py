@@ -60,6 +60,9 @@ class BatchJob(NamedTuple):
         return self.runs[0].attempt
 
 
+_SIGNALS = range(129, 129 + 64)  #: a shell's exit statuses for commands that signals ended
+
+
 class Call(NamedTuple):
     """A client command to run: with arguments and no shell, unless it starts one itself."""
 
@@ -74,6 +77,11 @@ class Answer(NamedTuple):
     code: int | None  #: None: it was ended, or the way to it broke
     stdout: str = ""
     stderr: str = ""
+
+    @property
+    def killed(self) -> bool:
+        """A signal ended it, as far as its status tells; PBS has words of its own for some."""
+        return self.code is None or self.code < 0 or self.code in _SIGNALS
 
     @property
     def words(self) -> str:
@@ -153,7 +161,8 @@ class NativeState(NamedTuple):
     signal: int | None = None  #: what ended it, where it tells that
     restarts: int = 0  #: how often it began anew under the same id
     nodes: str = ""  #: as it writes them
-    mark: str = ""  #: see `BatchJob.mark`; empty: it doesn't tell
+    explains: bool = True  #: it would say so, had it ended the job for its time
+    mark: str | None = None  #: see `BatchJob.mark`; "": it bears none; None: that isn't told
 
 
 class Queue(NamedTuple):
@@ -186,6 +195,11 @@ class Dialect(Protocol):
     @property
     def ending(self) -> str:
         """Of its scripts' names; Windows runs none without it."""
+        ...
+
+    @property
+    def minutes(self) -> bool:
+        """It counts limits in minutes, rounded up."""
         ...
 
     def script(self, job: BatchJob) -> str:

@@ -26,7 +26,17 @@ function told(what,  words) {
 END { for (name in need) if (free[name] + 0 < need[name] + 0) exit 1 }
 """
 
+#: The job's own PATH, which may be all its own, finds the command.
 _ASK = r"""
+solveyard_stage=asking
+solveyard_own=$PATH
+PATH=${PATH:+$PATH:}$solveyard_path
+for solveyard_word in awk date sleep; do
+  command -v "$solveyard_word" >/dev/null || {
+    echo "$solveyard_attempt: there is no $solveyard_word on its node to ask for licences" >&2
+    exit 127
+  }
+done
 solveyard_stage=licence
 solveyard_asks=
 solveyard_want=WANT
@@ -42,6 +52,7 @@ until (eval COMMAND) </dev/null 2>/dev/null | awk -v want="$solveyard_want" FREE
   sleep PAUSE &
   wait "$!"
 done
+PATH=$solveyard_own
 solveyard_tell ",\"stage\":\"command\"" >>"$solveyard_record"
 """
 

@@ -32,6 +32,7 @@ from solveyard.model.errors import InvalidJob
 name = "lsf"
 arrays = True
 ending = "sh"
+minutes = True
 
 _SYSTEM = "LSF"
 _TERMS = scripts.Terms(
@@ -64,10 +65,11 @@ _REASONS = {
     "TERM_REQUEUE_OWNER": State.REQUEUED, "TERM_REQUEUE_ADMIN": State.REQUEUED,
 }  # fmt: skip
 _ABSENT = re.compile(r"Job <[0-9\[\]]+> is not found|No (?:unfinished )?job found")
-_NO_FIELD = re.compile(r"<\w+> in the format string is not a valid field name")
+_TROUBLE = re.compile(rf"Job <|.*(?:{_LOST.pattern})", re.IGNORECASE)
 _HISTORY = re.compile(r"^Job <([0-9]+(?:\[[0-9]+\])?)>(?:, Job Name <([^>]*)>)?", re.MULTILINE)
 _ID = re.compile(r"[0-9]+(?:\[[0-9]+\])?")
 _ELEMENT = re.compile(r"(.*)\[([0-9]+)\]")
+_ARRAY = re.compile(r"\[[0-9,:-]+\](?:%[0-9]+)?$")  #: behind its name; a task's, too
 
 
 def script(job: BatchJob) -> str:
@@ -124,7 +126,7 @@ def queried(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
         element = _ELEMENT.fullmatch(one.get("JOB_NAME", "").strip())
         if element and native_id.isdecimal():
             native_id += f"[{element[2]}]"
-        found[native_id] = _state(one, element[1] if element else one.get("JOB_NAME", ""))
+        found[native_id] = _state(one, element[1] if element else one.get("JOB_NAME"))
     return found
 
 
@@ -228,12 +230,13 @@ def accounted(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
             state = _REASONS.get(by[1], state)
         elif state is State.FAILED and re.search(r"Signal <KILL> requested by user", text):
             state = State.CANCELLED
-        name = _ELEMENT.sub(r"\1", head[2] or "")
+        name = _ARRAY.sub("", head[2] or "")
         found[head[1]] = NativeState(
             state=state,
             word="DONE" if code == 0 else "EXIT",
             reason=by[1] if by else "",
             code=code if state in {State.COMPLETED, State.FAILED} else None,
+            explains=state is not State.FAILED or by is not None,
             mark=asking.marked(name),
         )
     return found
@@ -342,9 +345,9 @@ def _records(answer: Answer) -> list[dict[str, str]] | Unreadable:
     if answer.code is None:
         return Unreadable(answer.words)
     if not answer.stdout.strip() and answer.stderr.strip():
-        lines = [line.strip() for line in answer.stderr.splitlines() if line.strip()]
-        answered = [line for line in lines if not _NO_FIELD.match(line)]
-        if answered and all(map(_ABSENT.match, answered)):
+        lines = [line.strip() for line in answer.stderr.splitlines()]
+        others = [line for line in lines if not _ABSENT.match(line)]  # a site may say more
+        if len(others) < len(lines) and not any(map(_TROUBLE.match, others)):
             return []
     try:
         told = json.loads(answer.stdout, strict=False)
@@ -361,11 +364,14 @@ def _records(answer: Answer) -> list[dict[str, str]] | Unreadable:
     return [{key: str(value) for key, value in one.items()} for one in records]
 
 
-def _state(one: Mapping[str, str], name: str) -> NativeState:
+def _state(one: Mapping[str, str], name: str | None) -> NativeState:
     word, by = one["STAT"], one.get("EXIT_REASON", "").strip(" -")
     state = _STATES.get(word, State.UNKNOWN)
     if state is State.FAILED:
         state = _REASONS.get(by.partition(":")[0], state)
+    nodes = one.get("EXEC_HOST", "").strip(" -")
+    if state is State.FAILED and "EXIT_REASON" not in one and "EXEC_HOST" in one and not nodes:
+        state = State.CANCELLED  # it ended where it waited; a relative has no word for that
     code = one.get("EXIT_CODE", "").strip(" -")
     if state is State.COMPLETED and "EXIT_CODE" in one:
         code = "0"  # where it tells codes; a relative's DONE may have been killed
@@ -374,8 +380,9 @@ def _state(one: Mapping[str, str], name: str) -> NativeState:
         word=word,
         reason=by or one.get("PEND_REASON", "").strip(" -"),
         code=int(code) if code.isdecimal() and state in {State.COMPLETED, State.FAILED} else None,
-        nodes=one.get("EXEC_HOST", "").strip(" -"),
-        mark=asking.marked(name),
+        nodes=nodes,
+        explains="EXIT_REASON" in one,
+        mark=None if name is None else asking.marked(name.strip()),
     )
 
 
@@ -391,6 +398,6 @@ def _table(answer: Answer) -> list[dict[str, str]] | Unreadable:
 
 def _told(answer: Answer) -> Refused | Unknown:
     words = answer.words
-    if answer.code is None or answer.words.startswith("exit status") or _LOST.search(words):
+    if answer.killed or answer.words.startswith("exit status") or _LOST.search(words):
         return Unknown(words)
     return Refused(words)

@@ -30,6 +30,7 @@ from solveyard.model.errors import InvalidJob
 name = "pbs"
 arrays = True
 ending = "sh"
+minutes = False
 
 _SYSTEM = "PBS"
 _TERMS = scripts.Terms(native='"$PBS_JOBID"', member='"$PBS_JOBID"', task='"$PBS_ARRAY_INDEX"')
@@ -273,7 +274,7 @@ def _object(answer: Answer, key: str) -> dict[str, Any] | Unreadable:  # as JSON
 
 def _told(answer: Answer) -> Refused | Unknown:
     words = answer.words
-    if answer.code is None or not answer.stderr.strip() or _LOST.search(words):
+    if answer.code is None or answer.code < 0 or not answer.stderr.strip() or _LOST.search(words):
         return Unknown(words)
     return Refused(words)
 
@@ -284,6 +285,7 @@ def _state(job: Mapping[str, Any]) -> NativeState:
     status = None if given is None else int(given)
     variables = job.get("Variable_List", {})
     attempt = variables.get("SOLVEYARD_ATTEMPT", "") if isinstance(variables, dict) else ""
+    name = job.get("Job_Name")
     state = _WAITING.get(word, State.UNKNOWN)
     code = signal = None
     if word in {"F", "X"}:
@@ -305,7 +307,7 @@ def _state(job: Mapping[str, Any]) -> NativeState:
         signal=signal,
         restarts=restarts,
         nodes=str(job.get("exec_host", "")),
-        mark=asking.marked(str(attempt)) or asking.marked(str(job.get("Job_Name", ""))),
+        mark=asking.marked(str(attempt)) or (None if name is None else asking.marked(str(name))),
     )
 
 

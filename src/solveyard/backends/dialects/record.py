@@ -20,8 +20,8 @@ class Record(NamedTuple):
     host: str
     began: float | None = None  #: Unix time
     ended: float | None = None
-    #: "directory", "modules" or "prologue" failed, it got or waits for no "licence", or the
-    #: "command" ran
+    #: "directory", "modules", "prologue" or "asking" for licences failed, it got or waits for no
+    #: "licence", or the "command" ran
     stage: str = ""
     code: int | None = None  #: exit status as a shell has it
     signalled: str = ""  #: the script was asked to end, by a signal's name without SIG

@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from solveyard.backends.dialects import asking, licences
 from solveyard.backends.dialects.alive import WATCH
-from solveyard.backends.dialects.base import BatchJob, Call, Run
+from solveyard.backends.dialects.base import Answer, BatchJob, Call, Run
 from solveyard.model.batch import BatchOptions
+from solveyard.model.errors import InvalidJob
 
 _BEGIN = r"""
 solveyard_nl='
@@ -27,6 +28,7 @@ solveyard_up=
 solveyard_stage=directory
 solveyard_child=
 solveyard_signalled=
+solveyard_kept=
 
 solveyard_tell() {
   if [ -n "$solveyard_up" ]; then
@@ -49,7 +51,14 @@ solveyard_finish() {
   [ -z "$solveyard_signalled" ] ||
     solveyard_end="$solveyard_end,\"signalled\":\"$solveyard_signalled\""
   solveyard_tell "$solveyard_end" >>"$solveyard_record"
+  [ -z "$solveyard_kept" ] || (eval "$solveyard_kept")
   exit "$solveyard_code"
+}
+solveyard_trap() {
+  trap solveyard_finish EXIT
+  for solveyard_signal in HUP INT TERM USR1 USR2; do
+    trap "solveyard_forward $solveyard_signal" "$solveyard_signal"
+  done
 }
 solveyard_forward() {
   solveyard_again=yes
@@ -69,16 +78,30 @@ set -C
   exit 125
 }
 set +C
-trap solveyard_finish EXIT
-for solveyard_signal in HUP INT TERM USR1 USR2; do
-  trap "solveyard_forward $solveyard_signal" "$solveyard_signal"
-done
+solveyard_trap
 
 cd -- "$solveyard_directory" || exit 125
 true >>"$solveyard_stdout" || exit 125
 true >>"$solveyard_stderr" || exit 125
 exec >>"$solveyard_stdout" 2>>"$solveyard_stderr"
 export SOLVEYARD_ATTEMPT="$solveyard_attempt"
+"""
+
+#: Modules and prologue may have set what they like; what they want done at the end is done then,
+#: where a shell tells it.
+_AFTER = r"""
+solveyard_after() {
+  set +e +u
+  solveyard_traps=$(trap)
+  case $solveyard_traps in
+  '' | *solveyard_finish*) ;;
+  *) solveyard_kept="$solveyard_kept$solveyard_nl$solveyard_traps" ;;
+  esac
+  solveyard_trap
+  [ -z "$solveyard_failed" ] || exit "$solveyard_failed"
+}
+solveyard_failed=
+set --
 """
 
 _MODULES = r"""command -v module >/dev/null 2>&1 ||
@@ -130,7 +153,15 @@ _WATCHED = r"""solveyard_watch "$solveyard_child" {} &
 """
 
 
+_HEARD = "solveyard: what follows says the command"
 _FIELDS = ("attempt", "directory", "stdout", "stderr", "record")
+#: Variables that bash keeps to itself, and one that dash wants a number in.
+_SHELLS_OWN = frozenset({
+    "BASHOPTS", "BASHPID", "BASH_ALIASES", "BASH_ARGC", "BASH_ARGV", "BASH_CMDS", "BASH_COMMAND",
+    "BASH_LINENO", "BASH_SOURCE", "BASH_SUBSHELL", "BASH_VERSINFO", "DIRSTACK", "EPOCHREALTIME",
+    "EPOCHSECONDS", "EUID", "FUNCNAME", "GROUPS", "HISTCMD", "LINENO", "OPTIND", "PPID", "RANDOM",
+    "SECONDS", "SHELLOPTS", "SRANDOM", "UID",
+})  # fmt: skip
 _ARGV = "set -- "
 _TOGETHER = 25  #: lines of a table that a shell reads for one of them
 _DIGITS = re.compile("([0-9]+)")
@@ -150,6 +181,7 @@ class Terms(NamedTuple):
 def posix(job: BatchJob, directives: Iterable[str], terms: Terms, unset: Sequence[str] = ()) -> str:
     """The whole script; `unset`: variables that it leaves behind. Raises InvalidJob."""
     asking.check(job)
+    _check(job.runs)
     options, native = job.options, terms.member if job.array else terms.native
     head = "\n".join(
         [
@@ -162,17 +194,17 @@ def posix(job: BatchJob, directives: Iterable[str], terms: Terms, unset: Sequenc
             *_unset(unset),
         ]
     )
-    parts = [head, _runs(job, terms), _CLAIM.strip("\n"), ""]
+    apart, argv = _runs(job, terms)
+    parts = [head, apart, _CLAIM.strip("\n"), ""]
     for name, value in sorted(_shared(job.runs).items()):
         parts.append(f"export {name}={word(value)}")
+    if options.modules or options.prologue:
+        parts.append(_AFTER.strip("\n"))
     if options.modules:
-        parts += ["solveyard_stage=modules", _modules(options.modules) + " </dev/null || exit"]
+        parts += _stage("modules", _modules(options.modules))
     if options.prologue:
-        parts += [
-            "solveyard_stage=prologue",
-            f"eval {word(options.prologue)} </dev/null || exit",
-            "set +e +u",
-        ]
+        parts += _stage("prologue", f"eval {word(options.prologue)}")
+    parts.append(argv)
     if wanted := asking.served(job):
         assert job.server is not None
         parts.append(licences.ask(job.server, wanted, word))
@@ -191,8 +223,27 @@ def posix(job: BatchJob, directives: Iterable[str], terms: Terms, unset: Sequenc
     return "\n".join([*parts, 'exit "$solveyard_code"', ""])
 
 
+def _check(runs: Iterable[Run]) -> None:
+    for run in runs:
+        if own := sorted(_SHELLS_OWN & run.env.keys()):
+            raise InvalidJob(f"`env`: {own[0]!r} is a shell's own: a batch job can't be given it")
+
+
+def _stage(stage: str, text: str) -> list[str]:
+    """It reads nothing of what is the script's, and the script goes on if it succeeds."""
+    return [
+        f"solveyard_stage={stage}",
+        f"{text} </dev/null || solveyard_failed=$?",
+        "solveyard_after",
+    ]
+
+
 def plain(run: Run, directives: Iterable[str], unset: Sequence[str] = ()) -> str:
-    """A script for whoever submits it by hand: it keeps no record, and may run again."""
+    """A script for whoever submits it by hand: it keeps no record, and may run again.
+
+    Raises InvalidJob.
+    """
+    _check([run])
     lines = [f"export {name}={word(value)}" for name, value in sorted(run.env.items())]
     folder = f"cd -- {word(run.directory)} || exit 125"
     command = " ".join(map(word, run.argv))
@@ -211,32 +262,48 @@ def word(text: str) -> str:
 def within(call: Call, options: BatchOptions) -> Call:
     """The same call with `options`' modules and prologue before it, as a cluster may ask.
 
-    They neither read what the command is given nor write into what it answers.
+    They neither read nor change what the command is given nor write into what it answers; what
+    they complain about ends where `heard` begins.
     """
     if not options.modules and not options.prologue:
         return call
     loaded = f"{_modules(options.modules)} || exit\n" if options.modules else ""
     prologue = f"eval {shlex.quote(options.prologue)} || exit\n" if options.prologue else ""
-    text = f'{{ {loaded}{prologue}}} </dev/null >/dev/null\nset +e +u\nexec "$@"'
-    return call._replace(argv=("/bin/sh", "-c", text, "sh", *call.argv))
+    text = (
+        f'solveyard_call="$*"\nset --\n{{ {loaded}{prologue}}} </dev/null >/dev/null\n'
+        f"{{ set +e +u +x; }} 2>/dev/null\necho '{_HEARD}' >&2\n"
+        'eval "exec $solveyard_call"'
+    )
+    return call._replace(argv=("/bin/sh", "-c", text, "sh", *map(shlex.quote, call.argv)))
+
+
+def heard(answer: Answer) -> Answer:
+    """What the command itself said, of an answer to `within`."""
+    _, _, words = answer.stderr.partition(f"{_HEARD}\n")
+    return answer._replace(stderr=words) if _HEARD in answer.stderr else answer
 
 
 def _modules(names: Sequence[str]) -> str:
     return f"{_MODULES}module load {shlex.join(names)}"
 
 
-def _runs(job: BatchJob, terms: Terms) -> str:
-    """Set what tells the runs apart."""
+def _runs(job: BatchJob, terms: Terms) -> tuple[str, str]:
+    """Set what tells the runs apart: their variables, and later their commands' words."""
     shared = _shared(job.runs)
     texts = [_texts(run, shared) for run in job.runs]
     if not job.array:
-        return "\n".join(_set(texts[0].items()))
+        return _set(texts[0].items())
     if any(one.keys() != texts[0].keys() for one in texts):
-        lines = [f"case {terms.task} in"]
-        for position, one in enumerate(texts):
-            lines += [f"{position + terms.first})", *_set(one.items()), ";;"]
-        return "\n".join([*lines, "*) exit 125 ;;", "esac"])
+        each = [_set(one.items()) for one in texts]
+        return _cases([one for one, _ in each], terms), _cases([one for _, one in each], terms)
     return _table(texts, terms)
+
+
+def _cases(texts: Sequence[str], terms: Terms) -> str:
+    lines = [f"case {terms.task} in"]
+    for position, text in enumerate(texts, terms.first):
+        lines += [f"{position})", text, ";;"]
+    return "\n".join([*lines, "*) exit 125 ;;", "esac"])
 
 
 def _texts(run: Run, shared: Mapping[str, str]) -> dict[str, str]:
@@ -246,14 +313,16 @@ def _texts(run: Run, shared: Mapping[str, str]) -> dict[str, str]:
     return told | {f"{_ARGV}{place}": text for place, text in enumerate(run.argv)}
 
 
-def _set(texts: Iterable[tuple[str, str]], quote: Callable[[str], str] | None = None) -> list[str]:
-    quote = quote or word
+def _set(
+    texts: Iterable[tuple[str, str]], quote: Callable[[str], str] | None = None
+) -> tuple[str, str]:
+    quote, texts = quote or word, [*texts]
     lines = [f"{name}{quote(text)}" for name, text in texts if not name.startswith(_ARGV)]
     argv = [quote(text) for name, text in texts if name.startswith(_ARGV)]
-    return [*lines, f"set -- {' '.join(argv)}"]
+    return "\n".join(lines), f"{_ARGV}{' '.join(argv)}"
 
 
-def _table(texts: Sequence[Mapping[str, str]], terms: Terms) -> str:
+def _table(texts: Sequence[Mapping[str, str]], terms: Terms) -> tuple[str, str]:
     """What each run sets, from its index where that is all; else from a short line for each.
 
     Every task of an array is sent all of it, and reads it. What runs have alike at both ends of a
@@ -264,7 +333,7 @@ def _table(texts: Sequence[Mapping[str, str]], terms: Terms) -> str:
     def said(pieces: tuple[str, ...]) -> str:
         if word_of := _counted(pieces, terms.first):
             return word_of
-        return f'"${{{columns.setdefault(pieces, len(columns) + 1)}}}"'
+        return f'"$solveyard_{columns.setdefault(pieces, len(columns) + 1)}"'
 
     whole = [(name, _joined(_apart([one[name] for one in texts]), said)) for name in texts[0]]
     last = terms.first + len(texts) - 1
@@ -274,7 +343,9 @@ def _table(texts: Sequence[Mapping[str, str]], terms: Terms) -> str:
     ]
     if columns:
         lines += _rows(list(zip(*columns, strict=True)), terms.first)
-    return "\n".join([*lines, *_set(whole, str)])
+        lines += [f"solveyard_{at}=${{{at}}}" for at in columns.values()]
+    variables, argv = _set(whole, str)
+    return "\n".join([*lines, variables]), argv
 
 
 def _rows(rows: Sequence[Sequence[str]], first: int) -> Iterator[str]:

@@ -27,6 +27,7 @@ from solveyard.backends.dialects.base import (
 name = "slurm"
 arrays = True
 ending = "sh"
+minutes = True
 
 _TERMS = scripts.Terms(
     native='"$SLURM_JOB_ID"',
@@ -71,10 +72,10 @@ _HELD = re.compile(r"JobHeld|held", re.IGNORECASE)
 _ID = re.compile(r"[0-9]+(?:_[0-9]+)?")
 _PENDING_TASKS = re.compile(r"[0-9]+_\[.*\]")  #: sacct's line for the tasks that haven't begun
 _BETWEEN = "\x1f"  #: columns; nobody can type it into a comment or reason
-_AND = "\x1e"  #: between why a job waits or ended, and what it depends on
+_AND = "\x1e"  #: between why a job waits or ended, and what it depends on; comment and name
 _END = "solveyard: that was all"
 _COLUMNS = (
-    "JobArrayID", "State", "exit_code", "RestartCnt", "NodeList", "Comment",
+    "JobArrayID", "State", "exit_code", "RestartCnt", "NodeList", f"Comment:{_AND},Name",
     f"Reason:{_AND},Dependency",
 )  # fmt: skip
 _UNMET = re.compile(r"\(failed\)", re.IGNORECASE)
@@ -122,22 +123,22 @@ def query(ids: Sequence[str]) -> Call:
 
 def queried(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
     """Read squeue's columns; `exit_code` is a wait status: 768 is exit 3, 15 is SIGTERM."""
-    if answer.code == 1 and answer.stderr.strip() == _NO_SUCH:
+    if answer.code == 1 and _none_such(answer.stderr):
         return {}
     rows = _rows(answer, len(_COLUMNS))
     if isinstance(rows, Unreadable):
         return rows
     found: dict[str, NativeState] = {}
-    for native_id, word, status, restarts, nodes, comment, told in rows:
+    for native_id, word, status, restarts, nodes, titles, told in rows:
         if not (_ID.fullmatch(native_id) and status.isdecimal() and restarts.isdecimal()):
             return Unreadable(f"a line that isn't squeue's: {native_id[:60]!r}")
-        found[native_id] = _queried(word, int(status), int(restarts), nodes, comment, told)
+        found[native_id] = _queried(word, int(status), int(restarts), nodes, titles, told)
     return found
 
 
 @lru_cache(maxsize=1024)  # of an array's tasks most are alike
 def _queried(
-    word: str, status: int, restarts: int, nodes: str, comment: str, told: str
+    word: str, status: int, restarts: int, nodes: str, titles: str, told: str
 ) -> NativeState:
     reason, _, dependency = told.partition(_AND)
     state = _state(word, reason, restarts)
@@ -152,12 +153,12 @@ def _queried(
         signal=signal if signal and signal not in _NO_SIGNALS else None,
         restarts=restarts,
         nodes=nodes,
-        mark=asking.marked(comment),
+        mark=_mark(titles),
     )
 
 
 def find(marks: Sequence[str]) -> Call:
-    return _squeue(("ArrayJobID", "Comment"), "--me")
+    return _squeue(("ArrayJobID", f"Comment:{_AND},Name"), "--me")
 
 
 def found(answer: Answer) -> Mapping[str, Sequence[str]] | Unreadable:
@@ -165,8 +166,8 @@ def found(answer: Answer) -> Mapping[str, Sequence[str]] | Unreadable:
     if isinstance(rows, Unreadable):
         return rows
     known: dict[str, list[str]] = {}
-    for native_id, comment in rows:
-        mark = asking.marked(comment)
+    for native_id, titles in rows:
+        mark = _mark(titles)
         if mark and native_id not in known.setdefault(mark, []):
             known[mark].append(native_id)
     return known
@@ -231,18 +232,18 @@ def queues_told(answers: Sequence[Answer]) -> Sequence[Queue] | Unreadable:
 
 
 def accounting(ids: Sequence[str]) -> Call:
-    columns = "JobID,State,ExitCode,NodeList"
+    columns = "JobID,State,ExitCode,Comment,JobName,NodeList"
     options = ("-n", "-P", "-X", f"--delimiter={_BETWEEN}", "-o", columns)
     return _whole("SLURM_CLUSTERS", "sacct", *options, "-j", ",".join(ids))
 
 
 def accounted(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
-    """Read sacct's columns, e.g. "2_1", "CANCELLED by 1000", "0:15", "n1"."""
-    rows = _rows(answer, 4)
+    """Read sacct's columns, e.g. "2_1", "CANCELLED by 1000", "0:15", "", "dipole", "n1"."""
+    rows = _rows(answer, 6)
     if isinstance(rows, Unreadable):
         return rows
     found: dict[str, NativeState] = {}
-    for native_id, word, status, nodes in rows:
+    for native_id, word, status, comment, title, nodes in rows:
         if _PENDING_TASKS.fullmatch(native_id):
             continue
         match = re.fullmatch(r"([0-9]+):([0-9]+)", status)
@@ -257,6 +258,7 @@ def accounted(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
             code=_code(state, code, signal),
             signal=signal if state.over and signal and signal not in _NO_SIGNALS else None,
             nodes="" if nodes == "None assigned" else nodes,
+            mark=_mark(f"{comment}{_AND}{title}"),
         )
     return found
 
@@ -378,9 +380,20 @@ def _rows(answer: Answer, width: int) -> list[list[str]] | Unreadable:
 def _told(answer: Answer) -> Refused | Unknown:
     """What a command that failed says: that it can't be done, or that nobody heard it."""
     words = answer.words.replace("sbatch: error: ", "")
-    if answer.code is None or not answer.stderr.strip() or _LOST.search(words):
+    if answer.killed or not answer.stderr.strip() or _LOST.search(words):
         return Unknown(words)
     return Refused(words)
+
+
+def _none_such(words: str) -> bool:
+    """It knows none of those asked for; a site may say more beside that."""
+    return _NO_SUCH in map(str.strip, words.splitlines()) and not _LOST.search(words)
+
+
+def _mark(titles: str) -> str:
+    """Of a comment or a name: what a site does to submissions may change one of them."""
+    comment, _, title = titles.partition(_AND)
+    return asking.marked(comment) or asking.marked(title)
 
 
 def _state(word: str, reason: str, restarts: int) -> State:

@@ -30,6 +30,7 @@ from solveyard.solvers.hfss.commandline import windows_line
 name = "winhpc"
 arrays = False
 ending = "cmd"
+minutes = True
 
 _SYSTEM = "Windows HPC"
 _MOST = 80  #: letters in a job's name
@@ -303,13 +304,13 @@ def _line(text: str) -> Call:
 
 
 def _state(one: Mapping[str, str]) -> NativeState:
-    word = one["state"]
+    word, name = one["state"], one.get("name") or one.get("jobname")
     return NativeState(
         state=_STATES.get(word.lower(), State.UNKNOWN),
         word=word,
         reason=one.get("errormessage") or one.get("pendingreason") or "",
         nodes=one.get("allocatednodes", ""),
-        mark=asking.marked(one.get("name") or one.get("jobname") or ""),
+        mark=None if name is None else asking.marked(name),
     )
 
 

@@ -18,6 +18,7 @@ solveyard_up=
 solveyard_stage=directory
 solveyard_child=
 solveyard_signalled=
+solveyard_kept=
 
 solveyard_tell() {
   if [ -n "$solveyard_up" ]; then
@@ -40,7 +41,14 @@ solveyard_finish() {
   [ -z "$solveyard_signalled" ] ||
     solveyard_end="$solveyard_end,\"signalled\":\"$solveyard_signalled\""
   solveyard_tell "$solveyard_end" >>"$solveyard_record"
+  [ -z "$solveyard_kept" ] || (eval "$solveyard_kept")
   exit "$solveyard_code"
+}
+solveyard_trap() {
+  trap solveyard_finish EXIT
+  for solveyard_signal in HUP INT TERM USR1 USR2; do
+    trap "solveyard_forward $solveyard_signal" "$solveyard_signal"
+  done
 }
 solveyard_forward() {
   solveyard_again=yes
@@ -62,17 +70,13 @@ solveyard_stdout=/data/out."$((solveyard_task))"
 solveyard_stderr=/data/err."$((solveyard_task))"
 solveyard_record=/data/end."$((solveyard_task))"
 export N="$((solveyard_task))"
-set -- ./solve 0."$((solveyard_task + 4))"
 set -C
 { solveyard_tell >"$solveyard_record"; } 2>/dev/null || {
   echo "$solveyard_attempt: it has begun elsewhere, or can't write $solveyard_record" >&2
   exit 125
 }
 set +C
-trap solveyard_finish EXIT
-for solveyard_signal in HUP INT TERM USR1 USR2; do
-  trap "solveyard_forward $solveyard_signal" "$solveyard_signal"
-done
+solveyard_trap
 
 cd -- "$solveyard_directory" || exit 125
 true >>"$solveyard_stdout" || exit 125
@@ -81,6 +85,7 @@ exec >>"$solveyard_stdout" 2>>"$solveyard_stderr"
 export SOLVEYARD_ATTEMPT="$solveyard_attempt"
 
 export ALL=1
+set -- ./solve 0."$((solveyard_task + 4))"
 solveyard_run() {
   "$@" &
   solveyard_child=$!

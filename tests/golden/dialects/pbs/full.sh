@@ -26,6 +26,7 @@ solveyard_up=
 solveyard_stage=directory
 solveyard_child=
 solveyard_signalled=
+solveyard_kept=
 
 solveyard_tell() {
   if [ -n "$solveyard_up" ]; then
@@ -48,7 +49,14 @@ solveyard_finish() {
   [ -z "$solveyard_signalled" ] ||
     solveyard_end="$solveyard_end,\"signalled\":\"$solveyard_signalled\""
   solveyard_tell "$solveyard_end" >>"$solveyard_record"
+  [ -z "$solveyard_kept" ] || (eval "$solveyard_kept")
   exit "$solveyard_code"
+}
+solveyard_trap() {
+  trap solveyard_finish EXIT
+  for solveyard_signal in HUP INT TERM USR1 USR2; do
+    trap "solveyard_forward $solveyard_signal" "$solveyard_signal"
+  done
 }
 solveyard_forward() {
   solveyard_again=yes
@@ -67,17 +75,13 @@ solveyard_directory='/data/di pole'
 solveyard_stdout='/data/di pole/out.0'
 solveyard_stderr='/data/di pole/err.0'
 solveyard_record='/data/di pole/end.0'
-set -- ./solve 'it'"'"'s 5 %' -o out.s1p
 set -C
 { solveyard_tell >"$solveyard_record"; } 2>/dev/null || {
   echo "$solveyard_attempt: it has begun elsewhere, or can't write $solveyard_record" >&2
   exit 125
 }
 set +C
-trap solveyard_finish EXIT
-for solveyard_signal in HUP INT TERM USR1 USR2; do
-  trap "solveyard_forward $solveyard_signal" "$solveyard_signal"
-done
+solveyard_trap
 
 cd -- "$solveyard_directory" || exit 125
 true >>"$solveyard_stdout" || exit 125
@@ -87,16 +91,30 @@ export SOLVEYARD_ATTEMPT="$solveyard_attempt"
 
 export A='1 2'
 export B=50%
+solveyard_after() {
+  set +e +u
+  solveyard_traps=$(trap)
+  case $solveyard_traps in
+  '' | *solveyard_finish*) ;;
+  *) solveyard_kept="$solveyard_kept$solveyard_nl$solveyard_traps" ;;
+  esac
+  solveyard_trap
+  [ -z "$solveyard_failed" ] || exit "$solveyard_failed"
+}
+solveyard_failed=
+set --
 solveyard_stage=modules
 command -v module >/dev/null 2>&1 ||
   for solveyard_init in "${LMOD_PKG:-/usr/share/lmod/lmod}/init/sh" \
     "${MODULESHOME:-/usr/share/modules}/init/sh" \
     /etc/profile.d/lmod.sh /etc/profile.d/modules.sh
   do [ ! -r "$solveyard_init" ] || { . "$solveyard_init"; break; }; done
-module load gcc/12.2 ansys/2025r2 </dev/null || exit
+module load gcc/12.2 ansys/2025r2 </dev/null || solveyard_failed=$?
+solveyard_after
 solveyard_stage=prologue
-eval 'export OMP_NUM_THREADS=2'"$solveyard_nl"'ulimit -c 0' </dev/null || exit
-set +e +u
+eval 'export OMP_NUM_THREADS=2'"$solveyard_nl"'ulimit -c 0' </dev/null || solveyard_failed=$?
+solveyard_after
+set -- ./solve 'it'"'"'s 5 %' -o out.s1p
 solveyard_run() {
   "$@" &
   solveyard_child=$!

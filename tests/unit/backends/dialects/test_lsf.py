@@ -90,11 +90,21 @@ def test_a_relative_tells_less_and_its_done_has_no_exit_code() -> None:
     )
     told = lsf.queried(Answer(255, text, NO_FIELD + "Job <9999> is not found\n"))
     assert told == {
-        "7[2]": NativeState(State.FAILED, "EXIT", nodes="n1", mark=MARK),
-        "4": NativeState(State.COMPLETED, "DONE", mark=MARK),
+        "7[2]": NativeState(State.FAILED, "EXIT", nodes="n1", explains=False, mark=MARK),
+        "4": NativeState(State.COMPLETED, "DONE", explains=False, mark=MARK),
     }
     assert lsf.member("7", 1) == "7[2]"
     assert lsf.found(Answer(0, text)) == {MARK: ["7", "4"]}
+
+
+@pytest.mark.parametrize("host", ["-", ""])
+def test_what_ends_where_it_waits_was_cancelled(host: str) -> None:
+    """A relative has no word for that; a job that ran keeps its host."""
+    told = _one({"JOBID": "9", "STAT": "EXIT", "JOB_NAME": f"a.{MARK}", "EXEC_HOST": host})
+    assert told.state is State.CANCELLED
+    told = _one({"JOBID": "9", "STAT": "EXIT", "JOB_NAME": f"a.{MARK}", "EXEC_HOST": "n1"})
+    assert told.state is State.FAILED
+    assert _one(_ibm("EXIT")).state is State.FAILED
 
 
 @pytest.mark.parametrize("code", [0, 255])
@@ -105,6 +115,7 @@ def test_a_relative_tells_less_and_its_done_has_no_exit_code() -> None:
         ("", NO_FIELD + "Job <9999> is not found\n"),
         ("", "Job <9999> is not found\nJob <9998[2]> is not found\n"),
         ("", "No job found\n"),
+        ("", "loading lsf\nJob <9999> is not found\n"),
         (_text({"JOBID": "9", "ERROR": "Job <9> is not found"}), ""),
         (_text(), ""),
     ],
@@ -120,6 +131,8 @@ def test_a_job_that_lsf_says_is_not_there_is_gone(stdout: str, stderr: str, code
         Answer(0, ""),
         Answer(99, "", NO_FIELD),
         Answer(255, "", "LSF is down. Please wait ...\n"),
+        Answer(255, "", "Job <9> is not found\nLSF is down. Please wait ...\n"),
+        Answer(255, "", "Job <9> is not found\nJob <8>: no word of it\n"),
         Answer(0, _text(_ibm("RUN")), "batch daemon not responding ... still trying\n"),
         Answer(0, _text({"STAT": "RUN"})),
         Answer(0, _text({"JOBID": "9"})),
@@ -179,9 +192,9 @@ Fri Nov 20 09:38:33: Starting (Pid 7746);
 Summary of time in seconds spent in various states by  Fri Nov 20 09:38:35
 """  # noqa: W291
 ENDED = {
-    "2": NativeState(State.FAILED, "EXIT", code=7, mark=MARK),
+    "2": NativeState(State.FAILED, "EXIT", code=7, explains=False, mark=MARK),
     "7[2]": NativeState(State.COMPLETED, "DONE", code=0, mark=MARK),
-    "8": NativeState(State.TIMEOUT, "EXIT", reason="TERM_RUNLIMIT"),
+    "8": NativeState(State.TIMEOUT, "EXIT", reason="TERM_RUNLIMIT", mark=""),
 }
 
 
@@ -205,6 +218,7 @@ def test_a_submission_has_three_ends() -> None:
     for answer in (
         Answer(None), Answer(0), Answer(255), Answer(255, "", "LSF is down. Please wait ...\n"),
         Answer(255, "", "Failed in an LSF library call: Communication time out."),
+        Answer(-9, "", "loading lsf\n"), Answer(137, "", "Killed\n"),
     ):  # fmt: skip
         assert isinstance(lsf.submitted(answer), Unknown)
 

@@ -140,8 +140,8 @@ def test_history_of_an_open_relative_of_lsf_tells_how_jobs_ended() -> None:
     two, five = (answers(f"bhist -l {n}", "lsf-like-1.txt")[0] for n in (2, 5))
     both = Answer(0, two.stdout + two.stderr + five.stdout + five.stderr)
     assert lsf.accounted(both) == {
-        "2": NativeState(State.FAILED, "EXIT", code=7),
-        "5": NativeState(State.CANCELLED, "EXIT"),
+        "2": NativeState(State.FAILED, "EXIT", code=7, explains=False, mark=""),
+        "5": NativeState(State.CANCELLED, "EXIT", mark=""),
     }
 
 
@@ -155,7 +155,7 @@ def test_hosts_of_an_open_relative_of_lsf_are_read() -> None:
 
 def test_accounting_of_slurm_is_read() -> None:
     rows = [row.split("|") for row in (FOLDER / "slurm_sacct.txt").read_text().splitlines()[1:]]
-    text = "".join("\x1f".join((row[0], row[3], row[4], "n1")) + "\n" for row in rows)
+    text = "".join("\x1f".join((row[0], row[3], row[4], "", "", "n1")) + "\n" for row in rows)
     told = slurm.accounted(Answer(0, f"{text}solveyard: that was all\n"))
     assert not isinstance(told, Unreadable)
     assert {one: (job.state, job.code, job.reason) for one, job in told.items()} == {

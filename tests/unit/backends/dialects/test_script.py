@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import marked, until
-from solveyard.backends.dialects import alive, record, slurm
-from solveyard.backends.dialects.base import BatchJob, Call, Server
+from solveyard.backends.dialects import alive, licences, record, slurm
+from solveyard.backends.dialects.base import Answer, BatchJob, Call, Server
 from solveyard.backends.dialects.record import Record
-from solveyard.backends.dialects.script import within
+from solveyard.backends.dialects.script import heard, within
 from solveyard.model.batch import BatchOptions
 from solveyard.model.errors import InvalidJob
 from solveyard.model.resources import Resources
@@ -245,10 +245,11 @@ def test_each_task_of_an_array_has_its_own_number_however_they_go(
         numbers[odd % many] = 7
     words = [f"{begin}{number:0{width}d}{end}" for number in numbers]
     runs = [run("/f", ("x", told), position=at) for at, told in enumerate(words)]
-    head = slurm.script(job(*runs, array=True)).partition("set -C\n")[0]
+    head, _, rest = slurm.script(job(*runs, array=True)).partition("set -C\n")
+    (argv,) = [line for line in rest.splitlines() if line.startswith("set -- x ")]
     text = 'for SLURM_ARRAY_TASK_ID; do . "$0"; printf "%s\\n" "$2" "$solveyard_attempt"; done'
     with tempfile.TemporaryDirectory() as place:
-        (Path(place) / "head").write_text(head)
+        (Path(place) / "head").write_text(head + argv)
         given = [f"{place}/head", *map(str, range(many))]
         done = subprocess.run(
             [shell, "-c", text, *given], capture_output=True, text=True, check=True
@@ -361,6 +362,61 @@ def test_modules_prologue_and_epilogue_surround_the_command(shell: str, tmp_path
     assert (_record(tmp_path).stage, _record(tmp_path).code) == ("command", 3)
 
 
+#: As vendors' scripts do: options are read from "$@", and shifted away.
+VENDORS = """\
+while [ $# -gt 0 ]; do case $1 in --help) return 1 ;; *) echo "ignored: $1"; shift ;; esac; done
+export VENDOR=1
+"""
+
+
+@shells
+@pytest.mark.parametrize("how", [". ./vendor.sh", "set -- uname -s", "shift $#"])
+@pytest.mark.parametrize("task", ["", "1"])
+def test_a_prologue_neither_sees_nor_changes_the_commands_words(
+    shell: str, how: str, task: str, tmp_path: Path
+) -> None:
+    (tmp_path / "vendor.sh").write_text(VENDORS)
+    runs = [
+        run(tmp_path, (PRINTF, "%s\n", "it's\n--help", f"{at * at}"), position=at)
+        for at in range(4 if task else 1)
+    ]
+    one = job(*runs, array=bool(task), options=BatchOptions(prologue=how))
+    assert _run(shell, one, tmp_path, task=task) == (0, "")
+    assert (tmp_path / f"out.{task or 0}").read_text() == f"it's\n--help\n{task or 0}\n"
+
+
+@shells
+def test_modules_neither_see_nor_change_the_commands_words(shell: str, tmp_path: Path) -> None:
+    (tmp_path / "init").mkdir()
+    (tmp_path / "init" / "sh").write_text('echo "$#"; set -- x; module() { shift; }\n')
+    env = {"MODULESHOME": str(tmp_path)}
+    argv = (PRINTF, "%s\n", "ran")
+    one = job(run(tmp_path, argv, env=env), options=BatchOptions(modules=("a",)))
+    assert _run(shell, one, tmp_path) == (0, "")
+    assert (tmp_path / "out.0").read_text() == "0\nran\n"
+
+
+@shells
+def test_a_prologue_with_traps_of_its_own_leaves_the_record_its_end(
+    shell: str, tmp_path: Path
+) -> None:
+    """What it wants done at the end is done where its shell tells a script of its traps."""
+    prologue = "t=scratch; mkdir $t; trap 'rmdir \"$t\"' EXIT; trap '' TERM"
+    one = job(run(tmp_path, ("sh", "-c", "exit 3")), options=BatchOptions(prologue=prologue))
+    assert _run(shell, one, tmp_path) == (3, "")
+    assert (_record(tmp_path).stage, _record(tmp_path).code) == ("command", 3)
+    assert (tmp_path / "scratch").exists() == shell.endswith("dash")
+    assert (tmp_path / "err.0").read_text() == ""
+
+
+@shells
+def test_a_prologue_with_traps_of_its_own_that_fails_is_named(shell: str, tmp_path: Path) -> None:
+    prologue = "trap 'echo cleared' EXIT; false"
+    one = job(run(tmp_path), options=BatchOptions(prologue=prologue))
+    assert _run(shell, one, tmp_path) == (1, "")
+    assert (_record(tmp_path).stage, _record(tmp_path).code) == ("prologue", 1)
+
+
 @shells
 def test_a_licence_that_is_free_by_its_server_is_not_asked_of_the_batch_system(
     shell: str, tmp_path: Path
@@ -377,6 +433,45 @@ def test_a_licence_that_is_free_by_its_server_is_not_asked_of_the_batch_system(
     assert told == ["--licenses=c:1"]
     assert _run(shell, one, tmp_path) == (0, "")
     assert (tmp_path / "out.0").read_text() == "ran\n"
+
+
+@shells
+def test_licences_are_asked_for_whatever_the_jobs_own_path_has(
+    shell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second question finds one free."""
+    monkeypatch.setattr(licences, "_PAUSE", 0)
+    (tmp_path / "own").mkdir()
+    lmstat = tmp_path / "own" / "lmstat"
+    lmstat.write_text(
+        "#!/bin/sh\nif [ -e asked ]; then used=0; else used=1; fi; : >asked\n"
+        'echo "Users of a:  (Total of 1 license issued;  Total of $used licenses in use)"\n'
+    )
+    lmstat.chmod(0o700)
+    path = f"{tmp_path}/own"
+    one = job(
+        run(tmp_path, ("/bin/sh", "-c", "echo $PATH"), env={"PATH": path}),
+        server=Server(("a",), "lmstat", 600.0),
+        resources=Resources(licences={"a": 1}),
+    )
+    assert _run(shell, one, tmp_path) == (0, "")
+    assert (tmp_path / "out.0").read_text() == f"{path}\n"
+    assert (tmp_path / "err.0").read_text() == ""
+
+
+@shells
+def test_where_a_node_cant_ask_for_licences_the_record_says_so(
+    shell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    for name in ("date", "sleep", "uname"):
+        (tmp_path / "bin" / name).symlink_to(shutil.which(name) or "")
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin")
+    server = Server(("a",), "true", 600.0)
+    one = job(run(tmp_path), server=server, resources=Resources(licences={"a": 1}))
+    assert _run(shell, one, tmp_path) == (127, "")
+    assert (_record(tmp_path).stage, _record(tmp_path).code) == ("asking", 127)
+    assert "there is no awk" in (tmp_path / "err.0").read_text()
 
 
 @shells
@@ -421,6 +516,7 @@ def test_a_path_without_programs_leaves_a_record_all_the_same(shell: str, tmp_pa
         ({"argv": ("\ud800",)}, "`argv`: '\\ud800' is no text"),
         ({"env": {"A B": ""}}, "`env`: 'A B' can't be a variable of a batch job"),
         ({"env": {"solveyard_path": ""}}, "`env`: 'solveyard_path' can't be a variable"),
+        ({"env": {"UID": "5"}}, "`env`: 'UID' is a shell's own"),
         ({"env": {"A": "\0"}}, "`env.A`: expected text without NUL"),
         ({"directory": "/a\nb"}, "`directory`: expected text without lines and NUL"),
         ({"record": "/a\rb"}, "`record`: expected text without lines and NUL"),
@@ -431,6 +527,16 @@ def test_what_no_script_can_say_is_refused(fields: dict[str, object], message: s
     with pytest.raises(InvalidJob) as caught:
         slurm.script(job(run()._replace(**fields)))  # type: ignore[arg-type]
     assert message in str(caught.value)
+
+
+@shells
+def test_what_a_shell_lets_nobody_set_is_refused(shell: str) -> None:
+    text = "readonly -p | sed 's/=.*//; s/.* //'"
+    done = subprocess.run([shell, "-c", text], capture_output=True, text=True, check=True)
+    for name in [*done.stdout.split(), "PPID", "RANDOM", "OPTIND"]:
+        for script in (slurm.script, slurm.plain):
+            with pytest.raises(InvalidJob, match=f"`env`: '{name}' is a shell's own"):
+                script(job(run(env={name: "5"})))
 
 
 @shells
@@ -446,6 +552,24 @@ def test_client_commands_run_in_a_clusters_modules_and_prologue(shell: str, tmp_
     )  # fmt: skip
     assert done.stdout == "load slurm|1\n2|it's|script\n"
     assert within(call, BatchOptions()) is call
+
+
+@shells
+def test_a_prologue_neither_changes_a_client_command_nor_speaks_for_it(
+    shell: str, tmp_path: Path
+) -> None:
+    (tmp_path / "vendor.sh").write_text(f"echo noise >&2\n{VENDORS}")
+    options = BatchOptions(prologue=f"set -x; . {tmp_path}/vendor.sh; IFS=l; printf more >&2")
+    call = within(
+        Call(("sh", "-c", 'echo "$1|$2"; echo no >&2; exit 3', "sh", "it's", "")), options
+    )
+    done = subprocess.run([shell, *call.argv[1:]], capture_output=True, text=True, check=False)
+    assert "noise" in done.stderr
+    told = heard(Answer(done.returncode, done.stdout, done.stderr))
+    assert told == Answer(3, "it's|\n", "no\n")
+    fails = within(Call(("true",)), BatchOptions(prologue="echo why >&2; false"))
+    done = subprocess.run([shell, *fails.argv[1:]], capture_output=True, text=True, check=False)
+    assert heard(Answer(done.returncode, "", done.stderr)) == Answer(1, "", "why\n")
 
 
 def test_a_record_tells_its_times_by_how_long_its_node_has_been_up_and_its_files_time() -> None:

@@ -80,6 +80,20 @@ def test_jobs_are_found_by_their_comments() -> None:
     assert found[f"{STORE}.7.100.1"] == [IDS["array"]]
 
 
+def test_what_a_site_says_beside_it_hides_no_absence() -> None:
+    absent = ANSWERS["unknown_id"]
+    assert slurm.queried(absent._replace(stderr=f"loading slurm\n{absent.stderr}")) == {}
+    away = "slurm_load_jobs error: Unable to contact slurm controller (connect failure)\n"
+    assert isinstance(slurm.queried(absent._replace(stderr=absent.stderr + away)), Unreadable)
+    assert isinstance(slurm.queried(absent._replace(stderr=f"x{absent.stderr}")), Unreadable)
+
+
+def test_jobs_are_found_by_their_names_where_a_site_changes_comments() -> None:
+    rows = f"8\x1fproject=x\x1ea.{STORE}.7.1.1\x1f\n9\x1f{STORE}.7.2.1\x1ex\x1f\n"
+    found = slurm.found(Answer(0, f"{rows}solveyard: that was all\n"))
+    assert found == {f"{STORE}.7.1.1": ["8"], f"{STORE}.7.2.1": ["9"]}
+
+
 def test_what_was_asked_for_and_is_not_there_is_told_as_absent() -> None:
     assert _states("unknown_id") == {}
     assert list(_states("unknown_and_known")) == [IDS["completed"]]
@@ -177,6 +191,7 @@ def test_a_submission_has_three_ends() -> None:
         Answer(1, "", "sbatch: error: Batch job submission failed: Zero Bytes were transmitted"),
         Answer(1, "", "sbatch: error: slurm_load_ctl_conf error: Protocol authentication error"),
         Answer(None), Answer(1), Answer(0, ""), Answer(0, "Submitted"),
+        Answer(-9, "", "slurm: loading\n"), Answer(137, "", "Killed\n"),
     ],
 )  # fmt: skip
 def test_a_submission_that_nobody_answered_is_unknown(answer: Answer) -> None:
@@ -222,17 +237,20 @@ def test_groups_of_nodes_of_one_partition_are_added_up() -> None:
 
 def test_accounting_tells_who_cancelled_and_no_more_than_it_knows() -> None:
     rows = [
-        "3\x1fCANCELLED by 1000\x1f0:15\x1fn1",
-        "4\x1fFAILED\x1f3:0\x1fn1",
-        "2_1\x1fOUT_OF_MEMORY\x1f0:125\x1fn2",
-        "2_[2-9%2]\x1fPENDING\x1f0:0\x1fNone assigned",
+        f"3\x1fCANCELLED by 1000\x1f0:15\x1f\x1fa.{STORE}.7.1.1\x1fn1",
+        f"4\x1fFAILED\x1f3:0\x1f{STORE}.7.2.1\x1frenamed\x1fn1",
+        "2_1\x1fOUT_OF_MEMORY\x1f0:125\x1f\x1fsomebody-elses\x1fn2",
+        "2_[2-9%2]\x1fPENDING\x1f0:0\x1f\x1fx\x1fNone assigned",
         "solveyard: that was all\n",
     ]
     told = slurm.accounted(Answer(0, "\n".join(rows)))
     assert told == {
-        "3": NativeState(State.CANCELLED, "CANCELLED by 1000", "by 1000", signal=15, nodes="n1"),
-        "4": NativeState(State.FAILED, "FAILED", code=3, nodes="n1"),
-        "2_1": NativeState(State.OUT_OF_MEMORY, "OUT_OF_MEMORY", nodes="n2"),
+        "3": NativeState(
+            State.CANCELLED, "CANCELLED by 1000", "by 1000", signal=15, nodes="n1",
+            mark=f"{STORE}.7.1.1",
+        ),
+        "4": NativeState(State.FAILED, "FAILED", code=3, nodes="n1", mark=f"{STORE}.7.2.1"),
+        "2_1": NativeState(State.OUT_OF_MEMORY, "OUT_OF_MEMORY", nodes="n2", mark=""),
     }  # fmt: skip
     assert isinstance(slurm.accounted(ANSWERS["accounting_disabled"]), Unreadable)
 

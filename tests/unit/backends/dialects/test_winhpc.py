@@ -38,7 +38,7 @@ solveyard: that was all
 """
 TOLD = {
     "41": NativeState(State.RUNNING, "Running", nodes="N1,N2", mark=MARK),
-    "42": NativeState(State.FAILED, "Failed", reason="Task 42.1 failed: exit code 3"),
+    "42": NativeState(State.FAILED, "Failed", reason="Task 42.1 failed: exit code 3", mark=""),
 }
 
 

@@ -1,0 +1,208 @@
+"""What is concluded from a batch system's answers, which are made up here, one look at a time."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from solveyard.backends.base import Order, Report
+from solveyard.backends.batch import files
+from solveyard.backends.batch.acting import Actor
+from solveyard.backends.batch.common import Cluster
+from solveyard.backends.batch.entries import Entries, Entry, Phase
+from solveyard.backends.batch.following import Follower
+from solveyard.backends.batch.options import ClusterOptions
+from solveyard.backends.batch.sharing import Shared
+from solveyard.backends.dialects import slurm
+from solveyard.backends.dialects.base import Answer, Call
+from solveyard.backends.hosts.base import Host
+from solveyard.backends.hosts.local import LocalHost
+from solveyard.model.jobs import AttemptId, JobId, JobSpec, Placement
+from solveyard.model.messages import Kill, Launch, Modify
+from solveyard.model.resources import Allocation, Share
+from solveyard.solvers.base import Command
+
+STORE = "0123456789abcdef0123456789abcdef"
+OURS = f"{STORE}.1.0.1"
+PLACEMENT = Placement(
+    machine="slurm", allocation=Allocation(shares=(Share(node="c", cores=1),)), slot=0
+)
+
+
+class Told:
+    """A host whose commands answer as a test says, by the client command's name."""
+
+    where = "here"
+    silent = ""
+    commands = 0
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Answer] = {}
+        self.calls: list[tuple[str, ...]] = []
+
+    async def run(self, call: Call) -> Answer:
+        names = [word for word in call.argv if word in {"squeue", "sacct", "scancel", "scontrol"}]
+        self.calls.append((names[0], *call.argv[call.argv.index(names[0]) + 1 :]))
+        return self.answers.get(names[0], Answer(0))
+
+    def queue(self, *rows: tuple[str, str, str, str]) -> None:
+        """Ids, states, comments and names."""
+        told = [
+            (native_id, word, "0", "0", "n1", f"{comment}\x1e{name}", "None\x1e(null)")
+            for native_id, word, comment, name in rows
+        ]
+        self.answers["squeue"] = _table(*told)
+
+    def acted_on(self, program: str) -> list[str]:
+        return [call[-1] for call in self.calls if call[0] == program]
+
+
+def _table(*rows: tuple[str, ...]) -> Answer:
+    lines = ["\x1f".join(row) for row in rows]
+    return Answer(0, "\n".join([*lines, "solveyard: that was all", ""]))
+
+
+class Yard:
+    def __init__(self, folder: Path, host: Host | None = None, prologue: str = "") -> None:
+        self.folder = folder
+        self.host = Told()
+        self.reports: list[Report] = []
+        self.entries = Entries()
+        options = ClusterOptions(dialect="slurm", lost_after=0.0, settle=0.0, prologue=prologue)
+        cluster = Cluster(
+            "slurm", options, slurm, host or self.host, Shared(), self.entries,
+            self.reports.append,
+        )  # fmt: skip
+        self.follower = Follower(cluster)
+        self.actor = Actor(cluster, self.follower.answers)
+
+    def order(self, number: int = 1) -> Order:
+        launch = Launch(
+            job=JobId(number),
+            attempt=AttemptId(f"{STORE}.{number}.0.1"),
+            spec=JobSpec(solver="command"),
+            placement=PLACEMENT,
+        )
+        place = f"{self.folder}/{number}"
+        command = Command(argv=("true",), directory=str(self.folder))
+        return Order(launch, command, f"{place}.out", f"{place}.err")
+
+    def entry(self, native_id: str = "7", number: int = 1, *, sure: bool = True) -> Entry:
+        one = Entry(self.order(number), Phase.THERE, native_id, sure=sure)
+        self.entries.add(one)
+        return one
+
+    async def look(self, times: int = 1) -> None:
+        for _ in range(times):
+            assert await self.follower.look()
+
+    async def act(self) -> None:
+        """What is wished for, until the actor waits for news. Nothing else waits here."""
+        self.actor.news.set()
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(self.actor.run())
+            for _ in range(10):
+                await asyncio.sleep(0)
+            task.cancel()
+
+
+def killed(one: Entry) -> Kill:
+    return Kill(attempt=one.attempt, placement=PLACEMENT, grace=1.0, because="cancelled")
+
+
+@pytest.fixture
+def yard(tmp_path: Path) -> Yard:
+    return Yard(tmp_path)
+
+
+async def test_a_strangers_job_with_our_id_is_not_ours(yard: Yard) -> None:
+    """A controller that lost its state gives ids from 1 again."""
+    one = yard.entry()
+    yard.host.queue(("7", "PENDING", OURS, f"dipole.{OURS}"))
+    await yard.look()
+    yard.host.queue(("7", "COMPLETED", "(null)", "somebody-elses"))
+    yard.host.answers["sacct"] = _table(("7", "COMPLETED", "0:0", "", "somebody-elses", "n1"))
+    await yard.look(2)
+    assert one.end is not None
+    assert one.end.exit.lost
+    assert (one.end.exit.code, one.end.exit.told[0]) == (None, "slurm doesn't know it any more")
+
+
+async def test_a_strangers_job_with_our_id_is_not_cancelled_nor_held(yard: Yard) -> None:
+    first, second = yard.entry(), yard.entry("8", 2)
+    yard.host.queue(("7", "PENDING", OURS, "x"), ("8", "PENDING", f"{STORE}.2.0.1", "x"))
+    await yard.look()
+    yard.host.queue(("7", "RUNNING", "", "other"), ("8", "PENDING", f"{STORE}.9.0.1", "other"))
+    await yard.look()
+    first.kill = killed(first)
+    second.wish = Modify(attempt=second.attempt, placement=PLACEMENT, held=True, priority=0)
+    await yard.act()
+    assert {call[0] for call in yard.host.calls} == {"squeue"}
+
+
+async def test_what_an_earlier_manager_sent_is_cancelled_once_it_is_seen(yard: Yard) -> None:
+    one = yard.entry(sure=False)
+    one.kill = killed(one)
+    yard.host.queue()
+    yard.follower.answers.set()
+    await yard.act()
+    assert yard.host.acted_on("scancel") == []
+    yard.host.queue(("7", "PENDING", OURS, "x"))
+    await yard.look()
+    await yard.act()
+    assert yard.host.acted_on("scancel") == ["7"]
+
+
+async def test_what_was_just_taken_is_cancelled_at_once(yard: Yard) -> None:
+    one = yard.entry()
+    one.kill = killed(one)
+    yard.follower.answers.set()
+    await yard.act()
+    assert yard.host.acted_on("scancel") == ["7"]
+
+
+@pytest.mark.parametrize(
+    ("comment", "name"),
+    [(OURS, "renamed"), (f"site: {OURS};p=x", f"dipole.{OURS}"), ("(null)", f"dipole.{OURS}")],
+)
+async def test_a_comment_or_a_name_that_a_site_changed_leaves_it_ours(
+    comment: str, name: str, yard: Yard
+) -> None:
+    one = yard.entry(sure=False)
+    yard.host.queue(("7", "RUNNING", comment, name))
+    await yard.look()
+    assert one.state is not None
+    assert one.reachable
+
+
+async def test_a_task_of_an_array_of_an_earlier_manager_is_known_by_its_first(yard: Yard) -> None:
+    orders = [yard.order(number) for number in (1, 2, 3)]
+    files.write(orders, "#!/bin/sh\n", "sh")
+    entries = [yard.entry(f"7_{at}", at + 1, sure=False) for at in range(3)]
+    yard.host.queue(*[(f"7_{at}", "RUNNING", OURS, f"dipole.{OURS}") for at in range(3)])
+    await yard.look()
+    assert [one.reachable and one.state is not None for one in entries] == [True] * 3
+    assert [(one.mark, one.position) for one in entries[1:]] == [(OURS, 1), (OURS, 2)]
+
+
+async def test_how_it_ended_is_believed_of_accounting_that_bears_its_mark(yard: Yard) -> None:
+    one = yard.entry()
+    yard.host.queue()
+    yard.host.answers["sacct"] = _table(("7", "TIMEOUT", "0:0", "", f"dipole.{OURS}", "n1"))
+    await yard.look(2)
+    assert one.end is not None
+    assert one.end.exit.ended_by == "time_limit"
+
+
+async def test_what_a_prologue_complains_about_hides_no_absence(tmp_path: Path) -> None:
+    squeue = tmp_path / "squeue"
+    squeue.write_text(
+        "#!/bin/sh\necho 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1"
+    )
+    squeue.chmod(0o700)
+    prologue = f"echo connection to the site >&2; PATH={tmp_path}:$PATH"
+    yard = Yard(tmp_path, LocalHost(os.environ), prologue)
+    one = yard.entry()
+    await yard.look()
+    assert one.unseen == 1
