@@ -34,10 +34,12 @@ _SUMS = _PATHS + 'sha256sum -- "$@" 2>/dev/null; true'
 _READ = r"""while IFS=' ' read -r offset count path; do
   tail -c "+$((offset + 1))" -- "${path%|}" | head -c "$count" || exit
 done"""
-_WALK = r"""while IFS= read -r folder; do
+#: Of each folder what was found, then its exit status and the words of what failed.
+_WALK = r"""exec 3>&1; while IFS= read -r folder; do
   printf '%s\n' "$1"
-  (cd -- "$folder" 2>/dev/null && find . -type f -exec stat -c '%s %Y %i %n' -- {} +)
-done; true"""
+  words=$( (cd -- "$folder" && find . -type f -exec stat -c '%s %Y %i %n' -- {} +) 2>&1 >&3)
+  printf '%s\n%s %.300s\n' "$1" "$?" "$words"
+done"""
 #: Reads steps and their content; see `Step`. Nothing is there under its name before it is whole.
 _PUT = r"""umask 077
 check() { [ "$(sha256sum <"$1")" = "$2  -" ] || { echo "$1: its checksum is wrong" >&2; exit 1; }; }
@@ -67,6 +69,13 @@ class Stat(NamedTuple):
     size: int  #: bytes
     modified: int  #: s since 1970, by the clock there
     inode: int  #: another one: the file was replaced
+
+
+class Walked(NamedTuple):
+    """What was found in a folder."""
+
+    files: dict[str, Stat]  #: regular ones, by their paths in it
+    trouble: str  #: why that is not all, in the machine's words; "": it is
 
 
 class Part(NamedTuple):
@@ -141,16 +150,14 @@ class Remote:
             at += part.length
         return found
 
-    async def walk(self, folders: Sequence[str]) -> list[dict[str, Stat]]:
-        """Regular files below each, by their paths in it; none where there is no such folder."""
+    async def walk(self, folders: Sequence[str]) -> list[Walked]:
+        """All below each, as far as it can be listed."""
         between = secrets.token_hex(16)
         told = await self.host.ask(_WALK, between, stdin=_lines(folders), timeout=_SLOW)
         _, *listed = _text(told).split(f"{between}\n")
-        if len(listed) != len(folders):
+        if len(listed) != 2 * len(folders):
             raise Away(f"{self.host.where}: an answer that can't be read")
-        return [
-            {path[2:]: stat for path, stat in _stats(text.split("\n"), "./")} for text in listed
-        ]
+        return [_walked(*pair) for pair in zip(listed[::2], listed[1::2], strict=True)]
 
     async def inside(self, folder: str, path: str) -> tuple[str, Stat] | None:
         """Where a file in a folder is, all links resolved; None: not there, or not in it."""
@@ -203,6 +210,20 @@ def _stats(lines: Iterable[str], begin: str = "/") -> Iterable[tuple[str, Stat]]
         match = re.fullmatch(r"([0-9]+) (-?[0-9]+) ([0-9]+) (.*)", line)
         if match is not None and match[4].startswith(begin):
             yield match[4], Stat(int(match[1]), int(match[2]), int(match[3]))
+
+
+def _walked(found: str, ended: str) -> Walked:
+    lines = [line for line in found.split("\n") if line]
+    files = {path[2:]: stat for path, stat in _stats(lines, "./")}
+    code, _, words = ended.partition(" ")
+    if code != "0":
+        return Walked(files, shown(" ".join(words.split())) or f"exit status {code}")
+    return Walked(files, "a name has a line end" if len(files) < len(lines) else "")
+
+
+def shown(text: str) -> str:
+    """For people and for records, where names there may be no text."""
+    return _bytes(text).decode("utf-8", "replace")
 
 
 def _lines(texts: Sequence[str]) -> bytes:
