@@ -237,15 +237,18 @@ def test_what_an_earlier_manager_left_there_is_removed_and_nothing_else(
     service.kill()
     folder(jobs / f"{store}.1.0.1")
     kept = [
-        f"{store}.1.0.2.out",  # a later try
+        f"{store}.1.0.2.here",  # a later try
         f"{store}.1.0.11.kept",
-        f"{store}.2.0.1.out",
+        f"{store}.2.0.1.here",
         f"{store}.2.0.1.kept",
-        f"{store}.999.0.1.out",  # a later job
-        f"{'f' * 32}.1.0.1.out",
+        f"{store}.3.0.2.out",  # it never came
+        f"{store}.999.0.1.here",  # a later job
+        f"{'f' * 32}.1.0.1.here",
         "notes",
     ]
-    for name in (f"{store}.1.0.1.out", f"{store}.1.0.1.pyz", f"{store}.3.0.1.out", *kept):
+    for name in ("1.0.1.out", "1.0.1.pyz", "1.0.1.here", "3.0.1.out", "3.0.1.here"):
+        (jobs / f"{store}.{name}").touch()
+    for name in kept:
         (jobs / name).touch()
     service.start()
     until(lambda: sorted(one.name for one in jobs.iterdir()) == sorted(kept), "only that is left")

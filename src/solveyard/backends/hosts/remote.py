@@ -22,7 +22,7 @@ _OLD = 30  #: days after which content that no job used is removed there
 
 #: Prints the folder, absolute.
 _GREET = r"""cd || exit; umask 077; mkdir -p -- "$1" && cd -- "$1" && mkdir -p jobs content || exit
-for one in cat chmod cp head mkdir mv rm sha256sum stat tail; do
+for one in cat chmod cp head mkdir mv rm sha256sum stat tail touch; do
   command -v "$one" >/dev/null || { echo "there is no $one there" >&2; exit 1; }
 done
 find content -type f -mtime "+$2" -exec rm -f -- {} + 2>/dev/null
@@ -59,7 +59,10 @@ head -c "$3" >>"$1" """
 _KEEP = r"""if [ "$(sha256sum <"$1")" = "$2  -" ]; then mv -f -- "$1" "$3"; else
 rm -f -- "$1"; echo "$1: its checksum is wrong" >&2; exit 1; fi"""
 _NAMES = 'ls -A -- "$1"'
-_REMOVE = """while IFS= read -r path; do rm -rf -- "$path" "$path".*; done"""
+_TOUCH = _PATHS + 'umask 077; touch -- "$@"'
+_REMOVE = """code=0; while IFS= read -r path; do
+  [ -n "$1" ] && [ -e "$path$1" ] || rm -rf -- "$path" "$path".* || code=1
+done; exit "$code" """
 _REMOVE_ONE = """while IFS= read -r path; do [ -e "$path$2" ] || rm -f -- "$path$1"; done"""
 _INSIDE = r"""root=$(realpath -- "$1") && path=$(realpath -- "$1/$2") || exit 0
 case $path in "${root%/}"/*) [ -f "$path" ] && stat -c '%s %Y %i %n' -- "$path" ;; esac; true"""
@@ -183,10 +186,15 @@ class Remote:
         """Under its checksum. Failed: it has another one, and is removed."""
         await self.host.ask(_KEEP, part, sha256, self.content(sha256), timeout=_HASHING)
 
-    async def remove(self, paths: Sequence[str]) -> None:
-        """Each, and what has its name with an ending."""
+    async def touch(self, paths: Sequence[str]) -> None:
+        """Have a file of each name there."""
         for some in _slices(paths):
-            await self.host.ask(_REMOVE, stdin=_lines(some), timeout=_SLOW)
+            await self.host.ask(_TOUCH, stdin=_lines(some))
+
+    async def remove(self, paths: Sequence[str], unless: str = "") -> None:
+        """Each, and what has its name with an ending, but where there is one with `unless`."""
+        for some in _slices(paths):
+            await self.host.ask(_REMOVE, unless, stdin=_lines(some), timeout=_SLOW)
 
     async def remove_ending(self, paths: Sequence[str], ending: str, unless: str) -> None:
         """What has the name of each with `ending`, but where there is one that ends in `unless`."""
