@@ -92,3 +92,53 @@ async def test_names_that_are_no_text_or_have_a_line_end_are_told(near: Near) ->
     assert first.startswith("perhaps not all its results came: a name has a line end (they are in")
     assert "could not come: it can't be read there (it is" in second
     assert (first + second).encode()
+
+
+async def mirrored(near: Near, *names: str) -> tuple[Mirror, list[Pair]]:
+    """Files beside jobs', each with a line that is here, too."""
+    remote = (await near.layout()).remote
+    pairs = [Pair(f"{near.there}/jobs/{name}", near.there.parent / name) for name in names]
+    for pair in pairs:
+        Path(pair.there).write_text("first\n")
+    mirror = Mirror(remote)
+    assert (await mirror.catch_up(pairs)) == (True, {})
+    return mirror, pairs
+
+
+async def test_what_is_here_of_an_output_stays_while_there_is_nothing_to_be_seen(
+    near: Near,
+) -> None:
+    mirror, pairs = await mirrored(near, "gone", "old", "stale")
+    gone, old, stale = pairs
+    Path(gone.there).unlink()
+    near.program("stat", 'case $* in *stale*) echo "stat: Stale file handle" >&2; exit 1 ;; esac')
+    came = await mirror.catch_up([gone, old._replace(since=2e12), stale], whole=True)
+    assert not came.anything
+    assert [pair.here.read_text() for pair in pairs] == ["first\n"] * 3
+    (near.programs / "stat").unlink()
+    came = await mirror.catch_up([gone, old._replace(since=2e12), stale], whole=True)
+    assert came == (False, {})
+    assert [pair.here.read_text() for pair in pairs] == ["first\n"] * 3
+
+
+async def test_an_output_that_can_not_be_looked_at_is_told_and_no_other(near: Near) -> None:
+    mirror, (_, stale) = await mirrored(near, "whole", "stale")
+    absent = Pair(f"{near.there}/jobs/absent", near.there.parent / "absent")
+    for words in (f"cannot statx '{stale.there}': Stale file handle", "Stale file handle"):
+        near.program(
+            "stat",
+            f'for one do shift; case $one in {stale.there}) echo "stat: {words}" >&2 ;;'
+            ' *) set -- "$@" "$one" ;; esac; done; exec /usr/bin/stat "$@"',
+        )
+        pairs = [Pair(f"{near.there}/jobs/whole", near.there.parent / "whole"), stale, absent]
+        assert await mirror.catch_up(pairs, whole=True) == (
+            False,
+            {stale.here: f"stat: {words}"},
+        )
+
+
+async def test_an_output_that_was_begun_anew_is_begun_anew_here(near: Near) -> None:
+    mirror, (pair,) = await mirrored(near, "anew")
+    Path(pair.there).write_text("new\n")
+    assert await mirror.catch_up([pair]) == (True, {})
+    assert pair.here.read_text() == "new\n"

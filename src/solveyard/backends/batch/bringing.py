@@ -88,7 +88,7 @@ class Bringing:
                 ]
                 came, failed = await self._mirror.catch_up(pairs)
                 for place, why in failed.items():
-                    log.warning("output not written", extra={"path": str(place), "why": why})
+                    log.warning("output not followed", extra={"path": str(place), "why": why})
             except Away as error:
                 ties.away(str(error))
             except Failed as error:

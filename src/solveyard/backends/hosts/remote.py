@@ -18,6 +18,7 @@ _AT_ONCE = 300  #: paths in one command
 _SLOW = 120.0  #: s for one piece: 35 kB/s will do
 _HASHING = 1800.0  #: s for the checksums of one command
 _COPYING = 1800.0  #: s for its copies
+_ABSENT = ("No such file or directory", "Not a directory")  #: end what stat says of such a path
 _OLD = 30  #: days after which content that no job used is removed there
 
 #: Prints the folder, absolute.
@@ -29,7 +30,13 @@ find content -type f -mtime "+$2" -exec rm -f -- {} + 2>/dev/null
 pwd -P"""
 _PATHS = r"""set --; while IFS= read -r path; do set -- "$@" "$path"; done; [ $# -gt 0 ] || exit 0
 """
-_STAT = _PATHS + "stat -c '%s %Y %i %n' -- \"$@\" 2>/dev/null; true"
+#: What is there, then the words of what failed.
+_STAT = (
+    _PATHS
+    + r"""exec 3>&1; words=$(stat -c '%s %Y %i %n' -- "$@" 2>&1 >&3) ||
+  words=${words:-exit status $?}
+printf '%s\n' "$words" """
+)
 _SUMS = _PATHS + 'sha256sum -- "$@" 2>/dev/null; true'
 _READ = r"""while IFS=' ' read -r offset count path; do
   tail -c "+$((offset + 1))" -- "${path%|}" | head -c "$count" || exit
@@ -72,6 +79,13 @@ class Stat(NamedTuple):
     size: int  #: bytes
     modified: int  #: s since 1970, by the clock there
     inode: int  #: another one: the file was replaced
+
+
+class Looked(NamedTuple):
+    """By their paths."""
+
+    found: dict[str, Stat]
+    unknown: dict[str, str]  #: why it can't be said whether it is there
 
 
 class Walked(NamedTuple):
@@ -120,11 +134,16 @@ class Remote:
 
     async def stat(self, paths: Sequence[str]) -> dict[str, Stat]:
         """Of those that are there."""
-        found: dict[str, Stat] = {}
+        return (await self.look(paths)).found
+
+    async def look(self, paths: Sequence[str]) -> Looked:
+        """What is there of these, and of which nobody knows."""
+        looked = Looked({}, {})
         for some in _slices(paths):
-            told = await self.host.ask(_STAT, stdin=_lines(some))
-            found |= dict(_stats(_text(told).split("\n")))
-        return found
+            lines = _text(await self.host.ask(_STAT, stdin=_lines(some))).split("\n")
+            looked.found.update(_stats(lines))
+            looked.unknown.update(_unknown(lines, [one for one in some if one not in looked.found]))
+        return looked
 
     async def names(self, folder: str) -> list[str]:
         """What is in it."""
@@ -218,6 +237,17 @@ def _stats(lines: Iterable[str], begin: str = "/") -> Iterable[tuple[str, Stat]]
         match = re.fullmatch(r"([0-9]+) (-?[0-9]+) ([0-9]+) (.*)", line)
         if match is not None and match[4].startswith(begin):
             yield match[4], Stat(int(match[1]), int(match[2]), int(match[3]))
+
+
+def _unknown(lines: Iterable[str], paths: Iterable[str]) -> Iterable[tuple[str, str]]:
+    """Of these paths those about which stat said something else than that they aren't there."""
+    words = [line for line in lines if line and not line[0].isdecimal()]
+    absent = [line for line in words if line.endswith(_ABSENT)]
+    if troubles := [line for line in words if not line.endswith(_ABSENT)]:
+        for path in paths:
+            if not any(f"{path}'" in line for line in absent):
+                own = (line for line in troubles if f"{path}'" in line)
+                yield path, shown(next(own, troubles[-1]))
 
 
 def _walked(found: str, ended: str) -> Walked:
