@@ -143,6 +143,19 @@ async def test_the_next_manager_removes_what_came_and_nothing_else(near: Near) -
         await until(lambda: there(near) == ["8.0.1", "8.0.1.out"])
 
 
+async def test_the_next_manager_removes_what_was_sent_and_never_began(near: Near) -> None:
+    """Its batch system refused it, say."""
+    await near.layout()
+    for number, endings in ((7, (".sh", ".pyz")), (8, (".sh", ".record")), (9, (".pyz",))):
+        for ending in endings:
+            (near.there / "jobs" / f"{STORE}.{number}.0.1{ending}").touch()
+        (near.there / "jobs" / f"{STORE}.{number}.0.1").mkdir()
+    async with bringer(near, over=True):
+        await until(
+            lambda: there(near) == ["8.0.1", "8.0.1.record", "8.0.1.sh", "9.0.1", "9.0.1.pyz"]
+        )
+
+
 async def test_what_can_not_be_removed_at_first_is_removed_later(near: Near) -> None:
     await near.layout()
     gone = ran(near, 7)

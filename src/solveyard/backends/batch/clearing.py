@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import logging
+import re
 from collections.abc import Callable, Collection, Sequence
 
 from solveyard.backends.batch.layout import Layout
@@ -16,6 +17,8 @@ log = logging.getLogger(__name__)
 
 _KEPT = ".kept"  #: ends the name of a file that says what could not come
 _HERE = ".here"  #: ends the name of one that says that all came
+_SENT = frozenset({"", ".sh", ".pyz"})  #: end the names of what is sent for one
+_OF_ATTEMPT = re.compile(r"([^.]+\.[^.]+\.[^.]+\.[^.]+)((?:\..*)?)")
 _PAUSE, _LONGEST = 5.0, 600.0  #: s after a command that failed there
 
 
@@ -85,11 +88,14 @@ class Clearing:
     # Inside
 
     async def _left(self, over: Callable[[AttemptId], bool]) -> list[AttemptId]:
-        """What an earlier manager of this store has brought and not removed."""
-        names = set(await self._layout.remote.names(f"{self._layout.remote.root}/jobs"))
-        attempts = {AttemptId(name.removesuffix(_HERE)) for name in names if name.endswith(_HERE)}
-        own = [one for one in attempts if one.startswith(f"{self._store}.") and over(one)]
-        return [one for one in own if f"{one}{_KEPT}" not in names]
+        """What an earlier manager of this store has not removed: what came, or never began."""
+        endings: dict[AttemptId, set[str]] = {}
+        for name in await self._layout.remote.names(f"{self._layout.remote.root}/jobs"):
+            if match := _OF_ATTEMPT.fullmatch(name):
+                endings.setdefault(AttemptId(match[1]), set()).add(match[2])
+        done = [one for one, has in endings.items() if _HERE in has or _unbegun(has)]
+        own = [one for one in done if one.startswith(f"{self._store}.") and over(one)]
+        return [one for one in own if _KEPT not in endings[one]]
 
     async def _remove(self, attempts: Sequence[AttemptId]) -> None:
         places = [self._layout.place(attempt) for attempt in attempts]
@@ -98,3 +104,8 @@ class Clearing:
     async def _remove_logs(self, marks: Collection[str]) -> None:
         places = [self._layout.place(AttemptId(mark)) for mark in sorted(marks)]
         await self._layout.remote.remove_ending(places, ".log", _KEPT)
+
+
+def _unbegun(endings: set[str]) -> bool:
+    """It was sent, and its script has left no trace."""
+    return ".sh" in endings and endings <= _SENT
