@@ -1,5 +1,6 @@
 """Jobs for a Slurm behind a real sshd: nothing of ours is installed there, nothing is shared."""
 
+import contextlib
 import re
 import shutil
 import signal
@@ -12,7 +13,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from cluster.jobs import ended, running, submit
+from cluster.jobs import ended, job, running, submit
 from cluster.over_ssh import Serving, solveyard
 from cluster.slurm import Slurm
 from cluster.sshd import Sshd
@@ -20,7 +21,7 @@ from cluster.test_hfss import solve
 from conftest import until
 from solveyard.model.batch import BatchOptions
 from solveyard.model.criteria import Pattern, SuccessCriteria
-from solveyard.model.errors import InvalidRequest
+from solveyard.model.errors import BackendError, InvalidRequest
 from solveyard.model.jobs import JobSpec
 
 #: Its python3 is this one: a shim on PATH may not bear a shell that talks.
@@ -62,6 +63,21 @@ def test_a_job_goes_there_and_its_results_come_back(
     assert (work / "result").read_text() == "12\n"
     assert len((work / "sum").read_text().split()[0]) == 64
     assert sshd.logins == before + 1
+
+
+def test_a_folder_that_can_not_be_sent_keeps_no_other_job_back(
+    serving: Serving, tmp_path: Path
+) -> None:
+    service = serving()
+    ended(service, submit(service, "true"))  # so that the next ones go together
+    folders = [folder(tmp_path / f"sweep{number}") for number in range(3)]
+    (folders[1] / "note\n.txt").write_text("a name with a line end")
+    with contextlib.suppress(BackendError):  # who submits may see it refused
+        service.client.submit_many([job("echo 1 >result", directory=str(one)) for one in folders])
+    told = [ended(service, number) for number in (2, 3, 4)]
+    assert [record.state for record in told] == ["completed", "failed", "completed"]
+    assert "its name isn't plain" in told[1].message
+    assert [(one / "result").exists() for one in folders] == [True, False, True]
 
 
 def test_output_and_files_are_read_while_it_runs_and_it_is_cancelled_there(
@@ -237,15 +253,18 @@ def test_what_an_earlier_manager_left_there_is_removed_and_nothing_else(
     service.kill()
     folder(jobs / f"{store}.1.0.1")
     kept = [
-        f"{store}.1.0.2.out",  # a later try
+        f"{store}.1.0.2.here",  # a later try
         f"{store}.1.0.11.kept",
-        f"{store}.2.0.1.out",
+        f"{store}.2.0.1.here",
         f"{store}.2.0.1.kept",
-        f"{store}.999.0.1.out",  # a later job
-        f"{'f' * 32}.1.0.1.out",
+        f"{store}.3.0.2.out",  # it never came
+        f"{store}.999.0.1.here",  # a later job
+        f"{'f' * 32}.1.0.1.here",
         "notes",
     ]
-    for name in (f"{store}.1.0.1.out", f"{store}.1.0.1.pyz", f"{store}.3.0.1.out", *kept):
+    for name in ("1.0.1.out", "1.0.1.pyz", "1.0.1.here", "3.0.1.out", "3.0.1.here"):
+        (jobs / f"{store}.{name}").touch()
+    for name in kept:
         (jobs / name).touch()
     service.start()
     until(lambda: sorted(one.name for one in jobs.iterdir()) == sorted(kept), "only that is left")

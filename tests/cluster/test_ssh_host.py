@@ -214,7 +214,7 @@ async def test_what_is_put_there_is_there_as_it_was(remote: Remote, tmp_path: Pa
         assert found[name].read_bytes() == content
         assert found[name].stat().st_mode & 0o777 == 0o700
     (walked,) = await remote.walk([folder])
-    assert {path: one.size for path, one in walked.items()} == {
+    assert {path: one.size for path, one in walked.files.items()} == {
         name: len(content) for name, content in zip(names, contents, strict=True)
     }
     sums = await remote.checksums([f"{folder}/{name}" for name in names])

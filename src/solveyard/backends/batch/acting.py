@@ -1,6 +1,6 @@
 """Wishes about jobs that a batch system has: to end, hold, release or prefer them.
 
-Granted is what it shows; a wish is repeated until then.
+A wish is repeated until the batch system has heard it, a hold until it shows.
 """
 
 import asyncio
@@ -9,7 +9,8 @@ from collections.abc import Iterable
 
 from solveyard.backends.batch.common import Cluster
 from solveyard.backends.batch.entries import Entry, Phase
-from solveyard.backends.dialects.base import Call, Refused, State, Unknown
+from solveyard.backends.dialects.base import Call, Done, Refused, State, Unknown
+from solveyard.model.messages import Modify
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,9 @@ class Actor:
 
     def looked(self) -> None:
         """There was an answer: what is not so yet is wished for again."""
+        for entry in self._entries.at(Phase.THERE):
+            if entry.wish is not None and entry.wish.held and _is_held(entry):
+                entry.wish = None
         if any(entry.kill or entry.wish for entry in self._entries.at(Phase.THERE)):
             self.news.set()
 
@@ -53,25 +57,27 @@ class Actor:
         for entry in wishing:
             if entry.state is not None and entry.state.state not in _WAITS:
                 entry.wish = None  # it runs
-        held = [e for e in wishing if e.wish is not None and e.wish.held]
-        free = [e for e in wishing if e.wish is not None and not e.wish.held]
-        unheld = [e for e in held if e.state is None or e.state.state is not State.HELD]
-        if unheld:
-            await self._do("hold", self._dialect.hold(_ids(unheld)))
-        if free:
-            await self._do("release", self._dialect.release(_ids(free)))
-        for entry in free:
-            wish = entry.wish
-            if wish is not None and wish.priority != entry.order.launch.spec.priority:
-                call = self._dialect.prioritize([entry.native_id], wish.priority)
-                await self._do("priority", call)
-        for entry in (*held, *free):
-            if entry.state is not None:
-                entry.wish = None
-
-    async def _do(self, what: str, call: Call | None) -> None:
-        if call is None:
+        held = [(e, e.wish) for e in wishing if e.wish is not None and e.wish.held]
+        free = [(e, e.wish) for e in wishing if e.wish is not None and not e.wish.held]
+        if unheld := [entry for entry, _ in held if not _is_held(entry)]:
+            call = self._dialect.hold(_ids(unheld))
+            await self._do("hold", call)
+            for entry, wish in held if call is None else ():
+                _granted(entry, wish)
+        if not free:
             return
+        told = await self._do("release", self._dialect.release(_ids(entry for entry, _ in free)))
+        for entry, wish in free:
+            answers = [told]
+            if wish.priority != entry.order.launch.spec.priority:
+                call = self._dialect.prioritize([entry.native_id], wish.priority)
+                answers.append(await self._do("priority", call))
+            if entry.state is not None and not any(isinstance(one, Unknown) for one in answers):
+                _granted(entry, wish)
+
+    async def _do(self, what: str, call: Call | None) -> Done | Refused | Unknown:
+        if call is None:
+            return Refused("it has no command for that")
         told = self._dialect.acted(await self._cluster.run(call))
         match told:
             case Refused(words=words):
@@ -80,6 +86,17 @@ class Actor:
                 log.warning("unknown whether done", extra={"what": what, "why": why})
             case _:
                 pass
+        return told
+
+
+def _is_held(entry: Entry) -> bool:
+    return entry.state is not None and entry.state.state is State.HELD
+
+
+def _granted(entry: Entry, wish: Modify) -> None:
+    """Unless something else is wished for by now."""
+    if entry.wish is wish:
+        entry.wish = None
 
 
 def _ids(entries: Iterable[Entry]) -> list[str]:

@@ -1,21 +1,21 @@
 """What forwarded jobs write comes here: their output as it grows, their results when they end."""
 
 import asyncio
-import hashlib
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from solveyard.backends.base import Order
 from solveyard.backends.batch import files, layout, witness
+from solveyard.backends.batch.clearing import Clearing
 from solveyard.backends.batch.incoming import Incoming, Results
 from solveyard.backends.batch.layout import Layout
 from solveyard.backends.batch.mirror import Mirror, Pair
 from solveyard.backends.batch.outgoing import noted
 from solveyard.backends.batch.sharing import Ties
 from solveyard.backends.hosts.base import Away
-from solveyard.backends.hosts.remote import Step
 from solveyard.backends.hosts.ssh import Failed
 from solveyard.model.jobs import AttemptId
 
@@ -23,8 +23,16 @@ log = logging.getLogger(__name__)
 
 _SLOWER = 1.5
 _SELDOM = 10.0  #: s between two looks at outputs that don't grow, at most
-_KEPT = ".kept"  #: ends the name of a file that says what could not come
 _TOGETHER = 50  #: jobs whose results come in one go
+_PAUSE, _LONGEST = 1.0, 300.0  #: s after a command that failed there
+_TRIES = 8  #: of one job's results, some two minutes, until they are left there
+
+
+class _Tried(NamedTuple):
+    """Results that come alone, since something failed there."""
+
+    times: int
+    next_at: float  #: by the loop's clock
 
 
 class Bringing:
@@ -32,13 +40,12 @@ class Bringing:
         """`store`: with which its attempts' ids begin; `often`: s between two looks at outputs."""
         self.brought: dict[AttemptId, tuple[str, ...]] = {}  #: with what could not come
         self._layout = where
-        self._store = store
         self._often = often
         self._mirror = Mirror(where.remote)
         self._incoming = Incoming(where.remote, self._mirror)
+        self._clearing = Clearing(where, store)
         self._wanted: dict[AttemptId, Order] = {}
-        self._gone: list[AttemptId] = []  #: to be removed there
-        self._logs: set[str] = set()  #: of arrays, by mark: each task that begins makes it anew
+        self._tried: dict[AttemptId, _Tried] = {}
         self._begun: set[AttemptId] = set()  #: whose own log is followed
         self._work = asyncio.Event()
 
@@ -47,6 +54,7 @@ class Bringing:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow(ties))
             tasks.create_task(self._bring(ties))
+            tasks.create_task(self._clearing.run(ties))
 
     def want(self, order: Order) -> None:
         """All that it left; then it is in `brought`."""
@@ -55,15 +63,14 @@ class Bringing:
             self._work.set()
 
     def forget(self, attempt: AttemptId, array: str) -> None:
-        """What could not come stays there."""
+        """What didn't come stays there."""
         if array:
-            self._logs.add(array)
-            self._work.set()
+            self._clearing.remove_log(array)
         self._begun.discard(attempt)
-        self._wanted.pop(attempt, None)
-        if not self.brought.pop(attempt, ()):
-            self._gone.append(attempt)
-            self._work.set()
+        self._tried.pop(attempt, None)
+        awaited = self._wanted.pop(attempt, None) is not None
+        if not awaited and not self.brought.pop(attempt, ()):
+            self._clearing.remove(attempt)
 
     # Inside
 
@@ -81,7 +88,7 @@ class Bringing:
                 ]
                 came, failed = await self._mirror.catch_up(pairs)
                 for place, why in failed.items():
-                    log.warning("output not written", extra={"path": str(place), "why": why})
+                    log.warning("output not followed", extra={"path": str(place), "why": why})
             except Away as error:
                 ties.away(str(error))
             except Failed as error:
@@ -108,46 +115,53 @@ class Bringing:
         return [*pairs, Pair(there, place, record.began - 1)]
 
     async def _bring(self, ties: Ties) -> None:
-        """Results of those that are over, and the end of what nobody asks for any more."""
-        swept = False
+        """Results of those that are over."""
         while True:
             await ties.answers.wait()
-            orders = list(self._wanted.values())[:_TOGETHER]
-            gone, self._gone = self._gone, []
-            logs, self._logs = self._logs, set()
+            self._work.clear()
+            orders, pause = self._next()
+            if not orders:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._work.wait(), pause)
+                continue
             try:
                 await self._layout.ready()
-                if not swept:
-                    gone += await self._left(ties.over)
-                    swept = True
-                await self._bring_some(orders)
-                await self._remove(gone)
-                await self._remove_logs(logs)
+                try:
+                    await self._bring_some(orders)
+                except Failed as error:
+                    log.warning("results not brought", extra={"error": str(error)})
+                    await self._failed(orders, str(error))
             except Away as error:
-                self._gone += gone
-                self._logs |= logs
                 ties.away(str(error))
-                continue
-            except Failed as error:
-                log.warning("results not brought", extra={"error": str(error)})
-                for order in orders:
-                    self._arrived(order, (f"its results could not come: {error}",))
-            if orders:
+            else:
                 ties.news()
-            if not self._wanted:
-                await self._work.wait()
-            self._work.clear()
 
-    async def _left(self, over: Callable[[AttemptId], bool]) -> list[AttemptId]:
-        """What an earlier manager of this store has left there, of jobs that have ended."""
-        names = await self._layout.remote.names(f"{self._layout.remote.root}/jobs")
-        attempts = {AttemptId(".".join(name.split(".")[:4])) for name in names}
-        own = [one for one in attempts if one.startswith(f"{self._store}.") and over(one)]
-        return [one for one in own if f"{one}{_KEPT}" not in names]
+    def _next(self) -> tuple[list[Order], float | None]:
+        """Whose results come next; nobody's yet: s until somebody's do, None: nobody waits."""
+        fresh = [order for one, order in self._wanted.items() if one not in self._tried]
+        if fresh or not self._tried:
+            return fresh[:_TOGETHER], None
+        attempt = min(self._tried, key=lambda one: self._tried[one].next_at)
+        pause = self._tried[attempt].next_at - _now()
+        return ([self._wanted[attempt]], None) if pause <= 0 else ([], pause)
+
+    async def _failed(self, orders: Sequence[Order], why: str) -> None:
+        """They come alone, later and later; given up are those that are kept there. Raises Away."""
+        for order in orders:
+            attempt = order.launch.attempt
+            if attempt not in self._wanted:
+                continue
+            times = self._tried[attempt].times + 1 if attempt in self._tried else 0
+            pause = min(_PAUSE * 2.0 ** (times - 1), _LONGEST) if times else 0.0
+            self._tried[attempt] = _Tried(times, _now() + pause)
+            if times >= _TRIES:
+                place = f"{self._layout.remote.host.where}:{self._layout.place(attempt)}"
+                told = f"its results could not come: {why} (they are in {place} and beside it)"
+                with suppress(Failed):
+                    await self._clearing.keep(attempt, [told])
+                    self._arrived(order, (told,))
 
     async def _bring_some(self, orders: Sequence[Order]) -> None:
-        if not orders:
-            return
         several = []
         for order in orders:
             place, directory = self._layout.place(order.launch.attempt), order.command.directory
@@ -162,29 +176,17 @@ class Bringing:
             )
         troubles = await self._incoming.bring(several)
         for order in orders:
-            told = troubles[order.launch.attempt]
-            if told:
-                await self._keep(order.launch.attempt, told)
-            self._arrived(order, tuple(told))
-
-    async def _keep(self, attempt: AttemptId, troubles: Sequence[str]) -> None:
-        """No manager of this store removes what is there."""
-        content = "".join(f"{one}\n" for one in troubles).encode()
-        digest = hashlib.sha256(content).hexdigest()
-        place = f"{self._layout.place(attempt)}{_KEPT}"
-        await self._layout.remote.put([Step("file", place, digest, content=content)])
+            if told := troubles[order.launch.attempt]:
+                await self._clearing.keep(order.launch.attempt, told)
+        await self._clearing.came([one for one, told in troubles.items() if not told])
+        for order in orders:
+            self._arrived(order, tuple(troubles[order.launch.attempt]))
 
     def _arrived(self, order: Order, troubles: tuple[str, ...]) -> None:
+        self._tried.pop(order.launch.attempt, None)
         if self._wanted.pop(order.launch.attempt, None) is not None:
             self.brought[order.launch.attempt] = troubles
 
-    async def _remove(self, attempts: Sequence[AttemptId]) -> None:
-        places = [self._layout.place(attempt) for attempt in attempts]
-        if places:
-            await self._layout.remote.remove(places)
 
-    async def _remove_logs(self, marks: Collection[str]) -> None:
-        """The batch system's words about all of an array, which its first task has brought."""
-        places = [self._layout.place(AttemptId(mark)) for mark in sorted(marks)]
-        if places:
-            await self._layout.remote.remove_ending(places, ".log", _KEPT)
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -30,7 +30,7 @@ class Entry:
     array_id: str = ""  #: of the native array that it's in
     mark: str = ""  #: by which the submission is found there; empty: its own id
     position: int | None = None  #: in the array; None: it's alone
-    alone: bool = False  #: not in an array: one with it was refused, or it is handed in again
+    alone: bool = False  #: not in an array: one with it couldn't go, or it is handed in again
     before: tuple[str, ...] = ()  #: native ids under which its script never began
     since: float = 0.0  #: when it came into this phase
     state: NativeState | None = None  #: what the batch system said last

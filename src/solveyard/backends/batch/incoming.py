@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 from solveyard.backends.batch.mirror import Mirror, Pair
 from solveyard.backends.batch.outgoing import checksum
-from solveyard.backends.hosts.remote import PIECE, Part, Remote, Stat
+from solveyard.backends.hosts.remote import PIECE, Part, Remote, Stat, Walked, shown
 from solveyard.backends.hosts.ssh import Failed
 from solveyard.model.jobs import AttemptId
 
 _SMALL = 64 << 10  #: bytes of a file that comes with others
 _AT_ONCE = 50
-_TRIES = 2  #: of a file whose checksum is wrong
+_TRIES = 2  #: of a file whose checksum is wrong, of a folder that can't be listed
 
 
 class Results(NamedTuple):
@@ -59,11 +59,16 @@ class Incoming:
             for one in several
         }
         folders = [(one, one.folder) for one in several if one.folder is not None]
-        listed = await self._remote.walk([pair.there for _, pair in folders]) if folders else []
+        listed = await self._walk([pair.there for _, pair in folders])
+        for (whose, pair), walked in zip(folders, listed, strict=True):
+            if walked.trouble:
+                where = f"{self._remote.host.where}:{pair.there}"
+                told = f"perhaps not all its results came: {walked.trouble} (they are in {where})"
+                troubles[whose.attempt].append(told)
         results = [
             _Result(one.attempt, pair.here, path, f"{pair.there}/{path}", stat)
-            for (one, pair), found in zip(folders, listed, strict=True)
-            for path, stat in sorted(found.items())
+            for (one, pair), walked in zip(folders, listed, strict=True)
+            for path, stat in sorted(walked.files.items())
         ]
         sums = await self._remote.checksums([one.there for one in results])
         sent = {one.attempt: one.sent for one in several}
@@ -80,8 +85,17 @@ class Incoming:
             if why:
                 where = f"{self._remote.host.where}:{one.there}"
                 told = f"the result {one.path!r} could not come: {why} (it is {where})"
-                troubles[one.attempt].append(told)
+                troubles[one.attempt].append(shown(told))
         return troubles
+
+    async def _walk(self, folders: Sequence[str]) -> list[Walked]:
+        """A file that goes while it is looked at is no trouble the second time."""
+        found: dict[str, Walked] = {}
+        for _ in range(_TRIES):
+            left = [one for one in folders if one not in found or found[one].trouble]
+            if left:
+                found |= dict(zip(left, await self._remote.walk(left), strict=True))
+        return [found[one] for one in folders]
 
     async def _small(self, results: Sequence["_Result"]) -> dict[str, bytes]:
         """The content of small ones, many at once; of none where one changes meanwhile."""

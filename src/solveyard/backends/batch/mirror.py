@@ -20,7 +20,7 @@ class Pair(NamedTuple):
 
 class Came(NamedTuple):
     anything: bool
-    failed: dict[Path, str]  #: what can't be written here, and why
+    failed: dict[Path, str]  #: what can't be looked at there or written here, and why
 
 
 class Mirror:
@@ -52,12 +52,16 @@ class Mirror:
         self, pairs: Sequence[Pair], failed: dict[Path, str]
     ) -> list[tuple[Pair, Part]]:
         """What isn't here yet, as much as one command reads: of the last perhaps nothing."""
-        stats = await self._remote.stat([pair.there for pair in pairs])
+        looked = await self._remote.look([pair.there for pair in pairs])
         parts: list[tuple[Pair, Part]] = []
         left = PIECE
         for pair in pairs:
-            found = stats.get(pair.there)
-            size = found.size if found and found.modified >= pair.since else 0
+            if why := looked.unknown.get(pair.there):
+                failed[pair.here] = why
+            found = looked.found.get(pair.there)
+            if found is None or found.modified < pair.since:
+                continue  # what is here may be all that there ever will be
+            size = found.size
             try:
                 have = await asyncio.to_thread(_size, pair.here, size)
             except OSError as error:

@@ -167,9 +167,9 @@ class Submitter:
             self._report(messages.Accepted(attempt=entry.attempt, native_id=entry.native_id))
 
     def _refuse(self, group: Sequence[Entry], why: str) -> None:
-        """An array may be refused for being one: then each goes alone."""
+        """Of several perhaps one is the reason, or that they are an array: then each goes alone."""
         for entry in group:
-            if entry.position is not None:
+            if len(group) > 1:
                 entry.mark, entry.position, entry.alone = "", None, True
                 entry.enter(Phase.WAITING, _now())
                 self.put(entry)

@@ -18,26 +18,35 @@ _AT_ONCE = 300  #: paths in one command
 _SLOW = 120.0  #: s for one piece: 35 kB/s will do
 _HASHING = 1800.0  #: s for the checksums of one command
 _COPYING = 1800.0  #: s for its copies
+_ABSENT = ("No such file or directory", "Not a directory")  #: end what stat says of such a path
 _OLD = 30  #: days after which content that no job used is removed there
 
 #: Prints the folder, absolute.
 _GREET = r"""cd || exit; umask 077; mkdir -p -- "$1" && cd -- "$1" && mkdir -p jobs content || exit
-for one in cat chmod cp head mkdir mv rm sha256sum stat tail; do
+for one in cat chmod cp head mkdir mv rm sha256sum stat tail touch; do
   command -v "$one" >/dev/null || { echo "there is no $one there" >&2; exit 1; }
 done
 find content -type f -mtime "+$2" -exec rm -f -- {} + 2>/dev/null
 pwd -P"""
 _PATHS = r"""set --; while IFS= read -r path; do set -- "$@" "$path"; done; [ $# -gt 0 ] || exit 0
 """
-_STAT = _PATHS + "stat -c '%s %Y %i %n' -- \"$@\" 2>/dev/null; true"
+#: What is there, then the words of what failed.
+_STAT = (
+    _PATHS
+    + r"""exec 3>&1; words=$(stat -c '%s %Y %i %n' -- "$@" 2>&1 >&3) ||
+  words=${words:-exit status $?}
+printf '%s\n' "$words" """
+)
 _SUMS = _PATHS + 'sha256sum -- "$@" 2>/dev/null; true'
 _READ = r"""while IFS=' ' read -r offset count path; do
   tail -c "+$((offset + 1))" -- "${path%|}" | head -c "$count" || exit
 done"""
-_WALK = r"""while IFS= read -r folder; do
+#: Of each folder what was found, then its exit status and the words of what failed.
+_WALK = r"""exec 3>&1; while IFS= read -r folder; do
   printf '%s\n' "$1"
-  (cd -- "$folder" 2>/dev/null && find . -type f -exec stat -c '%s %Y %i %n' -- {} +)
-done; true"""
+  words=$( (cd -- "$folder" && find . -type f -exec stat -c '%s %Y %i %n' -- {} +) 2>&1 >&3)
+  printf '%s\n%s %.300s\n' "$1" "$?" "$words"
+done"""
 #: Reads steps and their content; see `Step`. Nothing is there under its name before it is whole.
 _PUT = r"""umask 077
 check() { [ "$(sha256sum <"$1")" = "$2  -" ] || { echo "$1: its checksum is wrong" >&2; exit 1; }; }
@@ -57,7 +66,10 @@ head -c "$3" >>"$1" """
 _KEEP = r"""if [ "$(sha256sum <"$1")" = "$2  -" ]; then mv -f -- "$1" "$3"; else
 rm -f -- "$1"; echo "$1: its checksum is wrong" >&2; exit 1; fi"""
 _NAMES = 'ls -A -- "$1"'
-_REMOVE = """while IFS= read -r path; do rm -rf -- "$path" "$path".*; done"""
+_TOUCH = _PATHS + 'umask 077; touch -- "$@"'
+_REMOVE = """code=0; while IFS= read -r path; do
+  [ -n "$1" ] && [ -e "$path$1" ] || rm -rf -- "$path" "$path".* || code=1
+done; exit "$code" """
 _REMOVE_ONE = """while IFS= read -r path; do [ -e "$path$2" ] || rm -f -- "$path$1"; done"""
 _INSIDE = r"""root=$(realpath -- "$1") && path=$(realpath -- "$1/$2") || exit 0
 case $path in "${root%/}"/*) [ -f "$path" ] && stat -c '%s %Y %i %n' -- "$path" ;; esac; true"""
@@ -67,6 +79,20 @@ class Stat(NamedTuple):
     size: int  #: bytes
     modified: int  #: s since 1970, by the clock there
     inode: int  #: another one: the file was replaced
+
+
+class Looked(NamedTuple):
+    """By their paths."""
+
+    found: dict[str, Stat]
+    unknown: dict[str, str]  #: why it can't be said whether it is there
+
+
+class Walked(NamedTuple):
+    """What was found in a folder."""
+
+    files: dict[str, Stat]  #: regular ones, by their paths in it
+    trouble: str  #: why that is not all, in the machine's words; "": it is
 
 
 class Part(NamedTuple):
@@ -108,11 +134,16 @@ class Remote:
 
     async def stat(self, paths: Sequence[str]) -> dict[str, Stat]:
         """Of those that are there."""
-        found: dict[str, Stat] = {}
+        return (await self.look(paths)).found
+
+    async def look(self, paths: Sequence[str]) -> Looked:
+        """What is there of these, and of which nobody knows."""
+        looked = Looked({}, {})
         for some in _slices(paths):
-            told = await self.host.ask(_STAT, stdin=_lines(some))
-            found |= dict(_stats(_text(told).split("\n")))
-        return found
+            lines = _text(await self.host.ask(_STAT, stdin=_lines(some))).split("\n")
+            looked.found.update(_stats(lines))
+            looked.unknown.update(_unknown(lines, [one for one in some if one not in looked.found]))
+        return looked
 
     async def names(self, folder: str) -> list[str]:
         """What is in it."""
@@ -141,16 +172,14 @@ class Remote:
             at += part.length
         return found
 
-    async def walk(self, folders: Sequence[str]) -> list[dict[str, Stat]]:
-        """Regular files below each, by their paths in it; none where there is no such folder."""
+    async def walk(self, folders: Sequence[str]) -> list[Walked]:
+        """All below each, as far as it can be listed."""
         between = secrets.token_hex(16)
         told = await self.host.ask(_WALK, between, stdin=_lines(folders), timeout=_SLOW)
         _, *listed = _text(told).split(f"{between}\n")
-        if len(listed) != len(folders):
+        if len(listed) != 2 * len(folders):
             raise Away(f"{self.host.where}: an answer that can't be read")
-        return [
-            {path[2:]: stat for path, stat in _stats(text.split("\n"), "./")} for text in listed
-        ]
+        return [_walked(*pair) for pair in zip(listed[::2], listed[1::2], strict=True)]
 
     async def inside(self, folder: str, path: str) -> tuple[str, Stat] | None:
         """Where a file in a folder is, all links resolved; None: not there, or not in it."""
@@ -176,10 +205,15 @@ class Remote:
         """Under its checksum. Failed: it has another one, and is removed."""
         await self.host.ask(_KEEP, part, sha256, self.content(sha256), timeout=_HASHING)
 
-    async def remove(self, paths: Sequence[str]) -> None:
-        """Each, and what has its name with an ending."""
+    async def touch(self, paths: Sequence[str]) -> None:
+        """Have a file of each name there."""
         for some in _slices(paths):
-            await self.host.ask(_REMOVE, stdin=_lines(some), timeout=_SLOW)
+            await self.host.ask(_TOUCH, stdin=_lines(some))
+
+    async def remove(self, paths: Sequence[str], unless: str = "") -> None:
+        """Each, and what has its name with an ending, but where there is one with `unless`."""
+        for some in _slices(paths):
+            await self.host.ask(_REMOVE, unless, stdin=_lines(some), timeout=_SLOW)
 
     async def remove_ending(self, paths: Sequence[str], ending: str, unless: str) -> None:
         """What has the name of each with `ending`, but where there is one that ends in `unless`."""
@@ -203,6 +237,31 @@ def _stats(lines: Iterable[str], begin: str = "/") -> Iterable[tuple[str, Stat]]
         match = re.fullmatch(r"([0-9]+) (-?[0-9]+) ([0-9]+) (.*)", line)
         if match is not None and match[4].startswith(begin):
             yield match[4], Stat(int(match[1]), int(match[2]), int(match[3]))
+
+
+def _unknown(lines: Iterable[str], paths: Iterable[str]) -> Iterable[tuple[str, str]]:
+    """Of these paths those about which stat said something else than that they aren't there."""
+    words = [line for line in lines if line and not line[0].isdecimal()]
+    absent = [line for line in words if line.endswith(_ABSENT)]
+    if troubles := [line for line in words if not line.endswith(_ABSENT)]:
+        for path in paths:
+            if not any(f"{path}'" in line for line in absent):
+                own = (line for line in troubles if f"{path}'" in line)
+                yield path, shown(next(own, troubles[-1]))
+
+
+def _walked(found: str, ended: str) -> Walked:
+    lines = [line for line in found.split("\n") if line]
+    files = {path[2:]: stat for path, stat in _stats(lines, "./")}
+    code, _, words = ended.partition(" ")
+    if code != "0":
+        return Walked(files, shown(" ".join(words.split())) or f"exit status {code}")
+    return Walked(files, "a name has a line end" if len(files) < len(lines) else "")
+
+
+def shown(text: str) -> str:
+    """For people and for records, where names there may be no text."""
+    return _bytes(text).decode("utf-8", "replace")
 
 
 def _lines(texts: Sequence[str]) -> bytes:

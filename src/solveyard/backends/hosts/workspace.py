@@ -43,7 +43,7 @@ class RemoteWorkspace:
         (found,) = await self._remote.walk([f"{self._root()}/{folder}"])
         entries = [
             FileEntry(f"{folder}{path}", one.size, float(one.modified))
-            for path, one in found.items()
+            for path, one in found.files.items()
         ]
         return sorted(entries)[:limit]
 

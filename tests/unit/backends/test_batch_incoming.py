@@ -1,0 +1,144 @@
+"""What a job left there comes whole, or it is told what didn't, and where that is."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from solveyard.backends.batch.incoming import Incoming, Results
+from solveyard.backends.batch.mirror import Mirror, Pair
+from solveyard.backends.hosts.remote import Remote
+from solveyard.model.jobs import AttemptId
+from unit.backends.near import Near
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no POSIX shell")
+
+SOME_FIND = """\
+case $PWD in
+*/one) echo "find: './sub': Input/output error" >&2
+  shift; /usr/bin/find . -path ./sub -prune -o "$@"; exit 1 ;;
+esac
+exec /usr/bin/find "$@"
+"""
+
+
+@pytest.fixture
+def near(tmp_path: Path) -> Near:
+    return Near(tmp_path)
+
+
+async def bring(near: Near, *names: str) -> dict[str, list[str]]:
+    """Into folders beside those there; returns what couldn't come, by name."""
+    remote: Remote = (await near.layout()).remote
+    several = []
+    for name in names:
+        here = near.there.parent / name
+        here.mkdir(exist_ok=True)
+        several.append(Results(AttemptId(name), [], Pair(f"{near.there}/jobs/{name}", here), {}))
+    told = await Incoming(remote, Mirror(remote)).bring(several)
+    return {str(attempt): troubles for attempt, troubles in told.items()}
+
+
+def made(near: Near, name: str) -> Path:
+    folder = near.there / "jobs" / name
+    (folder / "sub").mkdir(parents=True)
+    (folder / "a").write_text("1")
+    (folder / "sub" / "b").write_text("2")
+    return folder
+
+
+async def test_of_a_folder_that_is_not_listed_whole_it_is_told_and_the_rest_comes(
+    near: Near,
+) -> None:
+    folder, _ = made(near, "one"), made(near, "two")
+    near.program("find", SOME_FIND)
+    told = await bring(near, "one", "two")
+    assert told == {
+        "one": [
+            "perhaps not all its results came: find: './sub': Input/output error"
+            f" (they are in login:{folder})"
+        ],
+        "two": [],
+    }
+    here = near.there.parent
+    assert sorted(one.name for one in (here / "one").rglob("*")) == ["a"]
+    assert sorted(one.name for one in (here / "two").rglob("*")) == ["a", "b", "sub"]
+
+
+async def test_of_a_folder_that_can_not_be_entered_it_is_told(near: Near) -> None:
+    made(near, "two")
+    told = await bring(near, "one", "two")
+    (trouble,) = told.pop("one")
+    assert trouble.startswith("perhaps not all its results came: ")
+    assert "can't cd to" in trouble or "No such file" in trouble
+    assert trouble.endswith(f" (they are in login:{near.there}/jobs/one)")
+    assert told == {"two": []}
+
+
+async def test_what_goes_while_it_is_looked_at_is_no_trouble(near: Near) -> None:
+    folder = made(near, "one")
+    seen = folder.parent / "seen"
+    near.program("find", f'/usr/bin/find "$@"; [ -e {seen} ] || {{ touch {seen}; exit 1; }}')
+    assert await bring(near, "one") == {"one": []}
+    assert (near.there.parent / "one" / "sub" / "b").read_text() == "2"
+
+
+async def test_names_that_are_no_text_or_have_a_line_end_are_told(near: Near) -> None:
+    folder = made(near, "one")
+    (folder / "a\n.txt").write_text("3")
+    (folder / os.fsdecode(b"\xfc.txt")).write_text("4")
+    first, second = (await bring(near, "one"))["one"]
+    assert first.startswith("perhaps not all its results came: a name has a line end (they are in")
+    assert "could not come: it can't be read there (it is" in second
+    assert (first + second).encode()
+
+
+async def mirrored(near: Near, *names: str) -> tuple[Mirror, list[Pair]]:
+    """Files beside jobs', each with a line that is here, too."""
+    remote = (await near.layout()).remote
+    pairs = [Pair(f"{near.there}/jobs/{name}", near.there.parent / name) for name in names]
+    for pair in pairs:
+        Path(pair.there).write_text("first\n")
+    mirror = Mirror(remote)
+    assert (await mirror.catch_up(pairs)) == (True, {})
+    return mirror, pairs
+
+
+async def test_what_is_here_of_an_output_stays_while_there_is_nothing_to_be_seen(
+    near: Near,
+) -> None:
+    mirror, pairs = await mirrored(near, "gone", "old", "stale")
+    gone, old, stale = pairs
+    Path(gone.there).unlink()
+    near.program("stat", 'case $* in *stale*) echo "stat: Stale file handle" >&2; exit 1 ;; esac')
+    came = await mirror.catch_up([gone, old._replace(since=2e12), stale], whole=True)
+    assert not came.anything
+    assert [pair.here.read_text() for pair in pairs] == ["first\n"] * 3
+    (near.programs / "stat").unlink()
+    came = await mirror.catch_up([gone, old._replace(since=2e12), stale], whole=True)
+    assert came == (False, {})
+    assert [pair.here.read_text() for pair in pairs] == ["first\n"] * 3
+
+
+async def test_an_output_that_can_not_be_looked_at_is_told_and_no_other(near: Near) -> None:
+    mirror, (_, stale) = await mirrored(near, "whole", "stale")
+    absent = Pair(f"{near.there}/jobs/absent", near.there.parent / "absent")
+    for words in (f"cannot statx '{stale.there}': Stale file handle", "Stale file handle"):
+        near.program(
+            "stat",
+            f'for one do shift; case $one in {stale.there}) echo "stat: {words}" >&2 ;;'
+            ' *) set -- "$@" "$one" ;; esac; done; exec /usr/bin/stat "$@"',
+        )
+        pairs = [Pair(f"{near.there}/jobs/whole", near.there.parent / "whole"), stale, absent]
+        assert await mirror.catch_up(pairs, whole=True) == (
+            False,
+            {stale.here: f"stat: {words}"},
+        )
+
+
+async def test_an_output_that_was_begun_anew_is_begun_anew_here(near: Near) -> None:
+    mirror, (pair,) = await mirrored(near, "anew")
+    Path(pair.there).write_text("new\n")
+    assert await mirror.catch_up([pair]) == (True, {})
+    assert pair.here.read_text() == "new\n"

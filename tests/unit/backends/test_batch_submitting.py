@@ -1,0 +1,45 @@
+"""What can't be sent keeps nothing else from being sent."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from solveyard.backends.base import RawEnd, Report
+from solveyard.backends.batch.entries import Entry, Phase
+from solveyard.backends.batch.submitting import Submitter
+from solveyard.backends.dialects.base import Answer
+from solveyard.model.errors import InvalidJob
+from unit.backends.clustered import Following, Picky, Told, cluster
+from unit.backends.test_batch_sent import order
+
+
+@pytest.mark.parametrize("error", [InvalidJob("its name isn't plain"), OSError("Stale handle")])
+async def test_of_several_jobs_that_go_together_only_those_that_cant_be_sent_are_refused(
+    error: Exception, tmp_path: Path
+) -> None:
+    host, files, reports = Told(), Picky(), list[Report]()
+    files.bad = {"2": error}
+    host.answer = lambda line: Answer(0, f"{len(host.called)}\n" if "sbatch" in line else "")
+    one = cluster(host, files, reports)
+    submitter = Submitter(one, Following())  # type: ignore[arg-type]
+    orders = [order(tmp_path / str(number), number) for number in range(4)]
+    entries = [Entry(each, Phase.WAITING) for each in orders]
+    for entry in entries:
+        one.entries.add(entry)
+        submitter.put(entry)
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(submitter.run())
+        while len(reports) < 4:
+            await asyncio.sleep(0.01)
+        running.cancel()
+    assert sorted(files.sent) == [["0"], ["1"], ["3"]]
+    assert [entry.phase for entry in entries] == [
+        Phase.THERE,
+        Phase.THERE,
+        Phase.ENDED,
+        Phase.THERE,
+    ]
+    (end,) = [report for report in reports if isinstance(report, RawEnd)]
+    assert end.attempt == entries[2].attempt
+    assert end.exit.launch_error == f"cannot start it: {error}"
