@@ -271,8 +271,9 @@ def test_the_awaited_manager_needs_no_server(bench: Bench) -> None:
         told = {"project_path": str(bench.project()), "jobid": "a"}
         job_id = await manager.submit_job(HFSSSimulationConfig.from_dict(told), priority=5)
         await manager.wait_until_all_done(timeout=60)
-        assert manager.jobs[job_id].status == "completed"
-        assert manager.jobs[job_id].priority == 5
+        job = manager.jobs[job_id]
+        assert job.status == "completed", f"{job.reason}: {job.error}"
+        assert job.priority == 5
         limits = await manager.edit_concurrent_limits({"max_concurrent_jobs": 2})
         assert limits is not None
         assert limits["max_concurrent_jobs"] == manager.resource_limits.max_concurrent_jobs == 2
