@@ -134,5 +134,5 @@ def test_a_message_too_large_for_a_frame_is_left_out_and_said_in_the_log(stage: 
 
     small = {"t": "pong", "n": 1}
     large = {"t": "ended", "lost": "x" * (LIMIT + 1)}
-    frames = _encode_each([(large, "", False), (small, "", False)])
+    frames = _encode_each([(large, ""), (small, "")])
     assert json.loads(frames[8:]) == [small]

@@ -30,7 +30,7 @@ def test_no_crash_schedule_breaks_a_promise(part: int) -> None:
     [
         (126, 40, "machine", 3),
         (2, 45, "spawner", 2),
-        (122, 72, "agent", 2),
+        (7, 72, "agent", 2),
         (18, 24, "connection", 5),
     ],
 )
