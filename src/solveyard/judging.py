@@ -4,8 +4,10 @@ import contextlib
 import logging
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
+import msgspec
 from msgspec.structs import replace
 
 from solveyard import registry
@@ -21,6 +23,7 @@ from solveyard.solvers.verdicts import accepted
 
 log = logging.getLogger(__name__)
 
+_SHORT = 4096  #: bytes of options that are remembered
 SLACK = 2.0  #: s by which a file system's times may be coarser than a clock
 
 
@@ -163,6 +166,20 @@ def read_later(spec: JobSpec) -> bool:
         return True
     if spec.exclusive and registry.on_site(spec.solver) is not None:
         return False
+    options = bytes(spec.options)
+    if spec.array is not None or len(options) > _SHORT:
+        return _reads(spec)
+    return _known_to_read(spec.solver, options)
+
+
+@lru_cache(maxsize=1024)
+def _known_to_read(solver: str, options: bytes) -> bool:
+    """Of many jobs that run the same command one is asked about."""
+    return _reads(JobSpec(solver=solver, options=msgspec.Raw(options)))
+
+
+def _reads(spec: JobSpec) -> bool:
+    """Does its solver read files, once it has ended?"""
     solver = registry.solvers().get(spec.solver)
     try:
         queries = solver.evidence(tasks.spec_at(spec, 0)) if solver is not None else ()
