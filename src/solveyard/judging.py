@@ -102,7 +102,7 @@ class Case:
 
     def verdict(self, end: Exit) -> Outcome:
         """The solver's word, and the criteria's on top of it; in text that can be stored."""
-        return _storable(self._verdict(end))
+        return storable(self._verdict(end))
 
     def _verdict(self, end: Exit) -> Outcome:
         outcome = self._word(end)
@@ -188,7 +188,7 @@ def _reads(spec: JobSpec) -> bool:
     return any(query.path != STDERR for query in queries)
 
 
-def _storable(outcome: Outcome) -> Outcome:
+def storable(outcome: Outcome) -> Outcome:
     """A file's name may hold bytes that are no character."""
     texts = (outcome.message, outcome.cause, *outcome.evidence)
     if all(map(str.isascii, texts)):

@@ -6,7 +6,7 @@ file ties them to the store's reads, the backend's reports and the people who wa
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -193,15 +193,13 @@ class Manager:
 
         A key is free again once all of its jobs are removed, or where they were refused.
         """
-        known = Whose(by, key)
-
-        def submit() -> Awaitable[list[Job]]:
-            names = self._turns.engine.names
-            anew = any(spec.name in names for spec in specs if spec.name)
-            kept = known.told if anew else key
-            return self.submit(specs, by, kept, any_name=any_name, session=session, checked=checked)
-
-        return await self._repeats.submit(known, self.jobs, submit)
+        return await self._repeats.submit(
+            Whose(by, key),
+            self.jobs,
+            lambda: self.submit(
+                specs, by, key, any_name=any_name, session=session, checked=checked
+            ),
+        )
 
     async def request(self, request: AnyRequest) -> None:
         """Have it done; on disk when it returns.

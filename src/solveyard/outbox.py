@@ -1,7 +1,6 @@
 """What is to be done, on its way to the backend: no door waits for a slow one."""
 
 import asyncio
-import errno
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -9,17 +8,18 @@ from itertools import groupby
 from typing import assert_never
 
 from solveyard.backends.base import Backend, Order
+from solveyard.judging import storable
 from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import AttemptId, Outcome, Reason
 from solveyard.model.messages import Action, Ask, Ended, Forget, Kill, Launch, Modify, Recall
 from solveyard.ordering import Ordering
+from solveyard.store.failures import NO_SPACE
 
 log = logging.getLogger(__name__)
 
 #: Actions that are sent between two turns of the loop.
 SLICE = 64
 _AGAIN = 1.0  #: s between two tries to make what the disk has no room for
-_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 #: Turns of the loop in which those hear of an end who waited for it, before its machine forgets it.
 HEARD = 3
 
@@ -101,7 +101,7 @@ class Outbox:
             try:
                 orders.append(self._ordering.order(launch))
             except (InvalidJob, OSError) as error:
-                if isinstance(error, OSError) and error.errno in _FULL:
+                if isinstance(error, OSError) and error.errno in NO_SPACE:
                     self._hold(launch, error)
                 else:
                     self._refuse(launch, f"cannot start it: {error}")
@@ -116,8 +116,7 @@ class Outbox:
 
     def _refuse(self, launch: Launch, why: str) -> None:
         log.warning("launch not made", extra={"job": launch.job, "error": why})
-        told = why.encode("utf-8", "replace").decode()  # a path may hold what is no character
-        outcome = Outcome(reason=Reason.LAUNCH, message=told)
+        outcome = storable(Outcome(reason=Reason.LAUNCH, message=why))
         self._unable(Ended(attempt=launch.attempt, outcome=outcome))
 
     def _hold(self, launch: Launch, error: OSError) -> None:

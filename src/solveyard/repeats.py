@@ -17,17 +17,6 @@ class Whose(NamedTuple):
     owner: str
     key: str
 
-    @property
-    def told(self) -> str:
-        """As a job keeps it that was somebody's before, and stays theirs."""
-        return f"{self.owner}\n{self.key}"
-
-
-def whose(key: str, owner: str) -> Whose:
-    """Of a key as a job keeps it, or as an event has it; `owner`: of the job, or who asked."""
-    by, told, plain = key.rpartition("\n")
-    return Whose(by if told else owner, plain)
-
 
 class Repeats:
     """Knows the jobs of each key. The jobs keep their key, so a restart forgets none."""
@@ -36,8 +25,8 @@ class Repeats:
         self._ids: dict[Whose, list[JobId]] = {}
         self._under_way: dict[Whose, asyncio.Event] = {}
         whole = [job for job in jobs if array_of(job.id) is None]  # a task has its array's key
-        keyed = [(job.arrival, whose(job.key, job.owner), job.id) for job in whole if job.key]
-        keyed += [(one.arrival, whose(one.key, one.owner), one.id) for one in past if one.key]
+        keyed = [(job.arrival, Whose(job.owner, job.key), job.id) for job in whole if job.key]
+        keyed += [(one.arrival, Whose(one.owner, one.key), one.id) for one in past if one.key]
         for _, key, job_id in sorted(keyed):
             self._ids.setdefault(key, []).append(job_id)
 
@@ -46,9 +35,9 @@ class Repeats:
         for event in events:
             match event:
                 case JobSubmitted(key=key, job=job, by=by) if key:
-                    self._ids.setdefault(whose(key, by), []).append(job)
+                    self._ids.setdefault(Whose(by, key), []).append(job)
                 case JobRetried(key=key, job=job, spec=JobSpec(), by=by) if key:
-                    self._ids.setdefault(whose(key, by), []).append(job)
+                    self._ids.setdefault(Whose(by, key), []).append(job)
                 case _:
                     pass
 
@@ -74,7 +63,7 @@ class Repeats:
         """Those that are left; a job that was submitted anew belongs to its newer key."""
         jobs.bring(self._ids.get(key, ()))
         left = [jobs[i] for i in self._ids.get(key, ()) if i in jobs]
-        found = [job for job in left if job.key in {key.key, key.told}]
+        found = [job for job in left if Whose(job.owner, job.key) == key]
         if not found:
             self._ids.pop(key, None)
         return found

@@ -178,7 +178,9 @@ def wait(
         waited = [words.key(job) for job in chosen.jobs if not job.state.final]
         if held := [job.id for job in chosen.jobs if job.state is JobState.HELD]:
             more = f" and {len(held) - 1} more are" if len(held) > 1 else " is"
-            talk.say(f"note: job {held[0]}{more} held, until somebody says solveyard release")
+            talk.say(
+                f"note: job {held[0]}{more} held, until somebody says solveyard release {held[0]}"
+            )
         in_time = client.wait(waited, patience)
         jobs = [job if job.state.final else _now(client, job) for job in chosen.jobs]
     if as_json:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from solveyard.model.errors import Conflict, SolveyardError, StoreFull, StoreLocked, StoreUnusable
 
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})  #: on a disk, or of a share of it
 _PROBE = 128 * 1024  #: bytes
 
 
@@ -18,7 +18,7 @@ def full(folder: Path) -> StoreFull:
 
 def from_os(error: OSError, folder: Path) -> StoreFull | StoreUnusable:
     """What a failed system call on the store's folder means."""
-    if error.errno in _NO_SPACE:
+    if error.errno in NO_SPACE:
         return full(folder)
     return StoreUnusable(
         f"cannot use the store in {folder}: {error.strerror or error} "
@@ -62,5 +62,5 @@ def _no_space(folder: Path) -> bool:
             written = probe.write(bytes(_PROBE))
             os.fsync(probe.fileno())
     except OSError as error:
-        return error.errno in _NO_SPACE
+        return error.errno in NO_SPACE
     return written < _PROBE
