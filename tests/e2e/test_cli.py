@@ -157,9 +157,14 @@ def test_jobs_wait_their_turn_and_are_held_released_cancelled_and_retried(shell:
 
 
 def test_a_log_is_followed_from_try_to_try_until_the_job_has_ended(shell: Shell) -> None:
-    script = 'echo try $SOLVEYARD_TRY; [ "$SOLVEYARD_TRY" = 3 ]'
+    seen = "until [ -e seen ]; do sleep 0.02; done"
+    script = f'echo try $SOLVEYARD_TRY; {seen}; [ "$SOLVEYARD_TRY" = 3 ]'
     shell("submit", "--retry", "3", "--retry-delay", "0.5", "--", "sh", "-c", script)
-    assert shell("logs", "-f", "last").out == "try 1\ntry 2\ntry 3\n"
+    with shell.start("logs", "-f", "last") as following:
+        assert following.stdout is not None
+        assert following.stdout.readline() == b"try 1\n"
+        (shell.folder / "seen").touch()
+        assert following.communicate(timeout=PATIENCE)[0] == b"try 2\ntry 3\n"
     assert shell("logs", "last").out == "try 3\n"
 
 
