@@ -161,7 +161,14 @@ def test_an_event_that_this_store_never_had_means_to_read_everything_anew(served
 def test_a_touchstone_file_is_told_by_parameters(served: Any) -> None:
     two_port = "# MHz S RI R 75\n1 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8\n"
     files = {"a b.s2p": two_port, "big.s1p": "!" * (1 << 20), "notes.txt": "x"}
-    options = {"argv": ["sh", "-c", "head -c 17000000 /dev/zero > huge.s1p"], "files": files}
+    options = {
+        "argv": [
+            "sh",
+            "-c",
+            "head -c 17000000 /dev/zero > huge.s1p; cp 'a b.s2p' \"$(printf 'a\\377.s2p')\"",
+        ],
+        "files": files,
+    }
     served.submit({"solver": "command", "options": options})
     served.ask("GET", "jobs/1/wait")
     plot = served.ask("GET", "jobs/1/touchstone/a%20b.s2p?s=21+11+21")
@@ -176,6 +183,8 @@ def test_a_touchstone_file_is_told_by_parameters(served: Any) -> None:
         ],
     }
     assert served.ask("GET", "jobs/1/touchstone/a%20b.s2p?s=1,2")["curves"][0]["real"] == [0.5]
+    named = "a%25FF.s2p"  # as it is listed: its name is no UTF-8
+    assert served.ask("GET", f"jobs/1/touchstone/{named}?s=1,2")["curves"][0]["real"] == [0.5]
     told = {
         "a%20b.s2p?s=31": "ports 1 to 2",
         "a%20b.s2p?s=x": "'x' is no parameter",

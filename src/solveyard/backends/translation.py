@@ -7,6 +7,7 @@ import msgspec
 from solveyard.backends.base import Order, RawEnd, Report
 from solveyard.model.jobs import AttemptId, Usage
 from solveyard.model.messages import Accepted, Missing, Recalled, Sampled, Started
+from solveyard.model.resources import MOST_CORES
 from solveyard.solvers.base import Exit, OutputFile
 from solveyard.wire import frames
 
@@ -27,7 +28,7 @@ class Hello(msgspec.Struct, frozen=True):
     pid: _Count
     boot_id: str
     token: str = ""
-    cores: _Count = 1
+    cores: Annotated[int, msgspec.Meta(ge=0, le=MOST_CORES)] = 1
     memory: _Count = 0  #: MiB
     disk: _Count = 0  #: MiB, of the file system where it keeps its state
     processors: _Numbers = ()  #: that it may be scheduled on

@@ -9,6 +9,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from solveyard.model import paths
 from solveyard.model.errors import InvalidRequest
 
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -39,6 +40,12 @@ class Workspace(Protocol):
     def stat(self, path: str) -> FileEntry | None: ...
 
     def read(self, path: str, offset: int = 0, limit: int = 1 << 20) -> bytes: ...
+
+
+def named(workspace: Workspace, shown: str) -> FileEntry | None:
+    """The file that is listed as `shown`, by `paths.spelt`; its `path` is the real one."""
+    real = paths.unspelt(shown)
+    return workspace.stat(shown) or (workspace.stat(real) if real != shown else None)
 
 
 class LocalWorkspace:

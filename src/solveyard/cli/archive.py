@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from solveyard import overlay, selecting
-from solveyard.backends.workspace import LocalWorkspace
+from solveyard.backends.workspace import LocalWorkspace, named
 from solveyard.client.calls import PIECE, FileEntry, Listing, LogPart
 from solveyard.core.arrays import counted
 from solveyard.core.shelf import Shelf
@@ -141,7 +141,7 @@ class Archive:
 
     def read_file(self, key: str | int, path: str) -> Iterator[bytes]:
         workspace, offset = self._workspace(key), 0
-        found = workspace.stat(path) or workspace.stat(paths.unspelt(path))
+        found = named(workspace, path)
         if found is None:
             raise InvalidRequest(f"the job has no file {path!r}")
         while piece := workspace.read(found.path, offset, PIECE):

@@ -19,9 +19,8 @@ from solveyard.backends.hosts.paths import PathMap
 from solveyard.model.errors import InvalidRequest
 from solveyard.model.notices import ENDINGS
 from solveyard.model.reading import nearest
+from solveyard.model.resources import MOST_CORES
 from solveyard.secret import Secret
-
-MOST_CORES = 100_000  #: of one machine; each has a number, and is looked at by it
 
 
 class Table(BaseModel):

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import msgspec
 from aiohttp import web
 
-from solveyard.backends import workspace as places
+from solveyard.backends.workspace import named
 from solveyard.doors import encoding, ranges
 from solveyard.doors.keys import MANAGER
 from solveyard.model import paths
@@ -47,7 +47,7 @@ async def content(request: web.Request) -> web.StreamResponse:
     if "\0" in asked:
         raise InvalidRequest(f"{asked!r} is not a path")
     try:
-        found = await asyncio.to_thread(_stat, workspace, asked)
+        found = await asyncio.to_thread(named, workspace, asked)
     except OSError as error:
         raise InvalidRequest(f"cannot read {asked}: {error.strerror}") from error
     if found is None:
@@ -74,12 +74,6 @@ async def content(request: web.Request) -> web.StreamResponse:
     if sent < len(part):  # it has shrunk meanwhile: the reader must not take this for all of it
         ranges.cut(request)
     return response
-
-
-def _stat(workspace: places.Workspace, asked: str) -> places.FileEntry | None:
-    """Of the file that `listing` calls so; its `path` is the real one."""
-    meant = paths.unspelt(asked)
-    return workspace.stat(asked) or (workspace.stat(meant) if meant != asked else None)
 
 
 def _attachment(path: str) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+MOST_CORES = 100_000  #: of one machine; each has a number, and is looked at by it
+
 
 class Range(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """Any number from `min` to `max`; the engine takes the largest that fits.

@@ -30,6 +30,11 @@ def test_an_older_agent_tells_no_numbers() -> None:
     assert offers.joined(translation.hello(told)).nodes == {"m": Resources(cores=2, memory=100)}
 
 
+def test_so_many_cores_as_no_machine_has_are_refused() -> None:
+    with pytest.raises(msgspec.ValidationError):
+        translation.hello({**HELLO, "cores": 100_001})
+
+
 @pytest.mark.parametrize("numbers", [[-1], [65536], [1.5], "0", list(range(65537))])
 def test_numbers_that_no_machine_has_are_refused(numbers: object) -> None:
     with pytest.raises(msgspec.ValidationError):

@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import web
 
 from solveyard import overlay
-from solveyard.backends.workspace import Workspace
+from solveyard.backends.workspace import Workspace, named
 from solveyard.doors import encoding
 from solveyard.doors.keys import MANAGER
 from solveyard.model.errors import InvalidRequest, InvalidResult
@@ -60,7 +60,7 @@ def _read(workspace: Workspace, path: str, wanted: str) -> Plot | None:
     """Blocking; None: there is no such file."""
     ports = files.ports_of(path) or 1
     pairs = parameters(wanted, ports)
-    found = workspace.stat(path)
+    found = named(workspace, path)
     if found is None:
         return None
     if found.size > overlay.LARGEST:
@@ -68,7 +68,7 @@ def _read(workspace: Workspace, path: str, wanted: str) -> Plot | None:
         raise InvalidResult(
             f"{path} has {found.size >> 20} MiB; up to {most} are plotted (download it)"
         )
-    text = workspace.read(path, 0, overlay.LARGEST).decode("utf-8", "replace")
+    text = workspace.read(found.path, 0, overlay.LARGEST).decode("utf-8", "replace")
     try:
         network = files.parse(text, ports)
     except InvalidResult as error:
