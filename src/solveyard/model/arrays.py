@@ -1,6 +1,5 @@
 """Arrays: many runs of one specification that differ by index, value or named parameters."""
 
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -54,15 +53,20 @@ class ArraySpec(
         if self.rows is not None and any(row.keys() != self.rows[0].keys() for row in self.rows):
             raise ValueError("the `rows` don't all have the same names")
         if not 1 <= len(self) <= MOST_TASKS:
-            raise ValueError(f"an array has 1 to {MOST_TASKS} tasks, not {len(self)}")
+            told = "more" if self else "none"
+            raise ValueError(f"an array has 1 to {MOST_TASKS} tasks; this one has {told}")
 
     def __len__(self) -> int:
+        """Counted up to one more than there may be."""
         if self.stop is not None:
-            return len(range(self.start, self.stop, self.step))
+            return min(max(0, -((self.start - self.stop) // self.step)), MOST_TASKS + 1)
         if self.values is not None:
             return len(self.values)
         if self.grid is not None:
-            return math.prod(len(values) for values in self.grid.values()) if self.grid else 0
+            size = 1 if self.grid else 0
+            for values in self.grid.values():
+                size = min(size * len(values), MOST_TASKS + 1)
+            return size
         return len(self.rows or ())
 
     @property
