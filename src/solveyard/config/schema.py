@@ -319,7 +319,10 @@ class Sharing(Table):
         description="whether, of jobs of one priority, those go first whose owner has had least",
     )
     half_life: Duration = Field(
-        default=7 * 86400.0, ge=1, description="how long until what was used counts half"
+        default=7 * 86400.0,
+        ge=1,
+        lt=1e10,
+        description="how long until what was used counts half",
     )
     weights: dict[Word, Annotated[float, Field(gt=0, lt=1e9)]] = Field(
         default_factory=dict,

@@ -75,21 +75,29 @@ def amounts_of(there: Amounts | Share) -> tuple[int, int, int, int]:
 
 
 def describe(need: Resources) -> str:
-    """A need in words: "4 cores on each of 2 nodes, 2000 MiB"."""
-    parts = []
+    """A need in words: "4 cores on each of 2 nodes, 2000 MiB of memory"."""
+    return ", ".join(filter(None, worded(need))) or "0 cores"
+
+
+def worded(need: Resources) -> tuple[str, str, str, str]:
+    """What it needs of each of `amounts_of`, in words; "" of what it needs nothing."""
     if need.whole_nodes:
-        parts.append(f"{_amount(need.nodes or 1, 'whole node')}")
+        cores = _amount(need.nodes or 1, "whole node")
     elif need.nodes is not None:
-        parts.append(f"{_amount(need.cores, 'core')} on each of {_amount(need.nodes, 'node')}")
+        cores = f"{_amount(need.cores, 'core')} on each of {_amount(need.nodes, 'node')}"
     else:
-        parts.append(_amount(need.cores, "core"))
-    if need.memory:
-        parts.append(f"{need.memory} MiB of memory")
-    if need.disk:
-        parts.append(f"{need.disk} MiB of disk")
-    if need.gpus:
-        parts.append(count(need.gpus, "GPU"))
-    return ", ".join(parts)
+        cores = _amount(need.cores, "core") if need.cores else ""
+    return (
+        cores,
+        f"{need.memory} MiB of memory" if need.memory else "",
+        f"{need.disk} MiB of disk" if need.disk else "",
+        count(need.gpus, "GPU") if need.gpus else "",
+    )
+
+
+def free_words(place: int, free: int) -> str:
+    """So much is free of what has this place in `amounts_of`."""
+    return f"{free} MiB" if place in {1, 2} else count(free, "core" if place == 0 else "GPU")
 
 
 def _amount(amount: int | Range, noun: str) -> str:
@@ -108,9 +116,14 @@ def _bounds(amount: int | Range) -> tuple[int, int]:
     return amount.min, _MANY if amount.max is None else amount.max
 
 
+def fewest(need: Resources) -> int:
+    """Cores: where a node is asked for, on each."""
+    return _bounds(need.cores)[0]
+
+
 def least(need: Resources) -> Resources:
     """The same without ranges: the fewest cores, on the fewest nodes."""
-    return replace(need, cores=_bounds(need.cores)[0], nodes=need.nodes and _bounds(need.nodes)[0])
+    return replace(need, cores=fewest(need), nodes=need.nodes and _bounds(need.nodes)[0])
 
 
 def fit(need: Resources, nodes: Iterable[Node]) -> Allocation | None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from solveyard.core.fitting import Amounts, Node, amounts_of, count, describe, fit, least
+from solveyard.core.lacking import Lack, lack
 from solveyard.core.numbering import Numbers
 from solveyard.core.seats import Seats
 from solveyard.model.messages import AgentJoined
@@ -145,19 +146,17 @@ class Inventory:
                 return ""
         return f"it needs {describe(need)}, and the machines have {self._describe(need)}"
 
-    def missing(self, need: Resources) -> str:
-        """What `need` waits for now beside licences, in words."""
-        for name, amount in need.counts.items():
-            free = self.counts.get(name, 0) - self._counts_taken.get(name, 0)
-            if amount > free:
-                return f"{amount} of {name} ({free} free)"
-        free_cores = sum(
-            max(0, node.free.cores)
-            for place in self.machines.values()
-            if place.connected
-            for node in place.nodes.values()
-        )
-        return f"{describe(need)} ({count(free_cores, 'core')} free)"
+    def missing(self, need: Resources, machine: str) -> Lack:
+        """What `need` waits for now on `machine`, "": on any, beside licences."""
+        for name, free in self.free(need.counts).items():
+            if (amount := need.counts[name]) > free:
+                return Lack(f"{amount} of {name} ({free} free)", counted=name)
+        places = [
+            [amounts_of(node.free) for node in place.nodes.values()]
+            for name, place in self.machines.items()
+            if place.connected and machine in {"", name}
+        ]
+        return lack(need, places)
 
     def licences_seen(self) -> None:
         """There may be more or fewer of them by now."""

@@ -112,7 +112,7 @@ def _check(board: Board, spec: JobSpec, taken: set[str], *, any_name: bool) -> N
 def _check_quota(board: Board, spec: JobSpec, owner: str) -> None:
     """Raises InvalidJob."""
     if never := board.scheduler.misfit_of_quota(owner, spec):
-        raise InvalidJob(f"this job could never run: {never} (ask for less)")
+        raise InvalidJob(f"this job could never run: {never} (ask for less, or for a larger quota)")
 
 
 def _check_waiting(board: Board, owner: str, more: int) -> None:

@@ -81,19 +81,20 @@ def _first(at: Scheduler, task: Job, limits: Limits) -> str:
             return shut
     if (licence := at.inventory.seats.lacking(need.licences)) is not None:
         return _licence(at, licence, need.licences[licence])
-    told = at.inventory.missing(need)
     reserved = at.reservation(task)
-    holding = [
-        job.label
+    lack = at.inventory.missing(need, reserved.machine)
+    held = [
+        (job.label, lack.held(placement.allocation))
         for job in at.seating.holding()
-        if job.attempts[-1].placement.machine == reserved.machine
+        if (placement := job.attempts[-1].placement).machine == reserved.machine or lack.counted
     ]
+    holding = [label for label, _ in sorted((h for h in held if h[1]), key=lambda one: -one[1])]
     if not holding:
-        return told
+        return lack.told
     noun = "job" if len(holding) == 1 else "jobs"
     more = " and others" if len(holding) > _NAMED else ""
     by = "" if isinf(reserved.at) else f", until {clock(reserved.at)} at the latest"
-    return f"{told}, held by {noun} {', '.join(holding[:_NAMED])}{more}{by}"
+    return f"{lack.told}, held by {noun} {', '.join(holding[:_NAMED])}{more}{by}"
 
 
 def _licence(at: Scheduler, name: str, seats: int) -> str:

@@ -35,7 +35,7 @@ class Shares(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def __post_init__(self) -> None:
         if not 1 <= self.half_life < 1e10:
-            raise ValueError(f"`half_life` is {self.half_life}; it must be seconds, from 1")
+            raise ValueError(f"`half_life` is {self.half_life}; it must be 1 to 1e10 seconds")
         for owner, weight in self.weights.items():
             if not 0 < weight < 1e9:
                 raise ValueError(f"the weight of {owner!r} is {weight}; it must be above 0")

@@ -180,7 +180,7 @@ def test_named_counts_are_what_the_machines_that_joined_have() -> None:
     inventory.take("n", two)
     one = Resources(counts={"test_bench": 1})
     assert inventory.allocate(one, "m") is None
-    assert inventory.missing(one) == "1 of test_bench (0 free)"
+    assert inventory.missing(one, "").told == "1 of test_bench (0 free)"
     assert "there are 2" in inventory.misfit(Resources(counts={"test_bench": 3}))
 
 
