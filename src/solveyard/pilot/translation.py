@@ -5,7 +5,8 @@ Pure. Where QCG-PilotJob would take a job and never start it, the job is refused
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import msgspec
 
@@ -23,26 +24,34 @@ _TIME = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", re.ASCII)
 _AFTER = re.compile(r"(?P<job>[^:]+):(?:(?P<index>-?\d+)|\$\{it\}|\$it)", re.ASCII)
 
 
-def jobs(given: object, submitted: Mapping[str, str], root: str) -> list[JobSpec]:
+def jobs(
+    given: object, submitted: Mapping[str, str], root: str, earlier: Mapping[str, ArraySpec]
+) -> list[JobSpec]:
     """The jobs of a submit request, all or none.
 
     `submitted`: the variables that the request has (`rcnt`, `uniq`, `sname`, `date`, `time`,
-    `dateTime`); `root`: the absolute path that `wd` starts from. Raises InvalidJob.
+    `dateTime`); `root`: the absolute path that `wd` starts from; `earlier`: of the jobs that there
+    are, by name, those with iterations. Raises InvalidJob.
     """
     if not isinstance(given, list) or not given:
         raise InvalidJob("Wrong submit request - missing jobs data")
-    specs: list[JobSpec] = []
-    names: set[str] = set()
+    read: dict[str, Description] = {}
+    arrays: dict[str, ArraySpec | None] = {**earlier}
     for one in given:
-        spec = job(one, submitted, root)
-        if spec.name in names:
-            raise InvalidJob(f"Job {spec.name} already exist: the request has it twice")
-        names.add(spec.name)
-        specs.append(spec)
+        job = _read(one, submitted)
+        if job.name in read:
+            raise InvalidJob(f"Job {job.name} already exist: the request has it twice")
+        read[job.name] = job
+        with _named(job):
+            arrays[job.name] = _array(job.iteration)
+    specs: list[JobSpec] = []
+    for job in read.values():
+        with _named(job):
+            specs.append(_spec(job, root, arrays))
     return specs
 
 
-def job(given: object, submitted: Mapping[str, str], root: str) -> JobSpec:
+def _read(given: object, submitted: Mapping[str, str]) -> Description:
     """One of them. Raises InvalidJob."""
     if not isinstance(given, dict):
         raise InvalidJob("Wrong submit request - wrong job data")
@@ -56,10 +65,16 @@ def job(given: object, submitted: Mapping[str, str], root: str) -> JobSpec:
         raise InvalidJob(
             f"Job identifier '({read.name})' contains invalid characters or unknown variables"
         )
+    return read
+
+
+@contextmanager
+def _named(job: Description) -> Iterator[None]:
+    """What is wrong with it is said with its name."""
     try:
-        return _spec(read, root)
+        yield
     except (InvalidJob, ValueError) as error:
-        raise InvalidJob(f"job {read.name!r}: {error}") from error
+        raise InvalidJob(f"job {job.name!r}: {error}") from error
 
 
 def nodes(text: str) -> dict[str, Resources]:
@@ -79,9 +94,9 @@ def nodes(text: str) -> dict[str, Resources]:
     return found
 
 
-def _spec(read: Description, root: str) -> JobSpec:
+def _spec(read: Description, root: str, arrays: Mapping[str, ArraySpec | None]) -> JobSpec:
     execution.check(read.execution)
-    array = _array(read.iteration)
+    array = arrays[read.name]
     known = {"root_wd": root}
     if array is not None:
         known |= {"it": "{{index}}", "itval": "{{value}}"}
@@ -99,7 +114,7 @@ def _spec(read: Description, root: str) -> JobSpec:
         directory=posixpath.normpath(root),
         time_limit=None if read.resources.wt is None else _seconds(read.resources.wt),
         array=array,
-        after=tuple(_dependency(text, array) for text in after),
+        after=tuple(_dependency(text, array, arrays) for text in after),
     )
 
 
@@ -124,17 +139,34 @@ def _array(iteration: Iteration | None) -> ArraySpec | None:
     return ArraySpec(start=start, stop=iteration.stop)
 
 
-def _dependency(text: str, array: ArraySpec | None) -> Dependency:
+def _dependency(
+    text: str, array: ArraySpec | None, arrays: Mapping[str, ArraySpec | None]
+) -> Dependency:
     """ "job", its iteration "job:3", or "job:${it}" for that of the same number."""
     if ":" not in text:
         return Dependency(job=text)
     match = _AFTER.fullmatch(text)
     if match is None:
         raise InvalidJob(f"`after`: expected JOB, JOB:ITERATION or JOB:${{it}}, got {text!r}")
-    if match["index"] is None and array is None:
+    if match["index"] is not None:
+        return Dependency(job=f"{match['job']}[{match['index']}]")
+    if array is None:
         raise InvalidJob(f"`after`: {text!r} has ${{it}}, and the job no iterations")
-    index = "{{index}}" if match["index"] is None else match["index"]
-    return Dependency(job=f"{match['job']}[{index}]")
+    other = arrays.get(match["job"])
+    if other is None:
+        raise InvalidJob(f"`after`: {text!r}: there is no job {match['job']!r} with iterations")
+    # a dependency pairs tasks by their place, which is by number where both have the same numbers
+    if (array.start, array.step, len(array)) != (other.start, other.step, len(other)):
+        raise InvalidJob(
+            f"`after`: {text!r} pairs iterations of the same number, so both jobs need the same"
+            f" ones; {match['job']!r} has {_numbers(other)}, and this job {_numbers(array)}"
+        )
+    return Dependency(job=f"{match['job']}[{{{{index}}}}]")
+
+
+def _numbers(array: ArraySpec) -> str:
+    """Of its iterations, in words."""
+    return f"{array.index(0)} to {array.index(len(array) - 1)}"
 
 
 def _seconds(wt: str) -> float:

@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -11,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from solveyard.model.arrays import ArraySpec
 from solveyard.model.errors import InvalidJob, InvalidRequest, InvalidSettings
 from solveyard.model.jobs import JobId, JobSpec
 from solveyard.model.policies import Dependency
@@ -23,9 +26,11 @@ from unit.pilot.deciding import Deciding
 REQUEST = {"rcnt": "3", "uniq": "u-1", "sname": "local", "date": "d", "time": "t", "dateTime": "dt"}
 
 
-def spec(root: str = "/work", **fields: Any) -> JobSpec:
+def spec(
+    root: str = "/work", earlier: Mapping[str, ArraySpec] = MappingProxyType({}), **fields: Any
+) -> JobSpec:
     given = {"name": "j", "execution": {"exec": "date"}, **fields}
-    return translation.job(given, REQUEST, root)
+    return translation.jobs([given], REQUEST, root, earlier)[0]
 
 
 def argv(one: JobSpec, position: int = 0) -> tuple[str, ...]:
@@ -82,7 +87,9 @@ def test_a_wall_time_is_a_time_limit(wt: str, seconds: int) -> None:
 
 
 def test_iterations_and_dependencies() -> None:
-    one = spec(iteration={"start": 2, "stop": 4}, dependencies={"after": ["a", "b:3", "c:${it}"]})
+    after = {"after": ["a", "b:3", "c:${it}"]}
+    earlier = {"c": ArraySpec(start=2, stop=4)}
+    one = spec(earlier=earlier, iteration={"start": 2, "stop": 4}, dependencies=after)
     assert one.array is not None
     assert [one.array.index(n) for n in range(len(one.array))] == [2, 3]
     assert [after.job for after in one.after] == ["a", "b[3]", "c[{{index}}]"]
@@ -90,6 +97,34 @@ def test_iterations_and_dependencies() -> None:
     values = spec(iteration={"values": ["x y", 2.5]}).array
     assert values is not None
     assert values.values == ("x y", "2.5")
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ({"start": 5, "stop": 8}, {"start": 4, "stop": 7}),
+        ({"stop": 6}, {"start": 5, "stop": 6}),
+        ({"start": 1, "stop": 3}, {"values": ["x", "y"]}),
+    ],
+)
+def test_iterations_that_would_wait_for_those_of_other_numbers_are_refused(
+    theirs: dict[str, int], ours: dict[str, Any]
+) -> None:
+    a = {"name": "a", "execution": {"exec": "e"}, "iteration": theirs}
+    b = {
+        "name": "b", "execution": {"exec": "e"}, "iteration": ours,
+        "dependencies": {"after": ["a:${it}"]},
+    }  # fmt: skip
+    earlier = {"a": ArraySpec(**theirs)}
+    same = {**b, "iteration": theirs}
+    for asked, wrong, known in (([a, same], [b, a], {}), ([same], [b], earlier)):
+        assert translation.jobs(asked, REQUEST, "/", known)[-1].after[0].job == "a[{{index}}]"
+        with pytest.raises(InvalidJob, match=r"job 'b': .* of the same number"):
+            translation.jobs(wrong, REQUEST, "/", known)
+    for nobody in ([same], [{**a, "iteration": None}, same]):
+        known = earlier if len(nobody) == 2 else {}
+        with pytest.raises(InvalidJob, match="there is no job 'a' with iterations"):
+            translation.jobs(nobody, REQUEST, "/", known)
 
 
 def test_the_requests_variables_are_filled_in_and_unknown_ones_stay() -> None:
@@ -238,7 +273,8 @@ def test_a_scheduler_that_makes_no_sense_is_refused(bad: dict[str, Any]) -> None
 
 def test_a_request_is_taken_whole_or_not_at_all() -> None:
     job = {"name": "a", "execution": {"exec": "e"}}
-    assert [s.name for s in translation.jobs([job, {**job, "name": "b"}], REQUEST, "/")] == [*"ab"]
+    both = translation.jobs([job, {**job, "name": "b"}], REQUEST, "/", {})
+    assert [one.name for one in both] == [*"ab"]
     for wrong, words in (
         (None, "missing jobs data"),
         ([], "missing jobs data"),
@@ -248,7 +284,7 @@ def test_a_request_is_taken_whole_or_not_at_all() -> None:
         ([job, job], "Job a already exist"),
     ):
         with pytest.raises(InvalidJob, match=words):
-            translation.jobs(wrong, REQUEST, "/")
+            translation.jobs(wrong, REQUEST, "/", {})
 
 
 json = st.recursive(
@@ -269,7 +305,7 @@ fields = st.fixed_dictionaries(
 @given(st.lists(fields | json, min_size=1, max_size=2) | json)
 def test_whatever_comes_is_a_specification_or_refused(given_: Any) -> None:
     try:
-        found = translation.jobs(given_, REQUEST, "/")
+        found = translation.jobs(given_, REQUEST, "/", {})
     except InvalidJob:
         return
     assert all(msgspec.json.decode(msgspec.json.encode(s), type=JobSpec) == s for s in found)
