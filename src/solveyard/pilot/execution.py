@@ -43,14 +43,14 @@ def command(execution: Execution, known: Mapping[str, str]) -> tuple[list[str], 
     if len(certain) == len(argv) and not late and not _wrapped(execution):
         return certain, told
     login = execution.script or execution.modules or execution.venv
-    shell = Shell("bash", "-l", "-c") if login else Shell("sh", "-c")
+    # bash hands on variables whose names only other programs can read; -p: BASH_ENV isn't for it
+    shell = Shell("bash", "-l", "-c") if login else Shell("bash", "-p", "-c")
     _prepare(shell, execution, known)
-    redirect = _redirections(shell, execution, known)
     if execution.script:
-        shell.step(f"{{ eval {shell.quoted(word(execution.script, known))}; }}{redirect}")
+        shell.last(word(execution.script, known))
     else:
-        words: list[Word] = [("env",), *late, *argv] if late else argv
-        shell.step("exec " + " ".join(map(shell.quoted, words)) + redirect)
+        words: list[Word] = [("env",), ("--",), *late, *argv] if late else argv
+        shell.step("exec -- " + " ".join(map(shell.quoted, words)))
     return shell.argv, told
 
 
@@ -70,6 +70,7 @@ def _prepare(shell: Shell, execution: Execution, known: Mapping[str, str]) -> No
     if execution.wd:
         folder = shell.quoted(word(execution.wd, known))
         shell.step(f"mkdir -p -- {folder} && cd -- {folder}")
+    _redirect(shell, execution, known)  # so that the job's own file tells what fails from here on
     if execution.modules:
         given = execution.modules
         names = [given] if isinstance(given, str) else given
@@ -80,7 +81,7 @@ def _prepare(shell: Shell, execution: Execution, known: Mapping[str, str]) -> No
         shell.step(f"source {shell.quoted(place)}")
 
 
-def _redirections(shell: Shell, execution: Execution, known: Mapping[str, str]) -> str:
+def _redirect(shell: Shell, execution: Execution, known: Mapping[str, str]) -> None:
     text = ""
     if execution.stdin:
         text += f" <{shell.quoted(word(execution.stdin, known))}"
@@ -90,4 +91,5 @@ def _redirections(shell: Shell, execution: Execution, known: Mapping[str, str]) 
         text += " 2>&1"
     elif execution.stderr:
         text += f" 2>{shell.quoted(word(execution.stderr, known))}"
-    return text
+    if text:
+        shell.step(f"exec{text}")

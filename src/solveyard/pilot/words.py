@@ -10,11 +10,18 @@ from collections.abc import Mapping, Sequence
 from string import Template
 from typing import NamedTuple
 
+# What the line names for itself nobody else does: no job's variable may begin like that.
 _NODES = (
-    "nnodes=0; nlist=; IFS=,; for n in $SOLVEYARD_NODES; do"
-    ' nnodes=$((nnodes+1)); nlist="$nlist${nlist:+,}${n%:*}"; done; unset IFS'
+    "solveyard_nnodes=0; solveyard_nlist=; IFS=,; for solveyard_node in $SOLVEYARD_NODES; do"
+    " solveyard_nnodes=$((solveyard_nnodes+1));"
+    ' solveyard_nlist="$solveyard_nlist${solveyard_nlist:+,}${solveyard_node%:*}"; done; unset IFS'
 )
-_AT_START = {"ncores": "$SOLVEYARD_CORES", "nnodes": "$nnodes", "nlist": "$nlist"}
+_AT_START = {
+    "ncores": "$SOLVEYARD_CORES",
+    "nnodes": "$solveyard_nnodes",
+    "nlist": "$solveyard_nlist",
+}
+_OUT_OF_SIGHT = "set --; unset solveyard_nnodes solveyard_nlist solveyard_node; "
 
 
 class Variable(NamedTuple):
@@ -106,6 +113,10 @@ class Shell:
     def step(self, text: str) -> None:
         """What follows happens only where it succeeds."""
         self._steps.append(text)
+
+    def last(self, script: Word) -> None:
+        """The last step: `script`, which sees nothing of the line's own arguments and names."""
+        self.step(f'eval "{_OUT_OF_SIGHT}"{self.quoted(script)}')
 
     @property
     def argv(self) -> list[str]:

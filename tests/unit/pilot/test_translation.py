@@ -200,8 +200,46 @@ def test_a_script_is_run_by_a_login_shell_with_modules_and_a_virtual_environment
     assert (tmp_path / "out").read_text() == f"it is 1 inside {tmp_path}\n"
     modules = argv(spec(execution={"exec": "e", "modules": ["a/1", "b"]}))
     assert modules[:3] == ("bash", "-l", "-c")
-    assert 'module load "${1}" "${2}" && exec "${3}"' in modules[3]
+    assert 'module load "${1}" "${2}" && exec -- "${3}"' in modules[3]
     assert modules[5:] == ("a/1", "b", "e")
+
+
+@posix
+def test_the_jobs_own_file_tells_what_fails_before_its_start(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "activate").write_text("trap 'echo bye' EXIT; return 5\n")
+    execution = {"exec": "true", "modules": "no", "stdout": "d/out", "stderr": "d/err"}
+    (tmp_path / "d").mkdir()
+    ended = run(spec(str(tmp_path), execution=execution), HOME=str(tmp_path))
+    assert (ended.returncode, ended.stderr) == (127, "")
+    assert "module: command not found" in (tmp_path / "d" / "err").read_text()
+    execution = {"script": "true", "venv": ".", "stdout": "out"}
+    ended = run(spec(str(tmp_path), execution=execution), HOME=str(tmp_path))
+    assert (ended.returncode, ended.stdout) == (5, "")
+    assert (tmp_path / "out").read_text() == "bye\n"
+
+
+@posix
+def test_a_script_sees_nothing_of_ours(tmp_path: Path) -> None:
+    script = (
+        'while getopts v option; do echo "$option"; done\n'
+        'echo "${1-none} $# $n $$$${nlist}"; compgen -v solveyard; echo "${nlist} $nnodes"'
+    )
+    one = spec(str(tmp_path), execution={"script": script, "stdout": "out"})
+    assert run(one, SOLVEYARD_NODES="a:1,b:1", n="5", nlist="theirs").returncode == 0
+    assert (tmp_path / "out").read_text() == "none 0 5 theirs\na,b 2\n"
+
+
+@posix
+def test_a_program_gets_its_environment_whole(tmp_path: Path) -> None:
+    theirs = {"MY-VAR": "1", "BASH_FUNC_f%%": "() { echo f; }", "n": "5", "nlist": "theirs"}
+    execution = {"exec": "env", "args": ["-0"], "env": {"a.b": "2", "-u": "$nlist"}}
+    profile = tmp_path / "profile"
+    profile.write_text("exit 3")
+    environment = {**theirs, "SOLVEYARD_NODES": "a:1", "BASH_ENV": str(profile)}
+    told = run(spec(str(tmp_path), execution=execution), 0, **environment).stdout.split("\0")
+    expected = {**theirs, "a.b": "2", "-u": "a"}
+    assert {f"{name}={value}" for name, value in expected.items()} <= {*told}
 
 
 @pytest.mark.parametrize(
