@@ -71,9 +71,10 @@ def _prepare(shell: Shell, execution: Execution, known: Mapping[str, str]) -> No
         folder = shell.quoted(word(execution.wd, known))
         shell.step(f"mkdir -p -- {folder} && cd -- {folder}")
     _redirect(shell, execution, known)  # so that the job's own file tells what fails from here on
-    if execution.modules:
-        given = execution.modules
-        names = [given] if isinstance(given, str) else given
+    given = execution.modules or ()
+    entries = [given] if isinstance(given, str) else given
+    names = [name for entry in entries for name in entry.split()]
+    if names:
         loaded = " ".join(shell.quoted(word(name, known)) for name in names)
         shell.step(f"source /etc/profile && module load {loaded}")
     if execution.venv:

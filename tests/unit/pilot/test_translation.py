@@ -198,10 +198,17 @@ def test_a_script_is_run_by_a_login_shell_with_modules_and_a_virtual_environment
     ended = run(one, 1, HOME=str(tmp_path))
     assert ended.returncode == 4
     assert (tmp_path / "out").read_text() == f"it is 1 inside {tmp_path}\n"
-    modules = argv(spec(execution={"exec": "e", "modules": ["a/1", "b"]}))
-    assert modules[:3] == ("bash", "-l", "-c")
-    assert 'module load "${1}" "${2}" && exec -- "${3}"' in modules[3]
-    assert modules[5:] == ("a/1", "b", "e")
+
+
+@posix
+@pytest.mark.parametrize("modules", ["a/1 b", ["a/1 b"], ["a/1", "b"], [" a/1  ", "\tb"]])
+def test_each_module_of_an_entry_is_loaded(tmp_path: Path, modules: Any) -> None:
+    execution = {"script": 'echo "$loaded"', "modules": modules, "stdout": "out"}
+    one = spec(str(tmp_path), execution=execution)
+    profile = tmp_path / ".bash_profile"
+    profile.write_text('module() { loaded="$#: $*"; }; readonly -f module')  # /etc has its own
+    assert run(one, HOME=str(tmp_path)).returncode == 0
+    assert (tmp_path / "out").read_text() == "3: load a/1 b\n"
 
 
 @posix
