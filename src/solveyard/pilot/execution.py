@@ -69,7 +69,8 @@ def _wrapped(execution: Execution) -> bool:
 def _prepare(shell: Shell, execution: Execution, known: Mapping[str, str]) -> None:
     if execution.wd:
         folder = shell.quoted(word(execution.wd, known))
-        shell.step(f"mkdir -p -- {folder} && cd -- {folder}")
+        # with /. it's a folder's path, be it called "-"; without CDPATH it's below this one
+        shell.step(f"mkdir -p -- {folder} && CDPATH= cd -- {folder}/.")
     _redirect(shell, execution, known)  # so that the job's own file tells what fails from here on
     given = execution.modules or ()
     entries = [given] if isinstance(given, str) else given

@@ -148,6 +148,7 @@ def test_an_iteration_knows_its_number_and_value() -> None:
 def run(one: JobSpec, position: int = 0, **environment: str) -> "subprocess.CompletedProcess[str]":
     command = CommandSolver().command(tasks.spec_at(one, position))
     assert one.directory
+    Path(one.directory).mkdir(exist_ok=True)
     return subprocess.run(
         command.argv, env={**os.environ, **command.env, **environment}, cwd=one.directory,
         capture_output=True, text=True, timeout=60, check=False,
@@ -169,6 +170,17 @@ def test_folders_and_streams_are_the_jobs_own(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stdout, ended.stderr) == (3, "", "")
     folder = tmp_path / "d" / "6 '\"$(x)"
     assert (folder / "out-6").read_text() == f"hello{folder}\nerr\n"
+
+
+@posix
+@pytest.mark.parametrize("wd", ["sub", "-", "--", "${root_wd}/a/../b", "c/"])
+def test_a_job_runs_in_the_folder_that_it_names(tmp_path: Path, wd: str) -> None:
+    (tmp_path / "other" / "sub").mkdir(parents=True)
+    other = {"CDPATH": str(tmp_path / "other"), "OLDPWD": str(tmp_path / "other")}
+    execution = {"script": "pwd; echo $CDPATH", "wd": wd}
+    ended = run(spec(str(tmp_path / "root"), execution=execution), HOME="/", **other)
+    folder = os.path.normpath(wd.replace("${root_wd}", str(tmp_path / "root")))
+    assert ended.stdout.split() == [str(tmp_path / "root" / folder), other["CDPATH"]]
 
 
 @posix
