@@ -1,10 +1,8 @@
 """What a QCG-PilotJob job runs, as an argument list and an environment."""
 
-from collections.abc import Mapping
-
 from solveyard.model.errors import InvalidJob
 from solveyard.pilot.description import Execution
-from solveyard.pilot.words import Shell, Word, plain, word
+from solveyard.pilot.words import Known, Shell, Word, plain, word
 
 MODELS = ("default", "threads", "openmpi", "intelmpi", "srunmpi")
 _OPTIONS = {"mpirun": str, "mpirun_args": list, "srun_args": list}
@@ -27,7 +25,7 @@ def check(execution: Execution) -> None:
             raise InvalidJob(f"`model_opts.{name}` must be a {'text' if kind is str else 'list'}")
 
 
-def command(execution: Execution, known: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+def command(execution: Execution, known: Known) -> tuple[list[str], dict[str, str]]:
     """The argument list and the environment.
 
     A plain program is started as it is. A shell stands before one that has a folder, files for its
@@ -66,7 +64,7 @@ def _wrapped(execution: Execution) -> bool:
     )
 
 
-def _prepare(shell: Shell, execution: Execution, known: Mapping[str, str]) -> None:
+def _prepare(shell: Shell, execution: Execution, known: Known) -> None:
     if execution.wd:
         folder = shell.quoted(word(execution.wd, known))
         # with /. it's a folder's path, be it called "-"; without CDPATH it's below this one
@@ -83,7 +81,7 @@ def _prepare(shell: Shell, execution: Execution, known: Mapping[str, str]) -> No
         shell.step(f"source {shell.quoted(place)}")
 
 
-def _redirect(shell: Shell, execution: Execution, known: Mapping[str, str]) -> None:
+def _redirect(shell: Shell, execution: Execution, known: Known) -> None:
     text = ""
     if execution.stdin:
         text += f" <{shell.quoted(word(execution.stdin, known))}"

@@ -17,7 +17,7 @@ from solveyard.model.policies import Dependency
 from solveyard.model.resources import Range, Resources
 from solveyard.pilot import description, execution
 from solveyard.pilot.description import Description, Iteration, Needs, Scheduler, Size
-from solveyard.pilot.words import substitute, substituted
+from solveyard.pilot.words import AT_START, ITERATION, Known, substitute, substituted
 
 _FORBIDDEN = frozenset("${}()'\": \t\n")
 _TIME = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", re.ASCII)
@@ -97,13 +97,13 @@ def nodes(text: str) -> dict[str, Resources]:
 def _spec(read: Description, root: str, arrays: Mapping[str, ArraySpec | None]) -> JobSpec:
     execution.check(read.execution)
     array = arrays[read.name]
-    known = {"root_wd": root}
-    if array is not None:
-        known |= {"it": "{{index}}", "itval": "{{value}}"}
     need = _resources(read.resources)
     if array is None and _is_shared(need):
         raise InvalidJob("a `scheduler` shares among iterations, and the job has no `iteration`")
-    argv, environment = execution.command(read.execution, {**known, **_certain(need)})
+    known: Known = {
+        **AT_START, **_certain(need), "root_wd": root, **(ITERATION if array is not None else {})
+    }  # fmt: skip
+    argv, environment = execution.command(read.execution, known)
     options = {"argv": argv, "env": environment} if environment else {"argv": argv}
     after = read.dependencies.after if read.dependencies is not None else []
     return JobSpec(

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from solveyard.model.arrays import ArraySpec
 from solveyard.model.errors import InvalidJob, InvalidRequest, InvalidSettings
+from solveyard.model.ids import task_id
 from solveyard.model.jobs import JobId, JobSpec
 from solveyard.model.policies import Dependency
 from solveyard.model.resources import Range, Resources
@@ -149,8 +150,9 @@ def run(one: JobSpec, position: int = 0, **environment: str) -> "subprocess.Comp
     command = CommandSolver().command(tasks.spec_at(one, position))
     assert one.directory
     Path(one.directory).mkdir(exist_ok=True)
+    told = tasks.environment(one, task_id(JobId(1), position))
     return subprocess.run(
-        command.argv, env={**os.environ, **command.env, **environment}, cwd=one.directory,
+        command.argv, env={**os.environ, **command.env, **told, **environment}, cwd=one.directory,
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
 
@@ -181,6 +183,25 @@ def test_a_job_runs_in_the_folder_that_it_names(tmp_path: Path, wd: str) -> None
     ended = run(spec(str(tmp_path / "root"), execution=execution), HOME="/", **other)
     folder = os.path.normpath(wd.replace("${root_wd}", str(tmp_path / "root")))
     assert ended.stdout.split() == [str(tmp_path / "root" / folder), other["CDPATH"]]
+
+
+@posix
+@pytest.mark.parametrize("values", [["0", "1"], ["{{index}}", "{{{b"], ["$HOME", "a b"]])
+def test_braces_are_part_of_the_text(tmp_path: Path, values: list[str]) -> None:
+    said = ["{{index}} {{ value }}", "{{{x}}}$it", "{$it}", "${it}}{{", "{{${itval}", "}}", "{{"]
+    execution = {
+        "exec": "sh", "args": ["-c", 'printf "%s|" "$@" "$A"', "-", *said],
+        "env": {"A": "{{${itval}"}, "stdout": "{{index}}$it",
+    }  # fmt: skip
+    one = spec(str(tmp_path), execution=execution, iteration={"values": values})
+    assert len(tasks.samples(one)) == 2
+    for position, value in enumerate(values):
+        assert run(one, position).returncode == 0
+        expected = "|".join([*said, "{{${itval}", ""]).replace("${itval}", value)
+        expected = expected.replace("${it}", str(position)).replace("$it", str(position))
+        assert (tmp_path / f"{{{{index}}}}{position}").read_text() == expected
+    alone = spec(execution={"exec": "e", "args": said[:2]})
+    assert argv(alone) == ("e", *said[:2])
 
 
 @posix
