@@ -1,5 +1,7 @@
 """What a QCG-PilotJob job runs, as an argument list and an environment."""
 
+from collections.abc import Mapping
+
 from solveyard.model.errors import InvalidJob
 from solveyard.pilot.description import Execution
 from solveyard.pilot.words import Known, Shell, Word, plain, word
@@ -34,9 +36,7 @@ def command(execution: Execution, known: Known) -> tuple[list[str], dict[str, st
     """
     given = [] if execution.exec is None else [execution.exec, *map(str, execution.args or [])]
     argv = [word(text, known) for text in given]
-    environment = {name: word(text, known) for name, text in (execution.env or {}).items()}
-    told = {name: text for name, w in environment.items() if (text := plain(w)) is not None}
-    late = [(f"{name}=", *w) for name, w in environment.items() if name not in told]
+    told, late = _environment(execution.env or {}, known)
     certain = [text for w in argv if (text := plain(w)) is not None]
     if len(certain) == len(argv) and not late and not _wrapped(execution):
         return certain, told
@@ -50,6 +50,35 @@ def command(execution: Execution, known: Known) -> tuple[list[str], dict[str, st
         words: list[Word] = [("env",), ("--",), *late, *argv] if late else argv
         shell.step("exec -- " + " ".join(map(shell.quoted, words)))
     return shell.argv, told
+
+
+def _environment(given: Mapping[str, str], known: Known) -> tuple[dict[str, str], list[Word]]:
+    """What is known of it, and what only the start tells, as the program env takes it."""
+    told: dict[str, str] = {}
+    late: list[Word] = []
+    for name, value in given.items():
+        variable, text = word(name, known), word(value, known)
+        _check_variable(name, variable)
+        name_told, text_told = plain(variable), plain(text)
+        if name_told is not None and text_told is not None:
+            told[name_told] = text_told
+            continue
+        if variable != word(name, {**known, "itval": "", "nlist": ""}):  # nobody could look at it
+            raise InvalidJob(
+                f"`env`: {name!r}: expected a name without ${{itval}} and ${{nlist}}, where only"
+                " the start tells the variable"
+            )
+        late.append((*variable, "=", *text))
+    return told, late
+
+
+def _check_variable(name: str, word_: Word) -> None:
+    """Raises InvalidJob. With what an array fills in, its solver looks at it."""
+    text = "".join(part if isinstance(part, str) else "$" for part in word_)
+    if not text or "=" in text or "\0" in text:
+        raise InvalidJob(f"`env`: expected a variable's name, without '=', got {name!r}")
+    if text.upper().startswith("SOLVEYARD_"):
+        raise InvalidJob(f"`env`: {name!r}: expected another name: SOLVEYARD_ is the manager's")
 
 
 def _wrapped(execution: Execution) -> bool:

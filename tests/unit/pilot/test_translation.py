@@ -282,6 +282,30 @@ def test_a_program_gets_its_environment_whole(tmp_path: Path) -> None:
     assert {f"{name}={value}" for name, value in expected.items()} <= {*told}
 
 
+@posix
+def test_names_of_variables_are_filled_in_too(tmp_path: Path) -> None:
+    theirs = {"K${it}": "1", "${itval}": "${it}", "C${ncores}": "${nlist}", "B{{$it": "b"}
+    execution = {"exec": "env", "args": ["-0"], "env": theirs}
+    one = spec(
+        str(tmp_path), execution=execution, iteration={"values": ["x", "y"]},
+        resources={"numCores": {"min": 1, "max": 2}},
+    )  # fmt: skip
+    told = run(one, 1, SOLVEYARD_CORES="2", SOLVEYARD_NODES="a:2").stdout.split("\0")
+    assert {"K1=1", "y=1", "C2=a", "B{{1=b"} <= {*told}
+
+
+@pytest.mark.parametrize("value", ["x", "${nlist}"])
+@pytest.mark.parametrize(
+    "name", ["", "A=B", "Solveyard_ATTEMPT", "SOLVEYARD_${ncores}", "=${ncores}", "${itval}"]
+)
+def test_a_variable_that_nobody_may_set_is_refused(name: str, value: str) -> None:
+    execution = {"exec": "e", "env": {name: value}}
+    resources = {"numCores": {"min": 1, "max": 2}}
+    iteration = {"values": ["SOLVEYARD_TRY"]}
+    with pytest.raises(InvalidJob, match="expected"):
+        argv(spec(execution=execution, resources=resources, iteration=iteration))
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
