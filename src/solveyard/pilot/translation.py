@@ -14,13 +14,15 @@ from solveyard.model.arrays import ArraySpec
 from solveyard.model.errors import InvalidJob, InvalidSettings
 from solveyard.model.jobs import JobSpec
 from solveyard.model.policies import Dependency
-from solveyard.model.resources import Range, Resources
+from solveyard.model.resources import MOST_CORES, Range, Resources
 from solveyard.pilot import description, execution
 from solveyard.pilot.description import Description, Iteration, Needs, Scheduler, Size
 from solveyard.pilot.words import AT_START, ITERATION, Known, substitute, substituted
 
 _FORBIDDEN = frozenset("${}()'\": \t\n")
-_TIME = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", re.ASCII)
+_TIME = re.compile(r"(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?", re.ASCII)
+_PARTS = re.compile(r"0*[1-9]\d{0,8}", re.ASCII)
+_CORES = re.compile(r"\d{1,9}", re.ASCII)
 _AFTER = re.compile(r"(?P<job>[^:]+):(?:(?P<index>-?\d+)|\$\{it\}|\$it)", re.ASCII)
 
 
@@ -33,6 +35,15 @@ def jobs(
     `dateTime`); `root`: the absolute path that `wd` starts from; `earlier`: of the jobs that there
     are, by name, those with iterations. Raises InvalidJob.
     """
+    try:
+        return _jobs(given, submitted, root, earlier)
+    except RecursionError as error:
+        raise InvalidJob("Wrong submit request - nested too deep") from error
+
+
+def _jobs(
+    given: object, submitted: Mapping[str, str], root: str, earlier: Mapping[str, ArraySpec]
+) -> list[JobSpec]:
     if not isinstance(given, list) or not given:
         raise InvalidJob("Wrong submit request - missing jobs data")
     read: dict[str, Description] = {}
@@ -48,6 +59,7 @@ def jobs(
     for job in read.values():
         with _named(job):
             specs.append(_spec(job, root, arrays))
+            msgspec.json.encode(specs[-1])  # else a name that is no Unicode fails in the store
     return specs
 
 
@@ -83,10 +95,10 @@ def nodes(text: str) -> dict[str, Resources]:
     for number, entry in enumerate(text.split(",")):
         name, _, cores = entry.strip().rpartition(":")
         name = name or f"n{number}"
-        if not cores.isascii() or not cores.isdigit() or int(cores) < 1:
+        if not _CORES.fullmatch(cores) or not 1 <= int(cores) <= MOST_CORES:
             raise InvalidSettings(
-                f"node {number + 1} of {text!r}: expected NAME:CORES or CORES, with at least one"
-                f" core, got {entry!r}"
+                f"node {number + 1} of {text!r}: expected NAME:CORES or CORES, with 1 to"
+                f" {MOST_CORES} cores, got {entry!r}"
             )
         if name in found:
             raise InvalidSettings(f"the nodes {text!r} have two that are called {name!r}")
@@ -242,8 +254,8 @@ def _shared(where: str, least: int, scheduler: Scheduler) -> Range:
     parts = scheduler.params.get("parts")
     if parts is None:
         return Range(min=least, split="parts")
-    if not str(parts).isascii() or not str(parts).isdigit() or int(parts) < 1:
-        raise InvalidJob(f"`{where}.params.parts` is {parts!r}; it must be a number from 1")
+    if not _PARTS.fullmatch(str(parts)):
+        raise InvalidJob(f"`{where}.params.parts` is {parts!r}; it must be a number from 1 to 999999999")
     return Range(min=least, split="parts", parts=int(parts))
 
 

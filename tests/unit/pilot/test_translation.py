@@ -364,6 +364,7 @@ def test_what_is_wrong_is_said(fields: dict[str, Any], words: str) -> None:
     [
         {"scheduler": {"name": "split-into", "params": {"parts": 0}}},
         {"scheduler": {"name": "split-into", "params": {"parts": "two"}}},
+        {"scheduler": {"name": "split-into", "params": {"parts": "9" * 5000}}},
         {"scheduler": {"name": "split-into"}, "max": 3},
         {"scheduler": "split-into"},
     ],
@@ -371,6 +372,29 @@ def test_what_is_wrong_is_said(fields: dict[str, Any], words: str) -> None:
 def test_a_scheduler_that_makes_no_sense_is_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(InvalidJob, match=r"scheduler"):
         spec(resources={"numCores": {"min": 1, **bad}}, iteration={"stop": 2})
+
+
+def nested(depth: int) -> list[Any]:
+    found: list[Any] = []
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"resources": {"numCores": 1, "wt": "9" * 400 + "s"}}, "`wt`: expected"),
+        ({"resources": {"numCores": 1, "wt": "9" * 5000 + "h"}}, "`wt`: expected"),
+        ({"execution": {"exec": "e", "args": nested(5000)}}, "nested too deep"),
+        ({"attributes": {"a": nested(5000)}}, "nested too deep"),
+        ({"name": "\ud800"}, "surrogates not allowed"),
+        ({"iteration": {"values": ["\ud800"]}}, "surrogates not allowed"),
+    ],
+)
+def test_what_is_beyond_measure_is_refused(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidJob, match=words):
+        spec(**fields)
 
 
 def test_a_request_is_taken_whole_or_not_at_all() -> None:
@@ -417,7 +441,7 @@ def test_a_list_of_nodes() -> None:
     four = Resources(cores=4)
     assert translation.nodes("a:4,b:4") == {"a": four, "b": four}
     assert translation.nodes("4, 2") == {"n0": four, "n1": Resources(cores=2)}
-    for wrong in ("", "a", "a:0", "a:-1", "a:4,", "a:4,a:4", "a:²"):
+    for wrong in ("", "a", "a:0", "a:-1", "a:4,", "a:4,a:4", "a:²", "a:100001", f"a:{'9' * 5000}"):
         with pytest.raises(InvalidSettings):
             translation.nodes(wrong)
 
