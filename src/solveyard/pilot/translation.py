@@ -117,7 +117,7 @@ def _spec(read: Description, root: str, arrays: Mapping[str, ArraySpec | None]) 
     }  # fmt: skip
     argv, environment = execution.command(read.execution, known)
     options = {"argv": argv, "env": environment} if environment else {"argv": argv}
-    after = read.dependencies.after if read.dependencies is not None else []
+    after = (read.dependencies and read.dependencies.after) or []
     return JobSpec(
         solver="command",
         options=msgspec.Raw(msgspec.json.encode(options)),
@@ -255,7 +255,9 @@ def _shared(where: str, least: int, scheduler: Scheduler) -> Range:
     if parts is None:
         return Range(min=least, split="parts")
     if not _PARTS.fullmatch(str(parts)):
-        raise InvalidJob(f"`{where}.params.parts` is {parts!r}; it must be a number from 1 to 999999999")
+        raise InvalidJob(
+            f"`{where}.params.parts` is {parts!r}; it must be a number from 1 to 999999999"
+        )
     return Range(min=least, split="parts", parts=int(parts))
 
 

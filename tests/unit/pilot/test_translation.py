@@ -45,6 +45,18 @@ def test_a_plain_program_is_started_as_it_is() -> None:
     assert (one.name, one.directory, one.resources) == ("j", "/work", Resources(cores=1))
 
 
+def test_null_is_what_is_left_out() -> None:
+    parts = ("args", "env", "script", "wd", "stdin", "stdout", "stderr", "modules", "venv")
+    execution = dict.fromkeys((*parts, "model", "model_opts"))
+    size = {"exact": 1, "min": None, "max": None, "scheduler": None}
+    resources = {"numCores": size, "numNodes": None, "wt": None, "nodeCrs": None}
+    left_out = {"iteration": None, "attributes": None, "dependencies": {"after": None}}
+    assert spec(execution={"exec": "date", **execution}, resources=resources, **left_out) == spec()
+    assert spec(iteration=None, dependencies=None) == spec()
+    script = {"exec": None, "script": "date", **dict.fromkeys(parts[:2])}
+    assert spec(execution=script) == spec(execution={"script": "date"})
+
+
 @pytest.mark.parametrize(
     ("asked", "need"),
     [
@@ -347,7 +359,7 @@ def test_a_variable_that_nobody_may_set_is_refused(name: str, value: str) -> Non
         ({"iteration": {"start": 2, "stop": 2}}, "start index larger"),
         ({"iteration": {"values": []}}, "empty"),
         ({"iteration": {"values": "abc"}}, "expected `array | null`"),
-        ({"dependencies": {"after": "a"}}, "expected `array`"),
+        ({"dependencies": {"after": "a"}}, "expected `array | null`"),
         ({"dependencies": {"after": ["a:x"]}}, "expected JOB"),
         ({"dependencies": {"after": ["a:${it}"]}}, "no iterations"),
         ({"attributes": []}, "attributes"),
