@@ -11,13 +11,14 @@ from collections.abc import Mapping, Sequence
 from string import Template
 from typing import NamedTuple
 
-# What the line names for itself nobody else does: no job's variable may begin like that.
+# What the line names for itself nobody else does: no job's variable may begin like that. What is
+# sourced would take the line's arguments for its own.
+_WORDS = 'solveyard_words=("$@"); set --; '
 _NODES = (
-    "solveyard_nnodes=0; solveyard_nlist=; IFS=,; for solveyard_node in $SOLVEYARD_NODES; do"
-    " solveyard_nnodes=$((solveyard_nnodes+1));"
-    ' solveyard_nlist="$solveyard_nlist${solveyard_nlist:+,}${solveyard_node%:*}"; done; unset IFS'
+    "IFS=,; solveyard_nodes=($SOLVEYARD_NODES); solveyard_nnodes=${#solveyard_nodes[@]}; "
+    'solveyard_nlist="${solveyard_nodes[*]%:*}"; unset IFS; '
 )
-_OUT_OF_SIGHT = "set --; unset solveyard_nnodes solveyard_nlist solveyard_node; "
+_OUT_OF_SIGHT = "unset solveyard_words solveyard_nodes solveyard_nnodes solveyard_nlist; "
 _BETWEEN_BRACES = re.compile(r"(?<=\{)(?=\{)")
 
 
@@ -109,13 +110,13 @@ def plain(word_: Word) -> str | None:
 
 
 class Shell:
-    """A line for a shell, built word by word."""
+    """A line for bash, built word by word."""
 
     def __init__(self, *program: str) -> None:
         """`program`: the shell, up to the option before its line."""
         self._program = program
         self._steps: list[str] = []
-        self._arguments: list[str] = []
+        self._words: list[str] = []
         self._nodes = False
 
     def quoted(self, word_: Word) -> str:
@@ -126,8 +127,8 @@ class Shell:
                 self._nodes = self._nodes or part in _OF_NODES
                 written += part.shell
             else:
-                self._arguments.append(part)
-                written += f"${{{len(self._arguments)}}}"
+                written += f"${{solveyard_words[{len(self._words)}]}}"
+                self._words.append(part)
         return f'"{written}"'
 
     def step(self, text: str) -> None:
@@ -135,12 +136,10 @@ class Shell:
         self._steps.append(text)
 
     def last(self, script: Word) -> None:
-        """The last step: `script`, which sees nothing of the line's own arguments and names."""
+        """The last step: `script`, which sees nothing of what the line has for itself."""
         self.step(f'eval "{_OUT_OF_SIGHT}"{self.quoted(script)}')
 
     @property
     def argv(self) -> list[str]:
-        line = " && ".join(self._steps)
-        if self._nodes:
-            line = f"{_NODES}; {line}"
-        return [*self._program, line, self._program[0], *self._arguments]
+        line = _WORDS + (_NODES if self._nodes else "") + " && ".join(self._steps)
+        return [*self._program, line, self._program[0], *self._words]

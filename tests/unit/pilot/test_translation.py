@@ -234,7 +234,7 @@ def test_a_script_is_run_by_a_login_shell_with_modules_and_a_virtual_environment
     tmp_path: Path,
 ) -> None:
     (tmp_path / "venv" / "bin").mkdir(parents=True)
-    (tmp_path / "venv" / "bin" / "activate").write_text("WHERE=inside\n")
+    (tmp_path / "venv" / "bin" / "activate").write_text("WHERE=inside$#\n")
     execution = {
         "script": 'x="it is ${it}"\nshopt -q login_shell && echo "$x $WHERE $$HOME"; exit 4',
         "venv": "${root_wd}/venv", "stdout": "out",
@@ -242,7 +242,7 @@ def test_a_script_is_run_by_a_login_shell_with_modules_and_a_virtual_environment
     one = spec(str(tmp_path), execution=execution, iteration={"stop": 2})
     ended = run(one, 1, HOME=str(tmp_path))
     assert ended.returncode == 4
-    assert (tmp_path / "out").read_text() == f"it is 1 inside {tmp_path}\n"
+    assert (tmp_path / "out").read_text() == f"it is 1 inside0 {tmp_path}\n"
 
 
 @posix
