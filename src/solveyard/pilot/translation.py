@@ -1,6 +1,9 @@
 """From QCG-PilotJob's job descriptions to specifications, and from its node lists to nodes.
 
 Pure. Where QCG-PilotJob would take a job and never start it, the job is refused here.
+
+Read, and then left out: `model` and `model_opts`, since outside of Slurm QCG-PilotJob too starts
+one process, which is told its cores and nodes; and `attributes`, which its governor alone reads.
 """
 
 import posixpath
