@@ -24,12 +24,12 @@ class Execution(Part, frozen=True, kw_only=True):
     script: str | None = None
     args: list[Any] | None = None  # whatever JSON has; each is taken as its text
     env: dict[str, str] | None = None
-    wd: str = ""
-    stdin: str = ""
-    stdout: str = ""
-    stderr: str = ""
+    wd: str | None = None
+    stdin: str | None = None
+    stdout: str | None = None
+    stderr: str | None = None
     modules: str | list[str] | None = None
-    venv: str = ""
+    venv: str | None = None
     model: str | None = None
     model_opts: Mapping[str, Any] | None = None
 
@@ -62,7 +62,7 @@ class Iteration(Part, frozen=True, kw_only=True):
 
 
 class Dependencies(Part, frozen=True, kw_only=True):
-    after: list[str] = []
+    after: list[str] | None = None
 
 
 class Description(Part, frozen=True, kw_only=True):
@@ -71,7 +71,7 @@ class Description(Part, frozen=True, kw_only=True):
     resources: Needs = Needs(cores=1)
     iteration: Iteration | None = None
     dependencies: Dependencies | None = None
-    attributes: Mapping[str, Any] = {}
+    attributes: Mapping[str, Any] | None = None
 
 
 _PARTS: Mapping[str, type[Part]] = {

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from solveyard.model.errors import InvalidJob
 from solveyard.pilot.description import Execution
-from solveyard.pilot.words import Shell, Word, plain, word
+from solveyard.pilot.words import Known, Shell, Word, plain, word
 
 MODELS = ("default", "threads", "openmpi", "intelmpi", "srunmpi")
 _OPTIONS = {"mpirun": str, "mpirun_args": list, "srun_args": list}
@@ -27,7 +27,7 @@ def check(execution: Execution) -> None:
             raise InvalidJob(f"`model_opts.{name}` must be a {'text' if kind is str else 'list'}")
 
 
-def command(execution: Execution, known: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+def command(execution: Execution, known: Known) -> tuple[list[str], dict[str, str]]:
     """The argument list and the environment.
 
     A plain program is started as it is. A shell stands before one that has a folder, files for its
@@ -36,22 +36,49 @@ def command(execution: Execution, known: Mapping[str, str]) -> tuple[list[str], 
     """
     given = [] if execution.exec is None else [execution.exec, *map(str, execution.args or [])]
     argv = [word(text, known) for text in given]
-    environment = {name: word(text, known) for name, text in (execution.env or {}).items()}
-    told = {name: text for name, w in environment.items() if (text := plain(w)) is not None}
-    late = [(f"{name}=", *w) for name, w in environment.items() if name not in told]
+    told, late = _environment(execution.env or {}, known)
     certain = [text for w in argv if (text := plain(w)) is not None]
     if len(certain) == len(argv) and not late and not _wrapped(execution):
         return certain, told
     login = execution.script or execution.modules or execution.venv
-    shell = Shell("bash", "-l", "-c") if login else Shell("sh", "-c")
+    # bash hands on variables whose names only other programs can read; -p: BASH_ENV isn't for it
+    shell = Shell("bash", "-l", "-c") if login else Shell("bash", "-p", "-c")
     _prepare(shell, execution, known)
-    redirect = _redirections(shell, execution, known)
     if execution.script:
-        shell.step(f"{{ eval {shell.quoted(word(execution.script, known))}; }}{redirect}")
+        shell.last(word(execution.script, known))
     else:
-        words: list[Word] = [("env",), *late, *argv] if late else argv
-        shell.step("exec " + " ".join(map(shell.quoted, words)) + redirect)
+        words: list[Word] = [("env",), ("--",), *late, *argv] if late else argv
+        shell.step("exec -- " + " ".join(map(shell.quoted, words)))
     return shell.argv, told
+
+
+def _environment(given: Mapping[str, str], known: Known) -> tuple[dict[str, str], list[Word]]:
+    """What is known of it, and what only the start tells, as the program env takes it."""
+    told: dict[str, str] = {}
+    late: list[Word] = []
+    for name, value in given.items():
+        variable, text = word(name, known), word(value, known)
+        _check_variable(name, variable)
+        name_told, text_told = plain(variable), plain(text)
+        if name_told is not None and text_told is not None:
+            told[name_told] = text_told
+            continue
+        if variable != word(name, {**known, "itval": "", "nlist": ""}):  # nobody could look at it
+            raise InvalidJob(
+                f"`env`: {name!r}: expected a name without ${{itval}} and ${{nlist}}, where only"
+                " the start tells the variable"
+            )
+        late.append((*variable, "=", *text))
+    return told, late
+
+
+def _check_variable(name: str, word_: Word) -> None:
+    """Raises InvalidJob. With what an array fills in, its solver looks at it."""
+    text = "".join(part if isinstance(part, str) else "$" for part in word_)
+    if not text or "=" in text or "\0" in text:
+        raise InvalidJob(f"`env`: expected a variable's name, without '=', got {name!r}")
+    if text.upper().startswith("SOLVEYARD_"):
+        raise InvalidJob(f"`env`: {name!r}: expected another name: SOLVEYARD_ is the manager's")
 
 
 def _wrapped(execution: Execution) -> bool:
@@ -66,13 +93,16 @@ def _wrapped(execution: Execution) -> bool:
     )
 
 
-def _prepare(shell: Shell, execution: Execution, known: Mapping[str, str]) -> None:
+def _prepare(shell: Shell, execution: Execution, known: Known) -> None:
     if execution.wd:
         folder = shell.quoted(word(execution.wd, known))
-        shell.step(f"mkdir -p -- {folder} && cd -- {folder}")
-    if execution.modules:
-        given = execution.modules
-        names = [given] if isinstance(given, str) else given
+        # with /. it's a folder's path, be it called "-"; without CDPATH it's below this one
+        shell.step(f"mkdir -p -- {folder} && CDPATH= cd -- {folder}/.")
+    _redirect(shell, execution, known)  # so that the job's own file tells what fails from here on
+    given = execution.modules or ()
+    entries = [given] if isinstance(given, str) else given
+    names = [name for entry in entries for name in entry.split()]
+    if names:
         loaded = " ".join(shell.quoted(word(name, known)) for name in names)
         shell.step(f"source /etc/profile && module load {loaded}")
     if execution.venv:
@@ -80,7 +110,7 @@ def _prepare(shell: Shell, execution: Execution, known: Mapping[str, str]) -> No
         shell.step(f"source {shell.quoted(place)}")
 
 
-def _redirections(shell: Shell, execution: Execution, known: Mapping[str, str]) -> str:
+def _redirect(shell: Shell, execution: Execution, known: Known) -> None:
     text = ""
     if execution.stdin:
         text += f" <{shell.quoted(word(execution.stdin, known))}"
@@ -90,4 +120,5 @@ def _redirections(shell: Shell, execution: Execution, known: Mapping[str, str]) 
         text += " 2>&1"
     elif execution.stderr:
         text += f" 2>{shell.quoted(word(execution.stderr, known))}"
-    return text
+    if text:
+        shell.step(f"exec{text}")

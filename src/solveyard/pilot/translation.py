@@ -1,11 +1,15 @@
 """From QCG-PilotJob's job descriptions to specifications, and from its node lists to nodes.
 
 Pure. Where QCG-PilotJob would take a job and never start it, the job is refused here.
+
+Read, and then left out: `model` and `model_opts`, since outside of Slurm QCG-PilotJob too starts
+one process, which is told its cores and nodes; and `attributes`, which its governor alone reads.
 """
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import msgspec
 
@@ -13,36 +17,56 @@ from solveyard.model.arrays import ArraySpec
 from solveyard.model.errors import InvalidJob, InvalidSettings
 from solveyard.model.jobs import JobSpec
 from solveyard.model.policies import Dependency
-from solveyard.model.resources import Range, Resources
+from solveyard.model.resources import MOST_CORES, Range, Resources
 from solveyard.pilot import description, execution
 from solveyard.pilot.description import Description, Iteration, Needs, Scheduler, Size
-from solveyard.pilot.words import substitute, substituted
+from solveyard.pilot.words import AT_START, ITERATION, Known, substitute, substituted
 
 _FORBIDDEN = frozenset("${}()'\": \t\n")
-_TIME = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", re.ASCII)
+_TIME = re.compile(r"(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?", re.ASCII)
+_PARTS = re.compile(r"0*[1-9]\d{0,8}", re.ASCII)
+_CORES = re.compile(r"\d{1,9}", re.ASCII)
 _AFTER = re.compile(r"(?P<job>[^:]+):(?:(?P<index>-?\d+)|\$\{it\}|\$it)", re.ASCII)
 
 
-def jobs(given: object, submitted: Mapping[str, str], root: str) -> list[JobSpec]:
+def jobs(
+    given: object, submitted: Mapping[str, str], root: str, earlier: Mapping[str, ArraySpec]
+) -> list[JobSpec]:
     """The jobs of a submit request, all or none.
 
     `submitted`: the variables that the request has (`rcnt`, `uniq`, `sname`, `date`, `time`,
-    `dateTime`); `root`: the absolute path that `wd` starts from. Raises InvalidJob.
+    `dateTime`); `root`: the absolute path that `wd` starts from; `earlier`: of the jobs that there
+    are, by name, those with iterations. Raises InvalidJob.
     """
+    try:
+        return _jobs(given, submitted, root, earlier)
+    except RecursionError as error:
+        raise InvalidJob("Wrong submit request - nested too deep") from error
+
+
+def _jobs(
+    given: object, submitted: Mapping[str, str], root: str, earlier: Mapping[str, ArraySpec]
+) -> list[JobSpec]:
     if not isinstance(given, list) or not given:
         raise InvalidJob("Wrong submit request - missing jobs data")
-    specs: list[JobSpec] = []
-    names: set[str] = set()
+    read: dict[str, Description] = {}
+    arrays: dict[str, ArraySpec | None] = {**earlier}
     for one in given:
-        spec = job(one, submitted, root)
-        if spec.name in names:
-            raise InvalidJob(f"Job {spec.name} already exist: the request has it twice")
-        names.add(spec.name)
-        specs.append(spec)
+        job = _read(one, submitted)
+        if job.name in read:
+            raise InvalidJob(f"Job {job.name} already exist: the request has it twice")
+        read[job.name] = job
+        with _named(job):
+            arrays[job.name] = _array(job.iteration)
+    specs: list[JobSpec] = []
+    for job in read.values():
+        with _named(job):
+            specs.append(_spec(job, root, arrays))
+            msgspec.json.encode(specs[-1])  # else a name that is no Unicode fails in the store
     return specs
 
 
-def job(given: object, submitted: Mapping[str, str], root: str) -> JobSpec:
+def _read(given: object, submitted: Mapping[str, str]) -> Description:
     """One of them. Raises InvalidJob."""
     if not isinstance(given, dict):
         raise InvalidJob("Wrong submit request - wrong job data")
@@ -56,10 +80,16 @@ def job(given: object, submitted: Mapping[str, str], root: str) -> JobSpec:
         raise InvalidJob(
             f"Job identifier '({read.name})' contains invalid characters or unknown variables"
         )
+    return read
+
+
+@contextmanager
+def _named(job: Description) -> Iterator[None]:
+    """What is wrong with it is said with its name."""
     try:
-        return _spec(read, root)
+        yield
     except (InvalidJob, ValueError) as error:
-        raise InvalidJob(f"job {read.name!r}: {error}") from error
+        raise InvalidJob(f"job {job.name!r}: {error}") from error
 
 
 def nodes(text: str) -> dict[str, Resources]:
@@ -68,10 +98,10 @@ def nodes(text: str) -> dict[str, Resources]:
     for number, entry in enumerate(text.split(",")):
         name, _, cores = entry.strip().rpartition(":")
         name = name or f"n{number}"
-        if not cores.isascii() or not cores.isdigit() or int(cores) < 1:
+        if not _CORES.fullmatch(cores) or not 1 <= int(cores) <= MOST_CORES:
             raise InvalidSettings(
-                f"node {number + 1} of {text!r}: expected NAME:CORES or CORES, with at least one"
-                f" core, got {entry!r}"
+                f"node {number + 1} of {text!r}: expected NAME:CORES or CORES, with 1 to"
+                f" {MOST_CORES} cores, got {entry!r}"
             )
         if name in found:
             raise InvalidSettings(f"the nodes {text!r} have two that are called {name!r}")
@@ -79,18 +109,18 @@ def nodes(text: str) -> dict[str, Resources]:
     return found
 
 
-def _spec(read: Description, root: str) -> JobSpec:
+def _spec(read: Description, root: str, arrays: Mapping[str, ArraySpec | None]) -> JobSpec:
     execution.check(read.execution)
-    array = _array(read.iteration)
-    known = {"root_wd": root}
-    if array is not None:
-        known |= {"it": "{{index}}", "itval": "{{value}}"}
+    array = arrays[read.name]
     need = _resources(read.resources)
     if array is None and _is_shared(need):
         raise InvalidJob("a `scheduler` shares among iterations, and the job has no `iteration`")
-    argv, environment = execution.command(read.execution, {**known, **_certain(need)})
+    known: Known = {
+        **AT_START, **_certain(need), "root_wd": root, **(ITERATION if array is not None else {})
+    }  # fmt: skip
+    argv, environment = execution.command(read.execution, known)
     options = {"argv": argv, "env": environment} if environment else {"argv": argv}
-    after = read.dependencies.after if read.dependencies is not None else []
+    after = (read.dependencies and read.dependencies.after) or []
     return JobSpec(
         solver="command",
         options=msgspec.Raw(msgspec.json.encode(options)),
@@ -99,7 +129,7 @@ def _spec(read: Description, root: str) -> JobSpec:
         directory=posixpath.normpath(root),
         time_limit=None if read.resources.wt is None else _seconds(read.resources.wt),
         array=array,
-        after=tuple(_dependency(text, array) for text in after),
+        after=tuple(_dependency(text, array, arrays) for text in after),
     )
 
 
@@ -124,17 +154,34 @@ def _array(iteration: Iteration | None) -> ArraySpec | None:
     return ArraySpec(start=start, stop=iteration.stop)
 
 
-def _dependency(text: str, array: ArraySpec | None) -> Dependency:
+def _dependency(
+    text: str, array: ArraySpec | None, arrays: Mapping[str, ArraySpec | None]
+) -> Dependency:
     """ "job", its iteration "job:3", or "job:${it}" for that of the same number."""
     if ":" not in text:
         return Dependency(job=text)
     match = _AFTER.fullmatch(text)
     if match is None:
         raise InvalidJob(f"`after`: expected JOB, JOB:ITERATION or JOB:${{it}}, got {text!r}")
-    if match["index"] is None and array is None:
+    if match["index"] is not None:
+        return Dependency(job=f"{match['job']}[{match['index']}]")
+    if array is None:
         raise InvalidJob(f"`after`: {text!r} has ${{it}}, and the job no iterations")
-    index = "{{index}}" if match["index"] is None else match["index"]
-    return Dependency(job=f"{match['job']}[{index}]")
+    other = arrays.get(match["job"])
+    if other is None:
+        raise InvalidJob(f"`after`: {text!r}: there is no job {match['job']!r} with iterations")
+    # a dependency pairs tasks by their place, which is by number where both have the same numbers
+    if (array.start, array.step, len(array)) != (other.start, other.step, len(other)):
+        raise InvalidJob(
+            f"`after`: {text!r} pairs iterations of the same number, so both jobs need the same"
+            f" ones; {match['job']!r} has {_numbers(other)}, and this job {_numbers(array)}"
+        )
+    return Dependency(job=f"{match['job']}[{{{{index}}}}]")
+
+
+def _numbers(array: ArraySpec) -> str:
+    """Of its iterations, in words."""
+    return f"{array.index(0)} to {array.index(len(array) - 1)}"
 
 
 def _seconds(wt: str) -> float:
@@ -210,8 +257,10 @@ def _shared(where: str, least: int, scheduler: Scheduler) -> Range:
     parts = scheduler.params.get("parts")
     if parts is None:
         return Range(min=least, split="parts")
-    if not str(parts).isascii() or not str(parts).isdigit() or int(parts) < 1:
-        raise InvalidJob(f"`{where}.params.parts` is {parts!r}; it must be a number from 1")
+    if not _PARTS.fullmatch(str(parts)):
+        raise InvalidJob(
+            f"`{where}.params.parts` is {parts!r}; it must be a number from 1 to 999999999"
+        )
     return Range(min=least, split="parts", parts=int(parts))
 
 

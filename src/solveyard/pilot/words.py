@@ -2,28 +2,46 @@
 
 What is known when a job is translated is filled in at once; the iteration becomes a place of an
 array's task. Only cores and nodes are known no sooner than the job starts: a shell puts them in,
-from variables of the job's environment. It gets every text as an argument of its own, so that
-none is read as a part of its program.
+from variables of the job's environment, and the iteration too where a text has braces of its own.
+It gets every text as an argument of its own, so that none is read as a part of its program.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from string import Template
 from typing import NamedTuple
 
+# What the line names for itself nobody else does: no job's variable may begin like that. What is
+# sourced would take the line's arguments for its own.
+_WORDS = 'solveyard_words=("$@"); set --; '
 _NODES = (
-    "nnodes=0; nlist=; IFS=,; for n in $SOLVEYARD_NODES; do"
-    ' nnodes=$((nnodes+1)); nlist="$nlist${nlist:+,}${n%:*}"; done; unset IFS'
+    "IFS=,; solveyard_nodes=($SOLVEYARD_NODES); solveyard_nnodes=${#solveyard_nodes[@]}; "
+    'solveyard_nlist="${solveyard_nodes[*]%:*}"; unset IFS; '
 )
-_AT_START = {"ncores": "$SOLVEYARD_CORES", "nnodes": "$nnodes", "nlist": "$nlist"}
+_OUT_OF_SIGHT = "unset solveyard_words solveyard_nodes solveyard_nnodes solveyard_nlist; "
+_BETWEEN_BRACES = re.compile(r"(?<=\{)(?=\{)")
 
 
 class Variable(NamedTuple):
     """One that the shell knows."""
 
-    name: str
+    shell: str
+    place: str = ""  #: what the texts of an array may have instead
 
 
 Word = tuple[str | Variable, ...]
+Known = Mapping[str, str | Variable]
+
+AT_START: Known = {
+    "ncores": Variable("$SOLVEYARD_CORES"),
+    "nnodes": Variable("$solveyard_nnodes"),
+    "nlist": Variable("$solveyard_nlist"),
+}
+_OF_NODES = {AT_START["nnodes"], AT_START["nlist"]}
+ITERATION: Known = {
+    "it": Variable("$SOLVEYARD_TASK", "{{index}}"),
+    "itval": Variable("$SOLVEYARD_VALUE", "{{value}}"),
+}
 
 
 def substitute(text: str, known: Mapping[str, str]) -> str:
@@ -44,24 +62,30 @@ def substituted(value: object, known: Mapping[str, str]) -> object:
             return value
 
 
-def word(text: str, known: Mapping[str, str]) -> Word:
-    """A text with what is `known` filled in, and places for what the start tells."""
+def word(text: str, known: Known) -> Word:
+    """A text with what is `known` filled in; other variables stay as they are."""
     parts: list[str | Variable] = []
     begin = 0
     for match in Template.pattern.finditer(text):
         parts.append(text[begin : match.start()])
         begin = match.end()
-        name = match["named"] or match["braced"]
-        if match["escaped"] is not None:
-            parts.append("$")
-        elif name in known:
-            parts.append(known[name])
-        elif name in _AT_START:
-            parts.append(Variable(name))
-        else:
-            parts.append(match.group())
-    parts.append(text[begin:])
-    return _joined(parts)
+        name = match["named"] or match["braced"] or ""
+        parts.append("$" if match["escaped"] is not None else known.get(name, match.group()))
+    found = _joined([*parts, text[begin:]])
+    return _of_an_array(found) if "it" in known else found
+
+
+def _of_an_array(word_: Word) -> Word:
+    """An array fills in what is in double braces: ours, but no text's own. A text that has some
+    is torn between them, for the shell to put together.
+    """
+    if any(isinstance(part, str) and "{{" in part for part in word_):
+        return tuple(
+            piece
+            for part in word_
+            for piece in (_BETWEEN_BRACES.split(part) if isinstance(part, str) else (part,))
+        )
+    return _joined([part.place or part if isinstance(part, Variable) else part for part in word_])
 
 
 def _joined(parts: Sequence[str | Variable]) -> Word:
@@ -75,20 +99,24 @@ def _joined(parts: Sequence[str | Variable]) -> Word:
 
 
 def plain(word_: Word) -> str | None:
-    """Its text; None: only the start tells it."""
-    if any(isinstance(part, Variable) for part in word_):
-        return None
-    return "".join(part for part in word_ if isinstance(part, str))
+    """Its text; None: a shell puts it together."""
+    match word_:
+        case ():
+            return ""
+        case (str() as text,):
+            return text
+        case _:
+            return None
 
 
 class Shell:
-    """A line for a shell, built word by word."""
+    """A line for bash, built word by word."""
 
     def __init__(self, *program: str) -> None:
         """`program`: the shell, up to the option before its line."""
         self._program = program
         self._steps: list[str] = []
-        self._arguments: list[str] = []
+        self._words: list[str] = []
         self._nodes = False
 
     def quoted(self, word_: Word) -> str:
@@ -96,20 +124,22 @@ class Shell:
         written = ""
         for part in word_:
             if isinstance(part, Variable):
-                self._nodes = self._nodes or part.name != "ncores"
-                written += _AT_START[part.name]
+                self._nodes = self._nodes or part in _OF_NODES
+                written += part.shell
             else:
-                self._arguments.append(part)
-                written += f"${{{len(self._arguments)}}}"
+                written += f"${{solveyard_words[{len(self._words)}]}}"
+                self._words.append(part)
         return f'"{written}"'
 
     def step(self, text: str) -> None:
         """What follows happens only where it succeeds."""
         self._steps.append(text)
 
+    def last(self, script: Word) -> None:
+        """The last step: `script`, which sees nothing of what the line has for itself."""
+        self.step(f'eval "{_OUT_OF_SIGHT}"{self.quoted(script)}')
+
     @property
     def argv(self) -> list[str]:
-        line = " && ".join(self._steps)
-        if self._nodes:
-            line = f"{_NODES}; {line}"
-        return [*self._program, line, self._program[0], *self._arguments]
+        line = _WORDS + (_NODES if self._nodes else "") + " && ".join(self._steps)
+        return [*self._program, line, self._program[0], *self._words]

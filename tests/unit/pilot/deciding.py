@@ -22,7 +22,9 @@ class Deciding:
 
     def submit(self, jobs: list[dict[str, Any]]) -> None:
         """Raises InvalidRequest."""
-        self._send(Submit(specs=tuple(translation.jobs(jobs, VARIABLES, "/"))))
+        there = self.engine.jobs.values()
+        arrays = {job.spec.name: job.spec.array for job in there if job.spec.array is not None}
+        self._send(Submit(specs=tuple(translation.jobs(jobs, VARIABLES, "/", arrays))))
 
     def end(self, label: str, reason: Reason = Reason.SUCCESS) -> None:
         launch = self._running.pop(label)
