@@ -4,6 +4,8 @@ Pure. Where QCG-PilotJob would take a job and never start it, the job is refused
 
 Read, and then left out: `model` and `model_opts`, since outside of Slurm QCG-PilotJob too starts
 one process, which is told its cores and nodes; and `attributes`, which its governor alone reads.
+Not set are the variables QCG_PM_*: only its start tells a job its nodes, and a shell before each
+program to put them in would cost more than a small task itself.
 """
 
 import posixpath
