@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
+from e2e import asking
 from solveyard.model.arrays import ArraySpec
 from solveyard.model.errors import InvalidJob, InvalidRequest
 from solveyard.model.jobs import JobSpec
@@ -210,6 +211,20 @@ def test_a_signature_proves_the_body_and_a_secret_in_the_address_is_told_nowhere
     why = yard.client.test_notification("gone")
     assert why
     assert secret not in why
+
+
+def test_why_a_receiver_took_nothing_is_told_to_the_owner_alone(started, until):
+    script = "echo it said planted-1; exit 1"
+    yard = started(f"[notify.chat]\ncommand = {json.dumps(['sh', '-c', script])}\n")
+    yard.client.submit(spec("true", notify=("chat",)))
+    until(lambda: "planted-1" in yard.client.notifications()[0].last_error, "it was tried")
+    assert "planted-1" in yard.client.notices("chat")[0].why
+    guest = asking.bearer(asking.shell(yard, "token", "create", "guest").stdout.strip())
+    for path, key in (("/notifications", "last_error"), ("/notifications/chat", "why")):
+        answer = asking.ask(yard.told["url"], "GET", path, headers=guest)
+        [one] = answer.json
+        assert one[key] == "it was not taken (why is told to this manager's owner)"
+        assert b"planted-1" not in answer.body
 
 
 def test_a_command_gets_the_notice_and_one_that_hangs_is_ended_with_its_children(

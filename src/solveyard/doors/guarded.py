@@ -6,6 +6,7 @@ sense, and keeps the connection of one that it has disconnected.
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 import engineio
@@ -13,6 +14,8 @@ import socketio
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from engineio.async_drivers import aiohttp as driver
+from engineio.packet import MESSAGE, Packet
+from socketio.packet import EVENT
 
 from solveyard.doors import bounds, encoding, packets
 
@@ -87,6 +90,21 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]  # it has no types
         """Messages that its connection has not taken yet."""
         outbox = self._outbox(sid, namespace)
         return outbox.qsize() if outbox is not None else 0
+
+    async def tell(
+        self, namespace: str, event: str, content: str, sids: Iterable[str] | None = None
+    ) -> None:
+        """Send an event with `content`, JSON, written once for all who get it; `sids`: None for all
+        in the namespace.
+        """
+        where = f"{namespace}," if namespace != "/" else ""
+        packet = Packet(MESSAGE, f'{EVENT}{where}["{event}",{content}]')
+        if sids is None:
+            sids = [sid for sid, _ in self.manager.get_participants(namespace, None)]
+        for sid in sids:
+            line = self.manager.eio_sid_from_sid(sid, namespace)
+            if line is not None:
+                await self.eio.send_packet(line, packet)
 
     async def end(self, sid: str, namespace: str) -> None:
         """Disconnect a client; its connection ends, too, if need be without its help."""

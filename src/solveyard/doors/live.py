@@ -1,16 +1,17 @@
 """Live events over Socket.IO.
 
 `/v1` carries our events, numbered. A subscription is a cursor over the store's log: what a client
-missed is read from there, what is new follows, so there is no gap and nothing comes twice. The
-default namespace carries the documents' events (`job_queued`, `job_started`, ...) and no others.
+missed is read from there, what is new follows, so there is no gap and nothing comes twice. Who has
+much to read delays nobody who has read all. The default namespace carries the documents' events
+(`job_queued`, `job_started`, ...) and no others.
 """
 
 import asyncio
 import contextlib
-import itertools
+import json
 import logging
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -19,15 +20,14 @@ from aiohttp import web
 
 from solveyard.doors import guarded
 from solveyard.doors.keys import Caller, caller
+from solveyard.doors.pieces import Piece, Pieces
 from solveyard.doors.telling import Telling
 from solveyard.manager import Manager
 from solveyard.model import reading
 from solveyard.model.errors import InvalidRequest, LogCompacted, StoreError, UnknownJob
 from solveyard.model.ids import array_of, position_of
 from solveyard.model.jobs import Job, JobId
-from solveyard.model.messages import AnyEvent
 from solveyard.model.progress import Progress
-from solveyard.model.records import event_text
 from solveyard.store.base import Numbered
 
 log = logging.getLogger(__name__)
@@ -35,15 +35,12 @@ log = logging.getLogger(__name__)
 OURS = "/v1"
 DOCUMENTS = "/"
 PAUSE = 0.1  #: s between two messages to one client
-RECENT = 1000  #: events that need not be read from the store
-SLICE = 1000  #: events in one message, at most
-BYTES = 256 << 10  #: of one message, about
-LARGE = 64 << 10  #: bytes; of a larger event only number, at, type, job and by are sent
 BACKLOG = 4  #: messages that wait for a client that doesn't read; it gets no more meanwhile
 ROOMS = 1000  #: that one client may be in
 LONGEST = 500  #: characters of a refusal
 LOOK_AGAIN = 1.0  #: s between two looks at whether a token still holds
 _GOODBYE = 1.0  #: s for the connections to end
+_EARLY = 0.001  #: s that a pause may be too short: clocks have their grain
 
 
 class Subscribe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,9 +63,7 @@ class _Subscription:
         self.sid = sid
         self.jobs = jobs  #: None: all
         self.after = after
-
-    def wants(self, event: AnyEvent) -> bool:
-        return self.covers(getattr(event, "job", JobId(0)))
+        self.told_at = 0.0  #: by the loop's clock
 
     def covers(self, job: JobId) -> bool:
         return self.jobs is None or job in self.jobs or (array_of(job) or job) in self.jobs
@@ -83,12 +78,13 @@ class Live:
         """
         self._manager = manager
         self._holds = holds
-        self._recent: deque[Numbered] = deque(maxlen=RECENT)
+        self._pieces = Pieces(manager)
         self._subscriptions: dict[str, _Subscription] = {}
         self._callers: dict[tuple[str, str], Caller] = {}  #: by namespace and connection
         self._documents = telling
         self._progress: dict[JobId, dict[str, Any]] = {}  #: news of running jobs, the newest alone
         self._news = asyncio.Event()
+        self._missed = asyncio.Event()  #: by somebody, and the store has to be read
         self._sio = guarded.Server(
             async_handlers=False,
             cors_allowed_origins=[],  # the keeper looks at origins; no header admits any
@@ -112,15 +108,9 @@ class Live:
             self._manager.following.subscribe(self._take_progress),
         )
         try:
-            while True:
-                await self._until_news()
-                self._news.clear()
-                await self._drop_revoked()
-                await self._tell_documents()
-                for one in list(self._subscriptions.values()):
-                    await self._serve(one)
-                await self._tell_progress()
-                await asyncio.sleep(PAUSE)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._tell_news())
+                tasks.create_task(self._tell_missed())
         finally:
             for end in ends:
                 end()
@@ -136,7 +126,7 @@ class Live:
     # What comes from the manager
 
     def _take(self, events: Sequence[Numbered]) -> None:
-        self._recent.extend(events)
+        self._pieces.take(events)
         if any(namespace == DOCUMENTS for namespace, _ in self._callers):
             self._documents.take(events)
         else:
@@ -162,61 +152,103 @@ class Live:
 
     # What goes to clients
 
-    async def _serve(self, one: _Subscription) -> None:
-        """Send what comes after its cursor, as much as one message takes."""
-        if one.after >= self._manager.last_event:
-            return
-        self._news.set()  # there may be more; after a pause
-        if self._sio.waiting(one.sid, OURS) >= BACKLOG:
+    async def _tell_news(self) -> None:
+        """To who stands near the newest event; what is more than a message takes, after a pause."""
+        while True:
+            await self._until_news()
+            self._news.clear()
+            await self._drop_revoked()
+            await self._tell_documents()
+            for after, those in self._behind(near=True).items():
+                if (events := self._pieces.recent(after)) is not None:
+                    for jobs, some in _by_jobs(those).items():
+                        await self._tell(after, some, events.piece(jobs))
+            await self._tell_progress()
+            await asyncio.sleep(PAUSE)
+
+    async def _tell_missed(self) -> None:
+        """To who is far behind. One read at a time: they only wait for one another."""
+        while True:
+            await self._missed.wait()
+            self._missed.clear()
+            for after, those in self._behind(near=False).items():
+                await self._tell_from_store(after, those)
+            if not self._missed.is_set():
+                self._pieces.forget()
+            self._news.set()  # who isn't far behind any more goes on there
+            await asyncio.sleep(PAUSE)
+
+    async def _tell_from_store(self, after: int, those: Sequence[_Subscription]) -> None:
+        by_jobs = _by_jobs(those)
+        if (kept := self._pieces.kept(after)) is not None:
+            await self._tell(after, by_jobs.pop(None, ()), kept)
+        if not by_jobs:
             return
         try:
-            events = self._from_recent(one.after)
-            if events is None:
-                events = await self._manager.events(one.after, SLICE)
+            events = await self._pieces.read(after)
         except StoreError as error:
             log.warning("missed events not read", extra={"error": str(error)})
             return
         except LogCompacted as error:
-            if self._subscriptions.get(one.sid) is one:
-                one.after = error.first - 1
-                told_first = {"first": error.first}
-                await self._sio.emit("compacted", told_first, to=one.sid, namespace=OURS)
+            first = json.dumps({"first": error.first})
+            await self._tell(after, those, Piece(first, error.first - 1), "compacted")
             return
-        if self._subscriptions.get(one.sid) is not one:
-            return  # it asked for something else meanwhile
-        told: list[dict[str, Any]] = []
-        size = 0
-        for number, event in events:
-            if one.wants(event):
-                payload, length = _shown(number, event)
-                if told and size + length > BYTES:
-                    break
-                told.append(payload)
-                size += length
-            one.after = number
-        if told:
-            await self._sio.emit("events", told, to=one.sid, namespace=OURS)
+        if events is None:
+            return
+        for jobs, some in by_jobs.items():
+            piece = events.piece(jobs)
+            if jobs is None:
+                self._pieces.keep(after, piece)
+            await self._tell(after, some, piece)
 
-    def _from_recent(self, after: int) -> list[Numbered] | None:
-        """None: they have to be read from the store."""
-        if not self._recent or self._recent[0].number > after + 1:
-            return None
-        start = after + 1 - self._recent[0].number
-        return list(itertools.islice(self._recent, start, start + SLICE))
+    async def _tell(
+        self, after: int, those: Iterable[_Subscription], piece: Piece, name: str = "events"
+    ) -> None:
+        """To those that still are where they were when it was sought."""
+        here = [one for one in those if one.after == after and self._current(one)]
+        now = asyncio.get_running_loop().time()
+        for one in here:
+            one.after = piece.last
+            one.told_at = now if piece.text else one.told_at
+        if piece.text:
+            await self._sio.tell(OURS, name, piece.text, [one.sid for one in here])
+
+    def _behind(self, *, near: bool) -> Mapping[int, list[_Subscription]]:
+        """Who may be told something now, by what they know, and is near the newest event or far."""
+        found = defaultdict(list)
+        last, now = self._manager.last_event, asyncio.get_running_loop().time()
+        for one in self._subscriptions.values():
+            if one.after >= last:
+                continue
+            is_near = self._pieces.near(one.after)
+            (self._news if is_near else self._missed).set()  # there may be more; after a pause
+            rested = now >= one.told_at + PAUSE - _EARLY
+            if is_near is near and rested and self._sio.waiting(one.sid, OURS) < BACKLOG:
+                found[one.after].append(one)
+        return found
+
+    def _current(self, one: _Subscription) -> bool:
+        """It didn't ask for something else meanwhile."""
+        return self._subscriptions.get(one.sid) is one
 
     async def _tell_progress(self) -> None:
         """To who reads: what is missed here is told anew soon."""
         told, self._progress = self._progress, {}
-        for one in list(self._subscriptions.values()) if told else ():
-            if self._sio.waiting(one.sid, OURS) >= BACKLOG:
-                continue
-            for job, payload in told.items():
-                if one.covers(job):
-                    await self._sio.emit("job_progress", payload, to=one.sid, namespace=OURS)
+        if not told:
+            return
+        reading = [
+            one
+            for one in self._subscriptions.values()
+            if self._sio.waiting(one.sid, OURS) < BACKLOG
+        ]
+        for job, payload in told.items():
+            sids = [one.sid for one in reading if one.covers(job)]
+            text = msgspec.json.encode(payload).decode()
+            await self._sio.tell(OURS, "job_progress", text, sids)
 
     async def _tell_documents(self) -> None:
         for name, payload in self._documents.told():
-            await self._sio.emit(name, payload, namespace=DOCUMENTS)
+            await self._sio.tell(DOCUMENTS, name, json.dumps(payload))
 
     async def _drop_revoked(self) -> None:
         for (namespace, sid), one in list(self._callers.items()):
@@ -300,11 +332,10 @@ def _short(why: str) -> str:
     return why if len(why) <= LONGEST else why[:LONGEST] + " ..."
 
 
-def _shown(number: int, event: AnyEvent) -> tuple[dict[str, Any], int]:
-    """An event as it is sent, and about how many bytes that is."""
-    text = event_text(number, event)
-    shown: dict[str, Any] = msgspec.json.decode(text)
-    if len(text) > LARGE:
-        kept = ("number", "type", "at", "by", "job", "task")
-        return {name: shown[name] for name in kept if name in shown} | {"cut": True}, 200
-    return shown, len(text)
+def _by_jobs(
+    those: Iterable[_Subscription],
+) -> dict[frozenset[JobId] | None, list[_Subscription]]:
+    found = defaultdict(list)
+    for one in those:
+        found[one.jobs].append(one)
+    return found

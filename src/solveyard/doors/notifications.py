@@ -2,6 +2,7 @@
 
 import msgspec
 from aiohttp import web
+from msgspec.structs import replace
 
 from solveyard.doors import encoding
 from solveyard.doors.keys import MANAGER, caller
@@ -10,6 +11,9 @@ from solveyard.model import reading
 from solveyard.model.errors import NotAllowed
 from solveyard.model.notices import NoticeRecord, NoticeState, ReceiverRecord
 from solveyard.model.reading import Malformed
+
+#: For all but the owner: what a receiver answers, or a command prints, may name what it shouldn't.
+_NOT_TAKEN = "it was not taken (why is told to this manager's owner)"
 
 
 class NoticesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,7 +32,10 @@ class Tested(msgspec.Struct, frozen=True, kw_only=True):
 async def receivers(request: web.Request) -> web.Response:
     """Who is told how jobs end, and how many notices wait, arrived, or were given up."""
     encoding.query(request, encoding.NoQuery)
-    return encoding.answer(await request.app[MANAGER].notices.standings())
+    found = await request.app[MANAGER].notices.standings()
+    if not caller(request).owner:
+        found = [replace(one, last_error=one.last_error and _NOT_TAKEN) for one in found]
+    return encoding.answer(found)
 
 
 async def listing(request: web.Request) -> web.Response:
@@ -39,6 +46,8 @@ async def listing(request: web.Request) -> web.Response:
     found = await notices.recent(name, state, wanted.limit)
     if not found and (why := notices.unknown(name)):
         return encoding.refusal(404, "unknown_receiver", why)
+    if not caller(request).owner:
+        found = [replace(one, why=one.why and _NOT_TAKEN) for one in found]
     return encoding.answer(found)
 
 

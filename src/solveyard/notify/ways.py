@@ -7,19 +7,24 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
-from typing import IO, Literal, NamedTuple, Protocol
+from typing import IO, TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from solveyard.model.errors import InvalidSettings
 from solveyard.model.notices import Receiver
+from solveyard.notify.spelling import PLACE, longest, quoted, without
 from solveyard.processes import end_group, start
 from solveyard.secret import Secret
+
+if TYPE_CHECKING:
+    import aiohttp
+    import yarl
 
 POST = 10.0  #: s that a webhook may take to answer
 RUN = 30.0  #: s that a command may take
 VARIABLE = 16_384  #: characters of a text that a command gets in its environment; it can read all
 ANSWER = 300  #: bytes of an answer, or of a command's output, that are kept with a failure
 BEARER, SIGNATURE = "bearer", "signature"
-PLACE = "{secret}"  #: in a URL: the secret goes there
+_MARK = "the0secret0s0place"  #: stands for it while the rest of a URL is quoted
 
 
 class Undelivered(Exception):
@@ -67,7 +72,7 @@ class Webhook(NamedTuple):
             async with (
                 aiohttp.ClientSession(timeout=limit) as session,
                 session.post(
-                    self.url.replace(PLACE, secret),
+                    self._address(secret),
                     data=payload,
                     headers=headers,
                     allow_redirects=False,
@@ -76,7 +81,7 @@ class Webhook(NamedTuple):
                 status = answer.status
                 if 200 <= status < 300:  # whatever else it may have to say
                     return
-                said = await answer.content.read(ANSWER)
+                said = await _said(answer, secret)
         except TimeoutError as error:
             raise Undelivered(f"no answer within {POST:.0f} s") from error
         except aiohttp.ClientConnectorError as error:
@@ -85,13 +90,22 @@ class Webhook(NamedTuple):
             why = own if number is None or number <= 0 else os.strerror(number)
             told = f"cannot connect to {error.host}:{error.port}: {why}"
             raise Undelivered(_without(told, secret)) from None
+        except aiohttp.ClientResponseError as error:  # its text holds the address
+            why = f"what it answers is no HTTP ({type(error).__name__}, {error.status})"
+            raise Undelivered(why) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             raise Undelivered(_without(why, secret)) from None  # it may hold the address
         if 300 <= status < 400:
             raise Undelivered(f"it answered {status}, and redirects are not followed")
-        text = _line(_without(said.decode(errors="replace"), secret))
-        raise Undelivered(f"it answered {status}" + (f": {text}" if text else ""))
+        raise Undelivered(f"it answered {status}" + (f": {said}" if said else ""))
+
+    def _address(self, secret: str) -> "yarl.URL":
+        """With the secret as `quoted` has it: the library would write it anew."""
+        import yarl
+
+        rest = yarl.URL(self.url.replace(PLACE, _MARK))
+        return yarl.URL(str(rest).replace(_MARK, quoted(secret)), encoded=True)
 
     def _secret(self) -> str:
         if self.secret is None:
@@ -147,6 +161,19 @@ def _proof(secret: str, payload: bytes, how: str) -> dict[str, str]:
     return {"X-Solveyard-Signature": f"sha256={code}"}
 
 
+async def _said(answer: "aiohttp.ClientResponse", secret: str) -> str:
+    """The first line of an answer that refuses; empty: it says nothing, or doesn't end."""
+    import aiohttp
+
+    said, wanted = b"", ANSWER + longest(secret)
+    try:
+        while len(said) < wanted and (more := await answer.content.read(wanted - len(said))):
+            said += more
+    except (TimeoutError, aiohttp.ClientError, OSError):
+        return ""  # what came may end within the secret
+    return _line(without(secret, said, ANSWER).decode(errors="replace"))
+
+
 def _line(text: str) -> str:
     """The first that isn't empty, for people to read."""
     line = next((line for line in text.splitlines() if line.strip()), "").strip()
@@ -154,7 +181,8 @@ def _line(text: str) -> str:
 
 
 def _without(text: str, secret: str) -> str:
-    return text.replace(secret, PLACE) if secret else text
+    told = text.encode(errors="replace")
+    return without(secret, told, len(told)).decode(errors="replace")
 
 
 def _tail(said: IO[bytes]) -> str:
