@@ -53,29 +53,32 @@ def main(argv: Sequence[str]) -> int:
 
 
 def bring(source: Path, copy: Path) -> None:
-    """Copy a project, or unpack an archive of one, under the name of `copy`. Raises Unusable."""
-    for old in (copy, copy.with_name(copy.name + ".lock")):
-        if old.is_dir():
-            shutil.rmtree(old)
-        else:
-            old.unlink(missing_ok=True)
+    """Copy a project, or unpack an archive of one, under the name of `copy`. Raises Unusable.
+
+    What a try before has brought, or made of it, is replaced, wherever that one was ended; its
+    solutions stay, so that this one goes on from them.
+    """
+    project, layout = copy.with_suffix(".aedt"), copy.with_suffix(".aedb")  # of a 3D Layout design
+    for old in (copy, project, layout):  # a layout alone is opened as a project, which is saved
+        _remove(old)
     if source.suffix.lower() == ".aedtz":
         _unpack(source, copy)
-        return
-    if source.with_name(source.name + ".lock").exists():
-        say(f"note: {source} is open elsewhere; its copy is as it was last saved")
-    if source.is_dir():
-        shutil.copytree(source, copy)
-        return
-    shutil.copyfile(source, copy)
-    layout = source.with_suffix(".aedb")  # a 3D Layout design's own data
-    if layout.is_dir() and not copy.with_suffix(".aedb").exists():
-        shutil.copytree(layout, copy.with_suffix(".aedb"))
+    else:
+        if source.with_name(source.name + ".lock").exists():
+            say(f"note: {source} is open elsewhere; its copy is as it was last saved")
+        if source.is_dir():
+            shutil.copytree(source, copy)
+        else:
+            shutil.copyfile(source, copy)
+            if source.with_suffix(".aedb").is_dir():
+                shutil.copytree(source.with_suffix(".aedb"), layout)
+    for left in (f"{copy.name}.lock", f"{project.name}.lock", f"{project.name}.auto"):
+        _remove(copy.with_name(left))
 
 
 def _unpack(archive: Path, copy: Path) -> None:
     inside = Path(f"{copy.name}.unpacked")
-    shutil.rmtree(inside, ignore_errors=True)
+    _remove(inside)
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as packed:
             packed.extractall(inside)
@@ -88,8 +91,20 @@ def _unpack(archive: Path, copy: Path) -> None:
     if len(projects) != 1:
         raise Unusable(f"it holds {len(projects)} projects, where one is expected")
     for place in projects[0].parent.iterdir():
-        place.replace(copy if place == projects[0] else copy.with_name(place.name))
-    shutil.rmtree(inside)
+        target = copy if place == projects[0] else copy.with_name(place.name)
+        if target.suffix == ".aedtresults" and target.exists():
+            continue
+        _remove(target)
+        place.replace(target)
+    _remove(inside)
+
+
+def _remove(place: Path) -> None:
+    """A file or a folder, if it is there."""
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place)
+    else:
+        place.unlink(missing_ok=True)
 
 
 def _size(place: Path) -> int:
