@@ -7,6 +7,7 @@ the current folder), `keep` ("all", "archive" or "trimmed"), `min_disk` (bytes),
 """
 
 import json
+import os
 import shutil
 import sys
 import tarfile
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from solveyard.programs import hfss_run
-from solveyard.programs.hfss_results import gather, tidy
+from solveyard.programs.hfss_results import RESULTS, gather, seen, tidy
 from solveyard.programs.hfss_run import NO_ROOM, NO_START, Room, Stop, gib, say
 
 NO_COPY = 120  #: exit code
@@ -35,18 +36,20 @@ def main(argv: Sequence[str]) -> int:
         if room.short:
             say(f"no room for a copy of {source}: {gib(room.least)} are needed, {room} free")
             return NO_ROOM
+        _remove(Path(RESULTS))  # of a try before
         bring(source, copy)
     except (Unusable, OSError, zipfile.BadZipFile, tarfile.TarError) as error:
         say(f"{source} can't be copied: {error}")
         return NO_COPY
     command = [word.replace(FOLDER, str(Path.cwd())) for word in plan["argv"]]
+    before = seen(copy)
     # whoever ends a job ends its whole tree: this one stays to gather what the solve has left
     room = Room(int(plan["min_disk"]), plan["scratch"])
     stop = Stop(plan["stop"], deaf=plan.get("deaf", False))
     code = hfss_run.run(command, room, stop, plan.get("end"))
     if code == NO_START:
         return code
-    gather(copy)
+    gather(copy, before)
     if code == 0:
         tidy(copy, plan["keep"])
     return code
@@ -90,6 +93,10 @@ def _unpack(archive: Path, copy: Path) -> None:
     projects = [*inside.rglob("*.aedt")]
     if len(projects) != 1:
         raise Unusable(f"it holds {len(projects)} projects, where one is expected")
+    packed_at = archive.stat().st_mtime_ns
+    for place in projects[0].parent.rglob("*"):
+        if place.is_file() and not place.is_symlink():  # as new, it would be taken for a result
+            os.utime(place, ns=(packed_at, packed_at))
     for place in projects[0].parent.iterdir():
         target = copy if place == projects[0] else copy.with_name(place.name)
         if target.suffix == ".aedtresults" and target.exists():

@@ -65,6 +65,11 @@ class Bench:
         assert told.returncode == 0, told.stderr
         return told.stdout.strip()
 
+    def shown(self) -> dict[str, str]:
+        folder = self.here / "results"
+        files = (place for place in folder.rglob("*") if place.is_file())
+        return {place.relative_to(folder).as_posix(): place.read_text() for place in files}
+
     def files(self) -> set[str]:
         return {str(p.relative_to(self.here)) for p in self.here.rglob("*") if p.is_file()}
 
@@ -278,3 +283,39 @@ def test_a_try_that_was_killed_while_it_was_brought_is_mended_by_the_next(
     else:
         pytest.fail("it was always killed")
     assert last > 3, "it was killed at several steps"
+
+
+def test_what_a_try_before_left_is_not_gathered_as_this_ones(bench: Bench) -> None:
+    bench.source.write_text("broken")
+    bench.write("board.s1p", "board.aedtresults/a.s2p", "board.aedtresults/b.profile")
+    assert sorted(bench.shown()) == ["a.s2p", "b.profile", "board.s1p"]
+    bench.source.write_text("mended")
+    bench.write("board.aedtresults/b.profile")
+    assert bench.shown() == {"b.profile": "board.aedtresults/b.profile of a mended model"}
+    assert {"board.s1p", "board.aedtresults/a.s2p"} <= bench.files()
+    bench.write()
+    assert bench.shown() == {}
+
+
+def test_what_came_in_an_archive_is_no_result_of_its_solve(bench: Bench) -> None:
+    place = bench.folder / "board.aedtz"
+    with zipfile.ZipFile(place, "w") as archive:
+        for name in ("board.aedt", "part.s2p", "board.aedtresults/old.s1p"):
+            archive.writestr(name, "packed")
+    os.utime(place, (1e9, 1e9))
+    bench.write("new.s1p", source=str(place))
+    assert sorted(bench.shown()) == ["new.s1p"]
+    assert (bench.here / "board.aedtresults" / "old.s1p").stat().st_mtime == 1e9
+
+
+def test_files_of_one_name_are_gathered_with_their_folders(bench: Bench) -> None:
+    written = [
+        "board.aedtresults/A.results/sol.profile", "board.aedtresults/B.results/sol.profile",
+        "board.aedtresults/B.results/x.s1p", "board.s1p", "board.aedtresults/board.s1p",
+    ]  # fmt: skip
+    bench.write(*written)
+    shown = bench.shown()
+    alone = {name.replace("board.aedtresults/B.results/x.s1p", "x.s1p") for name in written}
+    assert set(shown) == alone
+    assert shown["board.s1p"].startswith("board.s1p of")
+    assert shown[written[0]].startswith(written[0])
