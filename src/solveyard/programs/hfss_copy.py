@@ -2,13 +2,14 @@
 
 The plan, a JSON file, has `source`, `project` (the copy's name), `argv` (FOLDER in it stands for
 the current folder), `keep` ("all", "archive" or "trimmed"), `min_disk` (bytes), `scratch`,
-`stop`, `deaf` and `end` (null, or s), as of `hfss_run`. What the solve leaves to look at goes into
-`results`. Its exit code is as of that, too, or NO_COPY.
+`stop`, `deaf` and `end` (null, or s), as of `hfss_run`. What the solve writes to be looked at goes
+into `results`. Its exit code is as of that, too, or NO_COPY.
 """
 
 import json
 import os
 import shutil
+import stat
 import sys
 import tarfile
 import zipfile
@@ -70,11 +71,11 @@ def bring(source: Path, copy: Path) -> None:
         if source.with_name(source.name + ".lock").exists():
             say(f"note: {source} is open elsewhere; its copy is as it was last saved")
         if source.is_dir():
-            shutil.copytree(source, copy)
+            _copy_folder(source, copy)
         else:
             shutil.copyfile(source, copy)
             if source.with_suffix(".aedb").is_dir():
-                shutil.copytree(source.with_suffix(".aedb"), layout)
+                _copy_folder(source.with_suffix(".aedb"), layout)
     for left in (f"{copy.name}.lock", f"{project.name}.lock", f"{project.name}.auto"):
         _remove(copy.with_name(left))
 
@@ -109,9 +110,23 @@ def _unpack(archive: Path, copy: Path) -> None:
 def _remove(place: Path) -> None:
     """A file or a folder, if it is there."""
     if place.is_dir() and not place.is_symlink():
+        _allow_writing(place)
         shutil.rmtree(place)
     else:
         place.unlink(missing_ok=True)
+
+
+def _copy_folder(source: Path, target: Path) -> None:
+    """A copy is written, by its solve, where the original may only be read."""
+    shutil.copytree(source, target)
+    _allow_writing(target)
+
+
+def _allow_writing(folder: Path) -> None:
+    for place in (folder, *folder.rglob("*")):
+        if not place.is_symlink():
+            more = stat.S_IRWXU if place.is_dir() else stat.S_IRUSR | stat.S_IWUSR
+            place.chmod(stat.S_IMODE(place.stat().st_mode) | more)
 
 
 def _size(place: Path) -> int:

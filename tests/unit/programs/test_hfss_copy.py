@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tarfile
@@ -218,6 +219,17 @@ def test_so_is_all_that_an_archive_holds(bench: Bench, kind: str) -> None:
     assert (bench.here / "board.aedtresults" / "passes").is_file()
     packed(folder, kind, "flat", layout=False)
     assert bench.write(source=archive) == "model flat layout None"
+
+
+def test_the_copy_of_a_layout_that_may_only_be_read_may_be_written(bench: Bench) -> None:
+    model(bench.folder, "kept")
+    layout = bench.folder / "board.aedb"
+    (layout / "edb.def").chmod(0o444)
+    layout.chmod(0o555)
+    bench.write()
+    copied = bench.here / "board.aedb"
+    assert copied.stat().st_mode & stat.S_IWUSR
+    assert (copied / "edb.def").stat().st_mode & stat.S_IWUSR
 
 
 def test_a_layouts_own_project_is_made_anew_by_each_try(bench: Bench) -> None:
