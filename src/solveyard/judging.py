@@ -3,7 +3,9 @@
 import contextlib
 import logging
 import re
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from solveyard import registry
 from solveyard.backends.workspace import FileEntry, LocalWorkspace, NoSuchFile, Workspace
 from solveyard.model.criteria import STREAMS, files
 from solveyard.model.errors import InvalidJob, InvalidRequest
-from solveyard.model.jobs import Job, JobSpec, Outcome, Reason
+from solveyard.model.jobs import AttemptId, Job, JobSpec, Outcome, Reason
 from solveyard.solvers import tasks
 from solveyard.solvers.base import STDERR, TAIL, Exit, OutputFile, Query
 from solveyard.solvers.criteria import Criteria, Source
@@ -25,6 +27,39 @@ log = logging.getLogger(__name__)
 
 _SHORT = 4096  #: bytes of options that are remembered
 SLACK = 2.0  #: s by which a file system's times may be coarser than a clock
+_FOLDERS = 1024  #: of which it is remembered what lay there
+
+_Files = frozenset[FileEntry]
+_NOTHING: _Files = frozenset()
+
+
+class Earlier:
+    """What lay in folders when attempts before were judged: nothing of it is a later one's work.
+
+    Times alone don't tell that of attempts that follow one another within SLACK. May be asked from
+    any thread; an attempt begins in a folder once the one before was judged.
+    """
+
+    def __init__(self) -> None:
+        #: Folder -> which attempt was judged there last, what was there before it, and after it.
+        self._seen: dict[str, tuple[AttemptId | None, _Files, _Files]] = {}
+        self._lock = threading.Lock()
+
+    def old(self, attempt: AttemptId, folder: str, listed: Sequence[FileEntry]) -> _Files:
+        """What was there before an attempt that has ended, and left what is `listed`.
+
+        However often its end is told, the first time stands: by then another may have begun.
+        """
+        recent = time.time() - 2 * SLACK  # what is older, no later attempt's SLACK reaches
+        with self._lock:
+            last, before, after = self._seen.pop(folder, (None, _NOTHING, _NOTHING))
+            if last != attempt:
+                before = after
+                after = frozenset(one for one in listed if one.modified >= recent)
+            self._seen[folder] = (attempt, before, after)
+            if len(self._seen) > _FOLDERS:
+                del self._seen[next(iter(self._seen))]
+        return before
 
 
 class Case:
@@ -63,14 +98,16 @@ class Case:
         streams: tuple[str, str],
         since: float = 0.0,
         outputs: Sequence[OutputFile] = (),
+        old: Callable[[str, Sequence[FileEntry]], _Files] = lambda folder, listed: _NOTHING,
     ) -> None:
         """Files of the job's directory, and of its `streams`, standard output and error. Blocking.
 
         What isn't there, or can't be read, is evidence, too. `since`: when the command started;
-        `outputs`: what its machine told of them.
+        `outputs`: what its machine told of them; `old`: what others left before of what a folder
+        holds now.
         """
         self._read = True
-        listed: dict[str, list[FileEntry]] = {}
+        listed: dict[str, tuple[Sequence[FileEntry], _Files]] = {}
         there = {one.path for one in outputs if one.fresh}
         for query in self._queries:
             if query.unless in there:
@@ -81,8 +118,10 @@ class Case:
                 self._evidence[STDERR] = told
             elif query.below:
                 if query.path not in listed:
-                    listed[query.path] = workspace.list(below=query.path)
-                found = _below(workspace, query, listed[query.path], since)
+                    inside = workspace.list(below=query.path)
+                    where = _where(workspace, query.path)
+                    listed[query.path] = inside, old(where, inside) if where else _NOTHING
+                found = _below(workspace, query, *listed[query.path], since)
                 self._evidence |= found
                 if found:
                     there.add(query.path)
@@ -212,17 +251,30 @@ def _content(workspace: Workspace, path: str, limit: int) -> bytes | None:
     return None
 
 
+def _where(workspace: Workspace, folder: str) -> str:
+    """The path of a folder of this machine, its links resolved where that was done already."""
+    if not isinstance(workspace, LocalWorkspace):
+        return ""
+    return f"{workspace.real or workspace.root}/{folder}"
+
+
 def _below(
-    workspace: Workspace, query: Query, listed: Sequence[FileEntry], since: float
+    workspace: Workspace,
+    query: Query,
+    listed: Sequence[FileEntry],
+    old: _Files,
+    since: float,
 ) -> dict[str, bytes | None]:
-    """Of the `listed`, by path; those that would be too much are left out."""
+    """Of the `listed`, by path; those that are `old`, or would be too much, are left out."""
     named = re.compile(query.below)
     found: dict[str, bytes | None] = {}
     left = room = query.limit
     slack = 0.0 if query.strict else SLACK
     for one in listed:
         path = one.path
-        if one.modified < since - slack or not named.search(path.rpartition("/")[2]):
+        if one.modified < since - slack or one in old:
+            continue
+        if not named.search(path.rpartition("/")[2]):
             continue
         if not query.limit:
             found[path] = b""

@@ -3,12 +3,13 @@
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from solveyard.backends.base import RawEnd, Report
 from solveyard.backends.workspace import Brief, LocalWorkspace, TooMuch, Workspace
-from solveyard.judging import Case
+from solveyard.judging import Case, Earlier
 from solveyard.model.errors import StoreError
 from solveyard.model.jobs import Attempt, AttemptId, Job
 from solveyard.model.messages import Ended, Message
@@ -67,6 +68,7 @@ class Verdicts:
         self._output, self._tell = output, tell
         self._folder = _Folder()
         self._glances = Glances()
+        self._earlier = Earlier()
         self._judges = Workers("judge", 2)  # a large log keeps nobody from reading the store
 
     async def listen(self, backend: Reporting) -> None:
@@ -103,7 +105,7 @@ class Verdicts:
         streams = self._output(job, int(report.attempt.rpartition(".")[2]))
         elsewhere = self._place(job)
         if elsewhere is not None:
-            self._judges.post(lambda: _read(case, elsewhere, streams, report), self._tell)
+            self._judges.post(lambda: self._read(case, elsewhere, streams, report), self._tell)
             return
         folder = self._here(self._directory(job))
         if folder.near and case.plain and self._glances.may_be:
@@ -114,7 +116,7 @@ class Verdicts:
             case = Case(job)  # the first has read some of it
 
         def judged() -> Ended:
-            ended = _read(case, folder.workspace, streams, report)
+            ended = self._read(case, folder.workspace, streams, report)
             folder.look()
             return ended
 
@@ -126,7 +128,8 @@ class Verdicts:
         """None: it would take long."""
         try:
             with self._glances.one():
-                return _read(case, Brief(folder.workspace, _ENTRIES, _BYTES), streams, report)
+                brief = Brief(folder.workspace, _ENTRIES, _BYTES)
+                return self._read(case, brief, streams, report)
         except TooMuch:
             folder.near = False
             return None
@@ -137,16 +140,19 @@ class Verdicts:
         self._folder.ends += 1
         return self._folder
 
-
-def _read(case: Case, workspace: Workspace, streams: tuple[str, str], report: RawEnd) -> Ended:
-    try:
+    def _read(
+        self, case: Case, workspace: Workspace, streams: tuple[str, str], report: RawEnd
+    ) -> Ended:
+        """From any thread."""
         since = report.started_at if report.since is None else report.since
-        case.read(workspace, streams, since or 0.0, report.exit.outputs)
-    except TooMuch:
-        raise
-    except Exception:  # its end must be told, whatever is wrong with its files
-        log.exception("evidence not read", extra={"attempt": report.attempt})
-    return _judged(case, report)
+        try:
+            old = partial(self._earlier.old, report.attempt)
+            case.read(workspace, streams, since or 0.0, report.exit.outputs, old)
+        except TooMuch:
+            raise
+        except Exception:  # its end must be told, whatever is wrong with its files
+            log.exception("evidence not read", extra={"attempt": report.attempt})
+        return _judged(case, report)
 
 
 def _judged(case: Case, report: RawEnd) -> Ended:

@@ -2,12 +2,14 @@
 
 The plan, a JSON file, has `source`, `project` (the copy's name), `argv` (FOLDER in it stands for
 the current folder), `keep` ("all", "archive" or "trimmed"), `min_disk` (bytes), `scratch`,
-`stop`, `deaf` and `end` (null, or s), as of `hfss_run`. What the solve leaves to look at goes into
-`results`. Its exit code is as of that, too, or NO_COPY.
+`stop`, `deaf` and `end` (null, or s), as of `hfss_run`. What the solve writes to be looked at goes
+into `results`. Its exit code is as of that, too, or NO_COPY.
 """
 
 import json
+import os
 import shutil
+import stat
 import sys
 import tarfile
 import zipfile
@@ -16,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from solveyard.programs import hfss_run
-from solveyard.programs.hfss_results import gather, tidy
+from solveyard.programs.hfss_results import RESULTS, gather, seen, tidy
 from solveyard.programs.hfss_run import NO_ROOM, NO_START, Room, Stop, gib, say
 
 NO_COPY = 120  #: exit code
@@ -35,47 +37,52 @@ def main(argv: Sequence[str]) -> int:
         if room.short:
             say(f"no room for a copy of {source}: {gib(room.least)} are needed, {room} free")
             return NO_ROOM
+        _remove(Path(RESULTS))  # of a try before
         bring(source, copy)
     except (Unusable, OSError, zipfile.BadZipFile, tarfile.TarError) as error:
         say(f"{source} can't be copied: {error}")
         return NO_COPY
     command = [word.replace(FOLDER, str(Path.cwd())) for word in plan["argv"]]
+    before = seen(copy)
     # whoever ends a job ends its whole tree: this one stays to gather what the solve has left
     room = Room(int(plan["min_disk"]), plan["scratch"])
     stop = Stop(plan["stop"], deaf=plan.get("deaf", False))
     code = hfss_run.run(command, room, stop, plan.get("end"))
     if code == NO_START:
         return code
-    gather(copy)
+    gather(copy, before)
     if code == 0:
         tidy(copy, plan["keep"])
     return code
 
 
 def bring(source: Path, copy: Path) -> None:
-    """Copy a project, or unpack an archive of one, under the name of `copy`. Raises Unusable."""
-    for old in (copy, copy.with_name(copy.name + ".lock")):
-        if old.is_dir():
-            shutil.rmtree(old)
-        else:
-            old.unlink(missing_ok=True)
+    """Copy a project, or unpack an archive of one, under the name of `copy`. Raises Unusable.
+
+    What a try before has brought, or made of it, is replaced, wherever that one was ended; its
+    solutions stay, so that this one goes on from them.
+    """
+    project, layout = copy.with_suffix(".aedt"), copy.with_suffix(".aedb")  # of a 3D Layout design
+    for old in (copy, project, layout):  # a layout alone is opened as a project, which is saved
+        _remove(old)
     if source.suffix.lower() == ".aedtz":
         _unpack(source, copy)
-        return
-    if source.with_name(source.name + ".lock").exists():
-        say(f"note: {source} is open elsewhere; its copy is as it was last saved")
-    if source.is_dir():
-        shutil.copytree(source, copy)
-        return
-    shutil.copyfile(source, copy)
-    layout = source.with_suffix(".aedb")  # a 3D Layout design's own data
-    if layout.is_dir() and not copy.with_suffix(".aedb").exists():
-        shutil.copytree(layout, copy.with_suffix(".aedb"))
+    else:
+        if source.with_name(source.name + ".lock").exists():
+            say(f"note: {source} is open elsewhere; its copy is as it was last saved")
+        if source.is_dir():
+            _copy_folder(source, copy)
+        else:
+            shutil.copyfile(source, copy)
+            if source.with_suffix(".aedb").is_dir():
+                _copy_folder(source.with_suffix(".aedb"), layout)
+    for left in (f"{copy.name}.lock", f"{project.name}.lock", f"{project.name}.auto"):
+        _remove(copy.with_name(left))
 
 
 def _unpack(archive: Path, copy: Path) -> None:
     inside = Path(f"{copy.name}.unpacked")
-    shutil.rmtree(inside, ignore_errors=True)
+    _remove(inside)
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as packed:
             packed.extractall(inside)
@@ -87,9 +94,39 @@ def _unpack(archive: Path, copy: Path) -> None:
     projects = [*inside.rglob("*.aedt")]
     if len(projects) != 1:
         raise Unusable(f"it holds {len(projects)} projects, where one is expected")
+    packed_at = archive.stat().st_mtime_ns
+    for place in projects[0].parent.rglob("*"):
+        if place.is_file() and not place.is_symlink():  # as new, it would be taken for a result
+            os.utime(place, ns=(packed_at, packed_at))
     for place in projects[0].parent.iterdir():
-        place.replace(copy if place == projects[0] else copy.with_name(place.name))
-    shutil.rmtree(inside)
+        target = copy if place == projects[0] else copy.with_name(place.name)
+        if target.suffix == ".aedtresults" and target.exists():
+            continue
+        _remove(target)
+        place.replace(target)
+    _remove(inside)
+
+
+def _remove(place: Path) -> None:
+    """A file or a folder, if it is there."""
+    if place.is_dir() and not place.is_symlink():
+        _allow_writing(place)
+        shutil.rmtree(place)
+    else:
+        place.unlink(missing_ok=True)
+
+
+def _copy_folder(source: Path, target: Path) -> None:
+    """A copy is written, by its solve, where the original may only be read."""
+    shutil.copytree(source, target)
+    _allow_writing(target)
+
+
+def _allow_writing(folder: Path) -> None:
+    for place in (folder, *folder.rglob("*")):
+        if not place.is_symlink():
+            more = stat.S_IRWXU if place.is_dir() else stat.S_IRUSR | stat.S_IWUSR
+            place.chmod(stat.S_IMODE(place.stat().st_mode) | more)
 
 
 def _size(place: Path) -> int:

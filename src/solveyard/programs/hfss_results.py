@@ -1,21 +1,38 @@
 """What a solve leaves: gathered for people, and its result folder trimmed or packed."""
 
+import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 RESULTS = "results"
 _SHOWN = re.compile(r"\.(s\d+p|profile|prof|conv|csv|tab)\Z", re.IGNORECASE)
 _SOLUTIONS = re.compile(r"\.asol\Z", re.IGNORECASE)
+#: By which a file that was written differs from one that is as it was.
+Stat = tuple[int, int, int, int]
 
 
-def gather(project: Path) -> None:
-    """What people look at, into RESULTS: the log, Touchstone, profiles, convergence, tables."""
+def seen(project: Path) -> dict[Path, Stat]:
+    """What people look at, as it is before a solve."""
+    return {place: _stat(place) for place in _looked_at(project)}
+
+
+def gather(project: Path, before: Mapping[Path, Stat]) -> None:
+    """What people look at, into RESULTS, as far as this solve wrote it: the log, Touchstone,
+    profiles, convergence, tables.
+
+    Files of one name keep their folders there; others lie side by side.
+    """
+    written = [place for place in _looked_at(project) if before.get(place) != _stat(place)]
+    names = Counter(os.path.normcase(place.name) for place in written)
     Path(RESULTS).mkdir(exist_ok=True)
-    logs = project.with_name(project.name + ".batchinfo").glob("*.log")
-    for place in (*logs, *_shown(project.with_suffix(".aedtresults")), *_shown(Path())):
-        shutil.copyfile(place, Path(RESULTS) / place.name)
+    for place in written:
+        alone = names[os.path.normcase(place.name)] == 1
+        target = Path(RESULTS) / (place.name if alone else place)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(place, target)
 
 
 def tidy(project: Path, keep: str) -> None:
@@ -31,6 +48,17 @@ def tidy(project: Path, keep: str) -> None:
                 place.rmdir()
         elif not _SHOWN.search(place.name) and not _SOLUTIONS.search(place.name):
             place.unlink()
+
+
+def _looked_at(project: Path) -> list[Path]:
+    """The solve's own files among those that are shown; paths in the current folder."""
+    logs = project.with_name(project.name + ".batchinfo").glob("*.log")
+    return [*logs, *_shown(project.with_suffix(".aedtresults")), *_shown(Path())]
+
+
+def _stat(place: Path) -> Stat:
+    found = place.stat()
+    return (found.st_mtime_ns, found.st_size, found.st_ino, found.st_ctime_ns)
 
 
 def _shown(folder: Path) -> Iterator[Path]:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,11 @@ import pytest
 
 from solveyard import registry
 from solveyard.backends.workspace import FileEntry, LocalWorkspace
-from solveyard.judging import Case, read_later
+from solveyard.judging import Case, Earlier, read_later
 from solveyard.model import reading
 from solveyard.model.errors import InvalidJob
 from solveyard.model.ids import task_id
-from solveyard.model.jobs import Job, JobId, JobSpec, JobState, Outcome, Reason
+from solveyard.model.jobs import AttemptId, Job, JobId, JobSpec, JobState, Outcome, Reason
 from solveyard.ordering import Ordering
 from solveyard.places import StorePlaces
 from solveyard.solvers import criteria, verdicts
@@ -311,6 +312,41 @@ def test_of_results_that_are_too_large_the_end_is_read_of_as_many_as_there_is_ro
     found = judge(of, files={log.name: golden.read_text()})
     assert (found.reason, found.cause) == (Reason.CRITERIA, "result.invalid")
     assert "nan is not finite" in found.message
+
+
+def test_what_the_job_before_left_is_not_taken_for_the_next_ones_however_soon_it_began(
+    tmp_path: Path,
+) -> None:
+    earlier, folder = Earlier(), tmp_path / "b.aedtresults"
+    folder.mkdir()
+    options = {"project_path": f"{tmp_path}/b.aedt", "log_file": "b.log", "ansys_edt_path": "/a"}
+    log = OutputFile(path="b.log", size=2, fresh=True)
+    golden = Path(__file__).parents[2] / "golden" / "hfss"
+    (tmp_path / "b.log").write_bytes((golden / "success.log").read_bytes())
+
+    def solved(attempt: str, **written: str) -> Outcome:
+        for name, text in written.items():
+            place = folder / f"{name}.s1p"
+            place.write_text(f"# GHz S RI R 50\n{text}\n")
+            os.utime(place, (4e9, 4e9 + int(attempt)))  # new to all that could begin meanwhile
+        case = Case(job(spec(solver="hfss", options=options)))
+        old = partial(earlier.old, AttemptId(attempt))
+        case.read(LocalWorkspace(tmp_path), ("", ""), 1.0, [log], old)
+        return case.verdict(Exit(code=0, outputs=(log,)))
+
+    def checked(outcome: Outcome) -> list[str]:
+        assert outcome.reason is Reason.SUCCESS, outcome
+        return [one.partition(":")[0] for one in outcome.evidence if "values finite" in one]
+
+    assert checked(solved("1", v0="1 0.1 0")) == ["b.aedtresults/v0.s1p"]
+    unsaved = solved("2")
+    assert unsaved.reason is Reason.NO_OUTPUT
+    assert "wrote nothing into b.aedtresults" in unsaved.message
+    assert checked(solved("3", v1="1 0.1 0")) == ["b.aedtresults/v1.s1p"]
+    assert checked(solved("3")) == ["b.aedtresults/v1.s1p"], "its end was told again"
+    assert solved("4", v0="1 nan 0").cause == "result.invalid"
+    assert checked(solved("5", v1="1 0.25 0")) == ["b.aedtresults/v1.s1p"]
+    assert solved("6").reason is Reason.NO_OUTPUT
 
 
 class Noting(LocalWorkspace):

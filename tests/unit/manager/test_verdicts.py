@@ -1,6 +1,7 @@
 """Ends on their way to the engine: what is small and near is judged at once, the rest aside."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -33,6 +34,7 @@ class Project:
         self.told: list[Message] = []
         self.at_once: list[bool] = []  #: of each end: was it judged before the loop went on?
         self.bundle = 0  #: so many more, all at once
+        self.attempts = False  #: is each one of another attempt?
         self._news = asyncio.Event()
         (folder / LOG).parent.mkdir(parents=True)
         (folder / LOG).write_text(LINES + END)
@@ -44,6 +46,8 @@ class Project:
         end = RawEnd(AttemptId(f"{'0' * 32}.0.1.1"), Exit(code=0, outputs=(log,)), "7", 1.0)
         for number in range(1, ENDS + 1):
             self._news.clear()
+            if self.attempts:
+                end = end._replace(attempt=AttemptId(f"{'0' * 32}.0.1.{number}"))
             yield [end]
             self.at_once.append(len(self.told) == number)
             await self._news.wait()
@@ -94,6 +98,13 @@ async def test_once_a_folder_is_known_to_be_near_its_small_ends_are_judged_at_on
 ) -> None:
     assert await project.judged() == [Reason.SUCCESS] * ENDS
     assert project.at_once == [False, False, True, True, True]
+
+
+async def test_results_are_those_of_the_attempt_that_left_them_alone(project: Project) -> None:
+    project.attempts = True
+    os.utime(project.folder / "b.aedtresults" / "solved", (4e9, 4e9))  # newer than any start
+    assert await project.judged() == [Reason.SUCCESS] + [Reason.NO_OUTPUT] * (ENDS - 1)
+    assert project.at_once[-1]
 
 
 async def test_a_network_file_system_never_holds_up_the_loop(

@@ -315,6 +315,59 @@ def test_a_log_that_stops_in_the_middle_is_no_success() -> None:
     assert (found.reason, found.cause) == (Reason.CRITERIA, "hfss.incomplete")
 
 
+#: What ansysedt says of parametric setups, in the form of public logs and reports.
+BEGUN = "Parametric Analysis on Lengths has been started."
+BEGUN_OF_3 = "Parametric Analysis on Lengths has been started with 3 variations"
+ASKED = "A variation (gap='{}mm') has been requested using the following machines: field7."
+NORMAL = "Normal completion of simulation on server: field7."
+DONE = "Parametric Analysis is done."
+NO_NEXT = "Failed to start next variation; analysis will stop when all running ones are finished"
+
+
+def parametric(*said: str) -> Outcome:
+    told = (f"[info] Project:b, Design:d, {one} (09:00:00 AM  Nov 26, 2026)" for one in said)
+    start, end = (
+        f"{word} Batch Run: 9:00:00 AM  Nov 26, 2026" for word in ("Starting", "Stopping")
+    )
+    return judged("\n".join([start, *told, end, ""]).encode())
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        (NORMAL, BEGUN, ASKED.format(1), ASKED.format(2), DONE),
+        (BEGUN, ASKED.format(1), NORMAL, ASKED.format(2), NORMAL, DONE),
+        (BEGUN_OF_3, ASKED.format(1), NORMAL, DONE),  # the others were solved before
+        (BEGUN, ASKED.format(1), NORMAL, DONE, BEGUN, ASKED.format(2), DONE),
+        (ASKED.format(1), ASKED.format(2), DONE, NORMAL),  # of a log whose beginning wasn't read
+    ],
+)
+def test_a_parametric_analysis_that_is_done_is_a_success(said: tuple[str, ...]) -> None:
+    found = parametric(*said)
+    assert found.reason is Reason.SUCCESS, found
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        (BEGUN_OF_3, ASKED.format(1), NORMAL, ASKED.format(2)),
+        (BEGUN_OF_3, ASKED.format(1), NORMAL),
+        (BEGUN_OF_3, ASKED.format(1), ASKED.format(2), NORMAL),
+    ],
+)
+def test_one_that_stops_before_it_is_done_is_incomplete(said: tuple[str, ...]) -> None:
+    found = parametric(*said)
+    assert (found.reason, found.cause) == (Reason.CRITERIA, "hfss.incomplete")
+    assert "that the parametric analysis that began in line 2 is done" in found.message
+    assert any("line 2: a parametric analysis began" in one for one in found.evidence)
+
+
+def test_one_that_could_not_start_the_next_variation_is_incomplete_even_when_it_is_done() -> None:
+    found = parametric(BEGUN, ASKED.format(1), NORMAL, NO_NEXT, DONE)
+    assert (found.reason, found.cause) == (Reason.CRITERIA, "hfss.incomplete")
+    assert "Failed to start next variation" in found.message
+
+
 def test_the_word_error_in_a_healthy_line_is_no_error() -> None:
     healthy = b"[info] Project:b : before the interpolation error can be computed. (1:00:00 AM)\n"
     assert judged(recorded("success") + healthy).reason is Reason.SUCCESS

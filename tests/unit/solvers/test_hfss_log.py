@@ -261,6 +261,18 @@ def test_an_end_without_a_normal_completion_is_a_failure() -> None:
     assert (found.verdict, found.cause) == ("failed", "hfss.incomplete")
 
 
+def test_a_parametric_analysis_that_isnt_done_is_one_too() -> None:
+    begun = b"[info] Project:c, Design:d, Parametric Analysis on P has been started (%s)\n"
+    done = b"[info] Project:c, Design:d, Parametric Analysis is done. (%s)\n"
+    head, stop, tail = content("converged").partition(b"Stopping Batch Run:")
+    time = b"09:16:14 AM  Mar 02, 2026"
+    assert summary(*read(head + begun % time + done % time + stop + tail)).verdict == "success"
+    found = summary(*read(head + begun % time + stop + tail))
+    assert (found.verdict, found.cause) == ("failed", "hfss.incomplete")
+    assert "line 93: a parametric analysis began, and isn't done" in found.evidence
+    assert summary(*read(head + begun % time)).verdict == "unfinished"
+
+
 def test_a_hang_that_passed_is_no_failure() -> None:
     warned = content("converged").replace(
         b"[info] Project:coupler, Design:Coupler3, Normal",

@@ -51,7 +51,7 @@ _ALL: tuple[tuple[str, Reason | None, str], ...] = (
     ("crash", None, "start it again; where it crashes again, with another release or fewer cores"),
     ("aborted", None, "somebody ended it: see who, then start it again"),
     ("error", None, "see the lines before it in the batch log"),
-    ("incomplete", None, "ansysedt broke off without a word: see its output, and the"
+    ("incomplete", None, "ansysedt broke off before all was solved: see its output, and the"
      " machine's log for a process that was killed"),
     ("not_converged", Reason.NOT_CONVERGED, "allow more passes, or a larger delta S, in the setup"),
 )  # fmt: skip
@@ -91,6 +91,7 @@ _SENTENCES: tuple[tuple[int, str, bool, str], ...] = (
     (30, "crash", False, r"exited with code -?\d+|Unable to create child process"
      r"|Unable to locate or start COM engine|terminated abnormally|Segmentation|access violation"
      r"|unexpectedly (?:exited|terminated)"),
+    (35, "incomplete", True, r"Failed to start next variation"),
     (40, "aborted", True, r"Simulation was aborted|aborted by user"),
     (TAIL, "error", True, r"completed with execution error|has failed with execution error"),
 )  # fmt: skip

@@ -19,9 +19,15 @@ class Ending(NamedTuple):
 
     findings: tuple[Finding, ...]  #: what speaks of a failure, in the order of the log
     normal: int  #: the line that says last that a solution was completed normally; 0: none
+    parametric: int  #: the line in which a parametric analysis began that isn't done; 0: none
     stopped: int  #: the line of ansysedt's own end; 0: it isn't there
     unconverged: tuple[Finding, ...]  #: what says that passes or a sweep didn't converge
     lines: int  #: of the whole log
+
+    @property
+    def finished(self) -> bool:
+        """Did it complete normally all that it began?"""
+        return bool(self.normal) and not self.parametric
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -66,6 +72,7 @@ def _ending(run: Run, lines: int) -> Ending:
     return Ending(
         findings=tuple(run.findings),
         normal=run.normal,
+        parametric=run.parametric,
         stopped=run.stopped,
         unconverged=tuple(run.unconverged),
         lines=lines,

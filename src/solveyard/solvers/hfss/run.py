@@ -44,6 +44,7 @@ class Run:
         self.findings: list[Finding] = []
         self.unconverged: list[Finding] = []
         self.normal = 0
+        self.parametric = 0  #: the line of a parametric analysis that isn't done
         self.stopped = 0
         self._told = HfssProgress()  #: this run's own, so it may change; others get a copy
         self._sweeps = Sweeps()
@@ -137,12 +138,23 @@ class Run:
             self._design = text.partition(":")[2].strip()
         elif text.startswith("A variation ("):
             self._variation()
-        elif "Parametric Analysis on" in text and (counted := _VARIATIONS.search(text)):
-            self._set(variations=int(counted[1]))
+        elif text.startswith("Parametric Analysis"):
+            self._parametric(entry)
         elif "Normal completion of simulation" in text:
             self.normal = entry.line
         elif "frequency sweep with" in text:
             self._sweeps.announced(text)
+
+    def _parametric(self, entry: Entry) -> None:
+        """Its variations are not counted: one that is solved already may not be requested, and not
+        each tells that it completed. Once they all have ended, the analysis says that it's done.
+        """
+        if entry.text.startswith("Parametric Analysis is done"):
+            self.parametric = 0
+        elif "has been started" in entry.text:
+            self.parametric = entry.line
+        if counted := _VARIATIONS.search(entry.text):
+            self._set(variations=int(counted[1]))
 
     def _variation(self) -> None:
         self._set(variation=(self._told.variation or 0) + 1)

@@ -17,6 +17,7 @@ from solveyard.solvers.hfss.reader import Ending
 
 Word = Literal["success", "failed", "not_converged", "unfinished"]
 SHOWN = 5  #: lines that are given as evidence
+_NOT_DONE = "a parametric analysis began, and isn't done"
 _LONGEST = 500  #: characters of a line in a message
 
 
@@ -64,15 +65,17 @@ def _alone(told: HfssProgress, ending: Ending) -> tuple[Word, str, list[str]]:
         return "failed", worst.cause, [str(one) for one in ending.explanations[:SHOWN]]
     seen = [
         *([f"line {ending.normal}: normal completion"] if ending.normal else ()),
+        *([f"line {ending.parametric}: {_NOT_DONE}"] if ending.parametric else ()),
         *([f"line {ending.stopped}: the batch run's end"] if ending.stopped else ()),
     ]
     if not ending.stopped:
         last = f"no end of the batch run in {ending.lines} lines" if told.phase else "no line yet"
         return "unfinished", "", [*seen, last]
-    if not ending.normal:
+    if not ending.finished:
         why = ending.explanations[0].cause if ending.explanations else "hfss.incomplete"
         lines = [str(one) for one in ending.explanations[:SHOWN]]
-        return "failed", why, [*lines, *seen, "no normal completion"]
+        missing = () if ending.normal else ("no normal completion",)
+        return "failed", why, [*lines, *seen, *missing]
     if ending.unconverged:
         lines = [str(one) for one in ending.unconverged[:SHOWN]]
         return "not_converged", ending.unconverged[0].cause, [*lines, *seen]
@@ -96,7 +99,7 @@ def judge(
     passed = replace(passed, values={**passed.values, **_measured(told)})
     exited_well = passed.reason is Reason.SUCCESS
     explained = ending.explanations
-    finished = bool(ending.normal if solves else ending.stopped)
+    finished = ending.finished if solves else bool(ending.stopped)
     if ending.errors or (explained and not (exited_well and finished)):
         cause = CAUSES[explained[0].cause]
         said = f"the batch log says: {_cut(explained[0].text)}"
@@ -105,6 +108,8 @@ def judge(
     if exited_well and not finished:
         cause = CAUSES["hfss.incomplete"]
         end = "the simulation completed normally" if solves else "the batch run came to its end"
+        if solves and ending.normal:
+            end = f"the parametric analysis that began in line {ending.parametric} is done"
         message = f"exit code 0, but {name} doesn't say that {end}"
         return _failed(passed, cause, f"{message} ({cause.advice})", evidence)
     if passed.reason is Reason.SUCCESS and ending.unconverged:
@@ -194,6 +199,7 @@ def _failed(passed: Outcome, cause: Cause, why: str, evidence: list[str]) -> Out
 
 def _facts(name: str, told: HfssProgress, ending: Ending, *, solves: bool) -> Iterator[str]:
     said = f"normal completion, line {ending.normal}" if ending.normal else "no normal completion"
+    said += f", but line {ending.parametric}: {_NOT_DONE}" if ending.parametric else ""
     said = said if solves else "nothing was to be solved"
     end = "" if ending.stopped else ", and its end is missing"
     lines = "1 error line" if told.errors == 1 else f"{told.errors} error lines"
