@@ -3,6 +3,7 @@
 `programs/nec2.py` does the work, on `nec2c` or PyNEC; its exit codes are judged here.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -80,7 +81,7 @@ class NecOptions(Options):
     @field_validator("deck")
     @classmethod
     def _is_complete(cls, deck: str | None) -> str | None:
-        labels = {line[:2].upper() for line in (deck or "").splitlines()}
+        labels = {line[:2].upper() for line in re.split(r"\r\n?|\n", deck or "")}
         missing = [f"{card} ({what})" for card, what in _NEEDED.items() if card not in labels]
         if deck is not None and missing:
             raise ValueError("expected a card " + ", ".join(missing))

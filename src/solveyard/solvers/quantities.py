@@ -106,9 +106,7 @@ def _value(asked: Quantity, network: Network) -> float:
     end = bisect.bisect_right(network.frequencies, _filed(network.frequencies, asked.high))
     found = [form(entry) for entry in entries[begin:end]]
     if not found:
-        raise InvalidResult(
-            f"it has no frequency from {asked.low:.12g} to {asked.high:.12g} Hz"
-        )
+        raise InvalidResult(f"it has no frequency from {asked.low:.12g} to {asked.high:.12g} Hz")
     match asked.how:
         case "min":
             return min(found)
