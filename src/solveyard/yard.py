@@ -24,7 +24,7 @@ from solveyard.model.errors import (
     StoreLocked,
 )
 from solveyard.model.jobs import JobSpec, JobState
-from solveyard.model.overlaid import Overlaid
+from solveyard.model.overlaid import Overlaid, all_of
 from solveyard.model.plans import Plan
 from solveyard.model.records import ClusterRecord, JobRecord
 from solveyard.model.wishes import Wishes, parameters, specification
@@ -389,11 +389,8 @@ class YardJob:
 
     def overlay(self, s: str = "11", *, file: str = "") -> list[Overlaid]:
         """A scattering parameter of each of its tasks; one without says why in `trouble`."""
-        found: list[Overlaid] = []
         with self._yard.client() as client:
-            while some := client.overlay(self.key, s, file, 200, len(found)):
-                found += some
-        return found
+            return all_of(lambda offset: client.overlay(self.key, s, file, 200, offset))
 
     def plot(self, path: str | Path, s: str = "11", *, file: str = "") -> list[Overlaid]:
         """Draw what `overlay` answers in one picture: .svg, .png or .pdf."""
