@@ -66,6 +66,21 @@ def test_of_several_matches_the_last_one_counts(given_lines: list[str], size: in
     assert (search.hit.groups[0] if search.hit else None) == (found[-1] if found else None)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "value"),
+    [
+        ("(.*)", "-12.5 dB v=7"), ("^(.*)$", "-12.5 dB v=7"), ("([0-9]*)", "7"),
+        ("v=([0-9]*)", "7"), ("([0-9.]*) dB", "12.5"), ("w?([0-9]*)", "7"),
+        ("v=7(.*)", ""), ("(x*)", ""),
+    ],
+)  # fmt: skip
+def test_a_match_of_nothing_counts_where_its_line_has_no_other(pattern: str, value: str) -> None:
+    search = Search(pattern, last=True)
+    search.feed(0, "another line\n-12.5 dB v=7\n")
+    assert search.hit is not None
+    assert search.hit.groups == (value,)
+
+
 def test_no_expression_takes_longer_than_its_log_is_long() -> None:
     search = Search(r"(a+)+$")
     search.feed(0, "a" * 1_000_000 + "b\n")  # for ever, where ways are tried one after another
