@@ -190,12 +190,20 @@ class Yard:
         return YardJobs(YardJob(self, record) for record in fitting)
 
     def wait(
-        self, jobs: "YardJob | Sequence[YardJob] | None" = None, timeout: float | None = None
+        self,
+        jobs: "YardJob | str | int | Sequence[YardJob | str | int] | None" = None,
+        timeout: float | None = None,
     ) -> bool:
-        """Until all of `jobs` (None: all there are) have ended; False: `timeout` s are over."""
-        waited = [jobs] if isinstance(jobs, YardJob) else self.jobs() if jobs is None else jobs
+        """Until all of `jobs` have ended; False: `timeout` s are over.
+
+        They are what was submitted, names or numbers; None: all there are. Raises UnknownJob.
+        """
+        waited = self.jobs() if jobs is None else jobs
+        some = [waited] if isinstance(waited, YardJob | str | int) else waited
         with self.client() as client:
-            return client.wait([job.key for job in waited], timeout)
+            return client.wait(
+                [one.key if isinstance(one, YardJob) else one for one in some], timeout
+            )
 
     def cluster_status(self) -> list[ClusterRecord]:
         """Each cluster that jobs may be forwarded to, as it answered last."""
