@@ -151,6 +151,7 @@ def test_the_value_at_a_path_in_json_is_found(case: tuple[Any, str, Any]) -> Non
     found = measures.of_json(json.dumps(value).encode(), path)
     assert found == scalar or math.isclose(float(found), float(scalar))
     assert isinstance(found, bool) is isinstance(scalar, bool)
+    assert measures.of_json(json.dumps(value).encode("utf-8-sig"), path) == found
 
 
 @pytest.mark.parametrize(
