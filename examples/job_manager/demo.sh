@@ -8,7 +8,9 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 work=$PWD/job-manager-demo
 export SOLVEYARD_HOME="$work/store"
+unset SOLVEYARD_URL PYEDB_JOB_MANAGER_HOST # a service elsewhere has no part in this
 mkdir -p "$work"
+rm -f "$work/service.json"
 if [ $# -eq 0 ]; then
     echo "With a stand-in for ansysedt: NOT Ansys software, it solves a small antenna."
     eval "$(python3 "$here/stand_in.py" "$work")"
@@ -18,14 +20,18 @@ projects=${1:-$work}
 first=$(find "$projects" -maxdepth 1 -name '*.aed[tb]' | sort | head -n 1)
 
 echo "== Start the service: two jobs at once; 0.5 GiB of disk and of memory stay free"
-python3 -m pyedb.workflows.job_manager.start_service \
-    --max-concurrent 2 --min-disk 0.5 --min-memory 0.5 &
+# Port 0 is any free one: 8080 may be your own service's.
+python3 -m pyedb.workflows.job_manager.start_service --port 0 --json \
+    --max-concurrent 2 --min-disk 0.5 --min-memory 0.5 > "$work/service.json" &
 service=$!
 trap 'kill "$service" 2> /dev/null || true' EXIT
-until pyedb-job-manager status 2> /dev/null; do
+until grep -q '"success": true' "$work/service.json" 2> /dev/null; do
     kill -0 "$service" # it says itself why it could not start
     sleep 0.1
 done
+PYEDB_JOB_MANAGER_PORT=$(sed 's/.*"url": *"[^"]*:\([0-9]*\)".*/\1/' "$work/service.json")
+export PYEDB_JOB_MANAGER_PORT
+pyedb-job-manager status
 
 echo "== Submit one project; its id is what is printed"
 one=$(python3 -m pyedb.workflows.job_manager.submit_local_job \

@@ -22,6 +22,10 @@ ALL = 64 << 20  #: bytes that are read for one answer
 _PARAMETER = re.compile(r"S(\d{1,3}),(\d{1,3})|S(\d)(\d)")
 
 
+class _Enough(InvalidResult):
+    """The answer would hold too much with it."""
+
+
 class Asked(NamedTuple):
     """A job whose curve is wanted, and where it works."""
 
@@ -59,8 +63,9 @@ def read(wanted: Iterable[Asked], s: str = "11", file: str = "") -> Iterator[Ove
             network, size = _network(asked.workspace, str(path), left)
             left -= size
             yield _curve(told, network, ports)
-        except (InvalidRequest, InvalidResult) as error:
-            yield replace(told, trouble=paths.spelt(str(error)))
+        except InvalidRequest as error:
+            unread = isinstance(error, _Enough)
+            yield replace(told, trouble=paths.spelt(str(error)), unread=unread)
         except OSError as error:
             yield replace(told, trouble=f"it can't be read: {error.strerror}")
 
@@ -88,10 +93,12 @@ def _network(workspace: Workspace, path: str, left: int) -> tuple[touchstone.Net
     found = workspace.stat(path)
     if found is None:
         raise InvalidRequest(f"there is no {path}")
-    if found.size > min(LARGEST, left):
-        raise InvalidResult(
-            f"{path} has {found.size / 2**20:.1f} MiB: up to {LARGEST >> 20} MiB of a file are"
-            f" read, and {ALL >> 20} MiB of all together (ask for fewer at once)"
+    size = f"{path} has {found.size / 2**20:.1f} MiB"
+    if found.size > LARGEST:
+        raise InvalidResult(f"{size}: a file of up to {LARGEST >> 20} MiB is read")
+    if found.size > left:
+        raise _Enough(
+            f"{size}: up to {ALL >> 20} MiB are read for one answer (ask for fewer at once)"
         )
     text = workspace.read(path, 0, LARGEST).decode("utf-8", "replace")
     try:

@@ -44,9 +44,8 @@ class Table:
         """Always the same for the same results."""
         first = ["id", "index"] if self._tasks else ["id"]
         taken = {*first, *_STATE}
-        parameters = [_free(name, "parameters", taken) for name in self._parameters]
-        taken.update(parameters)
-        measured = [_free(name, "values", taken) for name in self._measured]
+        parameters = _told(self._parameters, "parameters", taken)
+        measured = _told(self._measured, "values", {*taken, *parameters})
         return [*first, *parameters, *_STATE, *measured]
 
     def row(self, job: Job, now: float) -> list[Cell]:
@@ -80,5 +79,14 @@ def as_json(columns: Sequence[str], row: Sequence[Cell]) -> bytes:
     return msgspec.json.encode(dict(zip(columns, row, strict=True)))
 
 
-def _free(name: str, kind: str, taken: set[str]) -> str:
-    return f"{kind}.{name}" if name in taken else name
+def _told(names: Sequence[str], kind: str, taken: set[str]) -> list[str]:
+    """Each as itself, where it isn't `taken`; no two are the same."""
+    used = taken.union(names)
+    found: list[str] = []
+    for name in names:
+        told = name
+        while told in taken or (told != name and told in used):
+            told = f"{kind}.{told}"
+        used.add(told)
+        found.append(told)
+    return found

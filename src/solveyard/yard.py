@@ -24,7 +24,7 @@ from solveyard.model.errors import (
     StoreLocked,
 )
 from solveyard.model.jobs import JobSpec, JobState
-from solveyard.model.overlaid import Overlaid
+from solveyard.model.overlaid import Overlaid, all_of
 from solveyard.model.plans import Plan
 from solveyard.model.records import ClusterRecord, JobRecord
 from solveyard.model.wishes import Wishes, parameters, specification
@@ -190,12 +190,20 @@ class Yard:
         return YardJobs(YardJob(self, record) for record in fitting)
 
     def wait(
-        self, jobs: "YardJob | Sequence[YardJob] | None" = None, timeout: float | None = None
+        self,
+        jobs: "YardJob | str | int | Sequence[YardJob | str | int] | None" = None,
+        timeout: float | None = None,
     ) -> bool:
-        """Until all of `jobs` (None: all there are) have ended; False: `timeout` s are over."""
-        waited = [jobs] if isinstance(jobs, YardJob) else self.jobs() if jobs is None else jobs
+        """Until all of `jobs` have ended; False: `timeout` s are over.
+
+        They are what was submitted, names or numbers; None: all there are. Raises UnknownJob.
+        """
+        waited = self.jobs() if jobs is None else jobs
+        some = [waited] if isinstance(waited, YardJob | str | int) else waited
         with self.client() as client:
-            return client.wait([job.key for job in waited], timeout)
+            return client.wait(
+                [one.key if isinstance(one, YardJob) else one for one in some], timeout
+            )
 
     def cluster_status(self) -> list[ClusterRecord]:
         """Each cluster that jobs may be forwarded to, as it answered last."""
@@ -389,11 +397,8 @@ class YardJob:
 
     def overlay(self, s: str = "11", *, file: str = "") -> list[Overlaid]:
         """A scattering parameter of each of its tasks; one without says why in `trouble`."""
-        found: list[Overlaid] = []
         with self._yard.client() as client:
-            while some := client.overlay(self.key, s, file, 200, len(found)):
-                found += some
-        return found
+            return all_of(lambda offset: client.overlay(self.key, s, file, 200, offset))
 
     def plot(self, path: str | Path, s: str = "11", *, file: str = "") -> list[Overlaid]:
         """Draw what `overlay` answers in one picture: .svg, .png or .pdf."""

@@ -5,6 +5,7 @@ import http.client
 import json
 import socket
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from solveyard import Yard
 from solveyard.client import find
 from solveyard.client.aio import AsyncClient
+from solveyard.manager import Manager
 from solveyard.model.errors import InvalidJob
 
 SOLVE = """
@@ -172,6 +174,35 @@ def test_a_table_of_results_has_a_row_for_each_task(store):
         assert [task.record.task for task in job.tasks(["completed"])] == [0]
 
 
+def test_who_goes_through_all_tasks_has_each_looked_at_once(store, monkeypatch):
+    looked_at, looks = [], Manager.state
+
+    def state(manager, job_id):
+        looked_at.append(job_id)
+        return looks(manager, job_id)
+
+    monkeypatch.setattr(Manager, "state", state)
+    with Yard(store) as yard:
+        job = yard.sweep(["true"], n=range(3500), hold=True)
+        looked_at.clear()
+        assert [task.record.task for task in job] == list(range(3500))
+        assert len(looked_at) < 3500
+        for index in (3, 3400, 3499):
+            job[index].cancel()
+        looked_at.clear()
+        assert [task.record.task for task in job.tasks(["cancelled"])] == [3, 3400, 3499]
+        assert len(looked_at) < 2 * 3500, "the last page, which is empty, needs no look"
+        held = [task.record.task for task in job.tasks(["held"])]
+        assert held == [task for task in range(3500) if task not in (3, 3400, 3499)]
+        with yard.client() as client:
+            some = client.tasks(f"{job.number}[2-4,3400]", ["cancelled"], limit=1, offset=1)
+            assert [task.task for task in some] == [3400]
+        for query, total in (("state=cancelled&", 3), ("", 3500), ("state=held,cancelled&", 3500)):
+            where = f"/jobs/{job.number}/tasks?{query}limit=1&offset=1"
+            assert answered(yard, where, {})[0].headers["X-Total-Count"] == str(total)
+        job.cancel()
+
+
 def test_without_pandas_results_are_a_list(store, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with Yard(store) as yard:
@@ -202,6 +233,14 @@ async def test_tasks_and_results_come_to_who_awaits_them(store):
 
 
 def ask(yard: Yard, target: str, **headers: str) -> tuple[int, str, bytes]:
+    """Status, kind, body."""
+    response, body = answered(yard, target, headers)
+    return response.status, response.headers["Content-Type"], body
+
+
+def answered(
+    yard: Yard, target: str, headers: Mapping[str, str]
+) -> tuple[http.client.HTTPResponse, bytes]:
     where = find.manager(yard.store)
     assert where is not None
     with socket.socket(socket.AF_UNIX) as wire:
@@ -211,7 +250,7 @@ def ask(yard: Yard, target: str, **headers: str) -> tuple[int, str, bytes]:
         wire.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n".encode())
         response = http.client.HTTPResponse(wire)
         response.begin()
-        return response.status, response.headers["Content-Type"], response.read()
+        return response, response.read()
 
 
 def test_the_form_of_the_table_is_asked_by_name_or_header(store):

@@ -67,7 +67,9 @@ def test_only_what_failed_is_retried(shell):
     assert shell("wait", "sweep")[0] == 0
     _, out, _ = shell("show", "--json", "sweep[0-3]")
     assert [len(job["attempts"]) for job in json.loads(out)] == [1, 1, 2, 1]
-    assert shell("retry", "--failed", "sweep")[0] == 0  # nothing failed: nothing is done
+    status, out, error = shell("retry", "--failed", "sweep")
+    assert (status, out) == (0, "sweep\n")
+    assert error == "note: nothing of it had failed, so nothing is run again\n"
     _, out, _ = shell("retry", "sweep[0,3]")
     assert out == "sweep[0]\nsweep[3]\n"
     assert shell("wait", "sweep")[0] == 0
@@ -113,6 +115,17 @@ def test_last_is_the_newest_job_of_whoever_asks(shell):
     assert "one" in two["waiting"]
     _, out, _ = shell("submit", "--after", "last", "--json", "--dry-run", "--", "true")
     assert json.loads(out)["after"] == [{"job": str(two["number"])}]
+
+
+def test_tasks_of_the_last_job_are_selected_as_any_others(shell):
+    status, _, error = shell(
+        "submit", "--array", "0-2", "--wait", "--", "sh", "-c", "echo task {{index}}"
+    )
+    assert status == 0, error
+    assert shell("logs", "last[1]")[:2] == (0, "task 1\n")
+    assert shell("wait", "last[0,2]")[0] == 0
+    assert len(json.loads(shell("results", "last[0-1]", "--json")[1])) == 2
+    assert "there is no job 'latest'" in shell("logs", "latest[0]")[2]
 
 
 def test_the_page_about_campaigns_holds(shell):

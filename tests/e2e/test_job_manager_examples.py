@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +27,13 @@ Run = Callable[..., str]
 def run(tmp_path: Path) -> Run:
     """Runs a command in an empty folder, as one who installed both distributions does."""
 
-    def run(*argv: str) -> str:
+    def run(*argv: str, **variables: str) -> str:
         bins = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         done = subprocess.run(
             argv, capture_output=True, text=True, timeout=200, check=False, cwd=tmp_path,
             env={
                 **os.environ, "PATH": bins, "PYTHONPATH": f"{PACKAGE}{os.pathsep}{EXAMPLES}",
-                "PYEDB_JOB_MANAGER_PORT": str(free_port()),
+                "PYEDB_JOB_MANAGER_PORT": str(free_port()), **variables,
             },
         )  # fmt: skip
         assert done.returncode == 0, (done.stdout, done.stderr)
@@ -40,10 +42,36 @@ def run(tmp_path: Path) -> Run:
     return run
 
 
+@pytest.fixture
+def elsewhere() -> Iterator[tuple[str, list[str]]]:
+    """The port of a service that answers whatever it is asked, and what it was asked."""
+    asked = []
+
+    class Service(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.requestline)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def do_POST(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("localhost", 0), Service) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield str(server.server_port), asked
+        server.shutdown()
+
+
 def test_the_shells_demo_submits_waits_tells_the_failure_and_stops(
-    run: Run, tmp_path: Path
+    run: Run, tmp_path: Path, elsewhere: tuple[str, list[str]]
 ) -> None:
-    told = run("sh", str(EXAMPLES / "demo.sh"))
+    usual, asked = elsewhere
+    told = run("sh", str(EXAMPLES / "demo.sh"), PYEDB_JOB_MANAGER_PORT=usual)
+    assert asked == []
     assert "NOT Ansys software" in told.splitlines()[0]
     listed = told[told.index("not all of them succeeded") :]
     assert (listed.count(" completed "), listed.count(" failed ")) == (3, 1)

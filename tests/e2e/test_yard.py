@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from solveyard import Yard
-from solveyard.model.errors import InvalidJob, InvalidRequest, ManagerUnavailable
+from solveyard.model.errors import InvalidJob, InvalidRequest, ManagerUnavailable, UnknownJob
 
 
 @pytest.fixture
@@ -253,8 +253,12 @@ def test_an_array_is_gone_through_by_task_and_waited_for_alone(store):
         sweep = yard.sweep(["echo", "{{w}}"], w=[5, 6, 7])
         assert yard.wait(sweep, 60)
         assert [task.output() for task in sweep] == ["5\n", "6\n", "7\n"]
-        held = yard.command(["true"], hold=True)
+        held = yard.command(["true"], hold=True, name="held")
         assert not yard.wait(held, 0.01)
+        assert not yard.wait("held", 0.01)
+        assert yard.wait([sweep.number, f"{sweep.number}[1]", sweep[2]], 60)
+        with pytest.raises(UnknownJob, match="nobody"):
+            yard.wait(["held", "nobody"], 0)
         assert yard.wait(sweep[1], 0)
 
 

@@ -75,17 +75,29 @@ def retry(
     Each is a new attempt beside the old; of an array the tasks that didn't succeed. `all`: those
     that failed or were cancelled.
     """
-    states = UNSUCCESSFUL if not failed else frozenset(JobState) - {JobState.COMPLETED}
-    act = _retry_failed if failed else lambda c, j: c.retry(words.key(j))
-    return _each(context, selector, states, act, as_json)
+    if not failed:
+        return _each(context, selector, UNSUCCESSFUL, lambda c, j: c.retry(words.key(j)), as_json)
+    runs: list[bool] = []
+
+    def act(client: Client, job: JobRecord) -> JobRecord | None:
+        again = _retry_failed(client, job)
+        runs.append(again is not None)
+        return again
+
+    status = _each(context, selector, frozenset(JobState) - {JobState.COMPLETED}, act, as_json)
+    if runs and not any(runs):
+        talk.say("note: nothing of it had failed, so nothing is run again")
+    return status
 
 
-def _retry_failed(client: Client, job: JobRecord) -> JobRecord:
-    """As it is afterwards; one that didn't fail stays as it is."""
+def _retry_failed(client: Client, job: JobRecord) -> JobRecord | None:
+    """As it is afterwards; None: nothing of it failed, and it stays as it is."""
     if job.tasks is None:
-        return client.retry(words.key(job)) if job.state is JobState.FAILED else job
+        return client.retry(words.key(job)) if job.state is JobState.FAILED else None
     tasks = list(selectors.all_tasks(client, job.number, (JobState.FAILED,)))
     indices = [task.task for task in tasks if task.task is not None]
+    if not indices:
+        return None
     for start in range(0, len(indices), AT_ONCE):
         some = indices[start : start + AT_ONCE]
         client.retry_tasks(f"{job.number}[{ranges(some, AT_ONCE)}]")

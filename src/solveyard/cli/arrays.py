@@ -88,7 +88,7 @@ def table(path: str) -> list[dict[str, Value]]:
     """
     named = "standard input" if path == "-" else path
     try:
-        text = files.content(path).decode("utf-8-sig")
+        text = files.content(path).decode()
     except UnicodeDecodeError as error:
         raise InvalidRequest(f"{named} is not UTF-8: {error.reason}") from error
     lines = csv.reader(text.splitlines(), skipinitialspace=True, strict=True)

@@ -1,10 +1,12 @@
 """hfss: one solve, or a sweep of them, with its licences, locks and projects."""
 
+import contextlib
 import math
 import os
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import msgspec
 import typer
@@ -27,6 +29,7 @@ from solveyard.cli.here import Here, Json, absolute, here
 from solveyard.model.errors import InvalidJob, InvalidRequest, ManagerUnavailable
 from solveyard.model.jobs import JobSpec
 from solveyard.model.records import JobRecord
+from solveyard.solvers.hfss.batch import HfssOptions
 from solveyard.solvers.hfss.licences import INCLUDED
 
 Project = Annotated[str, typer.Argument(metavar="PROJECT", help="An .aedt, .aedb or .aedtz.")]
@@ -186,11 +189,21 @@ def _fitting(place: Here) -> int:
     return min(INCLUDED, most)
 
 
+@cache
+def _fractional() -> frozenset[str]:
+    """Options that are numbers with a fraction; of others "2.5" is a text."""
+    fields = HfssOptions.model_fields.items()
+    return frozenset(name for name, field in fields if float in get_args(field.annotation))
+
+
 def _setting(text: str) -> tuple[str, Any]:
     """ "ppe=true", "log_file=a.log": JSON, or else text. Raises InvalidRequest."""
     name, equals, value = text.partition("=")
     if not equals or not name.isidentifier():
         raise InvalidRequest(f"--set {text!r}: expected NAME=JSON, such as ppe=true")
+    if name in _fractional():
+        with contextlib.suppress(msgspec.DecodeError):
+            return name, msgspec.json.decode(value, type=float)
     number = value.removeprefix("-")
     if number.isascii() and number.isdigit():
         return name, int(value)

@@ -13,7 +13,7 @@ from solveyard.cli.here import Json, here
 from solveyard.client.sync import Client
 from solveyard.model.arrays import text
 from solveyard.model.errors import InvalidRequest, UnknownJob
-from solveyard.model.overlaid import Overlaid
+from solveyard.model.overlaid import all_of
 
 if TYPE_CHECKING:
     from solveyard.cli.archive import Archive
@@ -77,9 +77,7 @@ def draw(
     source: "Client | Archive", selector: str, place: Path, parameter: str = "11", path: str = ""
 ) -> None:
     """One scattering parameter of all of them. Raises InvalidRequest where there is none."""
-    found: list[Overlaid] = []
-    while some := source.overlay(selector, parameter, path, PAGE, len(found)):
-        found += some
+    found = all_of(lambda offset: source.overlay(selector, parameter, path, PAGE, offset))
     picture.draw(place, found, selector, parameter)
     missing = [one for one in found if one.trouble]
     talk.say(f"drawn {place}: S{parameter} of {len(found) - len(missing)} of {len(found)}")

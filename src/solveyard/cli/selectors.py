@@ -1,7 +1,7 @@
 """Which jobs a word on the command line means.
 
 A unique name (looked up first), a number, `last` (the newest), a list with ranges `3,5-9`, `all`,
-and tasks of an array: `sweep[3]`, `7[3,5-9]`.
+and tasks of an array: `sweep[3]`, `7[3,5-9]`, `last[0]`.
 """
 
 import re
@@ -78,7 +78,7 @@ def one(where: Jobs, word: str) -> JobRecord:
 def meant(where: Jobs, word: str) -> str:
     """As a manager finds it: of one job, or of tasks, which stay as they were typed."""
     if _TASKS.fullmatch(word):
-        return word
+        return _numbered(where, word)
     found = one(where, word)
     return word if word in {found.id, str(found.number)} else found.id
 
@@ -107,14 +107,11 @@ def _one_part(
     if named is not None:
         return [named]
     if _TASKS.fullmatch(part):
-        return all_tasks(where, part)
+        return all_tasks(where, _numbered(where, part))
     if part == "all":
         return filter(only, reversed(where.jobs(states=states, limit=None).jobs))
     if part == "last":
-        newest = where.jobs(limit=1).jobs
-        if not newest:
-            raise UnknownJob("there is no job yet (submit one: solveyard submit -- COMMAND)")
-        return newest
+        return [_newest(where)]
     if match := _RANGE.fullmatch(part):
         first, last = int(match[1]), int(match[2])
         jobs = where.jobs(limit=None).jobs
@@ -125,6 +122,21 @@ def _one_part(
     names = [job.id for job in where.jobs(limit=NAMES).jobs]
     hint = reading.nearest(part, names) or " (solveyard ps --all lists them)"
     raise UnknownJob(f"there is no job {part!r}{hint}")
+
+
+def _numbered(where: Jobs, tasks: str) -> str:
+    """ "last[3]" by its job's number; other tasks as they are."""
+    word, _, indices = tasks.partition("[")
+    if word != "last" or _known(where, word) is not None:
+        return tasks
+    return f"{_newest(where).number}[{indices}"
+
+
+def _newest(where: Jobs) -> JobRecord:
+    newest = where.jobs(limit=1).jobs
+    if not newest:
+        raise UnknownJob("there is no job yet (submit one: solveyard submit -- COMMAND)")
+    return newest[0]
 
 
 def _known(where: Jobs, key: str) -> JobRecord | None:

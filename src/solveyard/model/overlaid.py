@@ -1,6 +1,7 @@
 """One scattering parameter of one of several jobs, to be laid over those of the others."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import takewhile
 
 import msgspec
 
@@ -18,6 +19,7 @@ class Overlaid(msgspec.Struct, frozen=True, kw_only=True):
     real: tuple[float, ...] = ()
     imag: tuple[float, ...] = ()
     trouble: str = ""  #: why there is no curve
+    unread: bool = False  #: since this answer holds enough already: ask again, from here on
 
     @property
     def label(self) -> str:
@@ -29,3 +31,11 @@ class Overlaid(msgspec.Struct, frozen=True, kw_only=True):
     def values(self) -> list[complex]:
         """At each frequency."""
         return [complex(*pair) for pair in zip(self.real, self.imag, strict=True)]
+
+
+def all_of(page: Callable[[int], Sequence[Overlaid]]) -> list[Overlaid]:
+    """The curves of all jobs, of which `page` answers some, from a place on."""
+    found: list[Overlaid] = []
+    while some := page(len(found)):
+        found += list(takewhile(lambda one: not one.unread, some)) or some
+    return found

@@ -31,9 +31,8 @@ class Deck(NamedTuple):
 def read(text: str) -> Deck:
     """Raises BadCard or BadGeometry, with the line's number."""
     cards = _cards(text)
-    for card in cards:
-        if card.label == "GW":
-            _check_wire(card)
+    for card, following in itertools.pairwise(cards):
+        _check_geometry(card, tapered=following.label == "GC")
     sources = [card for card in cards if card.label == "EX"]
     if len(sources) != 1:
         raise BadCard(f"the deck has {len(sources)} EX cards; S11 needs exactly one source")
@@ -47,7 +46,8 @@ def read(text: str) -> Deck:
 def _cards(text: str) -> list[Card]:
     cards: list[Card] = []
     geometry = True
-    for number, line in enumerate(text.splitlines(), 1):
+    # No other line ends than an engine's: UTF-8 that is read byte by byte is full of \x85.
+    for number, line in enumerate(text.split("\n"), 1):
         label = line[:2].upper()
         if not line.strip() or label in {"CM", "CE"}:
             continue
@@ -72,14 +72,34 @@ def _card(label: str, words: list[str], count: int, number: int) -> Card:
     return Card(label, tuple(integers), tuple(floats), number)
 
 
-def _check_wire(card: Card) -> None:
-    segments, radius = card.integers[1], card.floats[6]
-    if segments < 1:
-        raise BadGeometry(f"line {card.line}: a wire of {segments} segments; at least 1")
-    if card.floats[0:3] == card.floats[3:6]:
-        raise BadGeometry(f"line {card.line}: a wire of no length: both ends are the same point")
-    if radius <= 0:
-        raise BadGeometry(f"line {card.line}: a wire of radius {radius:g} m; it must be positive")
+def _check_geometry(card: Card, *, tapered: bool) -> None:
+    """`tapered`: the next card, GC, gives the radii of this wire, whose own is 0."""
+    f = card.floats
+    match card.label:
+        case "GW":
+            kind, extended, radius = "a wire", f[0:3] != f[3:6], f[6]
+        case "GA":
+            kind, extended, radius = "an arc", f[0] != 0 and f[1] != f[2], f[3]
+        case "GH":
+            kind, extended, radius = "a helix", f[1] != 0, f[6]
+            if f[0] == 0:
+                raise BadGeometry(f"line {card.line}: a helix of spacing 0 m between its turns")
+        case "GC":
+            if f[0] <= 0:
+                raise BadGeometry(f"line {card.line}: a taper of ratio {f[0]:g}; it is positive")
+            return
+        case _:
+            return
+    if card.integers[1] < 1:
+        raise BadGeometry(f"line {card.line}: {kind} of {card.integers[1]} segments; at least 1")
+    if not extended:
+        why = ": both ends are the same point" if card.label == "GW" else ""
+        raise BadGeometry(f"line {card.line}: {kind} of no length{why}")
+    if radius < 0 or (radius == 0 and not (tapered and card.label == "GW")):
+        way = " (a tapered one has 0, and a card GC after it)" if card.label == "GW" else ""
+        raise BadGeometry(
+            f"line {card.line}: {kind} of radius {radius:g} m; it must be positive{way}"
+        )
 
 
 def _frequencies(cards: list[Card]) -> tuple[float, ...]:

@@ -129,7 +129,8 @@ def read_listing(text: str) -> Iterator[tuple[float, complex]]:
     "    1    11  1.0000E+00  0.0000E+00  3.2594E-03  7.4926E-03  4.8820E+01 -1.1223E+02 ...".
     """
     frequency = 0.0
-    lines = iter(text.splitlines())
+    solved = text.partition("- STRUCTURE SPECIFICATION -")[2]  # before it: the deck's comments
+    lines = iter(solved.split("\n"))
     for line in lines:
         if "FREQUENCY :" in line:
             frequency = float(line.split()[-2]) * 1e6
@@ -163,7 +164,7 @@ def _follow(
 
 
 def _nec2c_failure(code: int, listing: str, said: str) -> Exception:
-    lines = [" ".join(line.split()) for line in listing.splitlines() if line.strip()]
+    lines = [" ".join(line.split()) for line in listing.split("\n") if line.strip()]
     cards = [index for index, line in enumerate(lines) if line.startswith("DATA CARD No:")]
     if code != 255:
         last = " ".join(said.split()) or f"exit code {code}"

@@ -1,6 +1,14 @@
-"""Whole lines out of a log that arrives in chunks."""
+"""Lines: whole ones out of a log that arrives in chunks, and those of a text."""
+
+import io
+from collections.abc import Iterator
 
 LIMIT = 4096  #: bytes; a longer line is skipped whole
+
+
+def of_text(text: str) -> Iterator[str]:
+    """As a file's reader gives them; `str.splitlines` ends lines at form feeds and \\x85, too."""
+    return io.StringIO(text, newline=None)
 
 
 class Lines:

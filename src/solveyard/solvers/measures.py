@@ -2,6 +2,7 @@
 
 import math
 import re
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 from typing import Any
 
@@ -63,7 +64,7 @@ def of_json(content: bytes, path: str) -> Value:
     """Raises InvalidResult."""
     value: Any
     try:
-        value = msgspec.json.decode(content)
+        value = msgspec.json.decode(content.removeprefix(BOM_UTF8))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidResult(f"it is no JSON: {error}") from error
     wanted = steps(path)

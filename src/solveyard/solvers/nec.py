@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import JobSpec, Outcome, Reason
 from solveyard.model.resources import Allocation
-from solveyard.solvers import options, touchstone, verdicts
+from solveyard.solvers import lines, options, touchstone, verdicts
 from solveyard.solvers.base import PYTHON, Command, Exit, Probe, Progress, Query, Reader
 from solveyard.solvers.lines import Lines
 from solveyard.solvers.options import InsidePath, Options, Text
@@ -80,7 +80,7 @@ class NecOptions(Options):
     @field_validator("deck")
     @classmethod
     def _is_complete(cls, deck: str | None) -> str | None:
-        labels = {line[:2].upper() for line in (deck or "").splitlines()}
+        labels = {line[:2].upper() for line in lines.of_text(deck or "")}
         missing = [f"{card} ({what})" for card, what in _NEEDED.items() if card not in labels]
         if deck is not None and missing:
             raise ValueError("expected a card " + ", ".join(missing))

@@ -100,7 +100,9 @@ class Search:
             else:
                 high = middle
         found = _unended(block[low:high])
-        *_, match = self._regexp.finditer(found)
+        matches = list(self._regexp.finditer(found))
+        # "(.*)" matches once more behind its line, where there is nothing
+        match = next((one for one in reversed(matches) if one.end() > one.start()), matches[-1])
         return _hit(before + block.count("\n", 0, low), found, match)
 
 

@@ -3,7 +3,8 @@
     S<to><from> dB|mag|deg|re|im  min|max|mean|argmin|argmax [from F to F]  |  at F
 
 Ports above 9 are written S10,2. `argmin` and `argmax` are the frequency, in Hz. At a frequency
-between two of the file's, S is interpolated linearly as a complex number.
+between two of the file's, S is interpolated linearly as a complex number. A frequency that is
+asked for means the file's where they differ by rounding alone: 0.067 GHz is no float of 67 MHz.
 """
 
 import bisect
@@ -25,13 +26,12 @@ _GRAMMAR = re.compile(
     rf"|at\s+{_FREQUENCY})\s*",
     re.ASCII,
 )
+_SAME = 1e-9  #: relative; frequencies that are closer are one, written or rounded in two ways
 _UNITS = {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9, "THz": 1e12}
 
 
 def _decibels(value: complex) -> float:
-    if not value:
-        raise InvalidResult("it has a zero, which is no number of dB")
-    return 20 * math.log10(abs(value))
+    return 20 * math.log10(abs(value)) if value else -math.inf
 
 
 _FORMS: dict[str, Callable[[complex], float]] = {
@@ -75,7 +75,7 @@ def parse(text: str) -> Quantity:
         return Quantity(to, by, match["form"], "at", at)
     if low is None or high is None:
         return Quantity(to, by, match["form"], match["how"])
-    if low > high:
+    if low > high and not _same(low, high):
         raise InvalidJob(f"{text!r} goes from a higher frequency to a lower one")
     return Quantity(to, by, match["form"], match["how"], low, high)
 
@@ -86,6 +86,8 @@ def value(asked: Quantity, network: Network) -> float:
         found = _value(asked, network)
     except OverflowError:
         found = math.inf
+    if found == -math.inf:
+        raise InvalidResult("it has a zero, which is no number of dB")
     if not math.isfinite(found):
         raise InvalidResult("its values are too large")
     return found
@@ -97,13 +99,14 @@ def _value(asked: Quantity, network: Network) -> float:
         raise InvalidResult(f"it has {ports} ports, so no S{asked.to},{asked.by}")
     entries = [matrix[asked.to - 1][asked.by - 1] for matrix in network.s]
     form = _FORMS[asked.form]
+    low = _filed(network.frequencies, asked.low)
     if asked.how == "at":
-        return form(_between(network.frequencies, entries, asked.low))
-    begin = bisect.bisect_left(network.frequencies, asked.low)
-    end = bisect.bisect_right(network.frequencies, asked.high)
+        return form(_between(network.frequencies, entries, low))
+    begin = bisect.bisect_left(network.frequencies, low)
+    end = bisect.bisect_right(network.frequencies, _filed(network.frequencies, asked.high))
     found = [form(entry) for entry in entries[begin:end]]
     if not found:
-        raise InvalidResult(f"it has no frequency from {asked.low:g} to {asked.high:g} Hz")
+        raise InvalidResult(f"it has no frequency from {asked.low:.12g} to {asked.high:.12g} Hz")
     match asked.how:
         case "min":
             return min(found)
@@ -117,11 +120,22 @@ def _value(asked: Quantity, network: Network) -> float:
             return network.frequencies[begin + found.index(max(found))]
 
 
+def _filed(frequencies: tuple[float, ...], asked: float) -> float:
+    """The file's own frequency that is meant by `asked`; where there is none, that itself."""
+    place = bisect.bisect_left(frequencies, asked)
+    nearest = min(frequencies[max(place - 1, 0) : place + 1], key=lambda one: abs(one - asked))
+    return nearest if _same(nearest, asked) else asked
+
+
+def _same(one: float, other: float) -> bool:
+    return math.isclose(one, other, rel_tol=_SAME)
+
+
 def _between(frequencies: tuple[float, ...], entries: list[complex], at: float) -> complex:
     if not frequencies[0] <= at <= frequencies[-1]:
         raise InvalidResult(
-            f"its frequencies go from {frequencies[0]:g} to {frequencies[-1]:g} Hz,"
-            f" so it has none at {at:g}"
+            f"its frequencies go from {frequencies[0]:.12g} to {frequencies[-1]:.12g} Hz,"
+            f" so it has none at {at:.12g}"
         )
     above = bisect.bisect_left(frequencies, at)
     if frequencies[above] == at:

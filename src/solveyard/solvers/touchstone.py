@@ -10,17 +10,23 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from solveyard.model.errors import InvalidResult
+from solveyard.solvers import lines
 
 Matrix = tuple[tuple[complex, ...], ...]
 
 NAME = r"(?i)\.s(\d{1,3})p$"  #: what a Touchstone file's name ends with
 _SUFFIX = re.compile(NAME)
 _UNITS = {"HZ": 1.0, "KHZ": 1e3, "MHZ": 1e6, "GHZ": 1e9}
+_OTHERS = ("Y", "Z", "G", "H")  #: parameters that a file may hold in place of S
 _FORMS: dict[str, Callable[[float, float], complex]] = {
     "RI": complex,
     "MA": lambda size, angle: cmath.rect(size, math.radians(angle)),
     "DB": lambda size, angle: cmath.rect(10 ** (size / 20), math.radians(angle)),
 }
+
+
+class NotRead(InvalidResult):
+    """It may be a good Touchstone file, but of a kind that isn't read here."""
 
 
 class Network(NamedTuple):
@@ -46,8 +52,9 @@ def ports_of(path: str) -> int | None:
 def parse(text: str, ports: int) -> Network:
     """Read a file of `ports` ports, noise parameters aside.
 
-    Raises InvalidResult, with the line's number, when the text is not Touchstone 1.x, holds no
-    frequency, or a value that is not finite.
+    Raises InvalidResult, with the line's number, when the text is not Touchstone, holds no
+    frequency, or a value that is not finite; NotRead when it is Touchstone 2, or of other
+    parameters than S.
     """
     options: _Options | None = None
     frequencies: list[float] = []
@@ -55,7 +62,7 @@ def parse(text: str, ports: int) -> Network:
     record: list[float] = []
     needed = 1 + 2 * ports * ports
     number = 0
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(lines.of_text(text.removeprefix("\ufeff")), 1):
         words = line.partition("!")[0].split()
         if not words:
             continue
@@ -63,7 +70,9 @@ def parse(text: str, ports: int) -> Network:
             options = options or _options(" ".join(words)[1:].upper().split(), number)
             continue
         if words[0].startswith("["):
-            raise InvalidResult(f"line {number}: {words[0][:40]} is Touchstone 2; 1.x is read here")
+            raise NotRead(
+                f"line {number}: {words[0][:40]} is Touchstone 2; 1.x is read here (export that)"
+            )
         if options is None:
             raise InvalidResult(
                 f"line {number}: data before an option line such as '# MHz S RI R 50'"
@@ -98,7 +107,7 @@ def check_end(text: str) -> int:
     found = 0
     for number, line in enumerate(text.split("\n")[1:], 2):
         words = line.partition("!")[0].split()
-        if not words or words[0].startswith("#"):
+        if not words or words[0].startswith(("#", "[")):
             continue
         found += len([_finite(word, number) for word in words])
     return found
@@ -126,6 +135,8 @@ def _options(words: list[str], number: int) -> _Options:
             options = options._replace(form=word)
         elif word == "R":
             options = options._replace(resistance=_finite(next(rest, "nothing"), number))
+        elif word in _OTHERS:
+            raise NotRead(f"line {number}: {word}-parameters; S are read here (export those)")
         elif word != "S":
             raise InvalidResult(f"line {number}: option {word[:40]!r} is not read here; S is")
     return options

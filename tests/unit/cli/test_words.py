@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from solveyard.cli import exits, selectors, specs, talk, units, words
+from solveyard.cli import exits, hfss, selectors, specs, talk, units, words
 from solveyard.client.calls import Listing
 from solveyard.model import records
 from solveyard.model.errors import InvalidJob, InvalidRequest, UnknownJob
@@ -177,6 +177,25 @@ def test_a_file_holds_one_specification_a_line(tmp_path: Path) -> None:
     path.write_text('# sweep\n\n{"solver":"command","priority":2}\n  {"solver":"nec"}\n')
     lines = specs.of_file(str(path))
     assert [(one.number, one.spec.solver) for one in lines] == [(3, "command"), (4, "nec")]
+
+
+def test_the_mark_that_an_editor_puts_first_is_no_part_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "jobs"
+    path.write_text('{"solver":"command"}\n', "utf-8-sig")
+    assert [one.spec.solver for one in specs.of_file(str(path))] == ["command"]
+    assert specs.json_object("--options", f"@{path}") == {"solver": "command"}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("min_disk_gb=1.5", 1.5), ("min_disk_gb=2", 2), ("min_disk_gb=null", None),
+        ("min_disk_gb=much", "much"), ("script_arguments=1.5", "1.5"), ("tasks=-1", -1),
+        ("ppe=true", True), ("flags=[]", []), ("log_file=a.log", "a.log"),
+    ],
+)  # fmt: skip
+def test_a_setting_is_what_its_option_takes(text: str, value: object) -> None:
+    assert hfss._setting(text) == (text.partition("=")[0], value)
 
 
 @pytest.mark.parametrize(

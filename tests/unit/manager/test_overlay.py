@@ -13,7 +13,7 @@ from solveyard.model.criteria import Measure
 from solveyard.model.errors import InvalidRequest
 from solveyard.model.ids import task_id
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState
-from solveyard.model.overlaid import Overlaid
+from solveyard.model.overlaid import Overlaid, all_of
 from solveyard.overlay import Asked
 
 TWO = "# GHz S RI R 50\n1 {0} 0 {1} 0 0 1 0.5 0\n2 {0} 0.5 {1} 0 0 1 0.5 0\n"
@@ -99,9 +99,31 @@ def test_one_answer_reads_so_much_and_no_more(
     text = TWO.format(0, 0)
     (tmp_path / "a.s2p").write_text(text)
     monkeypatch.setattr(overlay, "ALL", 2 * len(text) + 1)
-    found = list(overlay.read([task(tmp_path, position) for position in (0, 1, 2)]))
+    tasks = [task(tmp_path, position) for position in range(3)]
+    found = list(overlay.read(tasks))
     assert [bool(each.trouble) for each in found] == [False, False, True]
+    assert [each.unread for each in found] == [False, False, True]
     assert "ask for fewer at once" in found[2].trouble
+    asked = []
+
+    def page(offset: int) -> list[Overlaid]:
+        asked.append(offset)
+        return list(overlay.read(tasks[offset:]))
+
+    whole = all_of(page)
+    assert [(each.task, each.trouble) for each in whole] == [(n, "") for n in range(3)]
+    assert asked == [0, 2, 3]
+
+
+def test_a_file_that_is_too_large_is_no_matter_of_the_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.s2p").write_text(TWO.format(0, 0))
+    monkeypatch.setattr(overlay, "LARGEST", 10)
+    found = all_of(lambda offset: list(overlay.read([task(tmp_path, 0)][offset:])))
+    assert [(each.trouble, each.unread) for each in found] == [
+        ("a.s2p has 0.0 MiB: a file of up to 0 MiB is read", False)
+    ]
 
 
 @pytest.mark.parametrize("word", ["", "1", "111", "x", "0,1", "10", "1,", "S11", "-11", "1,1 2,1"])

@@ -70,6 +70,14 @@ def test_no_two_columns_have_the_same_name() -> None:
     ]  # fmt: skip
 
 
+def test_a_name_that_another_one_is_told_by_stays_its_own() -> None:
+    of = array(ArraySpec(grid={"v": (1,)}), "v", "values.v")
+    table = Table(of, tasks=True)
+    told = table.row(ended(of, 0, **{"v": 2, "values.v": 3}), 0.0)
+    row = dict(zip(table.columns, told, strict=True))
+    assert (row["v"], row["values.values.v"], row["values.v"]) == (1, 2, 3)
+
+
 cells = (
     st.none()
     | st.booleans()

@@ -14,6 +14,14 @@ from solveyard.programs import nec2, nec_deck, nec_engines
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "nec"
 DECK = (GOLDEN / "dipole.nec").read_text()
+WIRE = "GW 1 21 0 0 -0.25 0 0 0.25 0.001"
+TURN = ".1 .1 .1 .1"  #: a helix's radii at both ends
+TAPERED = DECK.replace(
+    WIRE,
+    "GW 1 10 0 0 .0125 0 0 .25 0\nGC 0 0 1.1 .001 .0005\n"
+    "GW 1 10 0 0 -.0125 0 0 -.25 0\nGC 0 0 1.1 .001 .0005\n"
+    "GW 1 1 0 0 -.0125 0 0 .0125 .001",
+).replace("EX 0 1 11", "EX 0 1 21")
 
 needs_nec2c = pytest.mark.skipif(not shutil.which("nec2c"), reason="no nec2c on PATH")
 needs_pynec = pytest.mark.skipif(not importlib.util.find_spec("PyNEC"), reason="no PyNEC")
@@ -82,6 +90,16 @@ def test_card_errors_are_found_in_recorded_listings(
         (("GW 1 21", "GW 1 0"), nec_deck.BadGeometry, "line 3: a wire of 0 segments"),
         (("-0.25 0 0 0.25", "1 0 0 1"), nec_deck.BadGeometry, "line 3: a wire of no length"),
         (("0.001", "0"), nec_deck.BadGeometry, "line 3: a wire of radius 0 m"),
+        (("0.001\n", "-1\nGC 0 0 1 1 1\n"), nec_deck.BadGeometry, "line 3: a wire of radius -1"),
+        (("0.001\n", "0\nGC 0 0 0 1 1\n"), nec_deck.BadGeometry, "line 4: a taper of ratio 0"),
+        ((WIRE, "GA 1 0 0.1 0 90 0.001"), nec_deck.BadGeometry, "line 3: an arc of 0 segments"),
+        ((WIRE, "GA 1 9 0 0 90 0.001"), nec_deck.BadGeometry, "line 3: an arc of no length"),
+        ((WIRE, "GA 1 9 0.1 9 9 0.001"), nec_deck.BadGeometry, "line 3: an arc of no length"),
+        ((WIRE, "GA 1 9 0.1 0 90 0"), nec_deck.BadGeometry, "line 3: an arc of radius 0 m"),
+        ((WIRE, f"GH 1 0 .1 .5 {TURN} .01"), nec_deck.BadGeometry, "a helix of 0 segments"),
+        ((WIRE, f"GH 1 9 0 .5 {TURN} .01"), nec_deck.BadGeometry, "a helix of spacing 0 m"),
+        ((WIRE, f"GH 1 9 .1 0 {TURN} .01"), nec_deck.BadGeometry, "a helix of no length"),
+        ((WIRE, f"GH 1 9 .1 .5 {TURN} 0"), nec_deck.BadGeometry, "a helix of radius 0 m"),
         (("GE 0", "?? 0"), nec_deck.BadCard, "line 4: '?? 0' does not begin"),
     ],
 )
@@ -91,6 +109,27 @@ def test_a_deck_that_no_engine_can_solve_is_refused_first(
     with pytest.raises(fault) as caught:
         nec_deck.read(DECK.replace(*change))
     assert words in str(caught.value)
+
+
+def test_a_comment_ends_where_its_line_does_whatever_its_script() -> None:
+    said = "CM Ångström\x0cλ/2…\u2028\x1c\n".encode().decode("latin-1")  # as the runner reads it
+    assert "\x85" in said
+    assert nec_deck.read(said + DECK).frequencies == nec_deck.read(DECK).frequencies
+
+
+def test_what_a_decks_comments_say_is_no_result() -> None:
+    text = (GOLDEN / "dipole.out").read_text()
+    at = text.index("COMMENTS")
+    lines = "\n FREQUENCY : as in the book\n ANTENNA INPUT PARAMETERS\n"
+    assert list(nec_engines.read_listing(text[:at] + lines + text[at:])) == list(
+        nec_engines.read_listing(text)
+    )
+
+
+@needs_nec2c
+def test_a_wire_whose_radius_a_taper_gives_is_solved(tmp_path: Path) -> None:
+    ended = run(tmp_path, TAPERED)
+    assert ended.returncode == 0, ended.stderr
 
 
 def test_frequencies_are_steps_or_factors() -> None:

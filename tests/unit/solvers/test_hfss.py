@@ -398,6 +398,9 @@ def test_results_must_be_there_and_finite() -> None:
     assert "board.aedtresults/board.s1p: 1 frequencies, all values finite" in good.evidence
     bad = judged(recorded("success"), board=b"# GHz S RI R 50\n4 nan 0.2\n")
     assert (bad.reason, bad.cause) == (Reason.CRITERIA, "result.invalid")
+    other = judged(recorded("success"), board=b"# GHz Z RI R 50\n4 nan 0.2\n")
+    assert other.reason is Reason.SUCCESS
+    assert "board.s1p: values not checked: line 1: Z-parameters" in other.evidence[-1]
     output = OutputFile(path=LOG, size=9, fresh=True)
     unsaved = SOLVER.verdict(spec(), Exit(code=0, outputs=(output,)), {LOG: recorded("success")})
     assert (unsaved.reason, "board.aedtresults" in unsaved.message) == (Reason.NO_OUTPUT, True)
@@ -414,6 +417,8 @@ def test_a_result_that_is_too_large_is_judged_by_its_end_and_that_is_told() -> N
     good = of_end(b"0.1e\n0.1 0.2 ! note\n0.3 -4e-5\n")
     assert good.reason is Reason.SUCCESS, good
     assert f"{path}: too large, the last 4 values were checked, all finite" in good.evidence
+    second = of_end(b"0.1\n0.3 -4e-5\n[End]\n")
+    assert f"{path}: too large, the last 2 values were checked, all finite" in second.evidence
     assert f"{path}: too large, its values were not checked" in of_end(b"").evidence
     bad = of_end(b"0.1\n0.1 nan\n")
     assert (bad.reason, bad.cause) == (Reason.CRITERIA, "result.invalid")

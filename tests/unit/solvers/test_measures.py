@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -63,6 +64,21 @@ def test_of_several_matches_the_last_one_counts(given_lines: list[str], size: in
     for before, block in reader.feed(b"", last=True):
         search.feed(before, block)
     assert (search.hit.groups[0] if search.hit else None) == (found[-1] if found else None)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "value"),
+    [
+        ("(.*)", "-12.5 dB v=7"), ("^(.*)$", "-12.5 dB v=7"), ("([0-9]*)", "7"),
+        ("v=([0-9]*)", "7"), ("([0-9.]*) dB", "12.5"), ("w?([0-9]*)", "7"),
+        ("v=7(.*)", ""), ("(x*)", ""),
+    ],
+)  # fmt: skip
+def test_a_match_of_nothing_counts_where_its_line_has_no_other(pattern: str, value: str) -> None:
+    search = Search(pattern, last=True)
+    search.feed(0, "another line\n-12.5 dB v=7\n")
+    assert search.hit is not None
+    assert search.hit.groups == (value,)
 
 
 def test_no_expression_takes_longer_than_its_log_is_long() -> None:
@@ -135,6 +151,7 @@ def test_the_value_at_a_path_in_json_is_found(case: tuple[Any, str, Any]) -> Non
     found = measures.of_json(json.dumps(value).encode(), path)
     assert found == scalar or math.isclose(float(found), float(scalar))
     assert isinstance(found, bool) is isinstance(scalar, bool)
+    assert measures.of_json(json.dumps(value).encode("utf-8-sig"), path) == found
 
 
 @pytest.mark.parametrize(
@@ -211,6 +228,39 @@ def test_between_two_frequencies_s_is_interpolated() -> None:
     assert asked("S11 im at 1250MHz", of) == pytest.approx(0.25)
 
 
+units = st.sampled_from([("Hz", 1.0), ("kHz", 1e3), ("MHz", 1e6), ("GHz", 1e9)])
+
+
+@given(st.integers(1, 40_000), units, units)
+def test_a_frequency_is_the_files_in_whatever_unit_either_is_written(
+    kilohertz: int, ask: tuple[str, float], filed: tuple[str, float]
+) -> None:
+    steps = [kilohertz, 2 * kilohertz, 3 * kilohertz]
+    written = [Decimal(step) * 1000 / Decimal(int(filed[1])) for step in steps]
+    frequencies = tuple(float(one) * filed[1] for one in written)
+    of = Network(frequencies, (((1 + 0j,),), ((2 + 0j,),), ((3 + 0j,),)))
+    first, second, third = (
+        f"{Decimal(step) * 1000 / Decimal(int(ask[1])):f}{ask[0]}" for step in steps
+    )
+    assert [asked(f"S11 mag at {one}", of) for one in (first, second, third)] == [1.0, 2.0, 3.0]
+    assert asked(f"S11 mag min from {first} to {second}", of) == 1.0
+    assert asked(f"S11 mag max from {first} to {second}", of) == 2.0
+    assert asked(f"S11 mag min from {second} to {third}", of) == 2.0
+    assert asked(f"S11 mag max from {second} to {third}", of) == 3.0
+
+
+def test_a_band_of_one_frequency_in_two_units_is_no_band_downwards() -> None:
+    of = Network((67e6, 134e6), (((1 + 0j,),), ((2 + 0j,),)))
+    assert asked("S11 mag max from 0.067GHz to 67MHz", of) == 1.0
+
+
+def test_a_zero_hinders_no_number_of_db_but_its_own() -> None:
+    of = network([0j, 0.1 + 0j, 1 + 0j])
+    assert asked("S11 dB max", of) == 0.0
+    assert asked("S11 dB argmin", of) == 1e9
+    assert asked("S11 dB min from 2GHz to 3GHz", of) == pytest.approx(-20)
+
+
 def test_an_entry_is_named_as_the_wave_goes() -> None:
     of = Network((1e9,), (((1 + 0j, 2 + 0j), (3 + 0j, 4 + 0j)),))
     assert asked("S21 mag min", of) == 3.0
@@ -220,10 +270,13 @@ def test_an_entry_is_named_as_the_wave_goes() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("S11 dB at 9GHz", "none at 9e"),
-        ("S11 dB min from 5GHz to 6GHz", "no frequency from 5e"),
+        ("S11 dB at 9GHz", "none at 9000000000"),
+        ("S11 dB at 2.00001GHz", "to 2000000000 Hz, so it has none at 2000010000"),
+        ("S11 dB min from 5GHz to 6GHz", "no frequency from 5000000000"),
         ("S21 dB min", "1 ports, so no S2,1"),
-        ("S11 dB max", "zero"),
+        ("S11 dB min", "zero"),
+        ("S11 dB mean", "zero"),
+        ("S11 dB at 1GHz", "zero"),
     ],
 )
 def test_what_the_file_does_not_have_is_said(text: str, why: str) -> None:

@@ -43,6 +43,15 @@ def test_a_deck_is_solved_as_it_was_given() -> None:
     assert SOLVER.command(spec(deck=DECK)).files == {"result.nec": DECK}
 
 
+def test_a_card_in_a_comment_is_none() -> None:
+    for hidden in ("\x0c", "\x1c", "\x85", "\u2028"):
+        deck = DECK.replace("CE\n", f"CM see{hidden}EX on page 2\nCE\n").replace("EX 0", "CM 0")
+        with pytest.raises(InvalidJob, match="EX"):
+            SOLVER.command(spec(deck=deck))
+    for ending in ("\r\n", "\r"):
+        assert SOLVER.command(spec(deck=DECK.replace("\n", ending)))
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

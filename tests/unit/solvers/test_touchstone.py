@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from solveyard.model.errors import InvalidResult
-from solveyard.solvers.touchstone import Network, parse, ports_of, write
+from solveyard.solvers.touchstone import Network, NotRead, parse, ports_of, write
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "command"
 
@@ -86,8 +86,7 @@ def test_frequencies_are_given_in_hertz(unit: str, hertz: float) -> None:
         ("", "no frequency"),
         ("# Hz S RI R 50\n", "no frequency"),
         ("1 0 0\n", "line 1: data before an option line"),
-        ("[Version] 2.0\n", "line 1: [Version] is Touchstone 2"),
-        ("# Hz Y RI R 50\n", "line 1: option 'Y'"),
+        ("# Hz X RI R 50\n", "line 1: option 'X'"),
         ("# Hz S RI R fifty\n", "line 1: 'FIFTY' is no number"),
         ("# Hz S RI R\n", "line 1: 'nothing' is no number"),
         ("# Hz S RI R 50\n1 0 zero\n", "line 2: 'zero' is no number"),
@@ -105,6 +104,29 @@ def test_what_is_no_touchstone_is_refused_with_its_line(text: str, complaint: st
     with pytest.raises(InvalidResult) as caught:
         parse(text, 1)
     assert str(caught.value).startswith((complaint, "there is " + complaint))
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("! by hand\n[Version] 2.0\n", "line 2: [Version] is Touchstone 2"),
+        *((f"# GHz {kind} MA R 50\n1 2 3\n", f"line 1: {kind}-parameters") for kind in "YZGH"),
+    ],
+)
+def test_what_is_touchstone_of_another_kind_is_told_from_what_is_none(
+    text: str, complaint: str
+) -> None:
+    with pytest.raises(NotRead) as caught:
+        parse(text, 1)
+    assert str(caught.value).startswith(complaint)
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("inside", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028"])
+def test_a_comment_ends_with_its_line_alone(inside: str, ending: str) -> None:
+    text = f"\ufeff! page 1{inside}page 2\n# Hz S RI R 50\n1 0.5 0 ! a{inside}b\n2 0.25 0\n"
+    network = parse(text.replace("\n", ending), 1)
+    assert network == Network((1.0, 2.0), (((0.5,),), ((0.25,),)), 50.0)
 
 
 def test_a_files_name_tells_its_ports() -> None:

@@ -147,6 +147,16 @@ def test_a_result_over_the_limit_is_not_judged_and_says_so() -> None:
     assert "its values were not checked" in found.evidence[-1]
 
 
+def test_a_result_of_a_kind_that_is_not_read_is_not_judged_and_says_so() -> None:
+    for content, words in (
+        (b"[Version] 2.0\n# GHz S MA R 50\n", "r.s1p: values not checked: line 1: [Version]"),
+        (b"# GHz Z RI R 50\n1 .5 .1\n", "r.s1p: values not checked: line 1: Z-parameters"),
+    ):
+        found = results(content)
+        assert found.reason is Reason.SUCCESS
+        assert found.evidence[-1].startswith(words)
+
+
 def test_only_touchstone_outputs_are_read() -> None:
     assert [query.path for query in result_queries(["a.s2p", "b.csv", "c.S1P"])] == [
         "a.s2p",

@@ -166,6 +166,8 @@ def results(
                 facts.append(f"{name}: {_end(content)}")
             else:
                 facts.append(f"{path}: {_points(content, ports)} frequencies, all values finite")
+        except touchstone.NotRead as error:
+            facts.append(f"{name}: values not checked: {error}")
         except InvalidResult as error:
             return verdicts.criterion(passed, "result.invalid", f"{name}: {error}")
     return replace(passed, evidence=tuple(facts))
