@@ -4,7 +4,7 @@ import ctypes
 import subprocess
 import sys
 from importlib import util
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import psutil  # noqa: F401  as itself, before the module takes this for Windows
@@ -99,6 +99,32 @@ def test_the_number_of_a_command_that_ended_is_sent_nothing(
     platform._end(Process())
     platform.signal({FIRST}, "TERM")
     assert breaks(calls) == []
+
+
+def test_a_boot_has_one_name_however_the_clock_is_set(windows: ModuleType) -> None:
+    moment, step = 133_800_000_000_000_000, 36_000_000_000
+    platform = windows.Windows()
+
+    def tell(boot: int, bias: int) -> str:
+        def query(kind: int, place: Any, size: int, _: None) -> int:
+            assert (kind, size) == (3, 48)
+            place._obj.boot, place._obj.boot_bias = boot, bias
+            return 0
+
+        windows._ntdll.NtQuerySystemInformation.does = query
+        return str(platform.boot_id())
+
+    assert tell(moment, 0) == tell(moment + step, step) == tell(moment - step, -step)
+    assert tell(moment, 0) != tell(moment + step, 0)
+
+
+def test_a_kernel_that_does_not_say_when_it_began_is_asked_how_long_it_has_run(
+    windows: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    windows._ntdll.NtQuerySystemInformation.does = lambda *_: -1073741820
+    windows._kernel.GetTickCount64.does = lambda: 5_000
+    monkeypatch.setattr(windows, "time", SimpleNamespace(time=lambda: 1_005.0))
+    assert windows.Windows().boot_id() == "boot-100"
 
 
 def test_what_outlives_its_starter_has_a_console_of_its_own(

@@ -1,9 +1,11 @@
 """Windows: a Job Object around each command, so that its tree can be listed and ended whole.
 
-Not run where this was written: checked by types, and by sharing with `portable` all that isn't
-Windows' own. A Job Object has no name after its spawner died, so what a new spawner adopts is
-found by its first process, by psutil where that is importable.
-Source: "Job Objects", "NtResumeProcess", "GetProcessTimes" in Microsoft's documentation.
+Not run where this was written: checked by types, by tests with a kernel that is made up, and by
+sharing with `portable` all that isn't Windows' own. A Job Object has no name after its spawner
+died, so what a new spawner adopts is found by its first process, by psutil where that is
+importable.
+Source: "Job Objects", "GetProcessTimes", "GenerateConsoleCtrlEvent", "NtQuerySystemInformation" in
+Microsoft's documentation; NtResumeProcess isn't in it.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ except ImportError:
 
 _SUSPENDED = 0x4  # CREATE_SUSPENDED: nothing escapes before it is in its Job Object
 _PROCESS_IDS = 3  # JobObjectBasicProcessIdList
+_TIME_OF_DAY = 3  # SystemTimeOfDayInformation
 _MOST = 4096  # processes of one tree that are listed at a time
 _QUERY, _TERMINATE = 0x1000, 0x1  # PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_TERMINATE
 _STILL_ACTIVE = 259
@@ -63,6 +66,26 @@ _kernel.QueryInformationJobObject.argtypes = (
     wintypes.HANDLE, ctypes.c_int, wintypes.LPVOID, wintypes.DWORD, wintypes.LPVOID,
 )  # fmt: skip
 _ntdll.NtResumeProcess.argtypes = (wintypes.HANDLE,)
+_ntdll.NtQuerySystemInformation.argtypes = (
+    ctypes.c_int, wintypes.LPVOID, wintypes.ULONG, wintypes.LPVOID,
+)  # fmt: skip
+
+
+class _TimeOfDay(ctypes.Structure):
+    """SYSTEM_TIMEOFDAY_INFORMATION: moments in 100 ns since 1601.
+
+    Its size is documented, its fields are as Windows' kernel has had them since 2000.
+    """
+
+    _fields_ = (
+        ("boot", ctypes.c_longlong),  # moved whenever the clock is set
+        ("now", ctypes.c_longlong),
+        ("time_zone_bias", ctypes.c_longlong),
+        ("time_zone", ctypes.c_uint32),
+        ("reserved", ctypes.c_uint32),
+        ("boot_bias", ctypes.c_longlong),  # by how much, in all
+        ("sleep_bias", ctypes.c_longlong),
+    )
 
 
 class _ProcessIds(ctypes.Structure):
@@ -84,7 +107,14 @@ class Windows(Portable):
         self._leaders: Set[int] = set()  # first processes that live: a group and a console of ours
 
     def boot_id(self) -> str:
-        """The moment of the boot, to ten seconds: the clock may have been set since."""
+        """The moment of the boot, as the clock was then: the kernel keeps how far it was set since.
+
+        Where it doesn't say, that moment by today's clock, to ten seconds.
+        """
+        found = _TimeOfDay()
+        size = ctypes.sizeof(found)
+        if _ntdll.NtQuerySystemInformation(_TIME_OF_DAY, ctypes.byref(found), size, None) == 0:
+            return "boot-{}".format(found.boot - found.boot_bias)
         began = time.time() - _kernel.GetTickCount64() / 1000.0
         return "boot-{}".format(round(began / 10.0))
 
