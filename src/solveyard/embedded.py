@@ -7,7 +7,7 @@ from pathlib import Path
 
 from solveyard.backends import precedence
 from solveyard.serve import Running, ServeOptions, opened
-from solveyard.workers import Pool
+from solveyard.workers import Pool, run
 
 THREADS = 6  #: for what blocks
 
@@ -36,15 +36,14 @@ class Embedded:
 
     def _run(self, folder: Path, options: ServeOptions) -> None:
         try:
-            asyncio.run(self._serve(folder, options))
+            # asyncio's own pool takes nothing more once the interpreter ends, when a drain begins
+            run(self._serve(folder, options), Pool("solveyard-aside", THREADS))
         except BaseException as error:
             if self._started.done():
                 raise
             self._started.set_exception(error)
 
     async def _serve(self, folder: Path, options: ServeOptions) -> None:
-        # the loop's own pool takes nothing more once the interpreter ends, when a drain begins
-        asyncio.get_running_loop().set_default_executor(Pool("solveyard-aside", THREADS))
         with precedence.held():
             async with opened(folder, options) as running:
                 self._started.set_result((asyncio.get_running_loop(), running))

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import IO
 
 from solveyard.backends import precedence
+from solveyard.wire.apart import apart
 
 
 async def start(
@@ -36,7 +37,7 @@ async def start(
             stdout=said,
             stderr=subprocess.STDOUT,
             env={**environment, **more},
-            start_new_session=True,
+            **apart(),
         )
 
 

@@ -5,13 +5,19 @@ embedded manager has to drain.
 """
 
 import asyncio
+import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar
+
+if sys.platform == "win32":
+    _SystemLoop = asyncio.ProactorEventLoop
+else:
+    _SystemLoop = asyncio.SelectorEventLoop
 
 T = TypeVar("T")
 
@@ -106,9 +112,10 @@ class Pool(ThreadPoolExecutor):
         super().__init__(1)  # of whose threads none is ever started
         # Any: each call's type goes through its own future
         self._given: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
+        self.ends: list[Future[None]] = [Future() for _ in range(count)]  #: of its threads
         self._own = [
-            threading.Thread(target=self._take, name=f"{name}-{i}", daemon=True)
-            for i in range(count)
+            threading.Thread(target=self._take, args=(end,), name=f"{name}-{i}", daemon=True)
+            for i, end in enumerate(self.ends)
         ]
         for thread in self._own:
             thread.start()
@@ -125,7 +132,7 @@ class Pool(ThreadPoolExecutor):
         for thread in self._own if wait else ():
             thread.join()
 
-    def _take(self) -> None:
+    def _take(self, end: "Future[None]") -> None:
         while (given := self._given.get()) is not None:
             future, call = given
             if not future.set_running_or_notify_cancel():
@@ -136,3 +143,31 @@ class Pool(ThreadPoolExecutor):
                 future.set_exception(failure)
             else:
                 future.set_result(result)
+        end.set_result(None)
+
+
+def run(main: Coroutine[Any, Any, T], pool: Pool) -> T:
+    """As asyncio.run, with `pool` for what blocks; its end, too, may come as the interpreter's."""
+    with asyncio.Runner(loop_factory=lambda: _Loop(pool)) as runner:
+        return runner.run(main)
+
+
+class _Loop(_SystemLoop):
+    """Waits for its pool without the thread that asyncio starts for it, which Python 3.12 refuses
+    while the interpreter ends.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        super().__init__()
+        self._pool = pool
+        self.set_default_executor(pool)
+
+    async def shutdown_default_executor(
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109  asyncio's own
+    ) -> None:
+        self._pool.shutdown(wait=False)
+        ends = [asyncio.wrap_future(end) for end in self._pool.ends]
+        _, late = await asyncio.wait(ends, timeout=timeout)
+        if not late:
+            self._pool.shutdown()

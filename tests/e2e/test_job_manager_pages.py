@@ -75,6 +75,7 @@ def test_the_imports_are_as_written_and_the_mending_command_is_the_warnings() ->
     done = run(sys.executable, "-W", "error", "-c", imports)
     assert (done.returncode, done.stderr) == (0, "")
     assert f"{neighbours.MEND}\n" in blocks("from-pyedb.md", "")
+    assert (ROOT / neighbours.MEND.split()[-1] / "pyproject.toml").is_file()
 
 
 def test_what_differs_differs_as_the_page_says(bench: Bench) -> None:  # noqa: F811

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO
 
 import msgspec
@@ -151,6 +152,38 @@ def test_a_holder_in_another_container_of_this_name_has_it_while_it_keeps_its_lo
         there.wait()
         assert Lease.holder(tmp_path) is None
         Lease.take(tmp_path).release()
+
+
+@pytest.mark.parametrize("moved", [-7200.0, 1.0, 40 * 86400.0])
+def test_where_the_clock_moves_a_process_s_start_its_lock_tells_whether_it_lives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moved: float
+) -> None:
+    monkeypatch.setattr(holder, "sys", SimpleNamespace(platform="darwin"))
+    with rival(tmp_path) as other:
+        stream(other.stdin).write("go\n")
+        stream(other.stdin).flush()
+        assert [stream(other.stdout).readline() for _ in range(2)] == ["ready\n", "won\n"]
+        told = holder.start_time(other.pid)
+        assert told is not None
+        living = write(tmp_path, pid=other.pid, boot_id="", start_time=told + moved)
+        assert Lease.holder(tmp_path) == living
+        with pytest.raises(LeaseTaken):
+            Lease.take(tmp_path)
+        stream(other.stdin).close()
+        other.wait()
+        assert Lease.holder(tmp_path) is None
+        write(tmp_path, boot_id="", start_time=told + moved)  # its number is another's, ours, now
+        Lease.take(tmp_path).release()
+
+
+def test_where_the_clock_moves_a_process_s_start_a_session_lives_while_its_number_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(holder, "sys", SimpleNamespace(platform="darwin"))
+    ours = Holder.this_process("session", {})
+    assert not msgspec.structs.replace(ours, start_time=ours.start_time - 7200).gone
+    assert msgspec.structs.replace(ours, start_time=-1.0).gone
+    assert msgspec.structs.replace(ours, pid=ended_process()).gone
 
 
 def test_a_holder_of_an_earlier_boot_is_succeeded(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ class Ledger:
         self._terms: Record = {}  # of the last that was accepted: the next one's often are the same
         self._terms_text = ""
         self._live = 0
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        self._file = _open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         self._size, self._torn = self._load()
         if not self.id:
             self.id = secrets.token_hex(8)
@@ -119,7 +119,7 @@ class Ledger:
 
     def close(self) -> None:
         self.flush()
-        os.close(self._file)
+        self._shut()
 
     def _drop(self, attempt: str) -> bool:
         entry = self.entries.get(attempt)
@@ -146,7 +146,15 @@ class Ledger:
         self._live += len(line)
         return entry
 
+    def _shut(self) -> None:
+        """Until the next write: what is opened meanwhile may get its number."""
+        file, self._file = self._file, -1
+        if file >= 0:
+            os.close(file)
+
     def _write(self) -> None:
+        if self._file < 0:
+            self._file = _open(self._path, os.O_RDWR | os.O_APPEND)
         data = b"".join(self._waiting)
         torn = self._torn
         if torn:
@@ -169,7 +177,7 @@ class Ledger:
                     lines.append(_line(kind, record))
         data = b"".join(lines)
         fresh = self._path + ".new"
-        file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        file = _open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         try:
             if os.write(file, data) < len(data):
                 raise OSError("no room to rewrite it")
@@ -177,11 +185,9 @@ class Ledger:
         finally:
             os.close(file)
         if os.name == "nt":  # Windows replaces no file that is open
-            os.close(self._file)
+            self._shut()
         os.replace(fresh, self._path)
-        if os.name != "nt":
-            os.close(self._file)
-        self._file = os.open(self._path, os.O_RDWR | os.O_APPEND)
+        self._shut()
         self._size = len(data)
         self.forgotten.clear()
 
@@ -215,6 +221,11 @@ class Ledger:
             entry.ended = record
         elif entry.accepted is not None:  # L
             entry.accepted["limit"] = record["limit"]
+
+
+def _open(path: str, flags: int) -> int:
+    """Windows would write two bytes for each end of a line, and count one."""
+    return os.open(path, flags | getattr(os, "O_BINARY", 0), 0o600)
 
 
 def _line(kind: str, record: Record) -> bytes:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import Any, Callable, Dict, List, Optional
+from typing import Callable, List, Optional
 
 from solveyard.agent import gpus, locks, orders
 from solveyard.agent.connection import Connection, Owner
@@ -17,6 +17,7 @@ from solveyard.agent.identity import Identity
 from solveyard.agent.loop import Loop
 from solveyard.agent.ours import Ours
 from solveyard.agent.telemetry import Telemetry, probe
+from solveyard.wire.apart import apart
 from solveyard.wire.frames import Message
 
 LOOK = 1.0  #: s between two looks at a spawner that is no child of ours
@@ -162,7 +163,7 @@ class Supervisor(Owner):
 
     def _spawn(self, slot: Slot) -> None:
         slot.born = time.monotonic()
-        process = subprocess.Popen(self._command(slot.index), close_fds=True, **_options())
+        process = subprocess.Popen(self._command(slot.index), close_fds=True, **apart())
         slot.process = process
 
         def wait() -> None:
@@ -184,9 +185,3 @@ class Supervisor(Owner):
     def _leave_if_alone(self) -> None:
         if (self._leaving or self._abandoned) and all(slot.empty for slot in self._slots):
             self._loop.stop()
-
-
-def _options() -> Dict[str, Any]:
-    if sys.platform == "win32":
-        return {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
-    return {"start_new_session": True}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from solveyard.backends import precedence
 from solveyard.backends.bundle import build
+from solveyard.wire.apart import apart
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ class LocalAgent:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                start_new_session=True,
+                **apart(),
             )
         log.info("agent started", extra={"pid": self._process.pid})
 

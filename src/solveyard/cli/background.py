@@ -13,6 +13,7 @@ from solveyard.client import find
 from solveyard.client.sync import Client
 from solveyard.model.errors import InvalidSettings, ManagerUnavailable, StoreUnusable
 from solveyard.places import StorePlaces
+from solveyard.wire.apart import apart
 
 IDLE_EXIT = 600.0  #: s without anything to do, after which it leaves, unless settings differ
 PATIENCE = 30.0  #: s until it must answer
@@ -44,7 +45,7 @@ def start(folder: Path) -> "subprocess.Popen[bytes]":
             stdout=log,
             stderr=log,
             cwd=folder,
-            start_new_session=True,
+            **apart(),
         )
     up = until(lambda: answers(folder) or _failed(child, folder), PATIENCE) and answers(folder)
     if not up:

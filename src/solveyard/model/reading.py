@@ -1,6 +1,7 @@
 """Read what people write in JSON, and say what is wrong with it so that they can mend it."""
 
 import difflib
+import inspect
 import re
 from collections.abc import Iterable
 from typing import Any, TypeVar
@@ -137,6 +138,22 @@ def described() -> Any:
 
 def schema() -> bytes:
     """The JSON schema of a job's specification, as `docs/reference/job-spec.schema.json` has it."""
-    told = msgspec.json.schema(described())
+    told = _settled(msgspec.json.schema(described()))
     told["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     return msgspec.json.format(msgspec.json.encode(told, order="sorted"), indent=2) + b"\n"
+
+
+def _settled(told: Any) -> Any:
+    """The same whatever Python and msgspec tell it: docstrings without their indentation, which
+    Python 3.13 strips by itself, and `null` after the other kinds, where new msgspecs have it.
+    """
+    if isinstance(told, list):
+        return sorted(map(_settled, told), key=lambda part: part == {"type": "null"})
+    if not isinstance(told, dict):
+        return told
+    return {
+        name: inspect.cleandoc(part)
+        if name == "description" and isinstance(part, str)
+        else _settled(part)
+        for name, part in told.items()
+    }

@@ -31,7 +31,7 @@ class Nec2c:
         found = shutil.which("nec2c")
         if found is None:
             raise NoEngine("nec2c is not on PATH (install it: apt install nec2c)")
-        self._program = found
+        self._program = str(Path(found).absolute())  # it is started in another folder
 
     @property
     def name(self) -> str:
@@ -41,11 +41,16 @@ class Nec2c:
         return f"{(answer.stdout + answer.stderr).strip() or 'nec2c'} ({self._program})"
 
     def impedances(self, path: Path, deck: Deck, report: Report) -> list[complex]:
-        """Feed impedance in ohm at each of the deck's frequencies."""
+        """Feed impedance in ohm at each of the deck's frequencies.
+
+        nec2c takes names of up to some 75 characters, folders among them: it gets short ones.
+        """
         with tempfile.TemporaryDirectory(prefix=".nec2c-", dir=path.parent) as folder:
+            shutil.copyfile(path, Path(folder) / "deck.nec")
             listing = Path(folder) / "listing.out"
             with subprocess.Popen(
-                [self._program, "-i", str(path), "-o", str(listing)],
+                [self._program, "-i", "deck.nec", "-o", listing.name],
+                cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,

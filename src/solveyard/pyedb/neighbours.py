@@ -6,7 +6,10 @@ import warnings
 from importlib import metadata
 
 WITHOUT = (0, 66)  #: the first PyEDB that has no job manager
-MEND = 'pip install "pyedb>=0.66" && pip install --force-reinstall --no-deps solveyard-pyedb'
+MEND = (
+    'pip install "pyedb>=0.66"'
+    " && pip install --force-reinstall --no-deps ./packages/solveyard-pyedb"
+)
 
 
 class MixedFiles(UserWarning):
@@ -24,7 +27,8 @@ def check() -> None:
     if numbers < WITHOUT:
         warnings.warn(
             f"PyEDB {found} has a job manager of its own at the same paths, so its files and"
-            f" solveyard's are mixed: mend it by {MEND}",
+            f" solveyard's are mixed: mend it in solveyard's repository by {MEND} (the last word is"
+            " solveyard-pyedb where an index has that)",
             MixedFiles,
             stacklevel=3,
         )

@@ -9,6 +9,11 @@ from typing import Self
 
 import msgspec
 
+#: s by which a process's start may be told otherwise than before, once the clock was set. Not on
+#: Linux, which counts from the boot. psutil follows the clock on macOS and NetBSD, the kernel
+#: itself on FreeBSD and OpenBSD.
+SLACK = 86400.0
+
 
 class Holder(msgspec.Struct, frozen=True, kw_only=True):
     """A manager's process."""
@@ -48,7 +53,20 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it has certainly ended: never True of a process on another host."""
         if not self.here:
             return False
-        return self.boot_id != boot_id() or start_time(self.pid) != self.start_time
+        start = start_time(self.pid)
+        if self.boot_id != boot_id() or start is None:
+            return True
+        return abs(start - self.start_time) > (0.0 if sys.platform == "linux" else SLACK)
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether its number doesn't tell for sure if it lives: ask for something that it keeps."""
+        if not self.here or self.boot_id != boot_id():
+            return False
+        if self.hidden:
+            return self.gone
+        start = start_time(self.pid)
+        return sys.platform != "linux" and start is not None and start != self.start_time
 
 
 def boot_id() -> str:

@@ -17,7 +17,7 @@ import msgspec
 from solveyard.model.errors import StoreLocked, StoreUnusable
 from solveyard.store.database import sync_folder
 from solveyard.store.failures import from_os
-from solveyard.store.holder import Holder, boot_id
+from solveyard.store.holder import Holder
 
 if sys.platform == "win32":
     import msvcrt
@@ -99,13 +99,13 @@ class Lease:
 
 
 def _gone(folder: Path, holder: Holder) -> bool:
-    """Has it certainly ended? Of one in another container the lock tells that it keeps."""
-    if not holder.gone or not holder.hidden or holder.boot_id != boot_id():
+    """Has it certainly ended? Where its number leaves doubt the lock tells that it keeps."""
+    if not holder.doubtful:
         return holder.gone
     kept = _keep(folder)
     if kept >= 0:
         os.close(kept)
-    return kept != _ANOTHERS
+    return holder.gone if kept == _NONE else kept != _ANOTHERS
 
 
 def _keep(folder: Path) -> int:

@@ -167,3 +167,89 @@ def test_a_line_that_was_cut_spoils_none_that_a_full_disk_took_in_two_tries(
     again = Ledger(str(path))
     assert _contents(again) == {"b": ({"attempt": "b", "boot": "b"}, None, None)}
     again.close()
+
+
+class Windows:
+    """The module os as it is there: it replaces no file that a virus scanner reads, and what isn't
+    opened as binary gets two bytes for each end of a line, and counts one.
+    """
+
+    name = "nt"
+    O_BINARY = 0x8000
+    scanned = False
+    room: int | None = None
+
+    def __init__(self) -> None:
+        self.text: set[int] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def open(self, path: str, flags: int, mode: int) -> int:
+        file = os.open(path, flags & ~self.O_BINARY, mode)
+        self.text.discard(file)
+        if not flags & self.O_BINARY:
+            self.text.add(file)
+        return file
+
+    def write(self, file: int, data: bytes) -> int:
+        fits = data[: self.room]
+        os.write(file, fits.replace(b"\n", b"\r\n") if file in self.text else fits)
+        return len(fits)
+
+    def replace(self, source: str, target: str) -> None:
+        if self.scanned:
+            raise PermissionError(13, "it is being used by another process")
+        Path(source).replace(target)
+
+
+def test_a_ledger_that_cannot_be_replaced_goes_on_and_writes_into_no_other_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = Windows()
+    monkeypatch.setattr(module, "LIMIT", 100)
+    monkeypatch.setattr(module, "os", system)
+    path = str(tmp_path / "ledger")
+    ledger = Ledger(path)
+    for attempt in ("a", "b", "c"):
+        ledger.accept(attempt, {"boot": "b"})
+        ledger.ended(attempt, {"attempt": attempt})
+    ledger.forget(["a", "b"])
+    system.scanned = True
+    assert not ledger.flush()
+    with (tmp_path / "another").open("wb") as another:  # it gets the next free number
+        ledger.accept("d", {"boot": "b"})
+        assert os.fstat(another.fileno()).st_size == 0
+        again = Ledger(path)
+        assert _contents(again) == _contents(ledger)
+        again.close()
+        system.scanned = False
+        assert ledger.flush()
+        ledger.accept("e", {"boot": "b"})
+        assert os.fstat(another.fileno()).st_size == 0
+    again = Ledger(path)
+    assert _contents(again) == _contents(ledger)
+    assert sorted(again.entries) == ["c", "d", "e"]
+    ledger.close()
+    again.close()
+
+
+def test_a_full_disk_costs_no_line_where_files_may_be_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = Windows()
+    monkeypatch.setattr(module, "os", system)
+    path = str(tmp_path / "ledger")
+    ledger = Ledger(path)
+    for n in range(30):
+        ledger.accept(f"a{n}", {"boot": "b"})
+        ledger.ended(f"a{n}", {"attempt": f"a{n}"})
+    assert ledger.flush()
+    system.room = 10
+    with pytest.raises(OSError, match="fitted"):
+        ledger.accept("new", {"boot": "b"})
+    system.room = None
+    again = Ledger(path)
+    assert _contents(again) == _contents(ledger)
+    ledger.close()
+    again.close()

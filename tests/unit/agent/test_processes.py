@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 from collections.abc import Iterator
@@ -36,6 +37,29 @@ def test_a_process_with_a_strange_name_is_read(tmp_path: Path) -> None:
         assert procfs.marks([child.pid, os.getpid()]) == {child.pid: "x.1"}
         assert child.pid in (procfs.children(os.getpid()) or [child.pid])
     assert procfs.row(child.pid) is None
+
+
+REFUSED = """
+import os, sys
+from solveyard.agent.platform.base import Order, why_not
+if os.getuid() == 0:  # whom nothing is refused
+    os.setuid(12345)
+order = Order("a", ["pwd"], {}, sys.argv[1], os.devnull, os.devnull, "")
+print(why_not(order, PermissionError(13, "Permission denied")))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders are entered by whoever sees them")
+def test_a_folder_that_may_not_be_entered_is_told_and_not_the_program() -> None:
+    with tempfile.TemporaryDirectory() as outer:
+        Path(outer).chmod(0o755)
+        folder = Path(outer) / "private"
+        folder.mkdir(mode=0o600)
+        told = subprocess.check_output([sys.executable, "-c", REFUSED, str(folder)], text=True)
+        assert told == f"cannot enter the folder {folder}: Permission denied\n"
+        folder.chmod(0o755)
+        told = subprocess.check_output([sys.executable, "-c", REFUSED, str(folder)], text=True)
+        assert told == "cannot start pwd: Permission denied\n"
 
 
 @linux

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from solveyard.workers import Pool, Workers
+from solveyard.workers import Pool, Workers, run
 
 
 async def test_it_answers_what_was_returned_or_raised():
@@ -78,8 +78,6 @@ atexit.register(lambda: print(asyncio.run(workers.call(lambda: "worked"))))
 
 
 async def _aside() -> list[object]:
-    pool = Pool("aside", 2)
-    asyncio.get_running_loop().set_default_executor(pool)
     told: list[object] = [await asyncio.to_thread(lambda: threading.current_thread().name[:-1])]
     try:
         await asyncio.to_thread(int, "x")
@@ -90,16 +88,28 @@ async def _aside() -> list[object]:
 
 def test_a_loop_runs_blocking_things_in_its_pool_and_ends_that() -> None:
     before = threading.active_count()
-    assert asyncio.run(_aside()) == ["aside-", "invalid literal for int() with base 10: 'x'"]
+    told = run(_aside(), Pool("aside", 2))
+    assert told == ["aside-", "invalid literal for int() with base 10: 'x'"]
     assert threading.active_count() == before
+
+
+def test_the_end_of_a_loop_starts_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    async def main() -> int:
+        found = await asyncio.to_thread(lambda: 6 * 7)
+        monkeypatch.setattr(threading.Thread, "start", refused)
+        return found
+
+    assert run(main(), Pool("aside", 1)) == 42
 
 
 ENDING = """
 import asyncio, atexit, threading
-from solveyard.workers import Pool
+from solveyard.workers import Pool, run
 
 async def drain():
-    asyncio.get_running_loop().set_default_executor(Pool("aside", 1))
     begun.set()
     while not over.is_set():
         await asyncio.sleep(0.01)
@@ -110,7 +120,7 @@ def end():
     thread.join()
 
 begun, over = threading.Event(), threading.Event()
-thread = threading.Thread(target=lambda: asyncio.run(drain()), daemon=True)
+thread = threading.Thread(target=lambda: run(drain(), Pool("aside", 1)), daemon=True)
 thread.start()
 begun.wait()
 atexit.register(end)

@@ -29,12 +29,12 @@ ENGINES = [pytest.param("nec2c", marks=needs_nec2c), pytest.param("pynec", marks
 
 
 def run(
-    folder: Path, deck: str, engine: str = "auto", path: str | None = None
+    folder: Path, deck: str, engine: str = "auto", path: str | None = None, name: str = "d.nec"
 ) -> subprocess.CompletedProcess[str]:
-    (folder / "d.nec").write_text(deck)
+    (folder / name).write_text(deck)
     program = [sys.executable, "-P", "-m", "solveyard.programs.nec2", "--engine", engine]
     return subprocess.run(
-        [*program, "--deck", "d.nec", "--result", "r.s1p"],
+        [*program, "--deck", name, "--result", "r.s1p"],
         cwd=folder,
         env={**os.environ, "PATH": os.environ["PATH"] if path is None else path},
         capture_output=True,
@@ -157,6 +157,15 @@ def test_a_deck_is_solved_with_the_engine_said_first(engine: str, tmp_path: Path
     assert lines[0].lower().startswith(f"engine: {engine}")
     assert lines[-2:] == ["frequency 3 of 3", "result: r.s1p"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["d.nec", "r.s1p"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_deck_may_have_a_long_name_in_a_deep_folder(engine: str, tmp_path: Path) -> None:
+    folder = tmp_path / ("f" * 100)
+    folder.mkdir()
+    ended = run(folder, DECK, engine, name=f"{'d' * 80}.nec")
+    assert ended.returncode == 0, ended.stderr
+    assert sorted(path.name for path in folder.iterdir()) == [f"{'d' * 80}.nec", "r.s1p"]
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -277,7 +277,7 @@ class Programs:
 def why_not(order: Order, error: BaseException) -> str:
     """Say which part of a command kept it from starting."""
     reason = getattr(error, "strerror", None) or str(error)
-    if not os.path.isdir(order.cwd):
+    if not os.path.isdir(order.cwd) or not os.access(order.cwd, os.X_OK):
         return "cannot enter the folder {}: {}".format(order.cwd, reason)
     for path in (order.stdout, order.stderr):
         try:

@@ -1,16 +1,17 @@
 """Windows: a Job Object around each command, so that its tree can be listed and ended whole.
 
-Not run where this was written: checked by types, and by sharing with `portable` all that isn't
-Windows' own. A Job Object has no name after its spawner died, so what a new spawner adopts is
-found by its first process, by psutil where that is importable.
-Source: "Job Objects", "NtResumeProcess", "GetProcessTimes" in Microsoft's documentation.
+Not run where this was written: checked by types, by tests with a kernel that is made up, and by
+sharing with `portable` all that isn't Windows' own. A Job Object has no name after its spawner
+died, so what a new spawner adopts is found by its first process, by psutil where that is
+importable.
+Source: "Job Objects", "GetProcessTimes", "GenerateConsoleCtrlEvent", "NtQuerySystemInformation" in
+Microsoft's documentation; NtResumeProcess isn't in it.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -39,9 +40,11 @@ except ImportError:
 
 _SUSPENDED = 0x4  # CREATE_SUSPENDED: nothing escapes before it is in its Job Object
 _PROCESS_IDS = 3  # JobObjectBasicProcessIdList
+_TIME_OF_DAY = 3  # SystemTimeOfDayInformation
 _MOST = 4096  # processes of one tree that are listed at a time
 _QUERY, _TERMINATE = 0x1000, 0x1  # PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_TERMINATE
 _STILL_ACTIVE = 259
+_CTRL_BREAK = 1  # CTRL_BREAK_EVENT
 _EPOCH = 11644473600.0  # s from 1601, where Windows' file times begin, to 1970
 _SLACK = 2.0  # s by which two readings of one start time may differ
 
@@ -54,6 +57,7 @@ _kernel.TerminateJobObject.argtypes = (wintypes.HANDLE, wintypes.UINT)
 _kernel.OpenProcess.restype = wintypes.HANDLE
 _kernel.OpenProcess.argtypes = (wintypes.DWORD, wintypes.BOOL, wintypes.DWORD)
 _kernel.TerminateProcess.argtypes = (wintypes.HANDLE, wintypes.UINT)
+_kernel.GenerateConsoleCtrlEvent.argtypes = (wintypes.DWORD, wintypes.DWORD)
 _kernel.CloseHandle.argtypes = (wintypes.HANDLE,)
 _kernel.GetExitCodeProcess.argtypes = (wintypes.HANDLE, ctypes.POINTER(wintypes.DWORD))
 _kernel.GetProcessTimes.argtypes = (wintypes.HANDLE, *[ctypes.POINTER(wintypes.FILETIME)] * 4)
@@ -62,6 +66,26 @@ _kernel.QueryInformationJobObject.argtypes = (
     wintypes.HANDLE, ctypes.c_int, wintypes.LPVOID, wintypes.DWORD, wintypes.LPVOID,
 )  # fmt: skip
 _ntdll.NtResumeProcess.argtypes = (wintypes.HANDLE,)
+_ntdll.NtQuerySystemInformation.argtypes = (
+    ctypes.c_int, wintypes.LPVOID, wintypes.ULONG, wintypes.LPVOID,
+)  # fmt: skip
+
+
+class _TimeOfDay(ctypes.Structure):
+    """SYSTEM_TIMEOFDAY_INFORMATION: moments in 100 ns since 1601.
+
+    Its size is documented, its fields are as Windows' kernel has had them since 2000.
+    """
+
+    _fields_ = (
+        ("boot", ctypes.c_longlong),  # moved whenever the clock is set
+        ("now", ctypes.c_longlong),
+        ("time_zone_bias", ctypes.c_longlong),
+        ("time_zone", ctypes.c_uint32),
+        ("reserved", ctypes.c_uint32),
+        ("boot_bias", ctypes.c_longlong),  # by how much, in all
+        ("sleep_bias", ctypes.c_longlong),
+    )
 
 
 class _ProcessIds(ctypes.Structure):
@@ -80,9 +104,17 @@ class Windows(Portable):
     def __init__(self) -> None:
         super().__init__()
         self._jobs: Dict[int, int] = {}  # first process -> its Job Object
+        self._leaders: Set[int] = set()  # first processes that live: a group and a console of ours
 
     def boot_id(self) -> str:
-        """The moment of the boot, to ten seconds: the clock may have been set since."""
+        """The moment of the boot, as the clock was then: the kernel keeps how far it was set since.
+
+        Where it doesn't say, that moment by today's clock, to ten seconds.
+        """
+        found = _TimeOfDay()
+        size = ctypes.sizeof(found)
+        if _ntdll.NtQuerySystemInformation(_TIME_OF_DAY, ctypes.byref(found), size, None) == 0:
+            return "boot-{}".format(found.boot - found.boot_bias)
         began = time.time() - _kernel.GetTickCount64() / 1000.0
         return "boot-{}".format(round(began / 10.0))
 
@@ -133,13 +165,14 @@ class Windows(Portable):
         return with_descendants(found | marked, rows) - {os.getpid()}
 
     def signal(self, pids: Iterable[int], name: str) -> None:
-        """TERM is CTRL_BREAK to the group that a process leads, KILL ends it; no other exists."""
+        """TERM is CTRL_BREAK to the group that a command leads, KILL ends it; no other exists.
+
+        For one that leads none it would go to our whole console, and us. Where it can't be sent
+        nothing is: `os.kill` ends the process then.
+        """
         for pid in pids:
-            if name == "TERM":
-                try:
-                    os.kill(pid, signal.CTRL_BREAK_EVENT)
-                except OSError:  # it leads no group of our console
-                    continue
+            if name == "TERM" and pid in self._leaders:
+                _kernel.GenerateConsoleCtrlEvent(_CTRL_BREAK, pid)
             elif name == "KILL":
                 _terminate(pid)
 
@@ -174,11 +207,13 @@ class Windows(Portable):
             process.kill()
             error = ctypes.WinError(ctypes.get_last_error())
             raise LaunchError(why_not(order, error))
+        self._leaders.add(process.pid)
         now = time.time()
         return Child(process.pid, "{}:{}".format(now - _SLACK, now + _SLACK))
 
     def _end(self, process: "subprocess.Popen[bytes]") -> End:
         code = process.wait()
+        self._leaders.discard(process.pid)  # while its handle is open no other has the number
         handle = int(process._handle)  # type: ignore[attr-defined]  # noqa: SLF001  no public name
         times = _handle_times(handle)
         return End(process.pid, code, None, times[1] if times else 0.0, 0)
