@@ -106,6 +106,24 @@ async def test_what_can_neither_come_nor_be_kept_is_waited_for_and_holds_no_othe
     assert (Path(good.command.directory) / "field").read_text() == "days of work"
 
 
+async def test_results_are_waited_for_however_often_they_could_not_come(
+    near: Near, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For weeks, that is: until there is room again."""
+    for name in ("_PAUSE", "_LONGEST"):
+        monkeypatch.setattr(bringing, name, 1e-6)
+    await near.layout()
+    left = ran(near, 7)
+    near.failing = dict.fromkeys((remote._STAT, remote._PUT), FULL)
+    async with bringer(near) as one:
+        one.want(left)
+        await until(lambda: near.asked.count(remote._STAT) > 1100)
+        assert not one.brought
+        near.failing.clear()
+        await until(lambda: bool(one.brought))
+    assert (Path(left.command.directory) / "field").read_text() == "days of work"
+
+
 async def test_what_fails_there_again_and_again_is_given_up_with_its_place(near: Near) -> None:
     await near.layout()
     one, two = ran(near, 7), ran(near, 8)

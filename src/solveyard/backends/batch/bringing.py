@@ -25,6 +25,7 @@ _SLOWER = 1.5
 _SELDOM = 10.0  #: s between two looks at outputs that don't grow, at most
 _TOGETHER = 50  #: jobs whose results come in one go
 _PAUSE, _LONGEST = 1.0, 300.0  #: s after a command that failed there
+_DOUBLED = 30  #: times, at most: a float holds no power of two above 1023
 _TRIES = 8  #: of one job's results, some two minutes, until they are left there
 
 
@@ -152,7 +153,7 @@ class Bringing:
             if attempt not in self._wanted:
                 continue
             times = self._tried[attempt].times + 1 if attempt in self._tried else 0
-            pause = min(_PAUSE * 2.0 ** (times - 1), _LONGEST) if times else 0.0
+            pause = min(_PAUSE * 2.0 ** min(times - 1, _DOUBLED), _LONGEST) if times else 0.0
             self._tried[attempt] = _Tried(times, _now() + pause)
             if times >= _TRIES:
                 place = f"{self._layout.remote.host.where}:{self._layout.place(attempt)}"
