@@ -43,7 +43,8 @@ class Yard:
     Attaches to the manager that has the store, else runs one in a thread of its own, which
     opens no port. Works in scripts, threads and notebooks. Running jobs and the queue outlive
     the process, unless `on_exit` is "drain". A manager that dies is followed by another: by this
-    process where nobody else is.
+    process where nobody else is, unless it was forked from one that ran a manager: then it is told
+    to start one (ManagerUnavailable).
     """
 
     def __init__(

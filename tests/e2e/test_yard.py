@@ -22,10 +22,12 @@ def store(tmp_path: Path, service) -> Path:
     return service().store
 
 
-def script(text: str, *arguments: object) -> subprocess.Popen[bytes]:
+def script(
+    text: str, *arguments: object, stdin: int = subprocess.DEVNULL
+) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(text), *map(str, arguments)],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
 
@@ -145,6 +147,46 @@ def test_when_the_embedding_process_is_killed_another_yard_goes_on(store, until)
         first.stdout.close(), first.stderr.close()
         assert yard.job("mine").wait(60).state == "completed"
         assert json.loads((store / "manager.json").read_text())["pid"] == os.getpid()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows forks no process")
+def test_a_forked_child_leaves_the_store_to_others_and_goes_on_with_their_manager(store):
+    first = script(
+        """
+        import os, sys
+        from solveyard import Yard
+        from solveyard.model.errors import ManagerUnavailable
+        yard = Yard(sys.argv[1], cores=1)
+        yard.command(["true"]).wait(60)
+        if os.fork():
+            yard.close()
+            print("closed", flush=True)
+            os._exit(0)
+        sys.stdin.readline()
+        for ask in (yard.jobs, lambda: Yard(sys.argv[1])):
+            try:
+                ask()
+            except ManagerUnavailable as error:
+                print(error, flush=True)
+        sys.stdin.readline()
+        print(yard.command(["true"]).wait(60).state, flush=True)
+        """,
+        store, stdin=subprocess.PIPE,
+    )  # fmt: skip
+    assert first.stdout.readline() == b"closed\n"
+    assert first.wait(60) == 0
+    first.stdin.write(b"\n"), first.stdin.flush()
+    for _ in range(2):
+        told = first.stdout.readline().decode()
+        assert told.startswith(f"no manager runs on the store {store}, and a process that was")
+        assert "solveyard serve" in told
+    with Yard(store, cores=1) as yard:
+        yard.command(["true"]).wait(60)
+        first.stdin.write(b"\n"), first.stdin.flush()
+        assert first.stdout.readline() == b"completed\n"
+        assert first.stdout.read() == b"", "the child has gone"
+    for stream in (first.stdin, first.stdout, first.stderr):
+        stream.close()
 
 
 @pytest.mark.parametrize("how", ["close", "exit"])
