@@ -84,13 +84,20 @@ async def test_what_goes_while_it_is_looked_at_is_no_trouble(near: Near) -> None
     assert (near.there.parent / "one" / "sub" / "b").read_text() == "2"
 
 
+@pytest.mark.parametrize("name", ["試作\u3000二号", "essai\u00a03", "نمی\u200cشود"])
+async def test_names_of_any_script_come(near: Near, name: str) -> None:
+    (made(near, "one") / name).write_text("3")
+    assert await bring(near, "one") == {"one": []}
+    assert (near.there.parent / "one" / name).read_text() == "3"
+
+
 async def test_names_that_are_no_text_or_have_a_line_end_are_told(near: Near) -> None:
     folder = made(near, "one")
     (folder / "a\n.txt").write_text("3")
     (folder / os.fsdecode(b"\xfc.txt")).write_text("4")
     first, second = (await bring(near, "one"))["one"]
     assert first.startswith("perhaps not all its results came: a name has a line end (they are in")
-    assert "could not come: it can't be read there (it is" in second
+    assert "could not come: its name isn't plain (it is" in second
     assert (first + second).encode()
 
 

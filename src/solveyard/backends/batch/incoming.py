@@ -12,6 +12,7 @@ from solveyard.backends.batch.outgoing import checksum
 from solveyard.backends.hosts.remote import PIECE, Part, Remote, Stat, Walked, shown
 from solveyard.backends.hosts.ssh import Failed
 from solveyard.model.jobs import AttemptId
+from solveyard.model.texts import is_plain
 
 _SMALL = 64 << 10  #: bytes of a file that comes with others
 _AT_ONCE = 50
@@ -79,9 +80,12 @@ class Incoming:
         ]
         early = await self._small([one for one in new if one.there in sums])
         for one in new:
-            why = "it can't be read there"
-            if one.there in sums and one.path.isprintable():
+            if not is_plain(one.path):
+                why = "its name isn't plain"
+            elif one.there in sums:
                 why = await self._one(one, sums[one.there], early.get(one.there))
+            else:
+                why = "it can't be read there"
             if why:
                 where = f"{self._remote.host.where}:{one.there}"
                 told = f"the result {one.path!r} could not come: {why} (it is {where})"
