@@ -191,10 +191,23 @@ class Yard:
         return YardJobs(YardJob(self, record) for record in fitting)
 
     def wait(
-        self, jobs: "YardJob | Sequence[YardJob] | None" = None, timeout: float | None = None
+        self,
+        jobs: "YardJob | str | int | Sequence[YardJob] | None" = None,
+        timeout: float | None = None,
     ) -> bool:
-        """Until all of `jobs` (None: all there are) have ended; False: `timeout` s are over."""
-        waited = [jobs] if isinstance(jobs, YardJob) else self.jobs() if jobs is None else jobs
+        """Until all of `jobs` (None: all there are) have ended; False: `timeout` s are over.
+
+        One job may be given by its name or number, too. Raises UnknownJob.
+        """
+        waited: Sequence[YardJob]
+        if jobs is None:
+            waited = self.jobs()
+        elif isinstance(jobs, YardJob):
+            waited = [jobs]
+        elif isinstance(jobs, str) or not isinstance(jobs, Iterable):  # numpy's are no int
+            waited = [self.job(jobs)]
+        else:
+            waited = jobs
         with self.client() as client:
             return client.wait([job.key for job in waited], timeout)
 

@@ -10,10 +10,11 @@ import textwrap
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from solveyard import Yard
-from solveyard.model.errors import InvalidJob, InvalidRequest, ManagerUnavailable
+from solveyard.model.errors import InvalidJob, InvalidRequest, ManagerUnavailable, UnknownJob
 
 
 @pytest.fixture
@@ -94,6 +95,16 @@ def test_a_bad_job_is_refused_with_words_and_nothing_is_taken(store):
                 {"solver": "command", "options": {"argv": []}},
             ])  # fmt: skip
         assert yard.jobs() == []
+
+
+def test_a_job_may_be_waited_for_by_its_name_or_number(store):
+    with Yard(store, cores=1) as yard:
+        job = yard.command(["true"], name="one")
+        for which in ("one", job.number, np.int64(job.number)):
+            assert yard.wait(which, timeout=60)
+        for nothing in ("two", 7, 1.5):
+            with pytest.raises(UnknownJob):
+                yard.wait(nothing, timeout=60)
 
 
 def test_it_attaches_to_a_manager_that_runs(service):
