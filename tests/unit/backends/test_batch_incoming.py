@@ -135,13 +135,34 @@ async def test_an_output_that_can_not_be_looked_at_is_told_and_no_other(near: Ne
         near.program(
             "stat",
             f'for one do shift; case $one in {stale.there}) echo "stat: {words}" >&2 ;;'
-            ' *) set -- "$@" "$one" ;; esac; done; exec /usr/bin/stat "$@"',
+            ' *) set -- "$@" "$one" ;; esac; done; [ $# -gt 3 ] && /usr/bin/stat "$@"',
         )
         pairs = [Pair(f"{near.there}/jobs/whole", near.there.parent / "whole"), stale, absent]
         assert await mirror.catch_up(pairs, whole=True) == (
             False,
             {stale.here: f"stat: {words}"},
         )
+
+
+@pytest.mark.parametrize("name", ["juergen", "jürgen", "jürgen's", "a b\\c$(d)"])
+async def test_others_outputs_are_known_to_be_absent_whatever_their_folder_is_called(
+    tmp_path: Path, name: str
+) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    near = Near(folder)
+    mirror, pairs = await mirrored(near, "whole")
+    (near.there / "jobs" / "loop").symlink_to("loop")
+    pairs += [
+        Pair(f"{near.there}/jobs/{one}", folder / one) for one in ("2", "loop/1", "whole/3", "4")
+    ]
+    came = await mirror.catch_up(pairs)
+    assert list(came.failed) == [folder / "loop/1"]
+    assert came.failed[folder / "loop/1"].endswith(": Too many levels of symbolic links")
+    near.asked.clear()
+    del pairs[2]
+    assert await mirror.catch_up(pairs) == (False, {})
+    assert len(near.asked) == 1, "where nothing is in doubt, nothing is asked twice"
 
 
 async def test_an_output_that_was_begun_anew_is_begun_anew_here(near: Near) -> None:
