@@ -36,8 +36,9 @@ async def bring(near: Near, *names: str) -> dict[str, list[str]]:
         here = near.there.parent / name
         here.mkdir(exist_ok=True)
         several.append(Results(AttemptId(name), [], Pair(f"{near.there}/jobs/{name}", here), {}))
-    told = await Incoming(remote, Mirror(remote)).bring(several)
-    return {str(attempt): troubles for attempt, troubles in told.items()}
+    left, gone = await Incoming(remote, Mirror(remote)).bring(several)
+    assert not gone
+    return {str(attempt): troubles for attempt, troubles in left.items()}
 
 
 def made(near: Near, name: str) -> Path:
@@ -68,6 +69,7 @@ async def test_of_a_folder_that_is_not_listed_whole_it_is_told_and_the_rest_come
 
 async def test_of_a_folder_that_can_not_be_entered_it_is_told(near: Near) -> None:
     made(near, "two")
+    (near.there / "jobs" / "one").touch()
     told = await bring(near, "one", "two")
     (trouble,) = told.pop("one")
     assert trouble.startswith("perhaps not all its results came: ")

@@ -64,13 +64,13 @@ class Bringing:
             self._work.set()
 
     def forget(self, attempt: AttemptId, array: str) -> None:
-        """What didn't come stays there."""
+        """What is kept there stays."""
         if array:
             self._clearing.remove_log(array)
         self._begun.discard(attempt)
         self._tried.pop(attempt, None)
-        awaited = self._wanted.pop(attempt, None) is not None
-        if not awaited and not self.brought.pop(attempt, ()):
+        self.brought.pop(attempt, None)
+        if self._wanted.pop(attempt, None) is None:
             self._clearing.remove(attempt)
 
     # Inside
@@ -175,13 +175,14 @@ class Bringing:
                     {} if mapped else await asyncio.to_thread(noted, layout.sent(order)),
                 )
             )
-        troubles = await self._incoming.bring(several)
+        left, gone = await self._incoming.bring(several)
+        for attempt, told in left.items():
+            if told:
+                await self._clearing.keep(attempt, told)
+        await self._clearing.came([attempt for attempt, told in left.items() if not told])
         for order in orders:
-            if told := troubles[order.launch.attempt]:
-                await self._clearing.keep(order.launch.attempt, told)
-        await self._clearing.came([one for one, told in troubles.items() if not told])
-        for order in orders:
-            self._arrived(order, tuple(troubles[order.launch.attempt]))
+            attempt = order.launch.attempt
+            self._arrived(order, (*left[attempt], *([gone[attempt]] if attempt in gone else [])))
 
     def _arrived(self, order: Order, troubles: tuple[str, ...]) -> None:
         self._tried.pop(order.launch.attempt, None)
