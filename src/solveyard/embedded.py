@@ -1,11 +1,14 @@
 """A manager in a thread of its own, for a process that finds none running."""
 
 import asyncio
+import os
 import threading
 from concurrent.futures import Future
 from pathlib import Path
+from typing import ClassVar
 
 from solveyard.backends import precedence
+from solveyard.model.errors import ManagerUnavailable
 from solveyard.serve import Running, ServeOptions, opened
 from solveyard.workers import Pool, run
 
@@ -16,7 +19,15 @@ class Embedded:
     """Runs from construction until `close`; opens no port."""
 
     def __init__(self, folder: Path, options: ServeOptions) -> None:
-        """Raises StoreError: LeaseTaken where another manager has the store."""
+        """Raises StoreError: LeaseTaken where another manager has the store. ManagerUnavailable in
+        a process that was forked from one that ran a manager then.
+        """
+        if _Here.inherited:
+            raise ManagerUnavailable(
+                f"no manager runs on the store {folder}, and a process that was forked from one"
+                " that ran a manager can't run it (start one: solveyard serve; or make the first"
+                " Yard after the fork)"
+            )
         self._started: Future[tuple[asyncio.AbstractEventLoop, Running]] = Future()
         self._thread = threading.Thread(
             target=self._run, args=(folder, options), name="solveyard-manager", daemon=True
@@ -35,6 +46,7 @@ class Embedded:
         self._thread.join()
 
     def _run(self, folder: Path, options: ServeOptions) -> None:
+        _Here.running.add(self)
         try:
             # asyncio's own pool takes nothing more once the interpreter ends, when a drain begins
             run(self._serve(folder, options), Pool("solveyard-aside", THREADS))
@@ -42,9 +54,29 @@ class Embedded:
             if self._started.done():
                 raise
             self._started.set_exception(error)
+        finally:
+            _Here.running.discard(self)
 
     async def _serve(self, folder: Path, options: ServeOptions) -> None:
         with precedence.held():
             async with opened(folder, options) as running:
                 self._started.set_result((asyncio.get_running_loop(), running))
                 await running.stopped.wait()
+
+
+class _Here:
+    """The managers of this process. A child that is forked meanwhile has SQLite's notes on files
+    that are its parent's: what it opened then, it would keep locked.
+    """
+
+    running: ClassVar[set[Embedded]] = set()
+    inherited = False
+
+    @classmethod
+    def forked(cls) -> None:
+        cls.inherited = cls.inherited or bool(cls.running)
+        cls.running.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_Here.forked)

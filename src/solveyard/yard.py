@@ -43,7 +43,8 @@ class Yard:
     Attaches to the manager that has the store, else runs one in a thread of its own, which
     opens no port. Works in scripts, threads and notebooks. Running jobs and the queue outlive
     the process, unless `on_exit` is "drain". A manager that dies is followed by another: by this
-    process where nobody else is.
+    process where nobody else is, unless it was forked from one that ran a manager: then it is told
+    to start one (ManagerUnavailable).
     """
 
     def __init__(
@@ -198,12 +199,16 @@ class Yard:
 
         They are what was submitted, names or numbers; None: all there are. Raises UnknownJob.
         """
-        waited = self.jobs() if jobs is None else jobs
-        some = [waited] if isinstance(waited, YardJob | str | int) else waited
-        with self.client() as client:
-            return client.wait(
-                [one.key if isinstance(one, YardJob) else one for one in some], timeout
-            )
+        waited: Iterable[YardJob | str | int]
+        if jobs is None:
+            waited = self.jobs()
+        elif isinstance(jobs, YardJob | str) or not isinstance(jobs, Iterable):
+            waited = [jobs]
+        else:
+            waited = jobs
+        with self.client() as client:  # a number may be numpy's
+            keys = [one.key if isinstance(one, YardJob) else str(one) for one in waited]
+            return client.wait(keys, timeout)
 
     def cluster_status(self) -> list[ClusterRecord]:
         """Each cluster that jobs may be forwarded to, as it answered last."""

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from conftest import Service
@@ -301,6 +302,8 @@ def test_a_timeout_that_is_none_is_refused(bench: Bench, timeout: Any) -> None:
         handler.submit_job(bench.config("a", "success"), timeout=timeout)
     assert bench.states() == {}
     handler.submit_job(bench.config("a", "success"), timeout=1e6)
+    handler.submit_job(bench.config("b", "success"), np.int64(3), timeout=np.int64(30))
+    assert handler.manager.jobs["b"].priority == 3
 
 
 # Children

@@ -10,6 +10,7 @@ import textwrap
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from solveyard import Yard
@@ -22,10 +23,12 @@ def store(tmp_path: Path, service) -> Path:
     return service().store
 
 
-def script(text: str, *arguments: object) -> subprocess.Popen[bytes]:
+def script(
+    text: str, *arguments: object, stdin: int = subprocess.DEVNULL
+) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(text), *map(str, arguments)],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
 
@@ -94,6 +97,16 @@ def test_a_bad_job_is_refused_with_words_and_nothing_is_taken(store):
         assert yard.jobs() == []
 
 
+def test_a_job_may_be_waited_for_by_its_name_or_number(store):
+    with Yard(store, cores=1) as yard:
+        job = yard.command(["true"], name="one")
+        for which in ("one", job.number, np.int64(job.number)):
+            assert yard.wait(which, timeout=60)
+        for nothing in ("two", 7, 1.5):
+            with pytest.raises(UnknownJob):
+                yard.wait(nothing, timeout=60)
+
+
 def test_it_attaches_to_a_manager_that_runs(service):
     running = service().start()
     with Yard(running.store) as yard:
@@ -145,6 +158,46 @@ def test_when_the_embedding_process_is_killed_another_yard_goes_on(store, until)
         first.stdout.close(), first.stderr.close()
         assert yard.job("mine").wait(60).state == "completed"
         assert json.loads((store / "manager.json").read_text())["pid"] == os.getpid()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows forks no process")
+def test_a_forked_child_leaves_the_store_to_others_and_goes_on_with_their_manager(store):
+    first = script(
+        """
+        import os, sys
+        from solveyard import Yard
+        from solveyard.model.errors import ManagerUnavailable
+        yard = Yard(sys.argv[1], cores=1)
+        yard.command(["true"]).wait(60)
+        if os.fork():
+            yard.close()
+            print("closed", flush=True)
+            os._exit(0)
+        sys.stdin.readline()
+        for ask in (yard.jobs, lambda: Yard(sys.argv[1])):
+            try:
+                ask()
+            except ManagerUnavailable as error:
+                print(error, flush=True)
+        sys.stdin.readline()
+        print(yard.command(["true"]).wait(60).state, flush=True)
+        """,
+        store, stdin=subprocess.PIPE,
+    )  # fmt: skip
+    assert first.stdout.readline() == b"closed\n"
+    assert first.wait(60) == 0
+    first.stdin.write(b"\n"), first.stdin.flush()
+    for _ in range(2):
+        told = first.stdout.readline().decode()
+        assert told.startswith(f"no manager runs on the store {store}, and a process that was")
+        assert "solveyard serve" in told
+    with Yard(store, cores=1) as yard:
+        yard.command(["true"]).wait(60)
+        first.stdin.write(b"\n"), first.stdin.flush()
+        assert first.stdout.readline() == b"completed\n"
+        assert first.stdout.read() == b"", "the child has gone"
+    for stream in (first.stdin, first.stdout, first.stderr):
+        stream.close()
 
 
 @pytest.mark.parametrize("how", ["close", "exit"])

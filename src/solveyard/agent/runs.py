@@ -67,7 +67,7 @@ class Runs:
         self.running: Dict[str, Run] = {}
         self.adopted: Set[int] = set()  #: first processes that are no children of ours
         self._pids: Dict[int, Run] = {}
-        self._news: Dict[str, Record] = {}  # starts that were neither written nor told yet
+        self._news: Dict[str, Optional[Record]] = {}  # starts not told yet; None: it is written
         self._news_due: Optional[Timer] = None
         self._loop = loop
         self._platform = platform
@@ -115,10 +115,10 @@ class Runs:
             "at": at, "began": began,
         }  # fmt: skip
         self._keep(record, started, child=True)
-        self._news[launch.attempt] = started
-        if not launch.brief and not record["folder"]:
-            self.tell(launch.attempt)  # its mark alone would lead to it, and that it may have lost
-        elif self._news_due is None:
+        self._news[launch.attempt] = started if record["folder"] else None
+        if not record["folder"]:  # its mark alone would lead to it, and that it may have lost
+            self._ledger.started(launch.attempt, started)
+        if self._news_due is None:
             self._news_due = self._loop.later(NEWS, self._tell_news)
 
     def adopt(self, record: Record, started: Record, lost: str) -> None:
@@ -149,7 +149,7 @@ class Runs:
 
     def _tell_news(self) -> None:
         """Of those that have run for a moment. Until then a start is news to nobody: a ledger that
-        lacks it leads to the same process, by its control group or its mark.
+        lacks it leads to the same process, by its control group.
         """
         self._news_due = None
         now = time.monotonic()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from solveyard.model.errors import SolveyardError
+from solveyard.model.texts import plain
 
 
 class NobodyReads(Exception):
@@ -16,13 +17,6 @@ class NobodyReads(Exception):
 
 class Unwritable(SolveyardError):
     """Standard output takes nothing: its disk is full."""
-
-
-def plain(text: str) -> str:
-    """On one line, without what would steer a terminal: others may have written it."""
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() else " " if one.isspace() else "\ufffd" for one in text)
 
 
 def answer(text: str) -> None:

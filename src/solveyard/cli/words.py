@@ -3,11 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from solveyard.cli import talk, units
+from solveyard.cli import units
 from solveyard.model.arrays import Value, text
 from solveyard.model.jobs import JobState
 from solveyard.model.progress import Progress
 from solveyard.model.records import AttemptRecord, JobRecord, TaskCounts
+from solveyard.model.texts import plain
 
 HEADER = ("ID", "NAME", "STATE", "PRIORITY", "CORES", "RUN TIME", "WHY")
 LONGEST_WHY = 60
@@ -92,7 +93,7 @@ def details(job: JobRecord, options: str = "", failed: Sequence[JobRecord] = ())
 
     `failed` are some of an array's tasks.
     """
-    lines = [talk.plain(ending(job))]
+    lines = [plain(ending(job))]
     facts = {
         "solver": job.solver,
         "state": job.state.value + (f" ({job.reason})" if job.reason else ""),
@@ -116,7 +117,7 @@ def details(job: JobRecord, options: str = "", failed: Sequence[JobRecord] = ())
         "run time": units.short(job.run_time),
         "stale since": job.stale_since or "",
     }
-    lines += [f"  {name:<12}{talk.plain(fact)}" for name, fact in facts.items() if fact]
+    lines += [f"  {name:<12}{plain(fact)}" for name, fact in facts.items() if fact]
     manies = {
         "evidence": job.evidence,
         "attempts": _attempts(job.attempts),
@@ -124,9 +125,7 @@ def details(job: JobRecord, options: str = "", failed: Sequence[JobRecord] = ())
         "failed": [f"{one.id}: {one.message or one.reason}" for one in failed],
     }
     for title, many in manies.items():
-        lines += [
-            f"  {'' if index else title:<12}{talk.plain(one)}" for index, one in enumerate(many)
-        ]
+        lines += [f"  {'' if index else title:<12}{plain(one)}" for index, one in enumerate(many)]
     lines.append(f"  {'next':<12}{next_step(job, options)}")
     return "\n".join(lines)
 

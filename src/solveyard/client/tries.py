@@ -1,6 +1,7 @@
 """When a request is sent again, and what is said once it isn't: the same for both clients."""
 
 import math
+import numbers
 import ssl
 from typing import Any
 
@@ -19,10 +20,20 @@ def deadline(timeout: float | None, now: float) -> float | None:
     """When `timeout` s are over; None: never. Raises InvalidRequest for what is no such number."""
     if timeout is None:
         return None
-    number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
-    if not number or math.isnan(timeout):
+    if (number := seconds(timeout)) is None:
         raise InvalidRequest(f"`timeout` must be a number of seconds, or None, not {timeout!r}")
-    return now + timeout
+    return now + number
+
+
+def seconds(given: object) -> float | None:
+    """Of any kind of number, numpy's too; None: it is none."""
+    if isinstance(given, bool) or not isinstance(given, numbers.Real):
+        return None
+    try:
+        number = float(given)
+    except OverflowError:
+        return None
+    return None if math.isnan(number) else number
 
 
 class Tries:

@@ -288,20 +288,23 @@ class Shadow:
     ) -> float:
         """How much `wanted` takes on `machine` of all that the nodes have where `kept` is, `at`.
 
-        Of what it takes most of, among what `kept` takes, too; `alone`: as for `spares`.
+        Of what it takes most of, among what `kept` takes, too; `alone`: as for `spares`. Who takes
+        no core of whole nodes stands in their way as who takes one.
         """
         if machine != at:
             return 0.0
         names = {share.node for share in kept.shares}
+        shares = [share for share in wanted.shares if share.node in names]
         needed, had, taken = (
             _total(kept.shares),
             _total(self.nodes[at][name].capacity for name in names),
-            _total(share for share in wanted.shares if share.node in names),
+            _total(shares),
         )
         parts = zip(needed, had, taken, strict=True)
-        return max(
+        part = max(
             (took / most for needs, most, took in parts if most and (alone or needs)), default=0.0
         )
+        return max(part, 1.0 / max(1, had[0])) if alone and shares else part
 
     def fits(self, need: Resources, machine: str) -> bool:
         there = self.nodes.get(machine, {}).values()

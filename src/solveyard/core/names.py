@@ -16,7 +16,10 @@ def check(name: str, *, any_name: bool = False) -> None:
     if len(name) > LONGEST:
         raise InvalidJob(f"the name has {len(name)} letters; at most {LONGEST} are allowed")
     if not name.isprintable() or name != name.strip():
-        raise InvalidJob(f"the name {name!r} has control characters or blanks at its ends")
+        raise InvalidJob(
+            f"the name {name!r} has characters that can't be seen, or blanks at its ends (choose"
+            " one that can be typed)"
+        )
     if not _FORBIDDEN.isdisjoint(name) or (_SELECTOR.fullmatch(name) and not any_name):
         raise InvalidJob(
             f"the name {name!r} reads like a selection of jobs or a path (choose one with a"

@@ -61,14 +61,20 @@ class Keeper:
                 return bounds.wait(left, f"{found.name} asked more than {bounds.GUESTS} times")
             request[CALLER] = found
             return await handler(request)
-        if found.status == 401 and _signs_in(request):  # a wrong token costs something there
+        if found.status == 401 and _signs_in(request):  # in vain, it costs something there
             return await handler(request)
-        if left := self._strangers.take(self.place(request)):
-            found = bounds.wait(left, f"too many requests came from {self.place(request)}")
-        elif found.status == 401 and _open(request):
+        answer = self.turned_away(request, found)
+        if answer is found and found.status == 401 and _open(request):
             return await handler(request)
-        found.force_close()  # who isn't let in keeps no connection
-        return found
+        return answer
+
+    def turned_away(self, request: web.Request, refusal: web.Response) -> web.Response:
+        """What they get who aren't let in: `refusal`, or another where they asked too often."""
+        place = self.place(request)
+        if left := self._strangers.take(place):
+            refusal = bounds.wait(left, f"too many requests came from {place}")
+        refusal.force_close()  # they keep no connection
+        return refusal
 
     def holds(self, caller: Caller) -> bool:
         """Is what let them in still good?"""

@@ -31,6 +31,7 @@ from solveyard.model.errors import (
 )
 from solveyard.model.jobs import Job, JobState
 from solveyard.model.reading import Malformed
+from solveyard.model.texts import is_plain
 from solveyard.solvers.hfss.shown import config as hfss_config
 from solveyard.store.base import Filter
 
@@ -368,7 +369,7 @@ def _moment(text: str) -> float:
 def check_tags(tags: Iterable[str]) -> None:
     """Raises ValueError for one that would steer a terminal."""
     for tag in tags:
-        if not tag.isprintable():
+        if not is_plain(tag):
             raise ValueError(f"the tag {tag!r} has control characters (take them out)")
 
 

@@ -17,6 +17,7 @@ from aiohttp import web
 from solveyard.doors import encoding
 from solveyard.doors.keys import KEEPER, Caller, caller
 from solveyard.doors.openapi import Route
+from solveyard.model.reading import Malformed
 from solveyard.tokens import digest
 
 LIFETIME = 12 * 3600.0  #: s
@@ -87,20 +88,10 @@ class Who(msgspec.Struct, frozen=True, kw_only=True):
 
 async def sign_in(request: web.Request) -> web.Response:
     """Sign in: a cookie stands for the token from now on, for 12 hours at most."""
-    encoding.query(request, encoding.NoQuery)
     keeper = request.app[KEEPER]
-    small = request.clone(client_max_size=LARGEST)
-    try:
-        async with asyncio.timeout(PATIENCE):
-            wish = await encoding.message(small, SignIn)
-    except TimeoutError:
-        return encoding.refusal(408, "timeout", "the body didn't come")
-    except web.HTTPRequestEntityTooLarge:
-        why = f"what signs in has at most {LARGEST} bytes"
-        return encoding.refusal(413, "invalid_request", why)
-    found = keeper.by_token(request, wish.token)
+    found = await _shown(request)
     if not isinstance(found, Caller):
-        return found
+        return keeper.turned_away(request, found)
     secret = keeper.sessions.begin(found, keeper.origin(request))
     response = encoding.answer(Who(name=found.name, owner=found.owner, session=True))
     response.set_cookie(
@@ -113,6 +104,25 @@ async def sign_in(request: web.Request) -> web.Response:
     )
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+async def _shown(request: web.Request) -> Caller | web.Response:
+    """Whose token it is, or why it's nobody's."""
+    small = request.clone(client_max_size=LARGEST)
+    try:
+        encoding.query(request, encoding.NoQuery)
+        async with asyncio.timeout(PATIENCE):
+            wish = await encoding.message(small, SignIn)
+    except TimeoutError:
+        return encoding.refusal(408, "timeout", "the body didn't come")
+    except web.HTTPRequestEntityTooLarge:
+        why = f"what signs in has at most {LARGEST} bytes"
+        return encoding.refusal(413, "invalid_request", why)
+    except web.HTTPUnsupportedMediaType as error:
+        return encoding.refusal(415, "invalid_request", error.text or error.reason)
+    except Malformed as error:
+        return encoding.refused(error)
+    return request.app[KEEPER].by_token(request, wish.token)
 
 
 async def who(request: web.Request) -> web.Response:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from solveyard.licensing import lmstat
 from solveyard.model.messages import LicencesSeen, LicencesUnseen
+from solveyard.model.texts import plain
 from solveyard.processes import end_group, start
 
 log = logging.getLogger(__name__)
@@ -107,7 +108,7 @@ class Licensing:
 
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return "".join(letter for letter in lines[-1][:200] if letter.isprintable()) if lines else ""
+    return plain(lines[-1][:200]) if lines else ""
 
 
 def _me() -> str:

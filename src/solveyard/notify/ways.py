@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from solveyard.model.errors import InvalidSettings
 from solveyard.model.notices import Receiver
+from solveyard.model.texts import plain
 from solveyard.notify.spelling import PLACE, longest, quoted, without
 from solveyard.processes import end_group, start
 from solveyard.secret import Secret
@@ -176,8 +177,7 @@ async def _said(answer: "aiohttp.ClientResponse", secret: str) -> str:
 
 def _line(text: str) -> str:
     """The first that isn't empty, for people to read."""
-    line = next((line for line in text.splitlines() if line.strip()), "").strip()
-    return "".join(letter for letter in line if letter.isprintable())
+    return plain(next((line for line in text.splitlines() if line.strip()), "").strip())
 
 
 def _without(text: str, secret: str) -> str:

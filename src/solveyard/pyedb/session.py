@@ -1,5 +1,6 @@
 """A session: the jobs that one handler submitted, until it is closed. For any threads."""
 
+import numbers
 import os
 import threading
 import time
@@ -123,18 +124,17 @@ class Session:
 
         `patience`: s for an answer; None: for as long as it takes.
         """
-        if isinstance(priority, bool) or not isinstance(priority, int):
+        if isinstance(priority, bool) or not isinstance(priority, numbers.Integral):
             raise errors.InvalidConfig(f"`priority` must be a whole number, not {priority!r}")
-        patience = _LONGEST if patience is None else patience
-        number = isinstance(patience, int | float) and not isinstance(patience, bool)
-        if not number or not 0 < patience <= _LONGEST:
+        seconds = _LONGEST if patience is None else tries.seconds(patience)
+        if seconds is None or not 0 < seconds <= _LONGEST:
             raise errors.InvalidConfig(
                 f"`timeout` must be a number of seconds, above 0 up to {_LONGEST:.0f}, not"
                 f" {patience!r}"
             )
         sent = [fields(config) for config in configs]
         with self._submission() as client:
-            records = client.submit_configs(sent, priority, session=self._id, patience=patience)
+            records = client.submit_configs(sent, int(priority), session=self._id, patience=seconds)
             with self._lock:
                 for record, given in zip(records, zip(configs, sent, strict=True), strict=True):
                     before = self._own.get(record.id)

@@ -150,47 +150,51 @@ def stage(make: Make) -> Stage:
     return make(MadeUp())
 
 
-def test_a_start_whose_end_comes_soon_is_neither_written_nor_told(stage: Stage) -> None:
+def test_a_start_whose_end_comes_soon_is_not_told(stage: Stage) -> None:
     stage.begin("a", brief=True)
-    assert stage.written == "HA"
     stage.end()
     assert stage.words == ["ended"]
     assert stage.told[0]["pid"] == PID
-    assert stage.written == "HAE"
     stage.loop.pass_on()
     assert stage.words == ["ended"]
 
 
-def test_a_start_is_told_after_a_moment_and_written_before(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+def test_in_a_control_group_a_start_is_told_after_a_moment_and_written_before(
+    make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stage.begin("a", brief=True)
+    stage = make(MadeUp("/group"))
+    stage.begin("a", brief=False)
     stage.loop.pass_on()
     assert stage.words == [], "before its moment was over"
+    assert stage.written == "HA"
     later = time.monotonic() + NEWS
-    stage.begin("b", brief=True)
+    stage.begin("b", brief=False)
     monkeypatch.setattr(module.time, "monotonic", lambda: later)
     stage.loop.pass_on()
     assert [(one["t"], one["attempt"]) for one in stage.told] == [("started", "a")]
     assert stage.written == "HAAS"
-    stage.end()
+    stage.end(PID + 1)
     assert stage.words == ["started", "ended"]
-    assert stage.written == "HAASE"
+    assert stage.written == "HAASE", "the end says that it started"
 
 
-def test_where_its_mark_alone_leads_to_a_command_its_start_is_written_at_once(
-    stage: Stage,
+@pytest.mark.parametrize("group", ["", "/group"])
+def test_what_is_taken_to_be_brief_has_no_control_group_and_its_start_is_written_at_once(
+    make: Make, group: str
 ) -> None:
-    stage.begin("a", brief=False)
-    assert stage.words == ["started"]
+    stage = make(MadeUp(group))
+    stage.begin("a", brief=True)  # that is only presumed
     assert stage.written == "HAS"
-
-
-def test_in_a_control_group_it_has_a_moment(make: Make) -> None:
-    stage = make(MadeUp("/group"))
-    stage.begin("a", brief=False)
     assert stage.words == []
-    assert stage.written == "HA"
+    stage.loop.pass_on()
+    stage.end()
+    assert stage.words == ["ended"]
+    assert stage.written == "HASE"
+
+
+def test_where_there_are_no_control_groups_every_start_is_written_at_once(stage: Stage) -> None:
+    stage.begin("a", brief=False)
+    assert stage.written == "HAS"
 
 
 def test_who_asks_meanwhile_is_told_and_it_is_written(stage: Stage) -> None:
@@ -203,10 +207,11 @@ def test_who_asks_meanwhile_is_told_and_it_is_written(stage: Stage) -> None:
 
 
 def test_the_next_spawner_finds_by_its_mark_what_the_ledger_does_not_know_as_started(
-    stage: Stage, make: Make
+    make: Make,
 ) -> None:
-    stage.begin("a", brief=True)
-    stage.begin("b", brief=True)
+    stage = make(MadeUp("/group"))
+    stage.begin("a", brief=False)
+    stage.begin("b", brief=False)
     del stage.platform.running[PID + 1]  # it has ended, and nobody saw it
     assert stage.written == "HAA"
     heir = make(stage.platform)
@@ -217,6 +222,18 @@ def test_the_next_spawner_finds_by_its_mark_what_the_ledger_does_not_know_as_sta
     assert end["attempt"] == "b"
     assert "whether it ran is not known" in end["lost"]
     assert sorted(heir.written) == sorted("HAASE")
+
+
+def test_the_next_spawner_finds_what_was_taken_to_be_brief_and_has_cleared_its_environment(
+    stage: Stage, make: Make
+) -> None:
+    stage.begin("a", brief=True)
+    stage.ledger.flush()  # as at the end of each turn
+    stage.platform.running[PID] = ""
+    heir = make(stage.platform)
+    recover(heir.ledger, heir.runs, stage.platform, "boot", "spawner 0")
+    assert heir.words == []
+    assert heir.runs.adopted == {PID}
 
 
 def test_a_command_that_cannot_be_seen_is_looked_at_again_and_not_taken_for_gone(

@@ -1,6 +1,7 @@
 """Nothing of a job's results is removed there before it is here, or told to be there."""
 
 import asyncio
+import shutil
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -106,6 +107,24 @@ async def test_what_can_neither_come_nor_be_kept_is_waited_for_and_holds_no_othe
     assert (Path(good.command.directory) / "field").read_text() == "days of work"
 
 
+async def test_results_are_waited_for_however_often_they_could_not_come(
+    near: Near, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For weeks, that is: until there is room again."""
+    for name in ("_PAUSE", "_LONGEST"):
+        monkeypatch.setattr(bringing, name, 1e-6)
+    await near.layout()
+    left = ran(near, 7)
+    near.failing = dict.fromkeys((remote._STAT, remote._PUT), FULL)
+    async with bringer(near) as one:
+        one.want(left)
+        await until(lambda: near.asked.count(remote._STAT) > 1100)
+        assert not one.brought
+        near.failing.clear()
+        await until(lambda: bool(one.brought))
+    assert (Path(left.command.directory) / "field").read_text() == "days of work"
+
+
 async def test_what_fails_there_again_and_again_is_given_up_with_its_place(near: Near) -> None:
     await near.layout()
     one, two = ran(near, 7), ran(near, 8)
@@ -123,6 +142,40 @@ async def test_what_fails_there_again_and_again_is_given_up_with_its_place(near:
     assert there(near) == sorted(
         f"{number}.0.1{ending}" for number in (7, 8) for ending in ("", ".out", ".kept")
     )
+
+
+async def test_nothing_is_kept_of_a_job_that_removed_its_own_folder_and_that_is_told(
+    near: Near,
+) -> None:
+    await near.layout()
+    one = ran(near, 7)
+    place = near.there / "jobs" / one.launch.attempt
+    shutil.rmtree(place)
+    async with bringer(near) as bringer_:
+        bringer_.want(one)
+        await until(lambda: bool(bringer_.brought))
+        assert bringer_.brought[one.launch.attempt] == (
+            f"its folder is gone, with what it left there: login:{place}",
+        )
+        assert Path(one.stdout).read_text() == "done\n"
+        bringer_.forget(one.launch.attempt, "")
+        await until(lambda: not there(near))
+
+
+async def test_of_a_job_of_which_nothing_can_be_seen_all_is_kept(near: Near) -> None:
+    """Its file system isn't mounted at the moment, say."""
+    await near.layout()
+    one = ran(near, 7)
+    (near.there / "jobs").rename(near.there / "away")
+    async with bringer(near) as bringer_:  # that makes a folder for jobs
+        bringer_.want(one)
+        await until(lambda: bool(bringer_.brought))
+        (told,) = bringer_.brought[one.launch.attempt]
+        assert told.startswith("perhaps not all its results came: ")
+        count = near.asked.count(remote._REMOVE)
+        bringer_.forget(one.launch.attempt, "")
+        await until(lambda: near.asked.count(remote._REMOVE) > count)
+    assert there(near) == ["7.0.1.kept"]
 
 
 async def test_the_next_manager_removes_what_came_and_nothing_else(near: Near) -> None:

@@ -36,8 +36,9 @@ async def bring(near: Near, *names: str) -> dict[str, list[str]]:
         here = near.there.parent / name
         here.mkdir(exist_ok=True)
         several.append(Results(AttemptId(name), [], Pair(f"{near.there}/jobs/{name}", here), {}))
-    told = await Incoming(remote, Mirror(remote)).bring(several)
-    return {str(attempt): troubles for attempt, troubles in told.items()}
+    left, gone = await Incoming(remote, Mirror(remote)).bring(several)
+    assert not gone
+    return {str(attempt): troubles for attempt, troubles in left.items()}
 
 
 def made(near: Near, name: str) -> Path:
@@ -68,6 +69,7 @@ async def test_of_a_folder_that_is_not_listed_whole_it_is_told_and_the_rest_come
 
 async def test_of_a_folder_that_can_not_be_entered_it_is_told(near: Near) -> None:
     made(near, "two")
+    (near.there / "jobs" / "one").touch()
     told = await bring(near, "one", "two")
     (trouble,) = told.pop("one")
     assert trouble.startswith("perhaps not all its results came: ")
@@ -84,13 +86,20 @@ async def test_what_goes_while_it_is_looked_at_is_no_trouble(near: Near) -> None
     assert (near.there.parent / "one" / "sub" / "b").read_text() == "2"
 
 
+@pytest.mark.parametrize("name", ["試作\u3000二号", "essai\u00a03", "نمی\u200cشود"])
+async def test_names_of_any_script_come(near: Near, name: str) -> None:
+    (made(near, "one") / name).write_text("3")
+    assert await bring(near, "one") == {"one": []}
+    assert (near.there.parent / "one" / name).read_text() == "3"
+
+
 async def test_names_that_are_no_text_or_have_a_line_end_are_told(near: Near) -> None:
     folder = made(near, "one")
     (folder / "a\n.txt").write_text("3")
     (folder / os.fsdecode(b"\xfc.txt")).write_text("4")
     first, second = (await bring(near, "one"))["one"]
     assert first.startswith("perhaps not all its results came: a name has a line end (they are in")
-    assert "could not come: it can't be read there (it is" in second
+    assert "could not come: its name isn't plain (it is" in second
     assert (first + second).encode()
 
 
@@ -128,13 +137,34 @@ async def test_an_output_that_can_not_be_looked_at_is_told_and_no_other(near: Ne
         near.program(
             "stat",
             f'for one do shift; case $one in {stale.there}) echo "stat: {words}" >&2 ;;'
-            ' *) set -- "$@" "$one" ;; esac; done; exec /usr/bin/stat "$@"',
+            ' *) set -- "$@" "$one" ;; esac; done; [ $# -gt 3 ] && /usr/bin/stat "$@"',
         )
         pairs = [Pair(f"{near.there}/jobs/whole", near.there.parent / "whole"), stale, absent]
         assert await mirror.catch_up(pairs, whole=True) == (
             False,
             {stale.here: f"stat: {words}"},
         )
+
+
+@pytest.mark.parametrize("name", ["juergen", "jürgen", "jürgen's", "a b\\c$(d)"])
+async def test_others_outputs_are_known_to_be_absent_whatever_their_folder_is_called(
+    tmp_path: Path, name: str
+) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    near = Near(folder)
+    mirror, pairs = await mirrored(near, "whole")
+    (near.there / "jobs" / "loop").symlink_to("loop")
+    pairs += [
+        Pair(f"{near.there}/jobs/{one}", folder / one) for one in ("2", "loop/1", "whole/3", "4")
+    ]
+    came = await mirror.catch_up(pairs)
+    assert list(came.failed) == [folder / "loop/1"]
+    assert came.failed[folder / "loop/1"].endswith(": Too many levels of symbolic links")
+    near.asked.clear()
+    del pairs[2]
+    assert await mirror.catch_up(pairs) == (False, {})
+    assert len(near.asked) == 1, "where nothing is in doubt, nothing is asked twice"
 
 
 async def test_an_output_that_was_begun_anew_is_begun_anew_here(near: Near) -> None:

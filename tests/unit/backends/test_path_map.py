@@ -77,8 +77,11 @@ def test_a_map_names_absolute_folders(wrong: str) -> None:
         PathMap({"/here": wrong})
 
 
+#: Controls, other line ends, and what turns what follows around.
+STEERING = frozenset(map(chr, (*range(32), *range(127, 160), *range(0x2028, 0x202F),
+                               *range(0x2066, 0x206A))))  # fmt: skip
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/\\\0"), min_size=1).filter(
-    lambda name: name.isprintable() and name not in {".", ".."}
+    lambda name: not STEERING.intersection(name) and name not in {".", ".."}
 )
 BASES = ["/work", "C:\\work", "\\\\host\\share"]
 

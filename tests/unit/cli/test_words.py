@@ -311,3 +311,11 @@ def test_what_others_wrote_steers_no_terminal_and_stays_on_its_line(
     assert (steered.out + steered.err).replace("\n", "").isprintable()
     assert "a\ufffd[2J" in steered.out
     assert steered.err.count("a\ufffd[2J") == 2
+
+
+@pytest.mark.parametrize(
+    "note", ["نمی\u200cشود", "👩\u200d🔬 ok", "試作\u3000二号", "essai\u00a0: 3"]
+)
+def test_blanks_and_joiners_of_any_script_are_shown_as_they_were_written(note: str) -> None:
+    shown = words.details(msgspec.structs.replace(YARD.job(3), note=note, tags=(note,)))
+    assert shown.count(note) == 2

@@ -5,10 +5,12 @@ import json
 import socket
 import threading
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from solveyard.client import calls, find
@@ -125,7 +127,17 @@ def test_waiting_ends_with_the_jobs_or_with_the_time(client: Any, served: Any) -
     assert client.wait([]) is True
 
 
-@pytest.mark.parametrize("timeout", [float("nan"), "5", True])
+@pytest.mark.parametrize(
+    "timeout", [Fraction(1, 100), np.float32(0.01), np.float64(0.01), np.int64(0), -np.inf]
+)
+def test_a_wait_may_last_any_kind_of_number_of_seconds(
+    client: Any, served: Any, timeout: Any
+) -> None:
+    client.submit(SPEC)
+    assert client.wait([1], timeout=timeout) is False
+
+
+@pytest.mark.parametrize("timeout", [float("nan"), np.float32("nan"), "5", True, 1j, 10**400])
 def test_a_wait_of_no_number_of_seconds_is_refused(client: Any, served: Any, timeout: Any) -> None:
     client.submit(SPEC)
     with pytest.raises(InvalidRequest, match="`timeout` must be a number of seconds"):

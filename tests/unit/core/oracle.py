@@ -603,7 +603,7 @@ class Books:
     def parts(self, need: Resources, placement: Placement) -> Iterator[float]:
         """What it takes on some of its machine's nodes, of all that they have and `need` asks for.
 
-        Whole nodes ask for everything.
+        Whole nodes ask for everything, and who takes no core there counts as who takes one.
         """
         capacity = self.capacity[placement.machine]
         asked = (1, need.memory, need.disk, need.gpus)
@@ -617,6 +617,8 @@ class Books:
                     there = sum(capacity[node][which] for node in nodes)
                     if there and (wants or need.whole_nodes):
                         ratios.append(sum(amounts_of(s)[which] for s in shares) / there)
+                if need.whole_nodes and shares:
+                    ratios.append(1 / max(1, sum(capacity[node][0] for node in nodes)))
                 part = max(ratios, default=0.0)
                 if part > 0:
                     yield part

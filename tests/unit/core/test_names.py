@@ -20,9 +20,9 @@ def test_a_name_that_reads_like_a_selection_or_an_option_is_refused(name: str) -
         names.check(name)
 
 
-@pytest.mark.parametrize("name", [" a", "a ", "a\nb", "a\x00", "\t"])
-def test_a_name_with_blanks_at_its_ends_or_control_characters_is_refused(name: str) -> None:
-    with pytest.raises(InvalidJob, match="control characters or blanks at its ends"):
+@pytest.mark.parametrize("name", [" a", "a ", "a\nb", "a\x00", "\t", "a\u200bb", "a\u00a0b"])
+def test_a_name_with_blanks_at_its_ends_or_what_is_not_seen_is_refused(name: str) -> None:
+    with pytest.raises(InvalidJob, match="characters that can't be seen, or blanks at its ends"):
         names.check(name)
 
 

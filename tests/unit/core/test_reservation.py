@@ -181,6 +181,18 @@ def test_memory_that_the_first_needs_is_lent_alike() -> None:
     assert drive.launched()[9:] == [first]
 
 
+def test_whole_nodes_are_lent_to_who_needs_no_core_as_if_it_were_one() -> None:
+    drive = Drive(cores=4)
+    long = drive.one()
+    first = drive.one(resources=Resources(whole_nodes=True))
+    others = drive.submit(*[wide(0)] * 20)
+    assert passers(drive, others) == others[:8]
+    drive.end(long)
+    assert drive.launched() == [long, *others[:8]]
+    drive.end(others[7])
+    assert drive.launched()[9:] == [first]
+
+
 def test_a_restored_engine_knows_what_was_lent() -> None:
     drive = Drive(cores=4)
     drive.one()

@@ -528,7 +528,12 @@ def test_tags_with_control_characters_are_refused_but_taken_away(served: Any) ->
     assert (answer.status, answer.json["kind"]) == (400, "invalid_job")
     assert answer.json["error"].startswith("job 2 of 2: the tag 'a\\x1b[2J' has control")
     assert ask(served, "POST", "/jobs/preview", SPEC | {"tags": ["a\nb"]}).status == 400
-    assert ask(served, "POST", "/jobs", SPEC | {"tags": ["grün ✓"]}).status == 201
+    everywhere = ["grün ✓", "試作\u3000二号", "essai\u00a0: 3", "نمی\u200cشود", "👩\u200d🔬"]
+    assert ask(served, "POST", "/jobs", SPEC | {"tags": everywhere}).status == 201
+    changed = ask(served, "PATCH", "/jobs/1", {"tags": everywhere})
+    assert changed.json["job"]["tags"] == everywhere
+    for steering in ("\x9b1A", "a\u2028b", "a\u2029b", "a\u202eb", "a\u2067b"):
+        assert ask(served, "PATCH", "/jobs/1", {"add_tags": [steering]}).status == 400
     for change in ({"tags": [bad]}, {"add_tags": [bad]}):
         answer = ask(served, "PATCH", "/jobs/1", change)
         assert answer.status == 400

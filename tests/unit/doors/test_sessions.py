@@ -1,8 +1,17 @@
-"""Sessions: whose they are, and when they end."""
+"""Sessions: whose they are, and when they end; and how often a stranger may try to begin one."""
 
-from solveyard.doors import sessions
-from solveyard.doors.keys import Caller
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from solveyard.doors import bounds, sessions
+from solveyard.doors.auth import Keeper
+from solveyard.doors.keys import KEEPER, Caller
 from solveyard.doors.sessions import Sessions
+from solveyard.doors.sites import Sites
+from solveyard.tokens import Tokens
 
 GUEST = Caller("token:guest", token="t")
 
@@ -30,3 +39,36 @@ def test_one_token_has_few_sessions_and_takes_none_from_others() -> None:
         True
     ] * sessions.PER_TOKEN
     assert known.whose(owners, "a") is not None
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b"{", "application/json", 400),
+        (b'{"tokn": "x"}', "application/json", 400),
+        (b"x" * (sessions.LARGEST + 1), "application/json", 413),
+        (b"x", "", 415),
+        (b"", "", 401),
+    ],
+)
+async def test_who_signs_in_in_vain_waits_after_a_while_and_who_has_a_token_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: bytes, kind: str, status: int
+) -> None:
+    monkeypatch.setattr(bounds, "STRANGERS", 3)
+    keeper = Keeper("me", "sy_right", Tokens(tmp_path), Sites(), Sessions("x"))
+    app = web.Application(middlewares=[keeper.keep])
+    app[KEEPER] = keeper
+    app.router.add_post("/session", sessions.sign_in)
+    passed = {"X-Forwarded-For": "192.0.2.7"}  # so that it isn't the owner by their account
+    async with TestClient(TestServer(app)) as client:
+        found = []
+        for _ in range(5):
+            head = passed | ({"Content-Type": kind} if kind else {})
+            skip = () if kind else ("Content-Type",)
+            async with client.post(
+                "/session", data=body, headers=head, skip_auto_headers=skip
+            ) as answer:
+                found.append((answer.status, "Retry-After" in answer.headers))
+        assert found == [(status, False)] * 3 + [(429, True)] * 2
+        right = {"token": "sy_right"}
+        assert (await client.post("/session", json=right, headers=passed)).status == 200

@@ -177,6 +177,8 @@ def test_none_is_this_machine_and_words_are_taken_in_any_case() -> None:
         ({"project_path": ""}, "not empty"),
         ({"project_path": "/p/\0.aedt"}, "control characters"),
         ({"design_name": "a\0b"}, "control characters"),
+        ({"design_name": "a\u2028b"}, "one line"),
+        ({"design_name": "a\u202eb"}, "control characters"),
         ({"design_name": "a:b"}, "without ':'"),
         ({"setup_name": "Setup1"}, "`design_name`"),
         ({"scheduler_type": "bogus"}, "none, lsf, slurm"),

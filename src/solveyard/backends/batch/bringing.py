@@ -25,6 +25,7 @@ _SLOWER = 1.5
 _SELDOM = 10.0  #: s between two looks at outputs that don't grow, at most
 _TOGETHER = 50  #: jobs whose results come in one go
 _PAUSE, _LONGEST = 1.0, 300.0  #: s after a command that failed there
+_DOUBLED = 30  #: times, at most: a float holds no power of two above 1023
 _TRIES = 8  #: of one job's results, some two minutes, until they are left there
 
 
@@ -63,13 +64,13 @@ class Bringing:
             self._work.set()
 
     def forget(self, attempt: AttemptId, array: str) -> None:
-        """What didn't come stays there."""
+        """What is kept there stays."""
         if array:
             self._clearing.remove_log(array)
         self._begun.discard(attempt)
         self._tried.pop(attempt, None)
-        awaited = self._wanted.pop(attempt, None) is not None
-        if not awaited and not self.brought.pop(attempt, ()):
+        self.brought.pop(attempt, None)
+        if self._wanted.pop(attempt, None) is None:
             self._clearing.remove(attempt)
 
     # Inside
@@ -152,7 +153,7 @@ class Bringing:
             if attempt not in self._wanted:
                 continue
             times = self._tried[attempt].times + 1 if attempt in self._tried else 0
-            pause = min(_PAUSE * 2.0 ** (times - 1), _LONGEST) if times else 0.0
+            pause = min(_PAUSE * 2.0 ** min(times - 1, _DOUBLED), _LONGEST) if times else 0.0
             self._tried[attempt] = _Tried(times, _now() + pause)
             if times >= _TRIES:
                 place = f"{self._layout.remote.host.where}:{self._layout.place(attempt)}"
@@ -174,13 +175,14 @@ class Bringing:
                     {} if mapped else await asyncio.to_thread(noted, layout.sent(order)),
                 )
             )
-        troubles = await self._incoming.bring(several)
+        left, gone = await self._incoming.bring(several)
+        for attempt, told in left.items():
+            if told:
+                await self._clearing.keep(attempt, told)
+        await self._clearing.came([attempt for attempt, told in left.items() if not told])
         for order in orders:
-            if told := troubles[order.launch.attempt]:
-                await self._clearing.keep(order.launch.attempt, told)
-        await self._clearing.came([one for one, told in troubles.items() if not told])
-        for order in orders:
-            self._arrived(order, tuple(troubles[order.launch.attempt]))
+            attempt = order.launch.attempt
+            self._arrived(order, (*left[attempt], *([gone[attempt]] if attempt in gone else [])))
 
     def _arrived(self, order: Order, troubles: tuple[str, ...]) -> None:
         self._tried.pop(order.launch.attempt, None)

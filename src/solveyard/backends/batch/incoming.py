@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from solveyard.backends.batch.outgoing import checksum
 from solveyard.backends.hosts.remote import PIECE, Part, Remote, Stat, Walked, shown
 from solveyard.backends.hosts.ssh import Failed
 from solveyard.model.jobs import AttemptId
+from solveyard.model.texts import is_plain
 
 _SMALL = 64 << 10  #: bytes of a file that comes with others
 _AT_ONCE = 50
@@ -25,6 +27,13 @@ class Results(NamedTuple):
     streams: Sequence[Pair]
     folder: Pair | None  #: None: nodes see this machine's
     sent: dict[str, str]  #: checksums of its inputs, by path
+
+
+class Brought(NamedTuple):
+    """What of several could not come, in words, by attempt."""
+
+    left: dict[AttemptId, list[str]]  #: it is there
+    gone: dict[AttemptId, str]  #: nobody has it
 
 
 class _Result(NamedTuple):
@@ -46,8 +55,8 @@ class Incoming:
         self._remote = remote
         self._mirror = mirror
 
-    async def bring(self, several: Sequence[Results]) -> dict[AttemptId, list[str]]:
-        """All that they left is here; returns what of it couldn't come. Raises Away, Failed."""
+    async def bring(self, several: Sequence[Results]) -> Brought:
+        """All that they left is here, but for what is returned. Raises Away, Failed."""
         streams = [pair for one in several for pair in one.streams]
         _, failed = await self._mirror.catch_up(streams, whole=True)
         troubles = {
@@ -60,9 +69,14 @@ class Incoming:
         }
         folders = [(one, one.folder) for one in several if one.folder is not None]
         listed = await self._walk([pair.there for _, pair in folders])
+        troubled = [whose for (whose, _), (_, why) in zip(folders, listed, strict=True) if why]
+        absent = await self._absent(troubled)
+        gone: dict[AttemptId, str] = {}
         for (whose, pair), walked in zip(folders, listed, strict=True):
-            if walked.trouble:
-                where = f"{self._remote.host.where}:{pair.there}"
+            where = f"{self._remote.host.where}:{pair.there}"
+            if whose.attempt in absent:
+                gone[whose.attempt] = f"its folder is gone, with what it left there: {where}"
+            elif walked.trouble:
                 told = f"perhaps not all its results came: {walked.trouble} (they are in {where})"
                 troubles[whose.attempt].append(told)
         results = [
@@ -79,14 +93,17 @@ class Incoming:
         ]
         early = await self._small([one for one in new if one.there in sums])
         for one in new:
-            why = "it can't be read there"
-            if one.there in sums and one.path.isprintable():
+            if not is_plain(one.path):
+                why = "its name isn't plain"
+            elif one.there in sums:
                 why = await self._one(one, sums[one.there], early.get(one.there))
+            else:
+                why = "it can't be read there"
             if why:
                 where = f"{self._remote.host.where}:{one.there}"
                 told = f"the result {one.path!r} could not come: {why} (it is {where})"
                 troubles[one.attempt].append(shown(told))
-        return troubles
+        return Brought(troubles, gone)
 
     async def _walk(self, folders: Sequence[str]) -> list[Walked]:
         """A file that goes while it is looked at is no trouble the second time."""
@@ -96,6 +113,18 @@ class Incoming:
             if left:
                 found |= dict(zip(left, await self._remote.walk(left), strict=True))
         return [found[one] for one in folders]
+
+    async def _absent(self, several: Sequence[Results]) -> set[AttemptId]:
+        """Whose folder isn't there, where their output beside it is: all can be seen then."""
+        folders = {one.attempt: one.folder.there for one in several if one.folder is not None}
+        beside = {one.attempt: [pair.there for pair in one.streams] for one in several}
+        looked = await self._remote.look([*folders.values(), *chain(*beside.values())])
+        seen = looked.found.keys()
+        return {
+            attempt
+            for attempt, folder in folders.items()
+            if folder not in seen | looked.unknown.keys() and not seen.isdisjoint(beside[attempt])
+        }
 
     async def _small(self, results: Sequence["_Result"]) -> dict[str, bytes]:
         """The content of small ones, many at once; of none where one changes meanwhile."""

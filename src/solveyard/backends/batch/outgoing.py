@@ -12,6 +12,7 @@ from solveyard.backends.hosts.remote import PIECE, Remote, Step
 from solveyard.backends.hosts.ssh import Failed
 from solveyard.backends.workspace import LocalWorkspace
 from solveyard.model.errors import InvalidJob
+from solveyard.model.texts import is_plain
 
 _SMALL = 64 << 10  #: bytes of a file that goes with the others of its job
 _STEPS = 200  #: in one command
@@ -52,7 +53,7 @@ class Outgoing:
         sums: dict[str, str] = {}
         made = {there}
         for entry in entries:
-            if not entry.path.isprintable():
+            if not is_plain(entry.path):
                 raise InvalidJob(f"{folder}: {entry.path!r} can't be sent: its name isn't plain")
             for above in reversed(PurePosixPath(entry.path).parents[:-1]):
                 if (parent := f"{there}/{above}") not in made:

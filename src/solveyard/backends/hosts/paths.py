@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from solveyard.model.texts import is_plain
+
 _WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\|//")
 
 
@@ -59,7 +61,7 @@ def _read(path: str) -> _Folder:
     if not windows and not path.startswith("/"):
         raise ValueError(f"expected an absolute path, got {path!r}")
     parts = tuple(part for part in re.split(r"[\\/]" if windows else "/", path) if part)
-    if any(part in {".", ".."} for part in parts) or not path.isprintable():
+    if any(part in {".", ".."} for part in parts) or not is_plain(path):
         raise ValueError(f"expected a path without '.' and '..', got {path!r}")
     return _Folder(windows, parts)
 

@@ -1,13 +1,14 @@
 """Files on a machine over SSH: looked at, read and written, with nothing but coreutils there.
 
-Each method is one command there, bounded in time. Paths are absolute; one with a line end is
-never asked for. Raises Away where the way breaks, Failed in the machine's words.
+Each method is one command there or a few, bounded in time. Paths are absolute; one with a line end
+is never asked for. Raises Away where the way breaks, Failed in the machine's words.
 """
 
 import asyncio
 import re
 import secrets
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from solveyard.backends.hosts.base import Away
@@ -37,6 +38,13 @@ _STAT = (
   words=${words:-exit status $?}
 printf '%s\n' "$words" """
 )
+#: The same for each path by itself: its number among them follows the words of what failed, in
+#: which a name may be spelt as no other program does.
+_STAT_EACH = r"""n=0; while IFS= read -r path; do
+  words=$(stat -c '%s %Y %i %n' -- "$path" 2>&1) || words="${words:-exit status $?}
+?$n"
+  printf '%s\n' "$words"; n=$((n + 1))
+done"""
 _SUMS = _PATHS + 'sha256sum -- "$@" 2>/dev/null; true'
 _READ = r"""while IFS=' ' read -r offset count path; do
   tail -c "+$((offset + 1))" -- "${path%|}" | head -c "$count" || exit
@@ -142,7 +150,11 @@ class Remote:
         for some in _slices(paths):
             lines = _text(await self.host.ask(_STAT, stdin=_lines(some))).split("\n")
             looked.found.update(_stats(lines))
-            looked.unknown.update(_unknown(lines, [one for one in some if one not in looked.found]))
+            left = [one for one in some if one not in looked.found]
+            if left and _troubled(lines):  # seldom, so that all of them may be asked of
+                lines = _text(await self.host.ask(_STAT_EACH, stdin=_lines(left))).split("\n")
+                looked.found.update(_stats(lines))
+                looked.unknown.update(_unknown(lines, left))
         return looked
 
     async def names(self, folder: str) -> list[str]:
@@ -239,15 +251,17 @@ def _stats(lines: Iterable[str], begin: str = "/") -> Iterable[tuple[str, Stat]]
             yield match[4], Stat(int(match[1]), int(match[2]), int(match[3]))
 
 
-def _unknown(lines: Iterable[str], paths: Iterable[str]) -> Iterable[tuple[str, str]]:
-    """Of these paths those about which stat said something else than that they aren't there."""
-    words = [line for line in lines if line and not line[0].isdecimal()]
-    absent = [line for line in words if line.endswith(_ABSENT)]
-    if troubles := [line for line in words if not line.endswith(_ABSENT)]:
-        for path in paths:
-            if not any(f"{path}'" in line for line in absent):
-                own = (line for line in troubles if f"{path}'" in line)
-                yield path, shown(next(own, troubles[-1]))
+def _troubled(lines: Iterable[str]) -> bool:
+    """Did stat say something else of one than that it isn't there?"""
+    return any(line and not line[0].isdecimal() and not line.endswith(_ABSENT) for line in lines)
+
+
+def _unknown(lines: Iterable[str], paths: Sequence[str]) -> Iterable[tuple[str, str]]:
+    """Those of these paths, asked of one by one, that something else was said of."""
+    for words, number in pairwise(lines):
+        match = re.fullmatch(r"\?([0-9]+)", number)
+        if match is not None and not words.endswith(_ABSENT):
+            yield paths[int(match[1])], shown(words)
 
 
 def _walked(found: str, ended: str) -> Walked:

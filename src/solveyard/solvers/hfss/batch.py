@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from solveyard.model.paths import absolute, inside
+from solveyard.model.texts import is_plain
 from solveyard.solvers.hfss.config import SUFFIXES, HFSSSimulationConfig, SchedulerType, Word
 
 INCLUDE_TYPES = ("default", "variations", "frequencies", "mesh assembly", "transient excitations")
@@ -28,7 +29,7 @@ Scalar = bool | int | str
 
 
 def _script(path: str) -> str:
-    if not absolute(path) or not path.isprintable():
+    if not absolute(path) or not is_plain(path):
         raise ValueError("expected the absolute path of a script")
     return path
 
@@ -39,7 +40,7 @@ def _keys(given: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
             raise ValueError(f"expected a key such as 'HFSS/RAMLimitPercent', got {key[:60]!r}")
         if instead := _OWN_KEYS.get(key.rpartition("/")[2].lower()):
             raise ValueError(f"expected `{instead}` in place of {key!r}")
-        if isinstance(value, str) and ("'" in value or not value.isprintable()):
+        if isinstance(value, str) and ("'" in value or not is_plain(value)):
             raise ValueError(f"expected text in one line and without ' as {key!r}")
     return given
 
@@ -48,7 +49,7 @@ def _variables(given: Mapping[str, str]) -> Mapping[str, str]:
     for name, value in given.items():
         if name not in VARIABLES:
             raise ValueError(f"expected some of {', '.join(sorted(VARIABLES))}, got {name[:60]!r}")
-        if not value.isprintable():
+        if not is_plain(value):
             raise ValueError(f"expected one line as {name}")
     return given
 
@@ -75,7 +76,7 @@ def _command(words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _one_line(text: str) -> str:
-    if not text.isprintable() or '"' in text:
+    if not is_plain(text) or '"' in text:
         raise ValueError('expected one line without "')
     return text
 
@@ -87,7 +88,7 @@ Script = Annotated[str, AfterValidator(_script)]
 
 
 def _project(text: str) -> str:
-    if not text.lower().endswith((*SUFFIXES, ".aedtz")) or not text.isprintable():
+    if not text.lower().endswith((*SUFFIXES, ".aedtz")) or not is_plain(text):
         raise ValueError("expected the path of an .aedt or .aedb project, or of an .aedtz archive")
     return text
 

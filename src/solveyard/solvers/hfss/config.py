@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from solveyard.model import batch, walltime
 from solveyard.model.reading import nearest
+from solveyard.model.texts import is_plain
 from solveyard.solvers.options import Options
 
 JOBID = re.compile(r"[A-Za-z0-9_-]{1,128}\Z")
@@ -72,7 +73,7 @@ def _one_of(*words: str) -> BeforeValidator:
 
 
 def _plain(text: str) -> str:
-    if not text.isprintable():
+    if not is_plain(text):
         raise ValueError("expected one line without control characters")
     return text
 
