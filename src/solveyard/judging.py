@@ -24,6 +24,7 @@ from solveyard.solvers.verdicts import accepted
 log = logging.getLogger(__name__)
 
 _SHORT = 4096  #: bytes of options that are remembered
+MOST = 10_000  #: files of one run that are looked at for one query
 SLACK = 2.0  #: s by which a file system's times may be coarser than a clock
 
 
@@ -70,7 +71,7 @@ class Case:
         `outputs`: what its machine told of them.
         """
         self._read = True
-        listed: dict[str, list[FileEntry]] = {}
+        listed: dict[Query, list[FileEntry]] = {}
         there = {one.path for one in outputs if one.fresh}
         for query in self._queries:
             if query.unless in there:
@@ -80,9 +81,9 @@ class Case:
                 told = _content(LocalWorkspace(stderr.parent), stderr.name, query.limit)
                 self._evidence[STDERR] = told
             elif query.below:
-                if query.path not in listed:
-                    listed[query.path] = workspace.list(below=query.path)
-                found = _below(workspace, query, listed[query.path], since)
+                if query not in listed:
+                    listed |= _written(workspace, query.path, self._queries, since)
+                found = _below(workspace, query, listed[query], since)
                 self._evidence |= found
                 if found:
                     there.add(query.path)
@@ -210,6 +211,31 @@ def _content(workspace: Workspace, path: str, limit: int) -> bytes | None:
             return None
     log.warning("evidence not read", extra={"path": path, "error": str(error)})
     return None
+
+
+def _written(
+    workspace: Workspace, folder: str, queries: Sequence[Query], since: float
+) -> dict[Query, list[FileEntry]]:
+    """Of the files below `folder` those that may answer each query there, by path.
+
+    One walk for all of them, and however many files are older or of other names: these aren't
+    kept. Of more than `MOST` that may answer, only the first are.
+    """
+    found: dict[Query, list[FileEntry]] = {
+        query: [] for query in queries if query.below and query.path == folder
+    }
+    names = {query: re.compile(query.below) for query in found}
+    for one in workspace.walk(folder):
+        if one.modified < since - SLACK:
+            continue
+        name = one.path.rpartition("/")[2]
+        for query, fitting in found.items():
+            if names[query].search(name):
+                fitting.append(one)
+                if len(fitting) == 2 * MOST:
+                    fitting.sort()
+                    del fitting[MOST:]
+    return {query: sorted(fitting)[:MOST] for query, fitting in found.items()}
 
 
 def _below(

@@ -320,6 +320,21 @@ def test_files_that_a_running_job_writes_show_up(page: Any, served: Any, tmp_pat
     assert Path(saved.value.path()).read_text() == "hello\n"
 
 
+def test_of_a_folder_with_very_many_files_the_page_says_so_and_finds_what_can_be_plotted(
+    page: Any, served: Any
+) -> None:
+    line = "# GHz S RI R 50\\n1 0.5 0\\n2 0.5 0\\n"
+    made = f"seq -f a%05g.dat 10002 | xargs touch; printf '{line}' >z.s1p"
+    served.submit(shell("many", made))
+    detail = open_job(page, served, "many")
+    expect(detail.locator(".badge")).to_contain_text("completed")
+    detail.get_by_role("tab", name=re.compile("Plots")).click()
+    expect(detail.locator(".facts-table")).to_contain_text("-6.02 dB")
+    detail.get_by_role("tab", name=re.compile("Files")).click()
+    caption = detail.locator(".files caption")
+    expect(caption).to_contain_text(re.compile("the first 10.000 of 10.003 files"))
+
+
 def test_no_page_waits_for_the_library_that_draws(page: Any, served: Any) -> None:
     loaded: list[str] = []
     page.on("request", lambda asked: loaded.append(asked.url.rpartition("/")[2]))

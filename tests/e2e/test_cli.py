@@ -112,6 +112,7 @@ def test_a_first_job_from_submission_to_result(shell: Shell) -> None:
     assert [job["id"] for job in told.json] == ["first"]
     assert "as last recorded" in told.err
     assert shell("logs", "first").out == "out\n"
+    assert "r.txt" in shell("files", "first").out
 
 
 def test_what_a_run_job_says_and_how_it_ends_is_seen(shell: Shell) -> None:

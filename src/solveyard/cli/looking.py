@@ -10,7 +10,7 @@ import typer
 from solveyard.cli import selectors, talk, units, words
 from solveyard.cli.here import Json, Selectors, here
 from solveyard.cli.selectors import Selection
-from solveyard.client.calls import LONG_POLL, FileEntry
+from solveyard.client.calls import LONG_POLL
 from solveyard.client.sync import Client
 from solveyard.model import reading
 from solveyard.model.errors import InvalidRequest, UnknownJob
@@ -126,7 +126,7 @@ def files(
         if source is None:
             return 0
         if not path:
-            _list_files(source.files(words.key(job)), as_json)
+            _list_files(source, words.key(job), as_json)
             return 0
         pieces = source.read_file(words.key(job), path)
         if save is not None:
@@ -229,14 +229,21 @@ def _tail_offset(
         wanted *= 4
 
 
-def _list_files(entries: list[FileEntry], as_json: bool) -> None:
+def _list_files(source: Source, key: str, as_json: bool) -> None:
+    page = source.file_page(key)
+    entries = page.files
+    while page.cursor is not None:
+        page = source.file_page(key, page.cursor)
+        entries += page.files
     if as_json:
         talk.answer_json([entry._asdict() for entry in entries])
     elif entries:
         rows = [(entry.path, units.size(entry.size)) for entry in entries]
         talk.answer_table(("PATH", "SIZE"), rows)
-    else:
+    elif not page.unread:
         talk.say("note: its folder holds no files")
+    if page.unread:
+        talk.say(f"note: there may be more files, which could not be looked at: {page.unread}")
 
 
 def _save(pieces: Iterator[bytes], place: Path) -> int:

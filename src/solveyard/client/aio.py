@@ -8,7 +8,15 @@ from typing import Any, Self, TypeVar, Unpack
 import aiohttp
 
 from solveyard.client import calls, find, tries
-from solveyard.client.calls import Call, FileEntry, LimitWishes, Listing, LogPart, Reply
+from solveyard.client.calls import (
+    Call,
+    FileEntry,
+    FilePage,
+    LimitWishes,
+    Listing,
+    LogPart,
+    Reply,
+)
 from solveyard.client.find import Address, Where
 from solveyard.model.errors import ManagerUnavailable
 from solveyard.model.jobs import JobSpec, JobState
@@ -192,8 +200,19 @@ class AsyncClient:
             attempt = part.attempt if offset else None  # until it spoke, another may follow
 
     async def files(self, job: str | int) -> list[FileEntry]:
-        """The files in its folder."""
-        return await self._ask(calls.files(job))
+        """The files in its folder, all of them."""
+        found: list[FileEntry] = []
+        cursor: str | None = None
+        while True:
+            page = await self.file_page(job, cursor)
+            found += page.files
+            cursor = page.cursor
+            if cursor is None:
+                return found
+
+    async def file_page(self, job: str | int, cursor: str | None = None) -> FilePage:
+        """Up to 10 000 of them, with how many there are and what could not be looked at."""
+        return await self._ask(calls.files(job, cursor))
 
     async def read_file(self, job: str | int, path: str) -> bytes:
         """One file's bytes."""

@@ -9,7 +9,15 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
 from solveyard.client import calls, find, tries
-from solveyard.client.calls import Call, FileEntry, LimitWishes, Listing, LogPart, Reply
+from solveyard.client.calls import (
+    Call,
+    FileEntry,
+    FilePage,
+    LimitWishes,
+    Listing,
+    LogPart,
+    Reply,
+)
 from solveyard.client.find import Address, Where
 from solveyard.model.errors import ManagerUnavailable
 from solveyard.model.jobs import JobSpec, JobState
@@ -199,8 +207,19 @@ class Client:
             attempt = part.attempt if offset else None  # until it spoke, another may follow
 
     def files(self, job: str | int) -> list[FileEntry]:
-        """The files in its folder."""
-        return self._ask(calls.files(job))
+        """The files in its folder, all of them."""
+        found: list[FileEntry] = []
+        cursor: str | None = None
+        while True:
+            page = self.file_page(job, cursor)
+            found += page.files
+            cursor = page.cursor
+            if cursor is None:
+                return found
+
+    def file_page(self, job: str | int, cursor: str | None = None) -> FilePage:
+        """Up to 10 000 of them, with how many there are and what could not be looked at."""
+        return self._ask(calls.files(job, cursor))
 
     def read_file(self, job: str | int, path: str) -> Iterator[bytes]:
         """One file's bytes, in pieces. Read them all before the next call."""

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from solveyard.backends.workspace import LocalWorkspace
 from solveyard.client import calls, find
 from solveyard.client.aio import AsyncClient
 from solveyard.client.sync import Client
@@ -148,6 +149,27 @@ def test_files_are_listed_and_read(client: Any, served: Any, tmp_path: Path) -> 
     assert (("r #1.bin", len(content))) in [(one.path, one.size) for one in client.files(1)]
     found = client.read_file(1, "r #1.bin")
     assert (found if isinstance(found, bytes) else b"".join(found)) == content
+
+
+def test_all_files_are_listed_however_many_and_what_could_not_be_looked_at_is_said(
+    client: Any, served: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(10_001):
+        (tmp_path / f"{number:05}").touch()
+    client.submit(msgspec.structs.replace(SPEC, directory=str(tmp_path)))
+    paths = [one.path for one in client.files(1) if one.path.isdecimal()]
+    assert paths == [f"{number:05}" for number in range(10_001)]
+    page = client.file_page(1)
+    assert (len(page.files), page.total >= 10_001, page.unread) == (10_000, True, "")
+
+    def walk(_: LocalWorkspace, below: str = "", unread: Any = None) -> Any:
+        unread("é\udcff/x: Permission denied")
+        unread("y: Permission denied")
+        return iter(())
+
+    monkeypatch.setattr(LocalWorkspace, "walk", walk)
+    told = "é%FF/x: Permission denied (and 1 more)"
+    assert client.file_page(1) == ([], 0, None, told)
 
 
 @pytest.mark.parametrize("kind", [Client, Blocking])
