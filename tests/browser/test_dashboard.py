@@ -83,6 +83,19 @@ def test_the_log_grows_while_it_is_looked_at(page: Any, served: Any, tmp_path: P
     expect(detail.get_by_role("region", name="stderr of the job")).to_have_text("oops\n")
 
 
+def test_a_log_that_its_job_cuts_is_shown_from_its_new_beginning(
+    page: Any, served: Any, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    cut = 'python3 -c "import os; os.ftruncate(1, 0); os.lseek(1, 0, 0)"'
+    served.submit(shell("cut", f"echo before; {waits_for(go)}; {cut}; echo anew; sleep 1000"))
+    detail = open_job(page, served, "cut")
+    detail.get_by_role("tab", name="Log").click()
+    expect(detail.locator(".output")).to_have_text("before\n")
+    go.touch()
+    expect(detail.locator(".output")).to_have_text("anew\n")
+
+
 def test_no_letter_is_broken_where_two_readings_of_a_log_meet(page: Any, served: Any) -> None:
     served.submit(shell("writer", "yes é | head -n 70000; printf zz"))
     detail = open_job(page, served, "writer")
