@@ -157,6 +157,13 @@ def test_jobs_wait_their_turn_and_are_held_released_cancelled_and_retried(shell:
     assert shell("ps", "--all", "--json").json == []
 
 
+def test_a_run_job_is_shown_try_after_try(shell: Shell) -> None:
+    script = 'echo try $SOLVEYARD_TRY; echo oops >&2; [ "$SOLVEYARD_TRY" = 2 ]'
+    told = shell("run", "--retry", "2", "--retry-delay", "0.5", "--", "sh", "-c", script)
+    assert (told.status, told.out) == (0, "try 1\ntry 2\n")
+    assert told.err.count("oops\n") == 2
+
+
 def test_a_log_is_followed_from_try_to_try_until_the_job_has_ended(shell: Shell) -> None:
     seen = "until [ -e seen ]; do sleep 0.02; done"
     script = f'echo try $SOLVEYARD_TRY; {seen}; [ "$SOLVEYARD_TRY" = 3 ]'

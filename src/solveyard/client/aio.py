@@ -7,7 +7,7 @@ from typing import Any, Self, TypeVar, Unpack
 
 import aiohttp
 
-from solveyard.client import calls, find, tries
+from solveyard.client import calls, find, output, tries
 from solveyard.client.calls import (
     Call,
     FileEntry,
@@ -188,16 +188,21 @@ class AsyncClient:
     async def follow_log(
         self, job: str | int, stream: str = "stdout", *, offset: int = 0
     ) -> AsyncIterator[bytes]:
-        """Its output as it comes, from `offset`, until the attempt has ended."""
-        attempt: int | None = None
+        """Its output as it comes, from `offset`, of one attempt after the other until it has ended.
+
+        Where an attempt cuts its output and writes it anew, that comes from its beginning.
+        """
+        place = output.Place(offset)
         while True:
-            part = await self.log(job, stream, offset=offset, attempt=attempt, wait=calls.LONG_POLL)
-            if part.content:
-                yield part.content
-            elif part.ended:
-                return
-            offset = part.next_offset
-            attempt = part.attempt if offset else None  # until it spoke, another may follow
+            part = await self.log(
+                job, stream, offset=place.offset, attempt=place.attempt, wait=calls.LONG_POLL
+            )
+            if content := place.read(part):
+                yield content
+            elif content is not None and part.ended:
+                if place.at_end(part, await self.job(job)):
+                    return
+                await asyncio.sleep(place.pause)
 
     async def files(self, job: str | int) -> list[FileEntry]:
         """The files in its folder, all of them."""
