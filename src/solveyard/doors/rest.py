@@ -397,7 +397,7 @@ ROUTES = (
         query=files.FilesQuery,
         answer=list[files.FileEntry],
     ),
-    Route("GET", "/jobs/{id}/files/{path:.+}", files.content, content=_FILE, ranges=True),
+    Route("GET", "/jobs/{id}/files/{path:(?s:.+)}", files.content, content=_FILE, ranges=True),
     Route(
         "GET",
         "/events",

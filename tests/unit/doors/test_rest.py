@@ -380,10 +380,13 @@ def test_of_many_files_pages_are_answered_that_say_how_many_there_are(
         assert ask(served, "GET", f"/jobs/1/files?{query}").status == 400, query
 
 
-def test_files_whose_names_are_not_utf_8_are_listed_and_read(served: Any, tmp_path: Path) -> None:
+def test_files_whose_names_are_not_utf_8_or_no_line_are_listed_and_read(
+    served: Any, tmp_path: Path
+) -> None:
     folder = tmp_path / "work"
     folder.mkdir()
     names = {b"a\xff.txt": "a%FF.txt", b"\xe9t\xe9/b": "%E9t%E9/b", "é".encode(): "é"}
+    names |= {b"two\nlines\n": "two\nlines\n", b"a\r\n\tb": "a\r\n\tb"}
     (folder / "\udce9t\udce9").mkdir()
     for name in [*names, b"c%FE", b"d%41"]:
         Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_bytes(name)
