@@ -6,14 +6,15 @@ import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from solveyard.model import paths
 from solveyard.model.errors import InvalidRequest
 
+T = TypeVar("T")
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _LEAST = 1 << 16  #: bytes that are asked for: a file may have grown
-_SHOWN = 100  #: characters of a folder that can't be read
+_SHOWN = 100  #: characters of a path that can't be read
 
 
 class NoSuchFile(InvalidRequest):
@@ -33,8 +34,16 @@ class FileEntry(NamedTuple):
 Unread = Callable[[str], None]  #: is told of each place that can't be looked at, and why
 
 
+Fits = Callable[[str], bool]
+
+
 def _pass(_: str) -> None:
     """Where nobody asks what is missing."""
+
+
+def every(_: str) -> bool:
+    """Fits whatever the path is."""
+    return True
 
 
 class Workspace(Protocol):
@@ -42,6 +51,10 @@ class Workspace(Protocol):
 
     def walk(self, below: str = "", unread: Unread = _pass) -> Iterable[FileEntry]:
         """All regular files in the folder `below`, in no order, however many there are."""
+        ...
+
+    def page(self, limit: int, after: str = "", fits: Fits = every) -> "Page":
+        """The first `limit` of them by path, after the path `after`, of those whose path `fits`."""
         ...
 
     def stat(self, path: str) -> FileEntry | None: ...
@@ -60,38 +73,11 @@ class Page(NamedTuple):
 
     files: list[FileEntry]  #: by path
     total: int  #: that fit, on all pages
-    more: bool  #: another page goes on after the last of these
+    more: str  #: the path after which the next page goes on; "": this was the last
     unread: str  #: what could not be looked at, and why; "": nothing
 
 
-def page(
-    workspace: Workspace,
-    limit: int,
-    after: str = "",
-    fits: Callable[[str], bool] = lambda _: True,
-) -> Page:
-    """The first `limit` files by path, after the path `after`, of those whose path `fits`.
-
-    Holds no more than these in memory. Blocking.
-    """
-    total = left = 0
-    missing = _Missing()
-
-    def fitting() -> Iterator[FileEntry]:
-        nonlocal total, left
-        for one in workspace.walk(unread=missing.note):
-            if not fits(one.path):
-                continue
-            total += 1
-            if one.path > after:
-                left += 1
-                yield one
-
-    files = heapq.nsmallest(limit, fitting())
-    return Page(files, total, left > len(files), missing.text)
-
-
-class _Missing:
+class Missing:
     """What could not be looked at: the first of it, and how many others."""
 
     def __init__(self) -> None:
@@ -121,6 +107,17 @@ class LocalWorkspace:
     def walk(self, below: str = "", unread: Unread = _pass) -> Iterator[FileEntry]:
         """All regular files in the folder `below`, in no order. Follows no links."""
         return _walk(str(self.root / below), f"{below}/" if below else "", unread)
+
+    def page(self, limit: int, after: str = "", fits: Fits = every) -> Page:
+        """Holds no more in memory than these, and looks at no others than by name."""
+        missing = Missing()
+        found = _regular(str(self.root), "", missing.note)
+        chosen, total, more = chosen_of(
+            ((path, entry) for path, entry in found if fits(path)), limit, after
+        )
+        seen = [(path, _seen(entry, path, missing.note)) for path, entry in chosen]
+        files = [FileEntry(path, one.st_size, one.st_mtime) for path, one in seen if one]
+        return Page(files, total, more, missing.text)
 
     def stat(self, path: str) -> FileEntry | None:
         """None: there is no such file. Raises InvalidRequest when that can't be told."""
@@ -205,10 +202,38 @@ class Brief(LocalWorkspace):
         return place
 
 
-def _walk(top: str, prefix: str, unread: Unread, most: int = sys.maxsize) -> Iterator[FileEntry]:
-    """Regular files below `top`. Text, not Paths; `prefix` goes before the names.
+def chosen_of(
+    found: Iterable[tuple[str, T]], limit: int, after: str
+) -> tuple[list[tuple[str, T]], int, str]:
+    """Of paths and what goes with each a page, how many there are, and where the next goes on."""
+    total = left = 0
 
-    Keeps no folder's entries, since it may have a million. Raises TooMuch for more than `most`.
+    def later() -> Iterator[tuple[str, T]]:
+        nonlocal total, left
+        for path, one in found:
+            total += 1
+            if path > after:
+                left += 1
+                yield path, one
+
+    chosen = heapq.nsmallest(limit, later())  # no two have the same path
+    return chosen, total, chosen[-1][0] if left > len(chosen) else ""
+
+
+def _walk(top: str, prefix: str, unread: Unread, most: int = sys.maxsize) -> Iterator[FileEntry]:
+    """Regular files below `top`; `prefix` goes before their names."""
+    for path, entry in _regular(top, prefix, unread, most):
+        seen = _seen(entry, path, unread)
+        if seen is not None and stat.S_ISREG(seen.st_mode):
+            yield FileEntry(path, seen.st_size, seen.st_mtime)
+
+
+def _regular(
+    top: str, prefix: str, unread: Unread, most: int = sys.maxsize
+) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """By name alone. Text, not Paths, and no list of a folder, since it may have a million.
+
+    Raises TooMuch for more than `most` entries.
     """
     folders = [(top, prefix)]
     while folders:
@@ -219,33 +244,30 @@ def _walk(top: str, prefix: str, unread: Unread, most: int = sys.maxsize) -> Ite
                     most -= 1
                     if most < 0:
                         raise TooMuch
-                    seen = _seen(entry, before, unread)
-                    if seen is None:
-                        continue
-                    if stat.S_ISREG(seen.st_mode):
-                        yield FileEntry(before + entry.name, seen.st_size, seen.st_mtime)
-                    elif stat.S_ISDIR(seen.st_mode):
+                    if entry.is_dir(follow_symlinks=False):
                         folders.append((entry.path, f"{before}{entry.name}/"))
+                    elif entry.is_file(follow_symlinks=False):
+                        yield before + entry.name, entry
         except (FileNotFoundError, NotADirectoryError):  # it went meanwhile, or was never there
             continue
         except OSError as error:
             unread(_why(before, error))
 
 
-def _seen(entry: os.DirEntry[str], before: str, unread: Unread) -> os.stat_result | None:
+def _seen(entry: os.DirEntry[str], path: str, unread: Unread) -> os.stat_result | None:
     """None: it went meanwhile, or `unread` was told."""
     try:
         return os.lstat(entry.path)  # what the entry itself knows is old on Windows
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        unread(_why(before, error))
+        unread(_why(path, error))
         return None
 
 
-def _why(folder: str, error: OSError) -> str:
-    """Its name may be too long to be told whole: that is why it can't be read."""
-    name = folder.rstrip("/")
+def _why(path: str, error: OSError) -> str:
+    """Its path may be too long to be told whole: that is why it can't be read."""
+    name = path.rstrip("/")
     shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…"
     return f"{shown or 'its folder'}: {error.strerror}"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from solveyard import overlay, selecting
-from solveyard.backends.workspace import LocalWorkspace, named, page
+from solveyard.backends.workspace import LocalWorkspace, named
 from solveyard.client.calls import PIECE, FileEntry, FilePage, Listing, LogPart
 from solveyard.core.arrays import counted
 from solveyard.core.shelf import Shelf
@@ -138,7 +138,7 @@ class Archive:
 
     def file_page(self, key: str | int, _cursor: str | None = None) -> FilePage:
         """All of them: the first page is the last."""
-        found = page(self._workspace(key), sys.maxsize)
+        found = self._workspace(key).page(sys.maxsize)
         files = [FileEntry(paths.spelt(one.path), one.size, one.modified) for one in found.files]
         return FilePage(files, found.total, None, paths.spelt(found.unread))
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import msgspec
 from aiohttp import web
 
-from solveyard.backends.workspace import named, page
+from solveyard.backends.workspace import every, named
 from solveyard.doors import encoding, ranges
 from solveyard.doors.keys import MANAGER
 from solveyard.model import paths
@@ -49,11 +49,11 @@ async def listing(request: web.Request) -> web.Response:
     manager = request.app[MANAGER]
     workspace = manager.workspace(manager.find(request.match_info["id"]).id)
     after = "" if wanted.cursor is None else _read_cursor(wanted.cursor)
-    fits = _is_touchstone if wanted.touchstone else _any
-    found = await asyncio.to_thread(page, workspace, wanted.limit, after, fits)
+    fits = _is_touchstone if wanted.touchstone else every
+    found = await asyncio.to_thread(workspace.page, wanted.limit, after, fits)
     headers = {"X-Total-Count": str(found.total)}
     if found.more:
-        headers["X-Next-Cursor"] = _cursor(found.files[-1].path)
+        headers["X-Next-Cursor"] = _cursor(found.more)
     if found.unread:
         headers["X-Unread"] = quote(paths.spelt(found.unread))
     entries = [
@@ -99,10 +99,6 @@ async def content(request: web.Request) -> web.StreamResponse:
     if sent < len(part):  # it has shrunk meanwhile: the reader must not take this for all of it
         ranges.cut(request)
     return response
-
-
-def _any(_: str) -> bool:
-    return True
 
 
 def _is_touchstone(path: str) -> bool:

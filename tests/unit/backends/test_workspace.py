@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from solveyard.backends.workspace import Brief, FileEntry, LocalWorkspace, TooMuch, page
+from solveyard.backends.workspace import Brief, FileEntry, LocalWorkspace, Missing, TooMuch
 from solveyard.model.errors import InvalidRequest
 
 
@@ -31,20 +31,25 @@ def test_its_pages_are_by_path_and_say_how_many_there_are_and_whether_another_fo
         (workspace.root / name).touch()
     paths = ["a.txt", "b.txt", "sub/b.txt", "sub/c.s1p", "z.s1p"]
     seen, after = [], ""
-    for more in (True, True, False):
-        found = page(workspace, 2, after)
+    for more in ("b.txt", "sub/c.s1p", ""):
+        found = workspace.page(2, after)
         assert (found.total, found.more, found.unread) == (5, more, "")
         seen.append([one.path for one in found.files])
         after = found.files[-1].path
     assert seen == [paths[:2], paths[2:4], paths[4:]]
-    assert page(workspace, 9, after) == ([], 5, False, "")
-    some = page(workspace, 1, "", lambda path: path.endswith(".s1p"))
-    assert ([one.path for one in some.files], some.total, some.more) == (["sub/c.s1p"], 2, True)
+    assert workspace.page(9, after) == ([], 5, "", "")
+    some = workspace.page(1, "", lambda path: path.endswith(".s1p"))
+    assert ([one.path for one in some.files], some.total, some.more) == (
+        ["sub/c.s1p"],
+        2,
+        "sub/c.s1p",
+    )
 
 
 @pytest.mark.skipif(os.mkdir not in os.supports_dir_fd, reason="no folder can be so deep here")
 def test_what_lies_too_deep_to_be_read_is_said(workspace):
-    name, inside = "d" * 200, os.open(workspace.root, os.O_RDONLY)
+    (workspace.root / "d").mkdir()
+    name, inside = "d" * 200, os.open(workspace.root / "d", os.O_RDONLY)
     for _ in repeat(None, 24):
         os.mkdir(name, dir_fd=inside)
         below = os.open(name, os.O_RDONLY, dir_fd=inside)
@@ -52,11 +57,22 @@ def test_what_lies_too_deep_to_be_read_is_said(workspace):
         inside = below
     os.close(os.open("leaf", os.O_CREAT | os.O_WRONLY, dir_fd=inside))
     os.close(inside)
-    found = page(workspace, 9)
+    found = workspace.page(9)
     assert [one.path for one in found.files] == ["a.txt", "sub/b.txt"]
-    assert found.unread.startswith("ddd")
+    assert found.unread.startswith("d/ddd")
     assert found.unread.endswith("…: File name too long")
-    shutil.rmtree(workspace.root / name)
+    told = []
+    assert len(list(workspace.walk(unread=told.append))) == 2
+    assert told == [found.unread]
+    shutil.rmtree(workspace.root / "d")
+
+
+def test_of_what_is_missing_the_first_is_named_and_the_others_are_counted():
+    missing = Missing()
+    assert missing.text == ""
+    for why in ("a: Permission denied", "b: Input/output error", "c: File name too long"):
+        missing.note(why)
+    assert missing.text == "a: Permission denied (and 2 more)"
 
 
 def test_a_folder_that_went_meanwhile_is_nothing_that_could_not_be_read(workspace):

@@ -7,7 +7,15 @@ from typing import Any, TypeVar
 from solveyard.backends.hosts.base import Away
 from solveyard.backends.hosts.remote import Part, Remote, Stat, Walked
 from solveyard.backends.hosts.ssh import Failed
-from solveyard.backends.workspace import FileEntry, Unread
+from solveyard.backends.workspace import (
+    FileEntry,
+    Fits,
+    Missing,
+    Page,
+    Unread,
+    chosen_of,
+    every,
+)
 from solveyard.model.errors import InvalidRequest
 
 _PATIENCE = 30.0  #: s that somebody waits for an answer
@@ -35,6 +43,12 @@ class RemoteWorkspace:
             FileEntry(f"{folder}{path}", one.size, float(one.modified))
             for path, one in found.files.items()
         ]
+
+    def page(self, limit: int, after: str = "", fits: Fits = every) -> Page:
+        missing = Missing()
+        found = ((one.path, one) for one in self.walk(unread=missing.note) if fits(one.path))
+        chosen, total, more = chosen_of(found, limit, after)
+        return Page([one for _, one in chosen], total, more, missing.text)
 
     def stat(self, path: str) -> FileEntry | None:
         """None: there is no such file."""
