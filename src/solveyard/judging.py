@@ -5,6 +5,7 @@ import logging
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
 
 import msgspec
@@ -219,7 +220,7 @@ def _written(
     """Of the files below `folder` those that may answer each query there, by path.
 
     One walk for all of them, and however many files are older or of other names: these aren't
-    kept. Of more than `MOST` that may answer, only the first are.
+    kept. Of more than `MOST` that may answer, only the newest are.
     """
     found: dict[Query, list[FileEntry]] = {
         query: [] for query in queries if query.below and query.path == folder
@@ -233,9 +234,18 @@ def _written(
             if names[query].search(name):
                 fitting.append(one)
                 if len(fitting) == 2 * MOST:
-                    fitting.sort()
-                    del fitting[MOST:]
-    return {query: sorted(fitting)[:MOST] for query, fitting in found.items()}
+                    _keep_newest(fitting)
+    for fitting in found.values():
+        _keep_newest(fitting)
+        fitting.sort()
+    return found
+
+
+def _keep_newest(files: list[FileEntry]) -> None:
+    """So that what was written just before a start doesn't hide what came after it."""
+    if len(files) > MOST:
+        files.sort(key=attrgetter("modified"), reverse=True)
+        del files[MOST:]
 
 
 def _below(

@@ -355,6 +355,19 @@ def test_a_result_is_looked_at_among_any_number_of_other_files_of_its_run(
     assert solved(tmp_path, 0.0).cause == "result.invalid"
 
 
+def test_what_was_written_just_before_the_start_hides_nothing_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "MOST", 5)
+    (tmp_path / "b.aedtresults").mkdir()
+    for number in range(20):
+        place = tmp_path / "b.aedtresults" / f"a{number:02}.s1p"
+        place.write_text("# GHz S RI R 50\n1 0.1 0\n")
+        os.utime(place, (1e9 - 1, 1e9 - 1))
+    (tmp_path / "b.aedtresults" / "z.s1p").write_text("# GHz S RI R 50\n1 nan 0\n")
+    assert solved(tmp_path, 1e9).cause == "result.invalid"
+
+
 class Noting(LocalWorkspace):
     """Keeps what it was asked for."""
 
