@@ -2,10 +2,7 @@
 
 import contextlib
 import logging
-import re
-import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,50 +13,17 @@ from solveyard import registry
 from solveyard.backends.workspace import FileEntry, LocalWorkspace, NoSuchFile, Workspace
 from solveyard.model.criteria import STREAMS, files
 from solveyard.model.errors import InvalidJob, InvalidRequest
-from solveyard.model.jobs import AttemptId, Job, JobSpec, Outcome, Reason
+from solveyard.model.jobs import Job, JobSpec, Outcome, Reason
 from solveyard.solvers import tasks
 from solveyard.solvers.base import STDERR, TAIL, Exit, OutputFile, Query
 from solveyard.solvers.criteria import Criteria, Source
 from solveyard.solvers.patterns import PIECE
 from solveyard.solvers.verdicts import accepted
+from solveyard.written import Old, nothing_old, written
 
 log = logging.getLogger(__name__)
 
 _SHORT = 4096  #: bytes of options that are remembered
-SLACK = 2.0  #: s by which a file system's times may be coarser than a clock
-_FOLDERS = 1024  #: of which it is remembered what lay there
-
-_Files = frozenset[FileEntry]
-_NOTHING: _Files = frozenset()
-
-
-class Earlier:
-    """What lay in folders when attempts before were judged: nothing of it is a later one's work.
-
-    Times alone don't tell that of attempts that follow one another within SLACK. May be asked from
-    any thread; an attempt begins in a folder once the one before was judged.
-    """
-
-    def __init__(self) -> None:
-        #: Folder -> which attempt was judged there last, what was there before it, and after it.
-        self._seen: dict[str, tuple[AttemptId | None, _Files, _Files]] = {}
-        self._lock = threading.Lock()
-
-    def old(self, attempt: AttemptId, folder: str, listed: Sequence[FileEntry]) -> _Files:
-        """What was there before an attempt that has ended, and left what is `listed`.
-
-        However often its end is told, the first time stands: by then another may have begun.
-        """
-        recent = time.time() - 2 * SLACK  # what is older, no later attempt's SLACK reaches
-        with self._lock:
-            last, before, after = self._seen.pop(folder, (None, _NOTHING, _NOTHING))
-            if last != attempt:
-                before = after
-                after = frozenset(one for one in listed if one.modified >= recent)
-            self._seen[folder] = (attempt, before, after)
-            if len(self._seen) > _FOLDERS:
-                del self._seen[next(iter(self._seen))]
-        return before
 
 
 class Case:
@@ -98,7 +62,7 @@ class Case:
         streams: tuple[str, str],
         since: float = 0.0,
         outputs: Sequence[OutputFile] = (),
-        old: Callable[[str, Sequence[FileEntry]], _Files] = lambda folder, listed: _NOTHING,
+        old: Old = nothing_old,
     ) -> None:
         """Files of the job's directory, and of its `streams`, standard output and error. Blocking.
 
@@ -107,7 +71,7 @@ class Case:
         holds now.
         """
         self._read = True
-        listed: dict[str, tuple[Sequence[FileEntry], _Files]] = {}
+        listed: dict[Query, list[FileEntry]] = {}
         there = {one.path for one in outputs if one.fresh}
         for query in self._queries:
             if query.unless in there:
@@ -117,11 +81,9 @@ class Case:
                 told = _content(LocalWorkspace(stderr.parent), stderr.name, query.limit)
                 self._evidence[STDERR] = told
             elif query.below:
-                if query.path not in listed:
-                    inside = workspace.list(below=query.path)
-                    where = _where(workspace, query.path)
-                    listed[query.path] = inside, old(where, inside) if where else _NOTHING
-                found = _below(workspace, query, *listed[query.path], since)
+                if query not in listed:
+                    listed |= written(workspace, query.path, self._queries, since, old)
+                found = _below(workspace, query, listed[query], since)
                 self._evidence |= found
                 if found:
                     there.add(query.path)
@@ -251,30 +213,15 @@ def _content(workspace: Workspace, path: str, limit: int) -> bytes | None:
     return None
 
 
-def _where(workspace: Workspace, folder: str) -> str:
-    """The path of a folder of this machine, its links resolved where that was done already."""
-    if not isinstance(workspace, LocalWorkspace):
-        return ""
-    return f"{workspace.real or workspace.root}/{folder}"
-
-
 def _below(
-    workspace: Workspace,
-    query: Query,
-    listed: Sequence[FileEntry],
-    old: _Files,
-    since: float,
+    workspace: Workspace, query: Query, listed: Sequence[FileEntry], since: float
 ) -> dict[str, bytes | None]:
-    """Of the `listed`, by path; those that are `old`, or would be too much, are left out."""
-    named = re.compile(query.below)
+    """Of the `listed`, by path; those that would be too much are left out."""
     found: dict[str, bytes | None] = {}
     left = room = query.limit
-    slack = 0.0 if query.strict else SLACK
     for one in listed:
         path = one.path
-        if one.modified < since - slack or one in old:
-            continue
-        if not named.search(path.rpartition("/")[2]):
+        if query.strict and one.modified < since:
             continue
         if not query.limit:
             found[path] = b""

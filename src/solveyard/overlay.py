@@ -8,7 +8,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from solveyard import registry
-from solveyard.backends.workspace import LocalWorkspace, Workspace
+from solveyard.backends.workspace import Workspace
 from solveyard.model import arrays, criteria, paths, records
 from solveyard.model.errors import InvalidJob, InvalidRequest, InvalidResult
 from solveyard.model.ids import position_of
@@ -116,12 +116,12 @@ def _named(asked: Asked) -> str:
     for path in _said(spec):
         if asked.workspace.stat(path) is not None:
             return path
-    found = list(_left(spec, asked.workspace))
+    found = _left(spec, asked.workspace)
     if not found and not spec.directory:
-        found = _touchstone(one.path for one in asked.workspace.list())
+        found = _first(asked.workspace)
     if not found:
         raise InvalidRequest("there is no Touchstone file yet")
-    return found[0]
+    return found
 
 
 def _said(spec: JobSpec) -> list[str]:
@@ -133,18 +133,20 @@ def _said(spec: JobSpec) -> list[str]:
     return _touchstone([*said, *criteria.files(spec.measures, spec.success)])
 
 
-def _left(spec: JobSpec, workspace: Workspace) -> Iterator[str]:
-    """Where its solver looks for results."""
+def _left(spec: JobSpec, workspace: Workspace) -> str:
+    """The first where its solver looks for results; "": there is none."""
     solver = registry.solvers().get(spec.solver)
-    for query in solver.evidence(spec) if solver is not None else ():
-        if not query.below:
-            yield from _touchstone([query.path])
-        elif not isinstance(workspace, LocalWorkspace):
-            files = (one.path for one in workspace.list())
-            yield from _touchstone(path for path in files if path.startswith(f"{query.path}/"))
-        elif (folder := workspace.root / query.path).is_dir():
-            inside = _touchstone(one.path for one in LocalWorkspace(folder).list())
-            yield from (f"{query.path}/{path}" for path in inside)
+    queries = solver.evidence(spec) if solver is not None else ()
+    for path, folder in dict.fromkeys((query.path, bool(query.below)) for query in queries):
+        found = _first(workspace, path) if folder else "".join(_touchstone([path]))
+        if found:
+            return found
+    return ""
+
+
+def _first(workspace: Workspace, folder: str = "") -> str:
+    """By path, of those in the folder; "": there is none."""
+    return min(_touchstone(one.path for one in workspace.walk(folder)), default="")
 
 
 def _touchstone(paths: Iterable[str]) -> list[str]:

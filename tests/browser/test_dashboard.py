@@ -83,6 +83,19 @@ def test_the_log_grows_while_it_is_looked_at(page: Any, served: Any, tmp_path: P
     expect(detail.get_by_role("region", name="stderr of the job")).to_have_text("oops\n")
 
 
+def test_a_log_that_its_job_cuts_is_shown_from_its_new_beginning(
+    page: Any, served: Any, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    cut = 'python3 -c "import os; os.ftruncate(1, 0); os.lseek(1, 0, 0)"'
+    served.submit(shell("cut", f"echo before; {waits_for(go)}; {cut}; echo anew; sleep 1000"))
+    detail = open_job(page, served, "cut")
+    detail.get_by_role("tab", name="Log").click()
+    expect(detail.locator(".output")).to_have_text("before\n")
+    go.touch()
+    expect(detail.locator(".output")).to_have_text("anew\n")
+
+
 def test_no_letter_is_broken_where_two_readings_of_a_log_meet(page: Any, served: Any) -> None:
     served.submit(shell("writer", "yes é | head -n 70000; printf zz"))
     detail = open_job(page, served, "writer")
@@ -318,6 +331,21 @@ def test_files_that_a_running_job_writes_show_up(page: Any, served: Any, tmp_pat
     with page.expect_download() as saved:
         detail.get_by_role("link", name="result.txt").click()
     assert Path(saved.value.path()).read_text() == "hello\n"
+
+
+def test_of_a_folder_with_very_many_files_the_page_says_so_and_finds_what_can_be_plotted(
+    page: Any, served: Any
+) -> None:
+    line = "# GHz S RI R 50\\n1 0.5 0\\n2 0.5 0\\n"
+    made = f"seq -f a%05g.dat 10002 | xargs touch; printf '{line}' >z.s1p"
+    served.submit(shell("many", made))
+    detail = open_job(page, served, "many")
+    expect(detail.locator(".badge")).to_contain_text("completed")
+    detail.get_by_role("tab", name=re.compile("Plots")).click()
+    expect(detail.locator(".facts-table")).to_contain_text("-6.02 dB")
+    detail.get_by_role("tab", name=re.compile("Files")).click()
+    caption = detail.locator(".files caption")
+    expect(caption).to_contain_text(re.compile("the first 10.000 of 10.003 files"))
 
 
 def test_no_page_waits_for_the_library_that_draws(page: Any, served: Any) -> None:

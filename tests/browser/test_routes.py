@@ -165,7 +165,8 @@ def test_a_touchstone_file_is_told_by_parameters(served: Any) -> None:
         "argv": [
             "sh",
             "-c",
-            "head -c 17000000 /dev/zero > huge.s1p; cp 'a b.s2p' \"$(printf 'a\\377.s2p')\"",
+            "head -c 17000000 /dev/zero > huge.s1p; cp 'a b.s2p' \"$(printf 'a\\377.s2p')\""
+            "; cp 'a b.s2p' \"$(printf 'a\\nb.s2p')\"",
         ],
         "files": files,
     }
@@ -183,8 +184,9 @@ def test_a_touchstone_file_is_told_by_parameters(served: Any) -> None:
         ],
     }
     assert served.ask("GET", "jobs/1/touchstone/a%20b.s2p?s=1,2")["curves"][0]["real"] == [0.5]
-    named = "a%25FF.s2p"  # as it is listed: its name is no UTF-8
-    assert served.ask("GET", f"jobs/1/touchstone/{named}?s=1,2")["curves"][0]["real"] == [0.5]
+    for named in ("a%25FF.s2p", "a%0Ab.s2p"):  # as they are listed: no UTF-8, and no line
+        plot = served.ask("GET", f"jobs/1/touchstone/{named}?s=1,2")
+        assert plot["curves"][0]["real"] == [0.5]
     told = {
         "a%20b.s2p?s=31": "ports 1 to 2",
         "a%20b.s2p?s=x": "'x' is no parameter",

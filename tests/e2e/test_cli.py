@@ -112,6 +112,7 @@ def test_a_first_job_from_submission_to_result(shell: Shell) -> None:
     assert [job["id"] for job in told.json] == ["first"]
     assert "as last recorded" in told.err
     assert shell("logs", "first").out == "out\n"
+    assert "r.txt" in shell("files", "first").out
 
 
 def test_what_a_run_job_says_and_how_it_ends_is_seen(shell: Shell) -> None:
@@ -154,6 +155,13 @@ def test_jobs_wait_their_turn_and_are_held_released_cancelled_and_retried(shell:
     assert shell("show", "1", "--json").json["priority"] == -7
     assert shell("rm", "1", "--files").out == "1\n"
     assert shell("ps", "--all", "--json").json == []
+
+
+def test_a_run_job_is_shown_try_after_try(shell: Shell) -> None:
+    script = 'echo try $SOLVEYARD_TRY; echo oops >&2; [ "$SOLVEYARD_TRY" = 2 ]'
+    told = shell("run", "--retry", "2", "--retry-delay", "0.5", "--", "sh", "-c", script)
+    assert (told.status, told.out) == (0, "try 1\ntry 2\n")
+    assert told.err.count("oops\n") == 2
 
 
 def test_a_log_is_followed_from_try_to_try_until_the_job_has_ended(shell: Shell) -> None:

@@ -228,6 +228,13 @@ class FakeManager:
             attempts = (*attempts[:-1], last)
         self.put(replace(job, state=state, outcome=outcome, ended_at=NOW + 7.5, attempts=attempts))
 
+    def again(self, number: int, *, withdrawn: bool = False) -> None:
+        """Its attempt has failed, or was taken back before it started: it waits for another."""
+        job = self.records[JobId(number)]
+        outcome = None if withdrawn else Outcome(reason=Reason.EXIT_CODE, exit_code=1)
+        last = replace(job.attempts[-1], withdrawn=withdrawn, outcome=outcome)
+        self.put(replace(job, state=JobState.QUEUED, attempts=(*job.attempts[:-1], last)))
+
     def write(self, number: int, text: bytes, stream: str = "stdout") -> None:
         path = self.log_paths(JobId(number))[stream == "stderr"]
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,19 +1,20 @@
 """A job's files, on this machine."""
 
+import heapq
 import os
 import stat
 import sys
-from collections.abc import Iterator
-from itertools import islice
-from operator import attrgetter
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from solveyard.model import paths
 from solveyard.model.errors import InvalidRequest
 
+T = TypeVar("T")
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _LEAST = 1 << 16  #: bytes that are asked for: a file may have grown
+_SHOWN = 100  #: characters of a path that can't be read
 
 
 class NoSuchFile(InvalidRequest):
@@ -30,11 +31,30 @@ class FileEntry(NamedTuple):
     modified: float  #: s since 1970
 
 
+Unread = Callable[[str], None]  #: is told of each place that can't be looked at, and why
+
+
+Fits = Callable[[str], bool]
+
+
+def _pass(_: str) -> None:
+    """Where nobody asks what is missing."""
+
+
+def every(_: str) -> bool:
+    """Fits whatever the path is."""
+    return True
+
+
 class Workspace(Protocol):
     """A job's files, wherever they are. Blocking: call it in a thread."""
 
-    def list(self, limit: int = 10_000, below: str = "") -> list[FileEntry]:
-        """Regular files, by path; at most `limit`, of those in the folder `below`."""
+    def walk(self, below: str = "", unread: Unread = _pass) -> Iterable[FileEntry]:
+        """All regular files in the folder `below`, in no order, however many there are."""
+        ...
+
+    def page(self, limit: int, after: str = "", fits: Fits = every) -> "Page":
+        """The first `limit` of them by path, after the path `after`, of those whose path `fits`."""
         ...
 
     def stat(self, path: str) -> FileEntry | None: ...
@@ -48,6 +68,32 @@ def named(workspace: Workspace, shown: str) -> FileEntry | None:
     return workspace.stat(shown) or (workspace.stat(real) if real != shown else None)
 
 
+class Page(NamedTuple):
+    """Some of a job's files."""
+
+    files: list[FileEntry]  #: by path
+    total: int  #: that fit, on all pages
+    more: str  #: the path after which the next page goes on; "": this was the last
+    unread: str  #: what could not be looked at, and why; "": nothing
+
+
+class Missing:
+    """What could not be looked at: the first of it, and how many others."""
+
+    def __init__(self) -> None:
+        self._first = ""
+        self._count = 0
+
+    def note(self, why: str) -> None:
+        self._first = self._first or why
+        self._count += 1
+
+    @property
+    def text(self) -> str:
+        others = self._count - 1
+        return f"{self._first} (and {others} more)" if others > 0 else self._first
+
+
 class LocalWorkspace:
     """A folder on this machine; nothing outside it is ever read.
 
@@ -58,10 +104,20 @@ class LocalWorkspace:
         self.root = root
         self.real = ""  #: the same with all links resolved; empty: not known yet
 
-    def list(self, limit: int = 10_000, below: str = "") -> list[FileEntry]:
-        """Regular files, by path; at most `limit`, of those in the folder `below`."""
-        prefix = f"{below}/" if below else ""
-        return sorted(islice(_walk(str(self.root / below), prefix), limit))
+    def walk(self, below: str = "", unread: Unread = _pass) -> Iterator[FileEntry]:
+        """All regular files in the folder `below`, in no order. Follows no links."""
+        return _walk(str(self.root / below), f"{below}/" if below else "", unread)
+
+    def page(self, limit: int, after: str = "", fits: Fits = every) -> Page:
+        """Holds no more in memory than these, and looks at no others than by name."""
+        missing = Missing()
+        found = _regular(str(self.root), "", missing.note)
+        chosen, total, more = chosen_of(
+            ((path, entry) for path, entry in found if fits(path)), limit, after
+        )
+        seen = [(path, _seen(entry, path, missing.note)) for path, entry in chosen]
+        files = [FileEntry(path, one.st_size, one.st_mtime) for path, one in seen if one]
+        return Page(files, total, more, missing.text)
 
     def stat(self, path: str) -> FileEntry | None:
         """None: there is no such file. Raises InvalidRequest when that can't be told."""
@@ -130,9 +186,9 @@ class Brief(LocalWorkspace):
         self.real = seen.real
         self._entries, self._size = entries, size
 
-    def list(self, limit: int = 10_000, below: str = "") -> list[FileEntry]:
+    def walk(self, below: str = "", unread: Unread = _pass) -> Iterator[FileEntry]:
         prefix = f"{below}/" if below else ""
-        return sorted(islice(_walk(self._inside(below), prefix, self._entries), limit))
+        return _walk(self._inside(below), prefix, unread, self._entries)
 
     def _take(self, size: int) -> None:
         self._size -= size
@@ -146,34 +202,74 @@ class Brief(LocalWorkspace):
         return place
 
 
-def _walk(top: str, prefix: str, most: int = sys.maxsize) -> Iterator[FileEntry]:
-    """Regular files below `top`, a folder's own before those of its folders. Follows no links.
+def chosen_of(
+    found: Iterable[tuple[str, T]], limit: int, after: str
+) -> tuple[list[tuple[str, T]], int, str]:
+    """Of paths and what goes with each a page, how many there are, and where the next goes on."""
+    total = left = 0
 
-    Text, not Paths; `prefix` goes before the names. Raises TooMuch for more than `most` entries.
+    def later() -> Iterator[tuple[str, T]]:
+        nonlocal total, left
+        for path, one in found:
+            total += 1
+            if path > after:
+                left += 1
+                yield path, one
+
+    chosen = heapq.nsmallest(limit, later())  # no two have the same path
+    return chosen, total, chosen[-1][0] if left > len(chosen) else ""
+
+
+def _walk(top: str, prefix: str, unread: Unread, most: int = sys.maxsize) -> Iterator[FileEntry]:
+    """Regular files below `top`; `prefix` goes before their names."""
+    for path, entry in _regular(top, prefix, unread, most):
+        seen = _seen(entry, path, unread)
+        if seen is not None and stat.S_ISREG(seen.st_mode):
+            yield FileEntry(path, seen.st_size, seen.st_mtime)
+
+
+def _regular(
+    top: str, prefix: str, unread: Unread, most: int = sys.maxsize
+) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """By name alone. Text, not Paths, and no list of a folder, since it may have a million.
+
+    Raises TooMuch for more than `most` entries.
     """
     folders = [(top, prefix)]
     while folders:
         folder, before = folders.pop()
         try:
-            with os.scandir(folder) as found:
-                entries = list(islice(found, min(most + 1, sys.maxsize)))
-        except OSError:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    most -= 1
+                    if most < 0:
+                        raise TooMuch
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append((entry.path, f"{before}{entry.name}/"))
+                    elif entry.is_file(follow_symlinks=False):
+                        yield before + entry.name, entry
+        except (FileNotFoundError, NotADirectoryError):  # it went meanwhile, or was never there
             continue
-        most -= len(entries)
-        if most < 0:
-            raise TooMuch
-        entries.sort(key=attrgetter("name"))
-        inside = []
-        for entry in entries:
-            try:
-                seen = os.lstat(entry.path)
-            except OSError:
-                continue
-            if stat.S_ISREG(seen.st_mode):
-                yield FileEntry(before + entry.name, seen.st_size, seen.st_mtime)
-            elif stat.S_ISDIR(seen.st_mode):
-                inside.append((entry.path, f"{before}{entry.name}/"))
-        folders += reversed(inside)
+        except OSError as error:
+            unread(_why(before, error))
+
+
+def _seen(entry: os.DirEntry[str], path: str, unread: Unread) -> os.stat_result | None:
+    """None: it went meanwhile, or `unread` was told."""
+    try:
+        return os.lstat(entry.path)  # what the entry itself knows is old on Windows
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        unread(_why(path, error))
+        return None
+
+
+def _why(path: str, error: OSError) -> str:
+    """Its path may be too long to be told whole: that is why it can't be read."""
+    name = path.rstrip("/")
+    shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…"
+    return f"{shown or 'its folder'}: {error.strerror}"
 
 
 def _without_links(root: str, path: str) -> str | None:

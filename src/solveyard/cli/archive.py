@@ -1,6 +1,7 @@
 """A store's jobs read from its files, while no manager runs: as they were last recorded."""
 
 import getpass
+import sys
 import time
 from collections.abc import Collection, Iterator
 from functools import lru_cache
@@ -10,7 +11,7 @@ from typing import Any, Self
 
 from solveyard import overlay, selecting
 from solveyard.backends.workspace import LocalWorkspace, named
-from solveyard.client.calls import PIECE, FileEntry, Listing, LogPart
+from solveyard.client.calls import PIECE, FileEntry, FilePage, Listing, LogPart
 from solveyard.core.arrays import counted
 from solveyard.core.shelf import Shelf
 from solveyard.model import paths, records
@@ -135,9 +136,11 @@ class Archive:
             yield content
             offset += len(content)
 
-    def files(self, key: str | int) -> list[FileEntry]:
-        found = self._workspace(key).list()
-        return [FileEntry(paths.spelt(one.path), one.size, one.modified) for one in found]
+    def file_page(self, key: str | int, _cursor: str | None = None) -> FilePage:
+        """All of them: the first page is the last."""
+        found = self._workspace(key).page(sys.maxsize)
+        files = [FileEntry(paths.spelt(one.path), one.size, one.modified) for one in found.files]
+        return FilePage(files, found.total, None, paths.spelt(found.unread))
 
     def read_file(self, key: str | int, path: str) -> Iterator[bytes]:
         workspace, offset = self._workspace(key), 0

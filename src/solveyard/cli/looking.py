@@ -1,6 +1,5 @@
 """ps, show, logs, files: what there is to see."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Union
@@ -10,7 +9,6 @@ import typer
 from solveyard.cli import selectors, talk, units, words
 from solveyard.cli.here import Json, Selectors, here
 from solveyard.cli.selectors import Selection
-from solveyard.client.calls import LONG_POLL, FileEntry
 from solveyard.client.sync import Client
 from solveyard.model import reading
 from solveyard.model.errors import InvalidRequest, UnknownJob
@@ -24,7 +22,6 @@ Source = Union[Client, "Archive"]
 Selector = Annotated[str, typer.Argument(help="A name, a number, last, or sweep[3].")]
 UNFINISHED = tuple(state for state in JobState if state not in FINAL)
 MOST_FAILED = 20  #: tasks that `show` tells about
-PAUSE = 0.3  #: s between two looks whether a job has begun anew
 TAIL = 1 << 16  #: bytes that are read first for `--tail`
 
 
@@ -126,7 +123,7 @@ def files(
         if source is None:
             return 0
         if not path:
-            _list_files(source.files(words.key(job)), as_json)
+            _list_files(source, words.key(job), as_json)
             return 0
         pieces = source.read_file(words.key(job), path)
         if save is not None:
@@ -176,10 +173,7 @@ def _log(
 ) -> Iterator[bytes]:
     key = words.key(job)
     if follow and attempt is None:
-        if isinstance(source, Client):
-            yield from _attempts(source, key, stream, offset)
-        else:
-            yield from source.follow_log(key, stream, offset=offset)
+        yield from source.follow_log(key, stream, offset=offset)
         return
     while True:
         part = source.log(words.key(job), stream, offset=offset, attempt=attempt)
@@ -187,26 +181,6 @@ def _log(
             return
         yield part.content
         offset = part.next_offset
-
-
-def _attempts(client: Client, key: str, stream: str, offset: int) -> Iterator[bytes]:
-    """The output of one attempt after the other, as it comes, until the job has ended."""
-    attempt: int | None = None  # until it spoke, another may follow
-    while True:
-        part = client.log(key, stream, offset=offset, attempt=attempt, wait=LONG_POLL)
-        offset = part.next_offset
-        attempt = part.attempt if offset else None
-        if part.content:
-            yield part.content
-        elif part.ended:
-            job = client.job(key)
-            if part.attempt < len(job.attempts):
-                attempt, offset = part.attempt + 1, 0
-            elif job.state.final:
-                return
-            else:  # it is to be tried again
-                attempt = part.attempt
-                time.sleep(PAUSE)
 
 
 def _tail_offset(
@@ -229,14 +203,21 @@ def _tail_offset(
         wanted *= 4
 
 
-def _list_files(entries: list[FileEntry], as_json: bool) -> None:
+def _list_files(source: Source, key: str, as_json: bool) -> None:
+    page = source.file_page(key)
+    entries = page.files
+    while page.cursor is not None:
+        page = source.file_page(key, page.cursor)
+        entries += page.files
     if as_json:
         talk.answer_json([entry._asdict() for entry in entries])
     elif entries:
         rows = [(entry.path, units.size(entry.size)) for entry in entries]
         talk.answer_table(("PATH", "SIZE"), rows)
-    else:
+    elif not page.unread:
         talk.say("note: its folder holds no files")
+    if page.unread:
+        talk.say(f"note: there may be more files, which could not be looked at: {page.unread}")
 
 
 def _save(pieces: Iterator[bytes], place: Path) -> int:

@@ -7,8 +7,16 @@ from typing import Any, Self, TypeVar, Unpack
 
 import aiohttp
 
-from solveyard.client import calls, find, tries
-from solveyard.client.calls import Call, FileEntry, LimitWishes, Listing, LogPart, Reply
+from solveyard.client import calls, find, output, tries
+from solveyard.client.calls import (
+    Call,
+    FileEntry,
+    FilePage,
+    LimitWishes,
+    Listing,
+    LogPart,
+    Reply,
+)
 from solveyard.client.find import Address, Where
 from solveyard.model.errors import ManagerUnavailable
 from solveyard.model.jobs import JobSpec, JobState
@@ -180,20 +188,36 @@ class AsyncClient:
     async def follow_log(
         self, job: str | int, stream: str = "stdout", *, offset: int = 0
     ) -> AsyncIterator[bytes]:
-        """Its output as it comes, from `offset`, until the attempt has ended."""
-        attempt: int | None = None
+        """Its output as it comes, from `offset`, of one attempt after the other until it has ended.
+
+        Where an attempt cuts its output and writes it anew, that comes from its beginning.
+        """
+        place = output.Place(offset)
         while True:
-            part = await self.log(job, stream, offset=offset, attempt=attempt, wait=calls.LONG_POLL)
-            if part.content:
-                yield part.content
-            elif part.ended:
-                return
-            offset = part.next_offset
-            attempt = part.attempt if offset else None  # until it spoke, another may follow
+            part = await self.log(
+                job, stream, offset=place.offset, attempt=place.attempt, wait=calls.LONG_POLL
+            )
+            if content := place.read(part):
+                yield content
+            elif content is not None and part.ended:
+                if place.at_end(part, await self.job(job)):
+                    return
+                await asyncio.sleep(place.pause)
 
     async def files(self, job: str | int) -> list[FileEntry]:
-        """The files in its folder."""
-        return await self._ask(calls.files(job))
+        """The files in its folder, all of them."""
+        found: list[FileEntry] = []
+        cursor: str | None = None
+        while True:
+            page = await self.file_page(job, cursor)
+            found += page.files
+            cursor = page.cursor
+            if cursor is None:
+                return found
+
+    async def file_page(self, job: str | int, cursor: str | None = None) -> FilePage:
+        """Up to 10 000 of them, with how many there are and what could not be looked at."""
+        return await self._ask(calls.files(job, cursor))
 
     async def read_file(self, job: str | int, path: str) -> bytes:
         """One file's bytes."""

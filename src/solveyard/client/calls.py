@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypedDict, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 from uuid import uuid4
 
 import msgspec
@@ -104,6 +104,15 @@ class FileEntry(NamedTuple):
     path: str  #: in the job's folder
     size: int  #: bytes
     modified: float  #: s since 1970
+
+
+class FilePage(NamedTuple):
+    """A page of a job's files, by path."""
+
+    files: list[FileEntry]
+    total: int
+    cursor: str | None  #: for the next page; None: this was the last
+    unread: str  #: what could not be looked at, and why: there may be more files; "": nothing
 
 
 def submit(specs: Sequence[JobSpec], key: str = "") -> "Call[list[JobRecord]]":
@@ -225,8 +234,8 @@ def log(
     return Call("GET", _target(_job(which, "logs"), query), log_part, patience=wait + SILENCE)
 
 
-def files(which: str | int) -> Call[list[FileEntry]]:
-    return Call("GET", _job(which, "files"), file_entries)
+def files(which: str | int, cursor: str | None) -> Call[FilePage]:
+    return Call("GET", _target(_job(which, "files"), {"cursor": cursor}), file_page)
 
 
 def file(which: str | int, path: str) -> Call[Reply]:
@@ -457,8 +466,15 @@ def clusters(reply: Reply) -> list[ClusterRecord]:
     return msgspec.convert(value(reply).get("clusters", []), list[ClusterRecord])
 
 
-def file_entries(reply: Reply) -> list[FileEntry]:
-    return [FileEntry(**entry) for entry in json.loads(checked(reply).body)]
+def file_page(reply: Reply) -> FilePage:
+    entries = [FileEntry(**entry) for entry in json.loads(checked(reply).body)]
+    headers = reply.headers
+    return FilePage(
+        entries,
+        int(headers.get("x-total-count", len(entries))),
+        headers.get("x-next-cursor"),
+        unquote(headers.get("x-unread", "")),
+    )
 
 
 def value(reply: Reply) -> Any:

@@ -1,19 +1,23 @@
 """A job's files over HTTP."""
 
 import asyncio
+import base64
+import os
 import re
 from urllib.parse import quote
 
 import msgspec
 from aiohttp import web
 
-from solveyard.backends.workspace import named
+from solveyard.backends.workspace import every, named
 from solveyard.doors import encoding, ranges
 from solveyard.doors.keys import MANAGER
 from solveyard.model import paths
 from solveyard.model.errors import InvalidRequest
+from solveyard.solvers.touchstone import ports_of
 
 CHUNK = 1 << 20  #: bytes
+MOST = 10_000  #: files in one answer
 
 
 class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,18 +28,39 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
     modified: float  #: s since 1970
 
 
+class FilesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which of a job's files."""
+
+    limit: int = MOST
+    cursor: str | None = None  #: where the page before says that this one begins
+    touchstone: bool = False  #: only those of a Touchstone name, such as antenna.s1p
+
+    def __post_init__(self) -> None:
+        encoding.within("limit", self.limit, 1, MOST)
+
+
 async def listing(request: web.Request) -> web.Response:
-    """The files in the job's folder."""
-    encoding.query(request, encoding.NoQuery)
+    """The files in the job's folder, by path: a page.
+
+    X-Total-Count: how many there are; X-Next-Cursor: where the next page begins; X-Unread: what
+    could not be looked at, and why, as UTF-8 in percent-encoding: there may be more files.
+    """
+    wanted = encoding.query(request, FilesQuery)
     manager = request.app[MANAGER]
     workspace = manager.workspace(manager.find(request.match_info["id"]).id)
-    entries = await asyncio.to_thread(workspace.list)
-    return encoding.answer(
-        [
-            FileEntry(path=paths.spelt(one.path), size=one.size, modified=one.modified)
-            for one in entries
-        ]
-    )
+    after = "" if wanted.cursor is None else _read_cursor(wanted.cursor)
+    fits = _is_touchstone if wanted.touchstone else every
+    found = await asyncio.to_thread(workspace.page, wanted.limit, after, fits)
+    headers = {"X-Total-Count": str(found.total)}
+    if found.more:
+        headers["X-Next-Cursor"] = _cursor(found.more)
+    if found.unread:
+        headers["X-Unread"] = quote(paths.spelt(found.unread))
+    entries = [
+        FileEntry(path=paths.spelt(one.path), size=one.size, modified=one.modified)
+        for one in found.files
+    ]
+    return encoding.answer(entries, headers=headers)
 
 
 async def content(request: web.Request) -> web.StreamResponse:
@@ -74,6 +99,26 @@ async def content(request: web.Request) -> web.StreamResponse:
     if sent < len(part):  # it has shrunk meanwhile: the reader must not take this for all of it
         ranges.cut(request)
     return response
+
+
+def _is_touchstone(path: str) -> bool:
+    return ports_of(path) is not None
+
+
+def _cursor(path: str) -> str:
+    """Of the page that goes on after the file at `path`."""
+    return base64.urlsafe_b64encode(os.fsencode(path)).decode()
+
+
+def _read_cursor(cursor: str) -> str:
+    """The path. Raises InvalidRequest when it is none of ours."""
+    try:
+        return os.fsdecode(base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True))
+    except ValueError as error:
+        raise InvalidRequest(
+            f"not a page's cursor: {cursor[:40]!r} (take the header X-Next-Cursor of the page"
+            " before, or none)"
+        ) from error
 
 
 def _attachment(path: str) -> str:

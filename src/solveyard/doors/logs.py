@@ -52,7 +52,7 @@ class Log(NamedTuple):
     @property
     def path(self) -> Path | None:
         """None: the attempt hasn't begun."""
-        if not self.manager.job(self.job).attempts:
+        if self.attempt > len(self.manager.job(self.job).attempts):
             return None
         stdout, stderr = self.manager.log_paths(self.job, self.attempt)
         return stdout if self.stream == "stdout" else stderr
@@ -63,15 +63,29 @@ class Log(NamedTuple):
         job = self.manager.job(self.job)
         if job.state.final or self.attempt < len(job.attempts):
             return True
-        return bool(job.attempts) and not job.attempts[self.attempt - 1].live
+        return self.attempt == len(job.attempts) and not job.attempts[-1].live
+
+    @property
+    def spoken(self) -> "Log":
+        """Of the attempt that its job has, or will have, in place of one that was taken back before
+        it started: that one says nothing.
+        """
+        job = self.manager.job(self.job)
+        last = len(job.attempts) - job.state.final  # after the last of an ended job there is none
+        number = self.attempt
+        while number <= last and job.attempts[number - 1].withdrawn:
+            number += 1
+        return self._replace(attempt=number)
 
 
 async def read(request: web.Request) -> web.StreamResponse:
     """Bytes of a job's output. Headers tell how it goes on.
 
-    X-Next-Offset: where to read on; X-Size: of all the output, so far, in bytes; X-Attempt: whose
-    output it is; X-Ended: 1 when the attempt had ended before this was read. With `follow` the
-    answer goes on until the attempt has ended, and is left without its end when the manager stops
+    X-Next-Offset: where to read on; X-Size: of all the output, so far, in bytes: less than before
+    where it was cut, and is written anew; X-Attempt: whose output it is; X-Ended: 1 when the
+    attempt had ended before this was read. Without `attempt` one that is taken back before it
+    starts is passed over. With `follow` the answer goes on until the attempt has ended, from the
+    beginning again where its output was cut, and is left without its end when the manager stops
     before. The header `Range` is understood where none of `offset`, `tail` and `follow` is given.
     """
     wanted = encoding.query(request, LogsQuery)
@@ -87,26 +101,56 @@ async def read(request: web.Request) -> web.StreamResponse:
     elif wanted.tail is not None:
         offset = await asyncio.to_thread(tail, log.path, wanted.tail)
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + wanted.wait
+    deadline, known = loop.time() + wanted.wait, 0
     while True:
         ended = log.ended
-        content, start, size = await asyncio.to_thread(read_log, log.path, offset, limit)
-        if content or ended or loop.time() >= deadline or request.app[CLOSING].is_set():
+        first, start, size = await asyncio.to_thread(read_log, log.path, offset, min(limit, CHUNK))
+        if first or ended or size < known:
             break
+        if loop.time() >= deadline or request.app[CLOSING].is_set():
+            break
+        known = size
         await asyncio.sleep(LOOK_AGAIN)
-    if part is not None and not content:
+        log = log.spoken if wanted.attempt is None else log
+    if part is not None and not first:
         return ranges.unsatisfiable(size)
+    told = range(start, start + (min(limit, size - start) if first else 0))
     headers = {
-        "X-Next-Offset": str(start + len(content)),
+        "X-Next-Offset": str(told.stop),
         "X-Size": str(size),
         "X-Attempt": str(log.attempt),
         "X-Ended": "1" if ended else "0",
         **ranges.SAFE,
     }
-    response = web.Response(body=content, headers=headers, content_type="text/plain")
+    if len(first) == len(told):
+        response: web.StreamResponse = web.Response(body=first, headers=headers)
+    else:
+        response = web.StreamResponse(headers=headers)
+        response.content_length = len(told)
+    response.content_type = "text/plain"
     if part is not None:
-        ranges.tell(response, range(start, start + len(content)), size)
+        ranges.tell(response, told, size)
+    if len(first) < len(told):
+        await response.prepare(request)
+        if request.method != "HEAD":
+            await _send(request, response, log.path, told, first)
     return response
+
+
+async def _send(
+    request: web.Request, response: web.StreamResponse, path: Path | None, told: range, first: bytes
+) -> None:
+    """All of it, `first` first: only so much at once in memory, however slowly it is read."""
+    content, at = first, told.start
+    while content:
+        await response.write(content)
+        at += len(content)
+        content = b""
+        if at < told.stop:
+            left = min(CHUNK, told.stop - at)
+            content, _, _ = await asyncio.to_thread(read_log, path, at, left)
+    if at < told.stop:  # it was cut meanwhile: the reader must not take this for all of it
+        ranges.cut(request)
 
 
 def read_log(path: Path | None, offset: int, limit: int) -> tuple[bytes, int, int]:
@@ -157,12 +201,16 @@ async def _follow(request: web.Request, log: Log, wanted: LogsQuery) -> web.Stre
     await response.prepare(request)
     keeper = request.app.get(KEEPER)
     loop = asyncio.get_running_loop()
-    asked = loop.time()
+    asked, known = loop.time(), 0
     try:
         while True:
+            log = log.spoken if wanted.attempt is None else log
             ended = log.ended
-            content, start, _ = await asyncio.to_thread(read_log, log.path, offset, CHUNK)
-            offset = start + len(content)
+            content, start, size = await asyncio.to_thread(read_log, log.path, offset, CHUNK)
+            if size < known:  # it was cut, and is written anew
+                offset, known = 0, size
+                continue
+            offset, known = start + len(content), size
             if loop.time() > asked + STILL:
                 asked = loop.time()
                 if keeper is not None and not keeper.holds(caller(request)):
@@ -183,8 +231,8 @@ async def _follow(request: web.Request, log: Log, wanted: LogsQuery) -> web.Stre
 
 def _log(manager: Manager, job: Job, wanted: LogsQuery) -> Log:
     """Raises UnknownJob where there was no such attempt."""
-    had = max(1, len(job.attempts))
-    attempt = wanted.attempt if wanted.attempt is not None else had
-    if not 1 <= attempt <= had:
+    newest = Log(manager, job.id, max(1, len(job.attempts)), wanted.stream).spoken
+    attempt = newest.attempt if wanted.attempt is None else wanted.attempt
+    if not 1 <= attempt <= newest.attempt:
         raise UnknownJob(f"job {job.id} has no attempt {attempt} (it has {len(job.attempts)})")
-    return Log(manager, job.id, attempt, wanted.stream)
+    return newest._replace(attempt=attempt)

@@ -390,8 +390,14 @@ ROUTES = (
     Route(
         "GET", "/jobs/{id}/logs", logs.read, query=logs.LogsQuery, content="text/plain", ranges=True
     ),
-    Route("GET", "/jobs/{id}/files", files.listing, answer=list[files.FileEntry]),
-    Route("GET", "/jobs/{id}/files/{path:.+}", files.content, content=_FILE, ranges=True),
+    Route(
+        "GET",
+        "/jobs/{id}/files",
+        files.listing,
+        query=files.FilesQuery,
+        answer=list[files.FileEntry],
+    ),
+    Route("GET", "/jobs/{id}/files/{path:(?s:.+)}", files.content, content=_FILE, ranges=True),
     Route(
         "GET",
         "/events",

@@ -1,10 +1,12 @@
 import os
+import shutil
 import socket
+from itertools import repeat
 from pathlib import Path
 
 import pytest
 
-from solveyard.backends.workspace import FileEntry, LocalWorkspace
+from solveyard.backends.workspace import Brief, FileEntry, LocalWorkspace, Missing, TooMuch
 from solveyard.model.errors import InvalidRequest
 
 
@@ -18,11 +20,75 @@ def workspace(tmp_path: Path) -> LocalWorkspace:
     return LocalWorkspace(root)
 
 
-def test_it_lists_regular_files_by_path(workspace):
+def test_it_finds_regular_files(workspace):
     (workspace.root / "link").symlink_to(workspace.root.parent / "secret")
     os.mkfifo(workspace.root / "pipe")
-    assert [entry.path for entry in workspace.list()] == ["a.txt", "sub/b.txt"]
-    assert len(workspace.list(limit=1)) == 1
+    assert sorted(entry.path for entry in workspace.walk()) == ["a.txt", "sub/b.txt"]
+
+
+def test_its_pages_are_by_path_and_say_how_many_there_are_and_whether_another_follows(workspace):
+    for name in ("z.s1p", "sub/c.s1p", "b.txt"):
+        (workspace.root / name).touch()
+    paths = ["a.txt", "b.txt", "sub/b.txt", "sub/c.s1p", "z.s1p"]
+    seen, after = [], ""
+    for more in ("b.txt", "sub/c.s1p", ""):
+        found = workspace.page(2, after)
+        assert (found.total, found.more, found.unread) == (5, more, "")
+        seen.append([one.path for one in found.files])
+        after = found.files[-1].path
+    assert seen == [paths[:2], paths[2:4], paths[4:]]
+    assert workspace.page(9, after) == ([], 5, "", "")
+    some = workspace.page(1, "", lambda path: path.endswith(".s1p"))
+    assert ([one.path for one in some.files], some.total, some.more) == (
+        ["sub/c.s1p"],
+        2,
+        "sub/c.s1p",
+    )
+
+
+@pytest.mark.skipif(os.mkdir not in os.supports_dir_fd, reason="no folder can be so deep here")
+def test_what_lies_too_deep_to_be_read_is_said(workspace):
+    (workspace.root / "d").mkdir()
+    name, inside = "d" * 200, os.open(workspace.root / "d", os.O_RDONLY)
+    for _ in repeat(None, 24):
+        os.mkdir(name, dir_fd=inside)
+        below = os.open(name, os.O_RDONLY, dir_fd=inside)
+        os.close(inside)
+        inside = below
+    os.close(os.open("leaf", os.O_CREAT | os.O_WRONLY, dir_fd=inside))
+    os.close(inside)
+    found = workspace.page(9)
+    assert [one.path for one in found.files] == ["a.txt", "sub/b.txt"]
+    assert found.unread.startswith("d/ddd")
+    assert found.unread.endswith("…: File name too long")
+    told = []
+    assert len(list(workspace.walk(unread=told.append))) == 2
+    assert told == [found.unread]
+    shutil.rmtree(workspace.root / "d")
+
+
+def test_of_what_is_missing_the_first_is_named_and_the_others_are_counted():
+    missing = Missing()
+    assert missing.text == ""
+    for why in ("a: Permission denied", "b: Input/output error", "c: File name too long"):
+        missing.note(why)
+    assert missing.text == "a: Permission denied (and 2 more)"
+
+
+def test_a_folder_that_went_meanwhile_is_nothing_that_could_not_be_read(workspace):
+    told = []
+    assert list(workspace.walk("nothing", told.append)) == []
+    assert list(workspace.walk("a.txt", told.append)) == []
+    assert told == []
+
+
+def test_a_brief_look_at_more_than_it_takes_in_is_given_up(workspace):
+    workspace.stat("a.txt")
+    assert len(list(Brief(workspace, 3, 99).walk("sub"))) == 1
+    for name in "cdef":
+        (workspace.root / "sub" / name).touch()
+    with pytest.raises(TooMuch):
+        list(Brief(workspace, 3, 99).walk("sub"))
 
 
 def test_a_part_is_read_from_an_offset_or_from_the_end(workspace):
@@ -61,13 +127,12 @@ def test_a_missing_file_is_refused_with_its_name(workspace):
         workspace.read("nothing")
 
 
-def test_a_folders_own_files_come_first_and_links_to_folders_are_not_followed(tmp_path):
+def test_links_to_folders_are_not_followed_and_a_part_is_found_by_its_whole_path(tmp_path):
     for name in ("b/z/1", "b/2", "a/3", "b-c/4"):
         (tmp_path / "top" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "top" / name).touch()
     (tmp_path / "top" / "link").symlink_to(tmp_path / "top" / "a")
-    found = LocalWorkspace(tmp_path).list(below="top")
-    assert [one.path for one in found] == ["top/a/3", "top/b-c/4", "top/b/2", "top/b/z/1"]
-    below = LocalWorkspace(tmp_path / "top").list(limit=1, below="b")
-    assert [one.path for one in below] == ["b/2"]
-    assert LocalWorkspace(tmp_path).list(below="nothing") == []
+    found = sorted(one.path for one in LocalWorkspace(tmp_path).walk("top"))
+    assert found == ["top/a/3", "top/b-c/4", "top/b/2", "top/b/z/1"]
+    below = LocalWorkspace(tmp_path / "top").walk("b")
+    assert sorted(one.path for one in below) == ["b/2", "b/z/1"]

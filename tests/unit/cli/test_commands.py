@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 from msgspec.structs import replace
 
+from solveyard.backends.workspace import LocalWorkspace, Page
 from solveyard.cli import app, main, words
 from solveyard.model.jobs import JobState
 from solveyard.model.resources import Resources
@@ -289,6 +290,20 @@ def test_files_are_listed_printed_and_saved(run: Run, tmp_path: Path) -> None:
     }
     assert run("files", "1", "nothing").status == 2
     assert run("files", "1", "a.s1p", "-o", "/nowhere/b").status == 2
+
+
+def test_what_is_missing_in_a_list_of_files_is_said(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "work").mkdir()
+    run("submit", "--directory", str(tmp_path / "work"), "--", "true")
+    assert run("files", "1").err == "note: its folder holds no files\n"
+    unread = Page([], 0, "", "sub: Permission denied")
+    monkeypatch.setattr(LocalWorkspace, "page", lambda *_: unread)
+    told = run("files", "1", "--json")
+    assert (told.status, told.json) == (0, [])
+    note = "note: there may be more files, which could not be looked at: sub: Permission denied\n"
+    assert told.err == run("files", "1").err == note
 
 
 def test_a_stop_waits_until_the_manager_has_gone(run: Run, served: Any) -> None:

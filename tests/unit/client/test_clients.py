@@ -13,8 +13,11 @@ import msgspec
 import numpy as np
 import pytest
 
+from solveyard.backends.workspace import LocalWorkspace, Page
 from solveyard.client import calls, find
 from solveyard.client.aio import AsyncClient
+from solveyard.client.calls import LogPart
+from solveyard.client.output import Place
 from solveyard.client.sync import Client
 from solveyard.model.errors import (
     Conflict,
@@ -144,12 +147,36 @@ def test_a_wait_of_no_number_of_seconds_is_refused(client: Any, served: Any, tim
         client.wait([1], timeout=timeout)
 
 
-def test_output_is_followed_until_the_attempt_has_ended(client: Any, served: Any) -> None:
+def test_output_is_followed_until_the_job_has_ended(client: Any, served: Any) -> None:
     client.submit(SPEC)
     served.later(0.05, lambda: served.manager.start(1))
     served.later(0.15, lambda: served.manager.write(1, b"one\n"))
     served.later(0.35, lambda: served.manager.write(1, b"two\n"), lambda: served.manager.end(1))
     assert b"".join(client.follow_log(1)) == b"one\ntwo\n"
+
+
+def test_output_is_followed_from_attempt_to_attempt(client: Any, served: Any) -> None:
+    manager = served.manager
+    client.submit(SPEC)
+    served.do(lambda: manager.start(1), lambda: manager.again(1, withdrawn=True))
+    served.later(0.1, lambda: manager.start(1), lambda: manager.again(1, withdrawn=True))
+    served.later(0.2, lambda: manager.start(1), lambda: manager.write(1, b"one\n"))
+    served.later(0.3, lambda: manager.again(1))
+    served.later(0.7, lambda: manager.start(1), lambda: manager.write(1, b"two\n"))
+    served.later(0.8, lambda: manager.end(1))
+    assert b"".join(client.follow_log(1)) == b"one\ntwo\n"
+
+
+def test_who_follows_begins_anew_with_output_that_was_cut_and_not_where_nothing_ever_was() -> None:
+    place = Place(1 << 40)
+    assert place.read(LogPart(b"", 1 << 40, 9, 1, False)) == b""
+    assert (place.offset, place.attempt) == (1 << 40, 1)
+    place = Place(0)
+    assert place.read(LogPart(b"x" * 9, 9, 9, 1, False)) == b"x" * 9
+    assert place.read(LogPart(b"", 9, 4, 1, True)) is None
+    assert place.offset == 0
+    assert place.read(LogPart(b"anew", 4, 4, 1, True)) == b"anew"
+    assert place.offset == 4
 
 
 def test_files_are_listed_and_read(client: Any, served: Any, tmp_path: Path) -> None:
@@ -160,6 +187,22 @@ def test_files_are_listed_and_read(client: Any, served: Any, tmp_path: Path) -> 
     assert (("r #1.bin", len(content))) in [(one.path, one.size) for one in client.files(1)]
     found = client.read_file(1, "r #1.bin")
     assert (found if isinstance(found, bytes) else b"".join(found)) == content
+
+
+def test_all_files_are_listed_however_many_and_what_could_not_be_looked_at_is_said(
+    client: Any, served: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(10_001):
+        (tmp_path / f"{number:05}").touch()
+    client.submit(msgspec.structs.replace(SPEC, directory=str(tmp_path)))
+    paths = [one.path for one in client.files(1) if one.path.isdecimal()]
+    assert paths == [f"{number:05}" for number in range(10_001)]
+    page = client.file_page(1)
+    assert (len(page.files), page.total >= 10_001, page.unread) == (10_000, True, "")
+
+    unread = Page([], 0, "", "é\udcff/x: Permission denied")
+    monkeypatch.setattr(LocalWorkspace, "page", lambda *_: unread)
+    assert client.file_page(1) == ([], 0, None, "é%FF/x: Permission denied")
 
 
 @pytest.mark.parametrize("kind", [Client, Blocking])

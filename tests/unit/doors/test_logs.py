@@ -2,9 +2,11 @@
 
 import http.client
 import socket
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from http.client import IncompleteRead
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from solveyard.doors.logs import tail
+from solveyard.doors import logs
+from solveyard.doors.logs import read_log, tail
+from solveyard.model.jobs import JobId
+from solveyard.model.messages import Cancel
 
 SPEC = b'{"solver": "command", "options": {"argv": ["true"]}}'
 TEXT = b"one\ntwo\nthree\nfour"
@@ -111,11 +116,97 @@ def test_who_follows_a_job_that_waits_gets_its_output_from_the_first_byte(served
         assert response.read(len(TEXT)) == TEXT
 
 
+def test_an_attempt_that_was_taken_back_is_no_end_and_the_next_ones_output_comes(
+    served: Any,
+) -> None:
+    manager = served.manager
+    with asked(served, "/jobs", method="POST"):
+        served.do(lambda: manager.start(1))
+    with asked(served, "/jobs/1/logs?follow=1") as early, ThreadPoolExecutor() as threads:
+        waiting = threads.submit(got, served, "/jobs/1/logs?wait=20")
+        served.do(lambda: manager.again(1, withdrawn=True))
+        with asked(served, "/jobs/1/logs?follow=1") as late:
+            assert late.headers["X-Attempt"] == "2"
+            assert got(served, "/jobs/1/logs")[2]["X-Ended"] == "0"
+            assert got(served, "/jobs/1/logs?attempt=2")[0] == 200
+            assert got(served, "/jobs/1/logs?attempt=3")[0] == 404
+            assert got(served, "/jobs/1/logs?attempt=1")[2]["X-Ended"] == "1"
+            served.do(lambda: manager.start(1), lambda: manager.write(1, TEXT))
+            assert (early.read(len(TEXT)), late.read(len(TEXT))) == (TEXT, TEXT)
+            _, content, headers = waiting.result()
+            assert (content, headers["X-Attempt"]) == (TEXT, "2")
+            served.do(lambda: manager.again(1, withdrawn=True))
+            served.run(manager.request(Cancel(job=JobId(1), by="me")))
+            assert (early.read(), late.read()) == (b"", b"")
+    _, content, headers = got(served, "/jobs/1/logs")
+    assert (content, headers["X-Ended"], headers["X-Attempt"]) == (TEXT, "1", "2")
+
+
+def test_output_that_was_cut_is_followed_from_its_new_beginning(running: Any) -> None:
+    place = running.manager.log_paths(1)[0]
+    with asked(running, "/jobs/1/logs?follow=1") as response:
+        assert response.read(len(TEXT)) == TEXT
+        running.do(lambda: place.write_bytes(b"anew"))
+        assert response.read(4) == b"anew"
+        running.do(lambda: running.manager.write(1, b", and on"), lambda: running.manager.end(1))
+        assert response.read() == b", and on"
+
+
+def test_who_waits_for_more_of_output_that_is_cut_is_told_at_once(
+    running: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, looked = running.manager.log_paths(1)[0], threading.Event()
+
+    def noted(path: Path, offset: int, limit: int) -> tuple[bytes, int, int]:
+        found = read_log(path, offset, limit)
+        looked.set()
+        return found
+
+    monkeypatch.setattr(logs, "read_log", noted)
+    with ThreadPoolExecutor() as threads:
+        waiting = threads.submit(got, running, f"/jobs/1/logs?offset={len(TEXT)}&wait=60")
+        assert looked.wait(20)
+        running.do(lambda: place.write_bytes(b"anew"))
+        _, content, headers = waiting.result()
+    assert (content, headers["X-Size"], headers["X-Ended"]) == (b"", "4", "0")
+
+
+def test_a_large_part_comes_whole_and_one_that_is_cut_meanwhile_is_left_unfinished(
+    running: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, text = running.manager.log_paths(1)[0], bytes(range(251)) * 20_000
+    place.write_bytes(text)
+    most = f"limit={16 << 20}"
+    status, content, headers = got(running, f"/jobs/1/logs?{most}")
+    assert (status, content == text, headers["Content-Length"]) == (200, True, str(len(text)))
+    assert (headers["X-Next-Offset"], headers["X-Size"]) == (str(len(text)), str(len(text)))
+    status, content, headers = got(running, "/jobs/1/logs?offset=-9&limit=4")
+    assert (content, headers["X-Next-Offset"]) == (text[-9:-5], str(len(text) - 5))
+    status, content, headers = got(running, "/jobs/1/logs", Range="bytes=7-3000006")
+    assert (status, content == text[7:3_000_007]) == (206, True)
+    assert headers["Content-Range"] == f"bytes 7-3000006/{len(text)}"
+    with asked(running, f"/jobs/1/logs?{most}", method="HEAD") as response:
+        assert response.headers["Content-Length"] == str(len(text))
+        assert response.read() == b""
+    asked_for: list[int] = []
+
+    def shrunk(path: Path, offset: int, limit: int) -> tuple[bytes, int, int]:
+        asked_for.append(limit)
+        if offset:
+            place.write_bytes(b"")
+        return read_log(path, offset, limit)
+
+    monkeypatch.setattr(logs, "read_log", shrunk)
+    with asked(running, f"/jobs/1/logs?{most}") as response, pytest.raises(IncompleteRead):
+        response.read()
+    assert max(asked_for) == logs.CHUNK
+
+
 def test_following_is_cut_off_when_the_manager_stops_before_the_end(running: Any) -> None:
     with asked(running, "/jobs/1/logs?follow=1") as response, ThreadPoolExecutor() as threads:
         assert response.read(len(TEXT)) == TEXT
         threads.submit(running.stop)
-        with pytest.raises(http.client.IncompleteRead):
+        with pytest.raises(IncompleteRead):
             response.read()
 
 

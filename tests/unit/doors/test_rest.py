@@ -356,10 +356,37 @@ def test_a_jobs_files_are_listed_and_read_and_none_outside_its_folder(
         assert answer.json["success"] is False
 
 
-def test_files_whose_names_are_not_utf_8_are_listed_and_read(served: Any, tmp_path: Path) -> None:
+def test_of_many_files_pages_are_answered_that_say_how_many_there_are(
+    served: Any, tmp_path: Path
+) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    names = [b"a.dat", "é.s1p".encode(), b"\xff.s2p", b"sub dir.txt"]
+    for name in names:
+        Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).touch()
+    ask(served, "POST", "/jobs", SPEC | {"directory": str(folder)})
+    seen, target = [], "/jobs/1/files?limit=1"
+    for more in (True, True, True, False):
+        page = ask(served, "GET", target)
+        assert page.headers["x-total-count"] == "4"
+        assert ("x-next-cursor" in page.headers, "x-unread" in page.headers) == (more, False)
+        seen += [one["path"] for one in page.json]
+        target = f"/jobs/1/files?limit=1&cursor={page.headers.get('x-next-cursor')}"
+    assert seen == ["a.dat", "sub dir.txt", "é.s1p", "%FF.s2p"]
+    plots = ask(served, "GET", "/jobs/1/files?touchstone=true")
+    assert [one["path"] for one in plots.json] == ["é.s1p", "%FF.s2p"]
+    assert plots.headers["x-total-count"] == "2"
+    for query in ("limit=0", "limit=10001", "cursor=%C3%A9", "cursor=x", "offset=1"):
+        assert ask(served, "GET", f"/jobs/1/files?{query}").status == 400, query
+
+
+def test_files_whose_names_are_not_utf_8_or_no_line_are_listed_and_read(
+    served: Any, tmp_path: Path
+) -> None:
     folder = tmp_path / "work"
     folder.mkdir()
     names = {b"a\xff.txt": "a%FF.txt", b"\xe9t\xe9/b": "%E9t%E9/b", "é".encode(): "é"}
+    names |= {b"two\nlines\n": "two\nlines\n", b"a\r\n\tb": "a\r\n\tb"}
     (folder / "\udce9t\udce9").mkdir()
     for name in [*names, b"c%FE", b"d%41"]:
         Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_bytes(name)

@@ -1,7 +1,7 @@
 """A job's own criteria and measures, judged from real files."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from solveyard import registry
-from solveyard.backends.workspace import FileEntry, LocalWorkspace
-from solveyard.judging import Case, Earlier, read_later
+from solveyard import registry, written
+from solveyard.backends.workspace import FileEntry, LocalWorkspace, Unread
+from solveyard.judging import Case, read_later
 from solveyard.model import reading
 from solveyard.model.errors import InvalidJob
 from solveyard.model.ids import task_id
@@ -54,8 +54,8 @@ def judge(tmp_path: Path) -> Judge:
         folder = tmp_path / "folder"
         folder.mkdir(exist_ok=True)
         told = []
-        for fresh, written in ((True, files or {}), (False, old or {})):
-            for name, text in written.items():
+        for fresh, texts in ((True, files or {}), (False, old or {})):
+            for name, text in texts.items():
                 (folder / name).write_text(text)
                 told.append(OutputFile(path=name, size=len(text), fresh=fresh))
         case = Case(job(of))
@@ -317,7 +317,7 @@ def test_of_results_that_are_too_large_the_end_is_read_of_as_many_as_there_is_ro
 def test_what_the_job_before_left_is_not_taken_for_the_next_ones_however_soon_it_began(
     tmp_path: Path,
 ) -> None:
-    earlier, folder = Earlier(), tmp_path / "b.aedtresults"
+    earlier, folder = written.Earlier(), tmp_path / "b.aedtresults"
     folder.mkdir()
     options = {"project_path": f"{tmp_path}/b.aedt", "log_file": "b.log", "ansys_edt_path": "/a"}
     log = OutputFile(path="b.log", size=2, fresh=True)
@@ -349,6 +349,61 @@ def test_what_the_job_before_left_is_not_taken_for_the_next_ones_however_soon_it
     assert solved("6").reason is Reason.NO_OUTPUT
 
 
+def solved(folder: Path, since: float) -> Outcome:
+    """Of the project `b.aedt` there, whose log says that all went well."""
+    (folder / "b.log").write_text(
+        (Path(__file__).parents[2] / "golden" / "hfss" / "success.log").read_text()
+    )
+    options = {
+        "project_path": f"{folder}/b.aedt", "ansys_edt_path": "/a/ansysedt", "log_file": "b.log"
+    }  # fmt: skip
+    case = Case(job(spec(solver="hfss", options=options)))
+    log = OutputFile(path="b.log", size=1, fresh=True)
+    case.read(LocalWorkspace(folder), ("", ""), since, [log])
+    return case.verdict(Exit(code=0, outputs=(log,)))
+
+
+def test_results_that_stand_behind_any_number_of_old_files_are_found(tmp_path: Path) -> None:
+    folder = tmp_path / "b.aedtresults"
+    folder.mkdir()
+    for number in range(10_001):
+        place = folder / f"a{number:05}.fld"
+        place.touch()
+        os.utime(place, (1e9, 1e9))
+    since = (tmp_path / "b.aedtresults" / "a00000.fld").stat().st_ctime
+    assert solved(tmp_path, since).reason is Reason.NO_OUTPUT
+    (folder / "z.s1p").write_text("# GHz S RI R 50\n1 0.1 0\n")
+    found = solved(tmp_path, since)
+    assert found.reason is Reason.SUCCESS
+    assert "b.aedtresults/z.s1p: 1 frequencies, all values finite" in found.evidence
+    (folder / "z.s1p").write_text("# GHz S RI R 50\n1 nan 0\n")
+    assert solved(tmp_path, since).cause == "result.invalid"
+
+
+def test_a_result_is_looked_at_among_any_number_of_other_files_of_its_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(written, "MOST", 5)
+    (tmp_path / "b.aedtresults").mkdir()
+    for number in range(20):
+        (tmp_path / "b.aedtresults" / f"a{number:02}.fld").touch()
+    (tmp_path / "b.aedtresults" / "z.s1p").write_text("# GHz S RI R 50\n1 nan 0\n")
+    assert solved(tmp_path, 0.0).cause == "result.invalid"
+
+
+def test_what_was_written_just_before_the_start_hides_nothing_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(written, "MOST", 5)
+    (tmp_path / "b.aedtresults").mkdir()
+    for number in range(20):
+        place = tmp_path / "b.aedtresults" / f"a{number:02}.s1p"
+        place.write_text("# GHz S RI R 50\n1 0.1 0\n")
+        os.utime(place, (1e9 - 1, 1e9 - 1))
+    (tmp_path / "b.aedtresults" / "z.s1p").write_text("# GHz S RI R 50\n1 nan 0\n")
+    assert solved(tmp_path, 1e9).cause == "result.invalid"
+
+
 class Noting(LocalWorkspace):
     """Keeps what it was asked for."""
 
@@ -356,9 +411,9 @@ class Noting(LocalWorkspace):
         super().__init__(root)
         self.asked: list[str] = []
 
-    def list(self, limit: int = 10_000, below: str = "") -> list[FileEntry]:
+    def walk(self, below: str = "", unread: Unread = lambda _: None) -> Iterator[FileEntry]:
         self.asked.append(below)
-        return super().list(limit, below)
+        return super().walk(below, unread)
 
     def read(self, path: str, offset: int = 0, limit: int = 1 << 20) -> bytes:
         self.asked.append(path)

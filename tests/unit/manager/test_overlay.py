@@ -60,6 +60,13 @@ def test_the_file_that_the_job_names_goes_before_others(tmp_path: Path) -> None:
     assert one(task(tmp_path, 2), file="measured_{{index}}.s2p").path == "measured_2.s2p"
 
 
+def test_its_file_is_found_behind_any_number_of_others(tmp_path: Path) -> None:
+    for number in range(10_001):
+        (tmp_path / f"a{number:05}.dat").touch()
+    (tmp_path / "line.s2p").write_text(TWO.format(0, 0))
+    assert one(task(tmp_path, 0)).path == "line.s2p"
+
+
 def test_of_a_folder_that_many_share_only_what_is_surely_its_own_is_taken(tmp_path: Path) -> None:
     for name in ("v0", "v1"):
         (tmp_path / f"{name}.aedtresults").mkdir()

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from solveyard.backends.hosts.remote import PIECE, Remote, Step
@@ -42,7 +43,7 @@ class Outgoing:
         `shared`: it is added for several jobs. Raises InvalidJob, OSError.
         """
         load.steps.append(Step("folder", there))
-        entries = LocalWorkspace(folder).list(_FILES + 1) if folder.is_dir() else []
+        entries = sorted(islice(LocalWorkspace(folder).walk(), _FILES + 1))
         size = sum(entry.size for entry in entries)
         if len(entries) > _FILES or size > self._most:
             raise InvalidJob(

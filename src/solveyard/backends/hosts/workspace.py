@@ -1,13 +1,21 @@
 """A job's files on a machine over SSH, while they are there."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from solveyard.backends.hosts.base import Away
-from solveyard.backends.hosts.remote import Part, Remote, Stat
+from solveyard.backends.hosts.remote import Part, Remote, Stat, Walked
 from solveyard.backends.hosts.ssh import Failed
-from solveyard.backends.workspace import FileEntry
+from solveyard.backends.workspace import (
+    FileEntry,
+    Fits,
+    Missing,
+    Page,
+    Unread,
+    chosen_of,
+    every,
+)
 from solveyard.model.errors import InvalidRequest
 
 _PATIENCE = 30.0  #: s that somebody waits for an answer
@@ -25,9 +33,22 @@ class RemoteWorkspace:
         self._root = root
         self._loop = loop
 
-    def list(self, limit: int = 10_000, below: str = "") -> list[FileEntry]:
+    def walk(self, below: str = "", unread: Unread = lambda _: None) -> list[FileEntry]:
         """Raises InvalidRequest when nobody answers there; so do the others."""
-        return [*self._wait(self._entries(limit, below), "its files can't be listed")]
+        found = self._wait(self._walked(below), "its files can't be listed")
+        if found.trouble:
+            unread(found.trouble)
+        folder = f"{below}/" if below else ""
+        return [
+            FileEntry(f"{folder}{path}", one.size, float(one.modified))
+            for path, one in found.files.items()
+        ]
+
+    def page(self, limit: int, after: str = "", fits: Fits = every) -> Page:
+        missing = Missing()
+        found = ((one.path, one) for one in self.walk(unread=missing.note) if fits(one.path))
+        chosen, total, more = chosen_of(found, limit, after)
+        return Page([one for _, one in chosen], total, more, missing.text)
 
     def stat(self, path: str) -> FileEntry | None:
         """None: there is no such file."""
@@ -37,15 +58,10 @@ class RemoteWorkspace:
         """At most `limit` bytes from `offset`; a negative offset counts from the end."""
         return self._wait(self._read(path, offset, limit), f"cannot read {path[:100]}")
 
-    async def _entries(self, limit: int, below: str) -> Sequence[FileEntry]:
+    async def _walked(self, below: str) -> Walked:
         await self._remote.ready()
-        folder = f"{below}/" if below else ""
-        (found,) = await self._remote.walk([f"{self._root()}/{folder}"])
-        entries = [
-            FileEntry(f"{folder}{path}", one.size, float(one.modified))
-            for path, one in found.files.items()
-        ]
-        return sorted(entries)[:limit]
+        (found,) = await self._remote.walk([f"{self._root()}/{below}/"])
+        return found
 
     async def _inside(self, path: str) -> tuple[str, Stat] | None:
         if "\0" in path or "\n" in path:

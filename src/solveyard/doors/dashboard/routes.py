@@ -87,7 +87,7 @@ async def asset(request: web.Request) -> web.Response:
     return response
 
 
-_PLOT = "/jobs/{id}/touchstone/{path:.+}"
+_PLOT = "/jobs/{id}/touchstone/{path:(?s:.+)}"  # a name may have line ends
 
 ROUTES = (
     Route("GET", "/", page, content="text/html"),

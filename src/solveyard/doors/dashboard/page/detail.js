@@ -1,6 +1,6 @@
 // One job, array or task: how it is in words, its parts, and what can be done to it.
 import { act, ACTIONS } from "./actions.js";
-import { get, ofJob, Refused } from "./api.js";
+import { ask, get, ofJob, Refused } from "./api.js";
 import { Badge } from "./badge.js";
 import { useCalm } from "./calm.js";
 import { Convergence } from "./convergence.js";
@@ -55,7 +55,7 @@ export function Detail({ number, task }) {
       (job) => keep({ job }),
       (error) => keep({ trouble: error instanceof Refused ? error.message : "" }),
     );
-    if (!whole?.tasks || task !== null) get(ofJob(id, "files")).then((files) => keep({ files }), () => {});
+    if (!whole?.tasks || task !== null) folder(id).then((files) => keep({ files }), () => {});
     return () => (here = false);
   }, [changed, loaded, beat]);
 
@@ -90,7 +90,7 @@ export function Detail({ number, task }) {
       ${chosen.value === "results" && html`<${Measured} number=${number} id=${job.id} whole=${whole} />`}
       ${chosen.value === "log" && html`<${Log} id=${job.id} attempts=${job.attempts.length} />`}
       ${chosen.value === "plots" && tasks && html`<${Curves} id=${job.id} whole=${whole} />`}
-      ${chosen.value === "plots" && !tasks && html`<${Plots} id=${job.id} files=${files} fresh=${now.state} />`}
+      ${chosen.value === "plots" && !tasks && html`<${Plots} id=${job.id} results=${files?.plots} fresh=${now.state} />`}
       ${chosen.value === "files" && html`<${Files} id=${job.id} files=${files} directory=${job.directory} />`}
     </div></aside>`;
 }
@@ -103,10 +103,21 @@ function Curves({ id, whole }) {
   return html`<${Overlay} id=${id} fresh=${useCalm(whole, TABLE_PAUSE)} />`;
 }
 
+/** What is in a job's folder: the first page of it, what can be plotted, and how much there is. */
+async function folder(id) {
+  const place = ofJob(id, "files");
+  const response = await ask(place);
+  const first = await response.json();
+  const total = Number(response.headers.get("X-Total-Count"));
+  const unread = decodeURIComponent(response.headers.get("X-Unread") ?? "");
+  const all = total === first.length;
+  const plots = all ? first.filter((file) => TOUCHSTONE.test(file.path)) : await get(`${place}?touchstone=true`);
+  return { first, plots, total, unread };
+}
+
 /** What the tabs count. */
 function numbers(files, tasks) {
-  const plots = (files ?? []).filter((file) => TOUCHSTONE.test(file.path)).length;
-  return { plots, files: files?.length, tasks: tasks?.total };
+  return { plots: files?.plots.length ?? 0, files: files?.total, tasks: tasks?.total };
 }
 
 function Close() {
@@ -204,18 +215,20 @@ function Attempt({ attempt, told }) {
 
 function Files({ id, files, directory }) {
   if (!files) return html`<p class="faint">reading…</p>`;
-  if (!files.length) {
+  const missing = files.unread && html`<p class="faint small">Not all could be looked at: ${files.unread}</p>`;
+  if (!files.total) {
     const where = directory ? ` (${directory})` : "";
-    return html`<p class="faint nothing">No files in its folder${where} yet.</p>`;
+    return missing || html`<p class="faint nothing">No files in its folder${where} yet.</p>`;
   }
   const show = (path) => {
     chosenFile.value = { id, path };
     tab.value = "plots";
   };
-  return html`<table class="facts-table files"><caption>${count(files.length, "file")} in ${directory}</caption>
+  const part = files.first.length < files.total ? `the first ${grouped(files.first.length)} of ` : "";
+  return html`${missing}<table class="facts-table files"><caption>${part}${count(files.total, "file")} in ${directory}</caption>
     <thead><tr><th scope="col">name</th><th scope="col">size</th><th scope="col">changed</th>
       <th scope="col"><span class="unseen">what to do</span></th></tr></thead>
-    <tbody>${files.map((file) => html`<tr key=${file.path}>
+    <tbody>${files.first.map((file) => html`<tr key=${file.path}>
       <th scope="row"><a download href=${ofJob(id, "files", file.path)}>${file.path}</a></th>
       <td>${bytes(file.size)}</td><td>${moment(file.modified)}</td>
       <td>${TOUCHSTONE.test(file.path) && html`<button onClick=${() => show(file.path)}

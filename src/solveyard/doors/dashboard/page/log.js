@@ -82,9 +82,10 @@ function Stream({ id, stream, attempts }) {
 
 /** Read on until the attempt has ended and all of it is read, or `leaving`; not while nobody can see it. */
 async function follow(address, leaving, setLog) {
-  const decoder = new TextDecoder();
+  let decoder = new TextDecoder();
   let offset = -TAIL;
   let begin = null;
+  let known = 0; // bytes of it all, when it was read last
   let asking = new AbortController();
   let back = () => {};
   const turned = () => (document.hidden ? asking.abort() : back());
@@ -101,6 +102,12 @@ async function follow(address, leaving, setLog) {
       const content = new Uint8Array(await response.arrayBuffer());
       const next = Number(response.headers.get("X-Next-Offset"));
       const size = Number(response.headers.get("X-Size"));
+      if (size < known) { // it was cut, and is written anew
+        [decoder, offset, begin, known] = [new TextDecoder(), 0, null, 0];
+        setLog((now) => ({ ...now, text: "", start: 0, size }));
+        continue;
+      }
+      known = size;
       const ended = response.headers.get("X-Ended") === "1" && next >= size;
       const from = next - content.length;
       const left = begin === null && from > 0 ? begunBefore(content) : 0;

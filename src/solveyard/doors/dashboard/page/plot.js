@@ -8,11 +8,10 @@ const CHIPS = 4; // ports up to which all parameters are offered as buttons
 export const TOUCHSTONE = /\.s([1-9]\d{0,2})p$/i;
 export const chosenFile = signal(null); // {id, path}, from the list of files
 
-export function Plots({ id, files, fresh }) {
-  const results = (files ?? []).filter((file) => TOUCHSTONE.test(file.path));
+export function Plots({ id, results, fresh }) {
+  if (!results) return html`<p class="faint">reading…</p>`;
   const wanted = chosenFile.value?.id === id ? chosenFile.value.path : null;
   const path = results.some((file) => file.path === wanted) ? wanted : results[0]?.path;
-  if (!files) return html`<p class="faint">reading…</p>`;
   if (!path) return html`<p class="faint nothing">No Touchstone files (.s1p, .s2p, …) in its folder yet.</p>`;
   const changed = results.find((file) => file.path === path).modified;
   return html`
