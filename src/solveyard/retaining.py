@@ -6,7 +6,6 @@ Deleting much at once makes file systems slow for the jobs that start meanwhile.
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -106,7 +105,7 @@ class Retention:
             await asyncio.sleep(0)
         if policy.max_size is not None:
             those = await self._measured(those)
-        found = retention.going(those, policy, time.time())
+        found = retention.going(those, policy, self._turns.now())
         return await self._measured(found) if policy.files else found
 
     async def run(self) -> None:
@@ -191,7 +190,7 @@ class Retention:
         over = await self._disk.call(self._store.ended)
         there = [job.submitted_at for job in turns.jobs.values() if not job.state.final]
         there += [one.submitted_at for one in over if not keeps(one.job)]
-        begins = retention.log_begins([turns.kept.oldest(), *there], policy, time.time())
+        begins = retention.log_begins([turns.kept.oldest(), *there], policy, turns.now())
         more = True
         while more:
             after = turns.first - 1

@@ -237,7 +237,7 @@ def replaced(campaign: Campaign) -> Iterator[None]:
     places: list[tuple[Any, str, object]] = [
         *(
             (module, "time", time)
-            for module in (clock, connection, recovery, runs, retaining, room)
+            for module in (clock, connection, recovery, runs, room)
         ),
         *(
             (module, "Workers", InlineWorkers)

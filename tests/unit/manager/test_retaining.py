@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from msgspec.structs import replace
 
 from solveyard import retaining
 from solveyard.belongings import Belongings
@@ -126,6 +128,19 @@ async def test_records_alone_go_where_files_are_not_asked_for(tmp_path: Path) ->
     async with yard(tmp_path, Policy(max_age=5.0), a_job(1)) as one, running(one):
         await one.until(lambda: not one.there())
         assert (one.places.job_folder(JobId(1)) / "result").exists()
+
+
+async def test_age_is_no_older_for_a_calendar_that_is_set_forward(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a machine boots with a clock that is behind, and is set right."""
+    async with yard(tmp_path, Policy(), a_job(1)) as one:
+        ended = replace(a_job(2), submitted_at=one.turns.now(), ended_at=one.turns.now())
+        one.store.commit([], [ended])
+        calendar = time.time
+        monkeypatch.setattr(time, "time", lambda: calendar() + 40 * 86400.0)
+        going = await one.retention.going(Policy(max_age=30 * 86400.0))
+        assert [ended.job for ended in going] == [1]
 
 
 async def test_size_counts_files_and_what_waits_stays(tmp_path: Path) -> None:
