@@ -9,10 +9,10 @@ import os
 import re
 import shutil
 import stat
-import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from solveyard.claims import NOTHING, Claims, Named
 from solveyard.model.jobs import JobId
 from solveyard.places import StorePlaces
 from solveyard.store.database import sync_folder
@@ -27,18 +27,16 @@ class Belongings:
 
     def __init__(self, places: StorePlaces) -> None:
         self._places = places
-        self._real: dict[str, str] = {}  #: where folders that were named really are, for a while
-        self._real_until = 0.0
+        self._claims = Claims(places.jobs)
 
-    def roots(self, job: JobId, named: Collection[str] = ()) -> list[Path]:
+    def roots(self, job: JobId, named: Named = NOTHING) -> list[Path]:
         """The files and folders of a job, of an array with all its tasks, that are there.
 
-        `named` are folders that users named, an array's with places for what its tasks have: what
-        holds one of them, by whatever links, is theirs.
+        What holds one of the folders that users named is theirs.
         """
         found = []
         own = self._places.job_folder(job)
-        if _folder(own.parent) and _folder(own) and not self._holds(own, named):
+        if _folder(own.parent) and _folder(own) and not self._claims.on(own.name, named):
             found.append(own)
         shard = self._places.output_shard(job)
         if _folder(shard.parent) and _folder(shard):
@@ -51,7 +49,7 @@ class Belongings:
                     found.append(Path(entry.path))
         return found
 
-    def pieces(self, job: JobId, named: Collection[str] = ()) -> Iterator[Path]:
+    def pieces(self, job: JobId, named: Named = NOTHING) -> Iterator[Path]:
         """The same in smaller parts, in an order in which they can be deleted."""
         for root in self.roots(job, named):
             if _folder(root):
@@ -62,23 +60,10 @@ class Belongings:
         """Bytes of all its files."""
         return sum(_size(root) for root in self.roots(job))
 
-    def _holds(self, folder: Path, named: Collection[str]) -> bool:
-        inside = f"{os.path.realpath(folder)}{os.sep}"
-        if time.monotonic() > self._real_until:
-            self._real.clear()
-            self._real_until = time.monotonic() + _BELIEVED
-        for one in named:
-            before, place, _ = one.partition("{{")
-            if place and not before:
-                return True  # it may be anywhere
-            head, tail = os.path.split(before) if place else (one, "")
-            real = self._real.get(head)
-            if real is None:
-                real = self._real[head] = os.path.realpath(head)
-            path = f"{real}{os.sep}{tail}"
-            if path.startswith(inside) or (place and inside.startswith(path)):
-                return True
-        return False
+    def claimed(self, jobs: Iterable[JobId], named: Named) -> JobId | None:
+        """The first of `jobs` whose own folder is, or holds, one of `named`; None: none's."""
+        folders = ((job, self._places.job_folder(job)) for job in jobs)
+        return next((job for job, own in folders if self._claims.on(own.name, named)), None)
 
     def mark(self, job: JobId) -> None:
         """On disk when it returns."""
@@ -98,7 +83,6 @@ class Belongings:
         return [JobId(number) for number in sorted(int(n) for n in names if _NUMBER.fullmatch(n))]
 
 
-_BELIEVED = 30.0  #: s
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 
 

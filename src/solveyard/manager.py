@@ -172,6 +172,7 @@ class Manager:
                 raise type(error)(f"job {index + 1} of {len(specs)}: {error}") from error
             await pauses.due()
         asked = Submit(specs=tuple(placed), by=by, key=key, any_name=any_name, session=session)
+        await self.retention.spare(placed)
         ids = await self._turns.ask(asked)
         return [self._turns.jobs[i] for i in ids if i in self._turns.jobs]
 
