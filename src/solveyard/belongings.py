@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import stat
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -57,8 +58,9 @@ class Belongings:
             yield root
 
     def size(self, job: JobId) -> int:
-        """Bytes of all its files."""
-        return sum(_size(root) for root in self.roots(job))
+        """Bytes that all its files take: nothing for holes, and once for all names of one."""
+        seen: set[tuple[int, int]] = set()
+        return sum(_size(root, seen) for root in self.roots(job))
 
     def claimed(self, jobs: Iterable[JobId], named: Named) -> JobId | None:
         """The first of `jobs` whose own folder is, or holds, one of `named`; None: none's."""
@@ -108,7 +110,8 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
     return entry.is_dir(follow_symlinks=False)
 
 
-def _size(path: Path) -> int:
+def _size(path: Path, seen: set[tuple[int, int]]) -> int:
+    """`seen`: the files of several names that were counted by now."""
     total = 0
     waiting = [path]
     while waiting:
@@ -117,8 +120,17 @@ def _size(path: Path) -> int:
             found = place.lstat()
             if stat.S_ISDIR(found.st_mode):
                 waiting += [Path(entry.path) for entry in os.scandir(place)]
-            elif stat.S_ISREG(found.st_mode):
-                total += found.st_size
+            elif stat.S_ISREG(found.st_mode) and (found.st_dev, found.st_ino) not in seen:
+                if found.st_nlink > 1:
+                    seen.add((found.st_dev, found.st_ino))
+                total += _takes(found)
         except OSError:  # gone meanwhile, or not ours to look at
             continue
     return total
+
+
+def _takes(file: os.stat_result) -> int:
+    """Bytes. Its last block may not be full."""
+    if sys.platform == "win32":  # which tells of no blocks
+        return file.st_size
+    return min(file.st_size, 512 * file.st_blocks)

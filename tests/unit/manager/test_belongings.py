@@ -1,5 +1,6 @@
 """What is deleted of a job, and what never is."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,23 @@ def test_an_array_goes_with_all_its_tasks_in_pieces(places: StorePlaces) -> None
         name for name in before if name.startswith(("jobs/8/", "output/0/8.tasks/"))
     }
     assert not places.job_folder(ARRAY).exists()
+
+
+def test_a_file_of_two_names_counts_once(places: StorePlaces) -> None:
+    own = places.job_folder(ONE)
+    before = Belongings(places).size(ONE)
+    (own / "deep" / "a").hardlink_to(own / "a")
+    (own / "away").symlink_to(places.job_folder(NEXT) / "a")
+    assert Belongings(places).size(ONE) == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no file is sparse there unless told to be")
+def test_a_hole_takes_nothing(places: StorePlaces) -> None:
+    own = places.job_folder(ONE)
+    with (own / "sparse").open("wb") as file:
+        file.truncate(1 << 30)
+        file.write(b"x")
+    assert 6 * 1024 < Belongings(places).size(ONE) < 1 << 20
 
 
 def test_no_link_is_followed(places: StorePlaces, tmp_path: Path) -> None:
