@@ -130,7 +130,7 @@ class Retention:
             await asyncio.sleep(0)
         if policy.max_size is not None:
             those = await self._measured(those)
-        found = retention.going(those, policy, self._turns.now())
+        found = retention.going(those, policy, self._turns.ago)
         return await self._measured(found) if policy.files else found
 
     async def run(self) -> None:
@@ -219,7 +219,7 @@ class Retention:
         over = await self._disk.call(self._store.ended)
         there = [job.submitted_at for job in turns.jobs.values() if not job.state.final]
         there += [one.submitted_at for one in over if not keeps(one.job)]
-        begins = retention.log_begins([turns.kept.oldest(), *there], policy, turns.now())
+        begins = retention.log_begins([turns.kept.oldest(), *there], policy, turns.ago)
         more = True
         while more:
             after = turns.first - 1
