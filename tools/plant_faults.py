@@ -87,8 +87,8 @@ FAULTS = (
     Fault(
         "wait limit: a retried job has been waiting since its first submission",
         "scheduler.py",
-        "after.waiting_since + after.spec.wait_limit",
-        "after.submitted_at + after.spec.wait_limit",
+        "since = after.waiting_since",
+        "since = after.submitted_at",
     ),
     Fault(
         "recall: a recall that was lost with its connection is not repeated",

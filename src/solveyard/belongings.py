@@ -9,10 +9,11 @@ import os
 import re
 import shutil
 import stat
-import time
-from collections.abc import Collection, Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from solveyard.claims import NOTHING, Claims, Named
 from solveyard.model.jobs import JobId
 from solveyard.places import StorePlaces
 from solveyard.store.database import sync_folder
@@ -27,18 +28,16 @@ class Belongings:
 
     def __init__(self, places: StorePlaces) -> None:
         self._places = places
-        self._real: dict[str, str] = {}  #: where folders that were named really are, for a while
-        self._real_until = 0.0
+        self._claims = Claims(places.jobs)
 
-    def roots(self, job: JobId, named: Collection[str] = ()) -> list[Path]:
+    def roots(self, job: JobId, named: Named = NOTHING) -> list[Path]:
         """The files and folders of a job, of an array with all its tasks, that are there.
 
-        `named` are folders that users named, an array's with places for what its tasks have: what
-        holds one of them, by whatever links, is theirs.
+        What holds one of the folders that users named is theirs.
         """
         found = []
         own = self._places.job_folder(job)
-        if _folder(own.parent) and _folder(own) and not self._holds(own, named):
+        if _folder(own.parent) and _folder(own) and not self._claims.on(own.name, named):
             found.append(own)
         shard = self._places.output_shard(job)
         if _folder(shard.parent) and _folder(shard):
@@ -51,7 +50,7 @@ class Belongings:
                     found.append(Path(entry.path))
         return found
 
-    def pieces(self, job: JobId, named: Collection[str] = ()) -> Iterator[Path]:
+    def pieces(self, job: JobId, named: Named = NOTHING) -> Iterator[Path]:
         """The same in smaller parts, in an order in which they can be deleted."""
         for root in self.roots(job, named):
             if _folder(root):
@@ -59,26 +58,14 @@ class Belongings:
             yield root
 
     def size(self, job: JobId) -> int:
-        """Bytes of all its files."""
-        return sum(_size(root) for root in self.roots(job))
+        """Bytes that all its files take: nothing for holes, and once for all names of one."""
+        seen: set[tuple[int, int]] = set()
+        return sum(_size(root, seen) for root in self.roots(job))
 
-    def _holds(self, folder: Path, named: Collection[str]) -> bool:
-        inside = f"{os.path.realpath(folder)}{os.sep}"
-        if time.monotonic() > self._real_until:
-            self._real.clear()
-            self._real_until = time.monotonic() + _BELIEVED
-        for one in named:
-            before, place, _ = one.partition("{{")
-            if place and not before:
-                return True  # it may be anywhere
-            head, tail = os.path.split(before) if place else (one, "")
-            real = self._real.get(head)
-            if real is None:
-                real = self._real[head] = os.path.realpath(head)
-            path = f"{real}{os.sep}{tail}"
-            if path.startswith(inside) or (place and inside.startswith(path)):
-                return True
-        return False
+    def claimed(self, jobs: Iterable[JobId], named: Named) -> JobId | None:
+        """The first of `jobs` whose own folder is, or holds, one of `named`; None: none's."""
+        folders = ((job, self._places.job_folder(job)) for job in jobs)
+        return next((job for job, own in folders if self._claims.on(own.name, named)), None)
 
     def mark(self, job: JobId) -> None:
         """On disk when it returns."""
@@ -98,7 +85,6 @@ class Belongings:
         return [JobId(number) for number in sorted(int(n) for n in names if _NUMBER.fullmatch(n))]
 
 
-_BELIEVED = 30.0  #: s
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 
 
@@ -124,7 +110,8 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
     return entry.is_dir(follow_symlinks=False)
 
 
-def _size(path: Path) -> int:
+def _size(path: Path, seen: set[tuple[int, int]]) -> int:
+    """`seen`: the files of several names that were counted by now."""
     total = 0
     waiting = [path]
     while waiting:
@@ -133,8 +120,17 @@ def _size(path: Path) -> int:
             found = place.lstat()
             if stat.S_ISDIR(found.st_mode):
                 waiting += [Path(entry.path) for entry in os.scandir(place)]
-            elif stat.S_ISREG(found.st_mode):
-                total += found.st_size
+            elif stat.S_ISREG(found.st_mode) and (found.st_dev, found.st_ino) not in seen:
+                if found.st_nlink > 1:
+                    seen.add((found.st_dev, found.st_ino))
+                total += _takes(found)
         except OSError:  # gone meanwhile, or not ours to look at
             continue
     return total
+
+
+def _takes(file: os.stat_result) -> int:
+    """Bytes. Its last block may not be full."""
+    if sys.platform == "win32":  # which tells of no blocks
+        return file.st_size
+    return min(file.st_size, 512 * file.st_blocks)

@@ -41,9 +41,16 @@ class Following:
     """Its methods belong to the manager's loop; files are read in a thread of its own."""
 
     def __init__(
-        self, look: Callable[[JobId], Job | None], ordering: Ordering, places: StorePlaces
+        self,
+        look: Callable[[JobId], Job | None],
+        ordering: Ordering,
+        places: StorePlaces,
+        ahead: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """`look`: a job as it is on disk; None: there is none."""
+        """`look`: a job as it is on disk; None: there is none. `ahead`: of the calendar's clock, by
+        which files have their times, the one that stamps jobs; s.
+        """
+        self._ahead = ahead
         self._look = look
         self._ordering = ordering
         self._places = places
@@ -139,7 +146,7 @@ class Following:
                 root, path = Path(self._ordering.directory(job)), watched
             else:
                 root, path = stdout.parent, stdout.name
-            since = (attempt.started_at or 0.0) - OLDER
+            since = (attempt.started_at or 0.0) - self._ahead() - OLDER
             told = _File(LocalWorkspace(root), path, since)
             alarm = solver.alarm(spec) if isinstance(solver, Warns) else None
             said = _File(LocalWorkspace(stderr.parent), stderr.name, since) if alarm else None

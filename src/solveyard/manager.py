@@ -120,7 +120,9 @@ class Manager:
         self.retention = Retention(
             self._turns, store, Belongings(self._places), retention or Policy(), self.notices
         )
-        self.following = Following(self.look, self._ordering, self._places)
+        self.following = Following(
+            self.look, self._ordering, self._places, lambda: self._turns.ahead
+        )
         self._stalls = Stalls(self.look, self._ordering, self._places, self._turns.put)
         self._ends = Ends(self.lives)
         self._listeners: list[Callable[[Sequence[Numbered]], None]] = []
@@ -172,6 +174,7 @@ class Manager:
                 raise type(error)(f"job {index + 1} of {len(specs)}: {error}") from error
             await pauses.due()
         asked = Submit(specs=tuple(placed), by=by, key=key, any_name=any_name, session=session)
+        await self.retention.spare(placed)
         ids = await self._turns.ask(asked)
         return [self._turns.jobs[i] for i in ids if i in self._turns.jobs]
 
@@ -406,6 +409,7 @@ class Manager:
             "blocked": str(self._turns.blocked or ""),
             "stopping": engine.draining,
             "on_stop": self.on_stop,
+            "clock_ahead": round(self._turns.ahead, 3),
             "limits": msgspec.to_builtins(engine.limits),
             "machines": {
                 name: {
@@ -424,9 +428,13 @@ class Manager:
             "spawner_pids": self.agents.spawner_pids,
         }
 
+    def now(self) -> float:
+        """By the clock that stamps what happens; s since 1970."""
+        return self._turns.now()
+
     def shares(self) -> SharesRecord:
         """Who has what share, and what they have of it."""
-        return standings.told(self._turns.engine, self._turns.now())
+        return standings.told(self._turns.engine, self.now())
 
     @property
     def limits(self) -> Limits:
@@ -522,6 +530,7 @@ class Manager:
                 pass
         while True:
             await asyncio.sleep(_CHECKPOINT)
+            self._turns.now()  # a clock that is set is noticed also where nothing happens
             if self._turns.written:
                 self._turns.written = False
                 try:

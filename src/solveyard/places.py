@@ -54,6 +54,11 @@ class StorePlaces:
         return self.agent / "token"
 
     @property
+    def jobs(self) -> Path:
+        """The jobs' own folders."""
+        return Path(self._jobs)
+
+    @property
     def removing(self) -> Path:
         """A file for each removed job whose files are still to be deleted."""
         return self.folder / "removing"

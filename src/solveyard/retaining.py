@@ -6,17 +6,17 @@ Deleting much at once makes file systems slow for the jobs that start meanwhile.
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from solveyard.belongings import Belongings, delete
+from solveyard.claims import NOTHING, Named
 from solveyard.core import retention
 from solveyard.core.retention import Ended, Policy
-from solveyard.model.errors import InvalidRequest, StoreError
+from solveyard.model.errors import Conflict, InvalidRequest, StoreError
 from solveyard.model.ids import array_of
-from solveyard.model.jobs import JobId
+from solveyard.model.jobs import JobId, JobSpec
 from solveyard.model.messages import Remove
 from solveyard.notify import Notices
 from solveyard.store.base import Store
@@ -57,6 +57,9 @@ class Retention:
         self._launched = 0.0  #: by the loop's clock
         self._sizes: dict[JobId, Ended] = {}  #: as they were measured
         self._disk = Workers("remover")
+        self._looks = Workers("claims")  #: for those who wait: `_disk` may be long at something
+        #: Removed jobs whose files are still to be deleted: nobody is given a folder of theirs
+        self._leaving = {job for job in belongings.marked() if job not in turns.jobs}
 
     def launched(self) -> None:
         """Jobs are being started now."""
@@ -79,12 +82,33 @@ class Retention:
             await self._turns.ask(asked)
             return
         await self._disk.call(partial(self._belongings.mark, job))
+        self._leaving.add(job)
         try:
-            await self._turns.ask(asked)
+            await self._turns.ask(asked)  # and whoever named a folder of it before is known then
         except (InvalidRequest, StoreError):
+            self._leaving.discard(job)
             await self._disk.call(partial(self._belongings.unmark, job))
             raise
         await self._delete(job, pause)
+
+    async def spare(self, specs: Sequence[JobSpec]) -> None:
+        """Refuse `specs` that name a folder whose files are being deleted. Submit them at once
+        when this returns: what leaves later leaves what they named.
+
+        Raises Conflict.
+        """
+        seen: set[JobId] = set()
+        while fresh := self._leaving - seen:
+            seen |= fresh
+            named = Named.by(specs)
+            if named == NOTHING:
+                return
+            job = await self._looks.call(partial(self._belongings.claimed, fresh, named))
+            if job is not None:
+                raise Conflict(
+                    f"`directory` is in the folder of job {job}, which was removed: its files are"
+                    " being deleted (name another folder, or submit again later)"
+                )
 
     def ask(self, policy: Policy) -> None:
         """Have it applied once, soon."""
@@ -106,7 +130,7 @@ class Retention:
             await asyncio.sleep(0)
         if policy.max_size is not None:
             those = await self._measured(those)
-        found = retention.going(those, policy, time.time())
+        found = retention.going(those, policy, self._turns.ago)
         return await self._measured(found) if policy.files else found
 
     async def run(self) -> None:
@@ -125,6 +149,7 @@ class Retention:
     def close(self) -> None:
         """After `run` has ended."""
         self._disk.close()
+        self._looks.close()
 
     async def _finish(self) -> None:
         """What was marked is deleted now, or forgotten where the job is still there."""
@@ -152,20 +177,23 @@ class Retention:
     async def _delete(self, job: JobId, pause: float) -> None:
         jobs, away = list(self._turns.jobs.values()), self._turns.kept.directories_away()
 
-        def pieces() -> tuple[set[str], list[Path]]:
-            named = {*(one.spec.directory for one in jobs), *away} - {""}
+        def pieces() -> tuple[Named, list[Path]]:
+            named = Named.by((one.spec for one in jobs), away)
             return named, list(self._belongings.pieces(job, named))
 
-        named, waiting = await self._disk.call(pieces)
-        for start in range(0, len(waiting), PIECES):
-            some = waiting[start : start + PIECES]
-            if start and pause:
-                await self._calm()
-            await self._disk.call(partial(delete, some))
-        if await self._disk.call(partial(self._belongings.roots, job, named)):
-            log.warning("files of a removed job stay", extra={"job": job})
-        else:
-            await self._disk.call(partial(self._belongings.unmark, job))
+        try:
+            named, waiting = await self._disk.call(pieces)
+            for start in range(0, len(waiting), PIECES):
+                some = waiting[start : start + PIECES]
+                if start and pause:
+                    await self._calm()
+                await self._disk.call(partial(delete, some))
+            if await self._disk.call(partial(self._belongings.roots, job, named)):
+                log.warning("files of a removed job stay", extra={"job": job})
+            else:
+                await self._disk.call(partial(self._belongings.unmark, job))
+        finally:
+            self._leaving.discard(job)
 
     async def _measured(self, those: Sequence[Ended]) -> list[Ended]:
         """With the size of each; that of an ended job is measured once."""
@@ -191,7 +219,7 @@ class Retention:
         over = await self._disk.call(self._store.ended)
         there = [job.submitted_at for job in turns.jobs.values() if not job.state.final]
         there += [one.submitted_at for one in over if not keeps(one.job)]
-        begins = retention.log_begins([turns.kept.oldest(), *there], policy, time.time())
+        begins = retention.log_begins([turns.kept.oldest(), *there], policy, turns.ago)
         more = True
         while more:
             after = turns.first - 1

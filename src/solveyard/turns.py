@@ -21,6 +21,7 @@ from solveyard.model.messages import (
     AnyEvent,
     AnyObservation,
     AnyRequest,
+    ClockSet,
     Drain,
     JobRetried,
     JobSubmitted,
@@ -94,7 +95,13 @@ class Turns:
         self._shares = shares
         self._spent: dict[str, Spent] = {}  #: as it is on disk
         self._counter = Counter()  #: as it is on disk
+        self._clock = Clock()
         self.engine = self._load()  #: and with it what is on disk, `kept`
+        if ahead := self.ahead:
+            log.warning(
+                "the newest event is of a time to come: until then all is stamped with such times",
+                extra={"ahead": ahead},
+            )
         self._inbox: deque[Entry] = deque()
         self._requests: deque[Entry] = deque()  #: whose answers somebody waits for
         self._favoured = False  #: the last turn was theirs alone
@@ -139,6 +146,15 @@ class Turns:
     def now(self) -> float:
         """By the clock that decisions are made by; s since 1970."""
         return self._clock.now()
+
+    def ago(self, seconds: float) -> float:
+        """What the same clock told when surely so many seconds, or more, had yet to pass."""
+        return self._clock.ago(seconds)
+
+    @property
+    def ahead(self) -> float:
+        """Seconds that the same clock is before the calendar's, and stays."""
+        return self._clock.ahead()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -234,6 +250,11 @@ class Turns:
         now = self._clock.now()
         clock = asyncio.get_running_loop().time
         begun = sliced = clock()
+        leaps = self._clock.leaps[self._leaps :]
+        rest.extendleft((ClockSet(at=leap.at, by=leap.by), None) for leap in reversed(leaps))
+        self._leaps += len(leaps)
+        if leaps:
+            log.warning("the clock was set forward", extra={"by": sum(leap.by for leap in leaps)})
         while rest or (rest := self._joining()):
             if (at := clock()) > sliced + SLICE:
                 await asyncio.sleep(0)
@@ -370,7 +391,8 @@ class Turns:
 
     def _load(self) -> Engine:
         state = self._store.load(ended=False)
-        self._clock = Clock(state.last_at)
+        self._clock.go_on(state.last_at)
+        self._leaps = 0  #: of the clock, that this engine knows
         self._counter, self._spent = state.counter, dict(state.spent)
         self.last = state.last_number
         self.first = state.first_number

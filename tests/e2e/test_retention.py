@@ -12,7 +12,8 @@ import pytest
 
 from e2e.asking import ask, bearer
 from solveyard.client.sync import Client
-from solveyard.model.errors import LogCompacted, UnknownJob
+from solveyard.model.arrays import ArraySpec
+from solveyard.model.errors import Conflict, LogCompacted, UnknownJob
 from solveyard.model.jobs import JobSpec
 from solveyard.tokens import Tokens
 from watching import listening
@@ -155,3 +156,21 @@ def test_only_the_owner_may_have_many_jobs_removed(service: Callable[..., Any]) 
     for wrong in ({"max_size": 1}, {"keep_jobs": -1}, {"max_age": "30d"}, {"older": 1}):
         assert ask(yard.told["url"], "POST", "/retention", wrong).status == 400
     assert not gone(yard.client, 1)
+
+
+def test_a_folder_that_is_being_deleted_is_given_to_nobody(
+    service: Callable[..., Any], until: Callable[..., None]
+) -> None:
+    yard = service().start()
+    with Client(yard.store) as client:
+        argv = {"argv": ["true"], "files": {"x": ""}}
+        options = msgspec.Raw(msgspec.json.encode(argv))
+        array = JobSpec(solver="command", options=options, array=ArraySpec(stop=400))
+        number = client.submit(array).number
+        assert client.wait([str(number)], 60)
+        folder = yard.store / "jobs" / str(number)
+        prune(yard.store, "--keep", "0", "--files", "--yes")
+        until(lambda: gone(client, number), "the array goes")
+        with pytest.raises(Conflict, match=f"in the folder of job {number}"):
+            client.submit(job("true", directory=str(folder / "399")))
+        until(lambda: not folder.exists(), "and then its folder")

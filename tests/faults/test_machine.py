@@ -13,6 +13,7 @@ import aiohttp
 import msgspec
 import pytest
 
+from solveyard import clock as module
 from solveyard.clock import Clock
 from solveyard.model.errors import StoreFull
 from solveyard.model.jobs import JobSpec
@@ -166,4 +167,33 @@ def test_the_managers_clock_follows_nobody_who_sets_the_calendars(monkeypatch):
     before = clock.now()
     monkeypatch.setattr(time, "time", lambda: 0.0)
     assert before <= clock.now() < before + 60
-    assert Clock(not_before=before).now() >= before
+    later = Clock()
+    later.go_on(before)
+    assert later.now() >= before
+    assert later.ahead() > before - 60
+    assert later.ago(0.0) < 60, "what it told may be of a calendar that was ahead"
+
+
+def test_the_managers_clock_leaps_where_the_calendars_is_set_forward(monkeypatch):
+    calendar, elapsed, day, passed = time.time, module.elapsed, 86400.0, [0.0]
+    monkeypatch.setattr(module, "elapsed", lambda: elapsed() + passed[0])
+    clock = Clock()
+    before = clock.now()
+    monkeypatch.setattr(time, "time", lambda: calendar() + day + passed[0])
+    assert clock.now() < before + 60
+    monkeypatch.setattr(time, "time", lambda: calendar() + passed[0])
+    passed[0] += 15.0
+    assert clock.now() < before + 60
+    monkeypatch.setattr(time, "time", lambda: calendar() + day + passed[0])
+    passed[0] += 15.0
+    assert clock.now() < before + 90, "that was put right, and this isn't steady yet"
+    passed[0] += 30.0
+    before, after = before + 60.0, clock.now()
+    assert before + day <= after < before + day + 60
+    assert [leap.by for leap in clock.leaps] == [pytest.approx(day, abs=1.0)]
+    assert before - 60 - 1 <= clock.ago(60.0) < before, "no day has passed since"
+    assert clock.ahead() == 0.0
+    monkeypatch.setattr(time, "time", lambda: calendar() + passed[0])
+    assert clock.now() >= after
+    assert len(clock.leaps) == 1
+    assert clock.ahead() > day - 60

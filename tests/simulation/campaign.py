@@ -235,10 +235,7 @@ def replaced(campaign: Campaign) -> Iterator[None]:
 
     InlineWorkers.world = world
     places: list[tuple[Any, str, object]] = [
-        *(
-            (module, "time", time)
-            for module in (clock, connection, recovery, runs, retaining, room)
-        ),
+        *((module, "time", time) for module in (clock, connection, recovery, runs, room)),
         *(
             (module, "Workers", InlineWorkers)
             for module in (turns, manager, verdicts, following, stalling, retaining, room)

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -326,6 +327,9 @@ class FakeManager:
         number = len(self.job(job_id).attempts) if attempt is None else attempt
         out, err = self._places.output(job_id, max(1, number))
         return Path(out), Path(err)
+
+    def now(self) -> float:
+        return time.time()
 
     def status(self) -> dict[str, object]:
         sample = {"at": NOW, "cpu": 12.5, "memory_free": 1024, "memory_total": 4096}

@@ -95,15 +95,19 @@ def _manager(place: Here) -> Iterator[Check]:
         return
     try:
         with Client(place.folder) as client:
-            blocked = client.status().get("blocked")
+            status = client.status()
     except ManagerUnavailable as error:
         way_out = "the next `solveyard submit` or `serve` takes over"
         yield Check("manager", "warn", str(error), way_out)
         return
-    if blocked:
+    if blocked := status.get("blocked"):
         yield Check("manager", "fail", f"process {where.pid} accepts nothing: {blocked}")
     else:
         yield Check("manager", "ok", f"process {where.pid} answers on {where.url}")
+    if ahead := float(status.get("clock_ahead") or 0.0):
+        told = f"what happens now is stamped {units.short(ahead)} ahead of this machine's clock"
+        way_out = "that was set so far ahead once; it is right again when the clock gets there"
+        yield Check("clock", "warn", told, way_out)
     processes = [pid for pid in (where.agent_pid, *where.spawner_pids) if pid is not None]
     dead = [pid for pid in processes if find.gone(where._replace(pid=pid))]
     if dead or not where.spawner_pids or where.agent_pid is None:

@@ -99,11 +99,20 @@ class Board:
                 outcome=outcome,
                 usage=report.usage if report else None,
                 native_id=report.native_id if report else "",
-                started_at=report.started_at if report else None,
+                started_at=self.began(job, report.started_at) if report else None,
             )
         )
         if (array := self.array(job)) is not None:
             self.settle(array, by=by)
+
+    def began(self, job: Job, said: float | None) -> float | None:
+        """When the attempt that lives began: as its machine said, but after its launch and before
+        now, by whatever clock. A batch system's own times stand.
+        """
+        attempt = job.live_attempt
+        if said is None or attempt is None or attempt.placement.forwarded:
+            return said
+        return min(max(said, attempt.placed_at), self.now)
 
     def settle(self, array: Job, *, by: str = "") -> None:
         """End an array of which all tasks have ended."""

@@ -7,7 +7,7 @@ from solveyard.core.arrays import Arrays
 from solveyard.core.dependencies import Dependencies
 from solveyard.core.parting import PartedQueue
 from solveyard.core.roll import Roll
-from solveyard.core.waiting import Deadlines, Parking, Queue, Urgency
+from solveyard.core.waiting import Parking, Queue, Urgency, Waits
 from solveyard.model.ids import array_of
 from solveyard.model.jobs import WAITING, Job, JobId, JobState
 from solveyard.model.resources import Range
@@ -39,7 +39,7 @@ class Line:
         self._misfits: dict[JobId, None] = {}  #: no known machine could run them
         #: By array, of whose tasks as many run as may: itself, and tasks with a record.
         self._full: dict[JobId, Queue] = {}
-        self.pauses = Deadlines()  #: wait for the time of their next try
+        self.pauses = Waits()  #: wait for the time of their next try
         self.doomed: list[JobId] = []  #: wait for what can't come any more: to be ended
 
     # In and out
@@ -67,7 +67,9 @@ class Line:
         if job.state is JobState.HELD or job.held:
             return
         if job.not_before is not None:
-            self.pauses.set(job.id, job.not_before)
+            ended_at = job.attempts[-1].ended_at if job.attempts else None
+            since = job.not_before if ended_at is None else ended_at
+            self.pauses.begin(job.id, since, job.not_before)
         else:
             self._queue_of(job).add(job, task.id)
 
@@ -76,7 +78,7 @@ class Line:
         self._keys.discard(job_id)
         self._misfits.pop(job_id, None)
         self._leave_full(job_id)
-        self.pauses.set(job_id, None)
+        self.pauses.end(job_id)
         self._dependencies.discard(job_id)
 
     def changed(self, before: Job | None, after: Job | None) -> None:

@@ -14,6 +14,7 @@ from solveyard.model.messages import (
     AgentJoined,
     AgentLeft,
     Ask,
+    ClockSet,
     ClusterJoined,
     ClusterLeft,
     Ended,
@@ -57,7 +58,8 @@ def started(board: Board, report: Started) -> None:
     if (job := _live(board, report.attempt)) is None:
         return
     if job.state is JobState.SUBMITTED:
-        at = report.at if report.at is not None else board.now
+        began = board.began(job, report.at)
+        at = began if began is not None else board.now
         board.record(
             JobStarted(job=job.id, at=board.now, native_id=report.native_id, started_at=at)
         )
@@ -133,7 +135,7 @@ def _conclude(board: Board, job: Job, outcome: Outcome, report: Ended | None = N
             outcome=outcome,
             usage=report.usage if report else None,
             native_id=report.native_id if report else "",
-            started_at=report.started_at if report else None,
+            started_at=board.began(job, report.started_at) if report else None,
             tries=again.tries,
             mishaps=again.mishaps,
             not_before=again.not_before or board.now,
@@ -188,6 +190,11 @@ def quiet(board: Board, report: Quiet) -> None:
         board.record(EvidenceAdded(job=job.id, at=board.now, attempt=attempt.id, note=note))
     if watch.end and not job.cancel_requested:
         board.kill(job, None, "hang")
+
+
+def clock_set(board: Board, report: ClockSet) -> None:
+    board.scheduler.deadlines.leapt(report.at, report.by)
+    board.scheduler.line.pauses.leapt(report.at, report.by)
 
 
 def sampled(board: Board, report: Sampled) -> None:
@@ -291,5 +298,6 @@ CONCLUDE: dict[type, Callable[[Board, Any], None]] = {
     LicencesSeen: licences_seen,
     LicencesUnseen: licences_unseen,
     Quiet: quiet,
+    ClockSet: clock_set,
     Ticked: ticked,
 }

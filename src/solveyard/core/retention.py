@@ -1,5 +1,6 @@
 """Which ended jobs go, when a policy says how many, how old or how large they may be."""
 
+import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
@@ -53,32 +54,30 @@ def check_ended(job: Job) -> None:
         raise Conflict(f"job {job.label} is {job.state}; cancel it before you remove it")
 
 
-def going(those: Iterable[Ended], policy: Policy, now: float) -> list[Ended]:
+def going(those: Iterable[Ended], policy: Policy, ago: Callable[[float], float]) -> list[Ended]:
     """Those that the policy lets go, the oldest end first. `those` are all that may.
+
+    `ago`: what the time was so many seconds ago.
 
     Age is looked at first, then the number of those that are left, then their size.
     """
     ordered = sorted(those, key=lambda one: (one.ended_at, one.job))
-    aged = [one for one in ordered if _aged(one, policy, now)]
+    most = policy.max_age
+    failed = most if policy.max_age_failed is None else policy.max_age_failed
+    begins, begins_failed = (-math.inf if age is None else ago(age) for age in (most, failed))
+    aged = [one for one in ordered if one.ended_at < (begins_failed if one.failed else begins)]
     gone = {one.job for one in aged}
     left = [one for one in ordered if one.job not in gone]
     surplus = _surplus(left, policy)
     return sorted([*aged, *left[:surplus]], key=lambda one: (one.ended_at, one.job))
 
 
-def log_begins(submitted: Iterable[float], policy: Policy, now: float) -> float:
+def log_begins(submitted: Iterable[float], policy: Policy, ago: Callable[[float], float]) -> float:
     """The time from which on events are kept: those of the policy's age, or a day, and all since
     the first of `submitted`, the jobs that are there and aren't kept for ever.
     """
-    begins = now - (DAY if policy.max_age is None else policy.max_age)
+    begins = ago(DAY if policy.max_age is None else policy.max_age)
     return min([begins, *submitted])
-
-
-def _aged(one: Ended, policy: Policy, now: float) -> bool:
-    most = policy.max_age
-    if one.failed and policy.max_age_failed is not None:
-        most = policy.max_age_failed
-    return most is not None and now - one.ended_at > most
 
 
 def _surplus(left: Sequence[Ended], policy: Policy) -> int:

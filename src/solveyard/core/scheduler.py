@@ -18,7 +18,7 @@ from solveyard.core.shares import Owners
 from solveyard.core.sharing import share
 from solveyard.core.shelf import Shelf
 from solveyard.core.slots import Pace, alike
-from solveyard.core.waiting import Deadlines, urgency
+from solveyard.core.waiting import Waits, urgency
 from solveyard.model.ids import array_of, position_of
 from solveyard.model.jobs import WAITING, Job, JobId, JobSpec, JobState, Limits, Passed, Placement
 from solveyard.model.messages import AgentJoined, LicencesSeen
@@ -49,7 +49,7 @@ class Scheduler:
         self.inventory = Inventory()
         self.clusters = Clusters()
         self.gates = Gates(self.inventory)
-        self.deadlines = Deadlines()  #: of jobs that wait no longer than that
+        self.deadlines = Waits()  #: of jobs that wait no longer than that
         self.dependencies = Dependencies(known)
         self.arrays = Arrays(jobs, shelf, self.dependencies.decided)
         self.owners = Owners(shares, spent, jobs, self.arrays)
@@ -374,11 +374,12 @@ class Scheduler:
             return
         if after is None or after.state not in WAITING:
             if before is not None and before.spec.wait_limit is not None:
-                self.deadlines.set(before.id, None)
+                self.deadlines.end(before.id)
         elif after.spec.wait_limit is not None:
-            self.deadlines.set(after.id, after.waiting_since + after.spec.wait_limit)
+            since = after.waiting_since
+            self.deadlines.begin(after.id, since, since + after.spec.wait_limit)
         elif before is not None and before.spec.wait_limit is not None:
-            self.deadlines.set(after.id, None)
+            self.deadlines.end(after.id)
 
 
 def _needs_no_core(job: Job | None) -> bool:

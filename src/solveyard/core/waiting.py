@@ -171,3 +171,28 @@ class Deadlines:
             del self._current[job_id]
             over.append(job_id)
         return over
+
+
+class Waits(Deadlines):
+    """The same by how long each may wait: where the clock leaps meanwhile, that doesn't count."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._waits: dict[JobId, tuple[float, float]] = {}  #: since when, and until when
+        self._leaps: list[tuple[float, float]] = []
+
+    def begin(self, job_id: JobId, since: float, until: float) -> None:
+        self._waits[job_id] = since, until
+        self.set(job_id, until + sum(by for at, by in self._leaps if since < at + by))
+
+    def end(self, job_id: JobId) -> None:
+        self._waits.pop(job_id, None)
+        self.set(job_id, None)
+
+    def leapt(self, at: float, by: float) -> None:
+        if (at, by) in self._leaps:  # told again, where something went wrong
+            return
+        self._leaps.append((at, by))
+        for job_id, (since, until) in [*self._waits.items()]:
+            if job_id in self:
+                self.begin(job_id, since, until)

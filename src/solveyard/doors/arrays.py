@@ -1,7 +1,6 @@
 """Arrays over HTTP: their tasks one by one, and the table of their results."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Literal
 
@@ -70,7 +69,7 @@ async def table(request: web.Request) -> web.StreamResponse:
     job = manager.job(manager.select(key)[0])
     ids = _tasks(manager, key)
     rows = [job.id] if ids is None else ids
-    now, shape = time.time(), results.Table(job, tasks=ids is not None)
+    now, shape = manager.now(), results.Table(job, tasks=ids is not None)
     async for some in _looked(manager, rows):
         shape.note(some)
     columns = shape.columns

@@ -239,6 +239,13 @@ class Quiet(Observation, frozen=True, kw_only=True, tag="quiet", omit_defaults=T
     seconds: float  #: for so long
 
 
+class ClockSet(Observation, frozen=True, kw_only=True, tag="clock_set", omit_defaults=True):
+    """`now` leapt, by more than the time that has passed."""
+
+    at: float  #: s since 1970, as it was before
+    by: float  #: s
+
+
 class Ticked(Observation, frozen=True, kw_only=True, tag="ticked", omit_defaults=True):
     """Time has passed."""
 
@@ -246,7 +253,7 @@ class Ticked(Observation, frozen=True, kw_only=True, tag="ticked", omit_defaults
 AnyObservation = (
     Accepted | Started | Ended | Recalled | Missing
     | AgentJoined | AgentLeft | ClusterJoined | ClusterLeft | SpawnerJoined | SpawnerLeft | Sampled
-    | LicencesSeen | LicencesUnseen | Quiet | Ticked
+    | LicencesSeen | LicencesUnseen | Quiet | ClockSet | Ticked
 )  # fmt: skip
 Message = AnyRequest | AnyObservation
 
@@ -310,7 +317,7 @@ class JobAccepted(JobEvent, frozen=True, kw_only=True, tag="job.accepted", omit_
 
 class JobStarted(JobEvent, frozen=True, kw_only=True, tag="job.started", omit_defaults=True):
     native_id: str = ""
-    started_at: float  #: by the machine's clock
+    started_at: float  #: by the machine's clock, as far as it agrees with ours
 
 
 class JobStale(JobEvent, frozen=True, kw_only=True, tag="job.stale", omit_defaults=True):

@@ -362,6 +362,18 @@ def test_the_doctor_looks_at_everything(run: Run) -> None:
     assert told.status == (1 if "fail" in found.values() else 0)
 
 
+def test_the_doctor_tells_of_a_clock_that_was_ahead_once(
+    run: Run, served: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "clock" not in {check["name"] for check in run("doctor", "--json").json["checks"]}
+    manager = served.manager
+    status = {**manager.status(), "clock_ahead": 86400.0 * 10}
+    monkeypatch.setattr(manager, "status", lambda: status)
+    (told,) = (c for c in run("doctor", "--json").json["checks"] if c["name"] == "clock")
+    assert told["status"] == "warn"
+    assert "10 d 00 h ahead" in told["found"]
+
+
 def test_a_reader_that_goes_away_is_no_error(run: Run, served: Any) -> None:
     for _ in range(30):
         run("submit", "--name", "", "--", "true")

@@ -12,6 +12,7 @@ from solveyard.model.messages import (
     AgentLeft,
     Ask,
     Cancel,
+    ClockSet,
     Drain,
     Ended,
     EvidenceAdded,
@@ -32,6 +33,7 @@ from solveyard.model.messages import (
     Submit,
     Ticked,
 )
+from solveyard.model.policies import RetryPolicy
 from solveyard.model.resources import Resources
 from unit.core.drive import Drive
 
@@ -166,6 +168,51 @@ def test_a_wait_limit_bounds_a_hold_too_and_a_retry_waits_anew() -> None:
     assert drive.job(job).state is JobState.FAILED
     drive.send(Retry(job=job), after=1.0)
     assert (drive.job(job).state, drive.step.wake) == (JobState.QUEUED, 111.0)
+
+
+def test_a_leap_of_the_clock_is_no_wait() -> None:
+    drive = Drive(joined=False)
+    job = drive.one(wait_limit=5.0)
+    leap = ClockSet(at=drive.now + 1.0, by=3600.0)
+    for _ in range(2):  # it's told again after a fault
+        drive.send(leap, after=3601.0 if drive.now < 3600.0 else 0.0)
+    assert drive.step.wake == drive.now + 4.0
+    drive.send(SetPriority(job=job, priority=1))
+    later = drive.one(wait_limit=5.0)
+    drive.send(Ticked(), after=3.9)
+    assert drive.job(job).state is JobState.QUEUED
+    drive.send(Ticked(), after=0.1)
+    assert drive.job(job).state is JobState.FAILED
+    drive.send(Ticked(), after=0.9)
+    assert drive.job(later).state is JobState.QUEUED
+    drive.send(Ticked(), after=0.1)
+    assert drive.job(later).state is JobState.FAILED
+
+
+def test_a_leap_of_the_clock_shortens_no_pause_before_a_try() -> None:
+    drive = Drive()
+    job = drive.one(retry=RetryPolicy(tries=2, delay=10.0), wait_limit=60.0)
+    drive.start(job)
+    drive.end(job, Reason.EXIT_CODE)
+    leap = ClockSet(at=drive.now + 1.0, by=3600.0)
+    drive.send(leap, after=3601.0)
+    assert drive.job(job).state is JobState.QUEUED
+    assert drive.step.wake == drive.now + 9.0
+    drive.send(Ticked(), after=9.0)
+    assert drive.job(job).state is JobState.SUBMITTED
+
+
+@pytest.mark.parametrize(("said", "told"), [(90.0, 100.0), (100.5, 100.5), (4000.0, 101.0)])
+def test_a_start_is_after_its_launch_and_before_now_by_whatever_clock(
+    said: float, told: float
+) -> None:
+    drive = Drive()
+    job = drive.one()
+    drive.send(Started(attempt=drive.attempt(job), native_id="7", at=said), after=1.0)
+    assert drive.job(job).attempts[-1].started_at == told
+    end = Ended(attempt=drive.attempt(job), outcome=Outcome(reason=Reason.SUCCESS), started_at=said)
+    drive.send(end)
+    assert drive.job(job).attempts[-1].started_at == told
 
 
 def test_a_job_that_started_in_time_is_left_alone() -> None:

@@ -1,12 +1,16 @@
 """What is deleted of a job, and what never is."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
+from solveyard import claims
 from solveyard.belongings import Belongings, delete
+from solveyard.claims import Named
+from solveyard.model.arrays import ArraySpec
 from solveyard.model.ids import task_id
-from solveyard.model.jobs import JobId
+from solveyard.model.jobs import JobId, JobSpec
 from solveyard.places import StorePlaces
 
 ONE, ARRAY, NEXT = JobId(7), JobId(8), JobId(70)
@@ -60,6 +64,23 @@ def test_an_array_goes_with_all_its_tasks_in_pieces(places: StorePlaces) -> None
     assert not places.job_folder(ARRAY).exists()
 
 
+def test_a_file_of_two_names_counts_once(places: StorePlaces) -> None:
+    own = places.job_folder(ONE)
+    before = Belongings(places).size(ONE)
+    (own / "deep" / "a").hardlink_to(own / "a")
+    (own / "away").symlink_to(places.job_folder(NEXT) / "a")
+    assert Belongings(places).size(ONE) == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no file is sparse there unless told to be")
+def test_a_hole_takes_nothing(places: StorePlaces) -> None:
+    own = places.job_folder(ONE)
+    with (own / "sparse").open("wb") as file:
+        file.truncate(1 << 30)
+        file.write(b"x")
+    assert 6 * 1024 < Belongings(places).size(ONE) < 1 << 20
+
+
 def test_no_link_is_followed(places: StorePlaces, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     (outside / "70").mkdir(parents=True)
@@ -82,8 +103,8 @@ def test_no_link_is_followed(places: StorePlaces, tmp_path: Path) -> None:
 def test_a_folder_that_a_user_named_stays(places: StorePlaces) -> None:
     own = places.job_folder(ONE)
     for named in (own, own / "deep", f"{own}/x/../deep/"):
-        assert own not in Belongings(places).roots(ONE, [str(named)])
-    assert own in Belongings(places).roots(ONE, [f"{own}0", str(own.parent)])
+        assert own not in Belongings(places).roots(ONE, Named([str(named)]))
+    assert own in Belongings(places).roots(ONE, Named([f"{own}0", str(own.parent)]))
 
 
 def test_a_folder_that_a_user_named_stays_by_whatever_name(
@@ -98,21 +119,65 @@ def test_a_folder_that_a_user_named_stays_by_whatever_name(
         str(tmp_path / "link" / "jobs" / "7"),
         str(tmp_path / "short" / "deep"),
     ):
-        assert own not in Belongings(places).roots(ONE, [named])
-        assert tmp_path / "link" / "jobs" / "7" not in linked.roots(ONE, [named])
+        assert own not in Belongings(places).roots(ONE, Named([named]))
+        assert tmp_path / "link" / "jobs" / "7" not in linked.roots(ONE, Named([named]))
 
 
-def test_a_folder_that_a_task_may_have_been_given_stays(places: StorePlaces) -> None:
+def an_array(directory: str, *values: str | int) -> Named:
+    """Where its tasks run."""
+    array = ArraySpec(values=values) if values else ArraySpec(stop=3)
+    return Named.by([JobSpec(solver="command", directory=directory, array=array)])
+
+
+def test_a_folder_that_a_task_was_given_stays(places: StorePlaces, tmp_path: Path) -> None:
     own = places.job_folder(ONE)
+    (tmp_path / "in2").symlink_to(own)
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "2").symlink_to(own.parent)
     for named in (
-        f"{own.parent}/{{{{value}}}}",
-        f"{own}{{{{value}}}}",
-        f"{own}/a{{{{n}}}}",
-        "{{n}}",
+        an_array(f"{own.parent}/{{{{value}}}}", 6, 7),
+        an_array(f"{own}{{{{value}}}}", "", "0"),
+        an_array(f"{own}/a{{{{index}}}}"),
+        an_array(f"{tmp_path}/in{{{{index}}}}"),
+        an_array(f"{tmp_path}/in{{{{index}}}}/"),
+        an_array(f"{tmp_path}/deep/{{{{index}}}}/7/x"),
+        an_array("{{value}}", str(own)),
+        an_array("/{{value}}", str(own)[1:]),
     ):
-        assert own not in Belongings(places).roots(ONE, [named])
-    for named in (f"{own.parent}/b{{{{value}}}}", f"{own}0/{{{{value}}}}", "/elsewhere/{{n}}"):
-        assert own in Belongings(places).roots(ONE, [named])
+        assert own not in Belongings(places).roots(ONE, named)
+    for named in (
+        an_array(f"{own.parent}/{{{{value}}}}", 6, 8, "\0"),
+        an_array(f"{own.parent}/b{{{{index}}}}"),
+        an_array(f"{tmp_path}/in1{{{{index}}}}"),
+        an_array("/elsewhere/{{index}}"),
+    ):
+        assert own in Belongings(places).roots(ONE, named)
+
+
+def test_of_very_many_tasks_a_folder_that_one_may_have_been_given_stays(
+    places: StorePlaces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "MANY", 2)
+    own = places.job_folder(ONE)
+    (tmp_path / "in2").symlink_to(own)
+    for named in (
+        an_array(f"{own.parent}/{{{{index}}}}"),
+        an_array(f"{own}{{{{index}}}}"),
+        an_array(f"{own}/a{{{{index}}}}"),
+        an_array(f"{tmp_path}/in{{{{index}}}}"),
+        an_array(f"{tmp_path}/{{{{index}}}}/x"),
+        an_array(f"{tmp_path}/elsewhere/{{{{value}}}}", "a", "b", "c"),
+        an_array("/{{index}}"),
+        an_array("{{index}}"),
+    ):
+        assert own not in Belongings(places).roots(ONE, named)
+    for named in (
+        an_array(f"{own.parent}/b{{{{index}}}}"),
+        an_array(f"{own}0/{{{{index}}}}"),
+        an_array(f"{tmp_path}/elsewhere/{{{{index}}}}"),
+        an_array(f"{tmp_path}/out{{{{index}}}}"),
+    ):
+        assert own in Belongings(places).roots(ONE, named)
 
 
 def test_marks_are_kept_until_they_are_taken_away(places: StorePlaces) -> None:

@@ -37,7 +37,10 @@ class Yard:
     def __init__(self, folder: Path) -> None:
         self.places = StorePlaces(folder)
         self.jobs: dict[JobId, Job] = {}
-        self.following = Following(self.jobs.get, Ordering(self.places), self.places)
+        self.ahead = 0.0
+        self.following = Following(
+            self.jobs.get, Ordering(self.places), self.places, lambda: self.ahead
+        )
         self.heard: list[tuple[int, str]] = []
         self.news = asyncio.Event()
         self.following.subscribe(self._hear)
@@ -110,6 +113,20 @@ async def test_a_growing_file_is_read_on_and_each_news_is_told_once(yard: Yard) 
         assert yard.following.progress(JobId(1)) is None
         runs.cancel()
     assert yard.heard == [(1, "frequency 1 of 4"), (1, "frequency 2 of 4")]
+
+
+async def test_files_have_their_times_by_another_clock_than_jobs(yard: Yard) -> None:
+    yard.start(1)
+    yard.write(1, "frequency 1 of 4\n")
+    os.utime(yard.output(1), (-3600.0, -3600.0))
+    await yard.following._round()
+    assert yard.heard == []
+    yard.ahead = 3600.0
+    yard.start(2)
+    yard.write(2, "frequency 1 of 4\n")
+    os.utime(yard.output(2), (-3600.0, -3600.0))
+    await yard.following._round()
+    assert yard.heard == [(2, "frequency 1 of 4")]
 
 
 async def test_an_array_is_as_far_as_the_task_that_told_something_last(yard: Yard) -> None:

@@ -2,14 +2,17 @@
 
 import asyncio
 import contextlib
+import threading
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from msgspec.structs import replace
 
 from solveyard import retaining
-from solveyard.belongings import Belongings
+from solveyard.belongings import Belongings, delete
 from solveyard.core.retention import Policy
 from solveyard.model.errors import Conflict, UnknownJob
 from solveyard.model.jobs import Counter, Job, JobId, JobSpec, JobState, Outcome, Reason
@@ -128,6 +131,19 @@ async def test_records_alone_go_where_files_are_not_asked_for(tmp_path: Path) ->
         assert (one.places.job_folder(JobId(1)) / "result").exists()
 
 
+async def test_age_is_no_older_for_a_calendar_that_is_set_forward(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a machine boots with a clock that is behind, and is set right."""
+    async with yard(tmp_path, Policy(), a_job(1)) as one:
+        ended = replace(a_job(2), submitted_at=one.turns.now(), ended_at=one.turns.now())
+        one.store.commit([], [ended])
+        calendar = time.time
+        monkeypatch.setattr(time, "time", lambda: calendar() + 40 * 86400.0)
+        going = await one.retention.going(Policy(max_age=30 * 86400.0))
+        assert [ended.job for ended in going] == [1]
+
+
 async def test_size_counts_files_and_what_waits_stays(tmp_path: Path) -> None:
     jobs = [a_job(1), a_job(2), a_job(3, JobState.HELD)]
     async with yard(tmp_path, Policy(), *jobs) as one:
@@ -149,6 +165,42 @@ async def test_a_deletion_that_was_interrupted_is_finished_and_no_other_begun(
             assert not gone.exists()
             assert (one.places.job_folder(JobId(1)) / "result").exists()
             assert one.there() == {1, 2}
+
+
+async def test_nobody_is_given_a_folder_that_is_being_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_go_on, begun = threading.Event(), threading.Event()
+
+    def slowly(pieces: list[Path]) -> None:
+        begun.set()
+        assert may_go_on.wait(30)
+        delete(pieces)
+
+    monkeypatch.setattr(retaining, "delete", slowly)
+    async with yard(tmp_path, Policy(), a_job(1), a_job(2)) as one:
+        theirs, others = (JobSpec(solver="command", directory=str(tmp_path / "jobs" / name))
+                          for name in ("1/deep", "2"))  # fmt: skip
+        await one.retention.spare([theirs, others])
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(one.retention.remove(JobId(1), "ann", files=True))
+            await one.until(begun.is_set)
+            await one.retention.spare([others])
+            with pytest.raises(Conflict, match="in the folder of job 1"):
+                await one.retention.spare([others, theirs])
+            may_go_on.set()
+        await one.retention.spare([theirs])
+
+
+async def test_nobody_is_given_a_folder_whose_deletion_was_interrupted(tmp_path: Path) -> None:
+    Belongings(StorePlaces(tmp_path)).mark(JobId(7))
+    async with yard(tmp_path, Policy(), a_job(1)) as one:
+        named = JobSpec(solver="command", directory=str(tmp_path / "jobs" / "7"))
+        with pytest.raises(Conflict, match="in the folder of job 7"):
+            await one.retention.spare([named])
+        async with running(one):
+            await one.until(lambda: not list(one.places.removing.iterdir()))
+        await one.retention.spare([named])
 
 
 async def test_a_refused_removal_leaves_files_and_no_mark(tmp_path: Path) -> None:

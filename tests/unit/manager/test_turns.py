@@ -2,18 +2,21 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 import pytest
 
+from solveyard import clock
 from solveyard import turns as module
 from solveyard.model.errors import StoreFull
-from solveyard.model.jobs import JobId, JobSpec, Record
+from solveyard.model.jobs import JobId, JobSpec, JobState, Record
 from solveyard.model.messages import (
     Action,
     AgentJoined,
     AnyEvent,
     JobSubmitted,
+    MachineLeft,
     SpawnerJoined,
     Submit,
     Ticked,
@@ -66,6 +69,42 @@ async def _many_messages() -> list[int]:
 
 def test_requests_of_one_turn_are_granted_in_their_order() -> None:
     assert asyncio.run(_many_messages()) == [*range(1, MESSAGES + 1)]
+
+
+async def _set_forward(monkeypatch: pytest.MonkeyPatch, store: MemoryStore) -> None:
+    turns, calendar = Turns(store, lambda: (), lambda first, events, actions: None), time.time
+    wish = Submit(specs=(JobSpec(solver="command", wait_limit=60.0),), by="ada")
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            going = tasks.create_task(turns.run())
+            await turns.ask(wish)
+            monkeypatch.setattr(time, "time", lambda: calendar() + 3600.0)
+            await turns.ask(wish)
+            turns.put(Ticked())
+            await turns.ask(wish)
+            going.cancel()
+    finally:
+        turns.close()
+
+
+def test_where_the_calendar_is_set_forward_stamps_follow_and_nobody_has_waited_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(clock, "STEADY", 0.0)
+    store, begun = MemoryStore(), time.time()
+    asyncio.run(_set_forward(monkeypatch, store))
+    jobs = store.load().jobs
+    assert [job.state for job in jobs] == [JobState.QUEUED] * 3
+    assert [(job.submitted_at - begun) // 600 for job in jobs] == [0, 6, 6]
+
+
+def test_a_store_from_a_time_to_come_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    store = MemoryStore()
+    store.commit([MachineLeft(at=time.time() + 86400.0, machine="m")], [])
+    turns = Turns(store, lambda: (), lambda first, events, actions: None)
+    turns.close()
+    assert turns.ahead > 86000.0
+    assert "of a time to come" in caplog.text
 
 
 class _Threads(MemoryStore):

@@ -3,16 +3,23 @@
 import gc
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+from msgspec import inspect
 from msgspec.structs import replace
 
-from solveyard.model.jobs import Job, JobId, JobSpec, JobState, Removed
-from solveyard.model.messages import MachineLeft
+from solveyard.model.errors import StoreUnusable
+from solveyard.model.jobs import Counter, Job, JobId, JobSpec, JobState, Limits, Removed
+from solveyard.model.messages import AnyEvent, MachineLeft
+from solveyard.model.notices import Notice
+from solveyard.model.shares import Spent
 from solveyard.store import database, queries
 from solveyard.store.base import Filter
 from solveyard.store.sqlite import SqliteStore
+
+FIELDS = Path(__file__).parents[2] / "golden" / "store"
 
 
 def a_job(number: int, state: JobState = JobState.QUEUED, note: str = "") -> Job:
@@ -188,6 +195,52 @@ def test_a_migration_that_fails_is_undone_whole(
     assert sqlite.execute("PRAGMA user_version").fetchone() == (len(known) + 1,)
     assert sqlite.execute("SELECT count(*) FROM more").fetchone() == (0,)
     sqlite.close()
+
+
+def _structs(kind: Any, seen: dict[str, str]) -> None:
+    """Note each struct and enumeration that `kind` is made of, with what it has."""
+    if isinstance(kind, inspect.StructType) and kind.cls.__name__ not in seen:
+        fields = [field.encode_name for field in kind.fields]
+        seen[kind.cls.__name__] = " ".join([*([f"[{kind.tag}]"] if kind.tag else []), *fields])
+    elif isinstance(kind, inspect.EnumType):
+        seen[kind.cls.__name__] = " ".join(sorted(one.value for one in kind.cls))
+        return
+    elif isinstance(kind, inspect.StructType):
+        return
+    for name in kind.__struct_fields__ if isinstance(kind, msgspec.Struct) else ():
+        value = getattr(kind, name)
+        for part in value if isinstance(value, tuple) else (value,):
+            _structs(part.type if isinstance(part, inspect.Field) else part, seen)
+
+
+def test_whoever_adds_a_stored_field_raises_the_version() -> None:
+    """An earlier program would read the record without the field, and write it back without."""
+    seen: dict[str, str] = {}
+    for stored in (Job, AnyEvent, Limits, Counter, Spent, Notice):
+        _structs(inspect.type_info(stored), seen)
+    told = "".join(f"{name}: {fields}\n" for name, fields in sorted(seen.items()))
+    version = len(database._migrations())
+    recorded = FIELDS / f"fields-{version}.txt"
+    assert recorded.exists(), f"record what version {version} stores: {recorded}\n{told}"
+    assert told == recorded.read_text(), (
+        f"what is stored is another than version {version} says: add a migration, of a comment"
+        " alone where no table changes, and record its fields in a file of its own"
+    )
+
+
+def test_a_store_of_version_4_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = database._migrations()
+    with monkeypatch.context() as earlier:
+        earlier.setattr(database, "_migrations", lambda: known[:4])
+        store = SqliteStore.open(tmp_path)
+        store.commit([], [a_job(1)])
+        store.close()
+    store = SqliteStore.open(tmp_path)
+    assert store.load().jobs == [a_job(1)]
+    store.close()
+    with monkeypatch.context() as earlier, pytest.raises(StoreUnusable, match="upgrade solveyard"):
+        earlier.setattr(database, "_migrations", lambda: known[:4])
+        SqliteStore.open(tmp_path)
 
 
 def test_a_job_s_body_on_disk_is_all_of_it_but_the_spec(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Jobs as rows of the dashboard's table: small, and only those that have changed."""
 
 import asyncio
-import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -86,7 +85,9 @@ async def page(request: web.Request) -> web.Response:
     which = Filter(states=UNFINISHED if wanted.unfinished else None)
     found = await manager.page(which, wanted.limit, wanted.cursor)
     rows = await _rows(manager, [job.id for job in found.jobs])
-    return encoding.answer(Rows(now=time.time(), jobs=rows, total=found.total, cursor=found.cursor))
+    return encoding.answer(
+        Rows(now=manager.now(), jobs=rows, total=found.total, cursor=found.cursor)
+    )
 
 
 async def some(request: web.Request) -> web.Response:
@@ -106,7 +107,7 @@ async def some(request: web.Request) -> web.Response:
             why = job.outcome.message if job.outcome else _far(manager, job) or manager.why(job)
             rows.append(row(manager, job, why))
         await asyncio.sleep(0)
-    return encoding.answer(Rows(now=time.time(), jobs=rows))
+    return encoding.answer(Rows(now=manager.now(), jobs=rows))
 
 
 async def changes(request: web.Request) -> web.Response:
@@ -134,7 +135,7 @@ async def changes(request: web.Request) -> web.Response:
     known = manager.jobs()
     return encoding.answer(
         Changes(
-            now=time.time(),
+            now=manager.now(),
             last=last,
             more=more,
             forgotten=forgotten,

@@ -1,0 +1,2 @@
+-- No table is another: records say more (`alone` of a share, `passed` of a placement). A program
+-- of version 4 would read them without, and write them back without.
