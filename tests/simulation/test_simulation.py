@@ -26,19 +26,15 @@ def test_no_crash_schedule_breaks_a_promise(part: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seed", "boundary", "kind", "later"),
-    [
-        (126, 40, "machine", 3),
-        (2, 45, "spawner", 2),
-        (7, 72, "agent", 2),
-        (18, 24, "connection", 5),
-    ],
+    ("boundary", "kind", "later"),
+    [(40, "machine", 3), (45, "spawner", 2), (72, "agent", 2), (24, "connection", 5)],
 )
 def test_a_manager_may_die_before_it_has_heard_that_somebody_is_gone(
-    seed: int, boundary: int, kind: str, later: int
+    boundary: int, kind: str, later: int
 ) -> None:
-    found = run(seed, {boundary: kind, boundary + later: "manager"})
-    assert found.struck["restored engines compared"]
+    faults = {boundary: kind, boundary + later: "manager"}
+    compared = (run(seed, faults).struck["restored engines compared"] for seed in range(300))
+    assert any(compared)  # whether they are is left to chance: one in twenty, or more
 
 
 def test_a_seed_replays_exactly_in_every_process() -> None:
