@@ -29,7 +29,7 @@ let timer = null; // of the next one
 let ticks = 0;
 
 export function start() {
-  socket.listen({ news: heard, progress: jobs.advance, lost: beat });
+  socket.listen({ news: heard, progress: jobs.advance, lost: beat, begun: missed });
   document.addEventListener("visibilitychange", seen);
   window.addEventListener("online", beat);
   setInterval(tick, 1000);
@@ -154,8 +154,17 @@ async function catchUp() {
 }
 
 /** Why the visible jobs wait: it changes without an event, so it is asked for apart. */
-export async function waiting() {
-  const numbers = inQuestion();
+export function waiting() {
+  return explain(inQuestion());
+}
+
+/** How far the visible jobs are that run: what was told before anybody listened isn't told again. */
+function missed() {
+  const running = visible().filter((number) => jobs.row(number)?.state === "running");
+  explain(running).catch(() => {}); // they tell the next that there is
+}
+
+async function explain(numbers) {
   if (!numbers.length) return;
   const { jobs: rows } = await get(`dashboard/jobs/${numbers.slice(0, 100).join(",")}`);
   jobs.take(rows.filter((row) => row.why !== jobs.row(row.number)?.why));

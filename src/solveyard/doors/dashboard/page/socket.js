@@ -17,9 +17,12 @@ const socket = io(`${location.origin}/v1`, {
   autoConnect: false,
 });
 
+let began = () => {};
+
 /** `news(number)`: the events up to that one happened. `progress`: how far a running job is.
- *  `lost()`: nothing is heard any more. */
-export function listen({ news, progress, lost }) {
+ *  `begun()`: they are heard from now on; `lost()`: nothing is heard any more. */
+export function listen({ news, progress, lost, begun }) {
+  began = begun;
   socket.on("job_progress", progress);
   socket.on("events", (events) => news(events.at(-1).number));
   socket.on("disconnect", () => {
@@ -50,7 +53,9 @@ export function close() {
 function subscribe() {
   socket.emit("subscribe", { rooms: ["all"], after: known }, ({ success }) => {
     hears.value = success && socket.connected;
-    if (success) tries = 0;
+    if (!success) return;
+    tries = 0;
+    began();
   });
 }
 
