@@ -120,7 +120,10 @@ def _named(asked: Asked) -> str:
     if not found and not spec.directory:
         found = _first(asked.workspace)
     if not found:
-        raise InvalidRequest("there is no Touchstone file yet")
+        why = "there is no Touchstone file yet"
+        if spec.directory:  # which may be others', too
+            why += " of those that its specification tells of (name another by its path)"
+        raise InvalidRequest(why)
     return found
 
 

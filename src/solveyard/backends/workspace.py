@@ -32,9 +32,7 @@ class FileEntry(NamedTuple):
 
 
 Unread = Callable[[str], None]  #: is told of each place that can't be looked at, and why
-
-
-Fits = Callable[[str], bool]
+Fits = Callable[[str], bool]  #: is a file of this path asked for?
 
 
 def _pass(_: str) -> None:

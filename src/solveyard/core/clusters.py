@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from solveyard.core.fitting import fewest
 from solveyard.model.jobs import Job, Placement
 from solveyard.model.messages import ClusterJoined
 from solveyard.model.resources import Allocation, Resources, Share
@@ -98,7 +99,6 @@ class Clusters:
 
 def _asked(name: str, need: Resources, counts: Mapping[str, int]) -> Allocation:
     """Without licences: a job that waits elsewhere holds none."""
-    cores = need.cores if isinstance(need.cores, int) else need.cores.min
     nodes = need.nodes if isinstance(need.nodes, int) else 1
-    share = Share(node=name, cores=cores, memory=need.memory, disk=need.disk, gpus=need.gpus)
+    share = Share(node=name, cores=fewest(need), memory=need.memory, disk=need.disk, gpus=need.gpus)
     return Allocation(shares=(share,) * max(1, nodes), counts=counts)

@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from solveyard.core.fitting import Amounts, Node, amounts_of, count, describe, fit, least
+from solveyard.core.fitting import Amounts, Node, amounts_of, count, describe, fewest, fit, least
 from solveyard.core.lacking import Lack, lack
 from solveyard.core.numbering import Numbers
 from solveyard.core.seats import Seats
@@ -41,7 +41,7 @@ class Inventory:
         machine = joined.machine
         known: dict[str, Node] = {}
         for name, capacity in joined.nodes.items():
-            cores = capacity.cores if isinstance(capacity.cores, int) else capacity.cores.min
+            cores = fewest(capacity)
             amounts = Amounts(cores, capacity.memory, capacity.disk, capacity.gpus)
             core_ids = Numbers(_ids(joined.core_ids.get(name, ()), cores))
             gpu_ids = Numbers(_ids(joined.gpu_ids.get(name, ()), capacity.gpus))
@@ -74,8 +74,7 @@ class Inventory:
 
     def candidates(self, need: Resources) -> tuple[str, ...]:
         """The machines that are worth a look, in order: those with a core, if it needs one."""
-        cores = need.cores if isinstance(need.cores, int) else need.cores.min
-        return tuple(self._roomy if cores > 0 or need.whole_nodes else self._names)
+        return tuple(self._roomy if fewest(need) > 0 or need.whole_nodes else self._names)
 
     def booked(self, machine: str) -> tuple[int, int]:
         """Cores that are taken there, and all there are."""

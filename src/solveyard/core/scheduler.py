@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from solveyard.core.arrays import Arrays
 from solveyard.core.clusters import Clusters
 from solveyard.core.dependencies import Dependencies, Known
+from solveyard.core.fitting import fewest
 from solveyard.core.gates import Gates
 from solveyard.core.inventory import Inventory
 from solveyard.core.line import Line
@@ -213,7 +214,7 @@ class Scheduler:
 
     def _fewest(self, need: Resources) -> int:
         """Cores that it takes at least; whole nodes count as the largest that there are."""
-        cores = need.cores if isinstance(need.cores, int) else need.cores.min
+        cores = fewest(need)
         if need.whole_nodes:
             cores = max(cores, self.inventory.largest)
         nodes = 1 if need.nodes is None else need.nodes
