@@ -44,14 +44,14 @@ class Planted(NamedTuple):
 PLANTED = (
     Planted(
         "actions leave before their commit",
-        "turns.py",
+        "manager/turns.py",
         "                await self._commit(decided.events)\n            except StoreError",
         "                self._committed(0, [], decided.actions)\n"
         "                await self._commit(decided.events)\n            except StoreError",
     ),
     Planted(
         "an end is acknowledged before its commit",
-        "turns.py",
+        "manager/turns.py",
         "                await self._commit(decided.events)\n            except StoreError",
         "                told = [a for a in decided.actions if 'Forget' in repr(type(a))]\n"
         "                self._committed(0, [], told)\n"
@@ -83,7 +83,7 @@ PLANTED = (
     ),
     Planted(
         "a repeated array is answered with its tasks",
-        "repeats.py",
+        "manager/repeats.py",
         "whole = [job for job in jobs if array_of(job.id) is None]",
         "whole = [job for job in jobs if job.id]",
     ),
@@ -115,19 +115,19 @@ PLANTED = (
     ),
     Planted(
         "after a commit that failed the engine is not rebuilt",
-        "turns.py",
+        "manager/turns.py",
         "self.engine = await self._writer.call(self._load)",
         "await self._writer.call(self._load)",
     ),
     Planted(
         "a rebuilt engine is not told who is connected",
-        "turns.py",
+        "manager/turns.py",
         "said = [*self._machines(), *draining,",
         "said = [*draining,",
     ),
     Planted(
         "of a failed commit a part stays",
-        "turns.py",
+        "manager/turns.py",
         "records += [job if job is not None else Removed(id=i) for i, job in touched.items()]",
         "records += [job for i, job in touched.items() if job is not None]",
     ),

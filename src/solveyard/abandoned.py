@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from solveyard import attendance
-from solveyard.manager import Manager
+from solveyard.manager.manager import Manager
 from solveyard.model.errors import StoreError
 from solveyard.model.messages import EndSessions
 

@@ -33,7 +33,7 @@ from solveyard.doors.sites import Sites
 from solveyard.doors.sites import public_url as read_public_url
 from solveyard.doors.tls import Certificate
 from solveyard.licensing import LicenceServer
-from solveyard.manager import Manager
+from solveyard.manager.manager import Manager
 from solveyard.model.errors import InternalFault, InvalidRequest
 from solveyard.model.jobs import Limits
 from solveyard.model.messages import SetLimits

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from solveyard import notebook, picture
+from solveyard import notebook
 from solveyard.client import find
 from solveyard.client.find import Address
 from solveyard.client.sync import Client
@@ -29,6 +29,7 @@ from solveyard.model.plans import Plan
 from solveyard.model.records import ClusterRecord, JobRecord
 from solveyard.model.wishes import Wishes, parameters, specification
 from solveyard.places import store_folder
+from solveyard.results import picture
 
 if TYPE_CHECKING:
     from solveyard.embedded import Embedded

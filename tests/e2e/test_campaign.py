@@ -13,7 +13,7 @@ import pytest
 from solveyard import Yard
 from solveyard.client import find
 from solveyard.client.aio import AsyncClient
-from solveyard.manager import Manager
+from solveyard.manager.manager import Manager
 from solveyard.model.errors import InvalidJob
 
 SOLVE = """

@@ -13,8 +13,8 @@ import aiohttp
 import msgspec
 import pytest
 
-from solveyard import clock as module
-from solveyard.clock import Clock
+from solveyard.manager import clock as module
+from solveyard.manager.clock import Clock
 from solveyard.model.errors import StoreFull
 from solveyard.model.jobs import JobSpec
 from watching import listening

@@ -9,7 +9,7 @@ from solveyard.model.jobs import JobSpec, JobState
 #: As `solveyard` with a fault in what sends launches.
 FAULTY = """
 import sys
-from solveyard import outbox
+from solveyard.manager import outbox
 from solveyard.cli import main
 
 async def fails(self, actions):

@@ -6,12 +6,12 @@ import contextlib
 import msgspec
 import pytest
 
+from solveyard.manager.turns import Turns
 from solveyard.model.errors import InternalFault, StoreFull
 from solveyard.model.jobs import JobSpec
 from solveyard.model.messages import AgentJoined, Cancel, SpawnerJoined, Submit
 from solveyard.model.resources import Resources
 from solveyard.store.memory import MemoryStore
-from solveyard.turns import Turns
 
 SPEC = JobSpec(solver="command", options=msgspec.Raw(b'{"argv":["true"]}'))
 MACHINES = [
@@ -33,7 +33,7 @@ class Trouble(MemoryStore):
 
 @contextlib.asynccontextmanager
 async def turning(store, monkeypatch):
-    monkeypatch.setattr("solveyard.turns.STORE_RETRY", 0.01)
+    monkeypatch.setattr("solveyard.manager.turns.STORE_RETRY", 0.01)
     done = []
     turns = Turns(
         store, lambda: MACHINES, lambda first, events, actions: done.append((events, actions))

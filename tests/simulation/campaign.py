@@ -14,7 +14,8 @@ from simulation.people import People
 from simulation.restart import decides_alike
 from simulation.service import InlineWorkers, Service
 from simulation.world import Clock, Violation, World
-from solveyard import (
+from solveyard.agent import connection, identity, ledger, recovery, runs
+from solveyard.manager import (
     clock,
     following,
     manager,
@@ -25,7 +26,6 @@ from solveyard import (
     turns,
     verdicts,
 )
-from solveyard.agent import connection, identity, ledger, recovery, runs
 from solveyard.model.errors import StoreError
 from solveyard.notify import room
 

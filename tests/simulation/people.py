@@ -8,7 +8,7 @@ import msgspec
 
 from simulation.service import Life, Service
 from simulation.world import World
-from solveyard.manager import Manager
+from solveyard.manager.manager import Manager
 from solveyard.model.arrays import ArraySpec
 from solveyard.model.errors import InternalFault, InvalidRequest, StoreError
 from solveyard.model.jobs import JobId, JobSpec, JobState, Limits

@@ -18,7 +18,7 @@ from simulation.network import AgentSocket, Connection
 from simulation.world import Crash, World
 from solveyard.backends.agents import Agents
 from solveyard.backends.offers import Offer
-from solveyard.manager import Manager
+from solveyard.manager.manager import Manager
 from solveyard.model.errors import StoreFull
 from solveyard.model.jobs import Record
 from solveyard.model.messages import AnyEvent

@@ -16,11 +16,12 @@ from aiohttp import web
 from msgspec import to_builtins
 from msgspec.structs import replace
 
-from solveyard import belongings
 from solveyard.backends.workspace import LocalWorkspace
 from solveyard.doors import peer, rest
-from solveyard.first_words import FirstWords
-from solveyard.forwarding import Forwarding
+from solveyard.manager import belongings
+from solveyard.manager.first_words import FirstWords
+from solveyard.manager.forwarding import Forwarding
+from solveyard.manager.ordering import Ordering
 from solveyard.model.errors import Conflict, InvalidJob, InvalidRequest, StoreFull, UnknownJob
 from solveyard.model.jobs import (
     Attempt,
@@ -50,7 +51,6 @@ from solveyard.model.messages import (
 from solveyard.model.progress import Progress
 from solveyard.model.records import ClusterRecord
 from solveyard.model.resources import Allocation, Share
-from solveyard.ordering import Ordering
 from solveyard.places import StorePlaces
 from solveyard.store.base import Filter, Numbered, Page
 

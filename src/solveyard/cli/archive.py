@@ -9,20 +9,21 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
-from solveyard import overlay, selecting
 from solveyard.backends.workspace import LocalWorkspace, named
 from solveyard.client.calls import PIECE, FileEntry, FilePage, Listing, LogPart
 from solveyard.core.arrays import counted
 from solveyard.core.shelf import Shelf
+from solveyard.manager import selecting
 from solveyard.model import paths, records
 from solveyard.model.errors import InvalidRequest, UnknownJob
 from solveyard.model.ids import array_of, task_id
 from solveyard.model.jobs import Job, JobId, JobState
 from solveyard.model.overlaid import Overlaid
 from solveyard.model.records import JobRecord
-from solveyard.overlay import Asked
 from solveyard.places import StorePlaces
-from solveyard.results import Cell, Table, as_csv
+from solveyard.results import overlay
+from solveyard.results.overlay import Asked
+from solveyard.results.table import Cell, Table, as_csv
 from solveyard.solvers.hfss.shown import config as hfss_config
 from solveyard.store.base import Filter
 from solveyard.store.sqlite import SqliteStore

@@ -14,7 +14,7 @@ from solveyard.model.jobs import JobSpec
 from solveyard.solvers import tasks
 
 if TYPE_CHECKING:
-    from solveyard.forwarding import Forwarding
+    from solveyard.manager.forwarding import Forwarding
 
 
 def show(wanted: Sequence[JobSpec], place: Here) -> int:
@@ -64,8 +64,8 @@ def forwarding(place: Here, wanted: Sequence[JobSpec] = ()) -> "Forwarding":
 
     from solveyard import clusters, config
     from solveyard.config import serving
-    from solveyard.forwarding import Forwarding
-    from solveyard.ordering import Ordering
+    from solveyard.manager.forwarding import Forwarding
+    from solveyard.manager.ordering import Ordering
     from solveyard.places import StorePlaces
 
     found = config.load(config.Places.here())

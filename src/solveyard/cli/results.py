@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from solveyard import picture
 from solveyard.cli import selectors, talk, units
 from solveyard.cli.here import Json, here
 from solveyard.client.sync import Client
 from solveyard.model.arrays import text
 from solveyard.model.errors import InvalidRequest, UnknownJob
 from solveyard.model.overlaid import all_of
+from solveyard.results import picture
 
 if TYPE_CHECKING:
     from solveyard.cli.archive import Archive

@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from solveyard import picture
 from solveyard.cli import acting, background, demo_sweep, sweep_report, talk, units, words
 from solveyard.cli.here import Here
 from solveyard.client import find
 from solveyard.client.sync import Client
 from solveyard.model.jobs import JobState
 from solveyard.model.records import JobRecord
+from solveyard.results import picture
 from solveyard.solvers import touchstone
 
 STOP_TIME = 60.0  #: s

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from solveyard.picture import Curve, decibels
+from solveyard.results.picture import Curve, decibels
 
 
 class Resonance(NamedTuple):

@@ -7,15 +7,15 @@ from typing import Any, Literal
 import msgspec
 from aiohttp import web
 
-from solveyard import results
 from solveyard.doors import encoding
 from solveyard.doors.keys import MANAGER
 from solveyard.doors.openapi import Route
-from solveyard.manager import Manager
+from solveyard.manager.manager import Manager
 from solveyard.model.errors import InvalidRequest
 from solveyard.model.ids import array_of, task_id
 from solveyard.model.jobs import Job, JobId, JobState
 from solveyard.model.records import JobRecord
+from solveyard.results import table as results
 
 CSV = "text/csv"
 SLICE = 500  #: tasks that are looked at between two turns of the loop

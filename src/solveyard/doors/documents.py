@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from solveyard.core.lifecycle import ENDED_STATE
-from solveyard.forwarding import Known
-from solveyard.manager import Manager
+from solveyard.manager.forwarding import Known
+from solveyard.manager.manager import Manager
 from solveyard.model.jobs import Job, JobState, Limits
 from solveyard.model.messages import (
     AnyEvent,

@@ -17,7 +17,7 @@ from solveyard.doors.dashboard import routes as dashboard
 from solveyard.doors.keys import KEEPER, LISTEN, Handler
 from solveyard.doors.rules import Rules
 from solveyard.doors.telling import Telling
-from solveyard.manager import Manager
+from solveyard.manager.manager import Manager
 
 if TYPE_CHECKING:
     from solveyard.doors.live import Live

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from msgspec import UNSET, Meta, UnsetType
 
-from solveyard.manager import Manager
+from solveyard.manager.manager import Manager
 from solveyard.model import reading, records
 from solveyard.model.errors import (
     BackendError,

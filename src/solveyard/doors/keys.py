@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from solveyard.doors.closing import Closing
-from solveyard.manager import Manager
+from solveyard.manager.manager import Manager
 
 if TYPE_CHECKING:
     from solveyard.doors.auth import Keeper

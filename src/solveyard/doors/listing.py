@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 import msgspec
 from aiohttp import web
 
-from solveyard.manager import Manager
+from solveyard.manager.manager import Manager
 from solveyard.model.jobs import Job
 from solveyard.pauses import Pauses
 from solveyard.store.base import Filter, Page

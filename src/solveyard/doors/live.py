@@ -22,7 +22,7 @@ from solveyard.doors import guarded
 from solveyard.doors.keys import Caller, caller
 from solveyard.doors.pieces import Piece, Pieces
 from solveyard.doors.telling import Telling
-from solveyard.manager import Manager
+from solveyard.manager.manager import Manager
 from solveyard.model import reading
 from solveyard.model.errors import InvalidRequest, LogCompacted, StoreError, UnknownJob
 from solveyard.model.ids import array_of, position_of

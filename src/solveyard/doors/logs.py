@@ -9,7 +9,7 @@ from aiohttp import web
 
 from solveyard.doors import encoding, ranges
 from solveyard.doors.keys import CLOSING, KEEPER, MANAGER, caller
-from solveyard.manager import Manager
+from solveyard.manager.manager import Manager
 from solveyard.model.errors import UnknownJob
 from solveyard.model.jobs import Job, JobId
 

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from solveyard.manager import Manager
+from solveyard.manager.manager import Manager
 
 CONTENT = "text/plain; version=0.0.4; charset=utf-8"
 

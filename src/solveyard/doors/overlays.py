@@ -5,13 +5,13 @@ import asyncio
 import msgspec
 from aiohttp import web
 
-from solveyard import overlay
 from solveyard.doors import encoding
 from solveyard.doors.keys import MANAGER
 from solveyard.doors.openapi import Route
 from solveyard.model.ids import array_of, task_id
 from solveyard.model.overlaid import Overlaid
-from solveyard.overlay import Asked
+from solveyard.results import overlay
+from solveyard.results.overlay import Asked
 
 
 class OverlayQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

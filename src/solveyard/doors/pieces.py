@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from solveyard.manager import Manager
+from solveyard.manager.manager import Manager
 from solveyard.model.ids import array_of
 from solveyard.model.jobs import JobId
 from solveyard.model.messages import AnyEvent

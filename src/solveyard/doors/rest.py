@@ -47,7 +47,8 @@ from solveyard.doors.openapi import Route, Table
 from solveyard.doors.rules import Rules
 from solveyard.doors.submitting import SPECS, submitted
 from solveyard.doors.texts import Texts
-from solveyard.manager import Manager
+from solveyard.manager.manager import Manager
+from solveyard.manager.selecting import JobWish
 from solveyard.model import reading
 from solveyard.model.errors import SolveyardError
 from solveyard.model.jobs import Job, JobId
@@ -61,7 +62,6 @@ from solveyard.model.messages import (
 )
 from solveyard.model.records import AttemptRecord, JobRecord, event_text
 from solveyard.pauses import Pauses
-from solveyard.selecting import JobWish
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from solveyard.doors import documents
-from solveyard.manager import Manager
+from solveyard.manager.manager import Manager
 from solveyard.model.jobs import Job, JobId, JobState
 from solveyard.model.messages import (
     AnyEvent,

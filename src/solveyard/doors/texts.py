@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from solveyard.doors import encoding
-from solveyard.manager import Manager
+from solveyard.manager.manager import Manager
 from solveyard.model.errors import UnknownJob
 from solveyard.model.jobs import Job, JobId, JobState
 

@@ -11,7 +11,7 @@ from solveyard import clusters, config
 from solveyard.backends.batch import Batch
 from solveyard.backends.dialects.base import Queue, Unreadable
 from solveyard.client.sync import Client
-from solveyard.forwarding import partition
+from solveyard.manager.forwarding import partition
 from solveyard.model.jobs import JobState
 from solveyard.model.records import ClusterRecord, JobRecord
 from solveyard.pyedb import errors

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from solveyard import manager, serve
+from solveyard import serve
 from solveyard.cli import main, systemd
+from solveyard.manager import manager
 
 GRACE = 30.0  #: s that a drain gives a job, by the documents
 

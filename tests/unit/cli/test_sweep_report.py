@@ -6,9 +6,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from solveyard import picture
 from solveyard.cli import demo_sweep, sweep_report
 from solveyard.registry import solver
+from solveyard.results import picture
 
 
 def resonator(resistance: float, at: float, frequencies: list[float]) -> list[complex]:

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from solveyard.manager.turns import Turns
 from solveyard.store.sqlite import SqliteStore
-from solveyard.turns import Turns
 
 
 class Lives(Protocol):

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from solveyard import claims
-from solveyard.belongings import Belongings, delete
-from solveyard.claims import Named
+from solveyard.manager import claims
+from solveyard.manager.belongings import Belongings, delete
+from solveyard.manager.claims import Named
 from solveyard.model.arrays import ArraySpec
 from solveyard.model.ids import task_id
 from solveyard.model.jobs import JobId, JobSpec

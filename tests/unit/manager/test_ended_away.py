@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from solveyard import ondisk
+from solveyard.manager import ondisk
+from solveyard.manager.repeats import Repeats, Whose
 from solveyard.model.errors import InvalidJob, StoreUnusable
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState
 from solveyard.model.messages import Annotate, EndSessions, Remove, Retry
 from solveyard.model.policies import Dependency
-from solveyard.repeats import Repeats, Whose
 from unit.manager.living import living
 from unit.manager.test_waiting_away import MANY, Life, specs
 

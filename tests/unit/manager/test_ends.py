@@ -2,7 +2,7 @@
 
 import asyncio
 
-from solveyard.ends import Ends
+from solveyard.manager.ends import Ends
 from solveyard.model.ids import task_id
 from solveyard.model.jobs import JobId, Outcome, Reason
 from solveyard.model.messages import CancelRequested, JobEnded, JobRemoved

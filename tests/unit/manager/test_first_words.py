@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from solveyard.first_words import FirstWords
+from solveyard.manager.first_words import FirstWords
 from solveyard.model.jobs import (
     Attempt,
     AttemptId,

@@ -9,8 +9,9 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from solveyard import following
-from solveyard.following import Following
+from solveyard.manager import following
+from solveyard.manager.following import Following
+from solveyard.manager.ordering import Ordering
 from solveyard.model.arrays import ArraySpec
 from solveyard.model.ids import task_id
 from solveyard.model.jobs import (
@@ -27,7 +28,6 @@ from solveyard.model.jobs import (
 from solveyard.model.messages import JobEnded, JobStarted
 from solveyard.model.progress import Progress
 from solveyard.model.resources import Allocation, Share
-from solveyard.ordering import Ordering
 from solveyard.places import StorePlaces
 
 

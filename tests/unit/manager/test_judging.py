@@ -9,14 +9,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from solveyard import registry, written
+from solveyard import registry
 from solveyard.backends.workspace import FileEntry, LocalWorkspace, Unread
-from solveyard.judging import Case, read_later
+from solveyard.manager import written
+from solveyard.manager.judging import Case, read_later
+from solveyard.manager.ordering import Ordering
 from solveyard.model import reading
 from solveyard.model.errors import InvalidJob
 from solveyard.model.ids import task_id
 from solveyard.model.jobs import AttemptId, Job, JobId, JobSpec, JobState, Outcome, Reason
-from solveyard.ordering import Ordering
 from solveyard.places import StorePlaces
 from solveyard.solvers import criteria, verdicts
 from solveyard.solvers.base import Exit, OutputFile

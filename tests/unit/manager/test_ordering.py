@@ -4,11 +4,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from solveyard.manager.ordering import Ordering
 from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import AttemptId, JobId, JobSpec, Placement
 from solveyard.model.messages import Launch
 from solveyard.model.resources import Allocation, Share
-from solveyard.ordering import Ordering
 from solveyard.places import StorePlaces
 from solveyard.secret import Secret
 

@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from solveyard import outbox as module
 from solveyard.backends.base import Order
+from solveyard.manager import outbox as module
+from solveyard.manager.ordering import Ordering
+from solveyard.manager.outbox import HEARD, Outbox
 from solveyard.model.jobs import AttemptId, JobId, JobSpec, Placement, Reason
 from solveyard.model.messages import Action, Ended, Forget, Kill, Launch, Recall
 from solveyard.model.resources import Allocation, Share
-from solveyard.ordering import Ordering
-from solveyard.outbox import HEARD, Outbox
 from solveyard.places import StorePlaces
 
 HERE = Allocation(shares=(Share(node="m", cores=1),))

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from solveyard import paging
 from solveyard.core.roll import Roll
 from solveyard.core.shelf import Shelf
+from solveyard.manager import paging
+from solveyard.manager.tally import Tally
+from solveyard.manager.turns import Turns
 from solveyard.model.arrays import ArraySpec
 from solveyard.model.errors import InvalidRequest
 from solveyard.model.ids import task_id
@@ -19,8 +21,6 @@ from solveyard.model.jobs import Job, JobId, JobSpec, JobState
 from solveyard.model.messages import AnyRequest, Cancel, Hold, Release, Remove, Retry, Submit
 from solveyard.store.base import Filter
 from solveyard.store.memory import MemoryStore
-from solveyard.tally import Tally
-from solveyard.turns import Turns
 from solveyard.workers import Workers
 
 LOOKS = 8

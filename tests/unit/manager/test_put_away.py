@@ -7,10 +7,13 @@ from typing import NoReturn
 
 import pytest
 
-from solveyard import ondisk
 from solveyard.backends.base import RawEnd
 from solveyard.core.engine import Engine
-from solveyard.forwarding import Forwarding
+from solveyard.manager import ondisk
+from solveyard.manager.forwarding import Forwarding
+from solveyard.manager.ordering import Ordering
+from solveyard.manager.turns import Turns
+from solveyard.manager.verdicts import Verdicts
 from solveyard.model.arrays import ArraySpec
 from solveyard.model.errors import StoreUnusable
 from solveyard.model.ids import array_of, task_id
@@ -26,12 +29,9 @@ from solveyard.model.messages import (
     Submit,
 )
 from solveyard.model.resources import Resources
-from solveyard.ordering import Ordering
 from solveyard.places import StorePlaces
 from solveyard.solvers.base import Exit
 from solveyard.store.sqlite import SqliteStore
-from solveyard.turns import Turns
-from solveyard.verdicts import Verdicts
 from unit.manager.living import living
 
 SIZE = 6

@@ -6,10 +6,10 @@ from msgspec.structs import replace
 from solveyard.core.lifecycle import unopened
 from solveyard.core.roll import Roll
 from solveyard.core.shelf import Shelf
+from solveyard.manager.repeats import Repeats, Whose
 from solveyard.model.arrays import ArraySpec
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState
 from solveyard.model.messages import JobRetried, JobSubmitted
-from solveyard.repeats import Repeats, Whose
 
 
 async def test_after_a_restart_an_array_is_answered_without_its_tasks() -> None:

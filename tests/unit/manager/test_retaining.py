@@ -11,9 +11,11 @@ from typing import NamedTuple
 import pytest
 from msgspec.structs import replace
 
-from solveyard import retaining
-from solveyard.belongings import Belongings, delete
 from solveyard.core.retention import Policy
+from solveyard.manager import retaining
+from solveyard.manager.belongings import Belongings, delete
+from solveyard.manager.retaining import Retention
+from solveyard.manager.turns import Turns
 from solveyard.model.errors import Conflict, UnknownJob
 from solveyard.model.jobs import Counter, Job, JobId, JobSpec, JobState, Outcome, Reason
 from solveyard.model.messages import Annotate, JobEnded, JobRemoved, MachineLeft
@@ -21,10 +23,8 @@ from solveyard.model.notices import Receiver
 from solveyard.model.records import record
 from solveyard.notify import Notices, Program, Recipient, View
 from solveyard.places import StorePlaces
-from solveyard.retaining import Retention
 from solveyard.store.base import NOT_READ, Numbered
 from solveyard.store.memory import MemoryStore
-from solveyard.turns import Turns
 
 
 class Yard(NamedTuple):

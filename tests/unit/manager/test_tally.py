@@ -5,8 +5,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
+from solveyard.manager.tally import Tally
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState
-from solveyard.tally import Tally
 
 changes = st.lists(
     st.tuples(

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from solveyard import clock
-from solveyard import turns as module
+from solveyard.manager import clock
+from solveyard.manager import turns as module
+from solveyard.manager.turns import MANY, Turns
 from solveyard.model.errors import StoreFull
 from solveyard.model.jobs import JobId, JobSpec, JobState, Record
 from solveyard.model.messages import (
@@ -23,7 +24,6 @@ from solveyard.model.messages import (
 )
 from solveyard.model.resources import Resources
 from solveyard.store.memory import MemoryStore
-from solveyard.turns import MANY, Turns
 
 MESSAGES = 49
 SUBMIT = Submit(specs=(JobSpec(solver="command", hold=True),), by="ada")

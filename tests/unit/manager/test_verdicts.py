@@ -8,8 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from solveyard import pauses, verdicts
+from solveyard import pauses
 from solveyard.backends.base import RawEnd, Report
+from solveyard.manager import verdicts
 from solveyard.model import reading
 from solveyard.model.jobs import Attempt, AttemptId, Job, JobId, JobState, Placement, Reason
 from solveyard.model.messages import Ended, Message

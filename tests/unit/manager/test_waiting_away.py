@@ -6,7 +6,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from solveyard import ondisk
+from solveyard.manager import ondisk
+from solveyard.manager.repeats import Repeats, Whose
+from solveyard.manager.turns import Turns
 from solveyard.model.errors import StoreUnusable
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState, Limits, Outcome, Reason
 from solveyard.model.messages import (
@@ -23,9 +25,7 @@ from solveyard.model.messages import (
 )
 from solveyard.model.policies import Dependency
 from solveyard.model.resources import Resources
-from solveyard.repeats import Repeats, Whose
 from solveyard.store.sqlite import SqliteStore
-from solveyard.turns import Turns
 from unit.manager.living import living
 
 MANY = 8

@@ -12,7 +12,7 @@ from solveyard import registry
 from solveyard.backends.batch import Batch, ClusterOptions
 from solveyard.backends.hosts.local import LocalHost
 from solveyard.doors import pyedb_form
-from solveyard.ordering import Ordering
+from solveyard.manager.ordering import Ordering
 from solveyard.places import StorePlaces
 from solveyard.pyedb.job_submission import HFSSSimulationConfig, SchedulerOptions
 from solveyard.solvers.hfss import config as hfss

@@ -5,11 +5,11 @@ import asyncio
 import msgspec
 from aiohttp import web
 
-from solveyard import overlay
 from solveyard.backends.workspace import Workspace, named
 from solveyard.doors import encoding
 from solveyard.doors.keys import MANAGER
 from solveyard.model.errors import InvalidRequest, InvalidResult
+from solveyard.results import overlay
 from solveyard.solvers import touchstone as files
 
 MOST = 16  #: parameters in one answer

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from solveyard.doors import encoding
 from solveyard.doors.keys import MANAGER
-from solveyard.manager import Manager
+from solveyard.manager.manager import Manager
 from solveyard.model.errors import InvalidRequest, LogCompacted
 from solveyard.model.ids import array_of
 from solveyard.model.jobs import FINAL, Job, JobId, JobState, Reason

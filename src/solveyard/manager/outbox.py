@@ -8,11 +8,11 @@ from itertools import groupby
 from typing import assert_never
 
 from solveyard.backends.base import Backend, Order
-from solveyard.judging import storable
+from solveyard.manager.judging import storable
+from solveyard.manager.ordering import Ordering
 from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import AttemptId, Outcome, Reason
 from solveyard.model.messages import Action, Ask, Ended, Forget, Kill, Launch, Modify, Recall
-from solveyard.ordering import Ordering
 from solveyard.store.failures import NO_SPACE
 
 log = logging.getLogger(__name__)

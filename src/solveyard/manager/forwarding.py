@@ -13,11 +13,11 @@ from solveyard.backends.workspace import Workspace
 from solveyard.core import destinations
 from solveyard.core.destinations import Rule
 from solveyard.core.engine import Engine
+from solveyard.manager.ordering import Ordering
 from solveyard.model.errors import BackendError, InvalidJob, StoreError
 from solveyard.model.jobs import Attempt, AttemptId, Job, JobId, JobSpec
 from solveyard.model.messages import Launch
 from solveyard.model.records import ClusterRecord, CountRecord, PartitionRecord, instant
-from solveyard.ordering import Ordering
 from solveyard.solvers import tasks
 
 _FIRST = 20.0  #: s in which all have answered, or it's known that they don't

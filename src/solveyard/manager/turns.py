@@ -9,11 +9,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from solveyard.clock import Clock
 from solveyard.core.engine import Engine, InParts, Step
 from solveyard.core.roll import Roll
 from solveyard.core.slots import Pace
-from solveyard.judging import read_later
+from solveyard.manager.clock import Clock
+from solveyard.manager.judging import read_later
+from solveyard.manager.ondisk import OnDisk
 from solveyard.model.errors import InternalFault, InvalidRequest, StoreError
 from solveyard.model.jobs import Counter, Job, JobId, Record, Removed
 from solveyard.model.messages import (
@@ -32,7 +33,6 @@ from solveyard.model.messages import (
     Ticked,
 )
 from solveyard.model.shares import NO_SHARES, Shares, Spent
-from solveyard.ondisk import OnDisk
 from solveyard.store.base import Past, Store
 from solveyard.workers import Workers
 

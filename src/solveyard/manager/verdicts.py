@@ -9,14 +9,14 @@ from typing import Protocol
 
 from solveyard.backends.base import RawEnd, Report
 from solveyard.backends.workspace import Brief, LocalWorkspace, TooMuch, Workspace
-from solveyard.judging import Case
+from solveyard.manager.judging import Case
+from solveyard.manager.written import Earlier
 from solveyard.model.errors import StoreError
 from solveyard.model.jobs import Attempt, AttemptId, Job
 from solveyard.model.messages import Ended, Message
 from solveyard.pauses import Glances, Pauses
 from solveyard.store.filesystems import on_network
 from solveyard.workers import Workers
-from solveyard.written import Earlier
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from solveyard import overlay
 from solveyard.backends.workspace import LocalWorkspace
 from solveyard.model.arrays import ArraySpec
 from solveyard.model.criteria import Measure
@@ -14,7 +13,8 @@ from solveyard.model.errors import InvalidRequest
 from solveyard.model.ids import task_id
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState
 from solveyard.model.overlaid import Overlaid, all_of
-from solveyard.overlay import Asked
+from solveyard.results import overlay
+from solveyard.results.overlay import Asked
 
 TWO = "# GHz S RI R 50\n1 {0} 0 {1} 0 0 1 0.5 0\n2 {0} 0.5 {1} 0 0 1 0.5 0\n"
 OPTIONS: dict[str, Any] = {"argv": ["true"]}

@@ -13,7 +13,7 @@ from solveyard.model.arrays import ArraySpec, Value
 from solveyard.model.criteria import Measure
 from solveyard.model.ids import task_id
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState, Outcome, Reason
-from solveyard.results import Table, as_csv, as_json
+from solveyard.results.table import Table, as_csv, as_json
 
 
 def array(spec: ArraySpec, *measures: str) -> Job:

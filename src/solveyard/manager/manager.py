@@ -15,21 +15,30 @@ from typing import TypeVar
 
 import msgspec
 
-from solveyard import selecting, standings
 from solveyard.backends.agents import Agents
 from solveyard.backends.batch import Batch
 from solveyard.backends.routing import Routes
 from solveyard.backends.workspace import LocalWorkspace, Workspace
-from solveyard.belongings import Belongings
 from solveyard.core.arrays import counted
 from solveyard.core.destinations import Rule
 from solveyard.core.retention import Policy
 from solveyard.core.roll import Roll
-from solveyard.ends import Ends
-from solveyard.first_words import FirstWords
-from solveyard.following import Following
-from solveyard.forwarding import Forwarding
 from solveyard.licensing import LicenceServer, Licensing
+from solveyard.manager import selecting, standings
+from solveyard.manager.belongings import Belongings
+from solveyard.manager.ends import Ends
+from solveyard.manager.first_words import FirstWords
+from solveyard.manager.following import Following
+from solveyard.manager.forwarding import Forwarding
+from solveyard.manager.ordering import Ordering
+from solveyard.manager.outbox import Outbox
+from solveyard.manager.paging import Pages
+from solveyard.manager.repeats import Repeats, Whose
+from solveyard.manager.retaining import Retention
+from solveyard.manager.selecting import JobWish
+from solveyard.manager.stalling import Stalls
+from solveyard.manager.turns import Turns
+from solveyard.manager.verdicts import Verdicts
 from solveyard.model.errors import InvalidRequest, LogCompacted, StoreError, UnknownJob
 from solveyard.model.ids import array_of
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState, Limits
@@ -45,19 +54,10 @@ from solveyard.model.progress import Progress
 from solveyard.model.records import ClusterRecord, JobRecord, SharesRecord, record
 from solveyard.model.shares import NO_SHARES, Shares
 from solveyard.notify import Notices, Recipient, View
-from solveyard.ordering import Ordering
-from solveyard.outbox import Outbox
-from solveyard.paging import Pages
 from solveyard.pauses import Pauses
 from solveyard.places import StorePlaces
-from solveyard.repeats import Repeats, Whose
-from solveyard.retaining import Retention
 from solveyard.secret import Secret
-from solveyard.selecting import JobWish
-from solveyard.stalling import Stalls
 from solveyard.store.base import Filter, Numbered, Page, Store
-from solveyard.turns import Turns
-from solveyard.verdicts import Verdicts
 from solveyard.workers import Workers
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from solveyard.claims import NOTHING, Claims, Named
+from solveyard.manager.claims import NOTHING, Claims, Named
 from solveyard.model.jobs import JobId
 from solveyard.places import StorePlaces
 from solveyard.store.database import sync_folder

@@ -15,12 +15,12 @@ from msgspec.structs import replace
 
 from solveyard import registry
 from solveyard.backends.workspace import LocalWorkspace
+from solveyard.manager.ordering import Ordering
 from solveyard.model.errors import InvalidJob, InvalidRequest
 from solveyard.model.ids import AttemptId, array_of, position_of
 from solveyard.model.jobs import Job, JobId, JobState
 from solveyard.model.messages import AnyEvent, JobEnded, JobRequeued, JobStarted
 from solveyard.model.progress import Progress
-from solveyard.ordering import Ordering
 from solveyard.places import StorePlaces
 from solveyard.solvers import tasks
 from solveyard.solvers.base import Alarm, Reader, Warns

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from solveyard import picture
 from solveyard.model.arrays import Value
 from solveyard.model.overlaid import Overlaid
+from solveyard.results import picture
 
 pytest.importorskip("matplotlib")
 

@@ -7,16 +7,16 @@ import math
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 
-from solveyard import selecting
 from solveyard.core import retention
 from solveyard.core.engine import Engine
 from solveyard.core.roll import Roll
 from solveyard.core.shelf import Fetch, Reread, Shelf
+from solveyard.manager import selecting
+from solveyard.manager.tally import Tally
 from solveyard.model.errors import StoreUnusable
 from solveyard.model.ids import array_of, position_of, task_id
 from solveyard.model.jobs import WAITING, Job, JobId, JobState
 from solveyard.store.base import State, Store
-from solveyard.tally import Tally
 
 #: Ended tasks of arrays, ended jobs, and waiting ones whose records stay in memory: the latest of
 #: each, which people ask for.

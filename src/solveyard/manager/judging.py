@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from solveyard import registry
 from solveyard.backends.workspace import FileEntry, LocalWorkspace, NoSuchFile, Workspace
+from solveyard.manager.written import Old, nothing_old, written
 from solveyard.model.criteria import STREAMS, files
 from solveyard.model.errors import InvalidJob, InvalidRequest
 from solveyard.model.jobs import Job, JobSpec, Outcome, Reason
@@ -19,7 +20,6 @@ from solveyard.solvers.base import STDERR, TAIL, Exit, OutputFile, Query
 from solveyard.solvers.criteria import Criteria, Source
 from solveyard.solvers.patterns import PIECE
 from solveyard.solvers.verdicts import accepted
-from solveyard.written import Old, nothing_old, written
 
 log = logging.getLogger(__name__)
 

@@ -10,17 +10,17 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from solveyard.belongings import Belongings, delete
-from solveyard.claims import NOTHING, Named
 from solveyard.core import retention
 from solveyard.core.retention import Ended, Policy
+from solveyard.manager.belongings import Belongings, delete
+from solveyard.manager.claims import NOTHING, Named
+from solveyard.manager.turns import Turns
 from solveyard.model.errors import Conflict, InvalidRequest, StoreError
 from solveyard.model.ids import array_of
 from solveyard.model.jobs import JobId, JobSpec
 from solveyard.model.messages import Remove
 from solveyard.notify import Notices
 from solveyard.store.base import Store
-from solveyard.turns import Turns
 from solveyard.workers import Workers
 
 log = logging.getLogger(__name__)

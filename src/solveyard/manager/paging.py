@@ -1,11 +1,11 @@
 """Pages of jobs from what the manager has in memory, where a look at the newest is enough."""
 
 from solveyard.core.roll import Roll
+from solveyard.manager.tally import Tally
+from solveyard.manager.turns import Turns
 from solveyard.model.jobs import Job, JobId
 from solveyard.store.base import Filter, Page, Store
 from solveyard.store.codec import cursor_before, read_cursor
-from solveyard.tally import Tally
-from solveyard.turns import Turns
 from solveyard.workers import Workers
 
 LOOKS = 2000  #: numbers that are looked up for one page, at most

@@ -17,10 +17,10 @@ import psutil
 from solveyard import registry
 from solveyard.backends.batch import files
 from solveyard.backends.dialects import alive
+from solveyard.manager.ordering import Ordering
 from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import Attempt, Job, JobId, JobState
 from solveyard.model.messages import AnyEvent, JobStarted, Quiet
-from solveyard.ordering import Ordering
 from solveyard.places import StorePlaces
 from solveyard.solvers import tasks
 from solveyard.workers import Workers

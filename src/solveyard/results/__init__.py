@@ -1,0 +1,1 @@
+"""What was measured, as people look at it: a table, curves over each other, a picture."""
