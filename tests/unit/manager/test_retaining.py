@@ -260,6 +260,13 @@ async def test_the_log_stays_from_where_it_was_read_for_notices(tmp_path: Path) 
             await one.until(lambda: one.turns.first > 701)
 
 
+async def test_the_log_stays_from_the_oldest_ended_job_that_is_there(tmp_path: Path) -> None:
+    old = replace(a_job(1), submitted_at=700.5, ended_at=800.0)
+    async with yard(tmp_path, Policy(keep_jobs=5), old) as one, running(one):
+        await one.until(lambda: one.turns.first > 700)
+        assert one.turns.first == 701
+
+
 async def test_what_is_to_be_kept_by_now_stays_with_its_files(tmp_path: Path) -> None:
     """Many are found at once, and go one by one: somebody may say so meanwhile."""
     jobs = [a_job(n) for n in range(1, 9)]
