@@ -66,6 +66,10 @@ class Belongings:
         folders = ((job, self._places.job_folder(job)) for job in jobs)
         return next((job for job, own in folders if self._claims.on(own.name, named)), None)
 
+    def doubt(self, named: Named) -> None:
+        """Where they are may have changed just now: links may. It looks at nothing yet."""
+        self._claims.doubt(named)
+
     def mark(self, job: JobId) -> None:
         """On disk when it returns."""
         folder = self._places.removing

@@ -14,11 +14,11 @@ from weakref import WeakValueDictionary
 from solveyard.core import retention
 from solveyard.core.retention import Ended, Policy
 from solveyard.manager.belongings import Belongings, delete
-from solveyard.manager.claims import NOTHING, Named
+from solveyard.manager.claims import BELIEVED, Named
 from solveyard.manager.turns import Turns
 from solveyard.model.errors import Conflict, InvalidRequest, StoreError, StoreFull
 from solveyard.model.ids import array_of
-from solveyard.model.jobs import JobId, JobSpec
+from solveyard.model.jobs import WAITING, Job, JobId, JobSpec
 from solveyard.model.messages import Remove
 from solveyard.notify import Notices
 from solveyard.store.base import Store
@@ -110,12 +110,11 @@ class Retention:
 
         Raises Conflict.
         """
+        named = Named.by(specs)
+        self._belongings.doubt(named)
         seen: set[JobId] = set()
-        while fresh := self._leaving - seen:
+        while any(named) and (fresh := self._leaving - seen):
             seen |= fresh
-            named = Named.by(specs)
-            if named == NOTHING:
-                return
             job = await self._looks.call(partial(self._belongings.claimed, fresh, named))
             if job is not None:
                 raise Conflict(
@@ -209,8 +208,12 @@ class Retention:
     async def _delete(self, job: JobId, pause: float) -> None:
         jobs, away = list(self._turns.jobs.values()), self._turns.kept.directories_away()
 
+        since = self._turns.ago(BELIEVED)
+
         def pieces() -> tuple[Named, list[Path]]:
-            named = Named.by((one.spec for one in jobs), away)
+            lately = {one.directory for one in jobs if _ran(one, since)}
+            self._belongings.doubt(Named(lately))
+            named = Named.by((one.spec for one in jobs), {*away, *lately})
             return named, list(self._belongings.pieces(job, named))
 
         try:
@@ -277,3 +280,10 @@ class Retention:
         while left > 0.0:
             await asyncio.sleep(left)
             left = min(self._launched + CALM, deadline) - loop.time()
+
+
+def _ran(job: Job, since: float) -> bool:
+    """Has it run since then, or may it have?"""
+    if job.is_array or job.state in WAITING:
+        return False
+    return job.ended_at is None or job.ended_at > since

@@ -17,7 +17,9 @@ from solveyard.manager.belongings import Belongings, delete
 from solveyard.manager.claims import NOTHING, Named
 from solveyard.manager.retaining import Retention
 from solveyard.manager.turns import Turns
+from solveyard.model.arrays import ArraySpec
 from solveyard.model.errors import Conflict, UnknownJob
+from solveyard.model.ids import task_id
 from solveyard.model.jobs import Counter, Job, JobId, JobSpec, JobState, Outcome, Reason
 from solveyard.model.messages import Annotate, JobEnded, JobRemoved, MachineLeft
 from solveyard.model.notices import Receiver
@@ -283,6 +285,48 @@ async def test_nobody_is_given_a_folder_whose_deletion_was_interrupted(tmp_path:
         async with running(one):
             await one.until(lambda: not list(one.places.removing.iterdir()))
         await one.retention.spare([named])
+
+
+@pytest.mark.parametrize("when", ["it runs", "it is submitted", "it ran", "its task runs"])
+async def test_a_folder_stays_whose_name_has_just_become_a_link_to_it(
+    when: str, tmp_path: Path
+) -> None:
+    """When its job runs, say."""
+    named = tmp_path / "in1"
+    named.mkdir()
+    spec = JobSpec(solver="command", directory=str(named))
+    theirs = a_job(5, JobState.HELD if when == "it is submitted" else JobState.RUNNING)
+    theirs = replace(theirs, spec=spec)
+    several = [theirs]
+    if when == "its task runs":
+        spec = replace(spec, directory=f"{tmp_path}/in{{{{index}}}}", array=ArraySpec(stop=3))
+        several = [replace(theirs, spec=spec, id=i) for i in (JobId(5), task_id(JobId(5), 1))]
+    async with yard(tmp_path, Policy(), a_job(1), a_job(2), *several) as one:
+        await one.retention.remove(JobId(2), "ann", files=True)  # it is seen to be elsewhere
+        named.rmdir()
+        named.symlink_to(one.places.job_folder(JobId(1)))
+        if when == "it is submitted":
+            await one.retention.spare([spec])
+        if when == "it ran":
+            ended = replace(theirs, state=JobState.COMPLETED, ended_at=one.turns.now())
+            one.turns.kept.change(theirs.id, ended)
+        await one.retention.remove(JobId(1), "ann", files=True)
+        assert (named / "result").exists()
+
+
+async def test_nobody_is_given_a_folder_by_a_name_that_has_just_become_a_link(
+    tmp_path: Path,
+) -> None:
+    Belongings(StorePlaces(tmp_path)).mark(JobId(7))
+    named = tmp_path / "named"
+    named.mkdir()
+    spec = JobSpec(solver="command", directory=str(named))
+    async with yard(tmp_path, Policy(), a_job(1)) as one:
+        await one.retention.spare([spec])
+        named.rmdir()
+        named.symlink_to(one.places.job_folder(JobId(7)))
+        with pytest.raises(Conflict, match="in the folder of job 7"):
+            await one.retention.spare([spec])
 
 
 async def test_a_refused_removal_leaves_files_and_no_mark(tmp_path: Path) -> None:
