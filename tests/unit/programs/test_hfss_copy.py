@@ -320,6 +320,17 @@ def test_what_came_in_an_archive_is_no_result_of_its_solve(bench: Bench) -> None
     assert (bench.here / "board.aedtresults" / "old.s1p").stat().st_mtime == 1e9
 
 
+def test_results_in_an_archive_are_none_of_its_solve(bench: Bench) -> None:
+    place = bench.folder / "board.aedtz"
+    with zipfile.ZipFile(place, "w") as archive:
+        for name in ("board.aedt", "results/old.s1p", "inside/results/data.txt"):
+            archive.writestr(name, "a project")
+    told = bench.run(source=str(place))
+    assert (told.returncode, "the folder results in" in told.stderr) == (0, True), told.stderr
+    assert sorted(bench.shown()) == ["board-j.log", "board.s2p"]
+    assert (bench.here / "inside" / "results" / "data.txt").is_file()
+
+
 def test_files_of_one_name_are_gathered_with_their_folders(bench: Bench) -> None:
     written = [
         "board.aedtresults/A.results/sol.profile", "board.aedtresults/B.results/sol.profile",
