@@ -56,7 +56,8 @@ class Bench:
         (self.here / "plan.json").write_text(json.dumps(plan | more))
         return subprocess.run(
             [sys.executable, "-m", "solveyard.programs.hfss_copy", "plan.json"],
-            cwd=self.here, env={"ENDS": str(ends)}, capture_output=True, text=True, timeout=60,
+            cwd=self.here, env={**os.environ, "ENDS": str(ends)}, capture_output=True, text=True,
+            timeout=60,
         )  # fmt: skip
 
     def write(self, *paths: str, **more: object) -> str:
