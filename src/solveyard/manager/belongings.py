@@ -16,6 +16,7 @@ from pathlib import Path
 from solveyard.manager.claims import NOTHING, Claims, Named
 from solveyard.model.jobs import JobId
 from solveyard.places import StorePlaces
+from solveyard.store import failures
 from solveyard.store.database import sync_folder
 
 
@@ -71,11 +72,14 @@ class Belongings:
         self._claims.doubt(named)
 
     def mark(self, job: JobId) -> None:
-        """On disk when it returns."""
+        """On disk when it returns. Raises StoreError."""
         folder = self._places.removing
-        folder.mkdir(mode=0o700, exist_ok=True)
-        (folder / str(job)).touch(mode=0o600)
-        sync_folder(folder)
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            (folder / str(job)).touch(mode=0o600)
+            sync_folder(folder)
+        except OSError as error:
+            raise failures.from_os(error, self._places.folder) from error
 
     def unmark(self, job: JobId) -> None:
         (self._places.removing / str(job)).unlink(missing_ok=True)

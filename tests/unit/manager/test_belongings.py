@@ -13,6 +13,7 @@ from solveyard.manager import claims
 from solveyard.manager.belongings import Belongings, delete
 from solveyard.manager.claims import Named
 from solveyard.model.arrays import ArraySpec
+from solveyard.model.errors import StoreUnusable
 from solveyard.model.ids import task_id
 from solveyard.model.jobs import JobId, JobSpec
 from solveyard.places import StorePlaces
@@ -251,3 +252,9 @@ def test_marks_are_kept_until_they_are_taken_away(places: StorePlaces) -> None:
     mine.unmark(ONE)
     mine.unmark(ONE)
     assert mine.marked() == [NEXT]
+
+
+def test_a_mark_that_can_not_be_made_is_the_stores_fault(places: StorePlaces) -> None:
+    places.removing.touch()
+    with pytest.raises(StoreUnusable, match="cannot use the store"):
+        Belongings(places).mark(ONE)
