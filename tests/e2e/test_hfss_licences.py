@@ -187,6 +187,16 @@ def test_what_the_command_line_gets_wrong_is_told_in_a_line(lab: Callable[[str],
         assert told.stderr.count("\n") == 1
 
 
+def test_a_program_that_is_not_there_is_told_with_the_way_out(lab: Callable[[str], Lab]) -> None:
+    yard = lab("")
+    yard.service.start()
+    board = project(yard.projects, name="board.aedt")
+    told = yard.run("hfss", str(board), "--ansysedt", "/nope/ansysedt")
+    assert (told.returncode, told.stdout) == (2, "")
+    line = told.stderr.splitlines()[-1]
+    assert line.startswith("error: no such file or directory: '/nope/ansysedt' (leave the program")
+
+
 def test_a_project_that_is_not_there_is_told_before_anything_else(
     lab: Callable[[str], Lab],
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from solveyard import __version__
 from solveyard.cli import exits, talk
@@ -116,7 +117,7 @@ def run(given: Sequence[str]) -> int:
         )
         sys.stdout.flush()
     except typer.TyperException as error:
-        exits.tell(f"{error.format_message()} ({_help(error)})", as_json=as_json)
+        exits.tell(_misused(error, given), as_json=as_json)
         return exits.USAGE
     except talk.NobodyReads:
         return exits.OK
@@ -157,6 +158,22 @@ def _command(given: Sequence[str]) -> str:
         elif not word.startswith(("--store=", "--url=")):
             return word if word in COMMANDS else ""
     return ""
+
+
+def _misused(error: typer.TyperException, given: Sequence[str]) -> str:
+    """What is wrong with the words, and the way out: an option too early is a command's."""
+    option, context = getattr(error, "option_name", ""), getattr(error, "ctx", None)
+    name = next((word for word in given if word in COMMANDS), "")
+    if option and name and context is not None and context.parent is None:
+        command = typer.main.get_command(application([name]))
+        if isinstance(command, TyperGroup):
+            command = command.commands[name]
+        if any(option in parameter.opts for parameter in command.params):
+            return (
+                f"{option} goes after the command (solveyard {name} {option}); before it there are"
+                " --store and --url alone"
+            )
+    return f"{error.format_message()} ({_help(error)})"
 
 
 def _help(error: typer.TyperException) -> str:

@@ -5,6 +5,7 @@ import json
 
 from solveyard.cli import talk
 from solveyard.model.errors import (
+    FILE_MISSING,
     Conflict,
     InvalidRequest,
     InvalidSettings,
@@ -71,4 +72,4 @@ def told(error: SolveyardError | TimeoutError | OSError) -> str:
     """The error's sentence; never empty."""
     if isinstance(error, ManagerUnavailable) and not str(error):
         return "no manager answers (start one: solveyard serve)"
-    return str(error) or type(error).__name__
+    return str(error).replace(FILE_MISSING, "", 1) or type(error).__name__

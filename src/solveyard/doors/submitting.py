@@ -14,7 +14,7 @@ from solveyard.doors import encoding, waiting
 from solveyard.doors.keys import LOOKS, MANAGER, RULES, Caller, caller
 from solveyard.doors.rules import Rules
 from solveyard.model import reading
-from solveyard.model.errors import BackendError, InvalidJob, InvalidRequest
+from solveyard.model.errors import FILE_MISSING, BackendError, InvalidJob, InvalidRequest
 from solveyard.model.jobs import Job, JobSpec, Reason
 from solveyard.model.plans import Plan
 from solveyard.solvers import tasks
@@ -160,9 +160,11 @@ def _present(spec: JobSpec, here: Here, sent: Callable[[JobSpec], JobSpec]) -> N
         return
     jobs = tasks.samples(spec)
     programs = () if sent(spec).on in here.elsewhere else map(solver.program, jobs)
-    for path in {*programs, *map(solver.project, jobs)}:
+    way_out = " (leave the program out, or give the path of one that is there)"
+    wanted = {**dict.fromkeys(map(solver.project, jobs), ""), **dict.fromkeys(programs, way_out)}
+    for path, hint in wanted.items():
         if not here.exists(path):
-            raise FileMissing(f"FileNotFoundError: no such file or directory: {path[:300]!r}")
+            raise FileMissing(f"{FILE_MISSING}no such file or directory: {path[:300]!r}{hint}")
 
 
 class FileMissing(InvalidJob):

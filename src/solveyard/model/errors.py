@@ -20,6 +20,9 @@ SolveyardError
 └── IllegalTransition   an event that the job's state does not allow (ours to fix)
 """
 
+#: How a refusal begins that is about a missing file: PyEDB's clients and documents know it so.
+FILE_MISSING = "FileNotFoundError: "
+
 
 class SolveyardError(Exception):
     """Base of all errors that solveyard raises on purpose."""

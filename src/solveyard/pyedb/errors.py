@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pydantic import ValidationError
 
 from solveyard.model.errors import (
+    FILE_MISSING,
     BackendError,
     Conflict,
     InvalidRequest,
@@ -14,8 +15,6 @@ from solveyard.model.errors import (
     UnknownJob,
 )
 from solveyard.solvers import options
-
-_MISSING = "FileNotFoundError: "  #: how a manager's refusal begins that is about a missing file
 
 
 class JobManagerError(Exception):
@@ -86,8 +85,8 @@ def _translated(error: SolveyardError) -> JobManagerError:
             return Forbidden(text)
         case Conflict():
             return ServiceError(text)
-        case InvalidRequest() if text.startswith(_MISSING):
-            return MissingFile(text.removeprefix(_MISSING))
+        case InvalidRequest() if text.startswith(FILE_MISSING):
+            return MissingFile(text.removeprefix(FILE_MISSING))
         case InvalidRequest():
             return InvalidConfig(text)
         case _:

@@ -1,5 +1,6 @@
 """A job's options, checked: what is wrong is said in one line, with the way out."""
 
+import re
 from functools import lru_cache
 from typing import Annotated, Any, NamedTuple, TypeVar
 
@@ -10,6 +11,8 @@ from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import JobSpec
 from solveyard.model.reading import nearest
 
+#: "Tuple should have at least 1 item after validation, not 0".
+_SIZE = re.compile(r"^\w+ should have (at (?:least|most) \d+ \w+)(?: after validation, not \d+)?$")
 _SHORT = 4096  #: bytes; longer options are not kept
 _LARGEST = 4 << 20  #: bytes of one job's options, as JSON
 
@@ -119,6 +122,7 @@ def problem(error: ValidationError) -> Problem:
     for word in ("valid array", "valid tuple"):
         expected = expected.replace(word, "list")
     expected = expected.replace("a valid ", "a ")
+    expected = _SIZE.sub(r"expected \1", expected)
     shown = "" if kind in {"missing", "json_invalid"} or got is None else _short(got)
     return Problem(place, kind, expected, shown, error.error_count() - 1)
 

@@ -344,6 +344,20 @@ def test_wrong_usage_is_one_line_with_the_way_out(nowhere: Run, arguments: list[
     assert told.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["--json", "ps"], ["--json", "--store", "x", "ps", "-a"], ["-n", "3", "submit", "--", "true"]],
+)
+def test_an_option_before_its_command_is_told_where_it_goes(
+    nowhere: Run, arguments: list[str]
+) -> None:
+    told = nowhere(*arguments)
+    assert told.status == 2
+    command = next(word for word in arguments if word in app.COMMANDS)
+    assert f"{arguments[0]} goes after the command (solveyard {command} {arguments[0]})" in told.err
+    assert told.err.count("\n") == 1
+
+
 def test_every_command_says_its_exit_statuses_and_takes_json(nowhere: Run) -> None:
     listed = nowhere("--help").out.split("Commands:")[1].split("Exit statuses")[0]
     commands = [line.split()[0] for line in listed.splitlines() if line.strip()]

@@ -68,7 +68,10 @@ def test_a_string_is_refused_with_the_hint_to_give_a_list() -> None:
     ("options", "place"),
     [
         ({}, "`options.argv` is missing"),
-        ({"argv": []}, "`options.argv`: "),
+        (
+            {"argv": []},
+            "`options.argv`: expected at least 1 item, got []; give the program and its",
+        ),
         ({"argv": [""]}, "`options.argv`: expected a program's name first"),
         ({"argv": ["a", None]}, "`options.argv.1`: "),
         ({"argv": ["a\0b"]}, "`options.argv.0`: expected text without NUL"),
