@@ -219,7 +219,7 @@ async def opened(
             on_stop=options.on_stop,
             secrets=options.secrets,
             retention=options.retention,
-            recipients=options.recipients,
+            recipients=[recipient.of(folder) for recipient in options.recipients],
             public_url=options.network.public_url if options.network else "",
             licence_server=options.licence_server,
             shares=options.shares,

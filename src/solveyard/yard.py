@@ -70,7 +70,7 @@ class Yard:
         if on_exit not in {"leave", "drain"}:
             raise ValueError(f"on_exit is 'leave' or 'drain', not {on_exit!r}")
         if store is None:
-            url = url or os.environ.get("SOLVEYARD_URL", "")
+            url = url or find.elsewhere()
         self._remote = find.remote(url, token) if url else None
         self.store = None if self._remote else store_folder(store)
         self._cores = cores

@@ -252,6 +252,19 @@ def test_a_command_gets_the_notice_and_one_that_hangs_is_ended_with_its_children
     until(lambda: not alive(child), "its child is ended, too")
 
 
+def test_a_command_may_ask_the_manager_about_the_job(started, until, tmp_path):
+    ask = (
+        f'cd {tmp_path}; {sys.executable} -m solveyard.cli show --json "$SOLVEYARD_JOB" >said 2>&1'
+    )
+    yard = started(
+        'public_url = "https://host/solveyard"\n'
+        f"[notify.chat]\ncommand = {json.dumps(['sh', '-c', ask])}\n"
+    )
+    yard.client.submit(spec("true", name="a", notify=("chat",)))
+    until(lambda: states(yard) == ["delivered"], "the command succeeded")
+    assert json.loads((tmp_path / "said").read_text())["id"] == "a"
+
+
 def test_the_shell_lists_receivers_and_tests_one(started, hook):
     yard = started(f'[notify.chat]\nwebhook = "{hook.url}"\n')
     hook.answers = [204, 500]

@@ -1,6 +1,5 @@
 """What holds for one run of the command line: which store, and who answers for it."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,7 +32,7 @@ class Here:
         if given is not None and url:
             raise InvalidRequest("give --store or --url, not both")
         self._given, self._url = given, url
-        where = url or ("" if given else os.environ.get("SOLVEYARD_URL", ""))
+        where = url or ("" if given else find.elsewhere())
         self.remote = find.remote(where) if where else None  #: None: it's a store of this machine
 
     @property

@@ -94,6 +94,11 @@ def remote(url: str, token: str = "") -> Address:
     return address(url, token or _token())
 
 
+def elsewhere() -> str:
+    """$SOLVEYARD_URL; "" in the command of a notice, to which that is the page of its job."""
+    return "" if "SOLVEYARD_NOTICE" in os.environ else os.environ.get("SOLVEYARD_URL", "")
+
+
 def locator(where: Where) -> Callable[[], Address]:
     """What finds the manager each time that a connection is made.
 
@@ -101,7 +106,7 @@ def locator(where: Where) -> Callable[[], Address]:
     store in the platform's data folder.
     """
     if where is None:
-        url = os.environ.get("SOLVEYARD_URL", "")
+        url = elsewhere()
         where = remote(url) if url else store_folder()
     if isinstance(where, Address):
         known = where

@@ -10,14 +10,14 @@ from solveyard.config.schema import Anywhere, SecretSource, Settings, Table
 
 PREFIX = "SOLVEYARD_"
 NAME = "NAME"  #: stands for any name in a key such as `secrets.NAME`
-#: Variables that say something else; a job's own are among them.
+#: Variables that say something else; a job's own and a notice's are among them.
 PARAMETER = f"{PREFIX}PARAM_"  #: before the names of a task's parameters
 RESERVED = frozenset(
     f"{PREFIX}{name}"
     for name in (
-        "ATTEMPT", "BOOT_ID", "CA_FILE", "CONFIG", "CORES", "CORE_IDS", "EXIT", "GPU_IDS", "HOME",
-        "JOB", "NAME", "NODES", "SITE_CONFIG", "TASK", "TASKS", "TOKEN", "TOKEN_FILE", "TRY", "URL",
-        "VALUE",
+        "ATTEMPT", "BOOT_ID", "CA_FILE", "CONFIG", "CORES", "CORE_IDS", "EVENT", "EXIT", "GPU_IDS",
+        "HOME", "JOB", "MESSAGE", "NAME", "NODES", "NOTICE", "REASON", "SITE_CONFIG", "STATE",
+        "TASK", "TASKS", "TEXT", "TOKEN", "TOKEN_FILE", "TRY", "URL", "VALUE",
     )
 )  # fmt: skip
 

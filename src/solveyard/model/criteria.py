@@ -94,7 +94,8 @@ def check_measures(measures: Mapping[str, Measure], success: SuccessCriteria | N
     for name in measures:
         if not _NAME.fullmatch(name):
             raise ValueError(
-                f"{name!r} can't be a measure's name: a letter, then letters, digits and _.-"
+                f"{name!r} can't be a measure's name: a letter or _, then letters, digits and"
+                " _.-, 64 in all"
             )
     for name in success.bounds if success else ():
         if name not in measures:

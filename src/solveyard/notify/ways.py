@@ -7,6 +7,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from solveyard.model.errors import InvalidSettings
@@ -46,6 +47,12 @@ class Recipient(NamedTuple):
 
     receiver: Receiver
     way: Way
+
+    def of(self, store: Path) -> "Recipient":
+        """As the manager of `store` has it."""
+        if not isinstance(self.way, Program):
+            return self
+        return self._replace(way=self.way._replace(store=str(store)))
 
 
 class Webhook(NamedTuple):
@@ -120,6 +127,7 @@ class Webhook(NamedTuple):
 class Program(NamedTuple):
     argv: tuple[str, ...]
     withheld: frozenset[str] = frozenset()  #: variables of the manager's that it doesn't get
+    store: str = ""  #: the manager's, which `solveyard` finds from within it; empty: its default
 
     @property
     def kind(self) -> Literal["command"]:
@@ -130,6 +138,8 @@ class Program(NamedTuple):
         its whole group is ended.
         """
         told = {name: text.replace("\0", "")[:VARIABLE] for name, text in variables.items()}
+        if self.store:
+            told["SOLVEYARD_HOME"] = self.store
         # files, not pipes: nobody waits for one that reads or writes slowly, or leaves one open
         with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
             given.write(payload)

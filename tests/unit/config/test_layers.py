@@ -1,5 +1,6 @@
 """Settings: who overrides whom, what is locked, and what is said of mistakes."""
 
+import json
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from solveyard import config
 from solveyard.config import Given, Places
 from solveyard.config.keys import PARAMETER, RESERVED, all_keys
 from solveyard.model.errors import InvalidRequest, InvalidSettings
+from solveyard.notify import payload
 
 SOURCE = Path(__file__).parents[3] / "src"
 
@@ -194,6 +196,13 @@ def test_a_jobs_own_variables_set_nothing(places):
     inside = {"SOLVEYARD_ATTEMPT": "a.1.0.1", "SOLVEYARD_CORES": "7"}
     assert config.load(places, inside).settings.cores is None
     assert config.load(places, {"SOLVEYARD_CORES": "7"}).settings.cores == 7
+
+
+def test_a_notices_variables_set_nothing(places):
+    content = json.dumps({"id": "n", "event": {"type": "job.ended"}, "text": "a"})
+    assert (
+        config.load(places, payload.variables(content)).settings == config.load(places, {}).settings
+    )
 
 
 def test_every_variable_that_the_program_knows_is_reserved_or_a_setting():
