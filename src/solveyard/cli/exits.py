@@ -11,6 +11,7 @@ from solveyard.model.errors import (
     InvalidSettings,
     ManagerUnavailable,
     NotAllowed,
+    QuotaReached,
     SolveyardError,
     StoreFull,
     StoreLocked,
@@ -31,7 +32,7 @@ Exit statuses:
   1    a job that was run or waited for did not succeed; doctor: something fails
   2    wrong usage or input; no such job
   3    no manager or cluster answers, or the store can't be used
-  4    refused: the job's state or name doesn't allow it, or the store is full or taken
+  4    refused: the job's state or name, or a rule, doesn't allow it, or the store is full or taken
   5    the time given to wait or stop is over
   7    the settings can't be used as written: solveyard config show
   130  interrupted
@@ -45,7 +46,7 @@ class Refused(SolveyardError):
 def status(error: BaseException) -> int:
     """The exit status that an error ends the command with."""
     match error:
-        case Conflict() | NotAllowed() | StoreFull() | StoreLocked() | Refused():
+        case Conflict() | NotAllowed() | QuotaReached() | StoreFull() | StoreLocked() | Refused():
             return REFUSED
         case InvalidSettings():
             return INVALID_SETTINGS

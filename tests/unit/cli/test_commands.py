@@ -11,7 +11,8 @@ import pytest
 from msgspec.structs import replace
 
 from solveyard.backends.workspace import LocalWorkspace, Page
-from solveyard.cli import app, main, words
+from solveyard.cli import app, exits, main, words
+from solveyard.model.errors import Conflict, NotAllowed, QuotaReached, StoreFull, StoreLocked
 from solveyard.model.jobs import JobState
 from solveyard.model.resources import Resources
 
@@ -197,6 +198,11 @@ def test_a_refusal_is_status_4_and_the_others_are_done(run: Run, served: Any) ->
     assert told.status == 4
     assert told.err == "error: job 1: job 1 is queued (1 of 2 were done)\n"
     assert served.manager.records[2].state.value == "queued"
+
+
+@pytest.mark.parametrize("refusal", [Conflict, NotAllowed, QuotaReached, StoreFull, StoreLocked])
+def test_what_a_state_a_rule_or_the_store_forbids_is_status_4(refusal: type[Exception]) -> None:
+    assert exits.status(refusal("no")) == exits.REFUSED == 4
 
 
 def test_waiting_tells_success_failure_and_time_by_its_status(run: Run, served: Any) -> None:

@@ -21,6 +21,9 @@ from solveyard.model.criteria import Bounds, Measure, Pattern, SuccessCriteria
 from solveyard.model.jobs import JobSpec
 from solveyard.model.policies import Dependency, HangWatch, RetryPolicy
 from solveyard.model.resources import Range, Resources
+from solveyard.solvers.hfss.batch import HfssOptions
+from solveyard.solvers.hfss.config import HFSS3DLayoutBatchOptions, MachineNode, SchedulerOptions
+from solveyard.solvers.options import Options
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
 SOURCE = Path(solveyard.__file__).parent
@@ -49,6 +52,15 @@ def test_every_field_of_a_specification_is_described(kind: type[msgspec.Struct])
     rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", page, re.MULTILINE)
     described = {name for row in rows for name in re.findall(r"\w+", row)}
     assert set(kind.__struct_encode_fields__) <= described
+
+
+HFSS = [HfssOptions, HFSS3DLayoutBatchOptions, MachineNode, SchedulerOptions]
+
+
+@pytest.mark.parametrize("kind", HFSS)
+def test_every_option_of_hfss_is_described(kind: type[Options]) -> None:
+    described = set(re.findall(r"`(\w+)`", (REFERENCE / "hfss.md").read_text()))
+    assert described >= kind.model_fields.keys()
 
 
 def test_the_example_on_the_page_is_a_specification() -> None:
