@@ -171,6 +171,15 @@ def test_every_variable_that_the_program_reads_is_on_the_page() -> None:
     assert read - SYSTEMS - TO_AGENTS <= set(re.findall(r"`(\w+)`", page))
 
 
+def test_every_variable_that_a_job_finds_is_on_the_page() -> None:
+    places = ("manager/ordering.py", "solvers/tasks.py", "agent/platform/base.py")
+    texts = [(SOURCE / place).read_text("utf-8") for place in places]
+    given = {name for text in texts for name in re.findall(r"SOLVEYARD_[A-Z_]*[A-Z]", text)}
+    assert {"SOLVEYARD_ATTEMPT", "SOLVEYARD_TRY", "SOLVEYARD_VALUE"} <= given
+    page = (REFERENCE / "job-spec.md").read_text()
+    assert {name for name in given if name not in page} == set()
+
+
 def test_every_setting_is_on_the_page_with_its_default_and_variable() -> None:
     page = (REFERENCE / "settings.md").read_text().split("## Other variables")[0]
     rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| `")]
