@@ -20,7 +20,15 @@ class Unwritable(SolveyardError):
 
 
 def answer(text: str) -> None:
-    """Lines of the answer. Raises NobodyReads, Unwritable."""
+    """Lines of the answer; what would steer a terminal is replaced. Raises NobodyReads, Unwritable.
+
+    A fact that others wrote, and that belongs on one line, is made `plain` before.
+    """
+    answer_bytes((_lines(text) + "\n").encode())
+
+
+def answer_exactly(text: str) -> None:
+    """What a program is to read, such as a script: every character as it is."""
     answer_bytes((text + "\n").encode(errors="surrogateescape"))
 
 
@@ -44,16 +52,16 @@ def answer_bytes(content: bytes) -> None:
 
 def answer_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table: drawn by rich on a terminal, aligned elsewhere; what would steer one is replaced."""
-    rows = [[plain(cell) for cell in row] for row in rows]
+    header, *rows = [[plain(cell) for cell in row] for row in (header, *rows)]
     if not sys.stdout.isatty():
         answer(aligned(header, rows))
         return
     from rich import box
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
-    table = Table(*header, box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(*(Column(Text(name)) for name in header), box=box.SIMPLE_HEAD, pad_edge=False)
     for row in rows:
         table.add_row(*(Text(cell, style=_style(cell)) for cell in row))
     Console().print(table)
@@ -72,7 +80,7 @@ def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def say(text: str) -> None:
     """A note, a hint, progress: for people."""
     try:
-        sys.stderr.write("\n".join(map(plain, text.split("\n"))) + "\n")
+        sys.stderr.write(_lines(text) + "\n")
         sys.stderr.flush()
     except OSError:
         _silence()
@@ -85,6 +93,11 @@ def confirmed(question: str) -> bool:
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def _lines(text: str) -> str:
+    """Each of them plain."""
+    return "\n".join(map(plain, text.split("\n")))
 
 
 def _style(cell: str) -> str:

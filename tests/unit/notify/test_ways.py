@@ -175,6 +175,14 @@ async def test_a_secret_that_is_cut_or_comes_in_pieces_leaves_no_part(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it is tried with a shell")
+async def test_what_a_command_prints_steers_no_terminal_and_stays_on_its_line() -> None:
+    prints = "printf '\\033[2J\\033]0;x\\007no\\r\\nroute\\n'; exit 3"
+    with pytest.raises(Undelivered) as told:
+        await Program(("sh", "-c", prints)).deliver("n", b"", {})
+    assert str(told.value) == "exit status 3: \ufffd[2J\ufffd]0;x\ufffdno route"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it is tried with a shell")
 async def test_a_command_gets_a_long_text_shortened_in_its_environment_and_whole_as_input() -> None:
     text = "ä" * 300_000
     check = f'[ "$(cat | wc -c)" -eq 600000 ] && [ "$(printf %s "$T" | wc -c)" -eq {2 * VARIABLE} ]'
