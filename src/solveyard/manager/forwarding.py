@@ -64,7 +64,8 @@ class Forwarding:
         batch = self.clusters.get(name)
         if batch is None or not told.startswith((f"{name} to ", f"cluster {name} to ")):
             return told
-        trouble = _trouble(batch)
+        doubt = "" if attempt is None else batch.doubts.get(attempt.id, "")
+        trouble = _trouble(batch) or (f"last time it said: {doubt}" if doubt else "")
         return f"{told} ({trouble})" if trouble else told
 
     @property

@@ -67,6 +67,7 @@ class Follower:
         self.answered_at: float | None = None  #: s since 1970
         self.queues: Sequence[Queue] = ()  #: as they were told last
         self.blocked: dict[AttemptId, str] = {}  #: what it says of those that wait
+        self.doubts: dict[AttemptId, str] = {}  #: what it said as it was not known to take them
         self._cluster = cluster
         self._name, self._options, self._dialect = cluster.name, cluster.options, cluster.dialect
         self._files, self._entries, self._report = cluster.files, cluster.entries, cluster.report
@@ -361,6 +362,7 @@ class Follower:
         entry.native_id, entry.array_id, entry.sure = native_id, "", False
         entry.over_since = 0.0
         entry.enter(Phase.THERE, asyncio.get_running_loop().time())
+        self.doubts.pop(entry.attempt, None)
         self._report(Accepted(attempt=entry.attempt, native_id=native_id))
         self._changed = True
         self.wanted.set()
