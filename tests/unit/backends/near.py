@@ -12,7 +12,7 @@ from solveyard.backends.hosts.ssh import Failed
 
 
 class Near:
-    where = "login"
+    where = "login"  #: as the settings name it
 
     def __init__(self, folder: Path) -> None:
         """`folder`: for what lies there."""

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from solveyard.backends.base import Order
-from solveyard.backends.batch import files, layout, witness
+from solveyard.backends.batch import files, notes, witness
 from solveyard.backends.batch.clearing import Clearing
 from solveyard.backends.batch.incoming import Incoming, Results
 from solveyard.backends.batch.layout import Layout
 from solveyard.backends.batch.mirror import Mirror, Pair
-from solveyard.backends.batch.outgoing import noted
 from solveyard.backends.batch.sharing import Ties
 from solveyard.backends.hosts.base import Away
 from solveyard.backends.hosts.ssh import Failed
@@ -172,7 +171,7 @@ class Bringing:
                     order.launch.attempt,
                     [*self._layout.streams(order), Pair(f"{place}.log", files.log(order))],
                     None if mapped else Pair(place, Path(directory)),
-                    {} if mapped else await asyncio.to_thread(noted, layout.sent(order)),
+                    {} if mapped else (await asyncio.to_thread(notes.read, order)).sums,
                 )
             )
         left, gone = await self._incoming.bring(several)

@@ -221,7 +221,7 @@ class Batch:
     async def ask(self, ask: Ask) -> None:
         for attempt in ask.attempts:
             entry = self._entries.get(attempt) or await self._take_up(attempt)
-            if entry is not None:
+            if entry is not None and not entry.strays:
                 self._tell(entry)
         self._follower.wanted.set()
 
@@ -260,6 +260,9 @@ class Batch:
                 return None
             entry.phase = Phase.UNKNOWN
             entry.mark, entry.position = sent
+        entry.strays = await self.files.remember(order)
+        if (known := self._entries.get(attempt)) is not None:  # since it was waited for that
+            return known
         self._entries.add(entry)
         return entry
 

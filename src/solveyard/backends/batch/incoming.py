@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -26,7 +26,7 @@ class Results(NamedTuple):
     attempt: AttemptId
     streams: Sequence[Pair]
     folder: Pair | None  #: None: nodes see this machine's
-    sent: dict[str, str]  #: checksums of its inputs, by path
+    sent: Mapping[str, str]  #: checksums of its inputs, by path
 
 
 class Brought(NamedTuple):

@@ -1,9 +1,7 @@
 """A job's inputs on their way to its cluster: what is there by its checksum isn't sent again."""
 
 import asyncio
-import contextlib
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -139,19 +137,6 @@ def checksum(place: Path) -> str:
     """SHA-256. Blocking."""
     with place.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def note(place: Path, sums: dict[str, str]) -> None:
-    """Write down what was sent, so that what comes back unchanged is known for it."""
-    place.write_text(json.dumps(sums))
-
-
-def noted(place: Path) -> dict[str, str]:
-    with contextlib.suppress(OSError, ValueError):
-        told = json.loads(place.read_text())
-        if isinstance(told, dict):
-            return told
-    return {}
 
 
 def _piece(place: Path, offset: int) -> bytes:
