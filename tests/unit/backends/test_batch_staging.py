@@ -28,7 +28,7 @@ def near(tmp_path: Path) -> Near:
 
 def staged(near: Near, folder: str = "one") -> Staged:
     """By settings that name this folder there."""
-    remote = Remote(near, str(near.there / folder))  # type: ignore[arg-type]
+    remote = Remote(near, str(near.there / folder), STORE)  # type: ignore[arg-type]
     return Staged(remote, PathMap({}), STORE, most=1 << 30, often=1000.0)
 
 

@@ -36,7 +36,7 @@ class Staged:
         """`store`: its id; `most`: bytes of a job's inputs; `often`: s between looks at outputs."""
         self._remote = remote
         self._layout = Layout(remote, maps)
-        self._outgoing = Outgoing(remote, most)
+        self._outgoing = Outgoing(remote, most, store)
         self._bringing = Bringing(self._layout, store, often)
         self._records: dict[AttemptId, Stat] = {}  #: those that are here
         self._strays: dict[AttemptId, list[str]] = {}  #: see `remember`; what shows them, if seen

@@ -56,18 +56,20 @@ _WALK = r"""exec 3>&1; while IFS= read -r folder; do
   printf '%s\n%s %.300s\n' "$1" "$?" "$words"
 done"""
 #: Reads steps and their content; see `Step`. Nothing is there under its name before it is whole.
-_PUT = r"""umask 077
+#: What is shared may come from another store at the same time.
+_PUT = r"""umask 077; mkdir -p -- "$1/jobs" "$1/content" || exit
 check() { [ "$(sha256sum <"$1")" = "$2  -" ] || { echo "$1: its checksum is wrong" >&2; exit 1; }; }
 while IFS=' ' read -r what sum size mode path; do
-  path=${path%|}
+  path=${path%|}; part=$path.part
+  case $path in "$1/content/"*) part=$path.$2.part ;; esac
   case $what in
   folder) mkdir -p -- "$path" || exit ;;
-  file) head -c "$size" >"$path.part" && check "$path.part" "$sum" ;;
-  copy) cp -- "$1/content/$sum" "$path.part" && touch -c -- "$1/content/$sum" ;;
+  file) head -c "$size" >"$part" && check "$part" "$sum" ;;
+  copy) cp -- "$1/content/$sum" "$part" && touch -c -- "$1/content/$sum" ;;
   esac || exit
-  [ "$what" = folder ] || { chmod "$mode" "$path.part" && mv -f -- "$path.part" "$path"; } || exit
+  [ "$what" = folder ] || { chmod "$mode" "$part" && mv -f -- "$part" "$path"; } || exit
 done"""
-_APPEND = r"""umask 077
+_APPEND = r"""umask 077; mkdir -p -- "${1%/*}" || exit
 [ -e "$1" ] || : >"$1"
 [ "$(stat -c %s -- "$1")" = "$2" ] || { echo "$1 changed meanwhile" >&2; exit 1; }
 head -c "$3" >>"$1" """
@@ -124,9 +126,12 @@ class Step(NamedTuple):
 class Remote:
     """In a folder of ours there: jobs' files in jobs/, what they share by checksum in content/."""
 
-    def __init__(self, host: SshHost, folder: str) -> None:
-        """`folder`: absolute, or below the home folder with "~/" before it."""
+    def __init__(self, host: SshHost, folder: str, store: str) -> None:
+        """`folder`: absolute, or below the home folder with "~/" before it. `store`: whose it is;
+        several may use one folder.
+        """
         self.host = host
+        self._store = store
         self.root = folder.rstrip("/")  #: absolute once `ready`
         self._greeted = False
         self._greeting = asyncio.Lock()
@@ -205,7 +210,7 @@ class Remote:
             stream += f"{step.what} {step.sum} {size} {step.mode:o} ".encode()
             stream += _bytes(f"{step.path}|\n") + step.content
         patience = _COPYING if any(step.what == "copy" for step in steps) else _SLOW
-        await self.host.ask(_PUT, self.root, stdin=bytes(stream), timeout=patience)
+        await self.host.ask(_PUT, self.root, self._store, stdin=bytes(stream), timeout=patience)
 
     async def append(self, path: str, offset: int, content: bytes) -> None:
         """To a file that is `offset` long; 0: or that isn't there."""
