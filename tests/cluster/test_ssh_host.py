@@ -340,7 +340,7 @@ async def test_a_result_goes_on_where_its_first_try_was_cut_off(
         AttemptId("a"), [], Pair(str(there), here), {"deck.in": unchanged, "changed.in": "0" * 64}
     )
     before = remote.host.commands
-    troubles, _ = await Incoming(remote, Mirror(remote)).bring([results])
+    troubles, *_ = await Incoming(remote, Mirror(remote)).bring([results])
     assert troubles == {"a": []}
     assert (here / "field.bin").stat().st_ino == inode
     assert hashlib.sha256((here / "field.bin").read_bytes()).hexdigest() == digest
@@ -374,7 +374,7 @@ async def test_a_result_that_a_link_would_lead_elsewhere_does_not_come(
     elsewhere.mkdir()
     (here / "out").symlink_to(elsewhere)
     results = Results(AttemptId("a"), [], Pair(str(tmp_path / "job"), here), {})
-    troubles, _ = await Incoming(remote, Mirror(remote)).bring([results])
+    troubles, *_ = await Incoming(remote, Mirror(remote)).bring([results])
     (told,) = troubles[AttemptId("a")]
     assert told.startswith("the result 'out/field.bin' could not come: a link leads it out")
     assert told.endswith(f"(it is login:{tmp_path}/job/out/field.bin)")

@@ -125,6 +125,35 @@ async def test_results_are_waited_for_however_often_they_could_not_come(
     assert (Path(left.command.directory) / "field").read_text() == "days of work"
 
 
+async def test_large_results_keep_nobody_elses_waiting(
+    near: Near, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bringing, "_MUCH", 100)
+    await near.layout()
+    large, small, late = ran(near, 7), ran(near, 8), ran(near, 9)
+    (near.there / "jobs" / large.launch.attempt / "field").write_text("x" * 101)
+    held = near.there.parent / "held"
+    held.touch()
+    near.program(
+        "tail",
+        f"case $* in */{large.launch.attempt}/field) while [ -e {held} ]; do sleep 0.01; done ;;"
+        ' esac; exec /usr/bin/tail "$@"',
+    )
+    async with bringer(near) as one:
+        try:
+            one.want(large)
+            one.want(small)
+            await until(lambda: small.launch.attempt in one.brought)
+            one.want(late)
+            await until(lambda: late.launch.attempt in one.brought)
+            assert large.launch.attempt not in one.brought
+        finally:
+            held.unlink()
+        await until(lambda: len(one.brought) == 3)
+    assert (Path(large.command.directory) / "field").read_text() == "x" * 101
+    assert set(one.brought.values()) == {()}
+
+
 async def test_what_fails_there_again_and_again_is_given_up_with_its_place(near: Near) -> None:
     await near.layout()
     one, two = ran(near, 7), ran(near, 8)

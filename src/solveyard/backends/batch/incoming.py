@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
+from solveyard.backends.batch import links
 from solveyard.backends.batch.mirror import Mirror, Pair
 from solveyard.backends.batch.outgoing import checksum
 from solveyard.backends.hosts.remote import PIECE, Part, Remote, Stat, Walked, shown
@@ -30,10 +31,11 @@ class Results(NamedTuple):
 
 
 class Brought(NamedTuple):
-    """What of several could not come, in words, by attempt."""
+    """Of several, by attempt; what of them could not come, in words."""
 
     left: dict[AttemptId, list[str]]  #: it is there
-    gone: dict[AttemptId, str]  #: nobody has it
+    gone: dict[AttemptId, list[str]]  #: nobody has it, or needs it
+    large: dict[AttemptId, int]  #: of those that were left for later: bytes
 
 
 class _Result(NamedTuple):
@@ -55,8 +57,11 @@ class Incoming:
         self._remote = remote
         self._mirror = mirror
 
-    async def bring(self, several: Sequence[Results]) -> Brought:
-        """All that they left is here, but for what is returned. Raises Away, Failed."""
+    async def bring(self, several: Sequence[Results], most: int | None = None) -> Brought:
+        """All that they left is here, but for what is returned. Raises Away, Failed.
+
+        `most`: bytes of them all; the smallest come.
+        """
         streams = [pair for one in several for pair in one.streams]
         _, failed = await self._mirror.catch_up(streams, whole=True)
         troubles = {
@@ -69,13 +74,25 @@ class Incoming:
         }
         folders = [(one, one.folder) for one in several if one.folder is not None]
         listed = await self._walk([pair.there for _, pair in folders])
-        troubled = [whose for (whose, _), (_, why) in zip(folders, listed, strict=True) if why]
+        sizes = {
+            one.attempt: sum(stat.size for stat in walked.files.values())
+            for (one, _), walked in zip(folders, listed, strict=True)
+        }
+        if most is not None:
+            now = within(most, sizes)
+            both = [one for one in zip(folders, listed, strict=True) if one[0][0].attempt in now]
+            folders, listed = [one for one, _ in both], [one for _, one in both]
+        else:
+            now = set(sizes)
+        large = {one: size for one, size in sizes.items() if one not in now}
+        troubled = [one for (one, _), seen in zip(folders, listed, strict=True) if seen.trouble]
         absent = await self._absent(troubled)
-        gone: dict[AttemptId, str] = {}
+        gone: dict[AttemptId, list[str]] = {one.attempt: [] for one in several}
         for (whose, pair), walked in zip(folders, listed, strict=True):
             where = f"{self._remote.host.where}:{pair.there}"
             if whose.attempt in absent:
-                gone[whose.attempt] = f"its folder is gone, with what it left there: {where}"
+                told = f"its folder is gone, with what it left there: {where}"
+                gone[whose.attempt].append(told)
             elif walked.trouble:
                 told = f"perhaps not all its results came: {walked.trouble} (they are in {where})"
                 troubles[whose.attempt].append(told)
@@ -103,7 +120,16 @@ class Incoming:
                 where = f"{self._remote.host.where}:{one.there}"
                 told = f"the result {one.path!r} could not come: {why} (it is {where})"
                 troubles[one.attempt].append(shown(told))
-        return Brought(troubles, gone)
+        for (whose, pair), walked in zip(folders, listed, strict=True):
+            bad, out = await asyncio.to_thread(_links, pair, walked.links)
+            troubles[whose.attempt] += [
+                shown(f"the link {path!r} could not come: {why} (it is {where}/{path})")
+                for where in (f"{self._remote.host.where}:{pair.there}",)
+                for path, why in bad.items()
+            ]
+            if out:
+                gone[whose.attempt].append(shown(links.told(out)))
+        return Brought({one: troubles[one] for one in troubles if one not in large}, gone, large)
 
     async def _walk(self, folders: Sequence[str]) -> list[Walked]:
         """A file that goes while it is looked at is no trouble the second time."""
@@ -145,6 +171,7 @@ class Incoming:
             if await asyncio.to_thread(_prepare, one.root, here, stat, sha256):
                 return ""
             if content is not None:
+                await asyncio.to_thread(part.unlink, missing_ok=True)
                 await asyncio.to_thread(part.write_bytes, content)
             for _ in range(_TRIES):
                 await self._fetch(Pair(one.there, part), stat.size)
@@ -166,12 +193,35 @@ class Incoming:
             have += len(content)
 
 
+def within(most: int, sizes: Mapping[AttemptId, int]) -> set[AttemptId]:
+    """The smallest, of no more bytes together."""
+    found: set[AttemptId] = set()
+    for attempt in sorted(sizes, key=lambda one: sizes[one]):
+        most -= sizes[attempt]
+        if most < 0:
+            break
+        found.add(attempt)
+    return found
+
+
+def _links(pair: Pair, found: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Make them here. Returns why some could not be made, and what leads out. Blocking."""
+    bad: dict[str, str] = {}
+    out: dict[str, str] = {}
+    for path, target in sorted(found.items()):
+        kept = links.inside(path, target, pair.there)
+        if kept is None:
+            out[path] = target
+        elif why := links.make(pair.here, path, kept):
+            bad[path] = why
+    return bad, out
+
+
 def _prepare(root: Path, here: Path, stat: Stat, sha256: str) -> bool:
-    """Is it here already? No link leads it out of its job's folder. Raises ValueError, OSError."""
+    """Is it here already? No link leads it elsewhere. Raises ValueError, OSError."""
+    if why := links.astray(root, here):
+        raise ValueError(why)
     here.parent.mkdir(parents=True, exist_ok=True)
-    real = here.parent.resolve()
-    if real != root.resolve() and root.resolve() not in real.parents:
-        raise ValueError("a link leads it out of the job's folder")
     same = here.is_file() and not here.is_symlink() and here.stat().st_size == stat.size
     if same and checksum(here) == sha256:
         os.utime(here, (stat.modified, stat.modified))
@@ -180,6 +230,8 @@ def _prepare(root: Path, here: Path, stat: Stat, sha256: str) -> bool:
 
 
 def _have(place: Path, size: int) -> int:
+    if place.is_symlink():
+        place.unlink()
     try:
         found = place.stat().st_size
     except FileNotFoundError:

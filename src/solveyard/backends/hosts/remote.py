@@ -49,10 +49,12 @@ _SUMS = _PATHS + 'sha256sum -- "$@" 2>/dev/null; true'
 _READ = r"""while IFS=' ' read -r offset count path; do
   tail -c "+$((offset + 1))" -- "${path%|}" | head -c "$count" || exit
 done"""
-#: Of each folder what was found, then its exit status and the words of what failed.
+#: Of each folder what was found, then its exit status and the words of what failed. A link takes
+#: two lines, the second with what it says.
 _WALK = r"""exec 3>&1; while IFS= read -r folder; do
   printf '%s\n' "$1"
-  words=$( (cd -- "$folder" && find . -type f -exec stat -c '%s %Y %i %n' -- {} +) 2>&1 >&3)
+  words=$( (cd -- "$folder" && find . -type f -exec stat -c '%s %Y %i %n' -- {} + -o -type l -exec \
+    sh -c 'for one do printf "l %s\n> %s\n" "$one" "$(readlink -- "$one")"; done' sh {} +) 2>&1 >&3)
   printf '%s\n%s %.300s\n' "$1" "$?" "$words"
 done"""
 #: Reads steps and their content; see `Step`. Nothing is there under its name before it is whole.
@@ -102,6 +104,7 @@ class Walked(NamedTuple):
     """What was found in a folder."""
 
     files: dict[str, Stat]  #: regular ones, by their paths in it
+    links: dict[str, str]  #: symbolic ones, by their paths in it, with what they say
     trouble: str  #: why that is not all, in the machine's words; "": it is
 
 
@@ -272,10 +275,18 @@ def _unknown(lines: Iterable[str], paths: Sequence[str]) -> Iterable[tuple[str, 
 def _walked(found: str, ended: str) -> Walked:
     lines = [line for line in found.split("\n") if line]
     files = {path[2:]: stat for path, stat in _stats(lines, "./")}
+    links = {
+        path[4:]: target[2:]
+        for path, target in pairwise(lines)
+        if path.startswith("l ./") and target.startswith("> ")
+    }
     code, _, words = ended.partition(" ")
     if code != "0":
-        return Walked(files, shown(" ".join(words.split())) or f"exit status {code}")
-    return Walked(files, "a name has a line end" if len(files) < len(lines) else "")
+        trouble = shown(" ".join(words.split())) or f"exit status {code}"
+    else:
+        whole = len(files) + 2 * len(links) == len(lines)
+        trouble = "" if whole else "a name has a line end"
+    return Walked(files, links, trouble)
 
 
 def shown(text: str) -> str:
