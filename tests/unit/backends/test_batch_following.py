@@ -18,7 +18,7 @@ from solveyard.backends.batch.sharing import Shared
 from solveyard.backends.batch.witness import Witness
 from solveyard.backends.dialects import slurm
 from solveyard.backends.dialects.base import Answer, Call
-from solveyard.backends.hosts.base import Host
+from solveyard.backends.hosts.base import Away, Host
 from solveyard.backends.hosts.local import LocalHost
 from solveyard.model.jobs import AttemptId, JobId, JobSpec, Placement
 from solveyard.model.messages import Accepted, Kill, Launch, Modify, Stale
@@ -214,6 +214,23 @@ async def test_what_a_prologue_complains_about_hides_no_absence(tmp_path: Path) 
     one = yard.entry()
     await yard.look()
     assert one.unseen == 1
+
+
+class NoFolder(Shared):
+    """Files for which there is no place there."""
+
+    async def ready(self) -> None:
+        raise Away("login: mkdir: cannot create directory '/scratch/ada': Permission denied")
+
+
+async def test_a_cluster_on_which_no_file_has_a_place_stays_away(tmp_path: Path) -> None:
+    """Its batch system answers, with no job of ours."""
+    yard = Yard(tmp_path, files=NoFolder())
+    yard.host.queue()
+    for _ in range(3):
+        assert not await yard.follower.look()
+    assert not yard.reports
+    assert "Permission denied" in yard.follower.trouble
 
 
 OLD = "old:/scratch/ada/.solveyard"

@@ -154,6 +154,7 @@ class Follower:
         look = _Look(asked_at, await self._own(there, states), found)
         asked = [entry for entry in there if self._wants_witness(entry, look)] + [*unknown]
         try:
+            await self._files.ready()  # else it would come and go: nothing can be sent there
             read = await self._files.witnesses([entry.order for entry in asked])
         except Away as error:
             self._went_away(str(error))
