@@ -359,7 +359,7 @@ async def test_half_a_result_that_is_of_something_else_is_thrown_away(
     here.mkdir()
     (here / f".field.bin.{digest[:12]}.part").write_bytes(b"something else")
     results = Results(AttemptId("a"), [], Pair(str(tmp_path / "job"), here), {})
-    assert await Incoming(remote, Mirror(remote)).bring([results]) == ({"a": []}, {})
+    assert await Incoming(remote, Mirror(remote)).bring([results]) == ({"a": []}, {"a": []}, {})
     assert [one.name for one in here.iterdir()] == ["field.bin"]
     assert hashlib.sha256((here / "field.bin").read_bytes()).hexdigest() == digest
 

@@ -207,6 +207,7 @@ class Bringing:
                     [*self._layout.streams(order), Pair(f"{place}.log", files.log(order))],
                     None if mapped else Pair(place, Path(directory)),
                     {} if mapped else (await asyncio.to_thread(notes.read, order)).sums,
+                    f"{place}.record",
                 )
             )
         left, gone, large = await self._incoming.bring(several, most)

@@ -28,6 +28,7 @@ class Results(NamedTuple):
     streams: Sequence[Pair]
     folder: Pair | None  #: None: nodes see this machine's
     sent: Mapping[str, str]  #: checksums of its inputs, by path
+    record: str = ""  #: where its script's is
 
 
 class Brought(NamedTuple):
@@ -52,6 +53,19 @@ class _Result(NamedTuple):
         return self.root / self.path
 
 
+class _Folder(NamedTuple):
+    """One attempt's, and what was found in it."""
+
+    whose: Results
+    pair: Pair
+    walked: Walked
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return sum(stat.size for stat in self.walked.files.values())
+
+
 class Incoming:
     def __init__(self, remote: Remote, mirror: Mirror) -> None:
         self._remote = remote
@@ -72,43 +86,66 @@ class Incoming:
             ]
             for one in several
         }
-        folders = [(one, one.folder) for one in several if one.folder is not None]
-        listed = await self._walk([pair.there for _, pair in folders])
-        sizes = {
-            one.attempt: sum(stat.size for stat in walked.files.values())
-            for (one, _), walked in zip(folders, listed, strict=True)
-        }
-        if most is not None:
-            now = within(most, sizes)
-            both = [one for one in zip(folders, listed, strict=True) if one[0][0].attempt in now]
-            folders, listed = [one for one, _ in both], [one for _, one in both]
-        else:
-            now = set(sizes)
-        large = {one: size for one, size in sizes.items() if one not in now}
-        troubled = [one for (one, _), seen in zip(folders, listed, strict=True) if seen.trouble]
-        absent = await self._absent(troubled)
+        folders = await self._listed(several)
+        sizes = {one.whose.attempt: one.size for one in folders}
+        now = sizes.keys() if most is None else within(most, sizes)
+        large = {attempt: size for attempt, size in sizes.items() if attempt not in now}
+        folders = [one for one in folders if one.whose.attempt in now]
         gone: dict[AttemptId, list[str]] = {one.attempt: [] for one in several}
-        for (whose, pair), walked in zip(folders, listed, strict=True):
-            where = f"{self._remote.host.where}:{pair.there}"
-            if whose.attempt in absent:
+        await self._tell_unlisted([one for one in folders if one.walked.trouble], troubles, gone)
+        for attempt, told in await self._files(folders):
+            troubles[attempt].append(shown(told))
+        for one in folders:
+            bad, out = await asyncio.to_thread(_links, one.pair, one.walked.links)
+            for path, why in bad.items():
+                told = f"the link {path!r} could not come: {why} (it is {self._at(one)}/{path})"
+                troubles[one.whose.attempt].append(shown(told))
+            if out:
+                gone[one.whose.attempt].append(shown(links.told(out)))
+        left = {attempt: told for attempt, told in troubles.items() if attempt not in large}
+        return Brought(left, gone, large)
+
+    async def _listed(self, several: Sequence[Results]) -> list[_Folder]:
+        pairs = [(one, one.folder) for one in several if one.folder is not None]
+        walked = await self._walk([pair.there for _, pair in pairs])
+        return [_Folder(*pair, found) for pair, found in zip(pairs, walked, strict=True)]
+
+    async def _tell_unlisted(
+        self,
+        folders: Sequence[_Folder],
+        troubles: Mapping[AttemptId, list[str]],
+        gone: Mapping[AttemptId, list[str]],
+    ) -> None:
+        """Of those in which not all was found."""
+        absent, unseen = await self._absent([one.whose for one in folders])
+        for one in folders:
+            attempt, where = one.whose.attempt, self._at(one)
+            if attempt in absent:
                 told = f"its folder is gone, with what it left there: {where}"
-                gone[whose.attempt].append(told)
-            elif walked.trouble:
-                told = f"perhaps not all its results came: {walked.trouble} (they are in {where})"
-                troubles[whose.attempt].append(told)
+                gone[attempt].append(told)
+                continue
+            place = f"they are in {where}"
+            if attempt in unseen:
+                place = f"they were in {where}, which isn't to be seen"
+            told = f"perhaps not all its results came: {one.walked.trouble} ({place})"
+            troubles[attempt].append(told)
+
+    async def _files(self, folders: Sequence[_Folder]) -> list[tuple[AttemptId, str]]:
+        """What of them could not come, in words."""
         results = [
-            _Result(one.attempt, pair.here, path, f"{pair.there}/{path}", stat)
-            for (one, pair), walked in zip(folders, listed, strict=True)
-            for path, stat in sorted(walked.files.items())
+            _Result(one.whose.attempt, one.pair.here, path, f"{one.pair.there}/{path}", stat)
+            for one in folders
+            for path, stat in sorted(one.walked.files.items())
         ]
         sums = await self._remote.checksums([one.there for one in results])
-        sent = {one.attempt: one.sent for one in several}
+        sent = {one.whose.attempt: one.whose.sent for one in folders}
         new = [
             one
             for one in results
             if sums.get(one.there) != sent[one.attempt].get(one.path, "") or not one.here.exists()
         ]
         early = await self._small([one for one in new if one.there in sums])
+        left: list[tuple[AttemptId, str]] = []
         for one in new:
             if not is_plain(one.path):
                 why = "its name isn't plain"
@@ -119,17 +156,11 @@ class Incoming:
             if why:
                 where = f"{self._remote.host.where}:{one.there}"
                 told = f"the result {one.path!r} could not come: {why} (it is {where})"
-                troubles[one.attempt].append(shown(told))
-        for (whose, pair), walked in zip(folders, listed, strict=True):
-            bad, out = await asyncio.to_thread(_links, pair, walked.links)
-            troubles[whose.attempt] += [
-                shown(f"the link {path!r} could not come: {why} (it is {where}/{path})")
-                for where in (f"{self._remote.host.where}:{pair.there}",)
-                for path, why in bad.items()
-            ]
-            if out:
-                gone[whose.attempt].append(shown(links.told(out)))
-        return Brought({one: troubles[one] for one in troubles if one not in large}, gone, large)
+                left.append((one.attempt, told))
+        return left
+
+    def _at(self, one: _Folder) -> str:
+        return f"{self._remote.host.where}:{one.pair.there}"
 
     async def _walk(self, folders: Sequence[str]) -> list[Walked]:
         """A file that goes while it is looked at is no trouble the second time."""
@@ -140,19 +171,27 @@ class Incoming:
                 found |= dict(zip(left, await self._remote.walk(left), strict=True))
         return [found[one] for one in folders]
 
-    async def _absent(self, several: Sequence[Results]) -> set[AttemptId]:
-        """Whose folder isn't there, where their output beside it is: all can be seen then."""
+    async def _absent(self, several: Sequence[Results]) -> tuple[set[AttemptId], set[AttemptId]]:
+        """Whose folder isn't there, where something is beside it: all can be seen then.
+
+        And those where nothing is.
+        """
         folders = {one.attempt: one.folder.there for one in several if one.folder is not None}
-        beside = {one.attempt: [pair.there for pair in one.streams] for one in several}
+        beside = {
+            one.attempt: [*(pair.there for pair in one.streams), *filter(None, [one.record])]
+            for one in several
+        }
         looked = await self._remote.look([*folders.values(), *chain(*beside.values())])
         seen = looked.found.keys()
-        return {
+        without = {
             attempt
             for attempt, folder in folders.items()
-            if folder not in seen | looked.unknown.keys() and not seen.isdisjoint(beside[attempt])
+            if folder not in seen | looked.unknown.keys()
         }
+        absent = {attempt for attempt in without if not seen.isdisjoint(beside[attempt])}
+        return absent, without - absent
 
-    async def _small(self, results: Sequence["_Result"]) -> dict[str, bytes]:
+    async def _small(self, results: Sequence[_Result]) -> dict[str, bytes]:
         """The content of small ones, many at once; of none where one changes meanwhile."""
         parts = [Part(one.there, 0, one.stat.size) for one in results if one.stat.size <= _SMALL]
         early: dict[str, bytes] = {}
@@ -163,7 +202,7 @@ class Incoming:
                 early |= {part.path: content for part, content in zip(some, read, strict=True)}
         return early
 
-    async def _one(self, one: "_Result", sha256: str, content: bytes | None) -> str:
+    async def _one(self, one: _Result, sha256: str, content: bytes | None) -> str:
         """Why it isn't here; "": it is. `content`: as it was read already."""
         here, stat = one.here, one.stat
         part = here.with_name(f".{here.name[:200]}.{sha256[:12]}.part")
