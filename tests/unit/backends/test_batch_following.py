@@ -249,7 +249,8 @@ class Elsewhere(Shared):
 async def test_what_was_sent_to_another_host_and_is_seen_nowhere_is_neither_lost_nor_sent_again(
     tmp_path: Path, native_id: str
 ) -> None:
-    yard = Yard(tmp_path, files=(files_there := Elsewhere()))
+    files_there = Elsewhere()
+    yard = Yard(tmp_path, files=files_there)
     one = yard.entry(native_id, sure=False)
     one.strays = OLD
     if not native_id:
