@@ -99,7 +99,7 @@ def _over_ssh(
         )
     host = SshHost(login(name, options, runtime), environment)
     staged = Staged(
-        Remote(host, options.folder),
+        Remote(host, options.folder, store),
         PathMap(options.path_map),
         store,
         most=options.max_input,

@@ -47,7 +47,8 @@ def why(job: JobRecord) -> str:
     if job.state.final:
         return f"{job.reason}: {job.message}" if job.message else str(job.reason or "")
     if job.stale_since:
-        return f"its machine has not answered since {job.stale_since}"
+        since = f"its machine has not answered since {job.stale_since}"
+        return f"{since}: it waits for {job.waiting}" if job.waiting else since
     if job.cancel_requested:
         return "it is being cancelled"
     return (job.progress.text if job.progress else "") or job.waiting

@@ -285,6 +285,13 @@ def test_what_a_success_warns_of_is_told_and_nothing_else_of_it() -> None:
     assert words.why(warned) == "warning: it did not converge"
 
 
+def test_what_is_known_of_a_job_that_nobody_confirms_is_told_with_it() -> None:
+    away = msgspec.structs.replace(YARD.job(3), stale_since="2026-11-27", waiting="")
+    assert words.why(away) == "its machine has not answered since 2026-11-27"
+    away = msgspec.structs.replace(away, waiting="far to start it")
+    assert words.why(away).endswith(" since 2026-11-27: it waits for far to start it")
+
+
 STEERING = "a\x1b[2J\x1b]0;x\x07\u202eb\r\n  state       completed\x9b1A"
 
 
