@@ -47,8 +47,8 @@ from solveyard.store.sqlite import SqliteStore
 from solveyard.tokens import Tokens
 
 __all__ = [
-    "Network", "PortTaken", "Running", "ServeOptions", "Stop", "exposed", "network", "opened",
-    "run",
+    "Network", "PortTaken", "Running", "ServeOptions", "Stop", "UnfitSetting", "exposed", "network",
+    "opened", "run",
 ]  # fmt: skip
 
 log = logging.getLogger(__name__)
@@ -102,6 +102,14 @@ class Running:
     stopped: asyncio.Event  #: set once a stop was asked for
 
 
+class UnfitSetting(InvalidRequest):
+    """The value of `setting` will not do."""
+
+    def __init__(self, setting: str, why: str) -> None:
+        super().__init__(why)
+        self.setting = setting
+
+
 class Stop:
     """How it was asked to stop; the first word stands, but "now" overrules."""
 
@@ -129,14 +137,24 @@ def network(
     key: Path | None = None,
     public_url: str = "",
 ) -> Network:
-    """As the command line's options say. Raises InvalidRequest."""
+    """As the settings say. Raises UnfitSetting for what no manager could listen with."""
     if (certificate is None) is not (key is None):
-        raise InvalidRequest("TLS takes two files: --tls-certificate FILE and --tls-key FILE")
-    for name in allow:
-        registry.solver(name)
-    for program in programs:
-        rules.admissible(program)
-    return Network(
+        given = "tls_key" if certificate is None else "tls_certificate"
+        options = "--tls-certificate FILE and --tls-key FILE"
+        why = f"TLS takes two files: `tls_certificate` and `tls_key` ({options})"
+        raise UnfitSetting(given, why)
+    with _judging("allow"):
+        for name in allow:
+            registry.solver(name)
+    with _judging("ansysedt"):
+        for program in programs:
+            rules.admissible(program)
+    with _judging("public_url"):
+        public_url = read_public_url(public_url) if public_url else ""
+    if host:
+        with _judging("host"):
+            ports.judge(host)
+    found = Network(
         hosts=(host,) if host else ports.LOOPBACK,
         port=port,
         rules=Rules(
@@ -147,8 +165,19 @@ def network(
         allowed_hosts=tuple(allowed_hosts),
         certificate=None if certificate is None else certificate.absolute(),
         key=None if key is None else key.absolute(),
-        public_url=read_public_url(public_url) if public_url else "",
+        public_url=public_url,
     )
+    with _judging("tls_certificate"):
+        _certificate(found)
+    return found
+
+
+@contextlib.contextmanager
+def _judging(setting: str) -> Iterator[None]:
+    try:
+        yield
+    except InvalidRequest as error:
+        raise UnfitSetting(setting, str(error)) from error
 
 
 def exposed(options: ServeOptions) -> bool:
