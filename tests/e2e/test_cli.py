@@ -333,6 +333,14 @@ def test_a_store_that_is_no_folder_is_an_error(shell: Shell) -> None:
     assert "is no folder" in shell("--store", "file", "ps").err
 
 
+def test_nothing_is_warned_of_where_a_manager_was_started(shell: Shell) -> None:
+    shell.environment["PYTHONWARNINGS"] = "error"
+    told = shell("submit", "--", "true")
+    assert told.status == 0
+    assert told.err.startswith("note: started a manager on ")
+    assert told.err.count("\n") == 1
+
+
 def test_closed_and_full_streams_change_no_status_but_where_the_answer_is_lost(
     shell: Shell,
 ) -> None:

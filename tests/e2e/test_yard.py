@@ -14,7 +14,13 @@ import numpy as np
 import pytest
 
 from solveyard import Yard
-from solveyard.model.errors import InvalidJob, InvalidRequest, ManagerUnavailable, UnknownJob
+from solveyard.model.errors import (
+    InvalidJob,
+    InvalidRequest,
+    ManagerUnavailable,
+    StoreUnusable,
+    UnknownJob,
+)
 
 
 @pytest.fixture
@@ -350,3 +356,9 @@ def test_tags_that_several_add_at_once_are_all_there(store):
             thread.join()
         wanted = {f"{number}-{place}" for number in range(4) for place in range(10)}
         assert sorted(job.refresh().tags) == sorted(wanted)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
+def test_a_store_that_can_not_be_made_is_an_error_of_ours():
+    with pytest.raises(StoreUnusable, match=r"cannot use the store in /proc/none: .* \(check"):
+        Yard("/proc/none")

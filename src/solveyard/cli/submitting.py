@@ -162,7 +162,7 @@ def _submit_lines(place: Here, source: str, lines: list[specs.Line]) -> list[Job
 def submitted(place: Here, wanted: Sequence[JobSpec]) -> list[JobRecord]:
     """Starts a manager where none answers on a store of this machine."""
     if place.remote is None and not background.answers(place.folder):
-        background.start(place.folder)
+        background.disown(background.start(place.folder))
         talk.say(
             f"note: started a manager on {place.folder}; it leaves after a while without work"
             f" (solveyard {place.options}stop ends it now)"

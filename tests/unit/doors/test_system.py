@@ -145,7 +145,9 @@ def test_a_limit_that_the_site_locks_is_refused_with_its_file_and_key(served: An
     assert ask(served, "PUT", "/pool/limits", {"max_concurrent": 1})[0] == 200
 
 
-def test_it_is_ready_while_the_store_is_written_and_the_agent_is_there(served: Any) -> None:
+def test_it_is_ready_while_the_store_is_written_and_the_agent_is_there(
+    served: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert ask(served, "GET", "/readyz")[0] == 200
     served.manager.connected = False
     status, _, body = ask(served, "GET", "/readyz")
@@ -155,6 +157,10 @@ def test_it_is_ready_while_the_store_is_written_and_the_agent_is_there(served: A
     served.manager.blocked = "the disk is full"
     assert json.loads(ask(served, "GET", "/readyz")[2])["error"] == "the disk is full"
     served.manager.blocked = ""
+    status = {**served.manager.status(), "machines": {}, "agent_trouble": "no room for the agent"}
+    with monkeypatch.context() as patched:
+        patched.setattr(served.manager, "status", lambda: status)
+        assert json.loads(ask(served, "GET", "/readyz")[2])["error"] == "no room for the agent"
     served.manager.store_folder = served.folder / "gone"
     status, _, body = ask(served, "GET", "/readyz")
     assert (status, "can't be written" in json.loads(body)["error"]) == (503, True)
