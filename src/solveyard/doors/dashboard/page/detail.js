@@ -11,7 +11,7 @@ import { Overlay } from "./overlay.js";
 import { chosenFile, Plots, TOUCHSTONE } from "./plot.js";
 import { Results } from "./results.js";
 import { Progress, Tasks } from "./tasks.js";
-import { bytes, count, duration, FINAL, grouped, moment, parameters, seconds, sentence, waits } from "./words.js";
+import { bytes, count, duration, FINAL, grouped, moment, parameters, seconds, sentence, short, waits } from "./words.js";
 
 const GLANCE = 5; // s between two looks at a job that has not ended
 const PAUSE = 500; // ms from one look to the next, at least: an array may change all the time
@@ -181,13 +181,13 @@ function Overview({ job }) {
     ["Exit code", job.exit_code],
     ["Signal", job.signal],
     ["Parameters", parameters(job.parameters)],
-    ["Measured", parameters(job.values)],
+    ["Measured", parameters(job.values, short), parameters(job.values)],
     ["Tags", job.tags.join(", ")],
     ["Note", job.note],
     ["Folder", job.directory],
   ].filter(([, value]) => value !== null && value !== "" && value !== "–");
-  return html`<dl class="facts">${facts.map(([name, value]) => html`<div key=${name}
-      class=${WIDE.has(name) ? "wide" : ""}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
+  return html`<dl class="facts">${facts.map(([name, value, whole]) => html`<div key=${name}
+      class=${WIDE.has(name) ? "wide" : ""}><dt>${name}</dt><dd title=${whole}>${value}</dd></div>`)}</dl>
     ${!job.tasks && html`<h3>Attempts</h3>`}
     ${job.attempts.length === 0
       ? !job.tasks && html`<p class="faint">None yet.</p>`

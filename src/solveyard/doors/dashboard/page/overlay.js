@@ -4,7 +4,7 @@ import { Chart } from "./chart.js";
 import { html, useEffect, useState } from "./html.js";
 import { PAGE, Pager } from "./pager.js";
 import { decibels } from "./plot.js";
-import { count, frequencyUnit, parameters, sentence } from "./words.js";
+import { count, frequency, frequencyUnit, parameters, sentence } from "./words.js";
 
 const SHOWN = 5; // troubles told one by one
 
@@ -51,7 +51,7 @@ function Curves({ name, tasks }) {
   });
   return html`<${Chart} over=${places.map((one) => one / scale)} curves=${curves} fresh=${tasks} ramp=${true}
     unit=${unit} across=${`frequency in ${unit}`} up=${`|${name}| in dB`} points=${places.length < 3}
-    told=${(one) => `${one.toFixed(2)} dB`} label=${`Plot of |${name}| of ${count(tasks.length, "task")} over frequency: ${range(curves)}`} />`;
+    at=${frequency} told=${(one) => `${one.toFixed(2)} dB`} label=${`Plot of |${name}| of ${count(tasks.length, "task")} over frequency: ${range(curves)}`} />`;
 }
 
 /** From the smallest of all values to the largest. */

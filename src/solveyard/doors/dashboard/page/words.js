@@ -66,15 +66,30 @@ export function count(number, noun) {
   return `${grouped(number)} ${noun}${number === 1 ? "" : "s"}`;
 }
 
-/** A parameter or a measured value. */
+/** What somebody gave, in full; a float by the 15 digits that any has: 0.3, not 0.30000000000000004. */
 export function value(one) {
+  return rounded(one, 15);
+}
+
+/** What was measured: a float by six digits, and by no fewer than there are before its point. */
+export function short(one) {
+  return rounded(one, Math.max(6, String(Math.trunc(Math.abs(one))).length));
+}
+
+/** A frequency in its unit; what was swept may be any fraction of it. */
+export function frequency(one) {
+  return rounded(one, 9);
+}
+
+function rounded(one, digits) {
   if (one == null) return "–";
-  return typeof one === "number" ? Number(one.toPrecision(6)).toString() : String(one);
+  if (typeof one !== "number" || Number.isInteger(one)) return String(one);
+  return String(Number(one.toPrecision(Math.min(digits, 15))));
 }
 
 /** A task's own: "length 0.44, radius 0.001". */
-export function parameters(of) {
-  return Object.entries(of).map(([name, one]) => `${name} ${value(one)}`).join(", ");
+export function parameters(of, said = value) {
+  return Object.entries(of).map(([name, one]) => `${name} ${said(one)}`).join(", ");
 }
 
 /** How many of an array's tasks have ended. */

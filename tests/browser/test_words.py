@@ -1,0 +1,49 @@
+"""Numbers, times and names, as people read them on the dashboard."""
+
+from typing import Any
+
+import pytest
+
+from pages import open_job, shell
+
+sync_api = pytest.importorskip("playwright.sync_api")
+expect = sync_api.expect
+expect.set_options(timeout=20_000)
+
+
+def test_no_digit_of_a_parameter_is_left_out(page: Any, served: Any) -> None:
+    grid = {
+        "seed": [1234567, 1234568],
+        "hertz": [2400002500, 2400005000],
+        "length": [0.30000000000000004],
+    }
+    served.submit(
+        shell(
+            "seeds",
+            "echo gain 0.123456789; echo hertz 2400001234.56",
+            array={"grid": grid},
+            measures={
+                "gain": {"pattern": r"gain (\S+)"},
+                "resonance": {"pattern": r"hertz (\S+)"},
+            },
+        )
+    )
+    detail = open_job(page, served, "seeds")
+    expect(detail.locator("header .badge")).to_contain_text("completed")
+    first = "seed 1234567, hertz 2400002500, length 0.3"
+    expect(detail.locator("tr.task td").nth(1)).to_have_text(first)
+    detail.get_by_role("tab", name="Results").click()
+    cells = detail.locator("table.results tbody tr").last.locator("td")
+    expect(cells.nth(0)).to_have_text("1234568")
+    expect(cells.nth(1)).to_have_text("2400005000")
+    expect(cells.nth(-2)).to_have_text("0.123457")
+    expect(cells.nth(-2)).to_have_attribute("title", "0.123456789")
+    expect(cells.nth(-1)).to_have_text("2400001235")
+    detail.get_by_role("combobox", name="over").select_option("hertz")
+    legend = detail.locator(".canvas .u-legend")
+    expect(legend).to_contain_text("seed 1234567, length 0.3")
+    expect(legend).to_contain_text("seed 1234568, length 0.3")
+    page.goto(f"{served.url}#/jobs/1/0")
+    facts = page.get_by_role("complementary", name="Job seeds[0]").locator(".facts")
+    expect(facts).to_contain_text("gain 0.123457, resonance 2400001235")
+    expect(facts.get_by_title("gain 0.123456789, resonance 2400001234.56")).to_be_visible()
