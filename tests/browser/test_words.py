@@ -1,10 +1,11 @@
 """Numbers, times and names, as people read them on the dashboard."""
 
+import datetime as dt
 from typing import Any
 
 import pytest
 
-from pages import open_job, shell
+from pages import open_job, row, shell
 
 sync_api = pytest.importorskip("playwright.sync_api")
 expect = sync_api.expect
@@ -47,3 +48,39 @@ def test_no_digit_of_a_parameter_is_left_out(page: Any, served: Any) -> None:
     facts = page.get_by_role("complementary", name="Job seeds[0]").locator(".facts")
     expect(facts).to_contain_text("gain 0.123457, resonance 2400001235")
     expect(facts.get_by_title("gain 0.123456789, resonance 2400001234.56")).to_be_visible()
+
+
+def placed(page: Any, zone: str, locale: str) -> None:
+    """The browser is there."""
+    session = page.context.new_cdp_session(page)
+    session.send("Emulation.setTimezoneOverride", {"timezoneId": zone})
+    session.send("Emulation.setLocaleOverride", {"locale": locale})
+
+
+def test_when_a_job_was_submitted_is_told_whole_and_anew_each_day(page: Any, served: Any) -> None:
+    placed(page, "Europe/Berlin", "en-GB")
+    submitted = dt.datetime(2026, 11, 27, 23, 5, 7, tzinfo=dt.UTC)  # it is 0:05 in Berlin
+    later = dt.timedelta(minutes=5)
+
+    def answer(route: Any) -> None:
+        response = route.fetch()
+        told = response.json()
+        told["now"] = (submitted + later).timestamp()
+        for job in told["jobs"]:
+            job["submitted_at"] = submitted.timestamp()
+        route.fulfill(response=response, json=told)
+
+    page.route("**/dashboard/**", answer)
+    served.submit(shell("first", "true", hold=True))
+    page.goto(served.url)
+    cell = row(page, "first").locator(".col-submitted")
+    expect(cell).to_have_text("00:05:07")
+    expect(cell).to_have_attribute("title", "28 Nov 2026 00:05:07")
+    later = dt.timedelta(days=1)
+    served.submit(shell("second", "true", hold=True))
+    expect(cell).to_have_text("28 Nov, 00:05")
+    assert cell.evaluate("cell => cell.scrollWidth <= cell.clientWidth")
+    later = dt.timedelta(days=40)
+    served.submit(shell("third", "true", hold=True))
+    expect(cell).to_have_text("28 Nov 2026")
+    assert cell.evaluate("cell => cell.scrollWidth <= cell.clientWidth")

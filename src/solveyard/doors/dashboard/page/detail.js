@@ -38,6 +38,7 @@ export function Detail({ number, task }) {
   const row = task === null ? whole : undefined;
   const [{ job, files, trouble }, settle] = useState({});
   const loaded = jobs.loaded.value;
+  jobs.today.value; // the times of another day are told with it
   const changed = useCalm(whole, PAUSE);
   const { state } = row ?? job ?? {};
   const beat = state && !FINAL.has(state) ? Math.floor(jobs.clock.value / GLANCE) : 0;

@@ -1,6 +1,6 @@
 // The jobs that this page knows, and which of them are shown.
 import { batch, computed, signal } from "./html.js";
-import { FINAL } from "./words.js";
+import { day, FINAL } from "./words.js";
 
 const KEPT = 20_000; // rows; beyond them the oldest ended ones are let go
 
@@ -10,6 +10,7 @@ const version = signal(0); // goes up with every change to `rows`
 export const loaded = signal(false); // all that shall be known is
 export const status = signal(null); // of the manager and its machines, as it was last told
 export const clock = signal(Date.now() / 1000); // the manager's, s since 1970
+export const today = computed(() => day(clock.value)); // what is read from the clock beside it is shown anew each day
 export const state = signal(""); // only jobs in this state, and arrays with tasks in it; "": in any
 export const text = signal(""); // only jobs that mention all these words
 export const current = signal(null); // the number of the row that the keyboard is at

@@ -5,7 +5,7 @@ import { waiting, watch } from "./feed.js";
 import { batch, effect, html, signal, useEffect, useRef } from "./html.js";
 import * as jobs from "./jobs.js";
 import { Progress } from "./tasks.js";
-import { count, duration, grouped, moment, sentence, WAITING, waits } from "./words.js";
+import { brief, count, duration, grouped, moment, sentence, WAITING, waits } from "./words.js";
 
 const BEYOND = 8; // rows kept above and below the screen, so that scrolling shows no gaps
 const COLUMNS = ["State", "Job", "Tasks", "Solver", "Machine", "Submitted", "Time", "Why"];
@@ -91,6 +91,7 @@ function Row({ number, index, reachable }) {
   if (!row) return null;
   const opened = jobs.opened.value === number;
   const selected = jobs.selected.value.has(number);
+  const now = jobs.today.value && jobs.clock.peek(); // to the day
   const click = (event) => (event.ctrlKey || event.metaKey ? jobs.select(number) : open(number));
   return html`
     <tr id=${`row-${number}`} role="row" class=${`row ${opened ? "chosen" : ""} ${selected ? "selected" : ""}`} aria-rowindex=${index + 2}
@@ -103,7 +104,7 @@ function Row({ number, index, reachable }) {
       <td role="gridcell" class="col-tasks">${row.tasks && html`<${Progress} tasks=${row.tasks} />`}</td>
       <td role="gridcell" class="col-solver">${row.solver}</td>
       <td role="gridcell" class="col-machine">${row.machine || "–"}</td>
-      <td role="gridcell" class="col-submitted">${moment(row.submitted_at, jobs.clock.peek())}</td>
+      <td role="gridcell" class="col-submitted" title=${moment(row.submitted_at, 0)}>${brief(row.submitted_at, now)}</td>
       <td role="gridcell" class="col-time"><${RunTime} row=${row} /></td>
       <td role="gridcell" class="col-why" title=${row.why}>${why(row)}</td>
     </tr>`;

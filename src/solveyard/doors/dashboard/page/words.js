@@ -39,9 +39,23 @@ export function duration(seconds) {
 export function moment(at, now = Date.now() / 1000) {
   if (at == null) return "–";
   const then = new Date(at * 1000);
-  const time = then.toLocaleTimeString([], { hour12: false });
-  if (then.toDateString() === new Date(now * 1000).toDateString()) return time;
+  const time = then.toLocaleTimeString([], { hourCycle: "h23" });
+  if (day(at) === day(now)) return time;
   return `${then.toLocaleDateString([], { year: "numeric", month: "short", day: "numeric" })} ${time}`;
+}
+
+/** The same in a narrow column: "21:43:07", "27 Nov, 21:43", of another year "27 Nov 2025". */
+export function brief(at, now) {
+  if (at == null || day(at) === day(now)) return moment(at, now);
+  const then = new Date(at * 1000);
+  const thisYear = then.getFullYear() === new Date(now * 1000).getFullYear();
+  const rest = thisYear ? { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } : { year: "numeric" };
+  return then.toLocaleString([], { month: "short", day: "numeric", ...rest });
+}
+
+/** Which day it is in this browser's place. */
+export function day(at) {
+  return new Date(at * 1000).toDateString();
 }
 
 /** ISO 8601 as seconds since 1970. */
