@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,22 @@ def test_the_command_over_http_that_it_shows_is_a_job_that_runs(page: Any, serve
     text = page.locator(".empty code").nth(2).inner_text()
     served.ask("POST", "jobs", json.loads(text[text.index("'{") + 1 : text.rindex("'")]))
     expect(row(page, "dipole")).to_contain_text("completed")
+
+
+def test_who_came_by_a_token_is_told_how_to_submit_with_it(page: Any, served: Any) -> None:
+    guest = {"name": "token:laptop", "owner": False, "session": True}
+    page.route("**/yard/session", lambda route: route.fulfill(json=guest))
+    page.goto(served.url)
+    expect(page.locator(".empty")).to_contain_text("SOLVEYARD_TOKEN before")
+    in_shell, in_python, over_http = page.locator(".empty pre").all_inner_texts()
+    assert str(served.folder) not in in_shell + in_python + over_http
+    assert '-H "Authorization: Bearer $SOLVEYARD_TOKEN"' in over_http
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    env = {**os.environ, "SOLVEYARD_TOKEN": "of the laptop", "PATH": path}
+    for program in (["sh", "-c", in_shell], [sys.executable, "-c", in_python]):
+        subprocess.run(program, env=env, check=True, timeout=60)
+        assert served.ask("GET", "jobs/dipole/wait")["state"] == "completed"
+        served.ask("DELETE", "jobs/dipole")
 
 
 def test_a_job_is_seen_from_queued_to_completed(page: Any, served: Any, tmp_path: Path) -> None:
