@@ -171,6 +171,30 @@ def test_several_selected_jobs_are_cancelled_by_one_answer(page: Any, served: An
     expect(selected).to_have_count(0)
 
 
+def test_what_a_filter_hides_is_not_acted_on(page: Any, served: Any) -> None:
+    served.submit(*[shell(name, "true", hold=True) for name in ("mine", "kept", "other")])
+    page.goto(served.url)
+    for name in ("mine", "kept"):
+        row(page, name).click(modifiers=["Control"])
+    selected = page.get_by_role("group", name="Selected jobs")
+    search = page.get_by_role("searchbox")
+    search.fill("mine")
+    expect(selected).to_contain_text("2 selected, 1 not shown")
+    selected.get_by_role("button", name="Cancel…").click()
+    expect(page.get_by_role("dialog", name="Cancel mine?")).to_be_visible()
+    page.keyboard.press("Escape")
+    search.fill("other")
+    expect(row(page, "kept")).to_have_count(0)
+    expect(selected).to_contain_text("2 selected, 2 not shown")
+    expect(selected.get_by_role("button")).to_have_text(["Select none"])
+    search.press("Escape")
+    page.keyboard.press("c")  # the keyboard was at a row that is hidden
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    row(page, "other").focus()
+    page.keyboard.press("c")
+    expect(page.get_by_role("dialog", name="Cancel other?")).to_be_visible()
+
+
 def test_a_job_is_held_released_and_removed(page: Any, served: Any) -> None:
     served.submit(shell("waiting", "true", hold=True))
     detail = open_job(page, served, "waiting")

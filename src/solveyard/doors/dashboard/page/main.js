@@ -119,17 +119,17 @@ function readAddress() {
 
 function chosenJob() {
   if (jobs.task.peek() !== null) return jobs.looked.peek();
-  return jobs.row(jobs.opened.peek() ?? jobs.current.peek());
+  return jobs.row(jobs.opened.peek() ?? jobs.here());
 }
 
 function wish(name) {
-  const selected = jobs.selectedRows();
-  actOnAll(ACTIONS.find((one) => one.name === name), selected.length ? selected : [chosenJob()].filter(Boolean));
+  const { chosen } = jobs.selectedRows();
+  actOnAll(ACTIONS.find((one) => one.name === name), chosen.length ? chosen : [chosenJob()].filter(Boolean));
 }
 
 function lookAt(name) {
   look(name);
-  if (jobs.opened.peek() === null && jobs.current.peek() !== null) open(jobs.current.peek());
+  if (jobs.opened.peek() === null && jobs.here() !== null) open(jobs.here());
 }
 
 const KEYS = {
@@ -142,7 +142,7 @@ const KEYS = {
   ArrowUp: () => move(-1),
   c: () => wish("cancel"),
   r: () => wish("retry"),
-  x: () => jobs.current.peek() !== null && jobs.select(jobs.current.peek()),
+  x: () => jobs.here() !== null && jobs.select(jobs.here()),
   Escape: () => (jobs.opened.peek() === null ? (jobs.selected.value = new Set()) : close()),
   0: () => (jobs.state.value = ""),
 };
@@ -161,7 +161,7 @@ function pressed(event) {
   if (key.startsWith("Arrow") && !inTable) return;
   if (key === "Enter") {
     if (target.matches("tr.row") || target === document.body) {
-      if (jobs.current.peek() !== null) open(jobs.current.peek());
+      if (jobs.here() !== null) open(jobs.here());
     }
     return;
   }

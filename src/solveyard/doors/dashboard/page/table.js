@@ -116,12 +116,15 @@ function RunTime({ row }) {
 }
 
 function Footer() {
-  const selected = jobs.selectedRows();
-  if (selected.length) {
-    return html`<div class="foot" role="group" aria-label="Selected jobs"><strong>${grouped(selected.length)} selected</strong>
-      <span class="buttons">${ACTIONS.filter((action) => selected.some(action.fits)).map((action) => html`
+  const { chosen, hidden } = jobs.selectedRows();
+  const selected = chosen.length + hidden.length;
+  if (selected) {
+    return html`<div class="foot" role="group" aria-label="Selected jobs"><span
+        title=${hidden.length ? "Only what is shown is acted on" : ""}><strong>${grouped(selected)} selected</strong>
+        ${hidden.length > 0 && `, ${grouped(hidden.length)} not shown`}</span>
+      <span class="buttons">${ACTIONS.filter((action) => chosen.some(action.fits)).map((action) => html`
         <button key=${action.name} class=${action.danger ? "danger" : ""}
-          onClick=${() => actOnAll(action, selected)}>${action.label}</button>`)}
+          onClick=${() => actOnAll(action, chosen)}>${action.label}</button>`)}
         <button onClick=${() => (jobs.selected.value = new Set())}>Select none</button></span></div>`;
   }
   const shown = jobs.shown.value.length;
