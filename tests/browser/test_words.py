@@ -84,3 +84,26 @@ def test_when_a_job_was_submitted_is_told_whole_and_anew_each_day(page: Any, ser
     served.submit(shell("third", "true", hold=True))
     expect(cell).to_have_text("28 Nov 2026")
     assert cell.evaluate("cell => cell.scrollWidth <= cell.clientWidth")
+
+
+BOXES = """row => ["name", "faint"].map(part => {
+    const range = document.createRange();
+    range.selectNodeContents(row.querySelector(`.col-job .${part}`));
+    const {left, right} = range.getBoundingClientRect();
+    return [left, right];
+})"""
+
+
+def test_a_name_from_right_to_left_stands_before_its_number(page: Any, served: Any) -> None:
+    name = "\u062a\u062c\u0631\u0628\u0629"
+    served.submit(shell(name, "true", hold=True), shell(f"{name} " * 30 + name, "true", hold=True))
+    page.goto(served.url)
+    short = page.locator("#row-1")
+    called, number = short.evaluate(BOXES)
+    assert called[1] <= number[0]
+    expect(short.locator(".col-job .faint")).to_have_text("#1")
+    long = page.locator("#row-2").locator(".name")
+    shown = long.evaluate("name => name.getBoundingClientRect().right")
+    [called, number] = page.locator("#row-2").evaluate(BOXES)
+    assert called[1] <= shown <= number[0]  # its beginning, at the right, is not cut
+    assert called[0] < long.evaluate("name => name.getBoundingClientRect().left")

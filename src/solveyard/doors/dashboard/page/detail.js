@@ -73,10 +73,10 @@ export function Detail({ number, task }) {
   const [tabs, chosen] = tasks ? [ARRAY_TABS, arrayTab] : [TABS, tab];
   return html`<aside class="detail" aria-label=${`Job ${job.id}`}>
     <header>
-      <div class="title"><h2>${job.id}</h2>
+      <div class="title"><h2 dir="auto">${job.id}</h2>
         ${job.id !== String(number) && html`<span class="faint">#${number}</span>`}
         <${Badge} state=${now.state} row=${now} /><${Close} /></div>
-      ${task !== null && html`<p class="small">Task of <a href=${`#/jobs/${number}`}>${whole?.id ?? number}</a
+      ${task !== null && html`<p class="small">Task of <a href=${`#/jobs/${number}`}><bdi>${whole?.id ?? number}</bdi></a
         >: ${parameters(job.parameters) || `index ${task}`}</p>`}
       ${tasks && html`<${Progress} tasks=${tasks} />`}
       <${Verdict} job=${job} />

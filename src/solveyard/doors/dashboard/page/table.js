@@ -98,9 +98,9 @@ function Row({ number, index, reachable }) {
       aria-selected=${selected} aria-current=${opened} tabindex=${reachable ? 0 : -1}
       onFocus=${() => (jobs.current.value = number)} onClick=${click}>
       <td role="gridcell" class="col-state"><${Badge} state=${row.state} row=${row} /></td>
-      <td role="gridcell" class="col-job"><span class="name">${row.id}</span>
-        ${row.id !== String(number) && html`<span class="faint"> #${number}</span>`}
-        ${row.tags.map((tag) => html` <span class="tag" key=${tag}>${tag}</span>`)}</td>
+      <td role="gridcell" class="col-job"><div><span class="called"><span class="name" dir="auto">${row.id}</span
+        >${row.id !== String(number) && html`<span class="faint">#${number}</span>`}</span>
+        ${row.tags.map((tag) => html`<span class="tag" dir="auto" key=${tag}>${tag}</span>`)}</div></td>
       <td role="gridcell" class="col-tasks">${row.tasks && html`<${Progress} tasks=${row.tasks} />`}</td>
       <td role="gridcell" class="col-solver">${row.solver}</td>
       <td role="gridcell" class="col-machine">${row.machine || "–"}</td>
