@@ -1,6 +1,7 @@
 """Numbers, times and names, as people read them on the dashboard."""
 
 import datetime as dt
+import re
 from typing import Any
 
 import pytest
@@ -84,6 +85,26 @@ def test_when_a_job_was_submitted_is_told_whole_and_anew_each_day(page: Any, ser
     served.submit(shell("third", "true", hold=True))
     expect(cell).to_have_text("28 Nov 2026")
     assert cell.evaluate("cell => cell.scrollWidth <= cell.clientWidth")
+
+
+def test_when_a_job_is_tried_again_is_told_by_the_clock_of_the_browser(
+    page: Any, served: Any
+) -> None:
+    placed(page, "Asia/Kolkata", "en-GB")  # it has no summer time
+    false = {"solver": "command", "options": {"argv": ["false"]}}
+    served.submit(false | {"name": "again", "retry": {"tries": 2, "delay": 3600}})
+    detail = open_job(page, served, "again")
+    verdict = detail.locator(".verdict")
+    expect(verdict).to_contain_text("its next try at ")
+    told = served.ask("GET", "jobs/again")["waiting"]
+    [hour] = re.findall(r"\d\d:\d\d:\d\d UTC", told)
+    there = dt.datetime.strptime(f"{hour} +0000", "%H:%M:%S UTC %z") + dt.timedelta(
+        hours=5, minutes=30
+    )
+    said = f"Waiting for {told.replace(hour, there.strftime('%H:%M:%S'))}."
+    expect(verdict).to_have_text(said)
+    expect(row(page, "again").locator(".col-why")).to_have_text(said)
+    expect(row(page, "again").locator(".col-why")).to_have_attribute("title", said)
 
 
 BOXES = """row => ["name", "faint"].map(part => {

@@ -106,7 +106,7 @@ function Row({ number, index, reachable }) {
       <td role="gridcell" class="col-machine">${row.machine || "–"}</td>
       <td role="gridcell" class="col-submitted" title=${moment(row.submitted_at, 0)}>${brief(row.submitted_at, now)}</td>
       <td role="gridcell" class="col-time"><${RunTime} row=${row} /></td>
-      <td role="gridcell" class="col-why" title=${row.why}>${why(row)}</td>
+      <td role="gridcell" class="col-why" title=${why(row) || row.why}>${why(row)}</td>
     </tr>`;
 }
 

@@ -111,9 +111,15 @@ export function ended(tasks) {
   return tasks.completed + tasks.failed + tasks.cancelled;
 }
 
-/** What a job waits for, with the words before it. */
+/** What a job waits for, with the words before it, and by this browser's clock. */
 export function waits(why) {
-  return why ? `waiting for ${why}` : why;
+  return why ? `waiting for ${why.replace(/\b(\d\d:\d\d:\d\d) UTC/g, hour)}` : why;
+}
+
+/** A time of the day in UTC as it is here; the manager names no day with it. */
+function hour(_, time) {
+  const day = new Date().toISOString().slice(0, 10);
+  return new Date(`${day}T${time}Z`).toLocaleTimeString([], { hourCycle: "h23" });
 }
 
 /** "waiting for a core", said as a sentence: "Waiting for a core." */
