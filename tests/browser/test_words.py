@@ -51,6 +51,21 @@ def test_no_digit_of_a_parameter_is_left_out(page: Any, served: Any) -> None:
     expect(facts.get_by_title("gain 0.123456789, resonance 2400001234.56")).to_be_visible()
 
 
+def test_no_magnitude_is_less_than_nothing_by_its_sign_alone(page: Any, served: Any) -> None:
+    write = "printf '# GHz S DB R 50\\n1 -0.004 0\\n2 -0.016 0\\n' > open.s1p"
+    served.submit(shell("open", write), shell("opens", write, array={"stop": 2}))
+    detail = open_job(page, served, "open")
+    expect(detail.locator("header .badge")).to_contain_text("completed")
+    detail.get_by_role("tab", name="Plots").click()
+    cells = detail.locator(".plot .facts-table td")
+    expect(cells).to_have_text(["-0.02 dB at 2 GHz", "0.00 dB at 1 GHz"])
+    detail = open_job(page, served, "opens")
+    expect(detail.locator("header .badge")).to_contain_text("completed")
+    detail.get_by_role("tab", name="Plots").click()
+    name = "Plot of |S11| of 2 tasks over frequency: -0.02 dB to 0.00 dB"
+    expect(detail.get_by_role("img", name=name, exact=True)).to_be_visible()
+
+
 def placed(page: Any, zone: str, locale: str) -> None:
     """The browser is there."""
     session = page.context.new_cdp_session(page)

@@ -95,6 +95,11 @@ export function frequency(one) {
   return rounded(one, 9);
 }
 
+/** A level in dB; what is a hair below none is "0.00 dB", without a sign. */
+export function level(one) {
+  return `${(Math.round(one * 100) / 100 || 0).toFixed(2)} dB`;
+}
+
 function rounded(one, digits) {
   if (one == null) return "–";
   if (typeof one !== "number" || Number.isInteger(one)) return String(one);
