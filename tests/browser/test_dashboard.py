@@ -595,6 +595,15 @@ def test_the_keyboard_reaches_every_job_and_its_parts(page: Any, served: Any) ->
     expect(page.locator("tr.row")).to_have_count(0)
 
 
+def test_an_address_that_names_an_old_job_leads_to_its_row(page: Any, served: Any) -> None:
+    served.submit(*[shell(f"job-{i}", "true", hold=True) for i in range(1200)])
+    open_job(page, served, "job-9")
+    expect(row(page, "job-9")).to_be_in_viewport(ratio=1)
+    expect(page.locator("body")).to_be_focused()
+    page.evaluate("location.hash = '#/jobs/1100'")
+    expect(row(page, "job-1099")).to_be_in_viewport(ratio=1)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(page: Any, served: Any, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")

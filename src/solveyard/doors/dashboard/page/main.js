@@ -10,7 +10,7 @@ import { batch, html, render, useEffect, useRef, useState } from "./html.js";
 import * as jobs from "./jobs.js";
 import { Session, SignIn } from "./session.js";
 import { hears } from "./socket.js";
-import { go, move, open, Table } from "./table.js";
+import { go, move, open, show, Table } from "./table.js";
 import { grouped, moment, STATES } from "./words.js";
 
 const TOLD = 5000; // ms between two spoken summaries
@@ -113,8 +113,10 @@ function readAddress() {
     jobs.opened.value = number ? Number(number) : null;
     jobs.task.value = task === undefined ? null : Number(task);
   });
-  if (number) jobs.current.value = Number(number);
-  else if (before !== null) go(before);
+  if (number) {
+    jobs.current.value = Number(number);
+    show(Number(number));
+  } else if (before !== null) go(before);
 }
 
 function chosenJob() {

@@ -4,7 +4,7 @@ import { Chart } from "./chart.js";
 import { html, useEffect, useState } from "./html.js";
 import { PAGE, Pager } from "./pager.js";
 import { decibels } from "./plot.js";
-import { count, level, frequency, frequencyUnit, parameters, sentence } from "./words.js";
+import { count, frequency, frequencyUnit, level, parameters, sentence } from "./words.js";
 
 const SHOWN = 5; // troubles told one by one
 

@@ -2,7 +2,7 @@
 import { get, ofJob } from "./api.js";
 import { Chart, CURVES } from "./chart.js";
 import { html, signal, useEffect, useState } from "./html.js";
-import { count, level, frequency, frequencyUnit } from "./words.js";
+import { count, frequency, frequencyUnit, level } from "./words.js";
 
 const CHIPS = 4; // ports up to which all parameters are offered as buttons
 export const TOUCHSTONE = /\.s([1-9]\d{0,2})p$/i;

@@ -35,6 +35,15 @@ export function move(by) {
 /** Put the keyboard at a row. */
 export function go(number) {
   jobs.current.value = number;
+  show(number);
+  requestAnimationFrame(() => {
+    const busy = document.activeElement?.closest("input, select, dialog"); // somebody went there since
+    if (!busy) pane?.querySelector(`#row-${number}`)?.focus({ preventScroll: true });
+  });
+}
+
+/** Bring a row on the screen. */
+export function show(number) {
   const top = jobs.shown.peek().indexOf(number) * height;
   if (pane && top >= 0) {
     const heading = pane.querySelector("thead").offsetHeight; // 0 on a telephone
@@ -43,10 +52,6 @@ export function go(number) {
     else if (top + height > pane.scrollTop + space) pane.scrollTop = top + height - space;
     measure();
   }
-  requestAnimationFrame(() => {
-    const busy = document.activeElement?.closest("input, select, dialog"); // somebody went there since
-    if (!busy) pane?.querySelector(`#row-${number}`)?.focus({ preventScroll: true });
-  });
 }
 
 export function Table() {
@@ -58,6 +63,10 @@ export function Table() {
     const stop = effect(() => (jobs.state.value, jobs.text.value, (pane.scrollTop = 0), measure()));
     return () => (watcher.disconnect(), stop(), (pane = null));
   }, []);
+  const loaded = jobs.loaded.value;
+  useEffect(() => {
+    if (loaded && jobs.opened.peek() !== null) show(jobs.opened.peek()); // the address names it
+  }, [loaded]);
   const shown = jobs.shown.value;
   const from = Math.max(0, Math.min(first.value, shown.length - room.value) - BEYOND);
   const to = Math.min(shown.length, Math.max(0, first.value) + room.value + BEYOND);
