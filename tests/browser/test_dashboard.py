@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,22 @@ def test_the_command_over_http_that_it_shows_is_a_job_that_runs(page: Any, serve
     text = page.locator(".empty code").nth(2).inner_text()
     served.ask("POST", "jobs", json.loads(text[text.index("'{") + 1 : text.rindex("'")]))
     expect(row(page, "dipole")).to_contain_text("completed")
+
+
+def test_who_came_by_a_token_is_told_how_to_submit_with_it(page: Any, served: Any) -> None:
+    guest = {"name": "token:laptop", "owner": False, "session": True}
+    page.route("**/yard/session", lambda route: route.fulfill(json=guest))
+    page.goto(served.url)
+    expect(page.locator(".empty")).to_contain_text("SOLVEYARD_TOKEN before")
+    in_shell, in_python, over_http = page.locator(".empty pre").all_inner_texts()
+    assert str(served.folder) not in in_shell + in_python + over_http
+    assert '-H "Authorization: Bearer $SOLVEYARD_TOKEN"' in over_http
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    env = {**os.environ, "SOLVEYARD_TOKEN": "of the laptop", "PATH": path}
+    for program in (["sh", "-c", in_shell], [sys.executable, "-c", in_python]):
+        subprocess.run(program, env=env, check=True, timeout=60)
+        assert served.ask("GET", "jobs/dipole/wait")["state"] == "completed"
+        served.ask("DELETE", "jobs/dipole")
 
 
 def test_a_job_is_seen_from_queued_to_completed(page: Any, served: Any, tmp_path: Path) -> None:
@@ -151,6 +169,30 @@ def test_several_selected_jobs_are_cancelled_by_one_answer(page: Any, served: An
     assert states == ["cancelled", "held", "cancelled", "held"]
     page.keyboard.press("Escape")
     expect(selected).to_have_count(0)
+
+
+def test_what_a_filter_hides_is_not_acted_on(page: Any, served: Any) -> None:
+    served.submit(*[shell(name, "true", hold=True) for name in ("mine", "kept", "other")])
+    page.goto(served.url)
+    for name in ("mine", "kept"):
+        row(page, name).click(modifiers=["Control"])
+    selected = page.get_by_role("group", name="Selected jobs")
+    search = page.get_by_role("searchbox")
+    search.fill("mine")
+    expect(selected).to_contain_text("2 selected, 1 not shown")
+    selected.get_by_role("button", name="Cancel…").click()
+    expect(page.get_by_role("dialog", name="Cancel mine?")).to_be_visible()
+    page.keyboard.press("Escape")
+    search.fill("other")
+    expect(row(page, "kept")).to_have_count(0)
+    expect(selected).to_contain_text("2 selected, 2 not shown")
+    expect(selected.get_by_role("button")).to_have_text(["Select none"])
+    search.press("Escape")
+    page.keyboard.press("c")  # the keyboard was at a row that is hidden
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    row(page, "other").focus()
+    page.keyboard.press("c")
+    expect(page.get_by_role("dialog", name="Cancel other?")).to_be_visible()
 
 
 def test_a_job_is_held_released_and_removed(page: Any, served: Any) -> None:
@@ -551,6 +593,15 @@ def test_the_keyboard_reaches_every_job_and_its_parts(page: Any, served: Any) ->
     page.keyboard.press("4")
     expect(page.get_by_role("button", name="0 running")).to_have_attribute("aria-pressed", "true")
     expect(page.locator("tr.row")).to_have_count(0)
+
+
+def test_an_address_that_names_an_old_job_leads_to_its_row(page: Any, served: Any) -> None:
+    served.submit(*[shell(f"job-{i}", "true", hold=True) for i in range(1200)])
+    open_job(page, served, "job-9")
+    expect(row(page, "job-9")).to_be_in_viewport(ratio=1)
+    expect(page.locator("body")).to_be_focused()
+    page.evaluate("location.hash = '#/jobs/1100'")
+    expect(row(page, "job-1099")).to_be_in_viewport(ratio=1)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -119,6 +119,25 @@ def test_why_a_job_waits_is_told_of_named_jobs(served: Any) -> None:
         assert refused(served, f"dashboard/jobs/{wrong}")[0] == 400
 
 
+def test_a_job_that_waits_for_its_next_try_has_neither_machine_nor_start(served: Any) -> None:
+    false = {"solver": "command", "options": {"argv": ["false"]}}
+    served.submit(false | {"retry": {"tries": 2, "delay": 3600}})
+
+    def row() -> Any:
+        return served.ask("GET", "dashboard/jobs")["jobs"][0]
+
+    served.until(lambda: any(one.outcome for one in served.manager.find("1").attempts))
+    waiting = row()
+    assert waiting["state"] == "queued"
+    assert (waiting["machine"], waiting["started_at"], waiting["ended_at"]) == ("", None, None)
+    served.ask("POST", "jobs/1/cancel", {})
+    [attempt] = served.manager.find("1").attempts
+    ended = row()
+    assert ended["state"] == "cancelled"
+    assert ended["machine"] == attempt.placement.machine
+    assert (ended["started_at"], ended["ended_at"]) == (attempt.started_at, attempt.ended_at)
+
+
 def test_changes_tell_each_changed_job_as_it_is_now_and_the_removed_ones(served: Any) -> None:
     begun = served.ask("GET", "dashboard/changes")
     assert (begun["jobs"], begun["more"], begun["forgotten"]) == ([], False, False)

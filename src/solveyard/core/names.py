@@ -6,6 +6,7 @@ from solveyard.model.errors import InvalidJob
 
 LONGEST = 200
 _FORBIDDEN = frozenset(",/[]")
+_DOTS = frozenset({".", ".."})  #: browsers and curl take them out of an address, even encoded
 _SELECTOR = re.compile(r"\d+(\[.*\])?|[\d,\-\s]+|last|all|none|-.*", re.IGNORECASE)
 
 
@@ -19,6 +20,11 @@ def check(name: str, *, any_name: bool = False) -> None:
         raise InvalidJob(
             f"the name {name!r} has characters that can't be seen, or blanks at its ends (choose"
             " one that can be typed)"
+        )
+    if name in _DOTS:
+        raise InvalidJob(
+            f"the name {name!r} is a folder's in every path and address, so nobody could ask for"
+            " the job by it (choose one with a letter in it)"
         )
     if not _FORBIDDEN.isdisjoint(name) or (_SELECTOR.fullmatch(name) and not any_name):
         raise InvalidJob(

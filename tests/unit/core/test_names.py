@@ -37,3 +37,12 @@ def test_at_pyedbs_door_a_name_may_read_like_a_selection(name: str) -> None:
     for bad in (f"{name},b", f"{name}/b", f" {name}"):
         with pytest.raises(InvalidJob):
             names.check(bad, any_name=True)
+
+
+@pytest.mark.parametrize("any_name", [False, True])
+def test_a_name_that_no_address_can_hold_is_refused(any_name: bool) -> None:
+    for name in (".", ".."):
+        with pytest.raises(InvalidJob, match="nobody could ask for the job by it"):
+            names.check(name, any_name=any_name)
+    names.check("...", any_name=any_name)
+    names.check(".a", any_name=any_name)

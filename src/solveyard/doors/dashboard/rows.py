@@ -34,12 +34,12 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     why: str | None  #: why it waits, how far it is, or how it ended; null: not looked up
     tags: tuple[str, ...]
     tasks: TaskCounts | None  #: of an array
-    machine: str
+    machine: str  #: of its newest attempt; empty while it waits for the next one
     cancel_requested: bool
     held: bool  #: in a batch system's line, or an array that begins no more tasks
     stale: bool
     submitted_at: float
-    started_at: float | None
+    started_at: float | None  #: of that attempt
     ended_at: float | None
 
 
@@ -147,7 +147,7 @@ async def changes(request: web.Request) -> web.Response:
 
 
 def row(manager: Manager, job: Job, why: str | None) -> Row:
-    attempt = job.attempt
+    attempt = None if job.state in (JobState.HELD, JobState.QUEUED) else job.attempt
     return Row(
         number=job.id,
         id=job.label,
@@ -163,7 +163,7 @@ def row(manager: Manager, job: Job, why: str | None) -> Row:
         stale=job.stale_since is not None,
         submitted_at=job.submitted_at,
         started_at=attempt.started_at if attempt else None,
-        ended_at=job.ended_at,
+        ended_at=(attempt.ended_at if attempt else None) or job.ended_at,
     )
 
 

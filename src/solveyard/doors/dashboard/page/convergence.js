@@ -2,7 +2,7 @@
 import { get } from "./api.js";
 import { Chart } from "./chart.js";
 import { html, useEffect, useState } from "./html.js";
-import { duration, FINAL, sentence, value } from "./words.js";
+import { duration, FINAL, sentence, short } from "./words.js";
 
 /** `told`: the newest progress of a running job. */
 export function Convergence({ job, told }) {
@@ -27,7 +27,7 @@ function Curve({ curve }) {
   const lines = [{ label: curve.name, values: curve.points.map(([, one]) => (one > 0 ? one : null)) }];
   if (curve.target > 0) lines.push({ label: "target", values: steps.map(() => curve.target) });
   const last = curve.points.at(-1);
-  const label = `Plot of ${curve.name} over ${curve.step}: ${value(last[1])} in ${curve.step} ${last[0]}`;
+  const label = `Plot of ${curve.name} over ${curve.step}: ${short(last[1])} in ${curve.step} ${last[0]}`;
   return html`<div class="plot"><${Chart} over=${steps} curves=${lines} across=${curve.step} up=${curve.name}
     fresh=${JSON.stringify(curve)} points log label=${label} /></div>`;
 }

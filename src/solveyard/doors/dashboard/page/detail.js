@@ -11,7 +11,7 @@ import { Overlay } from "./overlay.js";
 import { chosenFile, Plots, TOUCHSTONE } from "./plot.js";
 import { Results } from "./results.js";
 import { Progress, Tasks } from "./tasks.js";
-import { bytes, count, duration, FINAL, grouped, moment, parameters, seconds, sentence, waits } from "./words.js";
+import { bytes, count, duration, FINAL, grouped, moment, parameters, seconds, sentence, short, waits } from "./words.js";
 
 const GLANCE = 5; // s between two looks at a job that has not ended
 const PAUSE = 500; // ms from one look to the next, at least: an array may change all the time
@@ -38,6 +38,7 @@ export function Detail({ number, task }) {
   const row = task === null ? whole : undefined;
   const [{ job, files, trouble }, settle] = useState({});
   const loaded = jobs.loaded.value;
+  jobs.today.value; // the times of another day are told with it
   const changed = useCalm(whole, PAUSE);
   const { state } = row ?? job ?? {};
   const beat = state && !FINAL.has(state) ? Math.floor(jobs.clock.value / GLANCE) : 0;
@@ -72,10 +73,10 @@ export function Detail({ number, task }) {
   const [tabs, chosen] = tasks ? [ARRAY_TABS, arrayTab] : [TABS, tab];
   return html`<aside class="detail" aria-label=${`Job ${job.id}`}>
     <header>
-      <div class="title"><h2>${job.id}</h2>
+      <div class="title"><h2 dir="auto">${job.id}</h2>
         ${job.id !== String(number) && html`<span class="faint">#${number}</span>`}
         <${Badge} state=${now.state} row=${now} /><${Close} /></div>
-      ${task !== null && html`<p class="small">Task of <a href=${`#/jobs/${number}`}>${whole?.id ?? number}</a
+      ${task !== null && html`<p class="small">Task of <a href=${`#/jobs/${number}`}><bdi>${whole?.id ?? number}</bdi></a
         >: ${parameters(job.parameters) || `index ${task}`}</p>`}
       ${tasks && html`<${Progress} tasks=${tasks} />`}
       <${Verdict} job=${job} />
@@ -181,13 +182,13 @@ function Overview({ job }) {
     ["Exit code", job.exit_code],
     ["Signal", job.signal],
     ["Parameters", parameters(job.parameters)],
-    ["Measured", parameters(job.values)],
+    ["Measured", parameters(job.values, short), parameters(job.values)],
     ["Tags", job.tags.join(", ")],
     ["Note", job.note],
     ["Folder", job.directory],
   ].filter(([, value]) => value !== null && value !== "" && value !== "–");
-  return html`<dl class="facts">${facts.map(([name, value]) => html`<div key=${name}
-      class=${WIDE.has(name) ? "wide" : ""}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
+  return html`<dl class="facts">${facts.map(([name, value, whole]) => html`<div key=${name}
+      class=${WIDE.has(name) ? "wide" : ""}><dt>${name}</dt><dd title=${whole}>${value}</dd></div>`)}</dl>
     ${!job.tasks && html`<h3>Attempts</h3>`}
     ${job.attempts.length === 0
       ? !job.tasks && html`<p class="faint">None yet.</p>`

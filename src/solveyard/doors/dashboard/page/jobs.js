@@ -1,6 +1,6 @@
 // The jobs that this page knows, and which of them are shown.
 import { batch, computed, signal } from "./html.js";
-import { FINAL } from "./words.js";
+import { day, FINAL } from "./words.js";
 
 const KEPT = 20_000; // rows; beyond them the oldest ended ones are let go
 
@@ -10,6 +10,7 @@ const version = signal(0); // goes up with every change to `rows`
 export const loaded = signal(false); // all that shall be known is
 export const status = signal(null); // of the manager and its machines, as it was last told
 export const clock = signal(Date.now() / 1000); // the manager's, s since 1970
+export const today = computed(() => day(clock.value)); // what is read from the clock beside it is shown anew each day
 export const state = signal(""); // only jobs in this state, and arrays with tasks in it; "": in any
 export const text = signal(""); // only jobs that mention all these words
 export const current = signal(null); // the number of the row that the keyboard is at
@@ -25,16 +26,18 @@ const numbers = computed(() => {
   return Float64Array.from(rows.keys()).sort().reverse();
 });
 
-/** The numbers of the jobs that pass both filters, newest first. */
-export const shown = computed(() => {
-  const all = numbers.value;
+/** Both filters, where there are any: does a row pass them? */
+const passes = computed(() => {
   const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
   const wanted = state.value;
-  if (!words.length && !wanted) return all;
-  return all.filter((number) => {
-    const row = rows.get(number);
-    return (!wanted || has(row, wanted)) && words.every((word) => said(row).includes(word));
-  });
+  if (!words.length && !wanted) return null;
+  return (row) => (!wanted || has(row, wanted)) && words.every((word) => said(row).includes(word));
+});
+
+/** The numbers of the jobs that pass both filters, newest first. */
+export const shown = computed(() => {
+  const [all, pass] = [numbers.value, passes.value];
+  return pass ? all.filter((number) => pass(rows.get(number))) : all;
 });
 
 /** How many jobs and tasks there are by state, known here or not; an array counts as its tasks. */
@@ -102,10 +105,18 @@ export function select(number) {
   selected.value = chosen;
 }
 
-/** The selected jobs that are still there, oldest first. */
+/** The selected jobs that are still there, oldest first: those that are shown, which alone are acted on, and the others. */
 export function selectedRows() {
   version.value;
-  return [...selected.value].sort((a, b) => a - b).flatMap((number) => rows.get(number) ?? []);
+  const all = [...selected.value].sort((a, b) => a - b).flatMap((number) => rows.get(number) ?? []);
+  const pass = passes.value ?? (() => true);
+  return { chosen: all.filter(pass), hidden: all.filter((row) => !pass(row)) };
+}
+
+/** The number of the row that the keyboard is at, where that is shown. */
+export function here() {
+  const number = current.peek();
+  return shown.peek().includes(number) ? number : null;
 }
 
 export function isFull() {

@@ -10,7 +10,7 @@ import { batch, html, render, useEffect, useRef, useState } from "./html.js";
 import * as jobs from "./jobs.js";
 import { Session, SignIn } from "./session.js";
 import { hears } from "./socket.js";
-import { go, move, open, Table } from "./table.js";
+import { go, move, open, show, Table } from "./table.js";
 import { grouped, moment, STATES } from "./words.js";
 
 const TOLD = 5000; // ms between two spoken summaries
@@ -113,23 +113,25 @@ function readAddress() {
     jobs.opened.value = number ? Number(number) : null;
     jobs.task.value = task === undefined ? null : Number(task);
   });
-  if (number) jobs.current.value = Number(number);
-  else if (before !== null) go(before);
+  if (number) {
+    jobs.current.value = Number(number);
+    show(Number(number));
+  } else if (before !== null) go(before);
 }
 
 function chosenJob() {
   if (jobs.task.peek() !== null) return jobs.looked.peek();
-  return jobs.row(jobs.opened.peek() ?? jobs.current.peek());
+  return jobs.row(jobs.opened.peek() ?? jobs.here());
 }
 
 function wish(name) {
-  const selected = jobs.selectedRows();
-  actOnAll(ACTIONS.find((one) => one.name === name), selected.length ? selected : [chosenJob()].filter(Boolean));
+  const { chosen } = jobs.selectedRows();
+  actOnAll(ACTIONS.find((one) => one.name === name), chosen.length ? chosen : [chosenJob()].filter(Boolean));
 }
 
 function lookAt(name) {
   look(name);
-  if (jobs.opened.peek() === null && jobs.current.peek() !== null) open(jobs.current.peek());
+  if (jobs.opened.peek() === null && jobs.here() !== null) open(jobs.here());
 }
 
 const KEYS = {
@@ -142,7 +144,7 @@ const KEYS = {
   ArrowUp: () => move(-1),
   c: () => wish("cancel"),
   r: () => wish("retry"),
-  x: () => jobs.current.peek() !== null && jobs.select(jobs.current.peek()),
+  x: () => jobs.here() !== null && jobs.select(jobs.here()),
   Escape: () => (jobs.opened.peek() === null ? (jobs.selected.value = new Set()) : close()),
   0: () => (jobs.state.value = ""),
 };
@@ -161,7 +163,7 @@ function pressed(event) {
   if (key.startsWith("Arrow") && !inTable) return;
   if (key === "Enter") {
     if (target.matches("tr.row") || target === document.body) {
-      if (jobs.current.peek() !== null) open(jobs.current.peek());
+      if (jobs.here() !== null) open(jobs.here());
     }
     return;
   }

@@ -4,7 +4,7 @@ import { Chart } from "./chart.js";
 import { html, useEffect, useState } from "./html.js";
 import { PAGE, Pager } from "./pager.js";
 import { decibels } from "./plot.js";
-import { count, frequencyUnit, parameters, sentence } from "./words.js";
+import { count, frequency, frequencyUnit, level, parameters, sentence } from "./words.js";
 
 const SHOWN = 5; // troubles told one by one
 
@@ -51,13 +51,13 @@ function Curves({ name, tasks }) {
   });
   return html`<${Chart} over=${places.map((one) => one / scale)} curves=${curves} fresh=${tasks} ramp=${true}
     unit=${unit} across=${`frequency in ${unit}`} up=${`|${name}| in dB`} points=${places.length < 3}
-    told=${(one) => `${one.toFixed(2)} dB`} label=${`Plot of |${name}| of ${count(tasks.length, "task")} over frequency: ${range(curves)}`} />`;
+    at=${frequency} told=${level} label=${`Plot of |${name}| of ${count(tasks.length, "task")} over frequency: ${range(curves)}`} />`;
 }
 
 /** From the smallest of all values to the largest. */
 function range(curves) {
   const all = curves.flatMap(({ values }) => values.filter((one) => one !== null)).sort((a, b) => a - b);
-  return all.length ? `${all[0].toFixed(2)} dB to ${all.at(-1).toFixed(2)} dB` : "nothing";
+  return all.length ? `${level(all[0])} to ${level(all.at(-1))}` : "nothing";
 }
 
 /** Those that have no curve, and why. */

@@ -2,7 +2,7 @@
 import { get, ofJob } from "./api.js";
 import { Chart, CURVES } from "./chart.js";
 import { html, signal, useEffect, useState } from "./html.js";
-import { count, frequencyUnit, value } from "./words.js";
+import { count, frequency, frequencyUnit, level } from "./words.js";
 
 const CHIPS = 4; // ports up to which all parameters are offered as buttons
 export const TOUCHSTONE = /\.s([1-9]\d{0,2})p$/i;
@@ -53,7 +53,7 @@ function Curves({ plot }) {
   const curves = plot.curves.map((curve) => ({ label: `|${title(curve)}|`, values: decibels(curve) }));
   return html`<${Chart} over=${plot.frequencies.map((one) => one / scale)} curves=${curves} fresh=${plot}
     unit=${unit} across=${`frequency in ${unit}`} up="magnitude in dB" label=${spoken(plot)}
-    told=${(one) => `${one.toFixed(2)} dB`} points=${plot.frequencies.length < 3} />`;
+    at=${frequency} told=${level} points=${plot.frequencies.length < 3} />`;
 }
 
 /** The smallest value of each curve: for reflections, where the antenna matches. */
@@ -81,7 +81,7 @@ function extremes(plot, curve) {
   const at = (pick) => {
     let best = -1;
     values.forEach((one, i) => one !== null && (best < 0 || pick(one, values[best])) && (best = i));
-    return best < 0 ? "–" : `${values[best].toFixed(2)} dB at ${value(plot.frequencies[best] / scale)} ${unit}`;
+    return best < 0 ? "–" : `${level(values[best])} at ${frequency(plot.frequencies[best] / scale)} ${unit}`;
   };
   return [at((a, b) => a < b), at((a, b) => a > b)];
 }
