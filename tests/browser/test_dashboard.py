@@ -239,8 +239,31 @@ def test_a_refused_action_is_told_in_the_managers_words(page: Any, served: Any) 
     detail.get_by_role("button", name="Remove…").click()
     served.ask("DELETE", "jobs/gone")
     page.get_by_role("button", name="Remove", exact=True).click()
-    expect(page.get_by_role("status")).to_contain_text("there is no job 'gone'")
+    expect(page.get_by_role("status")).to_contain_text("Could not remove gone: there is no job")
     page.expected.append("404 (Not Found)")
+
+
+def test_an_action_meets_its_row_be_another_job_called_by_its_number(
+    page: Any, served: Any, tmp_path: Path
+) -> None:
+    served.submit({"solver": "command", "options": {"argv": ["sh", "-c", "echo mine; sleep 1000"]}})
+    board = tmp_path / "board.aedt"
+    board.touch()
+    os.mkfifo(tmp_path / "board.go")
+    program = player(tmp_path / "ansys_inc")
+    config = {"project_path": str(board), "ansys_edt_path": str(program), "jobid": "1"}
+    served.ask("POST", "jobs/submit", {"config": config})
+    assert served.ask("GET", "jobs/1")["number"] == 2
+    page.goto(f"{served.url}#/jobs/1")
+    detail = page.get_by_role("complementary", name="Job 1")
+    expect(detail.locator(".facts")).to_contain_text("command")
+    page.keyboard.press("l")
+    expect(detail.get_by_role("region", name="stdout of the job")).to_have_text("mine\n")
+    page.keyboard.press("c")
+    page.get_by_role("button", name="Cancel the job").click()
+    expect(detail.locator(".badge")).to_contain_text("cancelled")
+    assert served.ask("GET", "jobs/%231")["state"] == "cancelled"
+    assert served.ask("GET", "jobs/%232")["cancel_requested"] is False
 
 
 def test_a_failure_is_told_with_its_evidence_and_attempt(page: Any, served: Any) -> None:
@@ -642,7 +665,7 @@ def test_a_long_failure_leaves_all_of_a_small_window_within_reach(page: Any, ser
             response=answer, json=answer.json() | {"message": WORDS, "evidence": evidence}
         )
 
-    page.route("**/yard/jobs/broken", lengthened)
+    page.route("**/yard/jobs/%231", lengthened)
     served.submit(shell("broken", "seq 1 500; exit 3"))
     detail = open_job(page, served, "broken")
     panel = detail.element_handle()

@@ -261,7 +261,7 @@ class FakeManager:
 
     def find(self, key: str) -> Job:
         for job in self.records.values():
-            if key in {job.spec.name, str(job.id)}:
+            if key in {job.spec.name, str(job.id), f"#{job.id}"}:
                 return job
         raise UnknownJob(f"there is no job {key!r}")
 

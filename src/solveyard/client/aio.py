@@ -161,7 +161,7 @@ class AsyncClient:
         """Until all of them have ended; False: `timeout` s are over."""
         loop = asyncio.get_running_loop()
         deadline = tries.deadline(timeout, loop.time())
-        left = [str(job) for job in jobs]
+        left = [calls.exact(job) for job in jobs]
         while left:
             pause = calls.LONG_POLL if deadline is None else deadline - loop.time()
             left = await self._ask(calls.wait(left, min(calls.LONG_POLL, max(0.0, pause))))

@@ -217,7 +217,7 @@ def remove(found: JobRecord, files: bool) -> Call[Reply]:
     """
     number = str(found.number) if found.task is None else f"{found.number}[{found.task}]"
     doubt = f"whether job {number} was removed is not known (look: solveyard show {number})"
-    target = _target(_job(number), {"files": 1 if files else None})
+    target = _target(_job(f"#{number}"), {"files": 1 if files else None})
     return Call("DELETE", target, removed, doubt=doubt)
 
 
@@ -489,8 +489,13 @@ def _key(given: str) -> str:
     return given or str(uuid4())
 
 
+def exact(which: str | int) -> str:
+    """As the manager finds it: a name or what was typed; a number whatever others are called."""
+    return which if isinstance(which, str) else f"#{which}"
+
+
 def _job(which: str | int, *rest: str) -> str:
-    return "/".join(("/jobs", _quoted(str(which)), *rest))
+    return "/".join(("/jobs", _quoted(exact(which)), *rest))
 
 
 def _target(path: str, query: Mapping[str, object]) -> str:

@@ -168,7 +168,7 @@ class Client:
     def wait(self, jobs: Sequence[str | int], timeout: float | None = None) -> bool:
         """Until all of them have ended; False: `timeout` s are over."""
         deadline = tries.deadline(timeout, time.monotonic())
-        left = [str(job) for job in jobs]
+        left = [calls.exact(job) for job in jobs]
         while left:
             pause = calls.LONG_POLL if deadline is None else deadline - time.monotonic()
             left = self._ask(calls.wait(left, min(calls.LONG_POLL, max(0.0, pause))))

@@ -6,6 +6,7 @@ from solveyard.model.errors import InvalidJob
 
 LONGEST = 200
 _FORBIDDEN = frozenset(",/[]")
+_NUMBER = re.compile(r"#\d+")  # a job's number whatever others are called
 _SELECTOR = re.compile(r"\d+(\[.*\])?|[\d,\-\s]+|last|all|none|-.*", re.IGNORECASE)
 
 
@@ -20,7 +21,8 @@ def check(name: str, *, any_name: bool = False) -> None:
             f"the name {name!r} has characters that can't be seen, or blanks at its ends (choose"
             " one that can be typed)"
         )
-    if not _FORBIDDEN.isdisjoint(name) or (_SELECTOR.fullmatch(name) and not any_name):
+    never = _NUMBER.fullmatch(name) or not _FORBIDDEN.isdisjoint(name)
+    if never or (_SELECTOR.fullmatch(name) and not any_name):
         raise InvalidJob(
             f"the name {name!r} reads like a selection of jobs or a path (choose one with a"
             " letter in it, without any of ,/[], that is not 'last' or 'all')"

@@ -22,6 +22,7 @@ from solveyard.doors import guarded
 from solveyard.doors.keys import Caller, caller
 from solveyard.doors.pieces import Piece, Pieces
 from solveyard.doors.telling import Telling
+from solveyard.manager import selecting
 from solveyard.manager.manager import Manager
 from solveyard.model import reading
 from solveyard.model.errors import InvalidRequest, LogCompacted, StoreError, UnknownJob
@@ -310,9 +311,10 @@ class Live:
             try:
                 found.add(self._manager.find(key).id)
             except UnknownJob:
-                if not key.isascii() or not key.isdecimal() or len(key) > 18:
+                number = selecting.numbered(key)
+                if number is None:
                     raise
-                found.add(JobId(int(key)))  # it was removed, but what it missed is still told
+                found.add(number)  # it was removed, but what it missed is still told
         return frozenset(found)
 
 

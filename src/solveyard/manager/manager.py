@@ -299,7 +299,7 @@ class Manager:
         return job
 
     def find(self, key: str) -> Job:
-        """By name, else by number; a task as "sweep[3]". Raises UnknownJob."""
+        """By name, else by number, or by "#40" alone; a task as "sweep[3]". Raises UnknownJob."""
         found = self.select(key)
         if len(found) != 1:
             raise InvalidRequest(f"{key!r} names {len(found)} tasks, where one is expected")

@@ -1,5 +1,5 @@
 // What can be done to a job. What ends or repeats work, or forgets it, asks first.
-import { ask, get, ofJob } from "./api.js";
+import { ask, get, keyOf, ofJob } from "./api.js";
 import { confirm, say } from "./dialogs.js";
 import { look } from "./feed.js";
 import { waitsElsewhere } from "./jobs.js";
@@ -125,16 +125,16 @@ export async function act(action, job) {
 
 function send(action, job, { extra }) {
   if (action.name === "retry-failed") return retryFailed(job);
-  if (action.name === "remove") return ask(`${ofJob(job.id)}?files=${extra}`, { method: "DELETE" });
-  return ask(ofJob(job.id, action.name), { method: "POST", body: {} });
+  if (action.name === "remove") return ask(`${ofJob(keyOf(job))}?files=${extra}`, { method: "DELETE" });
+  return ask(ofJob(keyOf(job), action.name), { method: "POST", body: {} });
 }
 
 /** The failed tasks alone, which the table of results names in fewer words than the tasks do. */
 async function retryFailed(array) {
-  const rows = await get(`${ofJob(array.id, "results")}?format=json`, { patience: 60_000 });
+  const rows = await get(`${ofJob(keyOf(array), "results")}?format=json`, { patience: 60_000 });
   const failed = rows.filter((row) => row.state === "failed").map((row) => row.index);
   for (let start = 0; start < failed.length; start += AT_ONCE) {
     const some = failed.slice(start, start + AT_ONCE);
-    await ask(ofJob(`${array.id}[${some}]`, "retry"), { method: "POST", body: {} });
+    await ask(ofJob(`${keyOf(array)}[${some}]`, "retry"), { method: "POST", body: {} });
   }
 }

@@ -1,6 +1,6 @@
 // One job, array or task: how it is in words, its parts, and what can be done to it.
 import { act, ACTIONS } from "./actions.js";
-import { ask, get, ofJob, Refused } from "./api.js";
+import { ask, get, keyOf, ofJob, Refused } from "./api.js";
 import { Badge } from "./badge.js";
 import { useCalm } from "./calm.js";
 import { Convergence } from "./convergence.js";
@@ -50,12 +50,12 @@ export function Detail({ number, task }) {
       if (found.job) jobs.looked.value = found.job; // before it is shown: keys act on what is seen
       settle((now) => ({ ...now, trouble: "", ...found }));
     };
-    const id = (whole?.id ?? String(number)) + (task === null ? "" : `[${task}]`);
-    get(ofJob(id)).then(
+    const key = keyOf({ number, task });
+    get(ofJob(key)).then(
       (job) => keep({ job }),
       (error) => keep({ trouble: error instanceof Refused ? error.message : "" }),
     );
-    if (!whole?.tasks || task !== null) folder(id).then((files) => keep({ files }), () => {});
+    if (!whole?.tasks || task !== null) folder(key).then((files) => keep({ files }), () => {});
     return () => (here = false);
   }, [changed, loaded, beat]);
 
@@ -67,7 +67,7 @@ export function Detail({ number, task }) {
   const now = row ?? job;
   const tasks = now.tasks;
   const heard = jobs.advanced.value;
-  const fresher = heard?.id === job.id ? heard.progress : job.progress;
+  const fresher = heard?.job === number && heard.id === job.id ? heard.progress : job.progress;
   const told = now.state === "running" ? fresher : null;
   const [tabs, chosen] = tasks ? [ARRAY_TABS, arrayTab] : [TABS, tab];
   return html`<aside class="detail" aria-label=${`Job ${job.id}`}>
@@ -86,12 +86,12 @@ export function Detail({ number, task }) {
     <${Tabs} tabs=${tabs} chosen=${chosen} numbers=${numbers(files, tasks)} />
     <div class="tab-body" role="tabpanel" id="tab-body" tabindex="0" aria-labelledby=${`tab-${chosen.value}`}>
       ${chosen.value === "overview" && html`<${Evidence} job=${job} /><${Convergence} job=${job} told=${told} /><${Overview} job=${job} />`}
-      ${chosen.value === "tasks" && html`<${Tasks} number=${number} id=${job.id} counts=${tasks} fresh=${changed} />`}
+      ${chosen.value === "tasks" && html`<${Tasks} number=${number} counts=${tasks} fresh=${changed} />`}
       ${chosen.value === "results" && html`<${Measured} number=${number} id=${job.id} whole=${whole} />`}
-      ${chosen.value === "log" && html`<${Log} id=${job.id} attempts=${job.attempts.length} />`}
-      ${chosen.value === "plots" && tasks && html`<${Curves} id=${job.id} whole=${whole} />`}
-      ${chosen.value === "plots" && !tasks && html`<${Plots} id=${job.id} results=${files?.plots} fresh=${now.state} />`}
-      ${chosen.value === "files" && html`<${Files} id=${job.id} files=${files} directory=${job.directory} />`}
+      ${chosen.value === "log" && html`<${Log} job=${job} />`}
+      ${chosen.value === "plots" && tasks && html`<${Curves} number=${number} whole=${whole} />`}
+      ${chosen.value === "plots" && !tasks && html`<${Plots} of=${keyOf(job)} results=${files?.plots} fresh=${now.state} />`}
+      ${chosen.value === "files" && html`<${Files} of=${keyOf(job)} files=${files} directory=${job.directory} />`}
     </div></aside>`;
 }
 
@@ -99,13 +99,13 @@ function Measured({ number, id, whole }) {
   return html`<${Results} number=${number} id=${id} fresh=${useCalm(whole, TABLE_PAUSE)} />`;
 }
 
-function Curves({ id, whole }) {
-  return html`<${Overlay} id=${id} fresh=${useCalm(whole, TABLE_PAUSE)} />`;
+function Curves({ number, whole }) {
+  return html`<${Overlay} number=${number} fresh=${useCalm(whole, TABLE_PAUSE)} />`;
 }
 
 /** What is in a job's folder: the first page of it, what can be plotted, and how much there is. */
-async function folder(id) {
-  const place = ofJob(id, "files");
+async function folder(key) {
+  const place = ofJob(key, "files");
   const response = await ask(place);
   const first = await response.json();
   const total = Number(response.headers.get("X-Total-Count"));
@@ -213,7 +213,7 @@ function Attempt({ attempt, told }) {
       <div class="faint small" key=${line}>${line}</div>`)}</li>`;
 }
 
-function Files({ id, files, directory }) {
+function Files({ of, files, directory }) {
   if (!files) return html`<p class="faint">reading…</p>`;
   const missing = files.unread && html`<p class="faint small">Not all could be looked at: ${files.unread}</p>`;
   if (!files.total) {
@@ -221,7 +221,7 @@ function Files({ id, files, directory }) {
     return missing || html`<p class="faint nothing">No files in its folder${where} yet.</p>`;
   }
   const show = (path) => {
-    chosenFile.value = { id, path };
+    chosenFile.value = { of, path };
     tab.value = "plots";
   };
   const part = files.first.length < files.total ? `the first ${grouped(files.first.length)} of ` : "";
@@ -229,7 +229,7 @@ function Files({ id, files, directory }) {
     <thead><tr><th scope="col">name</th><th scope="col">size</th><th scope="col">changed</th>
       <th scope="col"><span class="unseen">what to do</span></th></tr></thead>
     <tbody>${files.first.map((file) => html`<tr key=${file.path}>
-      <th scope="row"><a download href=${ofJob(id, "files", file.path)}>${file.path}</a></th>
+      <th scope="row"><a download href=${ofJob(of, "files", file.path)}>${file.path}</a></th>
       <td>${bytes(file.size)}</td><td>${moment(file.modified)}</td>
       <td>${TOUCHSTONE.test(file.path) && html`<button onClick=${() => show(file.path)}
         aria-label=${`Plot ${file.path}`}>Plot</button>`}</td></tr>`)}</tbody></table>`;

@@ -6,28 +6,28 @@ import { count, frequencyUnit, value } from "./words.js";
 
 const CHIPS = 4; // ports up to which all parameters are offered as buttons
 export const TOUCHSTONE = /\.s([1-9]\d{0,2})p$/i;
-export const chosenFile = signal(null); // {id, path}, from the list of files
+export const chosenFile = signal(null); // {of: the key of its job, path}, from the list of files
 
-export function Plots({ id, results, fresh }) {
+export function Plots({ of, results, fresh }) {
   if (!results) return html`<p class="faint">reading…</p>`;
-  const wanted = chosenFile.value?.id === id ? chosenFile.value.path : null;
+  const wanted = chosenFile.value?.of === of ? chosenFile.value.path : null;
   const path = results.some((file) => file.path === wanted) ? wanted : results[0]?.path;
   if (!path) return html`<p class="faint nothing">No Touchstone files (.s1p, .s2p, …) in its folder yet.</p>`;
   const changed = results.find((file) => file.path === path).modified;
   return html`
     ${results.length > 1 && html`<label class="field">File <select value=${path}
-      onChange=${(event) => (chosenFile.value = { id, path: event.target.value })}>
+      onChange=${(event) => (chosenFile.value = { of, path: event.target.value })}>
       ${results.map((file) => html`<option key=${file.path}>${file.path}</option>`)}</select></label>`}
-    <${Network} key=${`${id} ${path}`} id=${id} path=${path} fresh=${`${fresh} ${changed}`} />`;
+    <${Network} key=${`${of} ${path}`} of=${of} path=${path} fresh=${`${fresh} ${changed}`} />`;
 }
 
-function Network({ id, path, fresh }) {
+function Network({ of, path, fresh }) {
   const ports = Number(TOUCHSTONE.exec(path)[1]);
   const [chosen, choose] = useState(["11"]);
   const [{ plot, trouble }, settle] = useState({});
   useEffect(() => {
     let here = true;
-    get(`${ofJob(id, "touchstone", path)}?s=${encodeURIComponent(chosen.join(" "))}`).then(
+    get(`${ofJob(of, "touchstone", path)}?s=${encodeURIComponent(chosen.join(" "))}`).then(
       (plot) => here && settle({ plot }),
       (error) => here && settle({ trouble: error.message }),
     );
