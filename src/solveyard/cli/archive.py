@@ -12,6 +12,7 @@ from typing import Any, Self
 from solveyard.backends.workspace import LocalWorkspace, named
 from solveyard.client.calls import PIECE, FileEntry, FilePage, Listing, LogPart, exact
 from solveyard.core.arrays import counted
+from solveyard.core.names import numbered
 from solveyard.core.shelf import Shelf
 from solveyard.manager import selecting
 from solveyard.model import paths, records
@@ -170,7 +171,7 @@ class Archive:
 
     def _whole(self, key: str) -> Job | None:
         """No task."""
-        number = selecting.numbered(key)
+        number = numbered(key)
         found = None if number is None else self._store.job(number)
         if found is not None and key.startswith("#"):
             return found

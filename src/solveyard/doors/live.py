@@ -18,11 +18,11 @@ import msgspec
 import socketio
 from aiohttp import web
 
+from solveyard.core.names import numbered
 from solveyard.doors import guarded
 from solveyard.doors.keys import Caller, caller
 from solveyard.doors.pieces import Piece, Pieces
 from solveyard.doors.telling import Telling
-from solveyard.manager import selecting
 from solveyard.manager.manager import Manager
 from solveyard.model import reading
 from solveyard.model.errors import InvalidRequest, LogCompacted, StoreError, UnknownJob
@@ -311,7 +311,7 @@ class Live:
             try:
                 found.add(self._manager.find(key).id)
             except UnknownJob:
-                number = selecting.numbered(key)
+                number = numbered(key)
                 if number is None:
                     raise
                 found.add(number)  # it was removed, but what it missed is still told

@@ -7,6 +7,7 @@ whatever others are called.
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from solveyard.core import names as naming
 from solveyard.core.engine import Engine
 from solveyard.core.lifecycle import unopened
 from solveyard.model.errors import Conflict, InvalidRequest, UnknownJob
@@ -90,16 +91,7 @@ def check_states(engine: Engine, requests: Sequence[JobWish]) -> None:
 
 
 def _whole(jobs: Jobs, names: Mapping[str, JobId], key: str) -> JobId:
-    named, number = names.get(key), numbered(key)
-    exact = key.startswith("#") and number is not None and number in jobs
-    found = number if named is None or exact else named
+    found = naming.meant(key, names, jobs)
     if found is None or found not in jobs or array_of(found) is not None:
         raise UnknownJob(f"there is no job {key!r}")
     return found
-
-
-def numbered(key: str) -> JobId | None:
-    """The number that "40" or "#40" is; None: it is none."""
-    digits = key.removeprefix("#")
-    fits = digits.isascii() and digits.isdecimal() and len(digits) < 13
-    return JobId(int(digits)) if fits else None
