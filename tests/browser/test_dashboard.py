@@ -531,6 +531,35 @@ def test_another_store_at_the_same_address_is_read_from_its_beginning(
     page.expected.append("net::ERR_")
 
 
+def test_a_store_with_more_events_at_the_same_address_is_told_from_the_one_before(
+    page: Any, served: Any, tmp_path: Path
+) -> None:
+    served.submit(*[shell(f"old-{i}", "true", hold=True) for i in range(3)])
+    other = type(served)(tmp_path / "other")
+    try:
+        other.submit(*[shell(f"new-{i}", "true", hold=True) for i in range(6)])
+        other.cut()
+        page.goto(f"{served.url}#/jobs/1")
+        detail = page.get_by_role("complementary", name="Job old-0")
+        detail.get_by_role("button", name="Cancel…").click()
+        expect(page.locator(".connection")).to_have_attribute("title", HEARD)
+        page.clock.install()  # from now on nothing is looked at by itself
+        page.clock.pause_at(page.evaluate("Date.now() + 1000"))
+        served.cut()
+        other.port = served.port
+        other.mend()
+        page.get_by_role("button", name="Cancel the job").click()
+        expect(page.get_by_role("status")).to_contain_text(
+            "Could not cancel old-0: another store answers at this address by now"
+        )
+        expect(page.locator("tr.row .name")).to_have_text([f"new-{i}" for i in (5, 4, 3, 2, 1, 0)])
+        expect(page.get_by_role("complementary")).to_have_count(0)
+        assert {one["state"] for one in other.ask("GET", "jobs")} == {"held"}
+    finally:
+        other.close()
+    page.expected.append("net::ERR_")
+
+
 def test_dark_follows_the_system_and_a_choice_is_kept(page: Any, served: Any) -> None:
     def ground() -> str:
         found: str = page.evaluate("getComputedStyle(document.body).backgroundColor")

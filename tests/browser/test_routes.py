@@ -158,6 +158,18 @@ def test_an_event_that_this_store_never_had_means_to_read_everything_anew(served
     assert refused(served, "dashboard/changes?after=-1")[0] == 400
 
 
+def test_an_event_of_another_store_means_to_read_everything_anew(served: Any) -> None:
+    served.submit(TRUE | {"hold": True})
+    begun = served.ask("GET", "dashboard/changes")
+    assert begun["store"] == served.manager.store_uuid
+    known = f"dashboard/changes?after={begun['last'] - 1}&store="
+    same, other = (served.ask("GET", f"{known}{store}") for store in (begun["store"], "0" * 32))
+    assert (same["forgotten"], [row["number"] for row in same["jobs"]]) == (False, [1])
+    assert (other["forgotten"], other["jobs"], other["last"]) == (True, [], begun["last"])
+    with fetch(served, "events?after=0") as answer:
+        assert answer.headers["X-Store"] == begun["store"]
+
+
 def test_a_touchstone_file_is_told_by_parameters(served: Any) -> None:
     two_port = "# MHz S RI R 75\n1 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8\n"
     files = {"a b.s2p": two_port, "big.s1p": "!" * (1 << 20), "notes.txt": "x"}

@@ -64,6 +64,7 @@ class FakeManager:
 
     def __init__(self, folder: Path) -> None:
         self.store_folder = folder
+        self.store_uuid = "5" * 32
         self.records: dict[JobId, Job] = {}
         self.advances: dict[JobId, Progress] = {}
         self.log: list[Numbered] = []

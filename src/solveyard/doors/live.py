@@ -277,7 +277,9 @@ class Live:
         return disconnected
 
     async def _subscribe(self, sid: str, *asked: object) -> dict[str, Any]:
-        """Answers {"success": true, "after": the number that events follow}, or why not."""
+        """Answers {"success": true, "after": the number that events follow, "store": the uuid of
+        the store whose they are}, or why not.
+        """
         try:
             wish = _read(asked)
             jobs = self._jobs(wish.rooms)
@@ -293,7 +295,8 @@ class Live:
             return {"success": False, "error": why, "first": first, "last": last}
         self._subscriptions[sid] = _Subscription(sid, jobs, after)
         self._news.set()
-        return {"success": True, "after": after, "last": last}
+        store = self._manager.store_uuid
+        return {"success": True, "after": after, "last": last, "store": store}
 
     async def _unsubscribe(self, sid: str, *_: object) -> dict[str, Any]:
         self._subscriptions.pop(sid, None)

@@ -95,6 +95,7 @@ class Manager:
         owners.
         """
         self.store_folder = folder
+        self.store_uuid = store.uuid
         self.on_stop = on_stop
         self.agents = agents
         self._store = store

@@ -55,6 +55,7 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 class ChangesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     after: int | None = None  #: the last event that is known; None: from now on
+    store: str | None = None  #: whose event that is, as an earlier answer told; None: this one's
 
     def __post_init__(self) -> None:
         if self.after is not None and not 0 <= self.after < 2**62:
@@ -70,6 +71,7 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
     now: float  #: s since 1970, by the manager's clock
+    store: str  #: the uuid of the store: another may answer at the same address later
     last: int  #: to ask from next time
     more: bool  #: there are later events already
     forgotten: bool  #: `after` is no event of this store: read everything anew
@@ -112,11 +114,14 @@ async def some(request: web.Request) -> web.Response:
 
 async def changes(request: web.Request) -> web.Response:
     """The jobs that events after the last known one are about, as they are now."""
-    after = encoding.query(request, ChangesQuery).after
-    manager = request.app[MANAGER]
+    asked = encoding.query(request, ChangesQuery)
+    manager, after = request.app[MANAGER], asked.after
+    ours = asked.store in {None, manager.store_uuid}
     touched: dict[JobId, None] = {}
     last, forgotten, more = manager.last_event, False, False
-    if after is not None:
+    if not ours:
+        forgotten = True
+    elif after is not None:
         try:
             numbered = await manager.events(max(0, after - 1), MOST_EVENTS)
         except LogCompacted:
@@ -136,6 +141,7 @@ async def changes(request: web.Request) -> web.Response:
     return encoding.answer(
         Changes(
             now=manager.now(),
+            store=manager.store_uuid,
             last=last,
             more=more,
             forgotten=forgotten,

@@ -1,7 +1,7 @@
 // What can be done to a job. What ends or repeats work, or forgets it, asks first.
 import { ask, get, keyOf, ofJob } from "./api.js";
 import { confirm, say } from "./dialogs.js";
-import { look } from "./feed.js";
+import { look, store, sure } from "./feed.js";
 import { waitsElsewhere } from "./jobs.js";
 import { count, FINAL } from "./words.js";
 
@@ -95,10 +95,16 @@ export async function actOnAll(action, all) {
   const verb = action.label.replace("…", "");
   const names = fitting.slice(0, NAMED).map((job) => job.id).join(", ");
   const text = fitting.length > NAMED ? `${names} and ${fitting.length - NAMED} more.` : `${names}.`;
+  const asked = store;
   const answer = await confirm({
     ...action.question?.(first), title: `${verb} ${many}?`, text, yes: `${verb} them`, no: "Leave them as they are",
   });
   if (!answer) return;
+  try {
+    await sure(asked);
+  } catch (error) {
+    return say(`Nothing was done: ${error.message}`, "error");
+  }
   const troubles = [];
   for (const job of fitting) {
     await send(action, job, answer).catch((error) => troubles.push(`${job.id}: ${error.message}`));
@@ -111,9 +117,11 @@ export async function actOnAll(action, all) {
 
 /** Do it, after asking where it asks, and tell what became of it. */
 export async function act(action, job) {
+  const asked = store;
   const answer = action.question ? await confirm(action.question(job)) : {};
   if (!answer) return;
   try {
+    await sure(asked);
     await send(action, job, answer);
     say(action.done(job.id));
     if (action.name === "remove") location.hash = "";

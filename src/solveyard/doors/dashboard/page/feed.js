@@ -20,6 +20,7 @@ const GLANCE = 5; // s between two looks at why the visible jobs wait
 export const connection = signal({ state: "connecting" });
 
 let last = null; // number of the last event known
+export let store = ""; // whose jobs these are: another may answer at the same address
 let newest = 0; // number of the last event heard of
 let looked = 0; // ms: when the last look succeeded
 let ahead = 0; // s that the manager's clock is ahead of this browser's
@@ -119,9 +120,19 @@ function lock() {
   return BEAT;
 }
 
+/** Look, and throw unless the same store still answers as when it was `before`: a job's number means
+ *  another one elsewhere. */
+export async function sure(before) {
+  await look();
+  if (connection.value.state !== "live") throw new Error("the manager does not answer");
+  if (store !== before) throw new Error("another store answers at this address by now");
+}
+
 /** Everything from the beginning: the unfinished jobs, then the newest. */
 async function load() {
   const begun = await get("dashboard/changes");
+  if (store && begun.store !== store) location.hash = ""; // what is open has gone with its store
+  store = begun.store;
   jobs.clear();
   tell(begun);
   await pages("dashboard/jobs?unfinished=true");
@@ -143,7 +154,7 @@ async function pages(path) {
 async function catchUp() {
   let news;
   do {
-    news = await get(`dashboard/changes?after=${last}`);
+    news = await get(`dashboard/changes?after=${last}&store=${store}`);
     if (news.forgotten) {
       last = null;
       return load();
