@@ -669,6 +669,42 @@ def test_ten_thousand_jobs_cost_no_more_than_the_rows_on_the_screen(
     expect(page.locator("tr.row")).to_have_count(2)
 
 
+def test_of_more_jobs_than_fit_those_that_run_or_failed_are_listed_and_the_rest_is_counted(
+    page: Any, served: Any
+) -> None:
+    def smaller(route: Any) -> None:
+        answer = route.fetch()
+        assert "const KEPT = 20_000;" in answer.text()
+        body = answer.text().replace("const KEPT = 20_000;", "const KEPT = 20;")
+        route.fulfill(response=answer, body=body)
+
+    page.route("**/page/jobs.js", smaller)
+    served.submit(shell("broken", "exit 3"), shell("fine", "true"))
+    for name in ("broken", "fine"):
+        served.ask("GET", f"jobs/{name}/wait")
+    served.submit(*[shell(f"runs-{i}", "sleep 1000") for i in range(2)])
+    served.submit(shell("kept", "true", hold=True))
+    served.submit(*[shell(f"waits-{i}", "true") for i in range(40)])
+    served.until(lambda: served.ask("GET", "queue")["running"] == 2)
+    page.goto(served.url)
+    foot = page.locator(".list > .foot")
+    expect(foot).to_have_text("20 jobs · not in this list: 24 queued, 1 completed")
+    for state, names in {
+        "running": ["runs-1", "runs-0"],
+        "failed": ["broken"],
+        "held": ["kept"],
+    }.items():
+        chip = page.get_by_role("button", name=f"{len(names)} {state}")
+        chip.click()
+        expect(page.locator("tr.row .name")).to_have_text(names)
+        chip.click()
+    served.submit(*[shell(f"more-{i}", "true") for i in range(30)])
+    expect(foot).to_have_text("20 jobs · not in this list: 54 queued, 1 completed")
+    expect(row(page, "more-29")).to_have_count(1)
+    page.get_by_role("searchbox").fill("runs-")
+    expect(page.locator("tr.row .name")).to_have_text(["runs-1", "runs-0"])
+
+
 def test_it_fits_a_telephone(page: Any, served: Any) -> None:
     page.set_viewport_size({"width": 375, "height": 740})
     served.submit(shell("a-job-with-a-rather-long-name-that-nobody-can-remember", "true"))

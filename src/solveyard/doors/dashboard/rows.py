@@ -12,15 +12,13 @@ from solveyard.doors.keys import MANAGER
 from solveyard.manager.manager import Manager
 from solveyard.model.errors import InvalidRequest, LogCompacted
 from solveyard.model.ids import array_of
-from solveyard.model.jobs import FINAL, Job, JobId, JobState, Reason
+from solveyard.model.jobs import Job, JobId, JobState, Reason
 from solveyard.model.messages import JobEvent
 from solveyard.model.records import TaskCounts, counted
-from solveyard.store.base import Filter
 
 SLICE = 200  #: rows made between two turns of the loop
 MOST_NAMED = 100  #: jobs asked for by their numbers
 MOST_EVENTS = 1000  #: read at once
-UNFINISHED = frozenset(JobState) - FINAL
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -44,7 +42,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class PageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    unfinished: bool = False  #: only jobs that haven't ended
+    state: str = ""  #: one or more states, with commas
     limit: int = 1000
     cursor: str | None = None
 
@@ -84,7 +82,7 @@ async def page(request: web.Request) -> web.Response:
     """Rows, newest first."""
     wanted = encoding.query(request, PageQuery)
     manager = request.app[MANAGER]
-    which = Filter(states=UNFINISHED if wanted.unfinished else None)
+    which = encoding.JobsQuery(state=wanted.state).filter
     found = await manager.page(which, wanted.limit, wanted.cursor)
     rows = await _rows(manager, [job.id for job in found.jobs])
     return encoding.answer(

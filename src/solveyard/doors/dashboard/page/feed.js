@@ -9,6 +9,7 @@ import * as jobs from "./jobs.js";
 import * as socket from "./socket.js";
 import { WAITING } from "./words.js";
 
+const PAGE = 1000; // rows of one answer
 const PAUSE = 100; // ms from one look to the next, at least
 const BEAT = 1000; // ms between two looks where nothing is heard by the socket
 const GAUGES = 5000; // ms between two looks where it is: machines are measured without an event
@@ -128,27 +129,30 @@ export async function sure(before) {
   if (store !== before) throw new Error("another store answers at this address by now");
 }
 
-/** Everything from the beginning: the unfinished jobs, then the newest. */
+/** Everything from the beginning, as much as is kept. */
 async function load() {
   const begun = await get("dashboard/changes");
   if (store && begun.store !== store) location.hash = ""; // what is open has gone with its store
   store = begun.store;
   jobs.clear();
   tell(begun);
-  await pages("dashboard/jobs?unfinished=true");
-  await pages("dashboard/jobs?unfinished=false");
+  for (const [states, most] of jobs.FIRST) await pages(states, most);
   jobs.loaded.value = true;
   last = newest = begun.last;
 }
 
-async function pages(path) {
-  let cursor = null;
-  do {
-    const more = cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`;
-    const page = await get(`${path}&limit=1000${more}`);
+/** The newest `most` jobs in these states, "" for any, while there is room. */
+async function pages(states, most) {
+  let cursor = "";
+  let left = most;
+  while (cursor !== null && left > 0 && !jobs.isFull()) {
+    const more = cursor && `&cursor=${encodeURIComponent(cursor)}`;
+    const page = await get(`dashboard/jobs?state=${states}&limit=${Math.min(PAGE, left)}${more}`);
     jobs.take(page.jobs);
     cursor = page.cursor;
-  } while (cursor !== null && !jobs.isFull());
+    left -= page.jobs.length;
+  }
+  if (states === "" && cursor !== null) jobs.cut.value = true;
 }
 
 async function catchUp() {
