@@ -291,6 +291,32 @@ def test_a_touchstone_result_is_drawn_and_summed_up(page: Any, served: Any) -> N
     )
 
 
+def test_in_a_folder_that_jobs_share_only_the_jobs_own_result_is_drawn_unasked(
+    page: Any, served: Any, tmp_path: Path
+) -> None:
+    line = "# MHz S DB R 50\\n100 -7 0\\n"
+    for name, end in {"good": f"printf '{line}' > good.s1p", "bad": "exit 3"}.items():
+        spec = shell(name, end, directory=str(tmp_path))
+        spec["options"]["outputs"] = [f"{name}.s1p"]
+        served.submit(spec)
+        served.ask("GET", f"jobs/{name}/wait")
+    detail = open_job(page, served, "good")
+    plots = detail.get_by_role("tab", name=re.compile("Plots"))
+    expect(plots).to_have_text("Plots 1")
+    plots.click()
+    expect(detail.locator(".facts-table")).to_contain_text("-7.00 dB")
+    detail = open_job(page, served, "bad")
+    expect(detail).to_contain_text("No Touchstone files (.s1p, .s2p, …) of its own yet.")
+    expect(detail.get_by_role("tab", name=re.compile("Plots"))).to_have_text("Plots")
+    expect(detail.locator(".canvas")).to_have_count(0)
+    group = detail.locator("optgroup")
+    expect(group).to_have_attribute("label", "Other files in this folder")
+    detail.get_by_role("combobox", name="File").select_option("good.s1p")
+    expect(detail.locator(".facts-table")).to_contain_text("good.s1p")
+    expect(detail.locator(".canvas")).to_have_count(1)
+    assert findings(page) == []
+
+
 def colours(page: Any) -> int:
     """How many different ones are on the plot's canvas."""
     found: int = page.locator(".canvas canvas").evaluate(

@@ -90,7 +90,7 @@ export function Detail({ number, task }) {
       ${chosen.value === "results" && html`<${Measured} number=${number} id=${job.id} whole=${whole} />`}
       ${chosen.value === "log" && html`<${Log} job=${job} />`}
       ${chosen.value === "plots" && tasks && html`<${Curves} number=${number} whole=${whole} />`}
-      ${chosen.value === "plots" && !tasks && html`<${Plots} of=${keyOf(job)} results=${files?.plots} fresh=${now.state} />`}
+      ${chosen.value === "plots" && !tasks && html`<${Plots} of=${keyOf(job)} files=${files} fresh=${now.state} />`}
       ${chosen.value === "files" && html`<${Files} of=${keyOf(job)} files=${files} directory=${job.directory} />`}
     </div></aside>`;
 }
@@ -103,21 +103,23 @@ function Curves({ number, whole }) {
   return html`<${Overlay} number=${number} fresh=${useCalm(whole, TABLE_PAUSE)} />`;
 }
 
-/** What is in a job's folder: the first page of it, what can be plotted, and how much there is. */
+/** What is in a job's folder: the first page of it, what can be plotted, the job's own before what may
+ *  be another's, and how much there is. */
 async function folder(key) {
   const place = ofJob(key, "files");
   const response = await ask(place);
   const first = await response.json();
   const total = Number(response.headers.get("X-Total-Count"));
   const unread = decodeURIComponent(response.headers.get("X-Unread") ?? "");
-  const all = total === first.length;
-  const plots = all ? first.filter((file) => TOUCHSTONE.test(file.path)) : await get(`${place}?touchstone=true`);
-  return { first, plots, total, unread };
+  const some = first.length < total || first.some((file) => TOUCHSTONE.test(file.path));
+  const plots = some ? await get(`${place}?touchstone=true`) : [];
+  const [own, others] = [plots.filter((file) => file.own), plots.filter((file) => !file.own)];
+  return { first, own, others, total, unread };
 }
 
 /** What the tabs count. */
 function numbers(files, tasks) {
-  return { plots: files?.plots.length ?? 0, files: files?.total, tasks: tasks?.total };
+  return { plots: files?.own.length ?? 0, files: files?.total, tasks: tasks?.total };
 }
 
 function Close() {
