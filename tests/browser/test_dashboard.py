@@ -631,6 +631,19 @@ def test_the_keyboard_reaches_every_job_and_its_parts(page: Any, served: Any) ->
     expect(page.locator("tr.row")).to_have_count(0)
 
 
+def test_a_search_finds_endings_and_of_what_waits_the_same_wherever_it_stands(
+    page: Any, served: Any
+) -> None:
+    served.submit(shell("broken", "exit 3"), shell("kept", "true", hold=True))
+    page.goto(served.url)
+    expect(row(page, "kept")).to_contain_text("Waiting for somebody to release it")
+    expect(row(page, "broken")).to_contain_text("Exit code 3.")
+    search, names = page.get_by_role("searchbox"), page.locator("tr.row .name")
+    for words, found in {"exit code": ["broken"], "release": [], "": ["kept", "broken"]}.items():
+        search.fill(words)
+        expect(names).to_have_text(found)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(page: Any, served: Any, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")

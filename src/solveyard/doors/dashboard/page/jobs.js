@@ -1,6 +1,6 @@
 // The jobs that this page knows, and which of them are shown.
 import { batch, computed, signal } from "./html.js";
-import { FINAL } from "./words.js";
+import { FINAL, WAITING } from "./words.js";
 
 const KEPT = 20_000; // rows; beyond them some are let go, those that run never
 const FAILED = 2000; // of the newest that failed are kept before others
@@ -145,9 +145,11 @@ function has(row, wanted) {
   return row.tasks ? row.tasks[wanted] > 0 : row.state === wanted;
 }
 
-/** All that can be searched for in a row, made when it is first needed. */
+/** All that can be searched for in a row, made when it is first needed. What a job waits for is known
+ *  of those alone that were on the screen, so it is not looked at. */
 function said(row) {
-  row.said ??= [row.number, row.id, row.solver, row.machine, row.why, row.reason, ...row.tags]
+  const why = WAITING.has(row.state) ? "" : row.why;
+  row.said ??= [row.number, row.id, row.solver, row.machine, why, row.reason, ...row.tags]
     .join(" ")
     .toLowerCase();
   return row.said;
