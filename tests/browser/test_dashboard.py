@@ -432,6 +432,37 @@ def test_a_lost_manager_is_told_and_found_again(page: Any, served: Any) -> None:
     page.expected.append("net::ERR_")
 
 
+def test_a_job_that_is_gone_is_asked_for_once_and_its_files_not_at_all(
+    page: Any, served: Any
+) -> None:
+    asked: list[str] = []
+    page.on("request", lambda one: asked.append(one.url) if "/jobs/%23" in one.url else None)
+    page.goto(f"{served.url}#/jobs/7")
+    expect(page.get_by_role("complementary")).to_contain_text("There is no job")
+    assert [url.removeprefix(served.url) for url in asked] == ["jobs/%237"]
+    page.expected.append("404 (Not Found)")
+
+
+def test_a_job_opened_while_nobody_answers_is_told_as_its_row_says_and_read_afterwards(
+    page: Any, served: Any
+) -> None:
+    served.submit(shell("broken", "exit 3", tags=["board-A"]))
+    page.goto(served.url)
+    expect(row(page, "broken")).to_contain_text("failed")
+    served.cut()
+    expect(page.get_by_role("alert")).to_contain_text("Connection lost.")
+    row(page, "broken").click()
+    detail = page.get_by_role("complementary", name="Job broken")
+    expect(detail.locator(".verdict")).to_have_text("Exit code 3.")
+    expect(detail.locator(".facts")).to_contain_text("board-A")
+    expect(detail).to_contain_text("The manager does not answer, so no more is known of it now.")
+    assert findings(page) == []
+    served.mend()
+    expect(detail.locator(".evidence")).to_contain_text("exit code 3")
+    expect(detail).not_to_contain_text("does not answer")
+    page.expected.append("net::ERR_")
+
+
 def test_what_happens_is_heard_and_not_asked_for_each_second(page: Any, served: Any) -> None:
     page.goto(served.url)
     expect(page.locator(".connection")).to_have_attribute("title", HEARD)

@@ -4,6 +4,7 @@ import { ask, get, keyOf, ofJob, Refused } from "./api.js";
 import { Badge } from "./badge.js";
 import { useCalm } from "./calm.js";
 import { Convergence } from "./convergence.js";
+import { connection } from "./feed.js";
 import { html, signal, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
 import * as jobs from "./jobs.js";
 import { Log } from "./log.js";
@@ -11,7 +12,7 @@ import { Overlay } from "./overlay.js";
 import { chosenFile, Plots, TOUCHSTONE } from "./plot.js";
 import { Results } from "./results.js";
 import { Progress, Tasks } from "./tasks.js";
-import { bytes, count, duration, FINAL, grouped, moment, parameters, seconds, sentence, waits } from "./words.js";
+import { bytes, count, duration, FINAL, grouped, moment, parameters, seconds, sentence, WAITING, waits } from "./words.js";
 
 const GLANCE = 5; // s between two looks at a job that has not ended
 const PAUSE = 500; // ms from one look to the next, at least: an array may change all the time
@@ -38,6 +39,7 @@ export function Detail({ number, task }) {
   const row = task === null ? whole : undefined;
   const [{ job, files, trouble }, settle] = useState({});
   const loaded = jobs.loaded.value;
+  const lost = connection.value.state === "lost";
   const changed = useCalm(whole, PAUSE);
   const { state } = row ?? job ?? {};
   const beat = state && !FINAL.has(state) ? Math.floor(jobs.clock.value / GLANCE) : 0;
@@ -51,18 +53,19 @@ export function Detail({ number, task }) {
       settle((now) => ({ ...now, trouble: "", ...found }));
     };
     const key = keyOf({ number, task });
-    get(ofJob(key)).then(
-      (job) => keep({ job }),
-      (error) => keep({ trouble: error instanceof Refused ? error.message : "" }),
-    );
-    if (!whole?.tasks || task !== null) folder(key).then((files) => keep({ files }), () => {});
+    const read = (job) => {
+      keep({ job });
+      if (!job.tasks && here) folder(key).then((files) => keep({ files }), () => {});
+    };
+    get(ofJob(key)).then(read, (error) => keep({ trouble: error instanceof Refused ? error.message : "" }));
     return () => (here = false);
-  }, [changed, loaded, beat]);
+  }, [changed, loaded, beat, lost]);
 
   if (trouble && (!job || !whole)) {
     return html`<aside class="detail" aria-label="Job"><${Close} />
       <p class="nothing">${sentence(trouble)}</p></aside>`;
   }
+  if (!job && lost) return html`<${Known} number=${number} row=${row} />`;
   if (!job) return html`<aside class="detail" aria-label="Job" aria-busy="true"><${Close} /></aside>`;
   const now = row ?? job;
   const tasks = now.tasks;
@@ -93,6 +96,32 @@ export function Detail({ number, task }) {
       ${chosen.value === "plots" && !tasks && html`<${Plots} of=${keyOf(job)} files=${files} fresh=${now.state} />`}
       ${chosen.value === "files" && html`<${Files} of=${keyOf(job)} files=${files} directory=${job.directory} />`}
     </div></aside>`;
+}
+
+/** What its row says, while nobody answers. */
+function Known({ number, row }) {
+  const facts = row && [
+    ["Solver", row.solver],
+    ["Machine", row.machine],
+    ["Submitted", moment(row.submitted_at)],
+    ["Started", moment(row.started_at)],
+    ["Ended", moment(row.ended_at)],
+    ["Tags", row.tags.join(", ")],
+  ].filter(([, value]) => value !== "" && value !== "–");
+  return html`<aside class="detail" aria-label=${row ? `Job ${row.id}` : "Job"}>
+    ${row ? html`<header>
+      <div class="title"><h2>${row.id}</h2>
+        ${row.id !== String(number) && html`<span class="faint">#${number}</span>`}
+        <${Badge} state=${row.state} row=${row} /><${Close} /></div>
+      ${row.tasks && html`<${Progress} tasks=${row.tasks} />`}
+      ${row.why && html`<p class=${`verdict ${row.state}`}>${sentence(WAITING.has(row.state) ? waits(row.why) : row.why)}</p>`}
+    </header><div class="tab-body"><${Facts} facts=${facts} /></div>` : html`<${Close} />`}
+    <p class="faint nothing">The manager does not answer, so no more is known of it now.</p></aside>`;
+}
+
+function Facts({ facts }) {
+  return html`<dl class="facts">${facts.map(([name, value]) => html`<div key=${name}
+      class=${WIDE.has(name) ? "wide" : ""}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 }
 
 function Measured({ number, id, whole }) {
@@ -188,8 +217,7 @@ function Overview({ job }) {
     ["Note", job.note],
     ["Folder", job.directory],
   ].filter(([, value]) => value !== null && value !== "" && value !== "–");
-  return html`<dl class="facts">${facts.map(([name, value]) => html`<div key=${name}
-      class=${WIDE.has(name) ? "wide" : ""}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
+  return html`<${Facts} facts=${facts} />
     ${!job.tasks && html`<h3>Attempts</h3>`}
     ${job.attempts.length === 0
       ? !job.tasks && html`<p class="faint">None yet.</p>`
