@@ -208,7 +208,7 @@ class Yard:
         else:
             waited = jobs
         with self.client() as client:  # a number may be numpy's
-            keys = [one.key if isinstance(one, YardJob) else str(one) for one in waited]
+            keys = [one.key if isinstance(one, YardJob) else one for one in waited]
             return client.wait(keys, timeout)
 
     def cluster_status(self) -> list[ClusterRecord]:
@@ -333,9 +333,9 @@ class YardJob:
 
     @property
     def key(self) -> str:
-        """By which the manager finds it, be its name given to another meanwhile."""
+        """By which the manager finds it, whatever others are called."""
         task = self.record.task
-        return str(self.number) if task is None else f"{self.number}[{task}]"
+        return f"#{self.number}" if task is None else f"#{self.number}[{task}]"
 
     @property
     def state(self) -> JobState:
@@ -380,7 +380,7 @@ class YardJob:
 
     def __getitem__(self, index: int) -> "YardJob":
         """One task of an array, by its index. Raises UnknownJob."""
-        return self._yard.job(f"{self.record.number}[{index}]")
+        return self._yard.job(f"#{self.record.number}[{index}]")
 
     def __iter__(self) -> "Iterator[YardJob]":
         """The tasks of an array, by index."""

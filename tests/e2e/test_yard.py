@@ -245,7 +245,7 @@ def test_a_job_waits_for_others_by_handle_name_or_number_and_is_tried_again(stor
         again = yard.command(["sh", "-c", f"[ -e {mark} ] || {{ touch {mark}; exit 1; }}"], retry=2)
         assert yard.wait([last, alone, again], 60)
         assert last.state == again.state == "completed"
-        assert [one.job for one in last.record.after] == ["1[0]", "1", "parts[0]"]
+        assert [one.job for one in last.record.after] == ["#1[0]", "#1", "parts[0]"]
         assert alone.refresh().reason == "dependency"
         assert len(again.record.attempts) == 2
         with pytest.raises(InvalidJob, match="nosuch"):

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from solveyard.backends.workspace import LocalWorkspace, named
-from solveyard.client.calls import PIECE, FileEntry, FilePage, Listing, LogPart
+from solveyard.client.calls import PIECE, FileEntry, FilePage, Listing, LogPart, exact
 from solveyard.core.arrays import counted
+from solveyard.core.names import numbered
 from solveyard.core.shelf import Shelf
 from solveyard.manager import selecting
 from solveyard.manager.ondisk import OnDisk
@@ -161,7 +162,7 @@ class Archive:
         return self._look(found[0])
 
     def _select(self, key: str | int) -> list[JobId]:
-        text = str(key)
+        text = exact(key)
         job = self._whole(text)
         whole = text.rpartition("[")[0] if text.endswith("]") else text
         if job is None and whole != text:
@@ -172,11 +173,12 @@ class Archive:
 
     def _whole(self, key: str) -> Job | None:
         """No task."""
+        number = numbered(key)
+        found = None if number is None else self._store.job(number)
+        if found is not None and key.startswith("#"):
+            return found
         named = self._store.page(Filter(name=key), 1).jobs if key else []
-        if named:
-            return named[0]
-        number = int(key) if key.isascii() and key.isdecimal() and len(key) < 13 else 0
-        return self._store.job(JobId(number))
+        return named[0] if named else found
 
     def _tasks(self, key: str | int) -> list[JobId] | None:
         """Those that `key` means; None: it is a job that has none."""

@@ -123,9 +123,9 @@ def files(
         if source is None:
             return 0
         if not path:
-            _list_files(source, words.key(job), as_json)
+            _list_files(source, words.exact(job), as_json)
             return 0
-        pieces = source.read_file(words.key(job), path)
+        pieces = source.read_file(words.exact(job), path)
         if save is not None:
             size = _save(pieces, save)
             if as_json:
@@ -171,12 +171,12 @@ def _states(given: list[str]) -> tuple[JobState, ...]:
 def _log(
     source: Source, job: JobRecord, stream: str, offset: int, attempt: int | None, *, follow: bool
 ) -> Iterator[bytes]:
-    key = words.key(job)
+    key = words.exact(job)
     if follow and attempt is None:
         yield from source.follow_log(key, stream, offset=offset)
         return
     while True:
-        part = source.log(words.key(job), stream, offset=offset, attempt=attempt)
+        part = source.log(words.exact(job), stream, offset=offset, attempt=attempt)
         if not part.content:
             return
         yield part.content
@@ -189,7 +189,7 @@ def _tail_offset(
     """Where the last `lines` lines begin."""
     wanted = TAIL
     while True:
-        part = source.log(words.key(job), stream, offset=-wanted, limit=wanted, attempt=attempt)
+        part = source.log(words.exact(job), stream, offset=-wanted, limit=wanted, attempt=attempt)
         content = part.content
         end = part.next_offset
         if not lines or not content:

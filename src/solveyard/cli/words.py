@@ -31,8 +31,13 @@ def row(job: JobRecord) -> tuple[str, ...]:
 
 
 def key(job: JobRecord) -> str:
-    """By which commands find it, be its name given to another meanwhile: "7", of a task "7[3]"."""
+    """Its number as people read and type it: "7", of a task "7[3]"."""
     return str(job.number) if job.task is None else f"{job.number}[{job.task}]"
+
+
+def exact(job: JobRecord) -> str:
+    """By which a manager finds it, whatever others are called: "#7", of a task "#7[3]"."""
+    return f"#{key(job)}"
 
 
 def progress(tasks: TaskCounts) -> str:

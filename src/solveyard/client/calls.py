@@ -218,13 +218,13 @@ def remove(found: JobRecord, files: bool) -> Call[Reply]:
     """
     number = str(found.number) if found.task is None else f"{found.number}[{found.task}]"
     doubt = f"whether job {number} was removed is not known (look: solveyard show {number})"
-    target = given.target(_job(number), {"files": 1 if files else None})
+    target = given.target(_job(f"#{number}"), {"files": 1 if files else None})
     return Call("DELETE", target, removed, doubt=doubt)
 
 
 def keys(jobs: str | int | Iterable[str | int]) -> list[str]:
     """Of one or several, as the manager looks them up."""
-    return [str(job) for job in given.several(jobs)]
+    return [exact(job) for job in given.several(jobs)]
 
 
 def wait(jobs: Sequence[str], timeout: float) -> Call[list[str]]:
@@ -498,5 +498,10 @@ def _key(chosen: str) -> str:
     return chosen or str(uuid4())
 
 
+def exact(which: str | int) -> str:
+    """As the manager finds it: a name or what was typed; a number whatever others are called."""
+    return which if isinstance(which, str) else f"#{which}"
+
+
 def _job(which: str | int, *rest: str) -> str:
-    return "/".join(("/jobs", given.quoted(str(which)), *rest))
+    return "/".join(("/jobs", given.quoted(exact(which)), *rest))

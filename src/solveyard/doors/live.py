@@ -18,6 +18,7 @@ import msgspec
 import socketio
 from aiohttp import web
 
+from solveyard.core.names import numbered
 from solveyard.doors import guarded
 from solveyard.doors.keys import Caller, caller
 from solveyard.doors.pieces import Piece, Pieces
@@ -293,7 +294,9 @@ class Live:
         return disconnected
 
     async def _subscribe(self, sid: str, *asked: object) -> dict[str, Any]:
-        """Answers {"success": true, "after": the number that events follow}, or why not."""
+        """Answers {"success": true, "after": the number that events follow, "store": the uuid of
+        the store whose they are}, or why not.
+        """
         try:
             wish = _read(asked)
             jobs = self._jobs(wish.rooms)
@@ -309,7 +312,8 @@ class Live:
             return {"success": False, "error": why, "first": first, "last": last}
         self._subscriptions[sid] = _Subscription(sid, jobs, after)
         self._news.set()
-        return {"success": True, "after": after, "last": last}
+        store = self._manager.store_uuid
+        return {"success": True, "after": after, "last": last, "store": store}
 
     async def _unsubscribe(self, sid: str, *_: object) -> dict[str, Any]:
         self._subscriptions.pop(sid, None)
@@ -327,9 +331,10 @@ class Live:
             try:
                 found.add(self._manager.find(key).id)
             except UnknownJob:
-                if not key.isascii() or not key.isdecimal() or len(key) > 18:
+                number = numbered(key)
+                if number is None:
                     raise
-                found.add(JobId(int(key)))  # it was removed, but what it missed is still told
+                found.add(number)  # it was removed, but what it missed is still told
         return frozenset(found)
 
 

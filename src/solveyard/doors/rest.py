@@ -302,16 +302,20 @@ async def wait_for_all(request: web.Request) -> web.Response:
 async def events(request: web.Request) -> web.Response:
     """The numbered events after one of them, without gaps; 410 where some are not kept any more.
 
-    X-First-Number, X-Last-Number: of the oldest and the newest event there is. `at` is in s since
-    1970.
+    X-First-Number, X-Last-Number: of the oldest and the newest event there is; X-Store: the uuid of
+    the store whose they are. `at` is in s since 1970.
     """
     wanted = encoding.query(request, encoding.EventsQuery)
     manager = request.app[MANAGER]
     first = manager.first_event
     numbered = await manager.events(wanted.after, wanted.limit)
     texts = [msgspec.Raw(event_text(number, event)) for number, event in numbered]
-    ends = {"X-First-Number": str(first), "X-Last-Number": str(manager.last_event)}
-    return encoding.answer(texts, headers=ends)
+    told = {
+        "X-First-Number": str(first),
+        "X-Last-Number": str(manager.last_event),
+        "X-Store": manager.store_uuid,
+    }
+    return encoding.answer(texts, headers=told)
 
 
 async def _close(app: web.Application) -> None:

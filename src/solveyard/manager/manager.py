@@ -97,6 +97,7 @@ class Manager:
         owners.
         """
         self.store_folder = folder
+        self.store_uuid = store.uuid
         self.on_stop = on_stop
         self.agents = agents
         self._store = store
@@ -301,7 +302,7 @@ class Manager:
         return job
 
     def find(self, key: str) -> Job:
-        """By name, else by number; a task as "sweep[3]". Raises UnknownJob."""
+        """By name, else by number, or by "#40" alone; a task as "sweep[3]". Raises UnknownJob."""
         found = self.select(key)
         if len(found) != 1:
             raise InvalidRequest(f"{key!r} names {len(found)} tasks, where one is expected")

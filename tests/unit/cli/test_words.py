@@ -102,7 +102,7 @@ class Yard:
 
     def job(self, key: str | int) -> JobRecord:
         for job in self._jobs.values():
-            if str(key) in {job.name, str(job.number)}:
+            if str(key) in {job.name, str(job.number), f"#{job.number}"}:
                 return job
         raise UnknownJob(f"there is no job {key}")
 
@@ -128,6 +128,7 @@ YARD = Yard({3: "", 5: "dipole", 6: "", 7: "", 9: "patch"}, final={6})
         (["7"], [7], True),
         (["last"], [9], True),
         (["dipole"], [5], True),
+        (["#7,#3"], [7, 3], False),
         (["3,5-7"], [3, 5, 6, 7], False),
         (["7,3", "dipole", "5-6"], [7, 3, 5, 6], False),
         (["1-100"], [3, 5, 6, 7, 9], False),
@@ -151,6 +152,13 @@ def test_names_are_looked_up_before_anything_else() -> None:
     odd = Yard({1: "", 2: "last", 3: "3-4,all", 4: "1"})
     picked = [selectors.select(odd, [word]).jobs for word in ("last", "3-4,all")]
     assert [[job.number for job in jobs] for jobs in picked] == [[2], [3]]
+
+
+def test_what_a_manager_is_asked_for_is_no_other_job_that_has_the_number_for_a_name() -> None:
+    odd = Yard({1: "40", 40: ""})
+    assert selectors.meant(odd, "last") == "#40"
+    assert selectors.meant(odd, "last[3]") == "#40[3]"
+    assert words.exact(odd.job("#40")) == "#40"
 
 
 @pytest.mark.parametrize(

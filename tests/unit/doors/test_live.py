@@ -23,6 +23,7 @@ class Manager:
 
     def __init__(self, events: int) -> None:
         self.first_event = 1
+        self.store_uuid = "5" * 32
         self.log: list[Numbered] = []
         self.reads: list[int] = []
         self.readable = asyncio.Event()

@@ -93,6 +93,27 @@ def test_of_a_folder_that_many_share_only_what_is_surely_its_own_is_taken(tmp_pa
     assert "no Touchstone file yet" in one(task(tmp_path, 0, **shared)).trouble
 
 
+def test_of_a_shared_folder_what_the_job_names_or_its_solver_leaves_is_its_own(
+    tmp_path: Path,
+) -> None:
+    options = {"project_path": f"{tmp_path}/v{{{{index}}}}.aedt", "ansys_edt_path": "/a/ansysedt"}
+    shared = {"directory": str(tmp_path)}
+    solved = overlay.own(task(tmp_path, 1, options, "hfss", **shared).job)
+    paths = ("v1.aedtresults/deep/v1.s2p", "v0.aedtresults/v0.s2p", "v1.s2p", "v1.aedtresults.s1p")
+    assert [solved(path) for path in paths] == [True, False, False, False]
+    measures = {"gain": Measure(source="out_{{index}}.s2p", touchstone="S11 dB min")}
+    named = overlay.own(
+        task(tmp_path, 2, {**OPTIONS, "outputs": ["b.s1p"]}, measures=measures, **shared).job
+    )
+    assert [named(path) for path in ("b.s1p", "out_2.s2p", "out_1.s2p", "c.s1p")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert overlay.own(task(tmp_path, 0).job)("any.s1p"), "its folder is its own"
+
+
 @pytest.mark.parametrize(
     ("text", "s", "file", "trouble"),
     [

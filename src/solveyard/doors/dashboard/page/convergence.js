@@ -1,5 +1,5 @@
 // How far a solve is, and how it converges: told while it runs, and read from its log afterwards.
-import { get } from "./api.js";
+import { get, keyOf } from "./api.js";
 import { Chart } from "./chart.js";
 import { html, useEffect, useState } from "./html.js";
 import { duration, FINAL, sentence, short } from "./words.js";
@@ -11,9 +11,9 @@ export function Convergence({ job, told }) {
   useEffect(() => {
     if (!ended) return settle(null);
     let here = true;
-    get(`api/jobs/${encodeURIComponent(job.id)}/log`).then((log) => here && settle(curve(log)), () => {});
+    get(`api/jobs/${encodeURIComponent(keyOf(job))}/log`).then((log) => here && settle(curve(log)), () => {});
     return () => (here = false);
-  }, [ended, job.id, job.attempts.length]);
+  }, [ended, keyOf(job), job.attempts.length]);
   const shown = ended ? read : told?.curve;
   const left = told?.remaining == null ? "" : `, about ${duration(told.remaining)} left`;
   return html`

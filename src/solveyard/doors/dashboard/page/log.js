@@ -1,5 +1,5 @@
 // A job's output: its end first, then what comes.
-import { ask, ofJob } from "./api.js";
+import { ask, keyOf, ofJob } from "./api.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
 import { bytes } from "./words.js";
 
@@ -13,7 +13,8 @@ const LATER = 3000; // ms, after one that failed
 // ECMA-48 control sequences: colours and cursor moves of programs that believe in a terminal
 const CONTROLS = /\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)?/g;
 
-export function Log({ id, attempts }) {
+export function Log({ job }) {
+  const attempts = job.attempts.length;
   const [stream, setStream] = useState("stdout");
   return html`<div class="log">
     <div class="bar-of-tools">
@@ -22,16 +23,16 @@ export function Log({ id, attempts }) {
           aria-pressed=${stream === name} onClick=${() => setStream(name)}>${name}</button>`)}
       </div>
     </div>
-    <${Stream} key=${`${id} ${stream} ${attempts}`} id=${id} stream=${stream} attempts=${attempts} />
+    <${Stream} key=${`${stream} ${attempts}`} job=${job} stream=${stream} attempts=${attempts} />
   </div>`;
 }
 
-function Stream({ id, stream, attempts }) {
+function Stream({ job, stream, attempts }) {
   const [log, setLog] = useState({ text: "", start: 0, size: 0, ended: false, trouble: "" });
   const [following, setFollowing] = useState(true);
   const [reading, setReading] = useState(false); // what came earlier
   const pane = useRef(null);
-  const output = `${ofJob(id, "logs")}?stream=${stream}&attempt=${attempts || 1}`;
+  const output = `${ofJob(keyOf(job), "logs")}?stream=${stream}&attempt=${attempts || 1}`;
   const address = (offset, wait) => `${output}&offset=${offset}&limit=${TAIL}&wait=${wait}`;
 
   useEffect(() => {
@@ -75,7 +76,7 @@ function Stream({ id, stream, attempts }) {
       <span>${log.trouble || (log.size ? bytes(log.size) : nothing)}
         ${" · "}${log.ended ? "ended" : following ? "following" : "not following"}</span>
       ${!log.ended && !following && html`<button onClick=${() => setFollowing(true)}>Follow</button>`}
-      ${log.size > 0 && html`<a class="button" download=${`${id}.${stream}.txt`} href=${download}>
+      ${log.size > 0 && html`<a class="button" download=${`${job.id}.${stream}.txt`} href=${download}>
         ${whole ? "Download" : `Download its last ${bytes(LARGEST)}`}</a>`}
     </p>`;
 }

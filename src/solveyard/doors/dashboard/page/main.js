@@ -39,7 +39,8 @@ function Header() {
   const how = hears.value ? "The manager tells what happens" : "The manager is asked each second: no websocket gets through";
   return html`<header class="top">
     <h1><svg viewBox="0 0 32 32" aria-hidden="true"><path d="M4 9 C10 9 11 9 13 15 C14.500 19.500 15 25 16 25 C17 25 17.500 19.500 19 15 C21 9 22 9 28 9" /></svg>solveyard</h1>
-    <input id="search" type="search" placeholder="Search jobs  ( / )" aria-label="Search jobs by name, number, tag, solver, machine or reason"
+    <input id="search" type="search" placeholder="Search jobs  ( / )" aria-label="Search jobs by name, number, tag, solver, machine, reason or ending"
+      title="Words of the name, number, tags, solver, machine, reason, of how far a job is or how it ended; not of what it waits for"
       value=${jobs.text.value} onInput=${(event) => (jobs.text.value = event.target.value)} />
     <span class=${`connection ${state}`} title=${state === "live" ? how : ""}><span aria-hidden="true">●</span> ${word}</span>
     <${Session} />

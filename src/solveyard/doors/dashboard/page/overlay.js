@@ -1,5 +1,5 @@
 // One scattering parameter of all of an array's tasks, in one plot.
-import { ask, ofJob } from "./api.js";
+import { ask, keyOf, ofJob } from "./api.js";
 import { Chart } from "./chart.js";
 import { html, useEffect, useState } from "./html.js";
 import { PAGE, Pager } from "./pager.js";
@@ -8,17 +8,17 @@ import { count, frequency, frequencyUnit, level, parameters, sentence } from "./
 
 const SHOWN = 5; // troubles told one by one
 
-export function Overlay({ id, fresh }) {
+export function Overlay({ number, fresh }) {
   const [wanted, want] = useState({ s: "11", file: "", offset: 0 });
   const [{ tasks, total, trouble }, settle] = useState({});
   useEffect(() => {
     let here = true;
-    read(id, wanted).then(
+    read(number, wanted).then(
       (found) => here && settle({ ...found, trouble: "" }),
       (error) => here && settle((now) => ({ ...now, trouble: error.message })),
     );
     return () => (here = false);
-  }, [id, wanted, fresh]);
+  }, [number, wanted, fresh]);
   const choose = (key) => (event) => want({ ...wanted, [key]: event.target.value.trim() });
   const told = trouble && html`<p class="trouble" role="alert">${sentence(trouble)}</p>`;
   if (!tasks) return told || html`<p class="faint">reading…</p>`;
@@ -33,9 +33,9 @@ export function Overlay({ id, fresh }) {
     <${Pager} offset=${wanted.offset} total=${total} noun="tasks" turn=${(offset) => want({ ...wanted, offset })} /></div>`;
 }
 
-async function read(id, { s, file, offset }) {
+async function read(number, { s, file, offset }) {
   const query = new URLSearchParams({ s, file, offset, limit: PAGE });
-  const response = await ask(`${ofJob(id, "touchstone")}?${query}`);
+  const response = await ask(`${ofJob(keyOf({ number }), "touchstone")}?${query}`);
   return { tasks: await response.json(), total: Number(response.headers.get("X-Total-Count")) };
 }
 

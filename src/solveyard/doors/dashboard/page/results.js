@@ -1,5 +1,5 @@
 // An array's parameters and what was measured: a table, and one quantity over another.
-import { get, ofJob } from "./api.js";
+import { get, keyOf, ofJob } from "./api.js";
 import { Chart, CURVES } from "./chart.js";
 import { html, useEffect, useState } from "./html.js";
 import { PAGE, Pager } from "./pager.js";
@@ -10,14 +10,15 @@ const MOST = 200_000; // rows that are looked through for a plot
 export function Results({ number, id, fresh }) {
   const [{ rows, trouble }, settle] = useState({});
   const [offset, turn] = useState(0);
+  const place = ofJob(keyOf({ number }), "results");
   useEffect(() => {
     let current = true;
-    get(`${ofJob(id, "results")}?format=json`).then(
+    get(`${place}?format=json`).then(
       (rows) => current && settle({ rows, trouble: "" }),
       (error) => current && settle((now) => ({ ...now, trouble: error.message })),
     );
     return () => (current = false);
-  }, [id, fresh]);
+  }, [place, fresh]);
   const told = trouble && html`<p class="trouble" role="alert">${sentence(trouble)}</p>`;
   if (!rows) return told || html`<p class="faint">reading…</p>`;
   const names = Object.keys(rows[0] ?? {}).filter((name) => name !== "id");
@@ -33,7 +34,7 @@ export function Results({ number, id, fresh }) {
                 aria-label=${`Task ${row.index}`}>${row.index}</a></th>`
             : html`<td key=${name} title=${row[name]}>${(given.includes(name) ? value : short)(row[name])}</td>`)}</tr>`)}</tbody></table></div>
     <${Pager} offset=${offset} total=${rows.length} noun="results" turn=${turn} />
-    <p class="foot"><a class="button" download=${`${id}.csv`} href=${`${ofJob(id, "results")}?format=csv`}>Download CSV</a></p>`;
+    <p class="foot"><a class="button" download=${`${id}.csv`} href=${`${place}?format=csv`}>Download CSV</a></p>`;
 }
 
 /** One measured value over one parameter; a curve for each combination of the others. */

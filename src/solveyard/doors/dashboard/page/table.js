@@ -1,6 +1,6 @@
 // The table of jobs. Only the rows on the screen are in the document, however many there are.
 import { ACTIONS, actOnAll } from "./actions.js";
-import { Badge } from "./badge.js";
+import { Badge, called } from "./badge.js";
 import { waiting, watch } from "./feed.js";
 import { batch, effect, html, signal, useEffect, useRef } from "./html.js";
 import * as jobs from "./jobs.js";
@@ -140,7 +140,10 @@ function Footer() {
   const known = jobs.known.value;
   const parts = [shown === known ? count(shown, "job") : `${grouped(shown)} of ${count(known, "job")}`];
   if (!jobs.loaded.value) parts.push("reading…");
-  else if (jobs.isFull()) parts.push("older ended jobs are not in this list");
+  else if (jobs.absent.value.length) {
+    const absent = jobs.absent.value.map(([name, number]) => `${grouped(number)} ${called(name)}`);
+    parts.push(`not in this list: ${absent.join(", ")}`);
+  }
   return html`<p class="foot faint">${parts.join(" · ")}</p>`;
 }
 
