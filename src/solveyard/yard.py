@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from solveyard import notebook
-from solveyard.client import find
+from solveyard.client import find, output
 from solveyard.client.find import Address
 from solveyard.client.sync import Client
 from solveyard.model.errors import (
@@ -366,17 +366,18 @@ class YardJob:
 
     def output(self, stream: str = "stdout") -> str:
         """All of its standard output ("stderr": standard error), of the newest attempt so far."""
-        parts, offset = [], 0
         with self._yard.client() as client:
-            while (part := client.log(self.key, stream, offset=offset)).content:
-                parts.append(part.content)
-                offset = part.next_offset
+            parts = list(output.so_far(client, self.key, stream))
         return b"".join(parts).decode("utf-8", "replace")
 
     def follow(self) -> Iterator[bytes]:
-        """Its standard output as it comes, until it has ended."""
+        """Its standard output as it comes, of one attempt after the other until it has ended.
+
+        It begins with the attempt that ran, or was to come next, when it was last looked at: of a
+        job just submitted the first.
+        """
         with self._yard.client() as client:
-            yield from client.follow_log(self.key)
+            yield from client.follow_log(self.key, attempt=output.present(self.record))
 
     def __getitem__(self, index: int) -> "YardJob":
         """One task of an array, by its index. Raises UnknownJob."""

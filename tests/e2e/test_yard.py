@@ -49,6 +49,16 @@ def test_a_first_job_runs_and_tells_its_output(store):
         assert yard.job("first").number == job.number
 
 
+def test_a_job_is_followed_from_the_try_that_was_to_come_when_it_was_last_looked_at(store):
+    with Yard(store) as yard:
+        tries = ["sh", "-c", 'echo try $SOLVEYARD_TRY; [ "$SOLVEYARD_TRY" = 2 ]']
+        job = yard.command(tries, retry={"tries": 2, "delay": 0})
+        assert yard.wait([job], timeout=60)
+        assert b"".join(job.follow()) == b"try 1\ntry 2\n"
+        job.refresh()
+        assert b"".join(job.follow()) == b"try 2\n"
+
+
 def test_it_opens_no_port_and_says_where_it_is(store):
     with Yard(store) as yard:
         told = json.loads((store / "manager.json").read_text())

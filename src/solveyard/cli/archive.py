@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from solveyard.backends.workspace import LocalWorkspace, named
 from solveyard.client.calls import PIECE, FileEntry, FilePage, Listing, LogPart, exact
+from solveyard.client.output import so_far
 from solveyard.core.arrays import counted
 from solveyard.core.names import numbered
 from solveyard.core.shelf import Shelf
@@ -118,8 +119,9 @@ class Archive:
         attempt: int | None = None,
     ) -> LogPart:
         job = self._found(key)
-        number = attempt if attempt is not None else max(1, len(job.attempts))
-        if attempt is not None and not 1 <= attempt <= len(job.attempts):
+        newest = max(1, len(job.attempts))
+        number = newest if attempt is None else attempt
+        if not 1 <= number <= newest:
             raise UnknownJob(f"job {job.id} has no attempt {attempt} (it has {len(job.attempts)})")
         path = Path(self._places.output(job.id, number)[stream == "stderr"])
         try:
@@ -133,12 +135,16 @@ class Archive:
         return LogPart(content, start + len(content), size, number, True)
 
     def follow_log(
-        self, key: str | int, stream: str = "stdout", *, offset: int = 0
+        self,
+        key: str | int,
+        stream: str = "stdout",
+        *,
+        offset: int = 0,
+        attempt: int | None = None,
+        only: bool = False,
     ) -> Iterator[bytes]:
         """All that there is: nothing more will come while no manager runs."""
-        while content := self.log(key, stream, offset=offset).content:
-            yield content
-            offset += len(content)
+        return so_far(self, key, stream, offset, attempt)
 
     def file_page(self, key: str | int, _cursor: str | None = None) -> FilePage:
         """All of them: the first page is the last."""

@@ -11,6 +11,7 @@ import typer
 from solveyard.cli import acting, background, preview, shared, specs, talk, words
 from solveyard.cli import options as o
 from solveyard.cli.here import Here, Json, here
+from solveyard.client.output import present
 from solveyard.model.errors import InvalidRequest, ManagerUnavailable
 from solveyard.model.jobs import JobSpec
 from solveyard.model.records import JobRecord
@@ -186,7 +187,7 @@ def _show_output(place: Here, job: JobRecord, *, quiet: bool) -> None:
     errors = threading.Thread(target=_copy, args=(place, job, "stderr"), daemon=True)
     errors.start()
     with place.client() as client:
-        for piece in client.follow_log(job.number, "stdout"):
+        for piece in client.follow_log(job.number, "stdout", attempt=present(job)):
             if quiet:
                 _to_stderr(piece)
             else:
@@ -209,7 +210,7 @@ def _copy(place: Here, job: JobRecord, stream: str) -> None:
     """In a thread of its own, with a connection of its own."""
     try:
         with place.client() as client:
-            for piece in client.follow_log(job.number, stream):
+            for piece in client.follow_log(job.number, stream, attempt=present(job)):
                 _to_stderr(piece)
     except (ManagerUnavailable, OSError, InvalidRequest):
         return  # the main thread meets the same, and tells it

@@ -132,12 +132,12 @@ def details(job: JobRecord, options: str = "", failed: Sequence[JobRecord] = ())
     }
     for title, many in manies.items():
         lines += [f"  {'' if index else title:<12}{plain(one)}" for index, one in enumerate(many)]
-    lines.append(f"  {'next':<12}{next_step(job, options)}")
+    lines.append(f"  {'next':<12}{next_step(job, options, failed)}")
     return "\n".join(lines)
 
 
-def next_step(job: JobRecord, options: str = "") -> str:
-    """The command that a person most likely wants now."""
+def next_step(job: JobRecord, options: str = "", failed: Sequence[JobRecord] = ()) -> str:
+    """The command that a person most likely wants now; `failed`: some of its tasks that did."""
     command = f"solveyard {options}"
     match job.state:
         case JobState.HELD:
@@ -145,11 +145,15 @@ def next_step(job: JobRecord, options: str = "") -> str:
         case JobState.QUEUED:
             return f"{command}wait {key(job)}   {command}cancel {key(job)}"
         case JobState.SUBMITTED | JobState.RUNNING:
-            return f"{command}logs -f {key(job)}   {command}cancel {key(job)}"
+            look = f"logs -f {key(job)}" if job.tasks is None else f"wait {key(job)}"
+            return f"{command}{look}   {command}cancel {key(job)}"
         case JobState.COMPLETED:
-            return f"{command}files {key(job)}   {command}logs {key(job)}"
+            look = f"logs {key(job)}" if job.tasks is None else f"results {key(job)}"
+            return f"{command}files {key(job)}   {command}{look}"
         case JobState.FAILED:
-            return f"{command}logs --err {key(job)}   {command}retry {key(job)}"
+            spoke = [job] if job.tasks is None else failed[:1]  # an array itself says nothing
+            looks = [f"{command}logs --err {key(one)}   " for one in spoke]
+            return f"{''.join(looks)}{command}retry {key(job)}"
         case JobState.CANCELLED:
             return f"{command}retry {key(job)}   {command}rm {key(job)}"
 

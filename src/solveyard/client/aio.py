@@ -190,23 +190,31 @@ class AsyncClient:
         return await self._ask(calls.log(job, stream, offset, limit, attempt, wait))
 
     async def follow_log(
-        self, job: str | int, stream: str = "stdout", *, offset: int = 0
+        self,
+        job: str | int,
+        stream: str = "stdout",
+        *,
+        offset: int = 0,
+        attempt: int | None = None,
+        only: bool = False,
     ) -> AsyncIterator[bytes]:
         """Its output as it comes, from `offset`, of one attempt after the other until it has ended.
 
-        Where an attempt cuts its output and writes it anew, that comes from its beginning.
+        It begins with `attempt` (None: the newest one), which may be the next; with `only` it ends
+        with that, too. Where an attempt cuts its output and writes it anew, that comes from its
+        beginning, but where it has grown beyond the old before it is looked at again.
         """
-        place = output.Place(offset)
+        place = output.Place(offset, attempt, only=only)
         while True:
             part = await self.log(
                 job, stream, offset=place.offset, attempt=place.attempt, wait=calls.LONG_POLL
             )
-            if content := place.read(part):
+            content = place.read(part)
+            if content:
                 yield content
-            elif content is not None and part.ended:
-                if place.at_end(part, await self.job(job)):
-                    return
-                await asyncio.sleep(place.pause)
+            elif content is not None and part.ended and place.at_end(part, await self.job(job)):
+                return
+            await asyncio.sleep(place.pause)
 
     async def files(self, job: str | int) -> list[FileEntry]:
         """The files in its folder, all of them."""

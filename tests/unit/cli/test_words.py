@@ -14,7 +14,7 @@ from solveyard.model import records
 from solveyard.model.errors import InvalidJob, InvalidRequest, UnknownJob
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState
 from solveyard.model.progress import Curve, Progress
-from solveyard.model.records import JobRecord
+from solveyard.model.records import JobRecord, TaskCounts
 
 
 @pytest.mark.parametrize(
@@ -259,6 +259,17 @@ def test_every_state_has_a_next_step() -> None:
         changed = msgspec.structs.replace(job, state=state)
         assert words.next_step(changed).startswith("solveyard ")
         assert str(state) in words.details(changed)
+
+
+def test_no_step_leads_to_the_output_of_an_array_but_to_a_failed_tasks() -> None:
+    sweep = msgspec.structs.replace(YARD.job(3), tasks=TaskCounts(total=2))
+    for state in JobState:
+        assert "logs" not in words.next_step(msgspec.structs.replace(sweep, state=state))
+    failed = msgspec.structs.replace(sweep, state=JobState.FAILED)
+    task = msgspec.structs.replace(sweep, task=7, tasks=None)
+    assert words.details(failed, "", [task]).endswith(
+        "  next        solveyard logs --err 3[7]   solveyard retry 3"
+    )
 
 
 def test_a_long_value_is_cut_where_people_read_it() -> None:

@@ -209,6 +209,17 @@ def test_output_is_followed_from_attempt_to_attempt(client: Any, served: Any) ->
     assert b"".join(client.follow_log(1)) == b"one\ntwo\n"
 
 
+def test_output_is_followed_from_the_attempt_that_is_asked_for(client: Any, served: Any) -> None:
+    manager = served.manager
+    client.submit(SPEC)
+    served.do(lambda: manager.start(1), lambda: manager.write(1, b"one\n"))
+    served.do(lambda: manager.again(1), lambda: manager.start(1))
+    served.do(lambda: manager.write(1, b"two\n"), lambda: manager.end(1))
+    assert b"".join(client.follow_log(1)) == b"two\n"
+    assert b"".join(client.follow_log(1, attempt=1)) == b"one\ntwo\n"
+    assert b"".join(client.follow_log(1, attempt=1, only=True)) == b"one\n"
+
+
 def test_who_follows_begins_anew_with_output_that_was_cut_and_not_where_nothing_ever_was() -> None:
     place = Place(1 << 40)
     assert place.read(LogPart(b"", 1 << 40, 9, 1, False)) == b""
