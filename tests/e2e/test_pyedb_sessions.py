@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conftest import Service
+from conftest import Service, alive
 from ports import free_port
 from solveyard.client.sync import Client
 from solveyard.model.errors import ManagerUnavailable
@@ -336,3 +336,56 @@ def test_a_forked_child_submits_for_its_parent_and_its_exit_ends_nothing(
     with Yard(bench.store):
         assert bench.states()["slow"] == "cancelled"
         until(lambda: bench.states()["late"] == "cancelled", "the child's is ended, too")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows forks no process")
+def test_a_child_that_outlives_its_killed_parent_keeps_nothing_running_and_no_port(
+    bench: Bench, until: Callable[..., None]
+) -> None:
+    bench.config("slow")
+    port = free_port()
+    script = bench.script(
+        f"handler = JobManagerHandler(port={port}, resource_limits=limits)\n"
+        "handler.start_service()\n"
+        "handler.submit_job(config('slow'))\n"
+        "if not os.fork():\n"
+        "    os.read(0, 1)\n"
+        "    os._exit(0)\n"
+        "print('forked', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    assert script.stdin is not None
+    assert script.stdout is not None
+    assert script.stdout.readline() == "forked\n"
+    until(lambda: bench.runs("slow"), "the engines run")
+    engine = int((bench.folder / "slow.pids").read_text().split()[0])
+    script.kill()
+    script.wait()
+    until(lambda: not alive(engine), "the agent ends them")
+    handler = JobManagerHandler(port=port, resource_limits=MANY)
+    bench.handlers.append(handler)
+    handler.start_service()
+    config = bench.config("next", "success")
+    assert handler.submit_jobs_and_wait([config], timeout=60) == ["next"]
+    script.stdin.close()
+    script.stdout.read(), script.stdout.close()  # its child has gone
+    assert script.stderr is not None
+    script.stderr.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows forks no process")
+def test_a_handler_may_start_again_while_a_pools_children_live(bench: Bench) -> None:
+    for name in ("a", "b"):
+        bench.config(name, "success")
+    script = bench.script(
+        "import multiprocessing\n"
+        f"handler = JobManagerHandler(port={free_port()}, resource_limits=limits)\n"
+        "handler.start_service()\n"
+        "handler.submit_jobs_and_wait([config('a')], timeout=60)\n"
+        "with multiprocessing.get_context('fork').Pool(2) as pool:\n"
+        "    print(pool.map(abs, [-1, 2]))\n"
+        "    handler.close()\n"
+        "    handler.start_service()\n"
+        "    print(handler.submit_jobs_and_wait([config('b')], timeout=60))\n"
+    )
+    assert script.communicate(timeout=120) == ("[1, 2]\n['b']\n", "")

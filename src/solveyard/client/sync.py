@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
+from solveyard import forks
 from solveyard.client import calls, find, output, tries
 from solveyard.client.calls import (
     Call,
@@ -381,6 +382,7 @@ class Client:
             self._where = self._find()
             self._wire = _connection(self._where)
             self._wire.connect()
+            forks.parents(self._wire.sock.fileno())
         if self._wire.sock is not None:
             self._wire.sock.settimeout(call.patience)
         attempt.sent = True
