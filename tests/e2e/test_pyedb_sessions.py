@@ -18,6 +18,7 @@ from ports import free_port
 from solveyard.client.sync import Client
 from solveyard.model.errors import ManagerUnavailable
 from solveyard.pyedb import errors
+from solveyard.pyedb.host import Host
 from solveyard.pyedb.job_manager_handler import JobManagerHandler
 from solveyard.pyedb.job_submission import HFSSSimulationConfig
 from solveyard.pyedb.service import JobManager, ResourceLimits
@@ -249,6 +250,78 @@ def test_who_waits_when_it_closes_is_told_so(bench: Bench, until: Callable[..., 
     assert found == ["the job manager was closed meanwhile"] * 2
     with pytest.raises(RuntimeError, match="not started"):
         handler.wait_until_done(job)
+
+
+# Who closes it
+
+
+@pytest.fixture
+def closes_at_a_signal(bench: Bench) -> Iterator[Callable[[], None]]:
+    """Sends the signal whose handler closes every session."""
+
+    def close(number: int, frame: object) -> None:
+        for handler in bench.handlers:
+            handler.close()
+
+    before = signal.signal(signal.SIGTERM, close)
+    yield lambda: signal.raise_signal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_a_signal_that_closes_it_while_it_starts_is_heeded_once_it_has(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, closes_at_a_signal: Callable[[], None]
+) -> None:
+    def signalled(*given: Any, **more: Any) -> Host:
+        closes_at_a_signal()
+        return Host(*given, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("solveyard.pyedb.job_manager_handler.Host", signalled)
+        with pytest.raises(RuntimeError, match="closed meanwhile"):
+            bench.handler()
+    [handler] = bench.handlers
+    assert not handler.started
+    assert handler.submit_jobs_and_wait([bench.config("a", "success")], timeout=60) == ["a"]
+
+
+def test_a_signal_that_closes_it_while_it_closes_changes_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, closes_at_a_signal: Callable[[], None]
+) -> None:
+    cancel = Client.cancel
+
+    def signalled(*given: Any) -> Any:
+        closes_at_a_signal()
+        return cancel(*given)
+
+    with Yard(bench.store):
+        handler = bench.handler()
+        handler.submit_job(bench.config("slow"))
+        monkeypatch.setattr(Client, "cancel", signalled)
+        handler.close()
+        assert bench.states() == {"slow": "cancelled"}
+    assert not handler.started
+
+
+def test_a_signal_that_closes_it_while_it_submits_waits_for_no_answer(
+    bench: Bench,
+    until: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    closes_at_a_signal: Callable[[], None],
+) -> None:
+    submit_configs = Client.submit_configs
+
+    def signalled(*given: Any, **more: Any) -> Any:
+        found = submit_configs(*given, **more)
+        closes_at_a_signal()
+        return found
+
+    monkeypatch.setattr("solveyard.pyedb.session._LANDING", 1e6)
+    with Yard(bench.store):
+        handler = bench.handler()
+        monkeypatch.setattr(Client, "submit_configs", signalled)
+        handler.submit_job(bench.config("slow"))
+        assert not handler.started
+        until(lambda: bench.states()["slow"] in {"cancelled", "held"}, "it goes on without none")
 
 
 # What it was opened with

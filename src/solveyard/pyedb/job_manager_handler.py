@@ -20,7 +20,7 @@ from solveyard.pyedb.job_submission import (
     SchedulerType,
 )
 from solveyard.pyedb.limits import ResourceLimits
-from solveyard.pyedb.session import Session
+from solveyard.pyedb.session import CLOSED, Session
 from solveyard.pyedb.statuses import JobStatus
 from solveyard.pyedb.web import cors_middleware, get_session
 
@@ -63,8 +63,10 @@ class JobManagerHandler:
         )
         self._limits = resource_limits
         self._store = store
-        self._starting = threading.Lock()
-        self._looking = threading.Lock()
+        self._turn = threading.RLock()  #: a signal may have its own thread come here again
+        self._doing = ""  #: in its turn: "start" or "close"
+        self._unwanted = False  #: it is to be closed once it has started
+        self._looking = threading.RLock()
         self._session = Session(self._opened)
         self._manager: JobManager | None = None
         self._scheduler_type: SchedulerType | None = None
@@ -126,22 +128,33 @@ class JobManagerHandler:
 
         Raises ServiceError, a RuntimeError, where the port is taken.
         """
-        with self._starting:
-            if self.started:
+        with self._turn:
+            if self.started or self._doing:
                 return
+            self._doing, self._unwanted = "start", False
             try:
-                host = self._session.open()
-            except errors.JobManagerError as error:
-                raise errors.ServiceError(f"{_FAILED}: {error}") from error
-            if not self.port:
-                self.port = host.port
-            if self._limits is not None:
-                limits.first(self._session, self._limits)
+                self._start()
+            finally:
+                self._doing = ""
+            if self._unwanted:
+                self.close()
+                raise errors.ServiceError(CLOSED)
 
     def close(self) -> None:
-        """End the session: its running jobs get 30 s to end, and its waiting ones are held."""
-        with self._starting:
-            self._session.close()
+        """End the session: its running jobs get 30 s to end, and its waiting ones are held.
+
+        A signal's handler may call it at any time: what it interrupted, a start or a close, then
+        comes to its end first.
+        """
+        with self._turn:
+            if self._doing:
+                self._unwanted = True
+                return
+            self._doing = "close"
+            try:
+                self._session.close()
+            finally:
+                self._doing = ""
 
     async def stop_service(self) -> None:
         """`close`, awaited."""
@@ -269,6 +282,16 @@ class JobManagerHandler:
 
     def __getattr__(self, name: str) -> NoReturn:
         elsewhere.missing(self, name)
+
+    def _start(self) -> None:
+        try:
+            host = self._session.open()
+        except errors.JobManagerError as error:
+            raise errors.ServiceError(f"{_FAILED}: {error}") from error
+        if not self.port:
+            self.port = host.port
+        if self._limits is not None:
+            limits.first(self._session, self._limits)
 
     def _opened(self) -> Host:
         programs = (self.ansys_path,) if self.ansys_path else ()

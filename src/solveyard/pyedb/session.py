@@ -25,7 +25,7 @@ _ENDING = 15.0  #: s beyond that in which its jobs have to be gone
 _LANDING = 60.0  #: s that a submission under way may take, when a session ends
 _LONGEST = 1e6  #: s that somebody may wait for an answer
 NOT_STARTED = "the job manager's service is not started (call start_service())"
-_CLOSED = "the job manager was closed meanwhile"
+CLOSED = "the job manager was closed meanwhile"
 
 
 class Follower(Protocol):
@@ -50,7 +50,7 @@ class Session:
         """`before`, `after`: what is said to who asks before it is open, and once it is closed."""
         self._opening = opening
         self._host: Host | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  #: a signal may have its own thread close it
         self._absent, self._after = before, after
         self._id = ""
         self._process = 0
@@ -98,7 +98,7 @@ class Session:
                 yield client
         except errors.ServiceError as error:
             if self._host is not host and isinstance(error.__cause__, ManagerUnavailable):
-                raise errors.ServiceError(_CLOSED) from error
+                raise errors.ServiceError(CLOSED) from error
             raise
 
     # Its jobs
@@ -209,7 +209,7 @@ class Session:
             self._over.clear()
         leaving.left(self)
         try:
-            self._waits.give_up(errors.ServiceError(_CLOSED))
+            self._waits.give_up(errors.ServiceError(CLOSED))
             if self._process == os.getpid():
                 self._end(host)
         finally:
