@@ -351,6 +351,36 @@ def test_a_service_whose_limits_cannot_be_set_is_not_started(bench: Bench) -> No
             asyncio.run(manager.submit_job(bench.config("a", "success")))
 
 
+def test_limits_are_set_by_assigning_them_before_the_start_and_after(bench: Bench) -> None:
+    handler = JobManagerHandler(port=free_port())
+    bench.handlers.append(handler)
+    limits = handler.manager.resource_limits
+    limits.max_concurrent_jobs, limits.min_disk_gb = 1, 3.0  # as PyEDB's start_service did
+    handler.manager.job_pool.resource_limits = limits
+    assert handler.resource_limits == limits
+    for _ in range(2):
+        handler.start_service()
+        with Client(bench.store) as client:
+            told = client.limits()
+        assert (told["max_concurrent"], told["min_disk_gb"], told["max_cpu_percent"]) == (
+            1,
+            3,
+            None,
+        )
+        handler.close()
+    handler.start_service()
+    handler.manager.resource_limits.max_concurrent_jobs = 7
+    with pytest.raises(errors.InvalidConfig, match="max_cpu_percent"):
+        handler.resource_limits.max_cpu_percent = 101
+    assert handler.resource_limits == ResourceLimits(7, 100, 0, 3)
+    handler.resource_limits = MANY
+    assert handler.manager.resource_limits == MANY
+    manager = JobManager()
+    manager.resource_limits = ResourceLimits(3)
+    assert manager.resource_limits == ResourceLimits(3)
+    assert handler.resource_limits == MANY
+
+
 def test_a_jobs_configuration_is_the_one_that_runs(bench: Bench) -> None:
     handler, other = bench.handler(), bench.handler()
     first, second = bench.config("x", "slow", "a"), bench.config("x", "success", "b")

@@ -61,13 +61,14 @@ class JobManagerHandler:
         self.ansys_path = ansys.of_edb(edb) or (
             ansys.newest() if version is None else ansys.of_release(version)
         )
-        self._limits = resource_limits
         self._store = store
         self._turn = threading.RLock()  #: a signal may have its own thread come here again
         self._doing = ""  #: in its turn: "start" or "close"
         self._unwanted = False  #: it is to be closed once it has started
         self._looking = threading.RLock()
         self._session = Session(self._opened)
+        if resource_limits is not None:
+            self.resource_limits = resource_limits
         self._manager: JobManager | None = None
         self._scheduler_type: SchedulerType | None = None
 
@@ -120,8 +121,12 @@ class JobManagerHandler:
 
     @property
     def resource_limits(self) -> ResourceLimits:
-        """Those that hold now."""
-        return limits.current(self._session, self._limits)
+        """Those that hold now; assigned to, they are set in the store, be it at the next start."""
+        return limits.current(self._session)
+
+    @resource_limits.setter
+    def resource_limits(self, given: ResourceLimits) -> None:
+        limits.assign(self._session, given)
 
     def start_service(self) -> None:
         """Listen at `host` and `port`, ready when it returns; does nothing where it does so.
@@ -290,8 +295,7 @@ class JobManagerHandler:
             raise errors.ServiceError(f"{_FAILED}: {error}") from error
         if not self.port:
             self.port = host.port
-        if self._limits is not None:
-            limits.first(self._session, self._limits)
+        limits.first(self._session)
 
     def _opened(self) -> Host:
         programs = (self.ansys_path,) if self.ansys_path else ()

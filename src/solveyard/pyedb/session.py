@@ -62,6 +62,7 @@ class Session:
         self._over = threading.Event()  #: it is not being closed
         self._over.set()
         self.followers: list[Follower] = []
+        self.wanted: dict[str, Any] = {}  #: limits that its store gets when it opens
 
     @property
     def host(self) -> Host | None:
