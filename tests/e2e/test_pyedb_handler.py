@@ -1,6 +1,7 @@
 """PyEDB's job manager, by its own names: a real manager, and a stand-in for ansysedt."""
 
 import asyncio
+import datetime as dt
 import http.client
 import json
 import os
@@ -78,6 +79,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
 
 
 def test_the_documents_batch_runs_and_its_ids_come_in_order(bench: Bench) -> None:
+    began = dt.datetime.now().replace(microsecond=0)  # noqa: DTZ005  as PyEDB's scripts have it
     edb = SimpleNamespace(base_path=str(bench.edt.parent))
     handler = bench.handler(edb=edb)
     assert not bench.store.exists()
@@ -96,6 +98,9 @@ def test_the_documents_batch_runs_and_its_ids_come_in_order(bench: Bench) -> Non
     assert "STAND-IN (not Ansys software)" in done.output
     assert (failed.status, failed.return_code, failed.config) == ("failed", 1, cfg2)
     assert "Too few conductors" in failed.error
+    assert done.start_time is not None
+    assert done.end_time is not None
+    assert began <= done.start_time <= done.end_time <= dt.datetime.now()  # noqa: DTZ005  PyEDB's
     handler.close()
     assert not (bench.store / "manager.json").exists()
 
@@ -261,7 +266,7 @@ def test_priorities_decide_who_goes_first(bench: Bench, until: Callable[..., Non
         handler.submit_job(handler.create_simulation_config(place, jobid=name), priority)
     handler.cancel_job("first")
     handler.wait_until_all_done(timeout=60)
-    started = {name: handler.manager.jobs[name].start_time or "" for name in wanted}
+    started: dict[str, Any] = {name: handler.manager.jobs[name].start_time for name in wanted}
     assert sorted(wanted, key=started.__getitem__) == ["f10", "c5", "a0", "b0", "e0", "dm5"]
 
 

@@ -324,6 +324,30 @@ def test_a_signal_that_closes_it_while_it_submits_waits_for_no_answer(
         until(lambda: bench.states()["slow"] in {"cancelled", "held"}, "it goes on without none")
 
 
+def test_once_it_is_closed_its_jobs_are_seen_as_they_were_then(bench: Bench) -> None:
+    limits = ResourceLimits(1, 100, 0, 0)
+    handler = JobManagerHandler(port=free_port(), resource_limits=limits)
+    bench.handlers.append(handler)
+    good, bad = bench.config("good", "success"), bench.config("bad", "fail")
+    handler.submit_jobs_and_wait([good, bad], timeout=60)
+    before = dict(handler.manager.jobs)
+    handler.submit_job(bench.config("waits"))
+    handler.submit_job(bench.config("waits_too"))
+    handler.close()
+    seen = handler.manager.jobs
+    assert list(seen) == ["good", "bad", "waits", "waits_too"]
+    assert (seen["good"], seen["bad"]) == (before["good"], before["bad"])
+    assert "STAND-IN" in seen["good"].output
+    assert (seen["waits_too"].status, seen["waits_too"].config.jobid) == ("queued", "waits_too")
+    with pytest.raises(KeyError):
+        seen["another"]
+    handler.start_service()
+    handler.submit_job(bench.config("good", "success"))
+    handler.wait_until_all_done(timeout=60)
+    assert list(seen) == ["bad", "waits", "waits_too", "good"]
+    assert seen["good"].start_time != before["good"].start_time
+
+
 # What it was opened with
 
 

@@ -107,10 +107,10 @@ def _status(given: argparse.Namespace) -> int:
     if given.json:
         commands.answer({"success": True, **told})
     else:
-        pool = told["local_pool"]
+        pool, at_most = told["local_pool"], told["limits"]["max_concurrent"]
         commands.answer(
             f"{pool['running_jobs']} running, {pool['queued_jobs']} queued,"
-            f" at most {pool['max_concurrent'] or 'as many as there are cores'} at once"
+            f" at most {at_most or 'as many as there are cores'} at once"
         )
     return commands.OK
 

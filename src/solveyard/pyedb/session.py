@@ -12,13 +12,11 @@ from typing import Any, Protocol
 from solveyard import attendance
 from solveyard.client import calls, tries
 from solveyard.client.sync import Client
-from solveyard.model.errors import Conflict, ManagerUnavailable, UnknownJob
-from solveyard.model.jobs import JobState
+from solveyard.model.errors import ManagerUnavailable, UnknownJob
 from solveyard.model.records import JobRecord
-from solveyard.pyedb import errors, leaving, ran, waits
+from solveyard.pyedb import errors, leaving, ran, sights, waits
 from solveyard.pyedb.flights import Flights
 from solveyard.pyedb.host import Host
-from solveyard.solvers.hfss.config import SchedulerType
 
 GRACE = 30.0  #: s between TERM and KILL when a session ends
 _ENDING = 15.0  #: s beyond that in which its jobs have to be gone
@@ -56,6 +54,7 @@ class Session:
         self._process = 0
         self._forks = 0  #: that this process had made when it was opened
         self._own: dict[str, Any] = {}  #: its jobs' ids, oldest first, and their configurations
+        self._past: dict[str, sights.Sight] = {}  #: those that it had when it was closed
         self._taken = 0  #: submissions that were answered
         self._flights = Flights()
         self._waits = waits.Waits()
@@ -109,10 +108,23 @@ class Session:
         with self._lock:
             return list(self._own)
 
-    def config(self, job: str) -> Any:
-        """What it was submitted with. Raises KeyError for a job of somebody else."""
+    @property
+    def known(self) -> list[str]:
+        """Its own, after those that it had when it was closed before."""
         with self._lock:
-            return self._own[job]
+            return [*(job for job in self._past if job not in self._own), *self._own]
+
+    def look(self, job: str) -> sights.Sight:
+        """As it is; where it is of a time before a `close`, as it was then.
+
+        Raises KeyError for a job of somebody else.
+        """
+        with self._lock:
+            if job not in self._own:
+                return self._past[job]
+            config = self._own[job]
+        with self.client() as client:
+            return sights.look(client, job, config)
 
     def submit(self, config: Any, priority: int = 0, patience: float | None = calls.SILENCE) -> str:
         """Its id, once it is on disk."""
@@ -226,14 +238,15 @@ class Session:
     def _end(self, host: Host) -> None:
         sure = self._flights.landed(_LANDING)  # those are among its own by now
         with self._lock:
-            own, self._own = list(self._own), {}
+            own, self._own = self._own, {}
         for one in self.followers:
             one.end()
         with errors.translated(), host.client() as client:
-            running = [job for job in own if not _let_be(client, job)]
-            for job in running:
-                client.cancel(job, GRACE)
-            client.wait(running, GRACE + _ENDING)
+            last = sights.drained(client, own, GRACE, GRACE + _ENDING)
+        with self._lock:
+            for job in last:  # the newest last
+                self._past.pop(job, None)
+            self._past |= last
         if sure and self._forks == _Forks.made:
             attendance.end(host.folder, self._id)
         else:  # there may be jobs of it that aren't known here: the manager looks for them
@@ -277,21 +290,3 @@ def fields(config: Any) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise errors.InvalidConfig(f"not a configuration: {type(config).__name__}")
     return found
-
-
-def _let_be(client: Client, job: str) -> bool:
-    """It won't start any more, or has ended, or is gone; or it belongs to a batch system."""
-    try:
-        record = client.job(job)
-        if record.state is JobState.QUEUED:
-            record = client.hold(job)
-    except UnknownJob:
-        return True
-    except Conflict:  # it has just started
-        return False
-    return record.state is JobState.HELD or record.state.final or _forwarded(record)
-
-
-def _forwarded(record: JobRecord) -> bool:
-    asked = (record.config or {}).get("scheduler_type", SchedulerType.NONE)
-    return str(asked) != SchedulerType.NONE
