@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import http.client
+import http.server
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -322,6 +323,49 @@ def test_a_submission_goes_to_the_manager_and_only_without_one_is_solved_here(
     here = config.model_copy(update={"jobid": "c"})
     assert asyncio.run(submit_job_to_manager(here, 0, url)) == "c"
     assert "Normal completion" in log.read_text()
+
+
+class _Theirs(http.server.BaseHTTPRequestHandler):
+    """What PyEDB's own service answers: without our records, kinds of error and limits."""
+
+    answers: ClassVar[list[tuple[int, Any]]] = []
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        status, content = self.answers.pop(0)
+        body = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Nobody reads it."""
+
+
+def test_pyedbs_own_service_is_recognised_and_takes_a_submission(bench: Bench) -> None:
+    config = HFSSSimulationConfig(project_path=bench.project(), jobid="a")
+    with http.server.ThreadingHTTPServer(("localhost", 0), _Theirs) as theirs:
+        threading.Thread(target=theirs.serve_forever).start()
+        try:
+            port = theirs.server_port
+            _Theirs.answers[:] = [(200, {"success": True, "job_id": "a"})] * 2
+            url = f"http://localhost:{port}"
+            assert asyncio.run(submit_job_to_manager(config, 0, url)) == "a"
+            with (
+                Client.at(url) as client,
+                pytest.raises(ManagerUnavailable, match="is it PyEDB's own service"),
+            ):
+                client.submit_config(config.to_dict())
+            _Theirs.answers[:] = [(400, {"success": False, "error": "1 validation error"})]
+            done = bench.command(
+                "submit_local_job", "--port", str(port), "--project-path", config.project_path
+            )
+            assert (done.returncode, done.stdout) == (1, "")
+            assert done.stderr.startswith("error: 1 validation error (what answers is not solve")
+        finally:
+            theirs.shutdown()
 
 
 def test_the_commands_print_ids_and_never_exit_with_0_on_failure(

@@ -92,6 +92,12 @@ class Client:
         """
         return self._ask(calls.submit_config(config, priority, session, key, patience))
 
+    def submit_config_id(
+        self, config: Mapping[str, Any], priority: int = 0, *, key: str = ""
+    ) -> str:
+        """`submit_config`, also at PyEDB's own service: the job's id."""
+        return self._ask(calls.submit_config_id(config, priority, key))
+
     def submit_configs(
         self,
         configs: Sequence[Mapping[str, Any]],
@@ -348,7 +354,7 @@ class Client:
         return answer
 
     def _ask(self, call: Call[T]) -> T:
-        return call.read(self._answer(call)[0])
+        return calls.read(call, self._answer(call)[0])
 
     def _answer(
         self, call: Call[Any], *, whole: bool = True

@@ -107,7 +107,8 @@ def _status(given: argparse.Namespace) -> int:
     if given.json:
         commands.answer({"success": True, **told})
     else:
-        pool, at_most = told["local_pool"], told["limits"]["max_concurrent"]
+        pool = told["local_pool"]
+        at_most = told.get("limits", pool)["max_concurrent"]  # PyEDB's own service tells one
         commands.answer(
             f"{pool['running_jobs']} running, {pool['queued_jobs']} queued,"
             f" at most {at_most or 'as many as there are cores'} at once"

@@ -183,7 +183,7 @@ def _submitted_there(config: HFSSSimulationConfig, priority: int, url: str) -> s
             done = config.run_simulation()
             return done if isinstance(done, str) else str(config.jobid)
         with Client(where) as client:
-            return client.submit_config(fields(config), priority, key=str(uuid.uuid4())).id
+            return client.submit_config_id(fields(config), priority, key=str(uuid.uuid4()))
 
 
 async def main(projects: Sequence[str | Path] | None = None) -> list[str]:
