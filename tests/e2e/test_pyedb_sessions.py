@@ -228,8 +228,10 @@ def test_all_are_done_when_those_are_that_came_meanwhile(
 
 def test_who_waits_when_it_closes_is_told_so(bench: Bench, until: Callable[..., None]) -> None:
     handler = bench.handler()
-    with pytest.raises(RuntimeError, match="disappeared"):
-        handler.wait_until_done("gone")
+    for gone in ("gone", ""):
+        assert not handler.cancel_job(gone)
+        with pytest.raises(RuntimeError, match="disappeared"):
+            handler.wait_until_done(gone)
     job = handler.submit_job(bench.config("slow"))
     found: list[str] = []
 
@@ -362,6 +364,17 @@ def test_its_address_can_be_opened(bench: Bench, host: str, shown: str) -> None:
         pytest.skip(f"this machine has no {host}")
     with Client.at(handler.url) as client:
         assert client.healthy()
+
+
+@pytest.mark.parametrize(("given", "port"), [(None, 8080), ("18080", 18080), (np.int64(0), 0)])
+def test_its_port_may_be_written_as_pyedbs_could(bench: Bench, given: Any, port: int) -> None:
+    assert JobManagerHandler(port=given).port == port
+
+
+@pytest.mark.parametrize("wrong", [18080.0, "http", -1, 65536, True, "²"])
+def test_a_port_that_is_none_is_refused(bench: Bench, wrong: Any) -> None:
+    with pytest.raises(errors.InvalidConfig, match="`port` must be a whole number"):
+        JobManagerHandler(port=wrong)
 
 
 def test_a_service_whose_limits_cannot_be_set_is_not_started(bench: Bench) -> None:

@@ -517,6 +517,8 @@ def _key(given: str) -> str:
 
 
 def _job(which: str | int, *rest: str) -> str:
+    if not str(which):
+        raise UnknownJob("there is no job without a name")
     return "/".join(("/jobs", _quoted(str(which)), *rest))
 
 

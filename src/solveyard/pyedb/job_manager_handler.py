@@ -1,5 +1,6 @@
 """The synchronous face of the job manager, for scripts and notebooks; a command, too."""
 
+import numbers
 import re
 import secrets
 import sys
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["JobManagerHandler", "cors_middleware", "get_session"]
 
+_USUAL = 8080
 _FAILED = "Job-Manager service failed to start within 10 s"
 
 
@@ -45,7 +47,7 @@ class JobManagerHandler:
         edb: Any = None,
         version: str | None = None,
         host: str = "localhost",
-        port: int = 8080,
+        port: int | str | None = _USUAL,
         *,
         resource_limits: ResourceLimits | None = None,
         store: str | Path | None = None,
@@ -54,10 +56,10 @@ class JobManagerHandler:
         such as "252" or "2025.2"; else the newest. `resource_limits`: set when the service starts;
         None: they stay as they are in the store. `store`: a folder; None: the usual one.
 
-        Raises InvalidConfig where that version isn't installed.
+        Raises InvalidConfig where that version isn't installed, and for what is no port.
         """
         self.host = host
-        self.port = port
+        self.port = _port(port)
         self.ansys_path = ansys.of_edb(edb) or (
             ansys.newest() if version is None else ansys.of_release(version)
         )
@@ -300,6 +302,18 @@ class JobManagerHandler:
     def _opened(self) -> Host:
         programs = (self.ansys_path,) if self.ansys_path else ()
         return Host(self._store, host=self.host, port=self.port, programs=programs)
+
+
+def _port(given: object) -> int:
+    """Of a number of any kind, or a text; None: the usual one, as PyEDB's had it."""
+    if given is None:
+        return _USUAL
+    text = given if isinstance(given, str) else ""
+    if isinstance(given, numbers.Integral) and not isinstance(given, bool):
+        text = str(int(given))
+    if re.fullmatch(r"\d{1,5}", text, re.ASCII) and int(text) <= 65535:
+        return int(text)
+    raise errors.InvalidConfig(f"`port` must be a whole number from 0 to 65535, not {given!r}")
 
 
 if __name__ == "__main__":

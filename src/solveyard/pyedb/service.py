@@ -21,7 +21,8 @@ from solveyard.pyedb.listening import Listeners
 from solveyard.pyedb.monitor import ResourceMonitor
 from solveyard.pyedb.pool import JobPoolManager, SessionPool
 from solveyard.pyedb.projects import below
-from solveyard.pyedb.session import Session, fields
+from solveyard.pyedb.sent import fields
+from solveyard.pyedb.session import Session
 from solveyard.pyedb.statuses import JobStatus
 from solveyard.pyedb.views import JobInfo
 from solveyard.solvers.hfss import forwarded

@@ -17,6 +17,7 @@ from solveyard.model.records import JobRecord
 from solveyard.pyedb import errors, leaving, ran, sights, waits
 from solveyard.pyedb.flights import Flights
 from solveyard.pyedb.host import Host
+from solveyard.pyedb.sent import fields
 
 GRACE = 30.0  #: s between TERM and KILL when a session ends
 _ENDING = 15.0  #: s beyond that in which its jobs have to be gone
@@ -280,13 +281,3 @@ class _Forks:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_parent=_Forks.another)
-
-
-def fields(config: Any) -> dict[str, Any]:
-    """A configuration's, as JSON has them: ours, PyEDB's own, or a dict."""
-    if isinstance(config, Mapping):
-        return dict(config)
-    found = config.model_dump(mode="json") if hasattr(config, "model_dump") else config.to_dict()
-    if not isinstance(found, dict):
-        raise errors.InvalidConfig(f"not a configuration: {type(config).__name__}")
-    return found
