@@ -245,10 +245,18 @@ def test_a_job_has_what_its_options_ask_for_and_what_no_machine_has_is_refused(
         assert (refused.status, "could never run" in refused.err) == (2, True), refused
 
 
+def test_a_folder_that_is_not_there_is_told_of_as_a_job_is_submitted(shell: Shell) -> None:
+    told = shell("submit", "--wait", "--directory", "gone", "--", "true")
+    assert told.status == 1
+    assert f"note: there is no folder {shell.folder}/gone; what runs there" in told.err
+
+
 def test_a_file_whose_name_is_not_utf_8_is_listed_and_printed(shell: Shell) -> None:
     script = "printf x > \"$(printf 'a\\377')\"; mkdir d; printf y > \"$(printf 'd/\\377b')\""
     (shell.folder / "w").mkdir()
-    assert shell("submit", "--wait", "--directory", "w", "--", "sh", "-c", script).status == 0
+    told = shell("submit", "--wait", "--directory", "w", "--", "sh", "-c", script)
+    assert told.status == 0
+    assert "there is no folder" not in told.err
     for _ in ("from the manager", "from the store's files"):
         listed = shell("files", "last", "--json").json
         assert [one["path"] for one in listed] == ["a%FF", "d/%FFb"]

@@ -196,7 +196,8 @@ def test_a_wider_bind_makes_a_token_prints_it_once_and_asks_for_it(service: Any)
     secret = line.split("this once: ")[1].split()[0]
     url = told(yard)["url"]
     assert ask(url, "GET", "/jobs").status == 200  # the kernel tells that it's the owner
-    assert ask(url, "GET", "/jobs", headers={"X-Forwarded-For": "192.0.2.7"}).status == 401
+    for passed_on in ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via"):
+        assert ask(url, "GET", "/jobs", headers={passed_on: "192.0.2.7"}).status == 401
     assert ask(url, "GET", "/jobs", headers=bearer(secret)).status == 200
     yard.stop()
     (yard.store.parent / "serve.log").unlink()

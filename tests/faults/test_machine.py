@@ -171,7 +171,7 @@ def test_the_managers_clock_follows_nobody_who_sets_the_calendars(monkeypatch):
     later.go_on(before)
     assert later.now() >= before
     assert later.ahead() > before - 60
-    assert later.ago(0.0) < 60, "what it told may be of a calendar that was ahead"
+    assert later.ago(60.0) < 60, "what was told before may be of a calendar that was ahead"
 
 
 def test_the_managers_clock_leaps_where_the_calendars_is_set_forward(monkeypatch):
@@ -197,3 +197,20 @@ def test_the_managers_clock_leaps_where_the_calendars_is_set_forward(monkeypatch
     assert clock.now() >= after
     assert len(clock.leaps) == 1
     assert clock.ahead() > day - 60
+
+
+def test_ages_go_on_where_the_calendar_was_once_ahead_and_was_put_right(monkeypatch):
+    calendar, elapsed, year, passed = time.time, module.elapsed, 365 * 86400.0, [0.0]
+    monkeypatch.setattr(module, "elapsed", lambda: elapsed() + passed[0])
+    clock = Clock()
+    ended = clock.now()
+    monkeypatch.setattr(time, "time", lambda: calendar() + year + passed[0])
+    clock.now()
+    passed[0] += 21.0
+    assert clock.now() > ended + year
+    ended_ahead = clock.now()
+    monkeypatch.setattr(time, "time", lambda: calendar() + passed[0])
+    for days in (29, 41):
+        passed[0] = days * 86400.0
+        ago = clock.ago(30 * 86400.0)
+        assert (ended < ago, ended_ahead < ago) == (days > 30, days > 30)

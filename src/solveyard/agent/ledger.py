@@ -165,7 +165,7 @@ class Ledger:
             os.ftruncate(self._file, self._size)
             self._torn = torn
             raise OSError("only {} of {} bytes fitted".format(written, len(data)))
-        self._size += written
+        self._size = os.fstat(self._file).st_size if torn else self._size + written
         self._torn = False
         self._waiting.clear()
 

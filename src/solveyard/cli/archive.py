@@ -14,6 +14,7 @@ from solveyard.client.calls import PIECE, FileEntry, FilePage, Listing, LogPart
 from solveyard.core.arrays import counted
 from solveyard.core.shelf import Shelf
 from solveyard.manager import selecting
+from solveyard.manager.ondisk import OnDisk
 from solveyard.model import paths, records
 from solveyard.model.errors import InvalidRequest, UnknownJob
 from solveyard.model.ids import array_of, task_id
@@ -102,8 +103,9 @@ class Archive:
         return getpass.getuser()
 
     def queue(self) -> dict[str, int]:
-        counts = self._store.counts()
-        return {state.value: counts.get(state, 0) for state in JobState}
+        """Jobs and tasks, an array as its tasks, as a manager counts them."""
+        states = OnDisk(self._store, self._store.load(ended=False)).tally.states
+        return {state.value: states[state] for state in JobState}
 
     def log(
         self,

@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -167,7 +168,17 @@ def submitted(place: Here, wanted: Sequence[JobSpec]) -> list[JobRecord]:
             f" (solveyard {place.options}stop ends it now)"
         )
     with place.client() as client:
-        return client.submit_many(wanted)
+        jobs = client.submit_many(wanted)
+    if place.remote is None:
+        for folder in missing(wanted):
+            talk.say(f"note: there is no folder {folder}; what runs there fails until there is")
+    return jobs
+
+
+def missing(wanted: Sequence[JobSpec]) -> list[str]:
+    """Folders of this machine that are named and aren't there, where no other job may make them."""
+    named = {one.directory for one in wanted if not (one.on or one.after or one.array)}
+    return sorted(folder for folder in named if folder and not Path(folder).is_dir())
 
 
 def _show_output(place: Here, job: JobRecord, *, quiet: bool) -> None:

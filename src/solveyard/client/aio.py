@@ -1,7 +1,7 @@
 """A client that awaits, on aiohttp: for services, notebooks and whatever has a loop already."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
@@ -148,10 +148,10 @@ class AsyncClient:
         self,
         job: str | int,
         *,
-        tags: Sequence[str] | None = None,
+        tags: str | Iterable[str] | None = None,
         note: str | None = None,
-        add_tags: Sequence[str] = (),
-        remove_tags: Sequence[str] = (),
+        add_tags: str | Iterable[str] = (),
+        remove_tags: str | Iterable[str] = (),
     ) -> JobRecord:
         """Put these tags, or this note, in the place of the old; None: leave them as they are.
 
@@ -163,11 +163,15 @@ class AsyncClient:
         """Forget an ended job; with `files` its output and its own folder, too."""
         await self._ask(calls.remove(await self.job(job), files))
 
-    async def wait(self, jobs: Sequence[str | int], timeout: float | None = None) -> bool:  # noqa: ASYNC109  False is an answer, not an error
-        """Until all of them have ended; False: `timeout` s are over."""
+    async def wait(
+        self,
+        jobs: str | int | Iterable[str | int],
+        timeout: float | None = None,  # noqa: ASYNC109  False is an answer, not an error
+    ) -> bool:
+        """Until all of `jobs`, one or several, have ended; False: `timeout` s are over."""
         loop = asyncio.get_running_loop()
         deadline = tries.deadline(timeout, loop.time())
-        left = [str(job) for job in jobs]
+        left = calls.keys(jobs)
         while left:
             pause = calls.LONG_POLL if deadline is None else deadline - loop.time()
             left = await self._ask(calls.wait(left, min(calls.LONG_POLL, max(0.0, pause))))

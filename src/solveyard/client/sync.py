@@ -4,7 +4,7 @@ import http.client
 import socket
 import sys
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
@@ -157,10 +157,10 @@ class Client:
         self,
         job: str | int,
         *,
-        tags: Sequence[str] | None = None,
+        tags: str | Iterable[str] | None = None,
         note: str | None = None,
-        add_tags: Sequence[str] = (),
-        remove_tags: Sequence[str] = (),
+        add_tags: str | Iterable[str] = (),
+        remove_tags: str | Iterable[str] = (),
     ) -> JobRecord:
         """Put these tags, or this note, in the place of the old; None: leave them as they are.
 
@@ -172,10 +172,10 @@ class Client:
         """Forget an ended job; with `files` its output and its own folder, too."""
         self._ask(calls.remove(self.job(job), files))
 
-    def wait(self, jobs: Sequence[str | int], timeout: float | None = None) -> bool:
-        """Until all of them have ended; False: `timeout` s are over."""
+    def wait(self, jobs: str | int | Iterable[str | int], timeout: float | None = None) -> bool:
+        """Until all of `jobs`, one or several, have ended; False: `timeout` s are over."""
         deadline = tries.deadline(timeout, time.monotonic())
-        left = [str(job) for job in jobs]
+        left = calls.keys(jobs)
         while left:
             pause = calls.LONG_POLL if deadline is None else deadline - time.monotonic()
             left = self._ask(calls.wait(left, min(calls.LONG_POLL, max(0.0, pause))))

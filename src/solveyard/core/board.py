@@ -22,7 +22,16 @@ from solveyard.model.jobs import (
     Limits,
     Outcome,
 )
-from solveyard.model.messages import Action, AnyEvent, AnyJobEvent, Ended, JobEnded, Kill, Modify
+from solveyard.model.messages import (
+    Action,
+    AnyEvent,
+    AnyJobEvent,
+    Ended,
+    JobEnded,
+    Kill,
+    Modify,
+    Started,
+)
 from solveyard.model.shares import Shares, Spent
 
 
@@ -99,20 +108,26 @@ class Board:
                 outcome=outcome,
                 usage=report.usage if report else None,
                 native_id=report.native_id if report else "",
-                started_at=self.began(job, report.started_at) if report else None,
+                started_at=self.began(job, report) if report else None,
             )
         )
         if (array := self.array(job)) is not None:
             self.settle(array, by=by)
 
-    def began(self, job: Job, said: float | None) -> float | None:
+    def began(self, job: Job, report: Started | Ended) -> float | None:
         """When the attempt that lives began: as its machine said, but after its launch and before
-        now, by whatever clock. A batch system's own times stand.
+        now, by whatever clock. What was told of it stands; so do a batch system's own times.
         """
+        said = report.at if isinstance(report, Started) else report.started_at
         attempt = job.live_attempt
         if said is None or attempt is None or attempt.placement.forwarded:
             return said
-        return min(max(said, attempt.placed_at), self.now)
+        if attempt.started_at is not None:
+            return attempt.started_at
+        ran = 0.0
+        if isinstance(report, Ended) and report.usage is not None and said > self.now:
+            ran = report.usage.wall
+        return max(min(said, self.now - ran), attempt.placed_at)
 
     def settle(self, array: Job, *, by: str = "") -> None:
         """End an array of which all tasks have ended."""

@@ -36,8 +36,11 @@ def lack(need: Resources, machines: Sequence[Sequence[tuple[int, ...]]]) -> Lack
         most[_CORES] = max(cores, default=0)
     wanted = (fewest(need), need.memory, need.disk, need.gpus)
     short = [place for place, asked in enumerate(wanted) if asked > most[place]]
-    if need.whole_nodes or not short:
+    if need.whole_nodes:
         return Lack(f"{describe(need)} ({count(sum(cores), 'core')} free)")
+    if not short:
+        where = "on one node" if need.nodes in {None, 1} else "on as many nodes"
+        return Lack(f"{describe(need)} (not free together {where})")
     words = worded(need)
     told = ", ".join(words[place] for place in short)
     free = " and ".join(free_words(place, most[place]) for place in short)

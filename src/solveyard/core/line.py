@@ -5,6 +5,7 @@ An array stands in line once, with its next task. Those for a cluster have a lin
 
 from solveyard.core.arrays import Arrays
 from solveyard.core.dependencies import Dependencies
+from solveyard.core.leaps import Leaps
 from solveyard.core.parting import PartedQueue
 from solveyard.core.roll import Roll
 from solveyard.core.waiting import Parking, Queue, Urgency, Waits
@@ -26,6 +27,7 @@ class Line:
         jobs: Roll,
         arrays: Arrays,
         dependencies: Dependencies,
+        leaps: Leaps,
         parted: PartedQueue | None = None,
     ) -> None:
         """`parted`: the queue of those that go here, where it matters whose they are."""
@@ -39,7 +41,7 @@ class Line:
         self._misfits: dict[JobId, None] = {}  #: no known machine could run them
         #: By array, of whose tasks as many run as may: itself, and tasks with a record.
         self._full: dict[JobId, Queue] = {}
-        self.pauses = Waits()  #: wait for the time of their next try
+        self.pauses = Waits(leaps)  #: wait for the time of their next try
         self.doomed: list[JobId] = []  #: wait for what can't come any more: to be ended
 
     # In and out

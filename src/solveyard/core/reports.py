@@ -58,7 +58,7 @@ def started(board: Board, report: Started) -> None:
     if (job := _live(board, report.attempt)) is None:
         return
     if job.state is JobState.SUBMITTED:
-        began = board.began(job, report.at)
+        began = board.began(job, report)
         at = began if began is not None else board.now
         board.record(
             JobStarted(job=job.id, at=board.now, native_id=report.native_id, started_at=at)
@@ -135,7 +135,7 @@ def _conclude(board: Board, job: Job, outcome: Outcome, report: Ended | None = N
             outcome=outcome,
             usage=report.usage if report else None,
             native_id=report.native_id if report else "",
-            started_at=board.began(job, report.started_at) if report else None,
+            started_at=board.began(job, report) if report else None,
             tries=again.tries,
             mishaps=again.mishaps,
             not_before=again.not_before or board.now,
@@ -193,8 +193,7 @@ def quiet(board: Board, report: Quiet) -> None:
 
 
 def clock_set(board: Board, report: ClockSet) -> None:
-    board.scheduler.deadlines.leapt(report.at, report.by)
-    board.scheduler.line.pauses.leapt(report.at, report.by)
+    board.scheduler.leapt(report.at, report.by)
 
 
 def sampled(board: Board, report: Sampled) -> None:

@@ -10,6 +10,7 @@ from solveyard.core.dependencies import Dependencies, Known
 from solveyard.core.fitting import fewest
 from solveyard.core.gates import Gates
 from solveyard.core.inventory import Inventory
+from solveyard.core.leaps import Leaps
 from solveyard.core.line import Line
 from solveyard.core.parting import PartedQueue
 from solveyard.core.reservation import Reservation, reserve
@@ -50,13 +51,14 @@ class Scheduler:
         self.inventory = Inventory()
         self.clusters = Clusters()
         self.gates = Gates(self.inventory)
-        self.deadlines = Waits()  #: of jobs that wait no longer than that
+        self._leaps = Leaps()
+        self.deadlines = Waits(self._leaps)  #: of jobs that wait no longer than that
         self.dependencies = Dependencies(known)
         self.arrays = Arrays(jobs, shelf, self.dependencies.decided)
-        self.owners = Owners(shares, spent, jobs, self.arrays)
+        self.owners = Owners(shares, spent, jobs, self.arrays, self._leaps)
         parted = PartedQueue(self.owners) if shares.decides else None
-        self.line = Line(jobs, self.arrays, self.dependencies, parted)
-        self.seating = Seating(jobs, self.inventory, pace)
+        self.line = Line(jobs, self.arrays, self.dependencies, self._leaps, parted)
+        self.seating = Seating(jobs, self.inventory, pace, self._leaps)
         self._fits: JobId | None = None  #: the first in line, when it's known to be no misfit
         self.moved = True  #: something has changed that may let a job start
         self._coreless = 0  #: jobs that wait for no core, and arrays of such tasks
@@ -358,6 +360,14 @@ class Scheduler:
         return self._jobs[job_id].label
 
     # What time does
+
+    def leapt(self, at: float, by: float) -> None:
+        """The clock told `at`, and then so much more: that is no time that anything took."""
+        if self._leaps.add(at, by):
+            self.deadlines.leapt()
+            self.line.pauses.leapt()
+            self.owners.leapt()
+            self.moved = True
 
     def wake(self) -> float | None:
         """When time alone causes something next."""

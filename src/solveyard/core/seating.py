@@ -7,6 +7,7 @@ from operator import itemgetter
 
 from solveyard.core.crowd import Crowd
 from solveyard.core.inventory import Inventory
+from solveyard.core.leaps import Leaps
 from solveyard.core.reservation import Holder
 from solveyard.core.slots import (
     AHEAD,
@@ -30,10 +31,13 @@ STALE_AFTER = 10.0
 class Seating:
     """Everything that holds an allocation, and the spawners that it's with."""
 
-    def __init__(self, jobs: Mapping[JobId, Job], inventory: Inventory, pace: Pace) -> None:
+    def __init__(
+        self, jobs: Mapping[JobId, Job], inventory: Inventory, pace: Pace, leaps: Leaps
+    ) -> None:
         self._jobs = jobs
         self._inventory = inventory
         self._pace = pace
+        self._leaps = leaps
         self._slots: dict[int, Slot] = {}
         self._on: dict[str, dict[int, Slot]] = {}  #: the same by machine
         self._crowd = Crowd()
@@ -165,7 +169,7 @@ class Seating:
             yield Holder(
                 machine=slot.placement.machine,
                 allocation=slot.placement.allocation,
-                until=over_by(job, begun),
+                until=over_by(job, self._leaps.later(begun)),
                 slot=number,
                 placed_at=attempt.placed_at,
                 ahead=first is not None and urgency(job) < first,

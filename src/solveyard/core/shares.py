@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from solveyard.core.arrays import Arrays
 from solveyard.core.fitting import count
+from solveyard.core.leaps import Leaps
 from solveyard.model.ids import array_of
 from solveyard.model.jobs import WAITING, Attempt, Job, JobId
 from solveyard.model.resources import Range, Resources
@@ -45,13 +46,19 @@ class Owners:
     """Kept in step with every change of a job, where it matters whose it is."""
 
     def __init__(
-        self, shares: Shares, spent: Iterable[Spent], jobs: Mapping[JobId, Job], arrays: Arrays
+        self,
+        shares: Shares,
+        spent: Iterable[Spent],
+        jobs: Mapping[JobId, Job],
+        arrays: Arrays,
+        leaps: Leaps,
     ) -> None:
         self.shares = shares
         self.spent = {one.owner: one for one in spent}  #: what the store has to keep
         self._now = 0.0  #: of the step under way
         self._jobs = jobs
         self._arrays = arrays
+        self._leaps = leaps
         self._accounts: dict[str, _Account] = {}
         self._leads: dict[str, float] = {}  #: as known at this moment
         self._unopened: dict[JobId, int] = {}  #: tasks without a record that wait, by array
@@ -89,19 +96,35 @@ class Owners:
         if now:
             self._unopened[array_id] = now
 
-    @staticmethod
-    def _hold(account: _Account, attempt: Attempt, sign: int) -> None:
+    def leapt(self) -> None:
+        """There is one leap more: nobody has used that, and nothing fades by it."""
+        self._leads.clear()
+        if not self._accounts:
+            return
+        for account in self._accounts.values():
+            account.since = 0
+        for job in self._jobs.values():
+            attempt = job.live_attempt
+            if attempt is not None and not attempt.placement.forwarded:
+                self._accounts[job.owner].since += self._since(attempt)
+
+    def _hold(self, account: _Account, attempt: Attempt, sign: int) -> None:
         if attempt.placement.forwarded:
             return
-        cores = attempt.placement.allocation.cores
         account.jobs += sign
-        account.cores += sign * cores
-        account.since += sign * cores * round(attempt.placed_at * 1e6)
+        account.cores += sign * attempt.placement.allocation.cores
+        account.since += sign * self._since(attempt)
+
+    def _since(self, attempt: Attempt) -> int:
+        """Core by core when it was placed; microseconds."""
+        placed_at = self._leaps.later(attempt.placed_at)
+        return attempt.placement.allocation.cores * round(placed_at * 1e6)
 
     def _charge(self, owner: str, attempt: Attempt) -> None:
         if attempt.withdrawn or attempt.placement.forwarded or attempt.ended_at is None:
             return
-        at, wall = attempt.ended_at, attempt.ended_at - attempt.placed_at
+        at = attempt.ended_at
+        wall = at - self._leaps.later(attempt.placed_at)
         if attempt.usage is not None:
             wall = attempt.usage.wall
         amount = self._spent(owner, at) + attempt.placement.allocation.cores * max(0.0, wall)
@@ -138,7 +161,9 @@ class Owners:
 
     def _spent(self, owner: str, now: float) -> float:
         one = self.spent.get(owner)
-        return 0.0 if one is None else one.by(now, self.shares.half_life)
+        if one is None:
+            return 0.0
+        return one.by(now - self._leaps.since(one.at), self.shares.half_life)
 
     # What they may
 

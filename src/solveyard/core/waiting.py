@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
+from solveyard.core.leaps import Leaps
 from solveyard.model.jobs import Job, JobId
 
 
@@ -176,23 +177,21 @@ class Deadlines:
 class Waits(Deadlines):
     """The same by how long each may wait: where the clock leaps meanwhile, that doesn't count."""
 
-    def __init__(self) -> None:
+    def __init__(self, leaps: Leaps) -> None:
         super().__init__()
+        self._leaps = leaps
         self._waits: dict[JobId, tuple[float, float]] = {}  #: since when, and until when
-        self._leaps: list[tuple[float, float]] = []
 
     def begin(self, job_id: JobId, since: float, until: float) -> None:
         self._waits[job_id] = since, until
-        self.set(job_id, until + sum(by for at, by in self._leaps if since < at + by))
+        self.set(job_id, until + self._leaps.since(since))
 
     def end(self, job_id: JobId) -> None:
         self._waits.pop(job_id, None)
         self.set(job_id, None)
 
-    def leapt(self, at: float, by: float) -> None:
-        if (at, by) in self._leaps:  # told again, where something went wrong
-            return
-        self._leaps.append((at, by))
+    def leapt(self) -> None:
+        """There is one leap more."""
         for job_id, (since, until) in [*self._waits.items()]:
             if job_id in self:
                 self.begin(job_id, since, until)

@@ -362,10 +362,13 @@ def _record(manager: Manager, job: Job) -> msgspec.Raw:
 
 _Answers = (encoding.Submitted, encoding.SubmittedMany)
 _FILE = "application/octet-stream"
+_SUBMIT = Route(
+    "POST", "/jobs", submit, body=SPECS, answer=_Answers, status=201, known=200, refused=(502,)
+)
 
 ROUTES = (
-    Route("POST", "/jobs", submit, body=SPECS, answer=_Answers, status=201),
-    Route("POST", "/jobs/submit", submit, body=SPECS, answer=_Answers, status=201),
+    _SUBMIT,
+    _SUBMIT._replace(path="/jobs/submit"),
     Route("GET", "/jobs", jobs, query=encoding.JobsQuery, answer=list[JobRecord]),
     Route("GET", "/jobs/{id}", job, answer=JobRecord),
     Route("GET", "/jobs/{id}/attempts", attempts, answer=list[AttemptRecord]),
@@ -383,7 +386,14 @@ ROUTES = (
         body=encoding.PriorityBody,
         answer=encoding.Acted,
     ),
-    Route("POST", "/jobs/wait", wait_for_all, body=encoding.WaitBody, answer=encoding.Waited),
+    Route(
+        "POST",
+        "/jobs/wait",
+        wait_for_all,
+        body=encoding.WaitBody,
+        answer=encoding.Waited,
+        refused=(404,),
+    ),
     Route(
         "GET", "/jobs/{id}/wait", wait, query=encoding.WaitQuery, answer=JobRecord, refused=(504,)
     ),

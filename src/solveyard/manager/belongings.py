@@ -16,6 +16,7 @@ from pathlib import Path
 from solveyard.manager.claims import NOTHING, Claims, Named
 from solveyard.model.jobs import JobId
 from solveyard.places import StorePlaces
+from solveyard.store import failures
 from solveyard.store.database import sync_folder
 
 
@@ -53,8 +54,7 @@ class Belongings:
     def pieces(self, job: JobId, named: Named = NOTHING) -> Iterator[Path]:
         """The same in smaller parts, in an order in which they can be deleted."""
         for root in self.roots(job, named):
-            if _folder(root):
-                yield from (Path(one.path) for one in os.scandir(root) if _is_folder(one))
+            yield from _folders_in(root)
             yield root
 
     def size(self, job: JobId) -> int:
@@ -67,12 +67,19 @@ class Belongings:
         folders = ((job, self._places.job_folder(job)) for job in jobs)
         return next((job for job, own in folders if self._claims.on(own.name, named)), None)
 
+    def doubt(self, named: Named) -> None:
+        """Where they are may have changed just now: links may. It looks at nothing yet."""
+        self._claims.doubt(named)
+
     def mark(self, job: JobId) -> None:
-        """On disk when it returns."""
+        """On disk when it returns. Raises StoreError."""
         folder = self._places.removing
-        folder.mkdir(mode=0o700, exist_ok=True)
-        (folder / str(job)).touch(mode=0o600)
-        sync_folder(folder)
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            (folder / str(job)).touch(mode=0o600)
+            sync_folder(folder)
+        except OSError as error:
+            raise failures.from_os(error, self._places.folder) from error
 
     def unmark(self, job: JobId) -> None:
         (self._places.removing / str(job)).unlink(missing_ok=True)
@@ -89,13 +96,41 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 
 
 def delete(pieces: Iterable[Path]) -> None:
-    """What is gone already is no error; what can't be deleted stays, and `roots` tells it."""
+    """What is gone already is no error; what can't be deleted stays, and `roots` tells it.
+
+    Folders of our own that may not be read or written are opened first.
+    """
     for piece in pieces:
         if _folder(piece):
             shutil.rmtree(piece, ignore_errors=True)
+            if _folder(piece):
+                _open(piece)
+                shutil.rmtree(piece, ignore_errors=True)
         else:
             with contextlib.suppress(OSError):
                 piece.unlink()
+
+
+def _open(folder: Path) -> None:
+    """Have its owner, where that is us, read and write it and all folders below."""
+    waiting = [folder]
+    while waiting:
+        place = waiting.pop()
+        with contextlib.suppress(OSError):  # another's
+            mode = stat.S_IMODE(place.lstat().st_mode)
+            if mode & stat.S_IRWXU != stat.S_IRWXU:
+                place.chmod(mode | stat.S_IRWXU)
+        waiting += _folders_in(place)
+
+
+def _folders_in(place: Path) -> list[Path]:
+    """None where it isn't a folder, or can't be looked at."""
+    if not _folder(place):
+        return []
+    try:
+        return [Path(one.path) for one in os.scandir(place) if _is_folder(one)]
+    except OSError:
+        return []
 
 
 def _folder(path: Path) -> bool:

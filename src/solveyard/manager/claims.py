@@ -15,7 +15,7 @@ from solveyard.model.jobs import JobSpec
 #: Tasks of an array whose folders are looked at one by one. Of more, some that may be are taken
 #: for theirs.
 MANY = 100_000
-_BELIEVED = 30.0  #: s for which a folder is taken to be where it was
+BELIEVED = 30.0  #: s for which a folder is taken to be where it was, unless it is doubted
 
 
 class Named(NamedTuple):
@@ -55,9 +55,16 @@ class Claims:
             self._tasks_hold(name, one) for one in named.arrays
         )
 
+    def doubt(self, named: Named) -> None:
+        """Where they are is looked up anew when it is asked next."""
+        for folder in named.folders:
+            self._entries.pop(folder, None)
+        for spec in named.arrays:
+            self._tasks.pop(id(spec), None)
+
     def _forget(self) -> None:
         self._real = f"{os.path.realpath(self._jobs)}{os.sep}"
-        self._until = time.monotonic() + _BELIEVED
+        self._until = time.monotonic() + BELIEVED
         self._entries: dict[str, str] = {}
         #: With its specification, which keeps the number from being another's
         self._tasks: dict[int, tuple[JobSpec, frozenset[str]]] = {}

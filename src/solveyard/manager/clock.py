@@ -14,6 +14,7 @@ class Leap(NamedTuple):
 
     at: float  #: s since 1970, as this clock was before
     by: float  #: s
+    elapsed: float  #: then
 
 
 class Clock:
@@ -25,7 +26,8 @@ class Clock:
 
     def __init__(self) -> None:
         self.leaps: list[Leap] = []
-        self._base = time.time() - elapsed()
+        self._began = elapsed()
+        self._base = time.time() - self._began
         self._ahead_since: float | None = None  #: the calendar is, by `elapsed`
 
     def go_on(self, last: float) -> None:
@@ -43,7 +45,7 @@ class Clock:
             self._ahead_since = at
         if at < self._ahead_since + STEADY:
             return now
-        self.leaps.append(Leap(now, by))
+        self.leaps.append(Leap(now, by, at))
         self._base += by
         return now + by
 
@@ -55,14 +57,13 @@ class Clock:
     def ago(self, seconds: float) -> float:
         """What it told when surely so many seconds had yet to pass until now, or more.
 
-        Leaps are no time that has passed, and where the calendar is behind, that may be right.
+        Leaps are no time that has passed. What was told before this clock began may be of a
+        calendar that was ahead, so the calendar counts where it is behind.
         """
-        then = min(self.now(), time.time()) - seconds
-        for leap in reversed(self.leaps):
-            if then >= leap.at + leap.by:
-                break
-            then -= leap.by
-        return then
+        then = self.now() - seconds
+        at = elapsed() - seconds
+        then -= sum(leap.by for leap in self.leaps if leap.elapsed > at)
+        return then if at >= self._began else min(then, time.time() - seconds)
 
 
 def elapsed() -> float:

@@ -9,15 +9,16 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from solveyard.core import retention
 from solveyard.core.retention import Ended, Policy
 from solveyard.manager.belongings import Belongings, delete
-from solveyard.manager.claims import NOTHING, Named
+from solveyard.manager.claims import BELIEVED, Named
 from solveyard.manager.turns import Turns
-from solveyard.model.errors import Conflict, InvalidRequest, StoreError
+from solveyard.model.errors import Conflict, InvalidRequest, StoreError, StoreFull
 from solveyard.model.ids import array_of
-from solveyard.model.jobs import JobId, JobSpec
+from solveyard.model.jobs import WAITING, Job, JobId, JobSpec
 from solveyard.model.messages import Remove
 from solveyard.notify import Notices
 from solveyard.store.base import Store
@@ -60,6 +61,7 @@ class Retention:
         self._looks = Workers("claims")  #: for those who wait: `_disk` may be long at something
         #: Removed jobs whose files are still to be deleted: nobody is given a folder of theirs
         self._leaving = {job for job in belongings.marked() if job not in turns.jobs}
+        self._locks: WeakValueDictionary[JobId, asyncio.Lock] = WeakValueDictionary()
 
     def launched(self) -> None:
         """Jobs are being started now."""
@@ -77,10 +79,22 @@ class Retention:
         if known is not None and array_of(job) is None:
             retention.check_ended(known)  # an end that isn't on disk yet isn't in the outbox either
             await self._notices.caught_up()
-        if not files:
-            await self._disk.call(partial(self._belongings.unmark, job))
+        if job not in self._turns.jobs:  # whoever removed it may still be deleting
             await self._turns.ask(asked)
             return
+        async with self._alone(job):
+            if job not in self._turns.jobs:
+                await self._turns.ask(asked)
+            elif files:
+                await self._begin(asked)
+                await self._delete(job, pause)
+            else:
+                await self._disk.call(partial(self._belongings.unmark, job))
+                await self._turns.ask(asked)
+
+    async def _begin(self, asked: Remove) -> None:
+        """Mark a job whose files are to go, and have its record go."""
+        job = asked.job
         await self._disk.call(partial(self._belongings.mark, job))
         self._leaving.add(job)
         try:
@@ -89,7 +103,6 @@ class Retention:
             self._leaving.discard(job)
             await self._disk.call(partial(self._belongings.unmark, job))
             raise
-        await self._delete(job, pause)
 
     async def spare(self, specs: Sequence[JobSpec]) -> None:
         """Refuse `specs` that name a folder whose files are being deleted. Submit them at once
@@ -97,12 +110,11 @@ class Retention:
 
         Raises Conflict.
         """
+        named = Named.by(specs)
+        self._belongings.doubt(named)
         seen: set[JobId] = set()
-        while fresh := self._leaving - seen:
+        while any(named) and (fresh := self._leaving - seen):
             seen |= fresh
-            named = Named.by(specs)
-            if named == NOTHING:
-                return
             job = await self._looks.call(partial(self._belongings.claimed, fresh, named))
             if job is not None:
                 raise Conflict(
@@ -151,34 +163,57 @@ class Retention:
         self._disk.close()
         self._looks.close()
 
+    def _alone(self, job: JobId) -> asyncio.Lock:
+        """Of the removals of one job the next begins where the one before is over: the mark and
+        the place in `_leaving` are one's own.
+        """
+        return self._locks.setdefault(job, asyncio.Lock())
+
     async def _finish(self) -> None:
         """What was marked is deleted now, or forgotten where the job is still there."""
         for job in await self._disk.call(self._belongings.marked):
-            if job in self._turns.jobs:
-                await self._disk.call(partial(self._belongings.unmark, job))
-            else:
-                await self._calm()
-                await self._delete(job, PAUSE)
+            try:
+                async with self._alone(job):
+                    if job in self._turns.jobs:
+                        await self._disk.call(partial(self._belongings.unmark, job))
+                    else:
+                        await self._calm()
+                        await self._delete(job, PAUSE)
+            except (StoreError, OSError) as error:
+                log.warning("removal put off", extra={"job": job, "error": str(error)})
 
     async def _apply(self, policy: Policy) -> None:
         try:
             for one in await self.going(policy):
                 await self._calm()
-                job = self._turns.jobs.get(one.job)
-                if job is None or job.ended_at != one.ended_at:
-                    continue
-                # it has begun anew, or somebody waits for it or wants it kept by now
-                with contextlib.suppress(InvalidRequest):
-                    await self.remove(one.job, BY, files=policy.files, pause=PAUSE, spare=True)
+                await self._let_go(one, files=policy.files)
             await self._compact(policy)
         except (StoreError, OSError) as error:
             log.warning("removal put off", extra={"error": str(error)})
 
+    async def _let_go(self, one: Ended, *, files: bool) -> None:
+        """Where that fails for its own sake, the others go all the same. Raises StoreFull."""
+        try:
+            job = self._turns.jobs.get(one.job)
+            if job is None or job.ended_at != one.ended_at:
+                return
+            # it has begun anew, or somebody waits for it or wants it kept by now
+            with contextlib.suppress(InvalidRequest):
+                await self.remove(one.job, BY, files=files, pause=PAUSE, spare=True)
+        except StoreFull:
+            raise
+        except (StoreError, OSError) as error:
+            log.warning("removal put off", extra={"job": one.job, "error": str(error)})
+
     async def _delete(self, job: JobId, pause: float) -> None:
         jobs, away = list(self._turns.jobs.values()), self._turns.kept.directories_away()
 
+        since = self._turns.ago(BELIEVED)
+
         def pieces() -> tuple[Named, list[Path]]:
-            named = Named.by((one.spec for one in jobs), away)
+            lately = {one.directory for one in jobs if _ran(one, since)}
+            self._belongings.doubt(Named(lately))
+            named = Named.by((one.spec for one in jobs), {*away, *lately})
             return named, list(self._belongings.pieces(job, named))
 
         try:
@@ -192,6 +227,8 @@ class Retention:
                 log.warning("files of a removed job stay", extra={"job": job})
             else:
                 await self._disk.call(partial(self._belongings.unmark, job))
+        except OSError as error:  # its mark stays: the next start tries again
+            log.warning("files of a removed job stay", extra={"job": job, "error": str(error)})
         finally:
             self._leaving.discard(job)
 
@@ -243,3 +280,10 @@ class Retention:
         while left > 0.0:
             await asyncio.sleep(left)
             left = min(self._launched + CALM, deadline) - loop.time()
+
+
+def _ran(job: Job, since: float) -> bool:
+    """Has it run since then, or may it have?"""
+    if job.is_array or job.state in WAITING:
+        return False
+    return job.ended_at is None or job.ended_at > since

@@ -99,6 +99,9 @@ def _unpack(archive: Path, copy: Path) -> None:
         if place.is_file() and not place.is_symlink():  # as new, it would be taken for a result
             os.utime(place, ns=(packed_at, packed_at))
     for place in projects[0].parent.iterdir():
+        if os.path.normcase(place.name) == RESULTS:  # this solve's own is named so
+            say(f"note: the folder {place.name} in {archive} is left out")
+            continue
         target = copy if place == projects[0] else copy.with_name(place.name)
         if target.suffix == ".aedtresults" and target.exists():
             continue

@@ -60,6 +60,9 @@ class Nec2c:
                 finally:
                     process.kill()  # when we were interrupted; an ended one is past this
             text = listing.read_text("latin-1") if listing.exists() else ""
+            plotted = Path(folder) / "deck.nec.plt"  # what a card PL asks for
+            if plotted.exists():
+                plotted.replace(path.with_name(f"{path.name}.plt"))
         if process.returncode != 0:
             raise _nec2c_failure(process.returncode, text, said.decode("latin-1"))
         found = list(read_listing(text))

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from solveyard import attendance
-from solveyard.client import calls, tries
+from solveyard.client import calls, given, tries
 from solveyard.client.sync import Client
 from solveyard.model.errors import ManagerUnavailable, UnknownJob
 from solveyard.model.records import JobRecord
@@ -140,7 +140,7 @@ class Session:
         """
         if isinstance(priority, bool) or not isinstance(priority, numbers.Integral):
             raise errors.InvalidConfig(f"`priority` must be a whole number, not {priority!r}")
-        seconds = _LONGEST if patience is None else tries.seconds(patience)
+        seconds = _LONGEST if patience is None else given.seconds(patience)
         if seconds is None or not 0 < seconds <= _LONGEST:
             raise errors.InvalidConfig(
                 f"`timeout` must be a number of seconds, above 0 up to {_LONGEST:.0f}, not"
@@ -150,9 +150,9 @@ class Session:
         with self._submission() as client:
             records = client.submit_configs(sent, int(priority), session=self._id, patience=seconds)
             with self._lock:
-                for record, given in zip(records, zip(configs, sent, strict=True), strict=True):
+                for record, asked in zip(records, zip(configs, sent, strict=True), strict=True):
                     before = self._own.get(record.id)
-                    known = [given] if before is None else [given, (before, fields(before))]
+                    known = [asked] if before is None else [asked, (before, fields(before))]
                     self._own[record.id] = ran.config(record, known)
                 self._taken += 1
         return [record.id for record in records]
@@ -203,8 +203,8 @@ class Session:
 
     def set_limits(self, limits: Mapping[str, Any]) -> dict[str, Any]:
         with self.client() as client:
-            given: Any = dict(limits)  # the manager knows PyEDB's names, too
-            told = client.set_limits(**given)
+            wishes: Any = dict(limits)  # the manager knows PyEDB's names, too
+            told = client.set_limits(**wishes)
         told["max_concurrent_jobs"] = told.pop("max_concurrent")
         return told
 

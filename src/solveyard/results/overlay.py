@@ -8,7 +8,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from solveyard import registry
-from solveyard.backends.workspace import Workspace
+from solveyard.backends.workspace import Workspace, named
 from solveyard.model import arrays, criteria, paths, records
 from solveyard.model.errors import InvalidJob, InvalidRequest, InvalidResult
 from solveyard.model.ids import position_of
@@ -90,7 +90,7 @@ def _network(workspace: Workspace, path: str, left: int) -> tuple[touchstone.Net
     ports = touchstone.ports_of(path)
     if ports is None:
         raise InvalidRequest(f"{path!r} has no Touchstone name, such as antenna.s1p")
-    found = workspace.stat(path)
+    found = named(workspace, path)
     if found is None:
         raise InvalidRequest(f"there is no {path}")
     size = f"{path} has {found.size / 2**20:.1f} MiB"
@@ -100,7 +100,7 @@ def _network(workspace: Workspace, path: str, left: int) -> tuple[touchstone.Net
         raise _Enough(
             f"{size}: up to {ALL >> 20} MiB are read for one answer (ask for fewer at once)"
         )
-    text = workspace.read(path, 0, LARGEST).decode("utf-8", "replace")
+    text = workspace.read(found.path, 0, LARGEST).decode("utf-8", "replace")
     try:
         return touchstone.parse(text, ports), found.size
     except InvalidResult as error:

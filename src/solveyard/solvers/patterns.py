@@ -74,17 +74,27 @@ class Search:
     """One expression, looked for in blocks of lines: its first match, or its last."""
 
     def __init__(self, pattern: str, *, last: bool = False) -> None:
+        self._pattern = pattern
         self._regexp = compiled(pattern)
         self._last = last
-        self.hit: Hit | None = None
+        self._hit: Hit | None = None
+        self._line: tuple[int, str] | None = None  #: with the last match; lines before it
+
+    @property
+    def hit(self) -> Hit | None:
+        """In what was fed by now."""
+        if self._line is not None:  # of all that were fed only the last one is looked into
+            before, line = self._line
+            self._hit, self._line = _hit(before, line, self._final(line)), None
+        return self._hit
 
     def feed(self, before: int, block: str) -> None:
         if self._last:
-            self.hit = self._final(before, block) or self.hit
-        elif self.hit is None and (match := self._regexp.search(_unended(block))):
-            self.hit = _hit(before, block, match)
+            self._line = self._last_line(before, block) or self._line
+        elif self._hit is None and (match := self._regexp.search(_unended(block))):
+            self._hit = _hit(before, block, match)
 
-    def _final(self, before: int, block: str) -> Hit | None:
+    def _last_line(self, before: int, block: str) -> tuple[int, str] | None:
         """Halving: the last match is in the later half that has one."""
         low, high = 0, len(block)
         if self._regexp.search(_unended(block)) is None:
@@ -99,11 +109,32 @@ class Search:
                 low = middle
             else:
                 high = middle
-        found = _unended(block[low:high])
-        matches = list(self._regexp.finditer(found))
+        return before + block.count("\n", 0, low), _unended(block[low:high])
+
+    def _final(self, line: str) -> "re2._Match":
+        chain = _chain(self._pattern)
+        if chain is not None and (whole := chain.match(line)) and whole.start(1) >= 0:
+            return self._regexp.match(line, whole.start(1))
+        matches = list(self._regexp.finditer(line))
         # "(.*)" matches once more behind its line, where there is nothing
-        match = next((one for one in reversed(matches) if one.end() > one.start()), matches[-1])
-        return _hit(before + block.count("\n", 0, low), found, match)
+        return next((one for one in reversed(matches) if one.end() > one.start()), matches[-1])
+
+
+@lru_cache(maxsize=512)
+def _chain(pattern: str) -> "re2._Regexp | None":
+    """Goes from match to match as `finditer` does, in one go: its group 1 is the last of them.
+
+    Listing takes some 10 us a match. None: a match may be of nothing, after which they differ.
+    """
+    regexp = compiled(pattern)
+    beside = ("", "\n", "a", " ")  # all that a match of nothing can tell apart
+    if any(
+        regexp.fullmatch(f"{left}{right}", len(left), len(left))
+        for left in beside
+        for right in beside
+    ):
+        return None
+    return re2.compile(f"(?m:(?:(?s:.*?)({pattern}))*)", regexp.options)
 
 
 def _unended(block: str) -> str:

@@ -31,6 +31,18 @@ def _write(ledger: Ledger, steps: list[tuple[str, str]]) -> None:
             ledger.forget([attempt, "nobody"])
 
 
+def _forgotten(steps: list[tuple[str, str]]) -> set[str]:
+    """Ended, then forgotten, and not accepted anew since."""
+    ended, forgotten = set[str](), set[str]()
+    for kind, attempt in steps:
+        if kind == "E":
+            ended.add(attempt)
+        elif kind == "F" and attempt in ended:
+            ended.remove(attempt)
+            forgotten.add(attempt)
+    return forgotten
+
+
 def _contents(ledger: Ledger) -> dict[str, tuple[Any, Any, Any]]:
     entries = ledger.entries.items()
     return {attempt: (e.accepted, e.started, e.ended) for attempt, e in entries}
@@ -47,7 +59,7 @@ def test_a_new_reader_sees_what_the_writer_knew(
     reader = Ledger(path)
     assert reader.id == writer.id
     assert _contents(reader) == _contents(writer)
-    assert reader.forgotten == writer.forgotten
+    assert reader.forgotten == writer.forgotten == _forgotten(steps)
     writer.close()
     reader.close()
 
@@ -163,6 +175,32 @@ def test_a_line_that_was_cut_spoils_none_that_a_full_disk_took_in_two_tries(
         ledger.accept("b", {"boot": "b"})
     monkeypatch.undo()
     ledger.accept("b", {"boot": "b"})
+    ledger.close()
+    again = Ledger(str(path))
+    assert _contents(again) == {"b": ({"attempt": "b", "boot": "b"}, None, None)}
+    again.close()
+
+
+def test_what_a_full_disk_leaves_of_a_line_is_counted_so_that_no_good_one_is_cut_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "ledger"
+    ledger = Ledger(str(path))
+    write = os.write
+
+    def refused(file: int, size: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda file, data: write(file, data[:9]))
+        full.setattr(os, "ftruncate", refused)
+        with pytest.raises(OSError, match="output error"):
+            ledger.accept("a", {"boot": "b"})
+    ledger.accept("b", {"boot": "b"})
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda file, data: write(file, data[:9]))
+        with pytest.raises(OSError, match="fitted"):
+            ledger.accept("c", {"boot": "b"})
     ledger.close()
     again = Ledger(str(path))
     assert _contents(again) == {"b": ({"attempt": "b", "boot": "b"}, None, None)}

@@ -315,3 +315,24 @@ def test_no_wait_is_longer_than_the_system_takes() -> None:
     loop.at_turn_end.append(lambda: loop.post(loop.stop))
     loop.run()
     loop.close()
+
+
+def test_an_attempt_of_which_power_took_the_first_line_ran_before_a_reboot(make: Make) -> None:
+    stage = make(MadeUp())
+    stage.ledger.started("a", {"attempt": "a", "pid": PID})
+    recover(stage.ledger, stage.runs, stage.platform, "boot", "spawner 0")
+    (end,) = stage.told
+    assert (end["attempt"], end["lost"]) == ("a", "the machine rebooted while it ran")
+
+
+def test_a_process_that_goes_while_it_is_looked_for_is_gone(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = make(MadeUp("/group"))
+    stage.begin("a", brief=False)
+    stage.platform.running.clear()
+    monkeypatch.setattr(stage.platform, "contained", lambda folder: {PID})
+    heir = make(stage.platform)
+    recover(heir.ledger, heir.runs, stage.platform, "boot", "spawner 0")
+    (end,) = heir.told
+    assert "whether it ran is not known" in end["lost"]

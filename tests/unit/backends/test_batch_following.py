@@ -1,6 +1,7 @@
 """What is concluded from a batch system's answers, which are made up here, one look at a time."""
 
 import asyncio
+import json
 import os
 from pathlib import Path
 
@@ -64,12 +65,22 @@ def _table(*rows: tuple[str, ...]) -> Answer:
 
 
 class Yard:
-    def __init__(self, folder: Path, host: Host | None = None, prologue: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        host: Host | None = None,
+        prologue: str = "",
+        *,
+        lost_after: float = 0.0,
+        settle: float = 0.0,
+    ) -> None:
         self.folder = folder
         self.host = Told()
         self.reports: list[Report] = []
         self.entries = Entries()
-        options = ClusterOptions(dialect="slurm", lost_after=0.0, settle=0.0, prologue=prologue)
+        options = ClusterOptions(
+            dialect="slurm", lost_after=lost_after, settle=settle, prologue=prologue
+        )
         cluster = Cluster(
             "slurm", options, slurm, host or self.host, Shared(), self.entries,
             self.reports.append,
@@ -92,6 +103,11 @@ class Yard:
         one = Entry(self.order(number), Phase.THERE, native_id, sure=sure)
         self.entries.add(one)
         return one
+
+    def record(self, one: Entry, **ended: object) -> None:
+        """What its script writes as it begins, and with `ended` when it is over."""
+        told = {"attempt": one.attempt, "native": one.native_id, "host": "n1", "began": 1.0}
+        files.record(one.order).write_text(json.dumps(told | ended) + "\n")
 
     async def look(self, times: int = 1) -> None:
         for _ in range(times):
@@ -193,6 +209,35 @@ async def test_how_it_ended_is_believed_of_accounting_that_bears_its_mark(yard: 
     await yard.look(2)
     assert one.end is not None
     assert one.end.exit.ended_by == "time_limit"
+
+
+async def test_what_the_batch_system_forgot_is_not_lost_as_long_as_its_record_says_it_runs(
+    tmp_path: Path,
+) -> None:
+    yard = Yard(tmp_path, lost_after=1e6)
+    one = yard.entry()
+    yard.record(one)
+    yard.host.queue()
+    await yard.look(5)
+    assert one.end is None
+    yard.record(one, ended=2.0, stage="command", code=3)
+    await yard.look()
+    assert one.end is not None
+    assert (one.end.exit.lost, one.end.exit.code) == ("", 3)
+
+
+async def test_a_record_that_is_seen_a_while_after_the_end_is_waited_for(tmp_path: Path) -> None:
+    up = asyncio.get_running_loop().time()
+    yard = Yard(tmp_path, settle=up / 2)  # a clock that runs for twice as long
+    one = yard.entry()
+    yard.record(one)
+    yard.host.queue(("7", "COMPLETED", OURS, f"dipole.{OURS}"))
+    await yard.look(5)
+    assert one.end is None
+    yard.record(one, ended=2.0, stage="command", code=3)
+    await yard.look()
+    assert one.end is not None
+    assert one.end.exit.code == 3
 
 
 async def test_what_a_prologue_complains_about_hides_no_absence(tmp_path: Path) -> None:

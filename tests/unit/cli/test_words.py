@@ -299,8 +299,8 @@ def test_what_others_wrote_steers_no_terminal_and_stays_on_its_line(
         job, note="n", tags=("t",), message="m", directory="d", evidence=("e",),
         parameters={"w": "p"}, cause="c",
     )  # fmt: skip
-    talk.answer(words.details(job, failed=[job]))
-    talk.answer_table(words.HEADER, [words.row(job)])
+    talk.answer(words.details(job, failed=[job]) + STEERING.replace("\n", ""))
+    talk.answer_table((*words.HEADER[:-1], STEERING), [words.row(job)])
     talk.say(words.ending(job))
     exits.tell(STEERING, as_json=False)
     steered = capsys.readouterr()

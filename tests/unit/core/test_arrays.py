@@ -255,6 +255,21 @@ def test_a_held_array_begins_no_more_tasks() -> None:
     assert drive.launched() == tasks(array, 0, 1)
 
 
+def test_a_held_array_s_tasks_are_held_that_wait_to_be_tried_again_or_are_retried() -> None:
+    drive = Drive()
+    array = drive.one(array=ArraySpec(stop=3), retry=RetryPolicy(tries=2, delay=60.0))
+    paused, failed = task_id(array, 0), task_id(array, 1)
+    drive.end(paused, Reason.EXIT_CODE)
+    drive.send(Cancel(job=failed))
+    drive.end(failed, Reason.CANCELLED)
+    drive.send(Hold(job=array))
+    drive.send(Retry(job=failed))
+    assert {drive.job(task).state for task in (paused, failed)} == {JobState.HELD}
+    launched = drive.launched()
+    drive.send(Ticked(), after=61.0)
+    assert drive.launched() == launched
+
+
 def test_a_task_of_a_held_array_is_tried_again_once_that_is_released() -> None:
     drive = Drive(cores=1)
     array = drive.one(array=FIVE, retry=RetryPolicy(tries=2))

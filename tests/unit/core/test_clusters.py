@@ -198,6 +198,16 @@ def test_a_hold_and_a_priority_reach_the_batch_system_while_the_job_waits_there(
         driven.send(Hold(job=far))
 
 
+def test_a_hold_before_the_batch_system_took_the_job_reaches_it_once_it_has() -> None:
+    driven = drive()
+    (far,) = driven.submit(FAR)
+    driven.send(Hold(job=far))
+    accept(driven, far)
+    (action,) = driven.step.actions
+    assert isinstance(action, Modify)
+    assert (action.held, action.priority) == (True, 0)
+
+
 def test_a_held_job_that_comes_back_waits_held_until_it_is_released() -> None:
     driven = drive()
     (far,) = driven.submit(FAR)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from solveyard.model.errors import Conflict, InvalidJob, UnknownJob
-from solveyard.model.jobs import AttemptId, JobId, JobSpec, JobState, Limits, Outcome, Reason
+from solveyard.model.jobs import AttemptId, JobId, JobSpec, JobState, Limits, Outcome, Reason, Usage
 from solveyard.model.messages import (
     Accepted,
     AgentLeft,
@@ -213,6 +213,44 @@ def test_a_start_is_after_its_launch_and_before_now_by_whatever_clock(
     end = Ended(attempt=drive.attempt(job), outcome=Outcome(reason=Reason.SUCCESS), started_at=said)
     drive.send(end)
     assert drive.job(job).attempts[-1].started_at == told
+
+
+@pytest.mark.parametrize("reason", [Reason.SUCCESS, Reason.EXIT_CODE])
+def test_a_start_that_was_told_stands_when_the_end_tells_of_it_by_a_clock_ahead(
+    reason: Reason,
+) -> None:
+    drive = Drive()
+    job = drive.one(retry=RetryPolicy(tries=2, delay=10.0))
+    ahead = drive.now + 4000.0
+    drive.send(Started(attempt=drive.attempt(job), native_id="7", at=ahead), after=1.0)
+    outcome = Outcome(reason=reason)
+    drive.send(Ended(attempt=drive.attempt(job), outcome=outcome, started_at=ahead), after=600.0)
+    attempt = drive.job(job).attempts[0]
+    assert (attempt.started_at, attempt.ended_at) == (101.0, 701.0)
+
+
+def test_of_a_start_that_only_the_end_tells_the_run_time_is_kept_where_clocks_differ() -> None:
+    drive = Drive()
+    job = drive.one()
+    drive.send(
+        Ended(
+            attempt=drive.attempt(job),
+            outcome=Outcome(reason=Reason.SUCCESS),
+            started_at=drive.now + 4000.0,
+            usage=Usage(wall=50.0),
+        ),
+        after=60.0,
+    )
+    attempt = drive.job(job).attempts[-1]
+    assert (attempt.started_at, attempt.ended_at) == (110.0, 160.0)
+
+
+def test_a_leap_of_the_clock_is_no_time_that_a_job_ran() -> None:
+    drive = Drive()
+    drive.start(drive.one(time_limit=100.0))
+    waiting = drive.one()
+    drive.send(ClockSet(at=drive.now + 1.0, by=3600.0), after=3601.0)
+    assert "until 01:03:50 UTC at the latest" in drive.why(waiting)
 
 
 def test_a_job_that_started_in_time_is_left_alone() -> None:

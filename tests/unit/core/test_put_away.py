@@ -190,3 +190,26 @@ def test_positions_and_gaps_are_found_by_state() -> None:
     assert shelf.gap(JobId(7), 0) == 1
     assert shelf.state(task_id(JobId(7), 1)) is None
     assert shelf.state(JobId(7)) is None
+
+
+def test_a_task_that_has_ended_is_not_begun_again_once_that_which_it_waited_for_ends_anew() -> None:
+    drive = Putting()
+    first = drive.one(name="a", array=ArraySpec(stop=5, at_once=2))
+    waits = Dependency(job="a[{{index}}]", on="end")
+    second = drive.one(name="b", array=ArraySpec(stop=5), after=(waits,))
+    drive.end_task(first, 1)
+    drive.end_task(second, 1)
+    drive.send(Cancel(job=first))
+    assert drive.launched().count(task_id(second, 1)) == 1
+
+
+def test_tasks_that_never_began_are_counted_with_those_that_were_put_away() -> None:
+    drive = Putting(cores=2)
+    array = drive.one(array=ArraySpec(stop=1000))
+    drive.end_task(array, 0)
+    drive.send(Cancel(job=array))
+    for position in (1, 2):
+        drive.end_task(array, position, Reason.CANCELLED)
+    found = counted(drive.job(array), drive.engine.jobs, drive.shelf)
+    ended = {JobState.COMPLETED: 1, JobState.CANCELLED: 999}
+    assert {state: number for state, number in found.items() if number} == ended

@@ -92,6 +92,23 @@ def test_after_running_out_of_memory_it_gets_more_as_long_as_a_machine_has_it() 
     assert drive.job(job).state is JobState.FAILED
 
 
+def test_it_gets_more_memory_after_no_other_failure() -> None:
+    drive = Drive()
+    policy = RetryPolicy(tries=3, memory_factor=2.0)
+    job = drive.one(resources=Resources(memory=20), retry=policy)
+    drive.end(job, Reason.EXIT_CODE)
+    assert drive.job(job).need.memory == 20
+
+
+def test_a_start_that_only_the_end_tells_is_kept_of_an_attempt_that_is_tried_again() -> None:
+    drive = Drive()
+    job = drive.one(retry=RetryPolicy(tries=2))
+    outcome = Outcome(reason=Reason.EXIT_CODE)
+    report = Ended(attempt=drive.attempt(job), outcome=outcome, started_at=drive.now + 1.0)
+    drive.send(report, after=5.0)
+    assert drive.job(job).attempts[0].started_at == 101.0
+
+
 def test_a_cancelled_job_is_not_tried_again_however_it_ends() -> None:
     drive = Drive()
     job = drive.one(retry=RetryPolicy())

@@ -7,7 +7,16 @@ from solveyard.core.shares import PLEDGE
 from solveyard.model.arrays import ArraySpec
 from solveyard.model.errors import InvalidJob, QuotaReached
 from solveyard.model.jobs import JobId, JobSpec, JobState
-from solveyard.model.messages import AgentJoined, Cancel, Release, Remove, Retry, SpawnerJoined
+from solveyard.model.messages import (
+    AgentJoined,
+    Cancel,
+    ClockSet,
+    Release,
+    Remove,
+    Retry,
+    SpawnerJoined,
+    Ticked,
+)
 from solveyard.model.resources import Range, Resources
 from solveyard.model.shares import Quota, Shares
 from unit.core.drive import Drive
@@ -54,6 +63,43 @@ def test_a_weight_of_three_gets_three_times_as_much() -> None:
     drive.submit(*[ONE] * 40, by="bob")
     taken_in_turn(drive, 31, wall=10)
     assert owners(drive).count("ann") == 24
+
+
+def used(drive: Drive, owner: str) -> float:
+    (standing,) = [one for one in drive.engine.standings(drive.now) if one.owner == owner]
+    return standing.used
+
+
+def test_a_leap_of_the_clock_is_nothing_that_anybody_used() -> None:
+    drive = Drive(cores=2, joined=False, shares=FAIR)
+    drive.join()
+    drive.submit(ONE, by="ann")
+    leap = ClockSet(at=drive.now + 1.0, by=1e6)
+    for _ in range(2):  # it's told again after a fault
+        drive.send(leap, after=1e6 + 1.0 if drive.now < 1e6 else 0.0)
+    assert used(drive, "ann") == pytest.approx(1.0)
+    drive.submit(ONE, by="bob")
+    drive.send(Ticked(), after=4.0)
+    assert (used(drive, "ann"), used(drive, "bob")) == pytest.approx((5.0, 4.0))
+    restored = drive.restored()
+    restored.handle(leap, drive.now)
+    again = {one.owner: one.used for one in restored.standings(drive.now)}
+    assert again == pytest.approx({"ann": 5.0, "bob": 4.0})
+    drive.end(1, wall=5.0)
+    drive.end(2, wall=4.0)
+    assert (used(drive, "ann"), used(drive, "bob")) == pytest.approx((5.0, 4.0))
+
+
+def test_what_was_used_does_not_fade_by_a_leap_of_the_clock() -> None:
+    drive = Drive(shares=FAIR)
+    drive.submit(ONE, by="ann")
+    end_first(drive, wall=10.0)
+    leap = ClockSet(at=drive.now + 1.0, by=1e6)
+    drive.send(leap, after=1e6)
+    assert used(drive, "ann") == pytest.approx(10.0, rel=0.01)
+    restored = drive.restored()
+    restored.handle(leap, drive.now)
+    assert restored.standings(drive.now) == drive.engine.standings(drive.now)
 
 
 def test_a_burst_is_shared_too() -> None:

@@ -8,11 +8,13 @@ from solveyard.model.criteria import Measure, Pattern, SuccessCriteria
 from solveyard.model.jobs import JobId, JobSpec, JobState, Limits, Reason
 from solveyard.model.messages import (
     Accepted,
+    AgentJoined,
     Cancel,
     Missing,
     Recalled,
     SetLimits,
     SetPriority,
+    SpawnerJoined,
     Ticked,
 )
 from solveyard.model.resources import Resources
@@ -152,6 +154,24 @@ def test_a_cancelled_successor_is_gone_and_the_others_stay() -> None:
     drive.end(second, Reason.CANCELLED)
     assert drive.job(second).state is JobState.CANCELLED
     assert drive.job(third).state is JobState.SUBMITTED
+
+
+@pytest.mark.parametrize("need", [Resources(licences={"hfss": 1}), Resources(counts={"bench": 1})])
+def test_nobody_follows_a_job_with_a_licence_or_a_named_count(need: Resources) -> None:
+    drive = Drive(joined=False)
+    nodes = {"a": Resources(cores=1, memory=100)}
+    drive.send(
+        AgentJoined(
+            machine="m", nodes=nodes, boot_id="boot", licences={"hfss": 2}, counts={"bench": 2}
+        )
+    )
+    drive.send(SpawnerJoined(machine="m", spawner=0, boot_id="boot", ledger="ledger"))
+    spec = JobSpec(solver="x", resources=need)
+    for _ in range(6):
+        drive.end(drive.submit(spec)[0], wall=0.02)
+    drive.launches.clear()
+    drive.submit(spec, spec)
+    assert afters(drive) == [None]
 
 
 def test_nobody_follows_a_successor_that_may_be_gone() -> None:

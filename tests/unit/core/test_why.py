@@ -49,6 +49,25 @@ def test_those_are_named_that_hold_what_lacks(need: Resources, told: str) -> Non
     assert drive.why(waiting) == told
 
 
+def test_what_is_free_and_not_together_is_told_as_that() -> None:
+    drive = Drive(joined=False)
+    nodes = {"a": Resources(cores=1, memory=100), "b": Resources(cores=4, memory=100, disk=50)}
+    drive.send(AgentJoined(machine="m", nodes=nodes, boot_id="boot"))
+    drive.send(SpawnerJoined(machine="m", spawner=0, boot_id="boot", ledger="ledger"))
+    drive.one(resources=Resources(cores=0, memory=60, disk=10))
+    waiting = drive.one(resources=Resources(cores=0, memory=60, disk=20))
+    told = "60 MiB of memory, 20 MiB of disk (not free together on one node), held by job 1"
+    assert drive.why(waiting) == told
+
+
+def test_a_node_that_is_lent_whole_has_nothing_to_give() -> None:
+    drive = joined()
+    drive.one(resources=Resources(nodes=1, whole_nodes=True))
+    waiting = drive.one(resources=Resources(cores=0, memory=100))
+    told = "100 MiB of memory (not free together on one node), held by job 1"
+    assert drive.why(waiting) == told
+
+
 def test_who_holds_most_of_it_is_named_first() -> None:
     drive = joined()
     for memory in (100, 3000, 1000, 2000):

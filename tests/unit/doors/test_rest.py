@@ -190,6 +190,23 @@ def test_an_unknown_parameter_is_refused_and_names_the_nearest(served: Any) -> N
 
 
 @pytest.mark.parametrize(
+    ("query", "field", "why"),
+    [
+        ("jobs?limit=0", "$.limit", "`limit` is 0; it must be from 1 to 1000"),
+        ("events?after=-1", "$.after", "`after` is -1; it must be from 0"),
+        ("jobs/1/results?format=xml", "$.format", "is 'xml'; it must be 'csv' or 'json'"),
+        ("jobs/1/logs?stream=both", "$.stream", "`stream` is 'stdout' or 'stderr', not 'both'"),
+    ],
+)
+def test_a_parameter_that_may_not_be_so_is_named_with_what_it_may_be(
+    served: Any, query: str, field: str, why: str
+) -> None:
+    answer = ask(served, "GET", f"/{query}")
+    assert (answer.status, answer.json["field"]) == (400, field)
+    assert why in answer.json["error"]
+
+
+@pytest.mark.parametrize(
     ("verb", "before", "after"),
     [("cancel", "queued", "cancelled"), ("hold", "queued", "held"), ("release", "held", "queued")],
 )

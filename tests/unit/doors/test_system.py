@@ -192,3 +192,14 @@ def test_a_submission_that_is_repeated_under_its_key_gets_the_same_jobs(served: 
     assert json.loads(first[2]) == json.loads(again[2])
     assert len(served.manager.records) == 2
     assert ask(served, "POST", "/jobs", SPEC, {"Idempotency-Key": "x" * 256})[0] == 400
+    told = get(served, "/openapi.json")["paths"]
+    for path in ("/jobs", "/jobs/submit"):
+        assert {"200", "201", "400"} <= set(told[path]["post"]["responses"])
+
+
+def test_the_description_has_the_refusals_that_only_some_routes_give(served: Any) -> None:
+    assert ask(served, "POST", "/jobs/wait", {"jobs": ["nobody"]})[0] == 404
+    told = get(served, "/openapi.json")["paths"]
+    assert "404" in told["/jobs/wait"]["post"]["responses"]
+    for path in ("/jobs", "/jobs/submit", "/jobs/preview", "/api/submit"):
+        assert "502" in told[path]["post"]["responses"], path

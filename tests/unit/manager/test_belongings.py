@@ -1,6 +1,10 @@
 """What is deleted of a job, and what never is."""
 
+import os
+import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +13,7 @@ from solveyard.manager import claims
 from solveyard.manager.belongings import Belongings, delete
 from solveyard.manager.claims import Named
 from solveyard.model.arrays import ArraySpec
+from solveyard.model.errors import StoreUnusable
 from solveyard.model.ids import task_id
 from solveyard.model.jobs import JobId, JobSpec
 from solveyard.places import StorePlaces
@@ -98,6 +103,62 @@ def test_no_link_is_followed(places: StorePlaces, tmp_path: Path) -> None:
         linked.symlink_to(outside)
     assert mine.roots(NEXT) == []
     assert (outside / "70" / "precious").exists()
+
+
+REMOVES = """
+import os, sys
+from pathlib import Path
+from solveyard.manager.belongings import Belongings, delete
+from solveyard.model.jobs import JobId
+from solveyard.places import StorePlaces
+if os.geteuid() == 0:  # whom nothing is refused
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+places = StorePlaces(Path(sys.argv[1]) / "store")
+for folder in ("jobs/7/deep", "jobs/8/0/deep"):
+    (places.folder / folder).mkdir(parents=True)
+    (places.folder / folder / "result").touch()
+modes = {"jobs/7": 0, "jobs/8/0/deep": 0o500, "jobs/8/0": 0o500, "jobs/8": 0o400}
+for folder, mode in modes.items():
+    (places.folder / folder).chmod(mode)
+mine = Belongings(places)
+for job in (JobId(7), JobId(8)):
+    delete(list(mine.pieces(job)))
+print(*(place.name for place in places.jobs.iterdir()))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders are read by whoever sees them")
+def test_a_folder_that_its_job_has_shut_goes_all_the_same() -> None:
+    with tempfile.TemporaryDirectory() as folder:  # which others may enter, as pytest's may not be
+        Path(folder).chmod(0o777)
+        told = subprocess.run(
+            [sys.executable, "-c", REMOVES, folder], capture_output=True, text=True, check=True
+        )
+    assert told.stdout.split() == []
+
+
+def test_a_folder_that_can_not_be_looked_at_is_one_piece(
+    places: StorePlaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = places.job_folder(ONE)
+    monkeypatch.setattr(os, "scandir", shut(own))
+    pieces = list(Belongings(places).pieces(ONE))
+    assert own in pieces
+    assert own / "deep" not in pieces
+
+
+def shut(folder: Path) -> Callable[[Path | str], object]:
+    """`os.scandir` where `folder` may not be read."""
+    look = os.scandir
+
+    def refused(place: Path | str) -> object:
+        if Path(place) == folder:
+            raise PermissionError(13, "Permission denied", str(place))
+        return look(place)
+
+    return refused
 
 
 def test_a_folder_that_a_user_named_stays(places: StorePlaces) -> None:
@@ -191,3 +252,9 @@ def test_marks_are_kept_until_they_are_taken_away(places: StorePlaces) -> None:
     mine.unmark(ONE)
     mine.unmark(ONE)
     assert mine.marked() == [NEXT]
+
+
+def test_a_mark_that_can_not_be_made_is_the_stores_fault(places: StorePlaces) -> None:
+    places.removing.touch()
+    with pytest.raises(StoreUnusable, match="cannot use the store"):
+        Belongings(places).mark(ONE)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,9 +14,12 @@ from msgspec.structs import replace
 from solveyard.core.retention import Policy
 from solveyard.manager import retaining
 from solveyard.manager.belongings import Belongings, delete
+from solveyard.manager.claims import NOTHING, Named
 from solveyard.manager.retaining import Retention
 from solveyard.manager.turns import Turns
+from solveyard.model.arrays import ArraySpec
 from solveyard.model.errors import Conflict, UnknownJob
+from solveyard.model.ids import task_id
 from solveyard.model.jobs import Counter, Job, JobId, JobSpec, JobState, Outcome, Reason
 from solveyard.model.messages import Annotate, JobEnded, JobRemoved, MachineLeft
 from solveyard.model.notices import Receiver
@@ -42,6 +45,10 @@ class Yard(NamedTuple):
         async with asyncio.timeout(30):
             while not true():
                 await asyncio.sleep(0.001)  # the removal goes on in a thread
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 @pytest.fixture(autouse=True)
@@ -167,6 +174,83 @@ async def test_a_deletion_that_was_interrupted_is_finished_and_no_other_begun(
             assert one.there() == {1, 2}
 
 
+async def test_files_that_can_not_be_removed_stay_marked_and_hinder_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    look = Belongings.pieces
+
+    def pieces(mine: Belongings, job: JobId, named: Named = NOTHING) -> Iterator[Path]:
+        if job == 1:
+            raise PermissionError(13, "Permission denied")
+        return look(mine, job, named)
+
+    monkeypatch.setattr(Belongings, "pieces", pieces)
+    policy = Policy(keep_jobs=0, files=True)
+    async with yard(tmp_path, policy, *[a_job(n) for n in (1, 2)]) as one:
+        gone = one.places.job_folder(JobId(3))
+        gone.mkdir()
+        async with running(one):
+            await one.until(lambda: not one.there())
+            await one.until(lambda: names(one.places.removing) == ["1"])
+        Belongings(one.places).mark(JobId(3))
+        async with running(one):  # as the next manager's
+            await one.until(lambda: names(one.places.removing) == ["1"])
+        assert names(one.places.jobs) == ["1"]
+    told = [record for record in caplog.records if "files of a removed job stay" in record.message]
+    assert [vars(record)["job"] for record in told] == [1, 1]
+
+
+async def test_a_job_that_can_not_be_removed_hinders_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = Belongings.mark
+
+    def marked(mine: Belongings, job: JobId) -> None:
+        if job == 1:
+            raise PermissionError(13, "Permission denied")
+        mark(mine, job)
+
+    monkeypatch.setattr(Belongings, "mark", marked)
+    policy = Policy(keep_jobs=0, files=True)
+    async with yard(tmp_path, policy, a_job(1), a_job(2)) as one, running(one):
+        await one.until(lambda: one.there() == {1})
+
+
+async def test_of_two_removals_the_second_takes_nothing_from_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_go_on, begun = threading.Event(), threading.Event()
+
+    def slowly(pieces: list[Path]) -> None:
+        begun.set()
+        assert may_go_on.wait(30)
+        delete(pieces)
+
+    monkeypatch.setattr(retaining, "delete", slowly)
+    async with yard(tmp_path, Policy(), a_job(1)) as one:
+        theirs = JobSpec(solver="command", directory=str(tmp_path / "jobs" / "1" / "deep"))
+        refused = list[str]()
+
+        async def too_late(*, files: bool) -> None:
+            with pytest.raises(UnknownJob):
+                await one.retention.remove(JobId(1), "ben", files=files)
+            refused.append("")
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(one.retention.remove(JobId(1), "ann", files=True))
+            waiting = [tasks.create_task(too_late(files=files)) for files in (True, False)]
+            await one.until(begun.is_set)
+            await too_late(files=True)
+            with pytest.raises(Conflict, match="in the folder of job 1"):
+                await one.retention.spare([theirs])
+            assert names(one.places.removing) == ["1"]
+            may_go_on.set()
+            await asyncio.wait(waiting)
+        assert len(refused) == 3
+        assert names(one.places.removing) == names(one.places.jobs) == []
+        await one.retention.spare([theirs])
+
+
 async def test_nobody_is_given_a_folder_that_is_being_deleted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,6 +287,48 @@ async def test_nobody_is_given_a_folder_whose_deletion_was_interrupted(tmp_path:
         await one.retention.spare([named])
 
 
+@pytest.mark.parametrize("when", ["it runs", "it is submitted", "it ran", "its task runs"])
+async def test_a_folder_stays_whose_name_has_just_become_a_link_to_it(
+    when: str, tmp_path: Path
+) -> None:
+    """When its job runs, say."""
+    named = tmp_path / "in1"
+    named.mkdir()
+    spec = JobSpec(solver="command", directory=str(named))
+    theirs = a_job(5, JobState.HELD if when == "it is submitted" else JobState.RUNNING)
+    theirs = replace(theirs, spec=spec)
+    several = [theirs]
+    if when == "its task runs":
+        spec = replace(spec, directory=f"{tmp_path}/in{{{{index}}}}", array=ArraySpec(stop=3))
+        several = [replace(theirs, spec=spec, id=i) for i in (JobId(5), task_id(JobId(5), 1))]
+    async with yard(tmp_path, Policy(), a_job(1), a_job(2), *several) as one:
+        await one.retention.remove(JobId(2), "ann", files=True)  # it is seen to be elsewhere
+        named.rmdir()
+        named.symlink_to(one.places.job_folder(JobId(1)))
+        if when == "it is submitted":
+            await one.retention.spare([spec])
+        if when == "it ran":
+            ended = replace(theirs, state=JobState.COMPLETED, ended_at=one.turns.now())
+            one.turns.kept.change(theirs.id, ended)
+        await one.retention.remove(JobId(1), "ann", files=True)
+        assert (named / "result").exists()
+
+
+async def test_nobody_is_given_a_folder_by_a_name_that_has_just_become_a_link(
+    tmp_path: Path,
+) -> None:
+    Belongings(StorePlaces(tmp_path)).mark(JobId(7))
+    named = tmp_path / "named"
+    named.mkdir()
+    spec = JobSpec(solver="command", directory=str(named))
+    async with yard(tmp_path, Policy(), a_job(1)) as one:
+        await one.retention.spare([spec])
+        named.rmdir()
+        named.symlink_to(one.places.job_folder(JobId(7)))
+        with pytest.raises(Conflict, match="in the folder of job 7"):
+            await one.retention.spare([spec])
+
+
 async def test_a_refused_removal_leaves_files_and_no_mark(tmp_path: Path) -> None:
     async with yard(tmp_path, Policy(), a_job(1, JobState.HELD)) as one:
         with pytest.raises(Conflict):
@@ -210,7 +336,7 @@ async def test_a_refused_removal_leaves_files_and_no_mark(tmp_path: Path) -> Non
         with pytest.raises(UnknownJob):
             await one.retention.remove(JobId(9), "ann", files=True)
         assert (one.places.job_folder(JobId(1)) / "result").exists()
-        assert list(one.places.removing.iterdir()) == []
+        assert Belongings(one.places).marked() == []
 
 
 async def test_removal_waits_while_jobs_are_launched_but_not_for_ever(
@@ -258,6 +384,13 @@ async def test_the_log_stays_from_where_it_was_read_for_notices(tmp_path: Path) 
         assert one.turns.first == 701
         async with during(one.notices.run()):
             await one.until(lambda: one.turns.first > 701)
+
+
+async def test_the_log_stays_from_the_oldest_ended_job_that_is_there(tmp_path: Path) -> None:
+    old = replace(a_job(1), submitted_at=700.5, ended_at=800.0)
+    async with yard(tmp_path, Policy(keep_jobs=5), old) as one, running(one):
+        await one.until(lambda: one.turns.first > 700)
+        assert one.turns.first == 701
 
 
 async def test_what_is_to_be_kept_by_now_stays_with_its_files(tmp_path: Path) -> None:

@@ -11,13 +11,16 @@ from solveyard.manager import clock
 from solveyard.manager import turns as module
 from solveyard.manager.turns import MANY, Turns
 from solveyard.model.errors import StoreFull
-from solveyard.model.jobs import JobId, JobSpec, JobState, Record
+from solveyard.model.jobs import JobId, JobSpec, JobState, Limits, Record
 from solveyard.model.messages import (
     Action,
     AgentJoined,
     AnyEvent,
+    ClockSet,
     JobSubmitted,
     MachineLeft,
+    Message,
+    SetLimits,
     SpawnerJoined,
     Submit,
     Ticked,
@@ -96,6 +99,36 @@ def test_where_the_calendar_is_set_forward_stamps_follow_and_nobody_has_waited_f
     jobs = store.load().jobs
     assert [job.state for job in jobs] == [JobState.QUEUED] * 3
     assert [(job.submitted_at - begun) // 600 for job in jobs] == [0, 6, 6]
+
+
+async def _leapt_once(monkeypatch: pytest.MonkeyPatch) -> list[ClockSet]:
+    turns = Turns(MemoryStore(), lambda: (), lambda first, events, actions: None)
+    take, told = turns.engine.take, list[ClockSet]()
+
+    def taken(message: Message, now: float) -> object:
+        told.extend([message] if isinstance(message, ClockSet) else [])
+        return take(message, now)
+
+    monkeypatch.setattr(turns.engine, "take", taken)
+    calendar = time.time
+    monkeypatch.setattr(time, "time", lambda: calendar() + 3600.0)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            going = tasks.create_task(turns.run())
+            for most in range(5):
+                await turns.ask(SetLimits(limits=Limits(max_concurrent=most)))
+            going.cancel()
+    finally:
+        turns.close()
+    return told
+
+
+def test_the_engine_is_told_once_that_the_calendar_was_set_forward(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(clock, "STEADY", 0.0)
+    (told,) = asyncio.run(_leapt_once(monkeypatch))
+    assert told.by == pytest.approx(3600.0, abs=60.0)
 
 
 def test_a_store_from_a_time_to_come_is_told_of(caplog: pytest.LogCaptureFixture) -> None:

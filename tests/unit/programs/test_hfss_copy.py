@@ -56,7 +56,8 @@ class Bench:
         (self.here / "plan.json").write_text(json.dumps(plan | more))
         return subprocess.run(
             [sys.executable, "-m", "solveyard.programs.hfss_copy", "plan.json"],
-            cwd=self.here, env={"ENDS": str(ends)}, capture_output=True, text=True, timeout=60,
+            cwd=self.here, env={**os.environ, "ENDS": str(ends)}, capture_output=True, text=True,
+            timeout=60,
         )  # fmt: skip
 
     def write(self, *paths: str, **more: object) -> str:
@@ -318,6 +319,17 @@ def test_what_came_in_an_archive_is_no_result_of_its_solve(bench: Bench) -> None
     bench.write("new.s1p", source=str(place))
     assert sorted(bench.shown()) == ["new.s1p"]
     assert (bench.here / "board.aedtresults" / "old.s1p").stat().st_mtime == 1e9
+
+
+def test_results_in_an_archive_are_none_of_its_solve(bench: Bench) -> None:
+    place = bench.folder / "board.aedtz"
+    with zipfile.ZipFile(place, "w") as archive:
+        for name in ("board.aedt", "results/old.s1p", "inside/results/data.txt"):
+            archive.writestr(name, "a project")
+    told = bench.run(source=str(place))
+    assert (told.returncode, "the folder results in" in told.stderr) == (0, True), told.stderr
+    assert sorted(bench.shown()) == ["board-j.log", "board.s2p"]
+    assert (bench.here / "inside" / "results" / "data.txt").is_file()
 
 
 def test_files_of_one_name_are_gathered_with_their_folders(bench: Bench) -> None:

@@ -168,6 +168,14 @@ def test_a_deck_may_have_a_long_name_in_a_deep_folder(engine: str, tmp_path: Pat
     assert sorted(path.name for path in folder.iterdir()) == [f"{'d' * 80}.nec", "r.s1p"]
 
 
+@needs_nec2c
+def test_what_a_deck_has_plotted_lies_beside_it(tmp_path: Path) -> None:
+    ended = run(tmp_path, DECK.replace("XQ 0\n", "PL 3 1 1 1\nRP 0 19 2 1000 0 0 10 10\n"))
+    assert ended.returncode == 0, ended.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["d.nec", "d.nec.plt", "r.s1p"]
+    assert (tmp_path / "d.nec.plt").read_text().count("\n") >= 3 * 19 * 2  # directions
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(
     ("change", "code"),

@@ -1,5 +1,6 @@
 """Scattering parameters of several jobs: which file is a task's, and what comes of each."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,18 @@ def test_a_tasks_curve_has_its_parameters_and_the_values_of_its_file(tmp_path: P
     assert (found.path, found.frequencies) == ("line.s2p", (1e9, 2e9))
     assert found.values == [0.75, 0.75]
     assert one(task(tmp_path, 1)).values == [0.25, 0.25 + 0.5j]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names there are text")
+def test_a_file_whose_name_is_not_utf_8_is_asked_for_as_it_is_listed(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"\xff\xfe.s2p")).write_text(TWO.format(0.25, 0))
+    (tmp_path / "%FF.s2p").write_text(TWO.format(0.5, 0))
+    for file, value in (("%FF%FE.s2p", 0.25), ("%FF.s2p", 0.5), ("\udcff\udcfe.s2p", 0.25)):
+        found = one(task(tmp_path, 0), file=file)
+        assert (found.trouble, found.values[:1]) == ("", [value])
+    assert one(task(tmp_path, 0)).path == "%FF.s2p"
+    (tmp_path / "%FF.s2p").unlink()
+    assert one(task(tmp_path, 0)).path == "%FF%FE.s2p"
 
 
 def test_the_file_that_the_job_names_goes_before_others(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from solveyard.model.policies import RetryPolicy
 from solveyard.model.resources import Resources
 from solveyard.solvers import tasks
 from solveyard.solvers.base import STDERR, TAIL, Exit, OutputFile
-from solveyard.solvers.hfss import installations
+from solveyard.solvers.hfss import forwarded, installations
 from solveyard.solvers.hfss.causes import CAUSES
 from solveyard.solvers.hfss.solver import HfssSolver
 
@@ -259,6 +259,16 @@ def test_our_own_program_is_in_charge_only_where_the_job_wants_something_of_it()
         SOLVER.command(spec(stop_with=["stop"]))
 
 
+@pytest.mark.parametrize("array", [None, ArraySpec(stop=2)])
+def test_ansys_launcher_is_used_where_it_is_there_alone(array: ArraySpec | None) -> None:
+    launcher = f"{forwarded.utilities(EDT)}/{forwarded.LAUNCHER}"
+    project = "/projects/board.aedt" if array is None else "/projects/board-{{index}}.aedt"
+    asked = replace(spec(scheduler_type="slurm", project_path=project), array=array)
+    assert b"batch_launcher" not in bytes(SOLVER.complete(asked, Machine(EDT, launcher)).options)
+    without = msgspec.json.decode(bytes(SOLVER.complete(asked, Machine(EDT)).options))
+    assert without["batch_launcher"] is False
+
+
 def test_a_normal_completion_without_an_error_line_is_success() -> None:
     assert judged(recorded("success")).reason is Reason.SUCCESS
     found = judged(written("converged"))
@@ -304,6 +314,25 @@ def test_each_failure_has_a_cause_its_line_and_what_to_do(
     silent = judged(written(log))
     assert silent.cause == cause
     assert silent.reason is (Reason.CRITERIA if reason is Reason.EXIT_CODE else reason)
+
+
+@pytest.mark.parametrize(("code", "finished"), [(0, False), (1, False), (0, True), (1, True)])
+def test_a_line_that_is_no_error_explains_whatever_did_not_go_well(
+    code: int, finished: bool
+) -> None:
+    log, _, terminated = written("licence").partition(
+        b"[error] Project:coupler, Design:Coupler3, S"
+    )
+    log = log.replace(b"[error]", b"[warning]")
+    if finished:
+        told = f"Project:coupler, Design:Coupler3, {NORMAL}"
+        log += f"[info] {told} (09:14:39 AM  Mar 02, 2026)\n".encode()
+    log += terminated[terminated.index(b"Stopping Batch Run") :]
+    found = judged(log, code)
+    if code == 0 and finished:
+        assert found.reason is Reason.SUCCESS
+    else:
+        assert (found.reason, found.cause) == (Reason.LICENCE, "hfss.licence")
 
 
 def test_an_exit_code_without_a_line_is_told_as_it_is() -> None:

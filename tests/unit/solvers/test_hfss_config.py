@@ -204,6 +204,7 @@ def test_none_is_this_machine_and_words_are_taken_in_any_case() -> None:
         ({"scheduler_options": {"constraints": "a\nb"}}, "expected a condition such as"),
         ({"scheduler_options": {"time": "soon"}}, "24:00:00"),
         ({"scheduler_options": {"memory": "much"}}, "4GB"),
+        ({"scheduler_options": {"memory": "4 bananas"}}, "an amount above 0"),
         ({"scheduler_options": {"memory": "0"}}, "an amount above 0"),
         ({"scheduler_options": {"memory": "0.0 GB"}}, "an amount above 0"),
         ({"scheduler_options": {"priority": "urgent"}}, "BelowNormal"),

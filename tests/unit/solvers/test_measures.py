@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from solveyard.model.criteria import Measure
@@ -64,6 +64,45 @@ def test_of_several_matches_the_last_one_counts(given_lines: list[str], size: in
     for before, block in reader.feed(b"", last=True):
         search.feed(before, block)
     assert (search.hit.groups[0] if search.hit else None) == (found[-1] if found else None)
+
+
+parts = st.sampled_from([
+    "a", "b", "1", " ", "[ab]", "[^a]", "a+", "(b?)", "a{2}", ".*?", "1|a", r"\b", "^", "$",
+    "(?:ab)?",
+])  # fmt: skip
+
+
+@given(st.lists(parts, min_size=1, max_size=4).map("".join), st.text(alphabet="aab1 ", max_size=9))
+def test_the_last_of_many_matches_is_the_one_that_is_listed_last(parted: str, line: str) -> None:
+    pattern = f"({parted})"
+    listed = [match[1] for match in re.finditer(pattern, line)]
+    assume(all(listed))  # what follows a match of nothing isn't the same to `re`
+    search = Search(pattern, last=True)
+    search.feed(0, f"{line}\n")
+    assert (search.hit.groups[0] if search.hit else None) == (listed[-1] if listed else None)
+
+
+def test_of_a_line_with_many_matches_only_those_of_its_last_piece_are_listed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And none where no match is of nothing."""
+    listed: list[int] = []
+    finditer = patterns.re2._Regexp.finditer
+
+    def listing(regexp: Any, text: str) -> Any:
+        listed.append(len(text))
+        return finditer(regexp, text)
+
+    monkeypatch.setattr(patterns.re2._Regexp, "finditer", listing)
+    pieces = [b"1 2 " * (patterns.PIECE // 4)] * 5 + [b"3 4 \n"]
+    for pattern in (r"(\d)", r"(\d*)"):
+        search, reader = Search(pattern, last=True), Lines()
+        for number, piece in enumerate(pieces, 1):
+            for block in reader.feed(piece, last=number == len(pieces)):
+                search.feed(*block)
+        assert search.hit is not None
+        assert (search.hit.number, search.hit.groups) == (1, ("4",))
+        assert listed == ([] if pattern == r"(\d)" else [4])
 
 
 @pytest.mark.parametrize(

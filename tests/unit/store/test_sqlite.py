@@ -93,6 +93,41 @@ def test_a_read_does_not_wait_for_a_commit_under_way(tmp_path: Path) -> None:
     store.close()
 
 
+class Refusing:
+    """A connection that has no room left, so many times, to undo what was begun."""
+
+    def __init__(self, sqlite: sqlite3.Connection, times: int) -> None:
+        self.sqlite = sqlite
+        self.times = times
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.sqlite, name)
+
+    def execute(self, text: str, *given: Any) -> sqlite3.Cursor:
+        if text == "ROLLBACK" and self.times:
+            self.times -= 1
+            raise sqlite3.OperationalError("database or disk is full")
+        return self.sqlite.execute(text, *given)
+
+
+@pytest.mark.parametrize("refused", [0, 1])
+def test_what_failed_is_undone_even_where_that_had_no_room_at_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: int
+) -> None:
+    store = SqliteStore.open(tmp_path)
+    refusing = Refusing(store._writer._sqlite, refused)
+    monkeypatch.setattr(store._writer, "_sqlite", refusing)
+    with pytest.raises(RuntimeError), store._writer.transaction("IMMEDIATE") as sqlite:
+        sqlite.execute("INSERT INTO meta VALUES ('half', '1')")
+        raise RuntimeError
+    store.commit([], [a_job(1)])
+    assert store.load().jobs == [a_job(1)]
+    store.close()
+    sqlite = sqlite3.connect(tmp_path / database.FILE)
+    assert sqlite.execute("SELECT * FROM meta WHERE key = 'half'").fetchall() == []
+    sqlite.close()
+
+
 def test_a_change_of_state_does_not_write_the_spec_again(tmp_path: Path) -> None:
     store = SqliteStore.open(tmp_path)
     large = "x" * 1_000_000
