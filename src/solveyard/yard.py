@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from solveyard.serve import ServeOptions
 
 NEWEST = 20  #: jobs that a yard shows in a notebook
+_CLOSED = "this Yard is closed (make another: Yard())"
 
 
 class Yard:
@@ -77,7 +78,7 @@ class Yard:
         self._on_exit = on_exit
         self._embedded: Embedded | None = None
         self._closed = False
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  #: a signal may have its own thread close it
         self._idle: list[Client] = []
         self._process = os.getpid()
         self._parents: Embedded | None = None
@@ -226,7 +227,7 @@ class Yard:
         """A client of the manager that has the store now; this thread's until it's given back."""
         self._know_process()
         if self._closed:
-            raise ManagerUnavailable("this Yard is closed (make another: Yard())")
+            raise ManagerUnavailable(_CLOSED)
         try:
             client = self._idle.pop()
         except IndexError:
@@ -260,7 +261,7 @@ class Yard:
         self._know_process()
         with self._lock:
             if self._closed:
-                raise ManagerUnavailable("this Yard is closed (make another: Yard())")
+                raise ManagerUnavailable(_CLOSED)
             deadline = time.monotonic() + 20.0
             while not self._reachable(folder):
                 try:
@@ -269,6 +270,9 @@ class Yard:
                     if time.monotonic() > deadline:
                         raise
                     time.sleep(0.05)
+                if self._closed and self._embedded is not None:  # by a signal's handler, just now
+                    self._embedded.close(self._on_exit)
+                    raise ManagerUnavailable(_CLOSED)
         return find.running(folder)
 
     def _know_process(self) -> None:
@@ -276,7 +280,7 @@ class Yard:
         if self._process == os.getpid():
             return
         self._process = os.getpid()
-        self._lock = threading.Lock()  # a thread that isn't here may have held it
+        self._lock = threading.RLock()  # a thread that isn't here may have held it
         # Kept, for its end would take from the parent what its manager needs.
         self._parents, self._embedded = self._embedded, None
         while self._idle:

@@ -40,6 +40,7 @@ class Check(NamedTuple):
 def all_of(place: Here) -> list[Check]:
     return [
         _python(),
+        *_pyedb(),
         _platform(),
         *_kept(place),
         _solvers(),
@@ -61,6 +62,14 @@ def _kept(place: Here) -> Iterator[Check]:
 def _python() -> Check:
     found = f"Python {platform.python_version()}, solveyard {__version__} ({sys.executable})"
     return Check("python", "ok", found)
+
+
+def _pyedb() -> Iterator[Check]:
+    """Nothing, where all is well at PyEDB's paths or nothing of ours is there."""
+    from solveyard.pyedb import neighbours
+
+    if why := neighbours.trouble():
+        yield Check("pyedb", "warn", why, neighbours.MEND)
 
 
 def _platform() -> Check:

@@ -83,6 +83,12 @@ class AsyncClient:
         """
         return await self._ask(calls.submit_config(config, priority, session, key, patience))
 
+    async def submit_config_id(
+        self, config: Mapping[str, Any], priority: int = 0, *, key: str = ""
+    ) -> str:
+        """`submit_config`, also at PyEDB's own service: the job's id."""
+        return await self._ask(calls.submit_config_id(config, priority, key))
+
     async def submit_configs(
         self,
         configs: Sequence[Mapping[str, Any]],
@@ -337,7 +343,7 @@ class AsyncClient:
                 attempt.sent = True
                 again = attempt.answered(reply)
                 if again is None:
-                    return call.read(reply)
+                    return calls.read(call, reply)
                 pause = again
             await asyncio.sleep(pause)
 

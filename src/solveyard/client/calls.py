@@ -39,6 +39,7 @@ LONG_POLL = 20.0  #: s that one call waits at the manager; then it is asked agai
 CONNECT = 5.0  #: s until a connection must be there
 LONGEST_KEY = 255  #: characters
 PIECE = 1 << 20  #: bytes of a file or a log in one answer
+_THEIRS = "what answers is not solveyard: is it PyEDB's own service?"
 
 _ERRORS: Mapping[str, type[SolveyardError]] = {
     "unknown_job": UnknownJob,
@@ -137,6 +138,12 @@ def submit_config(
     asked = {"config": config, "priority": priority} | ({"session": session} if session else {})
     body = given.encoded(asked)
     return Call("POST", "/jobs/submit", acted, body, float(patience), key, doubt)
+
+
+def submit_config_id(config: Mapping[str, Any], priority: int, key: str) -> "Call[str]":
+    """PyEDB's own service answers no more than the id."""
+    asked = submit_config(config, priority, "", key, SILENCE)
+    return Call(asked.method, asked.target, job_id, *asked[3:])
 
 
 def submit_configs(
@@ -342,17 +349,21 @@ def get(path: str) -> Call[Any]:
 def checked(reply: Reply) -> Reply:
     """The reply, if it is a good one; else raises the error that it tells.
 
-    504 is TimeoutError; an answer that isn't one of ours is ManagerUnavailable.
+    504 is TimeoutError; an answer that isn't one of ours is ManagerUnavailable, but InvalidRequest
+    for a refusal by PyEDB's own service.
     """
     if reply.status < 300:
         return reply
     try:
         told = json.loads(reply.body)
         why, kind = str(told["error"]), str(told.get("kind", ""))
+        theirs = "kind" not in told and reply.status < 500
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ManagerUnavailable(
             f"what answers is no manager of this version: HTTP status {reply.status}"
         ) from None
+    if theirs:
+        raise InvalidRequest(f"{why} ({_THEIRS})")
     if kind == "timeout":
         raise TimeoutError(why)
     if told.get("field"):
@@ -361,6 +372,18 @@ def checked(reply: Reply) -> Reply:
     if kind == "compacted":
         raise LogCompacted(why, first=int(told.get("first", 0)))
     raise _ERRORS.get(kind, ManagerUnavailable)(why)
+
+
+def read(call: Call[T], reply: Reply) -> T:
+    """What it answers. Raises ManagerUnavailable for what no manager of ours would say."""
+    try:
+        return call.read(reply)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        if isinstance(error, SolveyardError):
+            raise
+        raise ManagerUnavailable(
+            f"what answers is no manager of this version: {error!r} ({_THEIRS})"
+        ) from error
 
 
 def away(reply: Reply) -> bool:
@@ -392,6 +415,10 @@ class _Submitted(msgspec.Struct, frozen=True):
 
 def acted(reply: Reply) -> JobRecord:
     return msgspec.json.decode(checked(reply).body, type=_Done).job
+
+
+def job_id(reply: Reply) -> str:
+    return str(value(reply)["job_id"])
 
 
 def submitted(reply: Reply) -> list[JobRecord]:
@@ -504,4 +531,6 @@ def exact(which: str | int) -> str:
 
 
 def _job(which: str | int, *rest: str) -> str:
+    if not str(which):
+        raise UnknownJob("there is no job without a name")
     return "/".join(("/jobs", given.quoted(exact(which)), *rest))

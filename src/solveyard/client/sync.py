@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
+from solveyard import forks
 from solveyard.client import calls, find, output, tries
 from solveyard.client.calls import (
     Call,
@@ -90,6 +91,12 @@ class Client:
         that it shall not go on without. `patience`: s for an answer.
         """
         return self._ask(calls.submit_config(config, priority, session, key, patience))
+
+    def submit_config_id(
+        self, config: Mapping[str, Any], priority: int = 0, *, key: str = ""
+    ) -> str:
+        """`submit_config`, also at PyEDB's own service: the job's id."""
+        return self._ask(calls.submit_config_id(config, priority, key))
 
     def submit_configs(
         self,
@@ -355,7 +362,7 @@ class Client:
         return answer
 
     def _ask(self, call: Call[T]) -> T:
-        return call.read(self._answer(call)[0])
+        return calls.read(call, self._answer(call)[0])
 
     def _answer(
         self, call: Call[Any], *, whole: bool = True
@@ -389,6 +396,7 @@ class Client:
             self._where = self._find()
             self._wire = _connection(self._where)
             self._wire.connect()
+            forks.parents(self._wire.sock.fileno())
         if self._wire.sock is not None:
             self._wire.sock.settimeout(call.patience)
         attempt.sent = True

@@ -49,7 +49,7 @@ def test_the_documents_resources_are_the_machines_newest_sample(served: Any) -> 
         "memory_free_gb": 1.0,
         "disk_usage_percent": 75.0,
         "disk_free_gb": 2.0,
-        "timestamp": "2026-09-21T14:13:20.000Z",
+        "timestamp": "2026-09-21T14:13:20.000+00:00",
     }
 
 
@@ -63,7 +63,7 @@ def test_the_queue_is_told_by_state_and_in_the_documents_figures(served: Any) ->
     assert told["regular_queue_size"] == 0
     assert told["priority_queues"] == {"5": 1, "-3": 1}
     assert told["running_jobs"] == 1
-    assert told["max_concurrent"] is None
+    assert (told["max_concurrent"], told["max_concurrent_jobs"]) == (2, None), "one for each core"
 
 
 def test_no_batch_system_is_an_empty_list_with_the_reason(served: Any) -> None:
@@ -82,7 +82,7 @@ def test_the_status_has_the_documents_keys_and_the_limits_under_all_names(served
     assert told["limits"] == NO_LIMITS
     assert told["scheduler_detection"]["active_scheduler"] == "none"
     assert told["resource_monitoring"]["memory_free_gb"] == 1.0
-    assert told["local_pool"] == {"running_jobs": 0, "queued_jobs": 0, "max_concurrent": None}
+    assert told["local_pool"] == {"running_jobs": 0, "queued_jobs": 0, "max_concurrent": 2}
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
