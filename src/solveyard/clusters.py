@@ -20,6 +20,10 @@ from solveyard.core.destinations import HERE
 from solveyard.model.errors import InvalidSettings
 
 _COMMANDS = {"slurm": "sbatch", "lsf": "bsub", "pbs": "qsub", "winhpc": "job"}  #: by dialect
+_NO_SSH = (
+    "the ssh of Windows can't share a connection, which `host` needs (run the manager on Linux or"
+    " macOS, WSL will do)"
+)
 
 
 def backends(
@@ -42,20 +46,13 @@ def backends(
     environment = {name: text for name, text in os.environ.items() if name not in withheld}
     found = {}
     for name, options in clusters.items():
-        dialect = registry.dialects().get(options.dialect)
-        if dialect is None:
-            known = ", ".join(sorted(registry.dialects())) or "none"
-            raise InvalidSettings(
-                f"`clusters.{name}`: there is no dialect {options.dialect!r} (installed: {known})"
-            )
-        if name == HERE:
-            raise InvalidSettings(f"`clusters.{name}`: {HERE!r} is this machine (take another)")
-        if name == machine:
-            raise InvalidSettings(f"`clusters.{name}`: this machine has that name (take another)")
+        if why := fault(name, options, machine):
+            raise InvalidSettings(f"`clusters.{name}`: {why}")
+        spoken = registry.dialects()[options.dialect]
         if options.host:
-            found[name] = _over_ssh(name, options, dialect, environment, runtime, store)
+            found[name] = _over_ssh(name, options, spoken, environment, runtime, store)
         else:
-            found[name] = Batch(name, options, dialect, LocalHost(environment))
+            found[name] = Batch(name, options, spoken, LocalHost(environment))
     for name, command in _COMMANDS.items() if discover else ():
         taken = name in found or name == machine
         if taken or any(one.dialect == name for one in clusters.values()):
@@ -67,13 +64,29 @@ def backends(
     return found
 
 
+def fault(name: str, options: ClusterOptions, machine: str = HERE) -> str:
+    """Why this `machine`'s manager can't have such a cluster; "": it can."""
+    if options.dialect not in registry.dialects():
+        known = ", ".join(sorted(registry.dialects())) or "none"
+        return f"there is no dialect {options.dialect!r} (installed: {known})"
+    if name == HERE:
+        return f"{HERE!r} is this machine (take another name)"
+    if name == machine:
+        return "this machine has that name (take another)"
+    if options.host and options.dialect == "winhpc":
+        return (
+            "Windows HPC can't be reached over SSH (leave out `host` where the manager has its"
+            " commands)"
+        )
+    if options.host and sys.platform == "win32":
+        return _NO_SSH
+    return ""
+
+
 def login(name: str, options: ClusterOptions, runtime: Path) -> Login:
     """The way to a cluster that has a `host`. Raises InvalidSettings."""
     if sys.platform == "win32":
-        raise InvalidSettings(
-            f"`clusters.{name}.host`: the ssh of Windows can't share a connection (run the manager"
-            " on Linux or macOS, WSL will do)"
-        )
+        raise InvalidSettings(f"`clusters.{name}`: {_NO_SSH}")
     key = hashlib.sha256(f"{name} {options.host}".encode()).hexdigest()[:8]
     return Login(
         cluster=name,
@@ -92,14 +105,9 @@ def _over_ssh(
     runtime: Path,
     store: str,
 ) -> Batch:
-    if options.dialect == "winhpc":
-        raise InvalidSettings(
-            f"`clusters.{name}.host`: Windows HPC can't be reached over SSH (leave it out where"
-            " the manager has its commands)"
-        )
     host = SshHost(login(name, options, runtime), environment)
     staged = Staged(
-        Remote(host, options.folder),
+        Remote(host, options.folder, store),
         PathMap(options.path_map),
         store,
         most=options.max_input,

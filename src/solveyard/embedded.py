@@ -33,7 +33,12 @@ class Embedded:
             target=self._run, args=(folder, options), name="solveyard-manager", daemon=True
         )
         self._thread.start()
-        self._loop, self._running = self._started.result()
+        try:
+            self._loop, self._running = self._started.result()
+        except BaseException:  # a Ctrl-C, too: nobody would ever stop it
+            self._started.add_done_callback(_stop)
+            self._thread.join()
+            raise
 
     @property
     def alive(self) -> bool:
@@ -62,6 +67,12 @@ class Embedded:
             async with opened(folder, options) as running:
                 self._started.set_result((asyncio.get_running_loop(), running))
                 await running.stopped.wait()
+
+
+def _stop(started: "Future[tuple[asyncio.AbstractEventLoop, Running]]") -> None:
+    if started.exception() is None:
+        loop, running = started.result()
+        loop.call_soon_threadsafe(running.stop, "")
 
 
 class _Here:

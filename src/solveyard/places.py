@@ -7,6 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from solveyard.model import paths
 from solveyard.model.errors import StoreUnusable
 from solveyard.model.ids import array_of, position_of
 from solveyard.model.jobs import JobId
@@ -15,10 +16,22 @@ _SHARD = 1000  #: jobs whose output files share a folder
 
 
 def store_folder(given: str | Path | None = None) -> Path:
-    """The store to use: the one given, else $SOLVEYARD_HOME, else the platform's data folder."""
-    chosen = given or os.environ.get("SOLVEYARD_HOME")
-    if chosen:
-        return Path(chosen).expanduser().absolute()
+    """The store to use: the one given, else $SOLVEYARD_HOME, else the platform's data folder.
+
+    Raises StoreUnusable for a name that no job, record or answer could hold.
+    """
+    found = _chosen(given or os.environ.get("SOLVEYARD_HOME"))
+    if (spelt := paths.spelt(str(found))) != str(found):
+        raise StoreUnusable(
+            f"the name of the store's folder isn't UTF-8: {spelt!r} (%FF is a byte of it; choose"
+            " another with --store or SOLVEYARD_HOME)"
+        )
+    return found
+
+
+def _chosen(given: str | Path | None) -> Path:
+    if given:
+        return Path(given).expanduser().absolute()
     from platformdirs import user_data_path
 
     return user_data_path("solveyard", appauthor=False)
@@ -92,9 +105,9 @@ class StorePlaces:
 def runtime_folder(store: Path) -> Path:
     """A private folder (0700) for a store's sockets, with a short path; made where it isn't.
 
-    Raises StoreUnusable when somebody else owns it.
+    Raises StoreUnusable when it can't be made, or somebody else owns it.
     """
-    key = hashlib.sha256(str(store.resolve()).encode()).hexdigest()[:16]
+    key = hashlib.sha256(os.fsencode(store.resolve())).hexdigest()[:16]
     base = _private(_runtime_base())
     return _private(base / key)
 
@@ -109,7 +122,13 @@ def _runtime_base() -> Path:
 
 
 def _private(folder: Path) -> Path:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnusable(
+            f"cannot make {folder}, where a store's sockets are: {error.strerror or error}"
+            " (set XDG_RUNTIME_DIR to a private folder)"
+        ) from error
     if sys.platform != "win32":
         found = folder.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():

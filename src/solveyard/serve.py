@@ -8,7 +8,7 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,13 +41,14 @@ from solveyard.model.shares import NO_SHARES, Shares
 from solveyard.notify import Recipient
 from solveyard.places import StorePlaces, runtime_folder
 from solveyard.secret import Secret
+from solveyard.store import failures
 from solveyard.store.lease import Lease
 from solveyard.store.sqlite import SqliteStore
 from solveyard.tokens import Tokens
 
 __all__ = [
-    "Network", "PortTaken", "Running", "ServeOptions", "Stop", "exposed", "network", "opened",
-    "run",
+    "Network", "PortTaken", "Running", "ServeOptions", "Stop", "UnfitSetting", "exposed", "network",
+    "opened", "run",
 ]  # fmt: skip
 
 log = logging.getLogger(__name__)
@@ -101,6 +102,14 @@ class Running:
     stopped: asyncio.Event  #: set once a stop was asked for
 
 
+class UnfitSetting(InvalidRequest):
+    """The value of `setting` will not do."""
+
+    def __init__(self, setting: str, why: str) -> None:
+        super().__init__(why)
+        self.setting = setting
+
+
 class Stop:
     """How it was asked to stop; the first word stands, but "now" overrules."""
 
@@ -128,14 +137,24 @@ def network(
     key: Path | None = None,
     public_url: str = "",
 ) -> Network:
-    """As the command line's options say. Raises InvalidRequest."""
+    """As the settings say. Raises UnfitSetting for what no manager could listen with."""
     if (certificate is None) is not (key is None):
-        raise InvalidRequest("TLS takes two files: --tls-certificate FILE and --tls-key FILE")
-    for name in allow:
-        registry.solver(name)
-    for program in programs:
-        rules.admissible(program)
-    return Network(
+        given = "tls_key" if certificate is None else "tls_certificate"
+        options = "--tls-certificate FILE and --tls-key FILE"
+        why = f"TLS takes two files: `tls_certificate` and `tls_key` ({options})"
+        raise UnfitSetting(given, why)
+    with _judging("allow"):
+        for name in allow:
+            registry.solver(name)
+    with _judging("ansysedt"):
+        for program in programs:
+            rules.admissible(program)
+    with _judging("public_url"):
+        public_url = read_public_url(public_url) if public_url else ""
+    if host:
+        with _judging("host"):
+            ports.judge(host)
+    found = Network(
         hosts=(host,) if host else ports.LOOPBACK,
         port=port,
         rules=Rules(
@@ -146,8 +165,19 @@ def network(
         allowed_hosts=tuple(allowed_hosts),
         certificate=None if certificate is None else certificate.absolute(),
         key=None if key is None else key.absolute(),
-        public_url=read_public_url(public_url) if public_url else "",
+        public_url=public_url,
     )
+    with _judging("tls_certificate"):
+        _certificate(found)
+    return found
+
+
+@contextlib.contextmanager
+def _judging(setting: str) -> Iterator[None]:
+    try:
+        yield
+    except InvalidRequest as error:
+        raise UnfitSetting(setting, str(error)) from error
 
 
 def exposed(options: ServeOptions) -> bool:
@@ -191,7 +221,6 @@ async def opened(
     """
     places = StorePlaces(folder)
     tls = _certificate(options.network)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     lease = Lease.take(folder, {})
     listeners: list[socket.socket] = []
     try:
@@ -200,7 +229,8 @@ async def opened(
         runtime = runtime_folder(folder)
         token = secrets.token_urlsafe(32)
         address = _address(runtime, "agents.sock")
-        local = _local_agent(places, address, token, options)
+        with _in_our_words(folder):
+            local = _local_agent(places, address, token, options)
         store = SqliteStore.open(folder)
         agents = Agents(address, store.uuid, local, offer=options.offer, token=token)
         manager = Manager(
@@ -236,11 +266,12 @@ async def opened(
                 await _let_in(manager, door, stop)
 
                 def announce() -> None:
-                    if agents.complete:
+                    if agents.complete or agents.unable is not None:
                         _announce(places, manager, door, token, options.network)
 
-                agents.changed = announce
-                announce()
+                with _in_our_words(folder):
+                    announce()
+                agents.changed = lambda: _again(announce)
                 chores = [
                     tasks.create_task(_stop_when_idle(manager, door, options.idle_exit, stop)),
                     tasks.create_task(abandoned.watch(manager, _me())),
@@ -282,14 +313,23 @@ async def _alive(
             except Exception as error:
                 inside = error
                 raise
-    except ExceptionGroup as failures:
+    except ExceptionGroup as group:
         if inside is not None:
             raise inside from inside.__cause__
-        log.critical("the manager failed", exc_info=failures)
+        log.critical("the manager failed", exc_info=group)
         raise InternalFault(
-            f"the manager failed: {_innermost(failures)!r} (what runs goes on, and nothing is"
+            f"the manager failed: {_innermost(group)!r} (what runs goes on, and nothing is"
             " lost; start it again, and please report this)"
-        ) from failures
+        ) from group
+
+
+@contextlib.contextmanager
+def _in_our_words(folder: Path) -> Iterator[None]:
+    """Raises StoreFull or StoreUnusable for what the system says of the store in `folder`."""
+    try:
+        yield
+    except OSError as error:
+        raise failures.from_os(error, folder) from error
 
 
 def _innermost(error: BaseException) -> BaseException:
@@ -402,15 +442,27 @@ def _announce(
     _write_private(places.manager_json, msgspec.json.format(msgspec.json.encode(told)))
 
 
+def _again(announce: Callable[[], None]) -> None:
+    """On a full disk what was said stands: its address holds."""
+    try:
+        announce()
+    except OSError as error:
+        log.warning("manager.json is out of date", extra={"error": str(error)})
+
+
 def _write_private(place: Path, content: bytes) -> None:
     """Replace a file as a whole, readable by its owner alone."""
     temporary = place.with_name(f".{place.name}.{os.getpid()}")
     with contextlib.suppress(FileNotFoundError):
         temporary.unlink()
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor, not a path
-        file.write(content)
-    temporary.replace(place)
+    try:
+        with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor, not a path
+            file.write(content)
+        temporary.replace(place)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 async def _stop_when_idle(

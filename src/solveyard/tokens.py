@@ -14,6 +14,7 @@ import msgspec
 from solveyard.agent.locks import Lock
 from solveyard.model.errors import Conflict, InvalidRequest, StoreLocked, StoreUnusable
 from solveyard.store.database import sync_names
+from solveyard.store.failures import from_os
 
 FILE = "tokens.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -99,16 +100,27 @@ class Tokens:
         return self._by_hash.get(sha256)
 
     def _change(self, change: Callable[[list[Token]], list[Token]]) -> None:
-        with self._locked():
-            content = msgspec.json.encode(change(self.all()))
-            temporary = self._path.with_name(f".{FILE}.{os.getpid()}.{secrets.token_hex(4)}")
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        """Raises StoreFull or StoreUnusable where it can't be written."""
+        try:
+            with self._locked():
+                content = msgspec.json.encode(change(self.all()))
+                self._write(msgspec.json.format(content) + b"\n")
+        except OSError as error:
+            raise from_os(error, self._path.parent) from error
+
+    def _write(self, content: bytes) -> None:
+        temporary = self._path.with_name(f".{FILE}.{os.getpid()}.{secrets.token_hex(4)}")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
             with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor, not a path
-                file.write(msgspec.json.format(content) + b"\n")
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(self._path)
-            sync_names(self._path)  # what was revoked must not come back
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_names(self._path)  # what was revoked must not come back
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:

@@ -14,10 +14,18 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+from solveyard import forks
+
 if sys.platform == "win32":
     _SystemLoop = asyncio.ProactorEventLoop
 else:
-    _SystemLoop = asyncio.SelectorEventLoop
+
+    class _SystemLoop(asyncio.SelectorEventLoop):
+        """Whose sockets no forked child keeps."""
+
+        def __init__(self) -> None:
+            super().__init__(forks.Selector())
+
 
 T = TypeVar("T")
 

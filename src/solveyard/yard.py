@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from solveyard import notebook
-from solveyard.client import find
+from solveyard.client import find, output
 from solveyard.client.find import Address
 from solveyard.client.sync import Client
 from solveyard.model.errors import (
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from solveyard.serve import ServeOptions
 
 NEWEST = 20  #: jobs that a yard shows in a notebook
+_CLOSED = "this Yard is closed (make another: Yard())"
 
 
 class Yard:
@@ -77,7 +78,7 @@ class Yard:
         self._on_exit = on_exit
         self._embedded: Embedded | None = None
         self._closed = False
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  #: a signal may have its own thread close it
         self._idle: list[Client] = []
         self._process = os.getpid()
         self._parents: Embedded | None = None
@@ -208,7 +209,7 @@ class Yard:
         else:
             waited = jobs
         with self.client() as client:  # a number may be numpy's
-            keys = [one.key if isinstance(one, YardJob) else str(one) for one in waited]
+            keys = [one.key if isinstance(one, YardJob) else one for one in waited]
             return client.wait(keys, timeout)
 
     def cluster_status(self) -> list[ClusterRecord]:
@@ -226,7 +227,7 @@ class Yard:
         """A client of the manager that has the store now; this thread's until it's given back."""
         self._know_process()
         if self._closed:
-            raise ManagerUnavailable("this Yard is closed (make another: Yard())")
+            raise ManagerUnavailable(_CLOSED)
         try:
             client = self._idle.pop()
         except IndexError:
@@ -260,7 +261,7 @@ class Yard:
         self._know_process()
         with self._lock:
             if self._closed:
-                raise ManagerUnavailable("this Yard is closed (make another: Yard())")
+                raise ManagerUnavailable(_CLOSED)
             deadline = time.monotonic() + 20.0
             while not self._reachable(folder):
                 try:
@@ -269,6 +270,9 @@ class Yard:
                     if time.monotonic() > deadline:
                         raise
                     time.sleep(0.05)
+                if self._closed and self._embedded is not None:  # by a signal's handler, just now
+                    self._embedded.close(self._on_exit)
+                    raise ManagerUnavailable(_CLOSED)
         return find.running(folder)
 
     def _know_process(self) -> None:
@@ -276,7 +280,7 @@ class Yard:
         if self._process == os.getpid():
             return
         self._process = os.getpid()
-        self._lock = threading.Lock()  # a thread that isn't here may have held it
+        self._lock = threading.RLock()  # a thread that isn't here may have held it
         # Kept, for its end would take from the parent what its manager needs.
         self._parents, self._embedded = self._embedded, None
         while self._idle:
@@ -333,9 +337,9 @@ class YardJob:
 
     @property
     def key(self) -> str:
-        """By which the manager finds it, be its name given to another meanwhile."""
+        """By which the manager finds it, whatever others are called."""
         task = self.record.task
-        return str(self.number) if task is None else f"{self.number}[{task}]"
+        return f"#{self.number}" if task is None else f"#{self.number}[{task}]"
 
     @property
     def state(self) -> JobState:
@@ -366,21 +370,22 @@ class YardJob:
 
     def output(self, stream: str = "stdout") -> str:
         """All of its standard output ("stderr": standard error), of the newest attempt so far."""
-        parts, offset = [], 0
         with self._yard.client() as client:
-            while (part := client.log(self.key, stream, offset=offset)).content:
-                parts.append(part.content)
-                offset = part.next_offset
+            parts = list(output.so_far(client, self.key, stream))
         return b"".join(parts).decode("utf-8", "replace")
 
     def follow(self) -> Iterator[bytes]:
-        """Its standard output as it comes, until it has ended."""
+        """Its standard output as it comes, of one attempt after the other until it has ended.
+
+        It begins with the attempt that ran, or was to come next, when it was last looked at: of a
+        job just submitted the first.
+        """
         with self._yard.client() as client:
-            yield from client.follow_log(self.key)
+            yield from client.follow_log(self.key, attempt=output.present(self.record))
 
     def __getitem__(self, index: int) -> "YardJob":
         """One task of an array, by its index. Raises UnknownJob."""
-        return self._yard.job(f"{self.record.number}[{index}]")
+        return self._yard.job(f"#{self.record.number}[{index}]")
 
     def __iter__(self) -> "Iterator[YardJob]":
         """The tasks of an array, by index."""

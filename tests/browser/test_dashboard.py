@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,22 @@ def test_the_command_over_http_that_it_shows_is_a_job_that_runs(page: Any, serve
     text = page.locator(".empty code").nth(2).inner_text()
     served.ask("POST", "jobs", json.loads(text[text.index("'{") + 1 : text.rindex("'")]))
     expect(row(page, "dipole")).to_contain_text("completed")
+
+
+def test_who_came_by_a_token_is_told_how_to_submit_with_it(page: Any, served: Any) -> None:
+    guest = {"name": "token:laptop", "owner": False, "session": True}
+    page.route("**/yard/session", lambda route: route.fulfill(json=guest))
+    page.goto(served.url)
+    expect(page.locator(".empty")).to_contain_text("SOLVEYARD_TOKEN before")
+    in_shell, in_python, over_http = page.locator(".empty pre").all_inner_texts()
+    assert str(served.folder) not in in_shell + in_python + over_http
+    assert '-H "Authorization: Bearer $SOLVEYARD_TOKEN"' in over_http
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    env = {**os.environ, "SOLVEYARD_TOKEN": "of the laptop", "PATH": path}
+    for program in (["sh", "-c", in_shell], [sys.executable, "-c", in_python]):
+        subprocess.run(program, env=env, check=True, timeout=60)
+        assert served.ask("GET", "jobs/dipole/wait")["state"] == "completed"
+        served.ask("DELETE", "jobs/dipole")
 
 
 def test_a_job_is_seen_from_queued_to_completed(page: Any, served: Any, tmp_path: Path) -> None:
@@ -153,6 +171,30 @@ def test_several_selected_jobs_are_cancelled_by_one_answer(page: Any, served: An
     expect(selected).to_have_count(0)
 
 
+def test_what_a_filter_hides_is_not_acted_on(page: Any, served: Any) -> None:
+    served.submit(*[shell(name, "true", hold=True) for name in ("mine", "kept", "other")])
+    page.goto(served.url)
+    for name in ("mine", "kept"):
+        row(page, name).click(modifiers=["Control"])
+    selected = page.get_by_role("group", name="Selected jobs")
+    search = page.get_by_role("searchbox")
+    search.fill("mine")
+    expect(selected).to_contain_text("2 selected, 1 not shown")
+    selected.get_by_role("button", name="Cancel…").click()
+    expect(page.get_by_role("dialog", name="Cancel mine?")).to_be_visible()
+    page.keyboard.press("Escape")
+    search.fill("other")
+    expect(row(page, "kept")).to_have_count(0)
+    expect(selected).to_contain_text("2 selected, 2 not shown")
+    expect(selected.get_by_role("button")).to_have_text(["Select none"])
+    search.press("Escape")
+    page.keyboard.press("c")  # the keyboard was at a row that is hidden
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    row(page, "other").focus()
+    page.keyboard.press("c")
+    expect(page.get_by_role("dialog", name="Cancel other?")).to_be_visible()
+
+
 def test_a_job_is_held_released_and_removed(page: Any, served: Any) -> None:
     served.submit(shell("waiting", "true", hold=True))
     detail = open_job(page, served, "waiting")
@@ -239,8 +281,31 @@ def test_a_refused_action_is_told_in_the_managers_words(page: Any, served: Any) 
     detail.get_by_role("button", name="Remove…").click()
     served.ask("DELETE", "jobs/gone")
     page.get_by_role("button", name="Remove", exact=True).click()
-    expect(page.get_by_role("status")).to_contain_text("there is no job 'gone'")
+    expect(page.get_by_role("status")).to_contain_text("Could not remove gone: there is no job")
     page.expected.append("404 (Not Found)")
+
+
+def test_an_action_meets_its_row_be_another_job_called_by_its_number(
+    page: Any, served: Any, tmp_path: Path
+) -> None:
+    served.submit({"solver": "command", "options": {"argv": ["sh", "-c", "echo mine; sleep 1000"]}})
+    board = tmp_path / "board.aedt"
+    board.touch()
+    os.mkfifo(tmp_path / "board.go")
+    program = player(tmp_path / "ansys_inc")
+    config = {"project_path": str(board), "ansys_edt_path": str(program), "jobid": "1"}
+    served.ask("POST", "jobs/submit", {"config": config})
+    assert served.ask("GET", "jobs/1")["number"] == 2
+    page.goto(f"{served.url}#/jobs/1")
+    detail = page.get_by_role("complementary", name="Job 1")
+    expect(detail.locator(".facts")).to_contain_text("command")
+    page.keyboard.press("l")
+    expect(detail.get_by_role("region", name="stdout of the job")).to_have_text("mine\n")
+    page.keyboard.press("c")
+    page.get_by_role("button", name="Cancel the job").click()
+    expect(detail.locator(".badge")).to_contain_text("cancelled")
+    assert served.ask("GET", "jobs/%231")["state"] == "cancelled"
+    assert served.ask("GET", "jobs/%232")["cancel_requested"] is False
 
 
 def test_a_failure_is_told_with_its_evidence_and_attempt(page: Any, served: Any) -> None:
@@ -266,6 +331,32 @@ def test_a_touchstone_result_is_drawn_and_summed_up(page: Any, served: Any) -> N
     expect(detail.locator(".canvas")).to_have_attribute(
         "aria-label", re.compile("S21 from -20.00 dB")
     )
+
+
+def test_in_a_folder_that_jobs_share_only_the_jobs_own_result_is_drawn_unasked(
+    page: Any, served: Any, tmp_path: Path
+) -> None:
+    line = "# MHz S DB R 50\\n100 -7 0\\n"
+    for name, end in {"good": f"printf '{line}' > good.s1p", "bad": "exit 3"}.items():
+        spec = shell(name, end, directory=str(tmp_path))
+        spec["options"]["outputs"] = [f"{name}.s1p"]
+        served.submit(spec)
+        served.ask("GET", f"jobs/{name}/wait")
+    detail = open_job(page, served, "good")
+    plots = detail.get_by_role("tab", name=re.compile("Plots"))
+    expect(plots).to_have_text("Plots 1")
+    plots.click()
+    expect(detail.locator(".facts-table")).to_contain_text("-7.00 dB")
+    detail = open_job(page, served, "bad")
+    expect(detail).to_contain_text("No Touchstone files (.s1p, .s2p, …) of its own yet.")
+    expect(detail.get_by_role("tab", name=re.compile("Plots"))).to_have_text("Plots")
+    expect(detail.locator(".canvas")).to_have_count(0)
+    group = detail.locator("optgroup")
+    expect(group).to_have_attribute("label", "Other files in this folder")
+    detail.get_by_role("combobox", name="File").select_option("good.s1p")
+    expect(detail.locator(".facts-table")).to_contain_text("good.s1p")
+    expect(detail.locator(".canvas")).to_have_count(1)
+    assert findings(page) == []
 
 
 def colours(page: Any) -> int:
@@ -380,6 +471,37 @@ def test_a_lost_manager_is_told_and_found_again(page: Any, served: Any) -> None:
     served.submit(shell("meanwhile", "true"))
     expect(row(page, "meanwhile")).to_contain_text("completed")
     expect(banner).to_have_count(0)
+    page.expected.append("net::ERR_")
+
+
+def test_a_job_that_is_gone_is_asked_for_once_and_its_files_not_at_all(
+    page: Any, served: Any
+) -> None:
+    asked: list[str] = []
+    page.on("request", lambda one: asked.append(one.url) if "/jobs/%23" in one.url else None)
+    page.goto(f"{served.url}#/jobs/7")
+    expect(page.get_by_role("complementary")).to_contain_text("There is no job")
+    assert [url.removeprefix(served.url) for url in asked] == ["jobs/%237"]
+    page.expected.append("404 (Not Found)")
+
+
+def test_a_job_opened_while_nobody_answers_is_told_as_its_row_says_and_read_afterwards(
+    page: Any, served: Any
+) -> None:
+    served.submit(shell("broken", "exit 3", tags=["board-A"]))
+    page.goto(served.url)
+    expect(row(page, "broken")).to_contain_text("failed")
+    served.cut()
+    expect(page.get_by_role("alert")).to_contain_text("Connection lost.")
+    row(page, "broken").click()
+    detail = page.get_by_role("complementary", name="Job broken")
+    expect(detail.locator(".verdict")).to_have_text("Exit code 3.")
+    expect(detail.locator(".facts")).to_contain_text("board-A")
+    expect(detail).to_contain_text("The manager does not answer, so no more is known of it now.")
+    assert findings(page) == []
+    served.mend()
+    expect(detail.locator(".evidence")).to_contain_text("exit code 3")
+    expect(detail).not_to_contain_text("does not answer")
     page.expected.append("net::ERR_")
 
 
@@ -508,6 +630,35 @@ def test_another_store_at_the_same_address_is_read_from_its_beginning(
     page.expected.append("net::ERR_")
 
 
+def test_a_store_with_more_events_at_the_same_address_is_told_from_the_one_before(
+    page: Any, served: Any, tmp_path: Path
+) -> None:
+    served.submit(*[shell(f"old-{i}", "true", hold=True) for i in range(3)])
+    other = type(served)(tmp_path / "other")
+    try:
+        other.submit(*[shell(f"new-{i}", "true", hold=True) for i in range(6)])
+        other.cut()
+        page.goto(f"{served.url}#/jobs/1")
+        detail = page.get_by_role("complementary", name="Job old-0")
+        detail.get_by_role("button", name="Cancel…").click()
+        expect(page.locator(".connection")).to_have_attribute("title", HEARD)
+        page.clock.install()  # from now on nothing is looked at by itself
+        page.clock.pause_at(page.evaluate("Date.now() + 1000"))
+        served.cut()
+        other.port = served.port
+        other.mend()
+        page.get_by_role("button", name="Cancel the job").click()
+        expect(page.get_by_role("status")).to_contain_text(
+            "Could not cancel old-0: another store answers at this address by now"
+        )
+        expect(page.locator("tr.row .name")).to_have_text([f"new-{i}" for i in (5, 4, 3, 2, 1, 0)])
+        expect(page.get_by_role("complementary")).to_have_count(0)
+        assert {one["state"] for one in other.ask("GET", "jobs")} == {"held"}
+    finally:
+        other.close()
+    page.expected.append("net::ERR_")
+
+
 def test_dark_follows_the_system_and_a_choice_is_kept(page: Any, served: Any) -> None:
     def ground() -> str:
         found: str = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -551,6 +702,28 @@ def test_the_keyboard_reaches_every_job_and_its_parts(page: Any, served: Any) ->
     page.keyboard.press("4")
     expect(page.get_by_role("button", name="0 running")).to_have_attribute("aria-pressed", "true")
     expect(page.locator("tr.row")).to_have_count(0)
+
+
+def test_an_address_that_names_an_old_job_leads_to_its_row(page: Any, served: Any) -> None:
+    served.submit(*[shell(f"job-{i}", "true", hold=True) for i in range(1200)])
+    open_job(page, served, "job-9")
+    expect(row(page, "job-9")).to_be_in_viewport(ratio=1)
+    expect(page.locator("body")).to_be_focused()
+    page.evaluate("location.hash = '#/jobs/1100'")
+    expect(row(page, "job-1099")).to_be_in_viewport(ratio=1)
+
+
+def test_a_search_finds_endings_and_of_what_waits_the_same_wherever_it_stands(
+    page: Any, served: Any
+) -> None:
+    served.submit(shell("broken", "exit 3"), shell("kept", "true", hold=True))
+    page.goto(served.url)
+    expect(row(page, "kept")).to_contain_text("Waiting for somebody to release it")
+    expect(row(page, "broken")).to_contain_text("Exit code 3.")
+    search, names = page.get_by_role("searchbox"), page.locator("tr.row .name")
+    for words, found in {"exit code": ["broken"], "release": [], "": ["kept", "broken"]}.items():
+        search.fill(words)
+        expect(names).to_have_text(found)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -617,6 +790,42 @@ def test_ten_thousand_jobs_cost_no_more_than_the_rows_on_the_screen(
     expect(page.locator("tr.row")).to_have_count(2)
 
 
+def test_of_more_jobs_than_fit_those_that_run_or_failed_are_listed_and_the_rest_is_counted(
+    page: Any, served: Any
+) -> None:
+    def smaller(route: Any) -> None:
+        answer = route.fetch()
+        assert "const KEPT = 20_000;" in answer.text()
+        body = answer.text().replace("const KEPT = 20_000;", "const KEPT = 20;")
+        route.fulfill(response=answer, body=body)
+
+    page.route("**/page/jobs.js", smaller)
+    served.submit(shell("broken", "exit 3"), shell("fine", "true"))
+    for name in ("broken", "fine"):
+        served.ask("GET", f"jobs/{name}/wait")
+    served.submit(*[shell(f"runs-{i}", "sleep 1000") for i in range(2)])
+    served.submit(shell("kept", "true", hold=True))
+    served.submit(*[shell(f"waits-{i}", "true") for i in range(40)])
+    served.until(lambda: served.ask("GET", "queue")["running"] == 2)
+    page.goto(served.url)
+    foot = page.locator(".list > .foot")
+    expect(foot).to_have_text("20 jobs · not in this list: 24 queued, 1 completed")
+    for state, names in {
+        "running": ["runs-1", "runs-0"],
+        "failed": ["broken"],
+        "held": ["kept"],
+    }.items():
+        chip = page.get_by_role("button", name=f"{len(names)} {state}")
+        chip.click()
+        expect(page.locator("tr.row .name")).to_have_text(names)
+        chip.click()
+    served.submit(*[shell(f"more-{i}", "true") for i in range(30)])
+    expect(foot).to_have_text("20 jobs · not in this list: 54 queued, 1 completed")
+    expect(row(page, "more-29")).to_have_count(1)
+    page.get_by_role("searchbox").fill("runs-")
+    expect(page.locator("tr.row .name")).to_have_text(["runs-1", "runs-0"])
+
+
 def test_it_fits_a_telephone(page: Any, served: Any) -> None:
     page.set_viewport_size({"width": 375, "height": 740})
     served.submit(shell("a-job-with-a-rather-long-name-that-nobody-can-remember", "true"))
@@ -642,7 +851,7 @@ def test_a_long_failure_leaves_all_of_a_small_window_within_reach(page: Any, ser
             response=answer, json=answer.json() | {"message": WORDS, "evidence": evidence}
         )
 
-    page.route("**/yard/jobs/broken", lengthened)
+    page.route("**/yard/jobs/%231", lengthened)
     served.submit(shell("broken", "seq 1 500; exit 3"))
     detail = open_job(page, served, "broken")
     panel = detail.element_handle()

@@ -102,12 +102,14 @@ def test_a_page_of_rows_goes_on_where_the_last_one_ended(served: Any) -> None:
     assert refused(served, "dashboard/jobs?limit=0")[0] == 400
 
 
-def test_only_unfinished_jobs_where_they_alone_are_asked_for(served: Any) -> None:
+def test_only_jobs_in_the_states_that_are_asked_for(served: Any) -> None:
     served.submit(TRUE | {"hold": True}, TRUE)
     served.ask("GET", "jobs/2/wait")
-    assert [
-        row["number"] for row in served.ask("GET", "dashboard/jobs?unfinished=true")["jobs"]
-    ] == [1]
+    for states, numbers in {"held": [1], "queued": [], "completed,held": [2, 1]}.items():
+        found = served.ask("GET", f"dashboard/jobs?state={states}")
+        assert [row["number"] for row in found["jobs"]] == numbers
+        assert found["total"] == len(numbers)
+    assert refused(served, "dashboard/jobs?state=x")[0] == 400
 
 
 def test_why_a_job_waits_is_told_of_named_jobs(served: Any) -> None:
@@ -117,6 +119,25 @@ def test_why_a_job_waits_is_told_of_named_jobs(served: Any) -> None:
     assert row["why"] == "somebody to release it: it is held"
     for wrong in ("x", "1,", "-1", "1" * 20, ",".join("1" * 101)):
         assert refused(served, f"dashboard/jobs/{wrong}")[0] == 400
+
+
+def test_a_job_that_waits_for_its_next_try_has_neither_machine_nor_start(served: Any) -> None:
+    false = {"solver": "command", "options": {"argv": ["false"]}}
+    served.submit(false | {"retry": {"tries": 2, "delay": 3600}})
+
+    def row() -> Any:
+        return served.ask("GET", "dashboard/jobs")["jobs"][0]
+
+    served.until(lambda: any(one.outcome for one in served.manager.find("1").attempts))
+    waiting = row()
+    assert waiting["state"] == "queued"
+    assert (waiting["machine"], waiting["started_at"], waiting["ended_at"]) == ("", None, None)
+    served.ask("POST", "jobs/1/cancel", {})
+    [attempt] = served.manager.find("1").attempts
+    ended = row()
+    assert ended["state"] == "cancelled"
+    assert ended["machine"] == attempt.placement.machine
+    assert (ended["started_at"], ended["ended_at"]) == (attempt.started_at, attempt.ended_at)
 
 
 def test_changes_tell_each_changed_job_as_it_is_now_and_the_removed_ones(served: Any) -> None:
@@ -156,6 +177,18 @@ def test_an_event_that_this_store_never_had_means_to_read_everything_anew(served
     assert news["forgotten"] is True
     assert news["last"] < 12345
     assert refused(served, "dashboard/changes?after=-1")[0] == 400
+
+
+def test_an_event_of_another_store_means_to_read_everything_anew(served: Any) -> None:
+    served.submit(TRUE | {"hold": True})
+    begun = served.ask("GET", "dashboard/changes")
+    assert begun["store"] == served.manager.store_uuid
+    known = f"dashboard/changes?after={begun['last'] - 1}&store="
+    same, other = (served.ask("GET", f"{known}{store}") for store in (begun["store"], "0" * 32))
+    assert (same["forgotten"], [row["number"] for row in same["jobs"]]) == (False, [1])
+    assert (other["forgotten"], other["jobs"], other["last"]) == (True, [], begun["last"])
+    with fetch(served, "events?after=0") as answer:
+        assert answer.headers["X-Store"] == begun["store"]
 
 
 def test_a_touchstone_file_is_told_by_parameters(served: Any) -> None:

@@ -217,7 +217,8 @@ def test_a_mapped_folder_is_used_there_and_nothing_of_it_is_sent(
     assert service.client.log(one).content.decode() == f"{there}\n"
     assert (there / "result").read_text() == "3 4\n"
     assert not list(here.glob(".*.part"))
-    assert not list((service.store / "output").glob("*/*.sent"))
+    (note,) = (service.store / "output").glob("*/*.sent")
+    assert '"sums": {}' in note.read_text()
 
 
 def test_a_folder_on_a_windows_drive_is_used_under_its_name_there(
@@ -268,6 +269,26 @@ def test_what_an_earlier_manager_left_there_is_removed_and_nothing_else(
         (jobs / name).touch()
     service.start()
     until(lambda: sorted(one.name for one in jobs.iterdir()) == sorted(kept), "only that is left")
+
+
+def test_a_folder_there_that_the_settings_change_leaves_running_jobs_theirs(
+    serving: Serving, tmp_path: Path
+) -> None:
+    service = serving()
+    work, gate = folder(tmp_path / "work"), tmp_path / "gate"
+    one = submit(
+        service, f"until [ -e {gate} ]; do sleep 0.1; done; pwd >place", directory=str(work)
+    )
+    running(service, one)
+    first = serving.there
+    serving.there = tmp_path / "elsewhere"
+    service.stop()
+    service = serving()
+    gate.touch()
+    record = ended(service, one)
+    assert record.state == "completed", record
+    assert (work / "place").read_text().startswith(str(first / "jobs"))
+    until(lambda: not list((first / "jobs").iterdir()), "nothing is left there")
 
 
 @pytest.mark.skipif(not shutil.which("nec2c"), reason="no nec2c on PATH")

@@ -51,7 +51,7 @@ def host(sshd: Sshd) -> SshHost:
 @pytest.fixture
 async def remote(sshd: Sshd, tmp_path: Path) -> Remote:
     """What is sent is kept in `tmp_path / "there"`."""
-    one = Remote(host_of(sshd, 64 << 20), str(tmp_path / "there"))
+    one = Remote(host_of(sshd, 64 << 20), str(tmp_path / "there"), "store")
     await one.ready()
     return one
 
@@ -252,7 +252,7 @@ def large(place: Path, size: int) -> str:
 
 
 async def sent(remote: Remote, folder: Path, to: str, most: int = 1 << 30) -> Outgoing:
-    outgoing, load = Outgoing(remote, most), Load()
+    outgoing, load = Outgoing(remote, most, "store"), Load()
     outgoing.add(load, folder, f"{remote.root}/jobs/{to}")
     await outgoing.send(load)
     return outgoing
@@ -263,7 +263,7 @@ async def test_an_input_goes_on_where_its_first_try_was_cut_off(
 ) -> None:
     size = 2 * PIECE + 1000
     digest = large(tmp_path / "in" / "mesh", size)
-    part = Path(f"{remote.content(digest)}.part")
+    part = Path(f"{remote.content(digest)}.store.part")
     part.write_bytes((tmp_path / "in" / "mesh").read_bytes()[: PIECE + 10])
     inode = part.stat().st_ino
     before = remote.host.commands
@@ -279,7 +279,7 @@ async def test_an_input_goes_on_where_its_first_try_was_cut_off(
 
 async def test_a_part_of_something_else_is_thrown_away(remote: Remote, tmp_path: Path) -> None:
     digest = large(tmp_path / "in" / "mesh", 100_000)
-    Path(f"{remote.content(digest)}.part").write_bytes(b"something else")
+    Path(f"{remote.content(digest)}.store.part").write_bytes(b"something else")
     await sent(remote, tmp_path / "in", "one")
     copy = Path(f"{remote.root}/jobs/one/mesh")
     assert hashlib.sha256(copy.read_bytes()).hexdigest() == digest
@@ -301,7 +301,7 @@ async def test_what_is_there_already_is_not_sent_again(remote: Remote, tmp_path:
 async def test_small_files_of_several_jobs_go_once(remote: Remote, tmp_path: Path) -> None:
     for index in range(20):
         large(tmp_path / "in" / f"{index}", 1000 * index)
-    outgoing, load = Outgoing(remote, 1 << 30), Load()
+    outgoing, load = Outgoing(remote, 1 << 30, "store"), Load()
     for job in ("one", "two", "three"):
         outgoing.add(load, tmp_path / "in", f"{remote.root}/jobs/{job}", shared=True)
     assert sum(len(step.content) for step in load.steps) == 0
@@ -340,7 +340,7 @@ async def test_a_result_goes_on_where_its_first_try_was_cut_off(
         AttemptId("a"), [], Pair(str(there), here), {"deck.in": unchanged, "changed.in": "0" * 64}
     )
     before = remote.host.commands
-    troubles, _ = await Incoming(remote, Mirror(remote)).bring([results])
+    troubles, *_ = await Incoming(remote, Mirror(remote)).bring([results])
     assert troubles == {"a": []}
     assert (here / "field.bin").stat().st_ino == inode
     assert hashlib.sha256((here / "field.bin").read_bytes()).hexdigest() == digest
@@ -359,7 +359,7 @@ async def test_half_a_result_that_is_of_something_else_is_thrown_away(
     here.mkdir()
     (here / f".field.bin.{digest[:12]}.part").write_bytes(b"something else")
     results = Results(AttemptId("a"), [], Pair(str(tmp_path / "job"), here), {})
-    assert await Incoming(remote, Mirror(remote)).bring([results]) == ({"a": []}, {})
+    assert await Incoming(remote, Mirror(remote)).bring([results]) == ({"a": []}, {"a": []}, {})
     assert [one.name for one in here.iterdir()] == ["field.bin"]
     assert hashlib.sha256((here / "field.bin").read_bytes()).hexdigest() == digest
 
@@ -374,7 +374,7 @@ async def test_a_result_that_a_link_would_lead_elsewhere_does_not_come(
     elsewhere.mkdir()
     (here / "out").symlink_to(elsewhere)
     results = Results(AttemptId("a"), [], Pair(str(tmp_path / "job"), here), {})
-    troubles, _ = await Incoming(remote, Mirror(remote)).bring([results])
+    troubles, *_ = await Incoming(remote, Mirror(remote)).bring([results])
     (told,) = troubles[AttemptId("a")]
     assert told.startswith("the result 'out/field.bin' could not come: a link leads it out")
     assert told.endswith(f"(it is login:{tmp_path}/job/out/field.bin)")

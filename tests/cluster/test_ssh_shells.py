@@ -52,7 +52,7 @@ async def test_commands_and_files_go_through_any_login_shell(host: SshHost, tmp_
     assert answer == (0, "in " + "".join(f"<{word}>" for word in words), "")
     long = "x" * 100_000
     assert (await host.run(Call(("printf", "%s", long)))).stdout == long
-    remote = Remote(host, "~/a folder/!of ours")
+    remote = Remote(host, "~/a folder/!of ours", "store")
     await remote.ready()
     assert remote.root == str(tmp_path / "sshd" / "home" / "a folder" / "!of ours")
     content = b"\0\xff\n" * 1000

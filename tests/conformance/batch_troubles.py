@@ -37,6 +37,7 @@ def test_a_submission_that_never_arrived_is_sent_again(
     site.there.fault(site.submits, "say", text=words, code=status)
     one = submit(site, service, f"{MARK} {marks}")
     until((site.there.folder / "said").exists, "it was not taken")
+    until(lambda: f"last time it said: {words}" in service.client.job(one).waiting, "it is told")
     site.there.well()
     record = ended(service, one)
     assert record.state is JobState.COMPLETED

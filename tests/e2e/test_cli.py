@@ -176,6 +176,29 @@ def test_a_log_is_followed_from_try_to_try_until_the_job_has_ended(shell: Shell)
     assert shell("logs", "last").out == "try 3\n"
 
 
+def test_a_job_submitted_anew_is_shown_without_what_it_said_before(shell: Shell) -> None:
+    assert shell("run", "--name", "again", "--", "echo", "first").out == "first\n"
+    shell("submit", "--name", "busy", "--", "sh", "-c", "until [ -e go ]; do sleep 0.02; done")
+    wait = ["--after", "busy", "--name", "again"]
+    with shell.start("run", *wait, "--", "echo", "second") as watching:
+        until(lambda: shell("show", "again", "--json").json["state"] == "queued")
+        (shell.folder / "go").touch()
+        assert watching.communicate(timeout=PATIENCE)[0] == b"second\n"
+
+
+def test_who_asks_for_an_arrays_output_is_told_of_a_task_that_failed(shell: Shell) -> None:
+    script = '[ "$0" = 3 ] || { echo no >&2; exit 1; }'
+    shell("submit", "--name", "sweep", "--array", "3-5", "--", "sh", "-c", script, "{{index}}")
+    shell("wait", "sweep")
+    for _ in range(2):
+        told = shell("logs", "-f", "sweep")
+        assert (told.status, told.out) == (2, "")
+        assert told.err.endswith("sweep is an array: name one of its tasks, e.g. sweep[4]\n")
+        assert "logs --err 1[4]   " in shell("show", "sweep").out
+        assert shell("logs", "--err", "1[4]").out == "no\n"
+        shell("stop")  # and the same without a manager
+
+
 def test_a_stop_leaves_running_jobs_and_the_next_manager_finds_them(shell: Shell) -> None:
     (shell.folder / "go").unlink(missing_ok=True)
     script = "until test -e go; do sleep 0.05; done; echo done"
@@ -331,6 +354,14 @@ def test_a_store_that_is_no_folder_is_an_error(shell: Shell) -> None:
             assert (told.status, told.out) == (3, "")
             assert told.err.startswith("error: ")
     assert "is no folder" in shell("--store", "file", "ps").err
+
+
+def test_nothing_is_warned_of_where_a_manager_was_started(shell: Shell) -> None:
+    shell.environment["PYTHONWARNINGS"] = "error"
+    told = shell("submit", "--", "true")
+    assert told.status == 0
+    assert told.err.startswith("note: started a manager on ")
+    assert told.err.count("\n") == 1
 
 
 def test_closed_and_full_streams_change_no_status_but_where_the_answer_is_lost(

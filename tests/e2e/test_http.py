@@ -189,10 +189,13 @@ def test_headers_that_are_too_large_are_refused(service: Any) -> None:
     assert ask(url, "GET", "/jobs").status == 200
 
 
-def test_a_wider_bind_makes_a_token_prints_it_once_and_asks_for_it(service: Any) -> None:
+def test_a_wider_bind_makes_a_token_prints_it_once_and_asks_for_it(
+    service: Any, until: Any
+) -> None:
     yard = service("--host", "0.0.0.0", "--port", "0").start()
-    log = (yard.store.parent / "serve.log").read_text()
-    [line] = [line for line in log.splitlines() if "token 'first'" in line]
+    log = yard.store.parent / "serve.log"
+    until(lambda: "solveyard listens on" in log.read_text(), "it says so")
+    [line] = [line for line in log.read_text().splitlines() if "token 'first'" in line]
     secret = line.split("this once: ")[1].split()[0]
     url = told(yard)["url"]
     assert ask(url, "GET", "/jobs").status == 200  # the kernel tells that it's the owner

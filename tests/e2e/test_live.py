@@ -91,7 +91,8 @@ async def test_a_room_tells_one_job_and_what_is_known_comes_in_one_message(servi
         await client.wait([f"run-{n}" for n in range(50)])
         last = (await client.events(limit=10_000))[-1]["number"]
         before = len(one.messages)
-        assert (await one.subscribe(after=0))["last"] == last
+        answer = await one.subscribe(after=0)
+        assert (answer["last"], len(answer["store"])) == (last, 32)
         await one.until(lambda: one.events[-1]["number"] == last)
         assert len(one.messages) - before == 1  # all that is known goes in one
 

@@ -1,7 +1,9 @@
 """PyEDB's job manager, by its own names: a real manager, and a stand-in for ansysedt."""
 
 import asyncio
+import datetime as dt
 import http.client
+import http.server
 import json
 import os
 import signal
@@ -12,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -78,6 +80,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
 
 
 def test_the_documents_batch_runs_and_its_ids_come_in_order(bench: Bench) -> None:
+    began = dt.datetime.now().replace(microsecond=0)  # noqa: DTZ005  as PyEDB's scripts have it
     edb = SimpleNamespace(base_path=str(bench.edt.parent))
     handler = bench.handler(edb=edb)
     assert not bench.store.exists()
@@ -96,6 +99,9 @@ def test_the_documents_batch_runs_and_its_ids_come_in_order(bench: Bench) -> Non
     assert "STAND-IN (not Ansys software)" in done.output
     assert (failed.status, failed.return_code, failed.config) == ("failed", 1, cfg2)
     assert "Too few conductors" in failed.error
+    assert done.start_time is not None
+    assert done.end_time is not None
+    assert began <= done.start_time <= done.end_time <= dt.datetime.now()  # noqa: DTZ005  PyEDB's
     handler.close()
     assert not (bench.store / "manager.json").exists()
 
@@ -261,7 +267,7 @@ def test_priorities_decide_who_goes_first(bench: Bench, until: Callable[..., Non
         handler.submit_job(handler.create_simulation_config(place, jobid=name), priority)
     handler.cancel_job("first")
     handler.wait_until_all_done(timeout=60)
-    started = {name: handler.manager.jobs[name].start_time or "" for name in wanted}
+    started: dict[str, Any] = {name: handler.manager.jobs[name].start_time for name in wanted}
     assert sorted(wanted, key=started.__getitem__) == ["f10", "c5", "a0", "b0", "e0", "dm5"]
 
 
@@ -317,6 +323,49 @@ def test_a_submission_goes_to_the_manager_and_only_without_one_is_solved_here(
     here = config.model_copy(update={"jobid": "c"})
     assert asyncio.run(submit_job_to_manager(here, 0, url)) == "c"
     assert "Normal completion" in log.read_text()
+
+
+class _Theirs(http.server.BaseHTTPRequestHandler):
+    """What PyEDB's own service answers: without our records, kinds of error and limits."""
+
+    answers: ClassVar[list[tuple[int, Any]]] = []
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        status, content = self.answers.pop(0)
+        body = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Nobody reads it."""
+
+
+def test_pyedbs_own_service_is_recognised_and_takes_a_submission(bench: Bench) -> None:
+    config = HFSSSimulationConfig(project_path=bench.project(), jobid="a")
+    with http.server.ThreadingHTTPServer(("localhost", 0), _Theirs) as theirs:
+        threading.Thread(target=theirs.serve_forever).start()
+        try:
+            port = theirs.server_port
+            _Theirs.answers[:] = [(200, {"success": True, "job_id": "a"})] * 2
+            url = f"http://localhost:{port}"
+            assert asyncio.run(submit_job_to_manager(config, 0, url)) == "a"
+            with (
+                Client.at(url) as client,
+                pytest.raises(ManagerUnavailable, match="is it PyEDB's own service"),
+            ):
+                client.submit_config(config.to_dict())
+            _Theirs.answers[:] = [(400, {"success": False, "error": "1 validation error"})]
+            done = bench.command(
+                "submit_local_job", "--port", str(port), "--project-path", config.project_path
+            )
+            assert (done.returncode, done.stdout) == (1, "")
+            assert done.stderr.startswith("error: 1 validation error (what answers is not solve")
+        finally:
+            theirs.shutdown()
 
 
 def test_the_commands_print_ids_and_never_exit_with_0_on_failure(

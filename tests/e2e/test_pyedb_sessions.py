@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conftest import Service
+from conftest import Service, alive
 from ports import free_port
 from solveyard.client.sync import Client
 from solveyard.model.errors import ManagerUnavailable
 from solveyard.pyedb import errors
+from solveyard.pyedb.host import Host
 from solveyard.pyedb.job_manager_handler import JobManagerHandler
 from solveyard.pyedb.job_submission import HFSSSimulationConfig
 from solveyard.pyedb.service import JobManager, ResourceLimits
@@ -227,8 +228,10 @@ def test_all_are_done_when_those_are_that_came_meanwhile(
 
 def test_who_waits_when_it_closes_is_told_so(bench: Bench, until: Callable[..., None]) -> None:
     handler = bench.handler()
-    with pytest.raises(RuntimeError, match="disappeared"):
-        handler.wait_until_done("gone")
+    for gone in ("gone", ""):
+        assert not handler.cancel_job(gone)
+        with pytest.raises(RuntimeError, match="disappeared"):
+            handler.wait_until_done(gone)
     job = handler.submit_job(bench.config("slow"))
     found: list[str] = []
 
@@ -251,6 +254,102 @@ def test_who_waits_when_it_closes_is_told_so(bench: Bench, until: Callable[..., 
         handler.wait_until_done(job)
 
 
+# Who closes it
+
+
+@pytest.fixture
+def closes_at_a_signal(bench: Bench) -> Iterator[Callable[[], None]]:
+    """Sends the signal whose handler closes every session."""
+
+    def close(number: int, frame: object) -> None:
+        for handler in bench.handlers:
+            handler.close()
+
+    before = signal.signal(signal.SIGTERM, close)
+    yield lambda: signal.raise_signal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_a_signal_that_closes_it_while_it_starts_is_heeded_once_it_has(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, closes_at_a_signal: Callable[[], None]
+) -> None:
+    def signalled(*given: Any, **more: Any) -> Host:
+        closes_at_a_signal()
+        return Host(*given, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("solveyard.pyedb.job_manager_handler.Host", signalled)
+        with pytest.raises(RuntimeError, match="closed meanwhile"):
+            bench.handler()
+    [handler] = bench.handlers
+    assert not handler.started
+    assert handler.submit_jobs_and_wait([bench.config("a", "success")], timeout=60) == ["a"]
+
+
+def test_a_signal_that_closes_it_while_it_closes_changes_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, closes_at_a_signal: Callable[[], None]
+) -> None:
+    cancel = Client.cancel
+
+    def signalled(*given: Any) -> Any:
+        closes_at_a_signal()
+        return cancel(*given)
+
+    with Yard(bench.store):
+        handler = bench.handler()
+        handler.submit_job(bench.config("slow"))
+        monkeypatch.setattr(Client, "cancel", signalled)
+        handler.close()
+        assert bench.states() == {"slow": "cancelled"}
+    assert not handler.started
+
+
+def test_a_signal_that_closes_it_while_it_submits_waits_for_no_answer(
+    bench: Bench,
+    until: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    closes_at_a_signal: Callable[[], None],
+) -> None:
+    submit_configs = Client.submit_configs
+
+    def signalled(*given: Any, **more: Any) -> Any:
+        found = submit_configs(*given, **more)
+        closes_at_a_signal()
+        return found
+
+    monkeypatch.setattr("solveyard.pyedb.session._LANDING", 1e6)
+    with Yard(bench.store):
+        handler = bench.handler()
+        monkeypatch.setattr(Client, "submit_configs", signalled)
+        handler.submit_job(bench.config("slow"))
+        assert not handler.started
+        until(lambda: bench.states()["slow"] in {"cancelled", "held"}, "it goes on without none")
+
+
+def test_once_it_is_closed_its_jobs_are_seen_as_they_were_then(bench: Bench) -> None:
+    limits = ResourceLimits(1, 100, 0, 0)
+    handler = JobManagerHandler(port=free_port(), resource_limits=limits)
+    bench.handlers.append(handler)
+    good, bad = bench.config("good", "success"), bench.config("bad", "fail")
+    handler.submit_jobs_and_wait([good, bad], timeout=60)
+    before = dict(handler.manager.jobs)
+    handler.submit_job(bench.config("waits"))
+    handler.submit_job(bench.config("waits_too"))
+    handler.close()
+    seen = handler.manager.jobs
+    assert list(seen) == ["good", "bad", "waits", "waits_too"]
+    assert (seen["good"], seen["bad"]) == (before["good"], before["bad"])
+    assert "STAND-IN" in seen["good"].output
+    assert (seen["waits_too"].status, seen["waits_too"].config.jobid) == ("queued", "waits_too")
+    with pytest.raises(KeyError):
+        seen["another"]
+    handler.start_service()
+    handler.submit_job(bench.config("good", "success"))
+    handler.wait_until_all_done(timeout=60)
+    assert list(seen) == ["bad", "waits", "waits_too", "good"]
+    assert seen["good"].start_time != before["good"].start_time
+
+
 # What it was opened with
 
 
@@ -267,6 +366,17 @@ def test_its_address_can_be_opened(bench: Bench, host: str, shown: str) -> None:
         assert client.healthy()
 
 
+@pytest.mark.parametrize(("given", "port"), [(None, 8080), ("18080", 18080), (np.int64(0), 0)])
+def test_its_port_may_be_written_as_pyedbs_could(bench: Bench, given: Any, port: int) -> None:
+    assert JobManagerHandler(port=given).port == port
+
+
+@pytest.mark.parametrize("wrong", [18080.0, "http", -1, 65536, True, "²"])
+def test_a_port_that_is_none_is_refused(bench: Bench, wrong: Any) -> None:
+    with pytest.raises(errors.InvalidConfig, match="`port` must be a whole number"):
+        JobManagerHandler(port=wrong)
+
+
 def test_a_service_whose_limits_cannot_be_set_is_not_started(bench: Bench) -> None:
     handler = JobManagerHandler(port=free_port(), resource_limits=ResourceLimits(0))
     manager = JobManager(ResourceLimits(0))
@@ -276,6 +386,36 @@ def test_a_service_whose_limits_cannot_be_set_is_not_started(bench: Bench) -> No
         assert not handler.started
         with pytest.raises(ValueError, match="max_concurrent"):
             asyncio.run(manager.submit_job(bench.config("a", "success")))
+
+
+def test_limits_are_set_by_assigning_them_before_the_start_and_after(bench: Bench) -> None:
+    handler = JobManagerHandler(port=free_port())
+    bench.handlers.append(handler)
+    limits = handler.manager.resource_limits
+    limits.max_concurrent_jobs, limits.min_disk_gb = 1, 3.0  # as PyEDB's start_service did
+    handler.manager.job_pool.resource_limits = limits
+    assert handler.resource_limits == limits
+    for _ in range(2):
+        handler.start_service()
+        with Client(bench.store) as client:
+            told = client.limits()
+        assert (told["max_concurrent"], told["min_disk_gb"], told["max_cpu_percent"]) == (
+            1,
+            3,
+            None,
+        )
+        handler.close()
+    handler.start_service()
+    handler.manager.resource_limits.max_concurrent_jobs = 7
+    with pytest.raises(errors.InvalidConfig, match="max_cpu_percent"):
+        handler.resource_limits.max_cpu_percent = 101
+    assert handler.resource_limits == ResourceLimits(7, 100, 0, 3)
+    handler.resource_limits = MANY
+    assert handler.manager.resource_limits == MANY
+    manager = JobManager()
+    manager.resource_limits = ResourceLimits(3)
+    assert manager.resource_limits == ResourceLimits(3)
+    assert handler.resource_limits == MANY
 
 
 def test_a_jobs_configuration_is_the_one_that_runs(bench: Bench) -> None:
@@ -336,3 +476,56 @@ def test_a_forked_child_submits_for_its_parent_and_its_exit_ends_nothing(
     with Yard(bench.store):
         assert bench.states()["slow"] == "cancelled"
         until(lambda: bench.states()["late"] == "cancelled", "the child's is ended, too")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows forks no process")
+def test_a_child_that_outlives_its_killed_parent_keeps_nothing_running_and_no_port(
+    bench: Bench, until: Callable[..., None]
+) -> None:
+    bench.config("slow")
+    port = free_port()
+    script = bench.script(
+        f"handler = JobManagerHandler(port={port}, resource_limits=limits)\n"
+        "handler.start_service()\n"
+        "handler.submit_job(config('slow'))\n"
+        "if not os.fork():\n"
+        "    os.read(0, 1)\n"
+        "    os._exit(0)\n"
+        "print('forked', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    assert script.stdin is not None
+    assert script.stdout is not None
+    assert script.stdout.readline() == "forked\n"
+    until(lambda: bench.runs("slow"), "the engines run")
+    engine = int((bench.folder / "slow.pids").read_text().split()[0])
+    script.kill()
+    script.wait()
+    until(lambda: not alive(engine), "the agent ends them")
+    handler = JobManagerHandler(port=port, resource_limits=MANY)
+    bench.handlers.append(handler)
+    handler.start_service()
+    config = bench.config("next", "success")
+    assert handler.submit_jobs_and_wait([config], timeout=60) == ["next"]
+    script.stdin.close()
+    script.stdout.read(), script.stdout.close()  # its child has gone
+    assert script.stderr is not None
+    script.stderr.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows forks no process")
+def test_a_handler_may_start_again_while_a_pools_children_live(bench: Bench) -> None:
+    for name in ("a", "b"):
+        bench.config(name, "success")
+    script = bench.script(
+        "import multiprocessing\n"
+        f"handler = JobManagerHandler(port={free_port()}, resource_limits=limits)\n"
+        "handler.start_service()\n"
+        "handler.submit_jobs_and_wait([config('a')], timeout=60)\n"
+        "with multiprocessing.get_context('fork').Pool(2) as pool:\n"
+        "    print(pool.map(abs, [-1, 2]))\n"
+        "    handler.close()\n"
+        "    handler.start_service()\n"
+        "    print(handler.submit_jobs_and_wait([config('b')], timeout=60))\n"
+    )
+    assert script.communicate(timeout=120) == ("[1, 2]\n['b']\n", "")

@@ -149,3 +149,37 @@ def test_more_cores_than_a_machine_can_have_are_refused_wherever_they_are_said(s
         assert "`cores`: expected less than or equal to 100000" in told.stderr
     with pytest.raises(InvalidRequest, match="100000"):
         Yard(tmp_path / "other", cores=100_000_000)
+
+
+@pytest.mark.parametrize(
+    ("lines", "key", "words"),
+    [
+        (['allow = ["comand"]'], "allow", "there is no solver 'comand'"),
+        (["[clusters.a]", 'dialect = "slurmm"'], "clusters.a", "there is no dialect 'slurmm'"),
+        (["[clusters.here]", 'dialect = "slurm"'], "clusters.here", "'here' is this machine"),
+        (["[retention]", 'max_size = "1G"'], "retention.max_size", "it takes `files = true`"),
+        (['tls_certificate = "/none"'], "tls_certificate", "TLS takes two files"),
+        (['tls_certificate = "/none"', 'tls_key = "/no"'], "tls_certificate", "cannot read /none"),
+        (['public_url = "foo"'], "public_url", "'foo' is no public URL"),
+        (['ansysedt = ["/none"]'], "ansysedt", "there is no program '/none'"),
+        (['host = "192.0.2.1"'], "host", "cannot listen on 192.0.2.1"),
+    ],
+)
+def test_what_no_manager_starts_with_is_told_by_the_check_with_its_line(
+    shell, tmp_path, lines, key, words
+):
+    (tmp_path / "config.toml").write_text("\n".join(lines))
+    line = 2 if key.startswith("retention") else 1
+    for command in (["config", "check"], ["serve"]):
+        told = shell(*command)
+        assert told.returncode == 7, told.stderr
+        assert told.stderr.startswith(f"error: {tmp_path}/config.toml:{line}: `{key}`: {words}")
+    assert not (tmp_path / "store").exists()
+
+
+def test_an_option_that_no_manager_starts_with_is_named_and_no_token_is_made(shell, tmp_path):
+    told = shell("serve", "--host", "192.0.2.1")
+    assert told.returncode == 2
+    assert told.stderr.startswith("error: --host: `host`: cannot listen on 192.0.2.1")
+    assert "token" not in told.stderr
+    assert not (tmp_path / "store").exists()

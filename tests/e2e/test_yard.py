@@ -14,7 +14,13 @@ import numpy as np
 import pytest
 
 from solveyard import Yard
-from solveyard.model.errors import InvalidJob, InvalidRequest, ManagerUnavailable, UnknownJob
+from solveyard.model.errors import (
+    InvalidJob,
+    InvalidRequest,
+    ManagerUnavailable,
+    StoreUnusable,
+    UnknownJob,
+)
 
 
 @pytest.fixture
@@ -41,6 +47,16 @@ def test_a_first_job_runs_and_tells_its_output(store):
         assert job.files() == ["made"]
         assert job.read("made") == b"x\n"
         assert yard.job("first").number == job.number
+
+
+def test_a_job_is_followed_from_the_try_that_was_to_come_when_it_was_last_looked_at(store):
+    with Yard(store) as yard:
+        tries = ["sh", "-c", 'echo try $SOLVEYARD_TRY; [ "$SOLVEYARD_TRY" = 2 ]']
+        job = yard.command(tries, retry={"tries": 2, "delay": 0})
+        assert yard.wait([job], timeout=60)
+        assert b"".join(job.follow()) == b"try 1\ntry 2\n"
+        job.refresh()
+        assert b"".join(job.follow()) == b"try 2\n"
 
 
 def test_it_opens_no_port_and_says_where_it_is(store):
@@ -239,7 +255,7 @@ def test_a_job_waits_for_others_by_handle_name_or_number_and_is_tried_again(stor
         again = yard.command(["sh", "-c", f"[ -e {mark} ] || {{ touch {mark}; exit 1; }}"], retry=2)
         assert yard.wait([last, alone, again], 60)
         assert last.state == again.state == "completed"
-        assert [one.job for one in last.record.after] == ["1[0]", "1", "parts[0]"]
+        assert [one.job for one in last.record.after] == ["#1[0]", "#1", "parts[0]"]
         assert alone.refresh().reason == "dependency"
         assert len(again.record.attempts) == 2
         with pytest.raises(InvalidJob, match="nosuch"):
@@ -350,3 +366,9 @@ def test_tags_that_several_add_at_once_are_all_there(store):
             thread.join()
         wanted = {f"{number}-{place}" for number in range(4) for place in range(10)}
         assert sorted(job.refresh().tags) == sorted(wanted)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
+def test_a_store_that_can_not_be_made_is_an_error_of_ours():
+    with pytest.raises(StoreUnusable, match=r"cannot use the store in /proc/none: .* \(check"):
+        Yard("/proc/none")

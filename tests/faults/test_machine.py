@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -54,6 +55,11 @@ def fill(folder: Path) -> Path:
             except OSError:
                 continue
     return filler
+
+
+def solveyard(store: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "solveyard.cli", "--store", str(store), *words]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_a_full_disk_refuses_holds_ends_and_goes_on_by_itself(small_disk, service, until, tmp_path):
@@ -133,6 +139,56 @@ async def test_a_full_disk_is_507_over_http_and_nothing_is_half_applied(
     told = [(name, content["job_id"]) for name, content in documents.messages]
     kinds = ("job_queued", "job_started", "job_completed")
     assert told == [(kind, "first") for kind in kinds]
+
+
+def test_a_manager_without_room_for_its_agents_file_says_so_and_goes_on_by_itself(
+    small_disk, service, until
+):
+    yard = service().start()
+    assert yard.stop() == 0
+    for file in (small_disk / "agent").glob("*.pyz"):  # as an upgrade does, which has another
+        file.unlink()
+    filler = fill(small_disk)
+    os.truncate(filler, filler.stat().st_size - 120 * 1024)
+    yard.start()
+    waits = yard.client.submit(job("true"))
+    trouble = f"the store's disk is full: free some space on {small_disk}"
+    assert yard.client.status()["agent_trouble"].startswith(trouble)
+    assert trouble in yard.client.job(waits.number).waiting
+    doctor = solveyard(small_disk, "doctor")
+    assert doctor.returncode == 1
+    assert f"no job starts here: {trouble}" in doctor.stdout
+    filler.unlink()
+    assert yard.client.wait([waits.number], 60)
+    assert yard.client.status()["agent_trouble"] == ""
+    until(lambda: yard.told["spawner_pids"], "manager.json tells of them")
+
+
+@pytest.mark.parametrize("used", [True, False])
+@pytest.mark.parametrize(
+    "words", [("submit", "--", "true"), ("serve", "--port", "0"), ("token", "create", "ada")]
+)
+def test_a_command_that_a_full_disk_stops_names_the_disk(small_disk, service, words, used):
+    if used:
+        assert service().start().stop() == 0
+    fill(small_disk)
+    before = sorted(small_disk.glob(".*"))
+    told = solveyard(small_disk, *words)
+    full = f"error: the store's disk is full: free some space on {small_disk} (a manager that runs"
+    assert full in told.stderr
+    assert told.returncode == 4
+    assert sorted(small_disk.glob(".*")) == before
+
+
+def test_a_command_that_a_read_only_disk_stops_names_the_store_and_the_way_out(small_disk):
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    for words in (("submit", "--", "true"), ("serve", "--port", "0"), ("token", "create", "ada")):
+        told = solveyard(small_disk / "new", *words)
+        assert told.returncode == 3
+        assert told.stderr == (
+            f"error: cannot use the store in {small_disk}/new: Read-only file system (check the"
+            " folder's owner and permissions, or set SOLVEYARD_HOME to another)\n"
+        )
 
 
 def waiting_pid(yard, record) -> str:

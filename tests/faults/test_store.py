@@ -372,7 +372,7 @@ def test_a_full_disk_refuses_whole_commits_and_goes_on_when_there_is_space(
             acknowledged = number
 
     for size in (50_000, 5_000, 1):  # until not even a small one fits
-        with pytest.raises(StoreFull, match=f"free some space on {folder}: it goes on by itself"):
+        with pytest.raises(StoreFull, match=f"free some space on {folder} .a manager that runs"):
             fill(size)
     assert acknowledged > 5
     assert store.load().counter.next == acknowledged + 1

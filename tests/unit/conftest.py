@@ -64,6 +64,7 @@ class FakeManager:
 
     def __init__(self, folder: Path) -> None:
         self.store_folder = folder
+        self.store_uuid = "5" * 32
         self.records: dict[JobId, Job] = {}
         self.advances: dict[JobId, Progress] = {}
         self.log: list[Numbered] = []
@@ -261,7 +262,7 @@ class FakeManager:
 
     def find(self, key: str) -> Job:
         for job in self.records.values():
-            if key in {job.spec.name, str(job.id)}:
+            if key in {job.spec.name, str(job.id), f"#{job.id}"}:
                 return job
         raise UnknownJob(f"there is no job {key!r}")
 

@@ -1,4 +1,5 @@
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,26 @@ def test_a_link_in_place_of_the_runtime_folder_is_refused(monkeypatch, tmp_path)
     monkeypatch.setattr(places, "_runtime_base", lambda: link)
     with pytest.raises(StoreUnusable):
         places.runtime_folder(tmp_path)
+
+
+def test_a_runtime_folder_that_can_not_be_made_is_told_with_the_way_out(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(places, "_runtime_base", lambda: tmp_path / "file" / "below")
+    with pytest.raises(StoreUnusable, match=r"file/below, .* \(set XDG_RUNTIME_DIR"):
+        places.runtime_folder(tmp_path)
+
+
+def test_a_store_whose_name_no_text_can_hold_is_refused(monkeypatch, tmp_path):
+    with pytest.raises(StoreUnusable, match=r"isn't UTF-8: '.*/lat%F6/st'"):
+        places.store_folder(f"{tmp_path}/lat\udcf6/st")
+    monkeypatch.setenv("SOLVEYARD_HOME", f"{tmp_path}/lat\udcf6/st")
+    with pytest.raises(StoreUnusable, match="choose another with --store or SOLVEYARD_HOME"):
+        places.store_folder()
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="no such name can be made there")
+def test_a_store_may_be_a_link_to_a_folder_of_any_name(monkeypatch, tmp_path):
+    (tmp_path / "lat\udcf6").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "lat\udcf6")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "")
+    assert places.runtime_folder(tmp_path / "link").is_dir()

@@ -46,6 +46,7 @@ PING = 10.0
 SILENCE = 30.0
 _HELLO_TIMEOUT = 10.0
 _REAP = 5.0  #: between two looks whether an agent that we started has ended; s
+_AGAIN = 5.0  #: after which an agent that could not be started is tried again; s
 _RETURN = 0.2  #: in which an agent whose connection broke comes back by itself; s
 
 
@@ -101,6 +102,7 @@ class Agents:
         """`offer`: what jobs may use of this machine."""
         self.samples: dict[str, frames.Message] = {}  #: machine to its newest telemetry
         self.blocked: dict[AttemptId, str] = {}  #: attempts that can't start now, and why
+        self.unable: OSError | None = None  #: why this machine's agent can't be started now
         self._address = address
         self._uuid = store_uuid
         self._local = local
@@ -127,8 +129,12 @@ class Agents:
             await server.serve_forever()
 
     async def ready(self, seconds: float) -> bool:
-        """Wait until this machine's agent and all its spawners are connected."""
-        return await self._until(lambda: self.complete, seconds)
+        """Wait until this machine's agent and all its spawners are connected.
+
+        False: they aren't by then, or the agent can't be started now.
+        """
+        await self._until(lambda: self.complete or self.unable is not None, seconds)
+        return self.complete
 
     async def leave(self, seconds: float = 3.0) -> None:
         """Tell all agents that this manager goes: they leave once nothing runs there."""
@@ -274,11 +280,25 @@ class Agents:
         while not self._closing:
             local.reap()
             if local.machine not in self._agents:
-                await asyncio.to_thread(local.prepare)
-                local.start()
-                await self._until(lambda: local.machine in self._agents or self._closing, 2.0)
+                await self._start(local)
+                pause = 2.0 if self.unable is None else _AGAIN
+                await self._until(lambda: local.machine in self._agents or self._closing, pause)
             elif await self._until(lambda: local.machine not in self._agents, _REAP):
                 await asyncio.sleep(_RETURN)
+
+    async def _start(self, local: LocalAgent) -> None:
+        """A full disk, say, keeps no manager from being asked; see `unable`."""
+        try:
+            await asyncio.to_thread(local.prepare)
+            local.start()
+        except OSError as error:
+            if self.unable is None:
+                log.warning("the agent can't be started", extra={"error": str(error)})
+            self.unable = error
+            self._moved.set()
+            self.changed()
+        else:
+            self.unable = None
 
     async def _keep_time(self) -> None:
         while True:

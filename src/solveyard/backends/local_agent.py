@@ -43,7 +43,7 @@ class LocalAgent:
         build(self._folder)
 
     def start(self) -> None:
-        """Start one, unless the last one that this process started still lives."""
+        """Start one, unless the last one that this process started still lives. Raises OSError."""
         self.reap()
         if self._process is not None:
             return

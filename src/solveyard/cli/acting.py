@@ -37,7 +37,7 @@ def cancel(
     patience = units.seconds(grace) if grace else None
 
     def act(client: Client, job: JobRecord) -> JobRecord:
-        return client.cancel(words.key(job), patience)
+        return client.cancel(words.exact(job), patience)
 
     return _each(context, selector, UNFINISHED, act, as_json, ask="" if yes else "cancel")
 
@@ -47,7 +47,7 @@ def hold(context: typer.Context, selector: Selectors, as_json: Json = False) -> 
 
     `all`: those that wait.
     """
-    return _each(context, selector, {JobState.QUEUED}, lambda c, j: c.hold(words.key(j)), as_json)
+    return _each(context, selector, {JobState.QUEUED}, lambda c, j: c.hold(words.exact(j)), as_json)
 
 
 def release(context: typer.Context, selector: Selectors, as_json: Json = False) -> int:
@@ -57,7 +57,7 @@ def release(context: typer.Context, selector: Selectors, as_json: Json = False) 
     """
 
     def act(client: Client, job: JobRecord) -> JobRecord:
-        return client.release(words.key(job))
+        return client.release(words.exact(job))
 
     return _each(context, selector, UNFINISHED, act, as_json, only=lambda job: job.held)
 
@@ -76,7 +76,7 @@ def retry(
     that failed or were cancelled.
     """
     if not failed:
-        return _each(context, selector, UNSUCCESSFUL, lambda c, j: c.retry(words.key(j)), as_json)
+        return _each(context, selector, UNSUCCESSFUL, lambda c, j: c.retry(words.exact(j)), as_json)
     runs: list[bool] = []
 
     def act(client: Client, job: JobRecord) -> JobRecord | None:
@@ -93,14 +93,14 @@ def retry(
 def _retry_failed(client: Client, job: JobRecord) -> JobRecord | None:
     """As it is afterwards; None: nothing of it failed, and it stays as it is."""
     if job.tasks is None:
-        return client.retry(words.key(job)) if job.state is JobState.FAILED else None
+        return client.retry(words.exact(job)) if job.state is JobState.FAILED else None
     tasks = list(selectors.all_tasks(client, job.number, (JobState.FAILED,)))
     indices = [task.task for task in tasks if task.task is not None]
     if not indices:
         return None
     for start in range(0, len(indices), AT_ONCE):
         some = indices[start : start + AT_ONCE]
-        client.retry_tasks(f"{job.number}[{ranges(some, AT_ONCE)}]")
+        client.retry_tasks(f"{words.exact(job)}[{ranges(some, AT_ONCE)}]")
     return client.job(job.number)
 
 
@@ -115,7 +115,11 @@ def priority(
     `all`: those that have not ended.
     """
     return _each(
-        context, [selector], UNFINISHED, lambda c, j: c.set_priority(words.key(j), number), as_json
+        context,
+        [selector],
+        UNFINISHED,
+        lambda c, j: c.set_priority(words.exact(j), number),
+        as_json,
     )
 
 
@@ -129,7 +133,9 @@ def note(
 
     `all`: every job.
     """
-    return _each(context, [selector], (), lambda c, j: c.annotate(j.id, note=text), as_json)
+    return _each(
+        context, [selector], (), lambda c, j: c.annotate(words.exact(j), note=text), as_json
+    )
 
 
 def tag(
@@ -151,7 +157,7 @@ def tag(
     removes = [name for name, sign in last.items() if sign == "-"]
 
     def act(client: Client, job: JobRecord) -> JobRecord:
-        return client.annotate(job.id, add_tags=adds, remove_tags=removes)
+        return client.annotate(words.exact(job), add_tags=adds, remove_tags=removes)
 
     return _each(context, [selector], (), act, as_json)
 
@@ -169,7 +175,7 @@ def rm(
     """
 
     def act(client: Client, job: JobRecord) -> None:
-        client.remove(words.key(job), files=files)
+        client.remove(words.exact(job), files=files)
 
     return _each(context, selector, FINAL, act, as_json, ask="" if yes else "forget")
 
@@ -187,7 +193,7 @@ def wait(
     patience = units.seconds(timeout) if timeout else None
     with here(context).client() as client:
         chosen = selectors.select(client, selector)
-        waited = [words.key(job) for job in chosen.jobs if not job.state.final]
+        waited = [words.exact(job) for job in chosen.jobs if not job.state.final]
         if held := [job.id for job in chosen.jobs if job.state is JobState.HELD]:
             more = f" and {len(held) - 1} more are" if len(held) > 1 else " is"
             talk.say(
@@ -215,7 +221,7 @@ def verdict(jobs: Collection[JobRecord]) -> int:
 def _now(client: Client, job: JobRecord) -> JobRecord:
     """As it is now; a job that was removed meanwhile is as it was."""
     try:
-        return client.job(words.key(job))
+        return client.job(words.exact(job))
     except UnknownJob:
         return job
 

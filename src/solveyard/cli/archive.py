@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from solveyard.backends.workspace import LocalWorkspace, named
-from solveyard.client.calls import PIECE, FileEntry, FilePage, Listing, LogPart
+from solveyard.client.calls import PIECE, FileEntry, FilePage, Listing, LogPart, exact
+from solveyard.client.output import so_far
 from solveyard.core.arrays import counted
+from solveyard.core.names import numbered
 from solveyard.core.shelf import Shelf
 from solveyard.manager import selecting
 from solveyard.manager.ondisk import OnDisk
@@ -117,8 +119,9 @@ class Archive:
         attempt: int | None = None,
     ) -> LogPart:
         job = self._found(key)
-        number = attempt if attempt is not None else max(1, len(job.attempts))
-        if attempt is not None and not 1 <= attempt <= len(job.attempts):
+        newest = max(1, len(job.attempts))
+        number = newest if attempt is None else attempt
+        if not 1 <= number <= newest:
             raise UnknownJob(f"job {job.id} has no attempt {attempt} (it has {len(job.attempts)})")
         path = Path(self._places.output(job.id, number)[stream == "stderr"])
         try:
@@ -132,12 +135,16 @@ class Archive:
         return LogPart(content, start + len(content), size, number, True)
 
     def follow_log(
-        self, key: str | int, stream: str = "stdout", *, offset: int = 0
+        self,
+        key: str | int,
+        stream: str = "stdout",
+        *,
+        offset: int = 0,
+        attempt: int | None = None,
+        only: bool = False,
     ) -> Iterator[bytes]:
         """All that there is: nothing more will come while no manager runs."""
-        while content := self.log(key, stream, offset=offset).content:
-            yield content
-            offset += len(content)
+        return so_far(self, key, stream, offset, attempt)
 
     def file_page(self, key: str | int, _cursor: str | None = None) -> FilePage:
         """All of them: the first page is the last."""
@@ -161,7 +168,7 @@ class Archive:
         return self._look(found[0])
 
     def _select(self, key: str | int) -> list[JobId]:
-        text = str(key)
+        text = exact(key)
         job = self._whole(text)
         whole = text.rpartition("[")[0] if text.endswith("]") else text
         if job is None and whole != text:
@@ -172,11 +179,12 @@ class Archive:
 
     def _whole(self, key: str) -> Job | None:
         """No task."""
+        number = numbered(key)
+        found = None if number is None else self._store.job(number)
+        if found is not None and key.startswith("#"):
+            return found
         named = self._store.page(Filter(name=key), 1).jobs if key else []
-        if named:
-            return named[0]
-        number = int(key) if key.isascii() and key.isdecimal() and len(key) < 13 else 0
-        return self._store.job(JobId(number))
+        return named[0] if named else found
 
     def _tasks(self, key: str | int) -> list[JobId] | None:
         """Those that `key` means; None: it is a job that has none."""

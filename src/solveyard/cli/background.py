@@ -7,11 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from solveyard.cli.exits import INVALID_SETTINGS, REFUSED
+from solveyard.cli import exits
 from solveyard.cli.here import current_folder
 from solveyard.client import find
 from solveyard.client.sync import Client
-from solveyard.model.errors import InvalidSettings, ManagerUnavailable, StoreUnusable
+from solveyard.model.errors import (
+    InvalidRequest,
+    InvalidSettings,
+    ManagerUnavailable,
+    SolveyardError,
+)
 from solveyard.places import StorePlaces
 from solveyard.wire.apart import apart
 
@@ -25,7 +30,8 @@ _TAIL = 2000  #: bytes of its log that may tell why it failed
 def start(folder: Path) -> "subprocess.Popen[bytes]":
     """Start a manager on the store in `folder`, in a session of its own; it answers on return.
 
-    Raises ManagerUnavailable, with the end of its log, when it doesn't come up.
+    Where it doesn't come up, raises what it ended for: InvalidSettings, InvalidRequest, StoreFull
+    or Refused, else ManagerUnavailable, with the end of its log.
     """
     places = StorePlaces(folder)
     try:
@@ -33,7 +39,9 @@ def start(folder: Path) -> "subprocess.Popen[bytes]":
         log = places.manager_log.open("ab")
         places.manager_log.chmod(0o600)
     except OSError as error:
-        raise StoreUnusable(f"cannot write to the store {folder}: {error.strerror}") from error
+        from solveyard.store import failures
+
+        raise failures.from_os(error, folder) from error
     with log:
         begin = log.tell()
         child = subprocess.Popen(
@@ -49,14 +57,40 @@ def start(folder: Path) -> "subprocess.Popen[bytes]":
         )
     up = until(lambda: answers(folder) or _failed(child, folder), PATIENCE) and answers(folder)
     if not up:
-        told = _end_of(places.manager_log, begin)
-        if child.poll() == INVALID_SETTINGS:
-            raise InvalidSettings(told)
-        raise ManagerUnavailable(
-            f"the manager that was started does not answer{': ' if told else ''}{told}"
-            f" (its log: {places.manager_log})"
-        )
+        status = child.poll()
+        disown(child)
+        raise _why(status, places, _end_of(places.manager_log, begin))
     return child
+
+
+def disown(child: "subprocess.Popen[bytes]") -> None:
+    """It may outlive this process."""
+    if child.poll() is None:
+        child.returncode = 0  # else Popen warns that it still runs, which is meant
+
+
+def _why(status: int | None, places: StorePlaces, told: str) -> SolveyardError:
+    """What keeps a manager from coming up that ended with `status`; None: it hasn't ended.
+
+    `told`: the end of its log, of which a full disk takes nothing, or not all.
+    """
+    from solveyard.store import failures
+
+    if status == exits.INVALID_SETTINGS:
+        return InvalidSettings(told)
+    if status is not None and failures.no_space(places.folder):
+        return failures.full(places.folder)
+    why = (
+        f"the manager that was started does not answer{': ' if told else ''}{told}"
+        f" (its log: {places.manager_log})"
+    )
+    match status:
+        case exits.REFUSED:
+            return exits.Refused(why)
+        case exits.USAGE:
+            return InvalidRequest(why)
+        case _:
+            return ManagerUnavailable(why)
 
 
 def answers(folder: Path) -> bool:
@@ -83,7 +117,7 @@ def until(true: Callable[[], bool], patience: float) -> bool:
 
 def _failed(child: "subprocess.Popen[bytes]", folder: Path) -> bool:
     """It ended; not because another one was faster, which will answer."""
-    if child.poll() == REFUSED:
+    if child.poll() == exits.REFUSED:
         from solveyard.store.lease import Lease
 
         return Lease.holder(folder) is None

@@ -9,14 +9,22 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from solveyard import __version__
 from solveyard.cli import units
 from solveyard.cli.here import Here
 from solveyard.client import find
 from solveyard.client.sync import Client
-from solveyard.model.errors import ManagerUnavailable, SolveyardError
+from solveyard.model.errors import (
+    InvalidRequest,
+    ManagerUnavailable,
+    SolveyardError,
+    StoreUnusable,
+)
+
+if TYPE_CHECKING:
+    from solveyard.config import Found
 
 LITTLE = 1 << 30  #: bytes free below which it warns
 TOO_LITTLE = 16 << 20  #: bytes free below which nothing good can happen
@@ -32,18 +40,36 @@ class Check(NamedTuple):
 def all_of(place: Here) -> list[Check]:
     return [
         _python(),
+        *_pyedb(),
         _platform(),
-        *_store(place.folder),
-        *_manager(place),
+        *_kept(place),
         _solvers(),
         _cgroups(),
-        _limits(),
+        *_settings(),
     ]
+
+
+def _kept(place: Here) -> Iterator[Check]:
+    try:
+        folder = place.folder
+    except StoreUnusable as error:
+        yield Check("store", "fail", str(error))
+        return
+    yield from _store(folder)
+    yield from _manager(place)
 
 
 def _python() -> Check:
     found = f"Python {platform.python_version()}, solveyard {__version__} ({sys.executable})"
     return Check("python", "ok", found)
+
+
+def _pyedb() -> Iterator[Check]:
+    """Nothing, where all is well at PyEDB's paths or nothing of ours is there."""
+    from solveyard.pyedb import neighbours
+
+    if why := neighbours.trouble():
+        yield Check("pyedb", "warn", why, neighbours.MEND)
 
 
 def _platform() -> Check:
@@ -108,6 +134,9 @@ def _manager(place: Here) -> Iterator[Check]:
         told = f"what happens now is stamped {units.short(ahead)} ahead of this machine's clock"
         way_out = "that was set so far ahead once; it is right again when the clock gets there"
         yield Check("clock", "warn", told, way_out)
+    if trouble := status.get("agent_trouble"):
+        yield Check("agent", "fail", f"no job starts here: {trouble}")
+        return
     processes = [pid for pid in (where.agent_pid, *where.spawner_pids) if pid is not None]
     dead = [pid for pid in processes if find.gone(where._replace(pid=pid))]
     if dead or not where.spawner_pids or where.agent_pid is None:
@@ -147,14 +176,33 @@ def _cgroups() -> Check:
     return Check("cgroup", "warn", "no control group can be written", way_out)
 
 
-def _limits() -> Check:
-    """What an agent that starts from here offers to jobs."""
+def _settings() -> Iterator[Check]:
+    """Those of a manager that starts from here, and what it offers to jobs."""
+    from solveyard import config
+
+    try:
+        found = config.load(config.Places.here())
+    except InvalidRequest as error:
+        yield Check("settings", "fail", str(error), "solveyard config check")
+        return
+    files = ", ".join(map(str, found.files)) or "no file: defaults hold"
+    yield Check("settings", "ok", files)
+    yield _limits(found)
+
+
+def _limits(settings: "Found") -> Check:
     from solveyard.agent.limits import Machine
 
-    found = Machine()
-    told = f"{found.cores} cores ({found.cores_from})"
-    if found.memory is not None:
-        told += f", {units.size(found.memory)} ({found.memory_from})"
+    found, own = Machine(), settings.settings
+    cores, cores_from = found.cores, found.cores_from
+    memory, memory_from = found.memory, found.memory_from
+    if own.cores is not None:
+        cores, cores_from = own.cores, settings.origin("cores")
+    if own.resources.memory is not None:
+        memory, memory_from = own.resources.memory, settings.origin("resources.memory")
+    told = f"{cores} {'core' if cores == 1 else 'cores'} ({cores_from})"
+    if memory is not None:
+        told += f", {units.size(memory)} ({memory_from})"
     return Check("limits", "ok", told)
 
 

@@ -72,7 +72,7 @@ def _show(found: "Found", *, origin: bool, as_json: bool) -> None:
 
 
 def _check(found: "Found", as_json: bool) -> None:
-    """Secrets are read, too; what they are is not said."""
+    """As a manager that starts would find out. Secrets are read, too; what they are is not said."""
     from solveyard.config import serving
 
     for name, source in found.settings.secrets.items():
@@ -80,8 +80,7 @@ def _check(found: "Found", as_json: bool) -> None:
             source.secret.read()
         except InvalidRequest as error:
             raise found.wrong(f"secrets.{name}", str(error)) from error
-    serving.recipients(found)
-    serving.rules(found)
+    serving.service(found)
     files = [str(path) for path in found.files]
     if as_json:
         talk.answer_json({"success": True, "files": files})

@@ -52,7 +52,7 @@ class Here:
         """What to type in front of a command so that it finds the same jobs."""
         if self._url:
             return f"--url {self._url} "
-        return "" if self.folder == store_folder() else f"--store {self.folder} "
+        return f"--store {self.folder} " if self.given else ""
 
     def client(self) -> Client:
         """For its manager; that none runs is known when it is asked something."""

@@ -170,7 +170,7 @@ def _report(place: Here, job: JobRecord, plot: Path | None, *, as_json: bool) ->
             results.tell(client.results(job.number))
         try:
             if plot is not None:
-                results.draw(client, str(job.number), plot)
+                results.draw(client, job.number, plot)
         except InvalidRequest as error:  # how the solves ended is what the exit status tells
             talk.say(f"note: {error}")
 

@@ -11,6 +11,7 @@ import typer
 from solveyard.cli import talk, units
 from solveyard.cli.here import Json
 from solveyard.model.errors import InvalidRequest
+from solveyard.model.texts import plain
 from solveyard.solvers.hfss.causes import CAUSES
 from solveyard.solvers.hfss.progress import HfssProgress
 from solveyard.solvers.hfss.reader import Ending, HfssReader
@@ -47,7 +48,7 @@ def hfss_log(
         if as_json and follow:
             talk.answer_json(summary(told, ending))
         elif follow and (text := told.text) != last:
-            talk.answer(text)
+            talk.answer(plain(text))
             last = text
     if as_json:
         if not follow:
@@ -137,8 +138,9 @@ def _tell(told: HfssProgress, ending: Ending) -> None:
         "cause": seen.cause or "",
         "what to do": CAUSES[seen.cause].advice if seen.cause else "",
     }
-    lines = [f"{name:<13}{fact}" for name, fact in facts.items() if fact]
-    lines += [f"{'' if index else 'evidence':<13}{one}" for index, one in enumerate(seen.evidence)]
+    lines = [f"{name:<13}{plain(fact)}" for name, fact in facts.items() if fact]
+    for index, one in enumerate(seen.evidence):
+        lines.append(f"{'' if index else 'evidence':<13}{plain(one)}")
     talk.answer("\n".join(lines))
 
 

@@ -37,7 +37,6 @@ def show(spec: JobSpec, place: Place, *, as_json: bool) -> int:
         f"licences   {counted} (waited for where [resources.licences] counts them)",
         f"exclusive  {', '.join(found.exclusive) or 'nothing: it solves a copy'}",
         "",
-        (preview.shown(found.script, found.submit) if sent.on else found.script).rstrip("\n"),
     ]
     if spec.array is not None:
         how = f"{len(spec.array)}; this is the first"
@@ -45,4 +44,6 @@ def show(spec: JobSpec, place: Place, *, as_json: bool) -> int:
             how = preview.together(len(spec.array), forwarding.together(complete))
         told.insert(0, f"tasks      {how}")
     talk.answer("\n".join(told))
+    script = preview.shown(found.script, found.submit) if sent.on else found.script
+    talk.answer_exactly(script.rstrip("\n"))
     return exits.OK

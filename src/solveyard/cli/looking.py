@@ -9,6 +9,7 @@ import typer
 from solveyard.cli import selectors, talk, units, words
 from solveyard.cli.here import Json, Selectors, here
 from solveyard.cli.selectors import Selection
+from solveyard.client import output
 from solveyard.client.sync import Client
 from solveyard.model import reading
 from solveyard.model.errors import InvalidRequest, UnknownJob
@@ -86,17 +87,30 @@ def logs(
     tail: Annotated[
         int | None, typer.Option("--tail", "-n", min=0, help="The last lines only.")
     ] = None,
-    attempt: Annotated[int | None, typer.Option(min=1, help="An earlier attempt's.")] = None,
+    attempt: Annotated[
+        int | None, typer.Option(min=1, help="An earlier attempt's; with -f until that has ended.")
+    ] = None,
     as_json: Json = False,
 ) -> int:
-    """Print a job's output."""
+    """Print a job's output.
+
+    What there is of it now, or with -f also what comes.
+    """
     stream = "stderr" if errors else "stdout"
     with here(context).reading() as source:
         job = _one(source, selector)
         if source is None:
             return 0
-        offset = 0 if tail is None else _tail_offset(source, job, stream, tail, attempt)
-        pieces = _log(source, job, stream, offset, attempt, follow=follow)
+        _check_speaks(source, job, attempt)
+        key, offset, first = words.exact(job), 0, attempt
+        if tail is not None:
+            offset, first = _tail(source, key, stream, tail, attempt)
+        if follow:
+            pieces = source.follow_log(
+                key, stream, offset=offset, attempt=first, only=attempt is not None
+            )
+        else:
+            pieces = output.so_far(source, key, stream, offset, first)
         if as_json:
             text = b"".join(pieces).decode(errors="replace")
             talk.answer_json({"id": job.id, "number": job.number, "stream": stream, "text": text})
@@ -123,9 +137,9 @@ def files(
         if source is None:
             return 0
         if not path:
-            _list_files(source, words.key(job), as_json)
+            _list_files(source, words.exact(job), as_json)
             return 0
-        pieces = source.read_file(words.key(job), path)
+        pieces = source.read_file(words.exact(job), path)
         if save is not None:
             size = _save(pieces, save)
             if as_json:
@@ -168,38 +182,35 @@ def _states(given: list[str]) -> tuple[JobState, ...]:
     return tuple(JobState(word) for word in chosen)
 
 
-def _log(
-    source: Source, job: JobRecord, stream: str, offset: int, attempt: int | None, *, follow: bool
-) -> Iterator[bytes]:
-    key = words.key(job)
-    if follow and attempt is None:
-        yield from source.follow_log(key, stream, offset=offset)
-        return
-    while True:
-        part = source.log(words.key(job), stream, offset=offset, attempt=attempt)
-        if not part.content:
-            return
-        yield part.content
-        offset = part.next_offset
+def _check_speaks(source: Source, job: JobRecord, attempt: int | None) -> None:
+    """Raises InvalidRequest for an array, which has no output of its own, only its tasks have;
+    UnknownJob where there is no such attempt.
+    """
+    if job.tasks is not None:
+        some = source.tasks(job.number, (JobState.FAILED,) if job.tasks.failed else (), 1, 0)
+        hint = "".join(f", e.g. {task.id}" for task in some)
+        raise InvalidRequest(f"{job.id} is an array: name one of its tasks{hint}")
+    had = len(job.attempts)
+    if attempt is not None and attempt > max(1, had):
+        raise UnknownJob(f"job {job.id} has no attempt {attempt} (it has {had})")
 
 
-def _tail_offset(
-    source: Source, job: JobRecord, stream: str, lines: int, attempt: int | None
-) -> int:
-    """Where the last `lines` lines begin."""
+def _tail(
+    source: Source, key: str, stream: str, lines: int, attempt: int | None
+) -> tuple[int, int]:
+    """Where the last `lines` lines begin, and of which attempt that is."""
     wanted = TAIL
     while True:
-        part = source.log(words.key(job), stream, offset=-wanted, limit=wanted, attempt=attempt)
-        content = part.content
-        end = part.next_offset
+        part = source.log(key, stream, offset=-wanted, limit=wanted, attempt=attempt)
+        content, end, attempt = part.content, part.next_offset, part.attempt
         if not lines or not content:
-            return end
+            return end, attempt
         body = content.removesuffix(b"\n")
         if body.count(b"\n") >= lines:
             last = body.rsplit(b"\n", lines)[1:]
-            return end - len(b"\n".join(last)) - (len(content) - len(body))
+            return end - len(b"\n".join(last)) - (len(content) - len(body)), attempt
         if len(content) == end or wanted >= 1 << 24:
-            return end - len(content)
+            return end - len(content), attempt
         wanted *= 4
 
 

@@ -7,6 +7,7 @@ import typer
 from solveyard.cli import exits, talk
 from solveyard.cli.here import Json, here
 from solveyard.model.errors import InvalidRequest
+from solveyard.model.texts import plain
 
 
 def notify(
@@ -65,7 +66,7 @@ def notify(
             if as_json:
                 talk.answer_json({"success": not why, "message": why or f"{name} took it"})
             else:
-                talk.answer(f"{name}: {why or 'taken'}")
+                talk.answer(f"{name}: {plain(why) or 'taken'}")
             return exits.NOT_SUCCEEDED if why else exits.OK
         case _:
             raise InvalidRequest("it is: notify list, notify show NAME, or notify test NAME")

@@ -38,7 +38,7 @@ def show(wanted: Sequence[JobSpec], place: Here) -> int:
         if rule:
             talk.say(rule)
         if ways is not None and found.on:
-            talk.answer(shown(*ways.preview(found)))
+            talk.answer_exactly(shown(*ways.preview(found)))
             if found.array is not None:
                 talk.say(f"tasks: {together(len(found.array), ways.together(found))}")
         else:

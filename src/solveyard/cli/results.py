@@ -74,11 +74,15 @@ def tell(rows: Sequence[Mapping[str, object]]) -> None:
 
 
 def draw(
-    source: "Client | Archive", selector: str, place: Path, parameter: str = "11", path: str = ""
+    source: "Client | Archive",
+    selector: str | int,
+    place: Path,
+    parameter: str = "11",
+    path: str = "",
 ) -> None:
     """One scattering parameter of all of them. Raises InvalidRequest where there is none."""
     found = all_of(lambda offset: source.overlay(selector, parameter, path, PAGE, offset))
-    picture.draw(place, found, selector, parameter)
+    picture.draw(place, found, str(selector), parameter)
     missing = [one for one in found if one.trouble]
     talk.say(f"drawn {place}: S{parameter} of {len(found) - len(missing)} of {len(found)}")
     for one in missing[:SHOWN]:

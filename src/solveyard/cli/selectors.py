@@ -1,13 +1,14 @@
 """Which jobs a word on the command line means.
 
-A unique name (looked up first), a number, `last` (the newest), a list with ranges `3,5-9`, `all`,
-and tasks of an array: `sweep[3]`, `7[3,5-9]`, `last[0]`.
+A unique name (looked up first), a number (`#7` where a job may be called 7), `last` (the newest), a
+list with ranges `3,5-9`, `all`, and tasks of an array: `sweep[3]`, `7[3,5-9]`, `last[0]`.
 """
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
+from solveyard.cli.words import exact
 from solveyard.client.calls import Listing
 from solveyard.model import reading
 from solveyard.model.errors import InvalidRequest, UnknownJob
@@ -80,7 +81,7 @@ def meant(where: Jobs, word: str) -> str:
     if _TASKS.fullmatch(word):
         return _numbered(where, word)
     found = one(where, word)
-    return word if word in {found.id, str(found.number)} else found.id
+    return word if word in {found.id, str(found.number)} else exact(found)
 
 
 def _parts(where: Jobs, word: str) -> list[str]:
@@ -129,7 +130,7 @@ def _numbered(where: Jobs, tasks: str) -> str:
     word, _, indices = tasks.partition("[")
     if word != "last" or _known(where, word) is not None:
         return tasks
-    return f"{_newest(where).number}[{indices}"
+    return f"{exact(_newest(where))}[{indices}"
 
 
 def _newest(where: Jobs) -> JobRecord:

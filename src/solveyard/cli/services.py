@@ -121,7 +121,7 @@ def _show(unit: systemd.Unit, as_json: bool) -> int:
     if as_json:
         talk.answer_json({"success": True, "unit": str(unit.path), "text": unit.text()})
     else:
-        talk.answer(unit.text().rstrip())
+        talk.answer_exactly(unit.text().rstrip())
     return exits.OK
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from solveyard.cli import background, exits, talk, units
-from solveyard.cli.here import Json, here
+from solveyard.cli.here import Here, Json, here
 from solveyard.client import find
 from solveyard.model.errors import InvalidRequest
 
@@ -92,12 +92,13 @@ def serve(  # noqa: PLR0913, PLR0917  typer makes an option of each
     from solveyard import logs, readiness
     from solveyard import serve as service
     from solveyard.store.lease import LeaseTaken
-    from solveyard.tokens import Tokens
 
     logs.to_standard_error("%(asctime)s %(levelname)s %(name)s: %(message)s")
-    place = here(context)
+    place, logged = here(context), readiness.expected()
 
     def started(running: service.Running) -> None:
+        if service.exposed(options):
+            _first_token(place, logged=logged)
         if as_json:
             told = {"url": running.url, "public_url": public_address}
             talk.answer_json(told | {"pid": os.getpid(), "store": str(place.folder)})
@@ -123,15 +124,6 @@ def serve(  # noqa: PLR0913, PLR0917  typer makes an option of each
         in_background=in_background,
     )
     public_address = options.network.public_url if options.network is not None else ""
-    tokens = Tokens(place.folder)
-    if service.exposed(options) and not tokens.all() and readiness.expected():
-        talk.say(
-            "nobody can come in yet: what is said here is logged, so no token was made"
-            f" (solveyard {place.options}token create NAME)"
-        )
-    elif service.exposed(options) and not tokens.all():
-        secret = tokens.create("first")
-        talk.say(f"token 'first', shown this once: {secret} (more: solveyard token create NAME)")
     try:
         service.run(place.folder, options, started)
     except service.PortTaken as error:
@@ -141,6 +133,23 @@ def serve(  # noqa: PLR0913, PLR0917  typer makes an option of each
         url = f"; it listens on {where.url}" if where is not None else ""
         raise exits.Refused(f"{error}{url}") from error
     return exits.OK
+
+
+def _first_token(place: Here, *, logged: bool) -> None:
+    """Who listens for other machines needs one; it is told once, where that isn't `logged`."""
+    from solveyard.tokens import Tokens
+
+    tokens = Tokens(place.folder)
+    if tokens.all():
+        return
+    if logged:
+        talk.say(
+            "nobody can come in yet: what is said here is logged, so no token was made"
+            f" (solveyard {place.options}token create NAME)"
+        )
+    else:
+        secret = tokens.create("first")
+        talk.say(f"token 'first', shown this once: {secret} (more: solveyard token create NAME)")
 
 
 def serve_options(  # noqa: PLR0913  what `serve` takes

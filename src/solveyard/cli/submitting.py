@@ -11,6 +11,7 @@ import typer
 from solveyard.cli import acting, background, preview, shared, specs, talk, words
 from solveyard.cli import options as o
 from solveyard.cli.here import Here, Json, here
+from solveyard.client.output import present
 from solveyard.model.errors import InvalidRequest, ManagerUnavailable
 from solveyard.model.jobs import JobSpec
 from solveyard.model.records import JobRecord
@@ -162,7 +163,7 @@ def _submit_lines(place: Here, source: str, lines: list[specs.Line]) -> list[Job
 def submitted(place: Here, wanted: Sequence[JobSpec]) -> list[JobRecord]:
     """Starts a manager where none answers on a store of this machine."""
     if place.remote is None and not background.answers(place.folder):
-        background.start(place.folder)
+        background.disown(background.start(place.folder))
         talk.say(
             f"note: started a manager on {place.folder}; it leaves after a while without work"
             f" (solveyard {place.options}stop ends it now)"
@@ -186,7 +187,7 @@ def _show_output(place: Here, job: JobRecord, *, quiet: bool) -> None:
     errors = threading.Thread(target=_copy, args=(place, job, "stderr"), daemon=True)
     errors.start()
     with place.client() as client:
-        for piece in client.follow_log(job.number, "stdout"):
+        for piece in client.follow_log(job.number, "stdout", attempt=present(job)):
             if quiet:
                 _to_stderr(piece)
             else:
@@ -209,7 +210,7 @@ def _copy(place: Here, job: JobRecord, stream: str) -> None:
     """In a thread of its own, with a connection of its own."""
     try:
         with place.client() as client:
-            for piece in client.follow_log(job.number, stream):
+            for piece in client.follow_log(job.number, stream, attempt=present(job)):
                 _to_stderr(piece)
     except (ManagerUnavailable, OSError, InvalidRequest):
         return  # the main thread meets the same, and tells it

@@ -74,6 +74,8 @@ def _manager(place: Here, *, keep: bool) -> Iterator[find.Address]:
             background.stop(place.folder, "now", STOP_TIME)
             if child is not None:
                 child.wait()
+        elif child is not None:
+            background.disown(child)
 
 
 def _solve(client: Client) -> list[JobRecord]:

@@ -28,7 +28,15 @@ class Unwritable(SolveyardError):
 
 
 def answer(text: str) -> None:
-    """Lines of the answer. Raises NobodyReads, Unwritable."""
+    """Lines of the answer; what would steer a terminal is replaced. Raises NobodyReads, Unwritable.
+
+    A fact that others wrote, and that belongs on one line, is made `plain` before.
+    """
+    answer_bytes((_lines(text) + "\n").encode())
+
+
+def answer_exactly(text: str) -> None:
+    """What a program is to read, such as a script: every character as it is."""
     answer_bytes((text + "\n").encode(errors="surrogateescape"))
 
 
@@ -55,7 +63,7 @@ def answer_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     Nothing is cut: where a terminal is too narrow, each row is a block of lines.
     """
-    rows = [[plain(cell) for cell in row] for row in rows]
+    header, *rows = [[plain(cell) for cell in row] for row in (header, *rows)]
     if not sys.stdout.isatty():
         answer(aligned(header, rows))
         return
@@ -91,7 +99,7 @@ def _drawn(header: Sequence[str], rows: Sequence[Sequence[str]], *, close: bool)
         longest = max(cells, key=len, default="")
         folds = " " in longest and len(longest) > _FOLDED
         table.add_column(
-            name, no_wrap=not folds, overflow="fold", min_width=_FOLDED if folds else None
+            Text(name), no_wrap=not folds, overflow="fold", min_width=_FOLDED if folds else None
         )
     for row in rows:
         table.add_row(*(Text(cell, style=_style(cell)) for cell in row))
@@ -111,7 +119,7 @@ def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def say(text: str) -> None:
     """A note, a hint, progress: for people."""
     try:
-        sys.stderr.write("\n".join(map(plain, text.split("\n"))) + "\n")
+        sys.stderr.write(_lines(text) + "\n")
         sys.stderr.flush()
     except OSError:
         _silence()
@@ -124,6 +132,11 @@ def confirmed(question: str) -> bool:
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def _lines(text: str) -> str:
+    """Each of them plain."""
+    return "\n".join(map(plain, text.split("\n")))
 
 
 def _style(cell: str) -> str:

@@ -31,8 +31,13 @@ def row(job: JobRecord) -> tuple[str, ...]:
 
 
 def key(job: JobRecord) -> str:
-    """By which commands find it, be its name given to another meanwhile: "7", of a task "7[3]"."""
+    """Its number as people read and type it: "7", of a task "7[3]"."""
     return str(job.number) if job.task is None else f"{job.number}[{job.task}]"
+
+
+def exact(job: JobRecord) -> str:
+    """By which a manager finds it, whatever others are called: "#7", of a task "#7[3]"."""
+    return f"#{key(job)}"
 
 
 def progress(tasks: TaskCounts) -> str:
@@ -47,7 +52,8 @@ def why(job: JobRecord) -> str:
     if job.state.final:
         return f"{job.reason}: {job.message}" if job.message else str(job.reason or "")
     if job.stale_since:
-        return f"its machine has not answered since {job.stale_since}"
+        since = f"its machine has not answered since {job.stale_since}"
+        return f"{since}: it waits for {job.waiting}" if job.waiting else since
     if job.cancel_requested:
         return "it is being cancelled"
     return (job.progress.text if job.progress else "") or job.waiting
@@ -126,12 +132,12 @@ def details(job: JobRecord, options: str = "", failed: Sequence[JobRecord] = ())
     }
     for title, many in manies.items():
         lines += [f"  {'' if index else title:<12}{plain(one)}" for index, one in enumerate(many)]
-    lines.append(f"  {'next':<12}{next_step(job, options)}")
+    lines.append(f"  {'next':<12}{next_step(job, options, failed)}")
     return "\n".join(lines)
 
 
-def next_step(job: JobRecord, options: str = "") -> str:
-    """The command that a person most likely wants now."""
+def next_step(job: JobRecord, options: str = "", failed: Sequence[JobRecord] = ()) -> str:
+    """The command that a person most likely wants now; `failed`: some of its tasks that did."""
     command = f"solveyard {options}"
     match job.state:
         case JobState.HELD:
@@ -139,11 +145,15 @@ def next_step(job: JobRecord, options: str = "") -> str:
         case JobState.QUEUED:
             return f"{command}wait {key(job)}   {command}cancel {key(job)}"
         case JobState.SUBMITTED | JobState.RUNNING:
-            return f"{command}logs -f {key(job)}   {command}cancel {key(job)}"
+            look = f"logs -f {key(job)}" if job.tasks is None else f"wait {key(job)}"
+            return f"{command}{look}   {command}cancel {key(job)}"
         case JobState.COMPLETED:
-            return f"{command}files {key(job)}   {command}logs {key(job)}"
+            look = f"logs {key(job)}" if job.tasks is None else f"results {key(job)}"
+            return f"{command}files {key(job)}   {command}{look}"
         case JobState.FAILED:
-            return f"{command}logs --err {key(job)}   {command}retry {key(job)}"
+            spoke = [job] if job.tasks is None else failed[:1]  # an array itself says nothing
+            looks = [f"{command}logs --err {key(one)}   " for one in spoke]
+            return f"{''.join(looks)}{command}retry {key(job)}"
         case JobState.CANCELLED:
             return f"{command}retry {key(job)}   {command}rm {key(job)}"
 

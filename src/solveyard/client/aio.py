@@ -1,7 +1,7 @@
 """A client that awaits, on aiohttp: for services, notebooks and whatever has a loop already."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
@@ -83,6 +83,12 @@ class AsyncClient:
         """
         return await self._ask(calls.submit_config(config, priority, session, key, patience))
 
+    async def submit_config_id(
+        self, config: Mapping[str, Any], priority: int = 0, *, key: str = ""
+    ) -> str:
+        """`submit_config`, also at PyEDB's own service: the job's id."""
+        return await self._ask(calls.submit_config_id(config, priority, key))
+
     async def submit_configs(
         self,
         configs: Sequence[Mapping[str, Any]],
@@ -142,10 +148,10 @@ class AsyncClient:
         self,
         job: str | int,
         *,
-        tags: Sequence[str] | None = None,
+        tags: str | Iterable[str] | None = None,
         note: str | None = None,
-        add_tags: Sequence[str] = (),
-        remove_tags: Sequence[str] = (),
+        add_tags: str | Iterable[str] = (),
+        remove_tags: str | Iterable[str] = (),
     ) -> JobRecord:
         """Put these tags, or this note, in the place of the old; None: leave them as they are.
 
@@ -157,11 +163,15 @@ class AsyncClient:
         """Forget an ended job; with `files` its output and its own folder, too."""
         await self._ask(calls.remove(await self.job(job), files))
 
-    async def wait(self, jobs: Sequence[str | int], timeout: float | None = None) -> bool:  # noqa: ASYNC109  False is an answer, not an error
-        """Until all of them have ended; False: `timeout` s are over."""
+    async def wait(
+        self,
+        jobs: str | int | Iterable[str | int],
+        timeout: float | None = None,  # noqa: ASYNC109  False is an answer, not an error
+    ) -> bool:
+        """Until all of `jobs`, one or several, have ended; False: `timeout` s are over."""
         loop = asyncio.get_running_loop()
         deadline = tries.deadline(timeout, loop.time())
-        left = [str(job) for job in jobs]
+        left = calls.keys(jobs)
         while left:
             pause = calls.LONG_POLL if deadline is None else deadline - loop.time()
             left = await self._ask(calls.wait(left, min(calls.LONG_POLL, max(0.0, pause))))
@@ -186,23 +196,31 @@ class AsyncClient:
         return await self._ask(calls.log(job, stream, offset, limit, attempt, wait))
 
     async def follow_log(
-        self, job: str | int, stream: str = "stdout", *, offset: int = 0
+        self,
+        job: str | int,
+        stream: str = "stdout",
+        *,
+        offset: int = 0,
+        attempt: int | None = None,
+        only: bool = False,
     ) -> AsyncIterator[bytes]:
         """Its output as it comes, from `offset`, of one attempt after the other until it has ended.
 
-        Where an attempt cuts its output and writes it anew, that comes from its beginning.
+        It begins with `attempt` (None: the newest one), which may be the next; with `only` it ends
+        with that, too. Where an attempt cuts its output and writes it anew, that comes from its
+        beginning, but where it has grown beyond the old before it is looked at again.
         """
-        place = output.Place(offset)
+        place = output.Place(offset, attempt, only=only)
         while True:
             part = await self.log(
                 job, stream, offset=place.offset, attempt=place.attempt, wait=calls.LONG_POLL
             )
-            if content := place.read(part):
+            content = place.read(part)
+            if content:
                 yield content
-            elif content is not None and part.ended:
-                if place.at_end(part, await self.job(job)):
-                    return
-                await asyncio.sleep(place.pause)
+            elif content is not None and part.ended and place.at_end(part, await self.job(job)):
+                return
+            await asyncio.sleep(place.pause)
 
     async def files(self, job: str | int) -> list[FileEntry]:
         """The files in its folder, all of them."""
@@ -325,7 +343,7 @@ class AsyncClient:
                 attempt.sent = True
                 again = attempt.answered(reply)
                 if again is None:
-                    return call.read(reply)
+                    return calls.read(call, reply)
                 pause = again
             await asyncio.sleep(pause)
 

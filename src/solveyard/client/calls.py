@@ -1,14 +1,15 @@
 """The manager's HTTP, without any input or output: what to send, and what an answer means."""
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypedDict, TypeVar
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import unquote
 from uuid import uuid4
 
 import msgspec
 
-from solveyard.model import paths
+from solveyard.client import given
 from solveyard.model.errors import (
     BackendError,
     Conflict,
@@ -38,6 +39,7 @@ LONG_POLL = 20.0  #: s that one call waits at the manager; then it is asked agai
 CONNECT = 5.0  #: s until a connection must be there
 LONGEST_KEY = 255  #: characters
 PIECE = 1 << 20  #: bytes of a file or a log in one answer
+_THEIRS = "what answers is not solveyard: is it PyEDB's own service?"
 
 _ERRORS: Mapping[str, type[SolveyardError]] = {
     "unknown_job": UnknownJob,
@@ -74,12 +76,12 @@ class Call(NamedTuple, Generic[T]):
 
     def headers(self, token: str) -> dict[str, str]:
         """What goes along; `token` proves who asks."""
-        given = {"Authorization": f"Bearer {token}"} if token else {}
+        found = {"Authorization": f"Bearer {token}"} if token else {}
         if self.body is not None:
-            given["Content-Type"] = CONTENT
+            found["Content-Type"] = CONTENT
         if self.key:
-            given["Idempotency-Key"] = self.key
-        return given
+            found["Idempotency-Key"] = self.key
+        return found
 
 
 class Listing(NamedTuple):
@@ -121,7 +123,7 @@ def submit(specs: Sequence[JobSpec], key: str = "") -> "Call[list[JobRecord]]":
         "whether the jobs were taken is not known (look: solveyard ps --all; the same submission"
         f" with key={key!r} gives them, or takes them now)"
     )
-    body = _encoded(list(specs))
+    body = given.specifications(list(specs))
     return Call("POST", "/jobs", submitted, body, key=key, doubt=doubt)
 
 
@@ -134,8 +136,14 @@ def submit_config(
         f" key={key!r} gives it, or takes it now)"
     )
     asked = {"config": config, "priority": priority} | ({"session": session} if session else {})
-    body = json.dumps(asked).encode()
-    return Call("POST", "/jobs/submit", acted, body, patience, key, doubt)
+    body = given.encoded(asked)
+    return Call("POST", "/jobs/submit", acted, body, float(patience), key, doubt)
+
+
+def submit_config_id(config: Mapping[str, Any], priority: int, key: str) -> "Call[str]":
+    """PyEDB's own service answers no more than the id."""
+    asked = submit_config(config, priority, "", key, SILENCE)
+    return Call(asked.method, asked.target, job_id, *asked[3:])
 
 
 def submit_configs(
@@ -147,16 +155,16 @@ def submit_configs(
         f" key={key!r} gives them, or takes them now)"
     )
     more = {"priority": priority} | ({"session": session} if session else {})
-    body = json.dumps([{"config": config, **more} for config in configs]).encode()
-    return Call("POST", "/jobs/submit", submitted, body, patience, key, doubt)
+    body = given.encoded([{"config": config, **more} for config in configs])
+    return Call("POST", "/jobs/submit", submitted, body, float(patience), key, doubt)
 
 
 def preview(spec: JobSpec) -> Call[Plan]:
-    return Call("POST", "/jobs/preview", _plan, _encoded(spec))
+    return Call("POST", "/jobs/preview", _plan, given.specifications(spec))
 
 
 def preview_config(config: Mapping[str, Any]) -> Call[Plan]:
-    return Call("POST", "/jobs/preview", _plan, json.dumps({"config": config}).encode())
+    return Call("POST", "/jobs/preview", _plan, given.encoded({"config": config}))
 
 
 def jobs(
@@ -168,10 +176,10 @@ def jobs(
     cursor: str | None = None,
 ) -> Call[Listing]:
     """`limit` None: all of them."""
-    query: dict[str, object] = {"state": ",".join(states), "name": name, "owner": owner}
-    query |= {"tag": tag, "cursor": cursor}
+    query: dict[str, object] = {"state": ",".join(given.several(states)), "name": name}
+    query |= {"owner": owner, "tag": tag, "cursor": cursor}
     query |= {"all": 1} if limit is None else {"limit": limit}
-    return Call("GET", _target("/jobs", query), listing)
+    return Call("GET", given.target("/jobs", query), listing)
 
 
 def job(which: str | int) -> Call[JobRecord]:
@@ -182,7 +190,7 @@ def act(
     which: str | int, verb: str, content: Mapping[str, object] | None = None, key: str = ""
 ) -> Call[JobRecord]:
     """Cancel, hold, release, retry, priority."""
-    body = json.dumps(content).encode() if content else None
+    body = given.encoded(content) if content else None
     doubt = f"whether job {which} got its {verb} is not known (look: solveyard show {which})"
     return Call("POST", _job(which, verb), acted, body, key=_key(key), doubt=doubt)
 
@@ -193,18 +201,18 @@ def cancel(which: str | int, grace: float | None) -> Call[JobRecord]:
 
 def annotate(
     which: str | int,
-    tags: Sequence[str] | None,
+    tags: str | Iterable[str] | None,
     note: str | None,
-    add_tags: Sequence[str],
-    remove_tags: Sequence[str],
+    add_tags: str | Iterable[str],
+    remove_tags: str | Iterable[str],
 ) -> Call[JobRecord]:
-    given: dict[str, object] = {
-        "tags": None if tags is None else list(tags),
-        "add_tags": list(add_tags) or None,
-        "remove_tags": list(remove_tags) or None,
+    change: dict[str, object] = {
+        "tags": None if tags is None else given.several(tags),
+        "add_tags": given.several(add_tags) or None,
+        "remove_tags": given.several(remove_tags) or None,
         "note": note,
     }
-    body = json.dumps({name: value for name, value in given.items() if value is not None}).encode()
+    body = given.encoded({name: value for name, value in change.items() if value is not None})
     doubt = (
         f"whether job {which} has the new tags or note is not known (look: solveyard show {which})"
     )
@@ -217,8 +225,13 @@ def remove(found: JobRecord, files: bool) -> Call[Reply]:
     """
     number = str(found.number) if found.task is None else f"{found.number}[{found.task}]"
     doubt = f"whether job {number} was removed is not known (look: solveyard show {number})"
-    target = _target(_job(number), {"files": 1 if files else None})
+    target = given.target(_job(f"#{number}"), {"files": 1 if files else None})
     return Call("DELETE", target, removed, doubt=doubt)
+
+
+def keys(jobs: str | int | Iterable[str | int]) -> list[str]:
+    """Of one or several, as the manager looks them up."""
+    return [exact(job) for job in given.several(jobs)]
 
 
 def wait(jobs: Sequence[str], timeout: float) -> Call[list[str]]:
@@ -230,23 +243,26 @@ def wait(jobs: Sequence[str], timeout: float) -> Call[list[str]]:
 def log(
     which: str | int, stream: str, offset: int, limit: int, attempt: int | None, wait: float
 ) -> Call[LogPart]:
+    pause = given.seconds(wait)
+    if pause is None or math.isinf(pause):
+        raise InvalidRequest(f"`wait` must be a number of seconds, not {wait!r}")
     query = {"stream": stream, "offset": offset, "limit": limit, "attempt": attempt, "wait": wait}
-    return Call("GET", _target(_job(which, "logs"), query), log_part, patience=wait + SILENCE)
+    return Call("GET", given.target(_job(which, "logs"), query), log_part, patience=pause + SILENCE)
 
 
 def files(which: str | int, cursor: str | None) -> Call[FilePage]:
-    return Call("GET", _target(_job(which, "files"), {"cursor": cursor}), file_page)
+    return Call("GET", given.target(_job(which, "files"), {"cursor": cursor}), file_page)
 
 
 def file(which: str | int, path: str) -> Call[Reply]:
-    return Call("GET", f"{_job(which, 'files')}/{_quoted(path, safe='/')}", checked)
+    return Call("GET", f"{_job(which, 'files')}/{given.quoted(path, safe='/')}", checked)
 
 
 def tasks(
     which: str | int, states: Collection[JobState], limit: int, offset: int
 ) -> "Call[list[JobRecord]]":
-    query = {"state": ",".join(states), "limit": limit, "offset": offset}
-    return Call("GET", _target(_job(which, "tasks"), query), _records)
+    query = {"state": ",".join(given.several(states)), "limit": limit, "offset": offset}
+    return Call("GET", given.target(_job(which, "tasks"), query), _records)
 
 
 def results(which: str | int) -> Call[Any]:
@@ -254,12 +270,12 @@ def results(which: str | int) -> Call[Any]:
 
 
 def results_csv(which: str | int) -> Call[Reply]:
-    return Call("GET", _target(_job(which, "results"), {"format": "csv"}), checked)
+    return Call("GET", given.target(_job(which, "results"), {"format": "csv"}), checked)
 
 
 def overlay(which: str | int, s: str, file: str, limit: int, offset: int) -> "Call[list[Overlaid]]":
     query = {"s": s, "file": file or None, "limit": limit, "offset": offset}
-    return Call("GET", _target(_job(which, "touchstone"), query), _overlaid)
+    return Call("GET", given.target(_job(which, "touchstone"), query), _overlaid)
 
 
 def act_on_tasks(which: str, verb: str) -> Call[int]:
@@ -269,7 +285,7 @@ def act_on_tasks(which: str, verb: str) -> Call[int]:
 
 
 def events(after: int | None, limit: int) -> Call[Any]:
-    return Call("GET", _target("/events", {"after": after, "limit": limit}), value)
+    return Call("GET", given.target("/events", {"after": after, "limit": limit}), value)
 
 
 def notifications() -> Call[list[ReceiverRecord]]:
@@ -278,13 +294,13 @@ def notifications() -> Call[list[ReceiverRecord]]:
 
 def notices(receiver: str, state: str, limit: int) -> Call[list[NoticeRecord]]:
     query = {"state": state or None, "limit": limit}
-    return Call("GET", _target(f"/notifications/{_quoted(receiver)}", query), _notices)
+    return Call("GET", given.target(f"/notifications/{given.quoted(receiver)}", query), _notices)
 
 
 def test_notification(receiver: str) -> Call[str]:
     """Sent once: a receiver hears each test."""
     doubt = f"whether {receiver} was reached is not known"
-    target = f"/notifications/{_quoted(receiver)}/test"
+    target = f"/notifications/{given.quoted(receiver)}/test"
     return Call("POST", target, _tested, doubt=doubt, repeatable=False)
 
 
@@ -304,12 +320,12 @@ class LimitWishes(TypedDict, total=False):
 def set_limits(wishes: LimitWishes) -> Call[dict[str, Any]]:
     """It says how it shall be, not by how much: said again, it is no other."""
     doubt = "whether the limits were set is not known (look: solveyard limits)"
-    return Call("POST", "/pool/limits", limits, json.dumps(wishes).encode(), doubt=doubt)
+    return Call("POST", "/pool/limits", limits, given.encoded(wishes), doubt=doubt)
 
 
 def prune(wish: Mapping[str, object], *, dry_run: bool) -> Call[Any]:
     """What is gone already goes no second time, so it may be said again."""
-    body = json.dumps({**wish, "dry_run": dry_run}).encode()
+    body = given.encoded({**wish, "dry_run": dry_run})
     doubt = "" if dry_run else "whether it was taken is not known (look: solveyard prune --dry-run)"
     return Call("POST", "/retention", value, body, doubt=doubt)
 
@@ -317,12 +333,12 @@ def prune(wish: Mapping[str, object], *, dry_run: bool) -> Call[Any]:
 def stop(how: str | None) -> Call[Any]:
     """Never sent again: it might meet the manager that came after."""
     doubt = "whether it stops is not known (look: solveyard doctor)"
-    body = json.dumps({"how": how}).encode()
+    body = given.encoded({"how": how})
     return Call("POST", "/system/stop", value, body, doubt=doubt, repeatable=False)
 
 
 def open_port(host: str, port: int) -> Call[Reply]:
-    body = json.dumps({"host": host, "port": port}).encode()
+    body = given.encoded({"host": host, "port": port})
     return Call("POST", "/system/ports", checked, body)
 
 
@@ -333,17 +349,21 @@ def get(path: str) -> Call[Any]:
 def checked(reply: Reply) -> Reply:
     """The reply, if it is a good one; else raises the error that it tells.
 
-    504 is TimeoutError; an answer that isn't one of ours is ManagerUnavailable.
+    504 is TimeoutError; an answer that isn't one of ours is ManagerUnavailable, but InvalidRequest
+    for a refusal by PyEDB's own service.
     """
     if reply.status < 300:
         return reply
     try:
         told = json.loads(reply.body)
         why, kind = str(told["error"]), str(told.get("kind", ""))
+        theirs = "kind" not in told and reply.status < 500
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ManagerUnavailable(
             f"what answers is no manager of this version: HTTP status {reply.status}"
         ) from None
+    if theirs:
+        raise InvalidRequest(f"{why} ({_THEIRS})")
     if kind == "timeout":
         raise TimeoutError(why)
     if told.get("field"):
@@ -352,6 +372,18 @@ def checked(reply: Reply) -> Reply:
     if kind == "compacted":
         raise LogCompacted(why, first=int(told.get("first", 0)))
     raise _ERRORS.get(kind, ManagerUnavailable)(why)
+
+
+def read(call: Call[T], reply: Reply) -> T:
+    """What it answers. Raises ManagerUnavailable for what no manager of ours would say."""
+    try:
+        return call.read(reply)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        if isinstance(error, SolveyardError):
+            raise
+        raise ManagerUnavailable(
+            f"what answers is no manager of this version: {error!r} ({_THEIRS})"
+        ) from error
 
 
 def away(reply: Reply) -> bool:
@@ -383,6 +415,10 @@ class _Submitted(msgspec.Struct, frozen=True):
 
 def acted(reply: Reply) -> JobRecord:
     return msgspec.json.decode(checked(reply).body, type=_Done).job
+
+
+def job_id(reply: Reply) -> str:
+    return str(value(reply)["job_id"])
 
 
 def submitted(reply: Reply) -> list[JobRecord]:
@@ -482,38 +518,19 @@ def value(reply: Reply) -> Any:
     return json.loads(checked(reply).body)
 
 
-def _key(given: str) -> str:
+def _key(chosen: str) -> str:
     """Of the caller's choice, else one that nobody else has."""
-    if len(given) > LONGEST_KEY or not (given.isascii() and given.isprintable()):
+    if len(chosen) > LONGEST_KEY or not (chosen.isascii() and chosen.isprintable()):
         raise InvalidRequest(f"a key has at most {LONGEST_KEY} printable ASCII characters")
-    return given or str(uuid4())
+    return chosen or str(uuid4())
+
+
+def exact(which: str | int) -> str:
+    """As the manager finds it: a name or what was typed; a number whatever others are called."""
+    return which if isinstance(which, str) else f"#{which}"
 
 
 def _job(which: str | int, *rest: str) -> str:
-    return "/".join(("/jobs", _quoted(str(which)), *rest))
-
-
-def _target(path: str, query: Mapping[str, object]) -> str:
-    given = {name: item for name, item in query.items() if item not in {None, ""}}
-    try:
-        return f"{path}?{urlencode(given)}" if given else path
-    except UnicodeEncodeError as error:
-        raise _unsendable(error) from error
-
-
-def _quoted(text: str, safe: str = "") -> str:
-    try:
-        return quote(text, safe=safe)
-    except UnicodeEncodeError as error:
-        raise _unsendable(error) from error
-
-
-def _encoded(specs: JobSpec | Sequence[JobSpec]) -> bytes:
-    try:
-        return msgspec.json.encode(specs)
-    except UnicodeEncodeError as error:
-        raise _unsendable(error) from error
-
-
-def _unsendable(error: UnicodeEncodeError) -> InvalidRequest:
-    return InvalidRequest(f"{paths.spelt(error.object[:200])!r} isn't UTF-8 (%FF is a byte of it)")
+    if not str(which):
+        raise UnknownJob("there is no job without a name")
+    return "/".join(("/jobs", given.quoted(exact(which)), *rest))

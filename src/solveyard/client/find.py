@@ -54,7 +54,7 @@ class Address(NamedTuple):
             raise ManagerUnavailable(f"cannot trust {self.url}: {error}") from error
 
 
-Where = Address | Path | Callable[[], Address] | None  #: a folder is a store's
+Where = Address | Path | str | Callable[[], Address] | None  #: a folder is a store's
 
 
 def address(url: str, token: str = "") -> Address:
@@ -111,8 +111,8 @@ def locator(where: Where) -> Callable[[], Address]:
     if isinstance(where, Address):
         known = where
         return lambda: known
-    if isinstance(where, Path):
-        return functools.partial(running, where)
+    if isinstance(where, str | Path):
+        return functools.partial(running, store_folder(where))
     return where
 
 

@@ -4,10 +4,11 @@ import http.client
 import socket
 import sys
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
+from solveyard import forks
 from solveyard.client import calls, find, output, tries
 from solveyard.client.calls import (
     Call,
@@ -91,6 +92,12 @@ class Client:
         """
         return self._ask(calls.submit_config(config, priority, session, key, patience))
 
+    def submit_config_id(
+        self, config: Mapping[str, Any], priority: int = 0, *, key: str = ""
+    ) -> str:
+        """`submit_config`, also at PyEDB's own service: the job's id."""
+        return self._ask(calls.submit_config_id(config, priority, key))
+
     def submit_configs(
         self,
         configs: Sequence[Mapping[str, Any]],
@@ -150,10 +157,10 @@ class Client:
         self,
         job: str | int,
         *,
-        tags: Sequence[str] | None = None,
+        tags: str | Iterable[str] | None = None,
         note: str | None = None,
-        add_tags: Sequence[str] = (),
-        remove_tags: Sequence[str] = (),
+        add_tags: str | Iterable[str] = (),
+        remove_tags: str | Iterable[str] = (),
     ) -> JobRecord:
         """Put these tags, or this note, in the place of the old; None: leave them as they are.
 
@@ -165,10 +172,10 @@ class Client:
         """Forget an ended job; with `files` its output and its own folder, too."""
         self._ask(calls.remove(self.job(job), files))
 
-    def wait(self, jobs: Sequence[str | int], timeout: float | None = None) -> bool:
-        """Until all of them have ended; False: `timeout` s are over."""
+    def wait(self, jobs: str | int | Iterable[str | int], timeout: float | None = None) -> bool:
+        """Until all of `jobs`, one or several, have ended; False: `timeout` s are over."""
         deadline = tries.deadline(timeout, time.monotonic())
-        left = [str(job) for job in jobs]
+        left = calls.keys(jobs)
         while left:
             pause = calls.LONG_POLL if deadline is None else deadline - time.monotonic()
             left = self._ask(calls.wait(left, min(calls.LONG_POLL, max(0.0, pause))))
@@ -193,23 +200,31 @@ class Client:
         return self._ask(calls.log(job, stream, offset, limit, attempt, wait))
 
     def follow_log(
-        self, job: str | int, stream: str = "stdout", *, offset: int = 0
+        self,
+        job: str | int,
+        stream: str = "stdout",
+        *,
+        offset: int = 0,
+        attempt: int | None = None,
+        only: bool = False,
     ) -> Iterator[bytes]:
         """Its output as it comes, from `offset`, of one attempt after the other until it has ended.
 
-        Where an attempt cuts its output and writes it anew, that comes from its beginning.
+        It begins with `attempt` (None: the newest one), which may be the next; with `only` it ends
+        with that, too. Where an attempt cuts its output and writes it anew, that comes from its
+        beginning, but where it has grown beyond the old before it is looked at again.
         """
-        place = output.Place(offset)
+        place = output.Place(offset, attempt, only=only)
         while True:
             part = self.log(
                 job, stream, offset=place.offset, attempt=place.attempt, wait=calls.LONG_POLL
             )
-            if content := place.read(part):
+            content = place.read(part)
+            if content:
                 yield content
-            elif content is not None and part.ended:
-                if place.at_end(part, self.job(job)):
-                    return
-                time.sleep(place.pause)
+            elif content is not None and part.ended and place.at_end(part, self.job(job)):
+                return
+            time.sleep(place.pause)
 
     def files(self, job: str | int) -> list[FileEntry]:
         """The files in its folder, all of them."""
@@ -347,7 +362,7 @@ class Client:
         return answer
 
     def _ask(self, call: Call[T]) -> T:
-        return call.read(self._answer(call)[0])
+        return calls.read(call, self._answer(call)[0])
 
     def _answer(
         self, call: Call[Any], *, whole: bool = True
@@ -381,6 +396,7 @@ class Client:
             self._where = self._find()
             self._wire = _connection(self._where)
             self._wire.connect()
+            forks.parents(self._wire.sock.fileno())
         if self._wire.sock is not None:
             self._wire.sock.settimeout(call.patience)
         attempt.sent = True

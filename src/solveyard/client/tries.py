@@ -1,11 +1,9 @@
 """When a request is sent again, and what is said once it isn't: the same for both clients."""
 
-import math
-import numbers
 import ssl
 from typing import Any
 
-from solveyard.client import calls, find
+from solveyard.client import calls, find, given
 from solveyard.client.calls import Call, Reply
 from solveyard.client.find import Address
 from solveyard.model.errors import InvalidRequest, ManagerUnavailable
@@ -20,20 +18,9 @@ def deadline(timeout: float | None, now: float) -> float | None:
     """When `timeout` s are over; None: never. Raises InvalidRequest for what is no such number."""
     if timeout is None:
         return None
-    if (number := seconds(timeout)) is None:
+    if (number := given.seconds(timeout)) is None:
         raise InvalidRequest(f"`timeout` must be a number of seconds, or None, not {timeout!r}")
     return now + number
-
-
-def seconds(given: object) -> float | None:
-    """Of any kind of number, numpy's too; None: it is none."""
-    if isinstance(given, bool) or not isinstance(given, numbers.Real):
-        return None
-    try:
-        number = float(given)
-    except OverflowError:
-        return None
-    return None if math.isnan(number) else number
 
 
 class Tries:

@@ -61,8 +61,17 @@ def _bytes(given: Any) -> Any:  # as above
         raise ValueError('expected a size such as "500M", "10G" or 10 (GiB)') from error
 
 
+def _with_unit(given: Any) -> Any:  # as above
+    """Of what jobs ask for, a bare number may be meant in MiB, as they have it, or in GiB."""
+    number = str(given).strip()
+    if isinstance(given, bool) or not re.fullmatch(r"[0-9.]*[1-9][0-9.]*", number):
+        return given
+    raise ValueError(f'expected a size with its unit, "{number}M" or "{number}G"')
+
+
 Duration = Annotated[float, BeforeValidator(_seconds), Field(ge=0)]  #: s
 Size = Annotated[int, BeforeValidator(_bytes), Field(ge=0)]  #: bytes
+Told = Annotated[Size, BeforeValidator(_with_unit)]  #: bytes
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]  #: "~" is the home folder
 Word = Annotated[str, Field(min_length=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]  #: of what people name
@@ -92,10 +101,10 @@ _Amount = Annotated[int, Field(ge=0, le=10**9)]
 class Own(Table):
     """What there is of this machine, for jobs that ask for it."""
 
-    memory: Annotated[Size | None, ANYWHERE] = Field(
+    memory: Annotated[Told | None, ANYWHERE] = Field(
         default=None, description="memory that jobs may use on this machine; not set: all there is"
     )
-    disk: Annotated[Size | None, ANYWHERE] = Field(
+    disk: Annotated[Told | None, ANYWHERE] = Field(
         default=None,
         description="scratch space that jobs may ask for; not set: the size of the store's disk",
     )
@@ -282,7 +291,7 @@ class Rule(Table):
     users: tuple[Word, ...] = ()
     cores: _Amount = 0
     nodes: _Amount = 0
-    memory: Size = 0
+    memory: Told = 0
     gpus: _Amount = 0
     time: Duration = 0.0
 

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from solveyard import registry, serve
+from solveyard import clusters as ways
+from solveyard import serve
 from solveyard.backends.batch import ClusterOptions
 from solveyard.backends.offers import Offer
 from solveyard.config.layers import Found
@@ -10,7 +11,6 @@ from solveyard.config.schema import Notify, Settings
 from solveyard.core.destinations import HERE, Rule
 from solveyard.core.retention import Policy
 from solveyard.licensing import LicenceServer
-from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import Limits
 from solveyard.model.notices import Receiver
 from solveyard.model.reading import nearest
@@ -23,25 +23,23 @@ _MIB = 1024 * 1024
 def service(found: Found, *, idle_exit: float | None = None) -> serve.ServeOptions:
     """Of a manager that listens; `idle_exit` holds where the settings have none.
 
-    Raises InvalidSettings, or InvalidRequest for an option.
+    Raises InvalidSettings, or InvalidRequest for an option, for what no manager could start with.
     """
-    for name in found.settings.allow:
-        try:
-            registry.solver(name)
-        except InvalidJob as error:
-            raise found.wrong("allow", str(error)) from error
     settings = found.settings
-    network = serve.network(
-        settings.host,
-        settings.port,
-        allow=settings.allow,
-        roots=settings.project_roots,
-        programs=settings.ansysedt,
-        allowed_hosts=settings.allowed_hosts,
-        certificate=settings.tls_certificate,
-        key=settings.tls_key,
-        public_url=settings.public_url,
-    )
+    try:
+        network = serve.network(
+            settings.host,
+            settings.port,
+            allow=settings.allow,
+            roots=settings.project_roots,
+            programs=settings.ansysedt,
+            allowed_hosts=settings.allowed_hosts,
+            certificate=settings.tls_certificate,
+            key=settings.tls_key,
+            public_url=settings.public_url,
+        )
+    except serve.UnfitSetting as error:
+        raise found.wrong(error.setting, str(error)) from error
     return replace(
         embedded(found, on_stop=settings.on_stop),
         idle_exit=idle_exit if settings.idle_exit is None else settings.idle_exit,
@@ -64,7 +62,7 @@ def embedded(found: Found, *, on_stop: str) -> serve.ServeOptions:
         },
         on_stop=on_stop,
         retention=Policy(**settings.retention.model_dump()),
-        clusters=clusters(settings),
+        clusters=_possible(found, clusters(settings)),
         discover_clusters=settings.discover_clusters,
         rules=rules(found),
         secrets={name: source.secret for name, source in settings.secrets.items()},
@@ -77,6 +75,14 @@ def embedded(found: Found, *, on_stop: str) -> serve.ServeOptions:
 def clusters(settings: Settings) -> dict[str, ClusterOptions]:
     """Those that jobs may be forwarded to."""
     return {name: ClusterOptions(**one.model_dump()) for name, one in settings.clusters.items()}
+
+
+def _possible(found: Found, known: dict[str, ClusterOptions]) -> dict[str, ClusterOptions]:
+    """Raises InvalidSettings for a cluster that there can't be."""
+    for name, options in known.items():
+        if why := ways.fault(name, options):
+            raise found.wrong(f"clusters.{name}", why)
+    return known
 
 
 def rules(found: Found) -> tuple[Rule, ...]:

@@ -25,6 +25,7 @@ from solveyard.model.messages import (
     JobHeld,
     JobRecalled,
     JobRequeued,
+    JobStale,
     JobStarted,
     LicencesSeen,
     LicencesUnseen,
@@ -36,6 +37,7 @@ from solveyard.model.messages import (
     Sampled,
     SpawnerJoined,
     SpawnerLeft,
+    Stale,
     Started,
     Ticked,
 )
@@ -120,6 +122,12 @@ def missing(board: Board, report: Missing) -> None:
         evidence = "it had started, and its spawner's ledger doesn't know it"
     told = "it is not known whether it ran or how it ended: look at its output, then retry it"
     _conclude(board, job, Outcome(reason=Reason.LOST, message=told, evidence=(evidence,)))
+
+
+def stale(board: Board, report: Stale) -> None:
+    found = board.attempt(report.attempt)
+    if found is not None and found[1].live and found[0].stale_since is None:
+        board.record(JobStale(job=found[0].id, at=board.now))
 
 
 def _conclude(board: Board, job: Job, outcome: Outcome, report: Ended | None = None) -> None:
@@ -287,6 +295,7 @@ CONCLUDE: dict[type, Callable[[Board, Any], None]] = {
     Ended: ended,
     Recalled: recalled,
     Missing: missing,
+    Stale: stale,
     AgentJoined: agent_joined,
     AgentLeft: agent_left,
     ClusterJoined: cluster_joined,

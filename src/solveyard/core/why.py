@@ -6,6 +6,8 @@ from solveyard.core.scheduler import Scheduler
 from solveyard.core.seats import clock
 from solveyard.model.jobs import Job, JobState, Limits
 
+NO_AGENT = "a machine's agent to connect"
+
 _NAMED = 3  #: jobs that hold what another waits for
 
 
@@ -51,7 +53,7 @@ def _aside(at: Scheduler, job: Job, task: Job) -> str:
     if job.spec.on:
         return ""
     if not at.seating.any_connected:
-        return "a machine's agent to connect"
+        return NO_AGENT
     if misfit := at.misfit(task):
         return f"a machine that can run it: {misfit}"
     return ""

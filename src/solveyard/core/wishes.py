@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from solveyard.core import dependencies
+from solveyard.core import dependencies, names
 from solveyard.core.board import Board
 from solveyard.model.arrays import ArraySpec
 from solveyard.model.errors import InvalidJob
@@ -98,9 +98,7 @@ def _find(board: Board, key: str, named: Named, where: str) -> tuple[JobId, Arra
     if key in named:
         job_id, spec = named[key]
         return job_id, spec.array
-    known = board.names.get(key)
-    if known is None and key.isascii() and key.isdecimal() and len(key) < 19:
-        known = JobId(int(key))
+    known = names.meant(key, board.names, board.jobs)
     job = board.jobs.get(known) if known is not None else None
     if job is None:
         hint = nearest(key, [*named, *board.names])

@@ -135,7 +135,7 @@ def _shown(record: JobRecord) -> ApiJob:
 
 ROUTES = (
     Route("GET", "/api/jobs", jobs, answer=list[dict[str, Any]]),
-    Route("POST", "/api/submit", submit, body=ApiSubmission),
+    Route("POST", "/api/submit", submit, body=ApiSubmission, refused=(502,)),
     Route("POST", "/api/cancel/{id}", cancel),
     Route("GET", "/api/queue", system.queue),
     Route("GET", "/api/resources", system.resources),

@@ -3,6 +3,7 @@
 Its gigabytes are 2**30 bytes.
 """
 
+import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ from solveyard.model.messages import (
     JobSubmitted,
     PriorityChanged,
 )
-from solveyard.model.records import instant, return_code
+from solveyard.model.records import instant, pyedbs, return_code
 from solveyard.solvers.hfss import forwarded
 from solveyard.solvers.hfss.config import SchedulerType
 
@@ -45,7 +46,7 @@ def resources(manager: Manager) -> dict[str, Any]:
         "memory_free_gb": round(free / MIB_PER_GB, 2),
         "disk_usage_percent": _percent(disk - disk_free, disk),
         "disk_free_gb": round(disk_free / MIB_PER_GB, 2),
-        "timestamp": instant(sample["at"]),
+        "timestamp": pyedbs(instant(sample["at"])),
     }
 
 
@@ -58,6 +59,7 @@ def queue(manager: Manager) -> dict[str, Any]:
         "priority_queues": {str(priority): count for priority, count in by_priority.items()},
         "running_jobs": _running(manager.counts()),
         **limits(manager.limits),
+        "max_concurrent": at_most(manager),
     }
 
 
@@ -94,9 +96,17 @@ def status(manager: Manager) -> dict[str, Any]:
         "local_pool": {
             "running_jobs": max(0, _running(counts) - elsewhere),
             "queued_jobs": counts.get(JobState.QUEUED, 0),
-            "max_concurrent": manager.limits.max_concurrent,
+            "max_concurrent": at_most(manager),
         },
     }
+
+
+def at_most(manager: Manager) -> int:
+    """Jobs that run at once here: PyEDB's always had a number. Unlimited, one for each core."""
+    if manager.limits.max_concurrent is not None:
+        return manager.limits.max_concurrent
+    machines: Any = manager.status().get("machines") or {}
+    return sum(machine["cores"] for machine in machines.values()) or os.cpu_count() or 1
 
 
 def pool_limits(now: Limits) -> dict[str, float | None]:
@@ -151,7 +161,7 @@ def messages(
             return [("job_started", {**_start(name, at, sample), **there})]
         case JobEnded(at=ended, started_at=at, outcome=outcome):
             status = ENDED_STATE.get(outcome.reason, JobState.FAILED).value
-            told = {"job_id": name, "status": status, "end_time": instant(ended)}
+            told = {"job_id": name, "status": status, "end_time": pyedbs(instant(ended))}
             end = ("job_completed", {**told, "return_code": return_code(outcome)})
             if at is not None and not news.started:
                 return [("job_started", _start(name, at, sample)), end]
@@ -166,7 +176,7 @@ def _queued(news: News, queued: int) -> tuple[str, dict[str, Any]]:
 
 
 def _start(name: str, at: float, sample: Mapping[str, Any]) -> dict[str, Any]:
-    return {"job_id": name, "start_time": instant(at), "resources": dict(sample)}
+    return {"job_id": name, "start_time": pyedbs(instant(at)), "resources": dict(sample)}
 
 
 def _running(counts: Mapping[JobState, int]) -> int:

@@ -8,12 +8,14 @@ from urllib.parse import quote
 
 import msgspec
 from aiohttp import web
+from msgspec import UNSET, UnsetType
 
 from solveyard.backends.workspace import every, named
 from solveyard.doors import encoding, ranges
 from solveyard.doors.keys import MANAGER
 from solveyard.model import paths
 from solveyard.model.errors import InvalidRequest
+from solveyard.results import overlay
 from solveyard.solvers.touchstone import ports_of
 
 CHUNK = 1 << 20  #: bytes
@@ -26,6 +28,9 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
     path: str  #: a byte of a name that isn't UTF-8 is "%FF"
     size: int  #: bytes
     modified: float  #: s since 1970
+    #: Where Touchstone files are asked for: it is surely this job's, none of another one that works
+    #: in the same folder.
+    own: bool | UnsetType = UNSET
 
 
 class FilesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,7 +52,8 @@ async def listing(request: web.Request) -> web.Response:
     """
     wanted = encoding.query(request, FilesQuery)
     manager = request.app[MANAGER]
-    workspace = manager.workspace(manager.find(request.match_info["id"]).id)
+    job = manager.find(request.match_info["id"])
+    workspace = manager.workspace(job.id)
     after = "" if wanted.cursor is None else _read_cursor(wanted.cursor)
     fits = _is_touchstone if wanted.touchstone else every
     found = await asyncio.to_thread(workspace.page, wanted.limit, after, fits)
@@ -56,8 +62,11 @@ async def listing(request: web.Request) -> web.Response:
         headers["X-Next-Cursor"] = _cursor(found.more)
     if found.unread:
         headers["X-Unread"] = quote(paths.spelt(found.unread))
+    own = overlay.own(job) if wanted.touchstone else lambda _: UNSET
     entries = [
-        FileEntry(path=paths.spelt(one.path), size=one.size, modified=one.modified)
+        FileEntry(
+            path=paths.spelt(one.path), size=one.size, modified=one.modified, own=own(one.path)
+        )
         for one in found.files
     ]
     return encoding.answer(entries, headers=headers)

@@ -6,6 +6,7 @@ sense, and keeps the connection of one that it has disconnected.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -40,6 +41,7 @@ class Outbox(asyncio.Queue[Any]):
         self.polled: asyncio.BaseTransport | None = None  #: its last poll's, where kept open
         self.cut = False  #: nothing goes to the client any more
         self._size = 0
+        self._by_namespace: Counter[str] = Counter()
 
     def put_nowait(self, item: Any) -> None:
         if self.cut and item is not None:
@@ -47,6 +49,9 @@ class Outbox(asyncio.Queue[Any]):
         super().put_nowait(item)
         if self.qsize() > MESSAGES or self._size > SIZE:
             self.cut_off("it doesn't read what it is sent")
+
+    def waiting(self, namespace: str) -> int:
+        return self._by_namespace[namespace]
 
     def answered_by(self, request: web.Request) -> None:
         if request.method == "GET":
@@ -68,10 +73,12 @@ class Outbox(asyncio.Queue[Any]):
     def _put(self, item: Any) -> None:
         super()._put(item)
         self._size += _size(item)
+        self._by_namespace[_namespace(item)] += 1
 
     def _get(self) -> Any:
         item = super()._get()
         self._size -= _size(item)
+        self._by_namespace[_namespace(item)] -= 1
         return item
 
 
@@ -87,9 +94,9 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]  # it has no types
         )
 
     def waiting(self, sid: str, namespace: str) -> int:
-        """Messages that its connection has not taken yet."""
+        """Messages of the namespace that its connection has not taken yet."""
         outbox = self._outbox(sid, namespace)
-        return outbox.qsize() if outbox is not None else 0
+        return outbox.waiting(namespace) if outbox is not None else 0
 
     async def tell(
         self, namespace: str, event: str, content: str, sids: Iterable[str] | None = None
@@ -264,3 +271,11 @@ def _refusal(status: int, why: str) -> web.Response:
 
 def _size(packet: Any) -> int:
     return len(packet.data) if packet is not None and isinstance(packet.data, str) else 0
+
+
+def _namespace(packet: Any) -> str:
+    """Whose message it is, as "2/v1,[...]" says; empty: it is none."""
+    text = packet.data if packet is not None and packet.packet_type == MESSAGE else None
+    if not isinstance(text, str):
+        return ""
+    return text[1 : text.find(",")] if text[1:2] == "/" else "/"

@@ -18,6 +18,7 @@ import msgspec
 import socketio
 from aiohttp import web
 
+from solveyard.core.names import numbered
 from solveyard.doors import guarded
 from solveyard.doors.keys import Caller, caller
 from solveyard.doors.pieces import Piece, Pieces
@@ -36,6 +37,7 @@ OURS = "/v1"
 DOCUMENTS = "/"
 PAUSE = 0.1  #: s between two messages to one client
 BACKLOG = 4  #: messages that wait for a client that doesn't read; it gets no more meanwhile
+PASSED = 20_000  #: events without one of a client's jobs until it is told how far the log was read
 ROOMS = 1000  #: that one client may be in
 LONGEST = 500  #: characters of a refusal
 LOOK_AGAIN = 1.0  #: s between two looks at whether a token still holds
@@ -63,6 +65,7 @@ class _Subscription:
         self.sid = sid
         self.jobs = jobs  #: None: all
         self.after = after
+        self.known = after  #: what the client may go on from where it connects anew
         self.told_at = 0.0  #: by the loop's clock
 
     def covers(self, job: JobId) -> bool:
@@ -167,39 +170,49 @@ class Live:
             await asyncio.sleep(PAUSE)
 
     async def _tell_missed(self) -> None:
-        """To who is far behind. One read at a time: they only wait for one another."""
+        """To who is far behind. One read at a time: they only wait for one another.
+
+        Where nothing of a client's jobs was read, there is no message to pause after: it is read on
+        as soon as others had as long as that took.
+        """
+        clock = asyncio.get_running_loop().time
         while True:
             await self._missed.wait()
             self._missed.clear()
+            began, read_on = clock(), False
             for after, those in self._behind(near=False).items():
-                await self._tell_from_store(after, those)
+                read_on |= await self._tell_from_store(after, those)
             if not self._missed.is_set():
                 self._pieces.forget()
             self._news.set()  # who isn't far behind any more goes on there
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(min(PAUSE, clock() - began) if read_on else PAUSE)
 
-    async def _tell_from_store(self, after: int, those: Sequence[_Subscription]) -> None:
+    async def _tell_from_store(self, after: int, those: Sequence[_Subscription]) -> bool:
+        """Is there somebody who was told nothing of what was read?"""
         by_jobs = _by_jobs(those)
         if (kept := self._pieces.kept(after)) is not None:
             await self._tell(after, by_jobs.pop(None, ()), kept)
         if not by_jobs:
-            return
+            return False
         try:
             events = await self._pieces.read(after)
         except StoreError as error:
             log.warning("missed events not read", extra={"error": str(error)})
-            return
+            return False
         except LogCompacted as error:
             first = json.dumps({"first": error.first})
             await self._tell(after, those, Piece(first, error.first - 1), "compacted")
-            return
+            return False
         if events is None:
-            return
+            return False
+        read_on = False
         for jobs, some in by_jobs.items():
             piece = events.piece(jobs)
             if jobs is None:
                 self._pieces.keep(after, piece)
             await self._tell(after, some, piece)
+            read_on |= not piece.text
+        return read_on
 
     async def _tell(
         self, after: int, those: Iterable[_Subscription], piece: Piece, name: str = "events"
@@ -209,9 +222,14 @@ class Live:
         now = asyncio.get_running_loop().time()
         for one in here:
             one.after = piece.last
-            one.told_at = now if piece.text else one.told_at
-        if piece.text:
-            await self._sio.tell(OURS, name, piece.text, [one.sid for one in here])
+        text = piece.text
+        if not text:
+            here = [one for one in here if one.after - one.known >= PASSED]
+            name, text = "reached", json.dumps({"after": piece.last})
+        for one in here:
+            one.known, one.told_at = piece.last, now
+        if here:
+            await self._sio.tell(OURS, name, text, [one.sid for one in here])
 
     def _behind(self, *, near: bool) -> Mapping[int, list[_Subscription]]:
         """Who may be told something now, by what they know, and is near the newest event or far."""
@@ -276,7 +294,9 @@ class Live:
         return disconnected
 
     async def _subscribe(self, sid: str, *asked: object) -> dict[str, Any]:
-        """Answers {"success": true, "after": the number that events follow}, or why not."""
+        """Answers {"success": true, "after": the number that events follow, "store": the uuid of
+        the store whose they are}, or why not.
+        """
         try:
             wish = _read(asked)
             jobs = self._jobs(wish.rooms)
@@ -292,7 +312,8 @@ class Live:
             return {"success": False, "error": why, "first": first, "last": last}
         self._subscriptions[sid] = _Subscription(sid, jobs, after)
         self._news.set()
-        return {"success": True, "after": after, "last": last}
+        store = self._manager.store_uuid
+        return {"success": True, "after": after, "last": last, "store": store}
 
     async def _unsubscribe(self, sid: str, *_: object) -> dict[str, Any]:
         self._subscriptions.pop(sid, None)
@@ -310,9 +331,10 @@ class Live:
             try:
                 found.add(self._manager.find(key).id)
             except UnknownJob:
-                if not key.isascii() or not key.isdecimal() or len(key) > 18:
+                number = numbered(key)
+                if number is None:
                     raise
-                found.add(JobId(int(key)))  # it was removed, but what it missed is still told
+                found.add(number)  # it was removed, but what it missed is still told
         return frozenset(found)
 
 

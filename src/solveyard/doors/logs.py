@@ -26,7 +26,7 @@ class LogsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     offset: int = 0  #: bytes; negative: from the end
     tail: int | None = None  #: begin with the last so many lines, in place of `offset`
     limit: int = CHUNK  #: bytes
-    attempt: int | None = None  #: from 1; None: the newest
+    attempt: int | None = None  #: from 1, or the next one; None: the newest
     wait: float = 0.0  #: s to wait for something to come, where there is nothing yet
     follow: bool = False  #: go on until the attempt has ended; `limit` doesn't count
 
@@ -83,10 +83,11 @@ async def read(request: web.Request) -> web.StreamResponse:
 
     X-Next-Offset: where to read on; X-Size: of all the output, so far, in bytes: less than before
     where it was cut, and is written anew; X-Attempt: whose output it is; X-Ended: 1 when the
-    attempt had ended before this was read. Without `attempt` one that is taken back before it
-    starts is passed over. With `follow` the answer goes on until the attempt has ended, from the
-    beginning again where its output was cut, and is left without its end when the manager stops
-    before. The header `Range` is understood where none of `offset`, `tail` and `follow` is given.
+    attempt had ended before this was read. `wait` ends at once where there is less than `offset`.
+    Without `attempt` one that is taken back before it starts is passed over. With `follow` the
+    answer goes on until the attempt has ended, from the beginning again where its output was cut,
+    and is left without its end when the manager stops before. The header `Range` is understood
+    where none of `offset`, `tail` and `follow` is given.
     """
     wanted = encoding.query(request, LogsQuery)
     manager = request.app[MANAGER]
@@ -101,7 +102,7 @@ async def read(request: web.Request) -> web.StreamResponse:
     elif wanted.tail is not None:
         offset = await asyncio.to_thread(tail, log.path, wanted.tail)
     loop = asyncio.get_running_loop()
-    deadline, known = loop.time() + wanted.wait, 0
+    deadline, known = loop.time() + wanted.wait, max(0, offset)  # it was as far as that
     while True:
         ended = log.ended
         first, start, size = await asyncio.to_thread(read_log, log.path, offset, min(limit, CHUNK))
@@ -164,7 +165,7 @@ def read_log(path: Path | None, offset: int, limit: int) -> tuple[bytes, int, in
             if start >= size:  # seeking far beyond it fails
                 return b"", start, size
             file.seek(start)
-            return file.read(limit), start, size
+            return file.read(min(limit, size - start)), start, size  # it may grow meanwhile
     except FileNotFoundError:
         return b"", max(0, offset), 0
 
@@ -230,9 +231,11 @@ async def _follow(request: web.Request, log: Log, wanted: LogsQuery) -> web.Stre
 
 
 def _log(manager: Manager, job: Job, wanted: LogsQuery) -> Log:
-    """Raises UnknownJob where there was no such attempt."""
-    newest = Log(manager, job.id, max(1, len(job.attempts)), wanted.stream).spoken
-    attempt = newest.attempt if wanted.attempt is None else wanted.attempt
-    if not 1 <= attempt <= newest.attempt:
-        raise UnknownJob(f"job {job.id} has no attempt {attempt} (it has {len(job.attempts)})")
-    return newest._replace(attempt=attempt)
+    """Raises UnknownJob where there was no such attempt, and it isn't the next."""
+    had = len(job.attempts)
+    if wanted.attempt is None:
+        return Log(manager, job.id, max(1, had), wanted.stream).spoken
+    most = had if had and job.attempts[-1].live else had + 1
+    if not 1 <= wanted.attempt <= most:
+        raise UnknownJob(f"job {job.id} has no attempt {wanted.attempt} (it has {had})")
+    return Log(manager, job.id, wanted.attempt, wanted.stream)

@@ -50,6 +50,7 @@ class Route(NamedTuple):
     body: Any = None  #: None: an empty object, or nothing
     answer: Any = dict[str, Any]  #: a tuple: one of them
     status: int = 200  #: of a good answer
+    known: int = 0  #: the status where it was done before, by an `Idempotency-Key`; 0: the same
     content: str = encoding.JSON  #: its media type
     besides: tuple[str, ...] = ()  #: others that it may be asked for
     refused: tuple[int, ...] = ()  #: by which statuses, beside those of all routes of its kind
@@ -133,6 +134,8 @@ def _operation(
         "content": {route.content: shown, **{kind: {} for kind in route.besides}},
     }
     answered = {str(route.status): good}
+    if route.known:
+        answered[str(route.known)] = {**good, "description": "it was done before"}
     if route.ranges:
         answered["206"] = {**good, "description": "a part"}
     refused = {

@@ -35,6 +35,12 @@ def bind(hosts: Sequence[str], port: int | None) -> list[socket.socket]:
     return _all(hosts, 0)
 
 
+def judge(host: str) -> None:
+    """Raises InvalidRequest where this machine can't listen on `host`, whatever the port."""
+    for listener in bind((host,), 0):
+        listener.close()
+
+
 def exposed(hosts: Sequence[str]) -> bool:
     """Can other machines come in there?"""
     return not all(host == "localhost" or procnet.loopback(host) for host in hosts)
@@ -68,7 +74,7 @@ def _all(hosts: Sequence[str], port: int) -> list[socket.socket]:
             else:
                 if not made:
                     raise InvalidRequest(
-                        f"cannot listen on {', '.join(hosts)}: {missing} (choose another --host)"
+                        f"cannot listen on {', '.join(hosts)}: {missing} (choose another address)"
                     ) from missing
                 opened.pop_all()  # they stay open
                 return made

@@ -35,5 +35,7 @@ async def _spec(request: web.Request, content: bytes | msgspec.Raw, at: str) -> 
 
 
 ROUTES = (
-    Route("POST", "/jobs/preview", preview, body=SPECS, answer=(Plan, list[Plan])),
+    Route(
+        "POST", "/jobs/preview", preview, body=SPECS, answer=(Plan, list[Plan]), refused=(502,)
+    ),
 )  # fmt: skip

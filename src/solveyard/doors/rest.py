@@ -302,16 +302,20 @@ async def wait_for_all(request: web.Request) -> web.Response:
 async def events(request: web.Request) -> web.Response:
     """The numbered events after one of them, without gaps; 410 where some are not kept any more.
 
-    X-First-Number, X-Last-Number: of the oldest and the newest event there is. `at` is in s since
-    1970.
+    X-First-Number, X-Last-Number: of the oldest and the newest event there is; X-Store: the uuid of
+    the store whose they are. `at` is in s since 1970.
     """
     wanted = encoding.query(request, encoding.EventsQuery)
     manager = request.app[MANAGER]
     first = manager.first_event
     numbered = await manager.events(wanted.after, wanted.limit)
     texts = [msgspec.Raw(event_text(number, event)) for number, event in numbered]
-    ends = {"X-First-Number": str(first), "X-Last-Number": str(manager.last_event)}
-    return encoding.answer(texts, headers=ends)
+    told = {
+        "X-First-Number": str(first),
+        "X-Last-Number": str(manager.last_event),
+        "X-Store": manager.store_uuid,
+    }
+    return encoding.answer(texts, headers=told)
 
 
 async def _close(app: web.Application) -> None:
@@ -362,10 +366,13 @@ def _record(manager: Manager, job: Job) -> msgspec.Raw:
 
 _Answers = (encoding.Submitted, encoding.SubmittedMany)
 _FILE = "application/octet-stream"
+_SUBMIT = Route(
+    "POST", "/jobs", submit, body=SPECS, answer=_Answers, status=201, known=200, refused=(502,)
+)
 
 ROUTES = (
-    Route("POST", "/jobs", submit, body=SPECS, answer=_Answers, status=201),
-    Route("POST", "/jobs/submit", submit, body=SPECS, answer=_Answers, status=201),
+    _SUBMIT,
+    _SUBMIT._replace(path="/jobs/submit"),
     Route("GET", "/jobs", jobs, query=encoding.JobsQuery, answer=list[JobRecord]),
     Route("GET", "/jobs/{id}", job, answer=JobRecord),
     Route("GET", "/jobs/{id}/attempts", attempts, answer=list[AttemptRecord]),
@@ -383,7 +390,14 @@ ROUTES = (
         body=encoding.PriorityBody,
         answer=encoding.Acted,
     ),
-    Route("POST", "/jobs/wait", wait_for_all, body=encoding.WaitBody, answer=encoding.Waited),
+    Route(
+        "POST",
+        "/jobs/wait",
+        wait_for_all,
+        body=encoding.WaitBody,
+        answer=encoding.Waited,
+        refused=(404,),
+    ),
     Route(
         "GET", "/jobs/{id}/wait", wait, query=encoding.WaitQuery, answer=JobRecord, refused=(504,)
     ),

@@ -108,7 +108,8 @@ async def ready(request: web.Request) -> web.Response:
     if not why and now.get("stopping"):
         why = "the manager is stopping"
     if not why and not any(machine["connected"] for machine in machines.values()):
-        why = "the agent of this machine is not connected, so no job can start"
+        why = str(now.get("agent_trouble") or "")
+        why = why or "the agent of this machine is not connected, so no job can start"
     why = why or await asyncio.to_thread(_unwritable, manager.store_folder)
     if why:
         return encoding.refusal(503, "unavailable", why)

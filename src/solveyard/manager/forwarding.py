@@ -15,7 +15,7 @@ from solveyard.core.destinations import Rule
 from solveyard.core.engine import Engine
 from solveyard.manager.ordering import Ordering
 from solveyard.model.errors import BackendError, InvalidJob, StoreError
-from solveyard.model.jobs import Attempt, AttemptId, Job, JobId, JobSpec
+from solveyard.model.jobs import Attempt, AttemptId, Job, JobId, JobSpec, JobState
 from solveyard.model.messages import Launch
 from solveyard.model.records import ClusterRecord, CountRecord, PartitionRecord, instant
 from solveyard.solvers import tasks
@@ -61,10 +61,21 @@ class Forwarding:
         """Why a job waits, as the engine told, and what its cluster's trouble is."""
         attempt = job.live_attempt
         name = job.spec.on if attempt is None else attempt.placement.machine
-        batch = self.clusters.get(name)
-        if batch is None or not told.startswith((f"{name} to ", f"cluster {name} to ")):
+        waits = told.startswith((f"{name} to ", f"cluster {name} to "))
+        if not name or not (waits or (job.state is JobState.RUNNING and not told)):
             return told
-        trouble = _trouble(batch)
+        batch = self.clusters.get(name)
+        if batch is None:
+            forwarded = attempt is None or attempt.placement.forwarded
+            gone = (
+                f"cluster {name}, which the settings no longer name (give them its table"
+                f" [clusters.{name}] again, and restart the manager)"
+            )
+            return gone if forwarded else told
+        if not waits:
+            return told
+        doubt = "" if attempt is None else batch.doubts.get(attempt.id, "")
+        trouble = _trouble(batch) or (f"last time it said: {doubt}" if doubt else "")
         return f"{told} ({trouble})" if trouble else told
 
     @property

@@ -23,6 +23,7 @@ from solveyard.core.arrays import counted
 from solveyard.core.destinations import Rule
 from solveyard.core.retention import Policy
 from solveyard.core.roll import Roll
+from solveyard.core.why import NO_AGENT
 from solveyard.licensing import LicenceServer, Licensing
 from solveyard.manager import selecting, standings
 from solveyard.manager.belongings import Belongings
@@ -57,6 +58,7 @@ from solveyard.notify import Notices, Recipient, View
 from solveyard.pauses import Pauses
 from solveyard.places import StorePlaces
 from solveyard.secret import Secret
+from solveyard.store import failures
 from solveyard.store.base import Filter, Numbered, Page, Store
 from solveyard.workers import Workers
 
@@ -95,6 +97,7 @@ class Manager:
         owners.
         """
         self.store_folder = folder
+        self.store_uuid = store.uuid
         self.on_stop = on_stop
         self.agents = agents
         self._store = store
@@ -299,7 +302,7 @@ class Manager:
         return job
 
     def find(self, key: str) -> Job:
-        """By name, else by number; a task as "sweep[3]". Raises UnknownJob."""
+        """By name, else by number, or by "#40" alone; a task as "sweep[3]". Raises UnknownJob."""
         found = self.select(key)
         if len(found) != 1:
             raise InvalidRequest(f"{key!r} names {len(found)} tasks, where one is expected")
@@ -329,7 +332,10 @@ class Manager:
                 told = self.routes.blocked(attempt.id, attempt.placement)
                 if told:
                     return told
-        return self.forwarding.why(job, self._turns.engine.why(job.id, place=place, away=job))
+        told = self._turns.engine.why(job.id, place=place, away=job)
+        if told == NO_AGENT and (trouble := self._agent_trouble()):
+            return f"{told} ({trouble})"
+        return self.forwarding.why(job, told)
 
     def progress(self, job_id: JobId) -> Progress | None:
         """How far a running job is; None: its solver doesn't tell."""
@@ -401,12 +407,22 @@ class Manager:
         out, err = self._places.output(job_id, attempt or max(1, attempts))
         return Path(out), Path(err)
 
+    def _agent_trouble(self) -> str:
+        """Why this machine's agent can't be started; "": nothing keeps it."""
+        error = self.agents.unable
+        if error is None:
+            return ""
+        if error.errno in failures.NO_SPACE:
+            return str(failures.full(self.store_folder))
+        return f"the agent of this machine can't be started: {error}"
+
     def status(self) -> dict[str, object]:
         """How the manager and its machines are."""
         engine = self._turns.engine
         return {
             "store": str(self.store_folder),
             "blocked": str(self._turns.blocked or ""),
+            "agent_trouble": self._agent_trouble(),
             "stopping": engine.draining,
             "on_stop": self.on_stop,
             "clock_ahead": round(self._turns.ahead, 3),

@@ -1,8 +1,13 @@
-"""Jobs and tasks as people name them: by name, by number, tasks by index in brackets."""
+"""Jobs and tasks as people name them: by name, by number, tasks by index in brackets.
+
+A name goes before a number, since PyEDB's door takes names such as "40"; "#40" is job number 40
+whatever others are called.
+"""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from solveyard.core import names as naming
 from solveyard.core.engine import Engine
 from solveyard.core.lifecycle import unopened
 from solveyard.model.errors import Conflict, InvalidRequest, UnknownJob
@@ -48,9 +53,7 @@ def look(jobs: Jobs, job_id: JobId, away: Callable[[JobId], Job | None]) -> Job 
 
 def select(jobs: Jobs, names: Mapping[str, JobId], key: str) -> list[JobId]:
     """Raises UnknownJob; InvalidRequest for what can't be read."""
-    if key in names:
-        return [names[key]]
-    match = _TASKS.fullmatch(key)
+    match = None if key in names else _TASKS.fullmatch(key)
     whole = _whole(jobs, names, match["array"] if match else key)
     if match is None:
         return [whole]
@@ -88,9 +91,7 @@ def check_states(engine: Engine, requests: Sequence[JobWish]) -> None:
 
 
 def _whole(jobs: Jobs, names: Mapping[str, JobId], key: str) -> JobId:
-    found = names.get(key)
-    if found is None and key.isascii() and key.isdecimal() and len(key) < 13:
-        found = JobId(int(key))
+    found = naming.meant(key, names, jobs)
     if found is None or found not in jobs or array_of(found) is not None:
         raise UnknownJob(f"there is no job {key!r}")
     return found

@@ -143,6 +143,10 @@ class Missing(AttemptObservation, frozen=True, kw_only=True, tag="missing", omit
     ledger: str
 
 
+class Stale(AttemptObservation, frozen=True, kw_only=True, tag="stale", omit_defaults=True):
+    """The backend answers, and can't see what became of it."""
+
+
 class MachineObservation(Observation, frozen=True, kw_only=True, omit_defaults=True):
     machine: str
 
@@ -251,7 +255,7 @@ class Ticked(Observation, frozen=True, kw_only=True, tag="ticked", omit_defaults
 
 
 AnyObservation = (
-    Accepted | Started | Ended | Recalled | Missing
+    Accepted | Started | Ended | Recalled | Missing | Stale
     | AgentJoined | AgentLeft | ClusterJoined | ClusterLeft | SpawnerJoined | SpawnerLeft | Sampled
     | LicencesSeen | LicencesUnseen | Quiet | ClockSet | Ticked
 )  # fmt: skip

@@ -23,6 +23,9 @@ _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*?)`(?: - at `(
 _MISSING = re.compile(
     r"Object missing required field `(?P<name>.+?)`(?: - at `(?P<at>.+)`)?$"
 )  # fmt: skip
+_NO_CHOICE = re.compile(r"Invalid enum value (?P<got>.+?)(?: - at `(?P<at>.+)`)?$", re.DOTALL)
+_BOUND = re.compile(r"`(?P<name>\w+)` ")  #: how a refusal by a struct's own rules begins
+_PLACE = re.compile(r"(?P<holder>.*)\.(?P<name>\w+)(?:\[\d+\])*")
 _ELSEWHERE = re.compile(r"(?P<what>.+) - at `(?P<at>.+)`$", re.DOTALL)
 _INDEX = re.compile(r"\[\d+\]")
 _FIELDS: dict[str, type[msgspec.Struct]] = {  # where a specification has fields of its own
@@ -95,13 +98,14 @@ def explain(
         return error(f"it is not UTF-8 at `{at}`: {problem.reason}", field=at)
     text = str(problem)
     if not isinstance(problem, msgspec.ValidationError):
-        return error(f"it is not valid JSON: {text[:1].lower()}{text[1:]}", field=at)
+        what = text.removeprefix("JSON is malformed: ")
+        return error(f"it is not valid JSON: {what[:1].lower()}{what[1:]}", field=at)
 
     def path(match: re.Match[str]) -> str:
         return at + (match["at"] or "$")[1:]
 
     if match := _UNKNOWN.match(text):
-        holder = _FIELDS.get(_INDEX.sub("[...]", match["at"])) if match["at"] else kind
+        holder = _holder(match["at"] or "$", kind)
         fields = getattr(holder, "__struct_encode_fields__", ())
         name = match["name"]
         hint = nearest(name, fields) or (f" (there is: {', '.join(fields)})" if fields else "")
@@ -115,9 +119,53 @@ def explain(
         where = path(match)
         message = f"`{where}` must be {expected}, not {got}"
         return error(message, field=where, expected=expected, got=got)
+    if match := _NO_CHOICE.match(text):
+        where, got, choices = path(match), match["got"], _choices(match["at"] or "$", kind)
+        expected = _either(choices) if choices else "another"
+        message = f"`{where}` is {got}; it must be {expected}"
+        message += nearest(got.strip("'"), choices)
+        return error(message, field=where, expected=expected, got=got)
     if match := _ELSEWHERE.match(text):
         return error(f"{match['what']} (at `{path(match)}`)", field=path(match))
-    return error(text, field=at)
+    match = _BOUND.match(text)
+    known = match is not None and match["name"] in getattr(kind, "__struct_encode_fields__", ())
+    return error(text, field=f"{at}.{match['name']}" if match and known else at)
+
+
+def _holder(at: str, kind: Any) -> Any:
+    """The struct there, where `kind` is what was read; None: it isn't known."""
+    return kind if at == "$" else _FIELDS.get(_INDEX.sub("[...]", at))
+
+
+def _choices(at: str, kind: Any) -> list[Any]:
+    """What may stand there; none: it isn't known."""
+    match = _PLACE.fullmatch(at)
+    holder: Any = _holder(match["holder"], kind) if match else None
+    if match is None or not hasattr(holder, "__struct_encode_fields__"):
+        return []
+    fields = msgspec.structs.fields(holder)
+    types = [field.type for field in fields if field.encode_name == match["name"]]
+    return [one for known in types for one in _allowed(msgspec.inspect.type_info(known))]
+
+
+def _allowed(known: Any) -> list[Any]:
+    """Of a type as msgspec tells it, the values; of a list, those in it."""
+    match known:
+        case msgspec.inspect.LiteralType(values=values):
+            return [value for value in values if value != ""]
+        case msgspec.inspect.EnumType(cls=cls):
+            return [one.value for one in cls]
+        case msgspec.inspect.UnionType(types=types):
+            return [one for part in types for one in _allowed(part)]
+        case msgspec.inspect.ListType() | msgspec.inspect.VarTupleType():
+            return _allowed(known.item_type)
+        case _:
+            return []
+
+
+def _either(choices: list[Any]) -> str:
+    *first, last = map(repr, choices)
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 def described() -> Any:

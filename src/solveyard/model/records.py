@@ -127,7 +127,8 @@ class TaskCounts(msgspec.Struct, frozen=True, kw_only=True):
 class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One job, array or task. Times are ISO 8601, UTC, with milliseconds.
 
-    The last fields say again, under the PyEDB job manager's names, what others say under ours.
+    The last fields say again, under the PyEDB job manager's names, what others say under ours;
+    its times have "+00:00" for "Z".
     """
 
     id: str  #: the name if it has one, else the number; of a task "sweep[3]"
@@ -180,6 +181,11 @@ def instant(at: float | None) -> str | None:
         return None
     moment = dt.datetime.fromtimestamp(at, tz=dt.UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def pyedbs(instant: str | None) -> str | None:
+    """The same as PyEDB's clients can read it: Python 3.10 knows no "Z"."""
+    return instant and instant.replace("Z", "+00:00")
 
 
 def record(
@@ -239,8 +245,8 @@ def record(
         tasks=counted(tasks) if tasks is not None else None,
         status=status(job),
         user=job.owner,
-        start_time=started_at,
-        end_time=ended_at,
+        start_time=pyedbs(started_at),
+        end_time=pyedbs(ended_at),
         return_code=return_code(outcome),
         scheduler_job_id=_scheduler_job_id(newest),
         config=config,

@@ -19,7 +19,9 @@ _ESCAPE = re.compile(
     re.IGNORECASE,
 )
 _DEPTH = 3  #: times that escapes are undone: some are escaped themselves
-_WIDEST = 6  #: bytes that others may make of one: "\\u002f", "&#x2f;"
+_WIDE = 10  #: bytes that others make of one, where they escape it once: "\\u002f", "&#0000047;"
+#: Letters at the end of what was cut that may belong to an escape, 11 for each time it is undone.
+_PENDING = _DEPTH * 11
 
 
 def quoted(secret: str) -> str:
@@ -28,23 +30,30 @@ def quoted(secret: str) -> str:
 
 
 def longest(secret: str) -> int:
-    """Bytes that it may take, however it is written."""
-    return _WIDEST * len(secret.encode())
+    """Bytes of a text that are to be read beyond those that are told."""
+    return _WIDE * (len(secret.encode()) + _PENDING)
 
 
 def without(secret: str, text: bytes, limit: int) -> bytes:
     """The first `limit` bytes of `text`, with PLACE where the secret begins among them.
 
-    None of it is left at the end where `text` goes on for `longest` bytes, or no more was to come.
+    A text that goes on for `longest` bytes may have been cut: then PLACE is also where the secret
+    may begin and end later, however wide it is written, and nothing is told from there on.
     """
     sought, _ = _meant(secret.encode())
     meant, places = _meant(text)
-    kept, end = [], 0
+    kept, begin, end = [], 0, 0
     at = meant.find(sought) if sought else -1
     while at >= 0 and places[at] < limit:
         kept += [text[end : places[at]], PLACE.encode()]
-        end = places[at + len(sought)]
-        at = meant.find(sought, at + len(sought))
+        begin = at + len(sought)
+        end = places[begin]
+        at = meant.find(sought, begin)
+    if sought and len(text) >= limit + longest(secret):
+        known = max(begin, len(meant) - _PENDING)
+        for at in range(max(begin, known - len(sought) + 1), known + 1):
+            if places[at] < limit and sought.startswith(meant[at:known]):
+                return b"".join([*kept, text[end : places[at]], PLACE.encode()])
     return b"".join([*kept, text[end:limit]])
 
 

@@ -196,8 +196,8 @@ def _without(text: str, secret: str) -> str:
 
 
 def _tail(said: IO[bytes]) -> str:
-    """The end of what it printed, with what leads to it; empty: nothing."""
+    """The end of what it printed, for people to read, with what leads to it; empty: nothing."""
     size = said.seek(0, os.SEEK_END)
     said.seek(max(0, size - ANSWER))
-    text = said.read().decode(errors="replace").strip()
+    text = plain(" ".join(said.read().decode(errors="replace").split()))
     return f": {text}" if text else ""

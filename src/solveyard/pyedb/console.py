@@ -108,9 +108,10 @@ def _status(given: argparse.Namespace) -> int:
         commands.answer({"success": True, **told})
     else:
         pool = told["local_pool"]
+        at_most = told.get("limits", pool)["max_concurrent"]  # PyEDB's own service tells one
         commands.answer(
             f"{pool['running_jobs']} running, {pool['queued_jobs']} queued,"
-            f" at most {pool['max_concurrent'] or 'as many as there are cores'} at once"
+            f" at most {at_most or 'as many as there are cores'} at once"
         )
     return commands.OK
 

@@ -13,13 +13,13 @@ class Flights:
 
     def __init__(self) -> None:
         self._change = threading.Condition()
-        self._number = 0
+        self._threads: list[int] = []  #: that have one under way
         self._lost = False  #: one may have been taken, though no answer came
 
     def begin(self) -> None:
         """One more; `end` is to follow."""
         with self._change:
-            self._number += 1
+            self._threads.append(threading.get_ident())
 
     @contextmanager
     def end(self) -> Iterator[None]:
@@ -33,10 +33,15 @@ class Flights:
             raise
         finally:
             with self._change:
-                self._number -= 1
+                self._threads.remove(threading.get_ident())
                 self._change.notify_all()
 
     def landed(self, seconds: float) -> bool:
-        """Wait until none is under way; False: one may have been taken that isn't known."""
+        """Wait until none is under way; False: one may have been taken that isn't known.
+
+        This thread's own, that a signal interrupted, can't land meanwhile.
+        """
+        mine = threading.get_ident()
         with self._change:
-            return self._change.wait_for(lambda: not self._number, seconds) and not self._lost
+            self._change.wait_for(lambda: set(self._threads) <= {mine}, seconds)
+            return not self._threads and not self._lost

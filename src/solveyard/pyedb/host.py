@@ -42,7 +42,7 @@ class Host(Yard):
         self._port = port
         self._programs = programs
         self.folder = folder = store_folder(store)
-        self._lent = threading.Lock()
+        self._lent = threading.RLock()
         self._lender: Client | None = None  #: while it is open, another's manager listens for us
         self._lent_by: int | None = None  #: that manager's process
         with errors.translated():

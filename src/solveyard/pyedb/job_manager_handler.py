@@ -1,5 +1,6 @@
 """The synchronous face of the job manager, for scripts and notebooks; a command, too."""
 
+import numbers
 import re
 import secrets
 import sys
@@ -20,7 +21,7 @@ from solveyard.pyedb.job_submission import (
     SchedulerType,
 )
 from solveyard.pyedb.limits import ResourceLimits
-from solveyard.pyedb.session import Session
+from solveyard.pyedb.session import CLOSED, Session
 from solveyard.pyedb.statuses import JobStatus
 from solveyard.pyedb.web import cors_middleware, get_session
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["JobManagerHandler", "cors_middleware", "get_session"]
 
+_USUAL = 8080
 _FAILED = "Job-Manager service failed to start within 10 s"
 
 
@@ -45,7 +47,7 @@ class JobManagerHandler:
         edb: Any = None,
         version: str | None = None,
         host: str = "localhost",
-        port: int = 8080,
+        port: int | str | None = _USUAL,
         *,
         resource_limits: ResourceLimits | None = None,
         store: str | Path | None = None,
@@ -54,18 +56,21 @@ class JobManagerHandler:
         such as "252" or "2025.2"; else the newest. `resource_limits`: set when the service starts;
         None: they stay as they are in the store. `store`: a folder; None: the usual one.
 
-        Raises InvalidConfig where that version isn't installed.
+        Raises InvalidConfig where that version isn't installed, and for what is no port.
         """
         self.host = host
-        self.port = port
+        self.port = _port(port)
         self.ansys_path = ansys.of_edb(edb) or (
             ansys.newest() if version is None else ansys.of_release(version)
         )
-        self._limits = resource_limits
         self._store = store
-        self._starting = threading.Lock()
-        self._looking = threading.Lock()
+        self._turn = threading.RLock()  #: a signal may have its own thread come here again
+        self._doing = ""  #: in its turn: "start" or "close"
+        self._unwanted = False  #: it is to be closed once it has started
+        self._looking = threading.RLock()
         self._session = Session(self._opened)
+        if resource_limits is not None:
+            self.resource_limits = resource_limits
         self._manager: JobManager | None = None
         self._scheduler_type: SchedulerType | None = None
 
@@ -118,30 +123,45 @@ class JobManagerHandler:
 
     @property
     def resource_limits(self) -> ResourceLimits:
-        """Those that hold now."""
-        return limits.current(self._session, self._limits)
+        """Those that hold now; assigned to, they are set in the store, be it at the next start."""
+        return limits.current(self._session)
+
+    @resource_limits.setter
+    def resource_limits(self, given: ResourceLimits) -> None:
+        limits.assign(self._session, given)
 
     def start_service(self) -> None:
         """Listen at `host` and `port`, ready when it returns; does nothing where it does so.
 
         Raises ServiceError, a RuntimeError, where the port is taken.
         """
-        with self._starting:
-            if self.started:
+        with self._turn:
+            if self.started or self._doing:
                 return
+            self._doing, self._unwanted = "start", False
             try:
-                host = self._session.open()
-            except errors.JobManagerError as error:
-                raise errors.ServiceError(f"{_FAILED}: {error}") from error
-            if not self.port:
-                self.port = host.port
-            if self._limits is not None:
-                limits.first(self._session, self._limits)
+                self._start()
+            finally:
+                self._doing = ""
+            if self._unwanted:
+                self.close()
+                raise errors.ServiceError(CLOSED)
 
     def close(self) -> None:
-        """End the session: its running jobs get 30 s to end, and its waiting ones are held."""
-        with self._starting:
-            self._session.close()
+        """End the session: its running jobs get 30 s to end, and its waiting ones are held.
+
+        A signal's handler may call it at any time: what it interrupted, a start or a close, then
+        comes to its end first.
+        """
+        with self._turn:
+            if self._doing:
+                self._unwanted = True
+                return
+            self._doing = "close"
+            try:
+                self._session.close()
+            finally:
+                self._doing = ""
 
     async def stop_service(self) -> None:
         """`close`, awaited."""
@@ -270,9 +290,30 @@ class JobManagerHandler:
     def __getattr__(self, name: str) -> NoReturn:
         elsewhere.missing(self, name)
 
+    def _start(self) -> None:
+        try:
+            host = self._session.open()
+        except errors.JobManagerError as error:
+            raise errors.ServiceError(f"{_FAILED}: {error}") from error
+        if not self.port:
+            self.port = host.port
+        limits.first(self._session)
+
     def _opened(self) -> Host:
         programs = (self.ansys_path,) if self.ansys_path else ()
         return Host(self._store, host=self.host, port=self.port, programs=programs)
+
+
+def _port(given: object) -> int:
+    """Of a number of any kind, or a text; None: the usual one, as PyEDB's had it."""
+    if given is None:
+        return _USUAL
+    text = given if isinstance(given, str) else ""
+    if isinstance(given, numbers.Integral) and not isinstance(given, bool):
+        text = str(int(given))
+    if re.fullmatch(r"\d{1,5}", text, re.ASCII) and int(text) <= 65535:
+        return int(text)
+    raise errors.InvalidConfig(f"`port` must be a whole number from 0 to 65535, not {given!r}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The parts of a configuration, with the methods that PyEDB's have."""
 
+import re
 import tempfile
 from collections.abc import Mapping
 from typing import Any, Self
@@ -51,6 +52,16 @@ class MachineNode(Checked, hfss.MachineNode):
 
     __str__ = hfss.MachineNode.__str__
 
+    @model_validator(mode="before")
+    @classmethod
+    def _reads_whole_numbers(cls, given: Any) -> Any:
+        """However they are written: "4" and 4.0 are 4 for PyEDB's scripts."""
+        if not isinstance(given, Mapping):
+            return given
+        return {
+            name: value if name == "hostname" else _whole(value) for name, value in given.items()
+        }
+
 
 class HFSS3DLayoutBatchOptions(Checked, hfss.HFSS3DLayoutBatchOptions):
     """The product's own options; `temp_directory` is this machine's, if not given."""
@@ -68,3 +79,9 @@ class HFSS3DLayoutBatchOptions(Checked, hfss.HFSS3DLayoutBatchOptions):
     def to_batch_options_string(self) -> str:
         """The value of -batchoptions."""
         return commandline.batch_options(self)
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, str) and re.fullmatch(r"-?\d{1,9}", value, re.ASCII):
+        return int(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -2,10 +2,10 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable
 from typing import Any, NoReturn
 
 from solveyard.model.jobs import JobState
+from solveyard.pyedb import limits
 from solveyard.pyedb.elsewhere import missing
 from solveyard.pyedb.limits import ResourceLimits
 from solveyard.pyedb.monitor import ResourceMonitor
@@ -84,13 +84,16 @@ class JobPoolManager:
 class SessionPool:
     """A session's jobs that wait and run; each look asks the manager, which starts them."""
 
-    def __init__(self, session: Session, limits: Callable[[], ResourceLimits]) -> None:
+    def __init__(self, session: Session) -> None:
         self._session = session
-        self._limits = limits
 
     @property
     def resource_limits(self) -> ResourceLimits:
-        return self._limits()
+        return limits.current(self._session)
+
+    @resource_limits.setter
+    def resource_limits(self, given: ResourceLimits) -> None:
+        limits.assign(self._session, given)
 
     @property
     def job_queue(self) -> deque[str]:
@@ -127,7 +130,7 @@ class SessionPool:
         missing(self, name)
 
     def _now(self) -> JobPoolManager:
-        pool = JobPoolManager(self._limits())
+        pool = JobPoolManager(self.resource_limits)
         own = set(self._session.own)
         if not own:
             return pool

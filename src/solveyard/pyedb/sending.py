@@ -10,7 +10,7 @@ from solveyard.client.sync import Client
 from solveyard.model.records import JobRecord
 from solveyard.pyedb import commands
 from solveyard.pyedb.job_submission import HFSSSimulationConfig, MachineNode, create_hfss_config
-from solveyard.pyedb.session import fields
+from solveyard.pyedb.sent import fields
 
 
 def local(project: str, cores: int) -> HFSSSimulationConfig:

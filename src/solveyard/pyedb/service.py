@@ -21,7 +21,8 @@ from solveyard.pyedb.listening import Listeners
 from solveyard.pyedb.monitor import ResourceMonitor
 from solveyard.pyedb.pool import JobPoolManager, SessionPool
 from solveyard.pyedb.projects import below
-from solveyard.pyedb.session import Session, fields
+from solveyard.pyedb.sent import fields
+from solveyard.pyedb.session import Session
 from solveyard.pyedb.statuses import JobStatus
 from solveyard.pyedb.views import JobInfo
 from solveyard.solvers.hfss import forwarded
@@ -50,10 +51,11 @@ class JobManager:
         """`resource_limits`: set in the store when it is opened; None: they stay as they are."""
         self.scheduler_type = SchedulerType(scheduler_type)
         self.ansys_path = ansys.newest()  #: of this machine; None: none was found
-        self._given = resource_limits
         self._opened = False
         self._opening = threading.Lock()
         self._belongs_to(Session(lambda: Host(store), before=_NOTHING_YET, after=_CLOSED))
+        if resource_limits is not None:
+            self.resource_limits = resource_limits
 
     @classmethod
     def of(cls, session: Session, ansys_path: str | None) -> Self:
@@ -66,7 +68,7 @@ class JobManager:
 
     def _belongs_to(self, session: Session) -> None:
         self._session = session
-        self.job_pool = SessionPool(session, lambda: self.resource_limits)
+        self.job_pool = SessionPool(session)
         self.resource_monitor: ResourceMonitor = views.Machine(session)
         self.sio = Listeners(session)  #: `sio.on("job_completed", f)`: f is called by each
 
@@ -80,8 +82,12 @@ class JobManager:
 
     @property
     def resource_limits(self) -> ResourceLimits:
-        """Those that hold now."""
-        return limits.current(self._session, self._given)
+        """Those that hold now; assigned to, they are set in the store, be it when it is opened."""
+        return limits.current(self._session)
+
+    @resource_limits.setter
+    def resource_limits(self, given: ResourceLimits) -> None:
+        limits.assign(self._session, given)
 
     async def submit_job(self, config: HFSSSimulationConfig, priority: int = 0) -> str:
         """Its id, once it is on disk. Raises InvalidConfig, MissingFile, ServiceError."""
@@ -123,8 +129,7 @@ class JobManager:
             if self._opened:
                 return
             self._session.open()
-            if self._given is not None:
-                limits.first(self._session, self._given)
+            limits.first(self._session)
             self._opened = True
 
 
@@ -179,7 +184,7 @@ def _submitted_there(config: HFSSSimulationConfig, priority: int, url: str) -> s
             done = config.run_simulation()
             return done if isinstance(done, str) else str(config.jobid)
         with Client(where) as client:
-            return client.submit_config(fields(config), priority, key=str(uuid.uuid4())).id
+            return client.submit_config_id(fields(config), priority, key=str(uuid.uuid4()))
 
 
 async def main(projects: Sequence[str | Path] | None = None) -> list[str]:

@@ -10,22 +10,21 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from solveyard import attendance
-from solveyard.client import calls, tries
+from solveyard.client import calls, given, tries
 from solveyard.client.sync import Client
-from solveyard.model.errors import Conflict, ManagerUnavailable, UnknownJob
-from solveyard.model.jobs import JobState
+from solveyard.model.errors import ManagerUnavailable, UnknownJob
 from solveyard.model.records import JobRecord
-from solveyard.pyedb import errors, leaving, ran, waits
+from solveyard.pyedb import errors, leaving, ran, sights, waits
 from solveyard.pyedb.flights import Flights
 from solveyard.pyedb.host import Host
-from solveyard.solvers.hfss.config import SchedulerType
+from solveyard.pyedb.sent import fields
 
 GRACE = 30.0  #: s between TERM and KILL when a session ends
 _ENDING = 15.0  #: s beyond that in which its jobs have to be gone
 _LANDING = 60.0  #: s that a submission under way may take, when a session ends
 _LONGEST = 1e6  #: s that somebody may wait for an answer
 NOT_STARTED = "the job manager's service is not started (call start_service())"
-_CLOSED = "the job manager was closed meanwhile"
+CLOSED = "the job manager was closed meanwhile"
 
 
 class Follower(Protocol):
@@ -50,18 +49,20 @@ class Session:
         """`before`, `after`: what is said to who asks before it is open, and once it is closed."""
         self._opening = opening
         self._host: Host | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  #: a signal may have its own thread close it
         self._absent, self._after = before, after
         self._id = ""
         self._process = 0
         self._forks = 0  #: that this process had made when it was opened
         self._own: dict[str, Any] = {}  #: its jobs' ids, oldest first, and their configurations
+        self._past: dict[str, sights.Sight] = {}  #: those that it had when it was closed
         self._taken = 0  #: submissions that were answered
         self._flights = Flights()
         self._waits = waits.Waits()
         self._over = threading.Event()  #: it is not being closed
         self._over.set()
         self.followers: list[Follower] = []
+        self.wanted: dict[str, Any] = {}  #: limits that its store gets when it opens
 
     @property
     def host(self) -> Host | None:
@@ -98,7 +99,7 @@ class Session:
                 yield client
         except errors.ServiceError as error:
             if self._host is not host and isinstance(error.__cause__, ManagerUnavailable):
-                raise errors.ServiceError(_CLOSED) from error
+                raise errors.ServiceError(CLOSED) from error
             raise
 
     # Its jobs
@@ -108,10 +109,23 @@ class Session:
         with self._lock:
             return list(self._own)
 
-    def config(self, job: str) -> Any:
-        """What it was submitted with. Raises KeyError for a job of somebody else."""
+    @property
+    def known(self) -> list[str]:
+        """Its own, after those that it had when it was closed before."""
         with self._lock:
-            return self._own[job]
+            return [*(job for job in self._past if job not in self._own), *self._own]
+
+    def look(self, job: str) -> sights.Sight:
+        """As it is; where it is of a time before a `close`, as it was then.
+
+        Raises KeyError for a job of somebody else.
+        """
+        with self._lock:
+            if job not in self._own:
+                return self._past[job]
+            config = self._own[job]
+        with self.client() as client:
+            return sights.look(client, job, config)
 
     def submit(self, config: Any, priority: int = 0, patience: float | None = calls.SILENCE) -> str:
         """Its id, once it is on disk."""
@@ -126,7 +140,7 @@ class Session:
         """
         if isinstance(priority, bool) or not isinstance(priority, numbers.Integral):
             raise errors.InvalidConfig(f"`priority` must be a whole number, not {priority!r}")
-        seconds = _LONGEST if patience is None else tries.seconds(patience)
+        seconds = _LONGEST if patience is None else given.seconds(patience)
         if seconds is None or not 0 < seconds <= _LONGEST:
             raise errors.InvalidConfig(
                 f"`timeout` must be a number of seconds, above 0 up to {_LONGEST:.0f}, not"
@@ -136,9 +150,9 @@ class Session:
         with self._submission() as client:
             records = client.submit_configs(sent, int(priority), session=self._id, patience=seconds)
             with self._lock:
-                for record, given in zip(records, zip(configs, sent, strict=True), strict=True):
+                for record, asked in zip(records, zip(configs, sent, strict=True), strict=True):
                     before = self._own.get(record.id)
-                    known = [given] if before is None else [given, (before, fields(before))]
+                    known = [asked] if before is None else [asked, (before, fields(before))]
                     self._own[record.id] = ran.config(record, known)
                 self._taken += 1
         return [record.id for record in records]
@@ -189,8 +203,8 @@ class Session:
 
     def set_limits(self, limits: Mapping[str, Any]) -> dict[str, Any]:
         with self.client() as client:
-            given: Any = dict(limits)  # the manager knows PyEDB's names, too
-            told = client.set_limits(**given)
+            wishes: Any = dict(limits)  # the manager knows PyEDB's names, too
+            told = client.set_limits(**wishes)
         told["max_concurrent_jobs"] = told.pop("max_concurrent")
         return told
 
@@ -209,7 +223,7 @@ class Session:
             self._over.clear()
         leaving.left(self)
         try:
-            self._waits.give_up(errors.ServiceError(_CLOSED))
+            self._waits.give_up(errors.ServiceError(CLOSED))
             if self._process == os.getpid():
                 self._end(host)
         finally:
@@ -225,14 +239,15 @@ class Session:
     def _end(self, host: Host) -> None:
         sure = self._flights.landed(_LANDING)  # those are among its own by now
         with self._lock:
-            own, self._own = list(self._own), {}
+            own, self._own = self._own, {}
         for one in self.followers:
             one.end()
         with errors.translated(), host.client() as client:
-            running = [job for job in own if not _let_be(client, job)]
-            for job in running:
-                client.cancel(job, GRACE)
-            client.wait(running, GRACE + _ENDING)
+            last = sights.drained(client, own, GRACE, GRACE + _ENDING)
+        with self._lock:
+            for job in last:  # the newest last
+                self._past.pop(job, None)
+            self._past |= last
         if sure and self._forks == _Forks.made:
             attendance.end(host.folder, self._id)
         else:  # there may be jobs of it that aren't known here: the manager looks for them
@@ -266,31 +281,3 @@ class _Forks:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_parent=_Forks.another)
-
-
-def fields(config: Any) -> dict[str, Any]:
-    """A configuration's, as JSON has them: ours, PyEDB's own, or a dict."""
-    if isinstance(config, Mapping):
-        return dict(config)
-    found = config.model_dump(mode="json") if hasattr(config, "model_dump") else config.to_dict()
-    if not isinstance(found, dict):
-        raise errors.InvalidConfig(f"not a configuration: {type(config).__name__}")
-    return found
-
-
-def _let_be(client: Client, job: str) -> bool:
-    """It won't start any more, or has ended, or is gone; or it belongs to a batch system."""
-    try:
-        record = client.job(job)
-        if record.state is JobState.QUEUED:
-            record = client.hold(job)
-    except UnknownJob:
-        return True
-    except Conflict:  # it has just started
-        return False
-    return record.state is JobState.HELD or record.state.final or _forwarded(record)
-
-
-def _forwarded(record: JobRecord) -> bool:
-    asked = (record.config or {}).get("scheduler_type", SchedulerType.NONE)
-    return str(asked) != SchedulerType.NONE

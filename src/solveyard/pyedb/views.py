@@ -1,5 +1,6 @@
 """A session's jobs and its machine, as its scripts look at them."""
 
+import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,17 +12,15 @@ from solveyard.pyedb.monitor import ResourceMonitor
 from solveyard.pyedb.session import Session
 from solveyard.pyedb.statuses import JobStatus, status
 
-LONGEST = 1 << 20  #: bytes of output that are read, from its end
-
 
 @dataclass
 class JobInfo:
-    """One job, as it was when looked at. Times are ISO 8601, UTC."""
+    """One job, as it was when looked at. Times are this machine's, without a zone, as PyEDB's."""
 
     config: Any
     status: JobStatus
-    start_time: str | None = None
-    end_time: str | None = None
+    start_time: dt.datetime | None = None
+    end_time: dt.datetime | None = None
     return_code: int | None = None  #: negative: the signal that ended it
     output: str = ""  #: its end, up to 1 MiB
     error: str = ""  #: why it failed; after that the end of its standard error
@@ -33,26 +32,19 @@ class JobInfo:
 
 
 class Jobs(Mapping[str, JobInfo]):
-    """By id, oldest first; each look asks the manager."""
+    """By id, oldest first; each look asks the manager. Once it is closed, as they were then."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def __getitem__(self, job: str) -> JobInfo:
-        config = self._session.config(job)
-        with self._session.client() as client:
-            record = client.job(job)
-            ended = record.state.final and record.attempts
-            streams = ("stdout", "stderr") if ended else ()
-            told = [client.log(job, one, offset=-LONGEST).content for one in streams]
-        texts = [content.decode("utf-8", "replace") for content in told] or ["", ""]
-        return info(config, record, *texts)
+        return info(*self._session.look(job))
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._session.own)
+        return iter(self._session.known)
 
     def __len__(self) -> int:
-        return len(self._session.own)
+        return len(self._session.known)
 
 
 class Machine(ResourceMonitor):
@@ -79,8 +71,8 @@ def info(config: Any, record: JobRecord, output: str = "", error: str = "") -> J
     return JobInfo(
         config=config,
         status=word,
-        start_time=record.start_time,
-        end_time=record.end_time,
+        start_time=_local(record.start_time),
+        end_time=_local(record.end_time),
         return_code=record.return_code,
         output=output,
         error="\n".join(text for text in (message, error) if text),
@@ -88,6 +80,10 @@ def info(config: Any, record: JobRecord, output: str = "", error: str = "") -> J
         priority=record.priority,
         reason=record.reason.value if record.reason is not None else "",
     )
+
+
+def _local(instant: str | None) -> dt.datetime | None:
+    return dt.datetime.fromisoformat(instant).astimezone().replace(tzinfo=None) if instant else None
 
 
 def ended(session: Session, job: str) -> JobStatus:

@@ -21,7 +21,7 @@ class Waits:
     """Those that are under way. For any threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  #: a signal may have its own thread give up
         self._open: dict[Future[None], threading.Thread] = {}  #: and who began it
 
     def begin(self, wait: Wait) -> "Future[None]":

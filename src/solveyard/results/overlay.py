@@ -8,7 +8,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from solveyard import registry
-from solveyard.backends.workspace import Workspace
+from solveyard.backends.workspace import Fits, Workspace, every, named
 from solveyard.model import arrays, criteria, paths, records
 from solveyard.model.errors import InvalidJob, InvalidRequest, InvalidResult
 from solveyard.model.ids import position_of
@@ -70,6 +70,21 @@ def read(wanted: Iterable[Asked], s: str = "11", file: str = "") -> Iterator[Ove
             yield replace(told, trouble=f"it can't be read: {error.strerror}")
 
 
+def own(job: Job) -> Fits:
+    """Is a Touchstone file of this path surely the job's own? Others in a folder that its
+    specification names may be another's.
+    """
+    try:
+        spec = tasks.spec_of(job.spec, job.id)
+    except InvalidJob:  # accepted by another version
+        spec = job.spec
+    if not spec.directory:
+        return every
+    files = {*_said(spec), *(path for path, is_folder in _looked_at(spec) if not is_folder)}
+    folders = tuple(f"{path}/" for path, is_folder in _looked_at(spec) if is_folder)
+    return lambda path: path in files or path.startswith(folders)
+
+
 def _curve(told: Overlaid, network: touchstone.Network, ports: tuple[int, int]) -> Overlaid:
     to, source = ports
     have = len(network.s[0])
@@ -90,7 +105,7 @@ def _network(workspace: Workspace, path: str, left: int) -> tuple[touchstone.Net
     ports = touchstone.ports_of(path)
     if ports is None:
         raise InvalidRequest(f"{path!r} has no Touchstone name, such as antenna.s1p")
-    found = workspace.stat(path)
+    found = named(workspace, path)
     if found is None:
         raise InvalidRequest(f"there is no {path}")
     size = f"{path} has {found.size / 2**20:.1f} MiB"
@@ -100,7 +115,7 @@ def _network(workspace: Workspace, path: str, left: int) -> tuple[touchstone.Net
         raise _Enough(
             f"{size}: up to {ALL >> 20} MiB are read for one answer (ask for fewer at once)"
         )
-    text = workspace.read(path, 0, LARGEST).decode("utf-8", "replace")
+    text = workspace.read(found.path, 0, LARGEST).decode("utf-8", "replace")
     try:
         return touchstone.parse(text, ports), found.size
     except InvalidResult as error:
@@ -138,13 +153,18 @@ def _said(spec: JobSpec) -> list[str]:
 
 def _left(spec: JobSpec, workspace: Workspace) -> str:
     """The first where its solver looks for results; "": there is none."""
-    solver = registry.solvers().get(spec.solver)
-    queries = solver.evidence(spec) if solver is not None else ()
-    for path, folder in dict.fromkeys((query.path, bool(query.below)) for query in queries):
+    for path, folder in _looked_at(spec):
         found = _first(workspace, path) if folder else "".join(_touchstone([path]))
         if found:
             return found
     return ""
+
+
+def _looked_at(spec: JobSpec) -> Iterable[tuple[str, bool]]:
+    """Where its solver looks for results, each once: the path, and whether it is a folder."""
+    solver = registry.solvers().get(spec.solver)
+    queries = solver.evidence(spec) if solver is not None else ()
+    return dict.fromkeys((query.path, bool(query.below)) for query in queries)
 
 
 def _first(workspace: Workspace, folder: str = "") -> str:

@@ -121,7 +121,7 @@ def problem(error: ValidationError) -> Problem:
     expected = first["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
     for word in ("valid array", "valid tuple"):
         expected = expected.replace(word, "list")
-    expected = expected.replace("a valid ", "a ")
+    expected = re.sub(r"\ban? valid (?=[aeiou])", "an ", expected).replace("a valid ", "a ")
     expected = _SIZE.sub(r"expected \1", expected)
     shown = "" if kind in {"missing", "json_invalid"} or got is None else _short(got)
     return Problem(place, kind, expected, shown, error.error_count() - 1)

@@ -13,7 +13,10 @@ _PROBE = 128 * 1024  #: bytes
 
 
 def full(folder: Path) -> StoreFull:
-    return StoreFull(f"the store's disk is full, free some space on {folder}: it goes on by itself")
+    return StoreFull(
+        f"the store's disk is full: free some space on {folder} (a manager that runs goes on by"
+        " itself then)"
+    )
 
 
 def from_os(error: OSError, folder: Path) -> StoreFull | StoreUnusable:
@@ -30,7 +33,7 @@ def from_sqlite(error: sqlite3.Error, path: Path) -> SolveyardError:
     """What an error of SQLite on the database `path` means."""
     folder = path.parent
     code = error.sqlite_errorcode & 0xFF
-    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _no_space(folder)):
+    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and no_space(folder)):
         return full(folder)
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}:
         return StoreLocked(
@@ -55,7 +58,7 @@ def damaged(path: Path, what: str) -> StoreUnusable:
     )
 
 
-def _no_space(folder: Path) -> bool:
+def no_space(folder: Path) -> bool:
     """Whether the disk is full or the quota reached: SQLite calls some of that an I/O error."""
     try:
         with tempfile.TemporaryFile(dir=folder, buffering=0) as probe:

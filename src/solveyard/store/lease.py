@@ -14,6 +14,7 @@ from typing import Self
 
 import msgspec
 
+from solveyard import forks
 from solveyard.model.errors import StoreLocked, StoreUnusable
 from solveyard.store.database import sync_folder
 from solveyard.store.failures import from_os
@@ -73,6 +74,8 @@ class Lease:
                 _write(folder, holder, replace=before is not None)
                 lease = cls(folder, holder)
                 lease._kept = _keep(folder)
+                if lease._kept >= 0:
+                    forks.parents(lease._kept)
         except OSError as error:
             raise from_os(error, folder) from error
         return lease

@@ -51,6 +51,7 @@ class Following:
         self.answers = asyncio.Event()
         self.answers.set()
         self.wanted = asyncio.Event()
+        self.doubts: dict[str, str] = {}
 
     def doubt(self, why: str) -> None:
         raise AssertionError(why)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import subprocess
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from solveyard.backends.batch.layout import Layout
@@ -12,7 +13,7 @@ from solveyard.backends.hosts.ssh import Failed
 
 
 class Near:
-    where = "login"
+    where = "login"  #: as the settings name it
 
     def __init__(self, folder: Path) -> None:
         """`folder`: for what lies there."""
@@ -20,6 +21,9 @@ class Near:
         self.programs = folder / "bin"
         self.failing: dict[str, str] = {}  #: words of what fails, by script
         self.asked: list[str] = []  #: scripts that began
+        self.before: dict[
+            str, Callable[[], Awaitable[object]]
+        ] = {}  #: what happens before one, once
         self.there.mkdir()
         self.programs.mkdir()
 
@@ -30,6 +34,8 @@ class Near:
         stdin: bytes = b"",
         timeout: float = 60.0,  # noqa: ASYNC109
     ) -> bytes:
+        if script in self.before:
+            await self.before.pop(script)()
         self.asked.append(script)
         if script in self.failing:
             raise Failed(self.failing[script])
@@ -53,6 +59,6 @@ class Near:
         place.chmod(0o700)
 
     async def layout(self) -> Layout:
-        remote = Remote(self, str(self.there))  # type: ignore[arg-type]
+        remote = Remote(self, str(self.there), "store")  # type: ignore[arg-type]
         await remote.ready()
         return Layout(remote, PathMap({}))

@@ -1,14 +1,17 @@
 """What is sent to a spawner, over a real socket."""
 
 import asyncio
+import errno
 import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from solveyard.backends import agents as module
 from solveyard.backends.agents import Agents
 from solveyard.backends.base import Order, RawEnd
+from solveyard.backends.local_agent import LocalAgent
 from solveyard.model.jobs import AttemptId, JobId, JobSpec, Placement
 from solveyard.model.messages import Launch
 from solveyard.model.resources import Allocation, Share
@@ -115,3 +118,35 @@ async def test_text_that_is_no_unicode_ends_its_own_job_alone_and_is_not_shown(
         told += decoder.feed(await reader.read(1 << 20))
     writer.close()
     await writer.wait_closed()
+
+
+class NoRoom(LocalAgent):
+    """Its file finds room at the second try."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "")
+        self.tries = 0
+        self.started = asyncio.Event()
+
+    def prepare(self) -> None:
+        self.tries += 1
+        if self.tries == 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def start(self) -> None:
+        self.started.set()
+
+
+async def test_an_agent_that_can_not_be_started_is_told_at_once_and_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_AGAIN", 0.01)
+    local = NoRoom(tmp_path)
+    agents = Agents(f"unix:{tmp_path / 's'}", "u", local)
+    async with asyncio.TaskGroup() as tasks:
+        life = tasks.create_task(agents.run())
+        assert not await agents.ready(3600.0)
+        assert isinstance(agents.unable, OSError)
+        await local.started.wait()
+        assert agents.unable is None
+        life.cancel()

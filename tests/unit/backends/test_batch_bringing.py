@@ -125,6 +125,35 @@ async def test_results_are_waited_for_however_often_they_could_not_come(
     assert (Path(left.command.directory) / "field").read_text() == "days of work"
 
 
+async def test_large_results_keep_nobody_elses_waiting(
+    near: Near, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bringing, "_MUCH", 100)
+    await near.layout()
+    large, small, late = ran(near, 7), ran(near, 8), ran(near, 9)
+    (near.there / "jobs" / large.launch.attempt / "field").write_text("x" * 101)
+    held = near.there.parent / "held"
+    held.touch()
+    near.program(
+        "tail",
+        f"case $* in */{large.launch.attempt}/field) while [ -e {held} ]; do sleep 0.01; done ;;"
+        ' esac; exec /usr/bin/tail "$@"',
+    )
+    async with bringer(near) as one:
+        try:
+            one.want(large)
+            one.want(small)
+            await until(lambda: small.launch.attempt in one.brought)
+            one.want(late)
+            await until(lambda: late.launch.attempt in one.brought)
+            assert large.launch.attempt not in one.brought
+        finally:
+            held.unlink()
+        await until(lambda: len(one.brought) == 3)
+    assert (Path(large.command.directory) / "field").read_text() == "x" * 101
+    assert set(one.brought.values()) == {()}
+
+
 async def test_what_fails_there_again_and_again_is_given_up_with_its_place(near: Near) -> None:
     await near.layout()
     one, two = ran(near, 7), ran(near, 8)
@@ -144,20 +173,22 @@ async def test_what_fails_there_again_and_again_is_given_up_with_its_place(near:
     )
 
 
-async def test_nothing_is_kept_of_a_job_that_removed_its_own_folder_and_that_is_told(
-    near: Near,
+@pytest.mark.parametrize("left", [".out", ".record"])
+async def test_nothing_is_kept_of_a_job_whose_folder_was_removed_and_that_is_told(
+    near: Near, left: str
 ) -> None:
     await near.layout()
     one = ran(near, 7)
     place = near.there / "jobs" / one.launch.attempt
     shutil.rmtree(place)
+    Path(f"{place}.out").rename(f"{place}{left}")
     async with bringer(near) as bringer_:
         bringer_.want(one)
         await until(lambda: bool(bringer_.brought))
         assert bringer_.brought[one.launch.attempt] == (
             f"its folder is gone, with what it left there: login:{place}",
         )
-        assert Path(one.stdout).read_text() == "done\n"
+        assert left == ".record" or Path(one.stdout).read_text() == "done\n"
         bringer_.forget(one.launch.attempt, "")
         await until(lambda: not there(near))
 
@@ -172,6 +203,7 @@ async def test_of_a_job_of_which_nothing_can_be_seen_all_is_kept(near: Near) -> 
         await until(lambda: bool(bringer_.brought))
         (told,) = bringer_.brought[one.launch.attempt]
         assert told.startswith("perhaps not all its results came: ")
+        assert told.endswith(f"{one.launch.attempt}, which isn't to be seen)")
         count = near.asked.count(remote._REMOVE)
         bringer_.forget(one.launch.attempt, "")
         await until(lambda: near.asked.count(remote._REMOVE) > count)

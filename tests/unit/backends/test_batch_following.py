@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,13 @@ from solveyard.backends.batch.entries import Entries, Entry, Phase
 from solveyard.backends.batch.following import Follower
 from solveyard.backends.batch.options import ClusterOptions
 from solveyard.backends.batch.sharing import Shared
+from solveyard.backends.batch.witness import Witness
 from solveyard.backends.dialects import slurm
 from solveyard.backends.dialects.base import Answer, Call
-from solveyard.backends.hosts.base import Host
+from solveyard.backends.hosts.base import Away, Host
 from solveyard.backends.hosts.local import LocalHost
 from solveyard.model.jobs import AttemptId, JobId, JobSpec, Placement
-from solveyard.model.messages import Kill, Launch, Modify
+from solveyard.model.messages import Accepted, Kill, Launch, Modify, Stale
 from solveyard.model.resources import Allocation, Share
 from solveyard.solvers.base import Command
 
@@ -70,6 +72,7 @@ class Yard:
         folder: Path,
         host: Host | None = None,
         prologue: str = "",
+        files: Shared | None = None,
         *,
         lost_after: float = 0.0,
         settle: float = 0.0,
@@ -82,7 +85,7 @@ class Yard:
             dialect="slurm", lost_after=lost_after, settle=settle, prologue=prologue
         )
         cluster = Cluster(
-            "slurm", options, slurm, host or self.host, Shared(), self.entries,
+            "slurm", options, slurm, host or self.host, files or Shared(), self.entries,
             self.reports.append,
         )  # fmt: skip
         self.follower = Follower(cluster)
@@ -251,3 +254,67 @@ async def test_what_a_prologue_complains_about_hides_no_absence(tmp_path: Path) 
     one = yard.entry()
     await yard.look()
     assert one.unseen == 1
+
+
+class NoFolder(Shared):
+    """Files for which there is no place there."""
+
+    async def ready(self) -> None:
+        raise Away("login: mkdir: cannot create directory '/scratch/ada': Permission denied")
+
+
+async def test_a_cluster_on_which_no_file_has_a_place_stays_away(tmp_path: Path) -> None:
+    """Its batch system answers, with no job of ours."""
+    yard = Yard(tmp_path, files=NoFolder())
+    yard.host.queue()
+    for _ in range(3):
+        assert not await yard.follower.look()
+    assert not yard.reports
+    assert "Permission denied" in yard.follower.trouble
+
+
+OLD = "old:/scratch/ada/.solveyard"
+
+
+class Elsewhere(Shared):
+    """Files of which nothing can be seen but what the test says."""
+
+    there = False
+
+    async def witnesses(self, orders: Sequence[Order]) -> list[Witness]:
+        return [Witness(None, (), there=self.there) for _ in orders]
+
+
+@pytest.mark.parametrize("native_id", ["7", ""])
+async def test_what_was_sent_to_another_host_and_is_seen_nowhere_is_neither_lost_nor_sent_again(
+    tmp_path: Path, native_id: str
+) -> None:
+    files_there = Elsewhere()
+    yard = Yard(tmp_path, files=files_there)
+    one = yard.entry(native_id, sure=False)
+    one.strays = OLD
+    if not native_id:
+        one.phase = Phase.UNKNOWN
+    yard.host.queue()
+    await yard.look(5)
+    assert one.end is None
+    assert yard.reports[1:] == [Stale(attempt=one.attempt)]
+    assert yard.follower.blocked[one.attempt].startswith(f"{OLD} to be seen again")
+    files_there.there = True
+    await yard.look(5)
+    assert yard.entries.get(one.attempt) is None or one.end is not None
+    assert one.attempt not in yard.follower.blocked
+
+
+async def test_what_was_sent_to_another_host_is_ours_once_its_batch_system_shows_it(
+    tmp_path: Path,
+) -> None:
+    """Another login node of the same cluster."""
+    yard = Yard(tmp_path, files=Elsewhere())
+    one = yard.entry(sure=False)
+    one.strays = OLD
+    yard.host.queue(("7", "RUNNING", OURS, "x"))
+    await yard.look()
+    assert one.strays == ""
+    assert Accepted(attempt=one.attempt, native_id="7") in yard.reports
+    assert not any(isinstance(report, Stale) for report in yard.reports)

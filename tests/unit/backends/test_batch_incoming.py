@@ -36,8 +36,8 @@ async def bring(near: Near, *names: str) -> dict[str, list[str]]:
         here = near.there.parent / name
         here.mkdir(exist_ok=True)
         several.append(Results(AttemptId(name), [], Pair(f"{near.there}/jobs/{name}", here), {}))
-    left, gone = await Incoming(remote, Mirror(remote)).bring(several)
-    assert not gone
+    left, gone, _ = await Incoming(remote, Mirror(remote)).bring(several)
+    assert not any(gone.values())
     return {str(attempt): troubles for attempt, troubles in left.items()}
 
 
@@ -101,6 +101,66 @@ async def test_names_that_are_no_text_or_have_a_line_end_are_told(near: Near) ->
     assert first.startswith("perhaps not all its results came: a name has a line end (they are in")
     assert "could not come: its name isn't plain (it is" in second
     assert (first + second).encode()
+
+
+async def test_links_that_stay_in_their_folder_come_as_links(near: Near) -> None:
+    folder = made(near, "one")
+    (folder / "sub" / "deep").mkdir()
+    (folder / "sub" / "deep" / "c").write_text("3")
+    for path, target in {
+        "latest": "sub/deep", "sub/up": "../a", "named": f"{folder}/sub/b", "dangling": "nothing",
+    }.items():  # fmt: skip
+        (folder / path).symlink_to(target)
+    assert await bring(near, "one") == {"one": []}
+    here = near.there.parent / "one"
+    assert (here / "latest" / "c").read_text() == "3"
+    assert (here / "sub" / "up").read_text() == "1"
+    assert str((here / "named").readlink()) == "sub/b"
+    assert (here / "dangling").is_symlink()
+    assert await bring(near, "one") == {"one": []}
+
+
+async def test_links_that_lead_out_are_told_and_not_made(near: Near) -> None:
+    folder, attempt = made(near, "one"), AttemptId("one")
+    secret = near.there.parent / "secret"
+    secret.write_text("mine")
+    (folder / "self").symlink_to(".")
+    (folder / "sub" / "out").symlink_to("../../secret")
+    (folder / "round").symlink_to("self/self/../../secret")
+    (folder / "etc").symlink_to("/etc/passwd")
+    here = near.there.parent / "one"
+    here.mkdir()
+    remote = (await near.layout()).remote
+    results = Results(attempt, [], Pair(str(folder), here), {})
+    left, gone, _ = await Incoming(remote, Mirror(remote)).bring([results])
+    assert left == {attempt: []}
+    (told,) = gone[attempt]
+    assert told == (
+        "links that may lead out of its folder did not come: 'etc' to '/etc/passwd', 'round' to"
+        " 'self/self/../../secret', 'self' to '.', 'sub/out' to '../../secret'"
+    )
+    assert not any(one.is_symlink() for one in here.rglob("*"))
+
+
+async def test_nothing_is_written_through_a_link_that_came(near: Near) -> None:
+    """A second attempt may have a folder and a file where the first left links."""
+    folder = made(near, "one")
+    (folder / "latest").symlink_to("sub")
+    (folder / "top").symlink_to("a")
+    assert await bring(near, "one") == {"one": []}
+    for name in ("latest", "top"):
+        (folder / name).unlink()
+    (folder / "latest").mkdir()
+    (folder / "latest" / "b").write_text("of the second")
+    (folder / "top").write_text("of the second")
+    (told,) = (await bring(near, "one"))["one"]
+    assert told.startswith(
+        "the result 'latest/b' could not come: a link leads it to another folder"
+    )
+    here = near.there.parent / "one"
+    assert (here / "sub" / "b").read_text() == "2"
+    assert (here / "a").read_text() == "1"
+    assert (here / "top").read_text() == "of the second"
 
 
 async def mirrored(near: Near, *names: str) -> tuple[Mirror, list[Pair]]:

@@ -43,3 +43,29 @@ async def test_of_several_jobs_that_go_together_only_those_that_cant_be_sent_are
     (end,) = [report for report in reports if isinstance(report, RawEnd)]
     assert end.attempt == entries[2].attempt
     assert end.exit.launch_error == f"cannot start it: {error}"
+
+
+async def test_what_was_said_as_nobody_knows_whether_it_was_taken_is_kept_until_it_is(
+    tmp_path: Path,
+) -> None:
+    host, reports = Told(), list[Report]()
+    words = "sbatch: error: Batch job submission failed: Unable to contact slurm controller"
+    host.answer = lambda line: Answer(1, "", words) if "sbatch" in line else Answer(0)
+    one = cluster(host, Picky(), reports)
+    follower = Following()
+    submitter = Submitter(one, follower)  # type: ignore[arg-type]
+    entry = Entry(order(tmp_path / "1", 1), Phase.WAITING)
+    one.entries.add(entry)
+    submitter.put(entry)
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(submitter.run())
+        await follower.wanted.wait()
+        assert entry.phase is Phase.UNKNOWN
+        assert "Unable to contact slurm controller" in follower.doubts[entry.attempt]
+        host.answer = lambda line: Answer(0, "7\n" if "sbatch" in line else "")
+        entry.enter(Phase.WAITING, 0.0)
+        submitter.put(entry)
+        while not reports:
+            await asyncio.sleep(0.01)
+        running.cancel()
+    assert not follower.doubts

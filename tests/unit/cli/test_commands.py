@@ -394,6 +394,45 @@ def test_the_doctor_tells_of_a_clock_that_was_ahead_once(
     assert "10 d 00 h ahead" in told["found"]
 
 
+def test_the_doctor_tells_why_no_job_starts(
+    run: Run, served: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager = served.manager
+    status = {**manager.status(), "agent_trouble": "the store's disk is full"}
+    monkeypatch.setattr(manager, "status", lambda: status)
+    (told,) = (c for c in run("doctor", "--json").json["checks"] if c["name"] == "agent")
+    assert (told["status"], told["found"]) == (
+        "fail", "no job starts here: the store's disk is full"
+    )  # fmt: skip
+
+
+def test_the_doctor_heeds_the_settings(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOLVEYARD_CORES", "1")
+    monkeypatch.setenv("SOLVEYARD_RESOURCES__MEMORY", "1G")
+    found = {check["name"]: check for check in run("doctor", "--json").json["checks"]}
+    assert found["limits"]["found"] == (
+        "1 core (SOLVEYARD_CORES), 1.0 GiB (SOLVEYARD_RESOURCES__MEMORY)"
+    )
+    assert found["settings"]["status"] == "ok"
+    monkeypatch.setenv("SOLVEYARD_CORES", "none")
+    told = run("doctor", "--json")
+    found = {check["name"]: check for check in told.json["checks"]}
+    assert (told.status, found["settings"]["status"]) == (1, "fail")
+    assert "SOLVEYARD_CORES: `cores`" in found["settings"]["found"]
+    assert "limits" not in found
+
+
+def test_the_doctor_says_that_a_store_has_an_impossible_name(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SOLVEYARD_HOME", "/lat\udcf6")
+    assert main(["doctor", "--json"]) == 1
+    checks = json.loads(capfd.readouterr().out)["checks"]
+    (told,) = (check for check in checks if check["name"] == "store")
+    assert told["status"] == "fail"
+    assert told["found"].startswith("the name of the store's folder isn't UTF-8: '/lat%F6'")
+
+
 def test_a_reader_that_goes_away_is_no_error(run: Run, served: Any) -> None:
     for _ in range(30):
         run("submit", "--name", "", "--", "true")

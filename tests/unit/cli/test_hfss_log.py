@@ -71,6 +71,21 @@ def test_people_get_a_row_for_each_pass_and_the_verdict(
     )[1]  # fmt: skip
 
 
+@pytest.mark.parametrize("options", [(), ("--follow",)])
+def test_what_a_log_says_steers_no_terminal_and_stays_on_its_line(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    text = (WRITTEN / "memory.log").read_bytes()
+    for word in (b"Matrix solver exception", b"/data/rf/coupler.aedt"):
+        text = text.replace(word, b"\x1b[2J\xc2\x9b1A" + word)
+    place = tmp_path / "a.log"
+    place.write_bytes(text)
+    _, out, _ = told(capfd, str(place), *options)
+    assert "\ufffd[2J\ufffd1AMatrix solver exception" in out
+    assert out.replace("\n", "").isprintable()
+    assert out.count("\n") == told(capfd, str(WRITTEN / "memory.log"), *options)[1].count("\n")
+
+
 def test_what_is_no_file_is_told_in_one_line(
     capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

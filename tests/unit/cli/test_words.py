@@ -14,7 +14,7 @@ from solveyard.model import records
 from solveyard.model.errors import InvalidJob, InvalidRequest, UnknownJob
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState
 from solveyard.model.progress import Curve, Progress
-from solveyard.model.records import JobRecord
+from solveyard.model.records import JobRecord, TaskCounts
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ class Yard:
 
     def job(self, key: str | int) -> JobRecord:
         for job in self._jobs.values():
-            if str(key) in {job.name, str(job.number)}:
+            if str(key) in {job.name, str(job.number), f"#{job.number}"}:
                 return job
         raise UnknownJob(f"there is no job {key}")
 
@@ -128,6 +128,7 @@ YARD = Yard({3: "", 5: "dipole", 6: "", 7: "", 9: "patch"}, final={6})
         (["7"], [7], True),
         (["last"], [9], True),
         (["dipole"], [5], True),
+        (["#7,#3"], [7, 3], False),
         (["3,5-7"], [3, 5, 6, 7], False),
         (["7,3", "dipole", "5-6"], [7, 3, 5, 6], False),
         (["1-100"], [3, 5, 6, 7, 9], False),
@@ -151,6 +152,13 @@ def test_names_are_looked_up_before_anything_else() -> None:
     odd = Yard({1: "", 2: "last", 3: "3-4,all", 4: "1"})
     picked = [selectors.select(odd, [word]).jobs for word in ("last", "3-4,all")]
     assert [[job.number for job in jobs] for jobs in picked] == [[2], [3]]
+
+
+def test_what_a_manager_is_asked_for_is_no_other_job_that_has_the_number_for_a_name() -> None:
+    odd = Yard({1: "40", 40: ""})
+    assert selectors.meant(odd, "last") == "#40"
+    assert selectors.meant(odd, "last[3]") == "#40[3]"
+    assert words.exact(odd.job("#40")) == "#40"
 
 
 @pytest.mark.parametrize(
@@ -253,6 +261,17 @@ def test_every_state_has_a_next_step() -> None:
         assert str(state) in words.details(changed)
 
 
+def test_no_step_leads_to_the_output_of_an_array_but_to_a_failed_tasks() -> None:
+    sweep = msgspec.structs.replace(YARD.job(3), tasks=TaskCounts(total=2))
+    for state in JobState:
+        assert "logs" not in words.next_step(msgspec.structs.replace(sweep, state=state))
+    failed = msgspec.structs.replace(sweep, state=JobState.FAILED)
+    task = msgspec.structs.replace(sweep, task=7, tasks=None)
+    assert words.details(failed, "", [task]).endswith(
+        "  next        solveyard logs --err 3[7]   solveyard retry 3"
+    )
+
+
 def test_a_long_value_is_cut_where_people_read_it() -> None:
     job = msgspec.structs.replace(YARD.job(3), parameters={"mesh": "x" * 5000, "w": 0.8})
     told = next(line for line in words.details(job).splitlines() if "parameters" in line)
@@ -285,6 +304,13 @@ def test_what_a_success_warns_of_is_told_and_nothing_else_of_it() -> None:
     assert words.why(warned) == "warning: it did not converge"
 
 
+def test_what_is_known_of_a_job_that_nobody_confirms_is_told_with_it() -> None:
+    away = msgspec.structs.replace(YARD.job(3), stale_since="2026-11-27", waiting="")
+    assert words.why(away) == "its machine has not answered since 2026-11-27"
+    away = msgspec.structs.replace(away, waiting="far to start it")
+    assert words.why(away).endswith(" since 2026-11-27: it waits for far to start it")
+
+
 STEERING = "a\x1b[2J\x1b]0;x\x07\u202eb\r\n  state       completed\x9b1A"
 
 
@@ -299,8 +325,8 @@ def test_what_others_wrote_steers_no_terminal_and_stays_on_its_line(
         job, note="n", tags=("t",), message="m", directory="d", evidence=("e",),
         parameters={"w": "p"}, cause="c",
     )  # fmt: skip
-    talk.answer(words.details(job, failed=[job]))
-    talk.answer_table(words.HEADER, [words.row(job)])
+    talk.answer(words.details(job, failed=[job]) + STEERING.replace("\n", ""))
+    talk.answer_table((*words.HEADER[:-1], STEERING), [words.row(job)])
     talk.say(words.ending(job))
     exits.tell(STEERING, as_json=False)
     steered = capsys.readouterr()

@@ -147,6 +147,48 @@ def test_a_wait_of_no_number_of_seconds_is_refused(client: Any, served: Any, tim
         client.wait([1], timeout=timeout)
 
 
+@pytest.mark.parametrize("number", [np.int64, np.float32, np.float64, Fraction])
+def test_numbers_may_be_of_any_kind(client: Any, served: Any, number: Any) -> None:
+    client.submit(msgspec.structs.replace(SPEC, time_limit=number(7)))
+    assert served.manager.jobs()[1].spec.time_limit == 7
+    assert client.set_limits(min_memory_gb=number(2))["min_memory_gb"] == 2
+    asked = calls.prune({"max_age": number(5)}, dry_run=True)
+    assert json.loads(asked.body or b"") == {"max_age": 5, "dry_run": True}
+    assert client.log(np.int64(1), wait=number(0), offset=np.int64(0)).content == b""
+    assert client.set_priority(1, np.int64(5)).priority == 5
+    client.cancel(1, number(3))
+    assert served.manager.requests[-1].grace == 3
+
+
+@pytest.mark.parametrize("number", [float("nan"), np.float32("inf"), 1j])
+def test_what_json_has_no_number_for_is_refused_and_changes_nothing(
+    client: Any, number: Any
+) -> None:
+    before = client.limits()
+    with pytest.raises(InvalidRequest, match="sent as JSON"):
+        client.set_limits(max_cpu_percent=number)
+    with pytest.raises(InvalidRequest, match="`wait` must be a number of seconds"):
+        client.log(1, wait=number)
+    assert client.limits() == before
+
+
+def test_one_text_is_taken_for_one_where_several_may_be(client: Any, served: Any) -> None:
+    client.submit(named("trunc"))
+    assert client.annotate(1, tags="urgent").tags == ("urgent",)
+    assert client.annotate(1, add_tags="late").tags == ("urgent", "late")
+    assert client.annotate(1, remove_tags="urgent").tags == ("late",)
+    assert [job.number for job in client.jobs(states=JobState.QUEUED).jobs] == [1]
+    assert client.wait("trunc", timeout=0) is client.wait(np.int64(1), timeout=0) is False
+    served.manager.end(1)
+    assert client.wait("trunc") is client.wait(1) is True
+
+
+def test_a_stores_folder_may_be_a_text(served: Any) -> None:
+    with Client(str(served.folder)) as client:
+        assert client.jobs().jobs == []
+    assert Blocking(str(served.folder)).jobs().jobs == []
+
+
 def test_output_is_followed_until_the_job_has_ended(client: Any, served: Any) -> None:
     client.submit(SPEC)
     served.later(0.05, lambda: served.manager.start(1))
@@ -165,6 +207,17 @@ def test_output_is_followed_from_attempt_to_attempt(client: Any, served: Any) ->
     served.later(0.7, lambda: manager.start(1), lambda: manager.write(1, b"two\n"))
     served.later(0.8, lambda: manager.end(1))
     assert b"".join(client.follow_log(1)) == b"one\ntwo\n"
+
+
+def test_output_is_followed_from_the_attempt_that_is_asked_for(client: Any, served: Any) -> None:
+    manager = served.manager
+    client.submit(SPEC)
+    served.do(lambda: manager.start(1), lambda: manager.write(1, b"one\n"))
+    served.do(lambda: manager.again(1), lambda: manager.start(1))
+    served.do(lambda: manager.write(1, b"two\n"), lambda: manager.end(1))
+    assert b"".join(client.follow_log(1)) == b"two\n"
+    assert b"".join(client.follow_log(1, attempt=1)) == b"one\ntwo\n"
+    assert b"".join(client.follow_log(1, attempt=1, only=True)) == b"one\n"
 
 
 def test_who_follows_begins_anew_with_output_that_was_cut_and_not_where_nothing_ever_was() -> None:

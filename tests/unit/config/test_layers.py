@@ -217,3 +217,16 @@ def test_what_a_command_line_gives_wrongly_is_wrong_usage(places):
         config.load(places, {}, {"idle_exit": Given("--idle-exit", 0.0)})
     assert not isinstance(caught.value, InvalidSettings)
     assert str(caught.value).startswith("--idle-exit: `idle_exit`")
+
+
+@pytest.mark.parametrize("value", ["4096", '"4096"', "1.5"])
+@pytest.mark.parametrize("key", ["resources.memory", "resources.disk"])
+def test_what_jobs_ask_for_says_its_unit(places, key, value):
+    """A bare number is MiB in a job and GiB in a setting."""
+    write(places.user, f"{key} = {value}\n")
+    number = value.strip('"')
+    assert f'`{key}`: expected a size with its unit, "{number}M" or "{number}G"' in why(places)
+    write(places.user, f"{key} = '4096M'\n")
+    assert config.load(places, {}).value(key) == 4096 << 20
+    write(places.user, f"{key} = 0\n")
+    assert config.load(places, {}).value(key) == 0

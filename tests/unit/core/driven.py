@@ -258,7 +258,7 @@ class DrivenEngine(JudgedEngine):
 
     # What a crash of the manager does
 
-    @rule(data=st.data(), news=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 99))))
+    @rule(data=st.data(), news=st.lists(st.tuples(st.integers(0, 11), st.integers(0, 99))))
     def the_manager_crashes(self, data: st.DataObject, news: list[tuple[int, int]]) -> None:
         assert self.folded == self.jobs
         if not self.draining:

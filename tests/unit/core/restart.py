@@ -24,6 +24,7 @@ from solveyard.model.messages import (
     Recall,
     Recalled,
     Sampled,
+    Stale,
     Started,
     Submit,
     Ticked,
@@ -69,7 +70,7 @@ def some_news(engine: Engine, kind: int, index: int) -> Message:
     ids = [*map(JobId, range(1, engine.counter.next)), *tasks] or [JobId(1)]
     job_id = ids[index % len(ids)]
     live = [job.attempts[-1] for job in engine.jobs.values() if job.live_attempt is not None]
-    if not live or kind > 6:
+    if not live or kind > 7:
         spec = JobSpec(solver="x", options=msgspec.Raw(SHAPES[index % 3]), priority=index % 3 - 1)
         sample = Sampled(machine="m", cpu=index % 9, memory_free=index, disk_free=index)
         others: list[Message] = [Submit(specs=(spec,) * 3), Cancel(job=job_id), Ticked(), sample]
@@ -85,5 +86,6 @@ def some_news(engine: Engine, kind: int, index: int) -> Message:
         Recalled(attempt=attempt.id),
         Missing(attempt=attempt.id, boot_id=at.boot_id, ledger=at.ledger),
         Missing(attempt=attempt.id, boot_id="another", ledger=at.ledger),
+        Stale(attempt=attempt.id),
     ]
     return reports[kind]

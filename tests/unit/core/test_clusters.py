@@ -28,6 +28,7 @@ from solveyard.model.messages import (
     Release,
     SetLimits,
     SetPriority,
+    Stale,
     Started,
     Submit,
     Ticked,
@@ -92,6 +93,18 @@ def test_it_is_submitted_until_the_batch_system_starts_it() -> None:
     assert driven.engine.why(far) == "far to start it"
     driven.start(far)
     assert driven.job(far).state is JobState.RUNNING
+
+
+def test_what_can_not_be_seen_there_is_stale_and_keeps_its_place_until_it_is_seen() -> None:
+    driven = drive()
+    (far,) = driven.submit(FAR)
+    accept(driven, far)
+    for _ in range(2):
+        driven.send(Stale(attempt=driven.attempt(far)))
+    assert driven.job(far).stale_since == driven.now
+    assert driven.job(far).state is JobState.SUBMITTED
+    accept(driven, far)
+    assert driven.job(far).stale_since is None
 
 
 def test_why_a_job_waits_for_a_cluster_is_told() -> None:

@@ -8,7 +8,7 @@ from solveyard.model.arrays import ArraySpec
 from solveyard.model.errors import Conflict, InvalidJob
 from solveyard.model.ids import task_id
 from solveyard.model.jobs import JobSpec, JobState, Reason
-from solveyard.model.messages import Cancel, Release, Remove, Retry, Ticked
+from solveyard.model.messages import Cancel, Release, Remove, Retry, Submit, Ticked
 from solveyard.model.policies import Dependency, RetryPolicy
 from unit.core.drive import Drive
 
@@ -54,6 +54,15 @@ def test_what_can_never_run_ends_with_the_chain_named() -> None:
     assert [line.split(":")[0] for line in drive.job(c).outcome.evidence] == [
         "job b failed", "job a failed",
     ]  # fmt: skip
+
+
+def test_who_waits_for_a_number_waits_for_no_other_that_is_called_so() -> None:
+    drive = Drive(cores=1)
+    first = drive.one()
+    drive.send(Submit(specs=(JobSpec(solver="x", name=str(first)),), any_name=True))
+    by_name, by_number = drive.one(after=after(first)), drive.one(after=after(f"#{first}"))
+    assert drive.job(by_name).after[0].job == first + 1
+    assert drive.job(by_number).after[0].job == first
 
 
 def test_a_chain_of_3000_falls_at_once() -> None:

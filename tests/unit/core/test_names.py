@@ -13,7 +13,22 @@ def test_a_name_that_can_be_typed_is_allowed(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["7", "5-9", "3 5", "last", "ALL", "none", "-x", "a,b", "a/b", "7[2]", "3,5-9", "-", " - "],
+    [
+        "7",
+        "5-9",
+        "3 5",
+        "last",
+        "ALL",
+        "none",
+        "-x",
+        "a,b",
+        "a/b",
+        "7[2]",
+        "3,5-9",
+        "-",
+        " - ",
+        "#7",
+    ],
 )
 def test_a_name_that_reads_like_a_selection_or_an_option_is_refused(name: str) -> None:
     with pytest.raises(InvalidJob, match=r"reads like a selection|blanks at its ends"):
@@ -37,3 +52,20 @@ def test_at_pyedbs_door_a_name_may_read_like_a_selection(name: str) -> None:
     for bad in (f"{name},b", f"{name}/b", f" {name}"):
         with pytest.raises(InvalidJob):
             names.check(bad, any_name=True)
+
+
+@pytest.mark.parametrize("any_name", [False, True])
+def test_a_name_that_no_address_can_hold_is_refused(any_name: bool) -> None:
+    for name in (".", ".."):
+        with pytest.raises(InvalidJob, match="nobody could ask for the job by it"):
+            names.check(name, any_name=any_name)
+    names.check("...", any_name=any_name)
+    names.check(".a", any_name=any_name)
+
+
+@pytest.mark.parametrize("any_name", [False, True])
+def test_no_name_is_a_number_that_means_a_job_whatever_others_are_called(any_name: bool) -> None:
+    with pytest.raises(InvalidJob, match="the name '#40' reads like a selection"):
+        names.check("#40", any_name=any_name)
+    for name in ("#", "#40a", "a#40"):
+        names.check(name, any_name=any_name)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from solveyard.doors.live import BACKLOG, OURS, Live
+from solveyard.doors import live
+from solveyard.doors.live import BACKLOG, OURS, PASSED, Live
 from solveyard.model.errors import LogCompacted
 from solveyard.model.jobs import JobId
 from solveyard.model.messages import JobHeld
@@ -22,6 +23,7 @@ class Manager:
 
     def __init__(self, events: int) -> None:
         self.first_event = 1
+        self.store_uuid = "5" * 32
         self.log: list[Numbered] = []
         self.reads: list[int] = []
         self.readable = asyncio.Event()
@@ -39,11 +41,11 @@ class Manager:
             self._listeners.append(listener)
         return lambda: None
 
-    def happen(self, events: int) -> None:
-        """To jobs 1 to 10 in turn."""
+    def happen(self, events: int, job: int | None = None) -> None:
+        """To one job, else to jobs 1 to 10 in turn."""
         last = self.last_event
         numbers = range(last + 1, last + events + 1)
-        new = [Numbered(n, JobHeld(at=1.0, job=JobId(1 + n % 10))) for n in numbers]
+        new = [Numbered(n, JobHeld(at=1.0, job=JobId(job or 1 + n % 10))) for n in numbers]
         self.log += new
         for listener in self._listeners:
             listener(new)
@@ -180,6 +182,32 @@ async def test_who_asks_anew_while_it_is_read_for_them_hears_the_new_alone() -> 
         stage.manager.happen(1)
         await stage.lines.until(lambda: bool(stage.lines.numbers("one")))
     assert stage.lines.numbers("one") == [2001]
+
+
+async def test_who_asks_for_one_job_waits_for_no_pause_while_nothing_of_it_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(live, "PAUSE", 2 * PATIENCE)
+    async with playing(10_000) as stage:
+        stage.manager.log[-1] = Numbered(10_000, JobHeld(at=1.0, job=JobId(11)))
+        stage.manager.readable.set()
+        await stage.subscribe("one-job", after=0, rooms=["job:11"])
+        await stage.lines.until(lambda: stage.lines.numbers("one-job") == [10_000])
+    assert stage.manager.reads == [*range(0, 10_000, 1000)]
+
+
+async def test_who_hears_nothing_of_a_job_is_told_now_and_then_how_far_the_log_was_read() -> None:
+    async with playing(2 * PASSED + 10) as stage:
+        stage.manager.readable.set()
+        await stage.subscribe("one-job", after=0, rooms=["job:11"])
+        await stage.subscribe("listener", rooms=["job:11"])
+        await stage.lines.until(lambda: len(stage.lines.heard.get("one-job", [])) == 2)
+        stage.manager.happen(1, job=11)
+        await stage.lines.until(lambda: bool(stage.lines.numbers("one-job")))
+    reached = [("reached", {"after": PASSED}), ("reached", {"after": 2 * PASSED})]
+    assert stage.lines.heard["one-job"][:-1] == reached
+    assert stage.lines.numbers("one-job") == [2 * PASSED + 11]
+    assert [name for name, _ in stage.lines.heard["listener"]] == ["events"]
 
 
 @pytest.mark.parametrize("after", [0, 2000])

@@ -1,6 +1,7 @@
 """A job's output over HTTP: parts, ranges, last lines, and following."""
 
 import http.client
+import io
 import socket
 import threading
 from collections.abc import Iterator
@@ -169,6 +170,46 @@ def test_who_waits_for_more_of_output_that_is_cut_is_told_at_once(
         running.do(lambda: place.write_bytes(b"anew"))
         _, content, headers = waiting.result()
     assert (content, headers["X-Size"], headers["X-Ended"]) == (b"", "4", "0")
+
+
+def test_who_comes_back_for_more_of_output_that_was_cut_meanwhile_is_told_at_once(
+    running: Any,
+) -> None:
+    running.do(lambda: running.manager.log_paths(1)[0].write_bytes(b"anew"))
+    _, content, headers = got(running, f"/jobs/1/logs?offset={len(TEXT)}&wait=60")
+    assert (content, headers["X-Size"], headers["X-Ended"]) == (b"", "4", "0")
+
+
+def test_the_next_attempt_may_be_asked_for_before_it_is_there_and_if_it_never_comes(
+    running: Any,
+) -> None:
+    manager = running.manager
+    assert got(running, "/jobs/1/logs?attempt=2")[0] == 404
+    running.do(lambda: manager.again(1))
+    assert got(running, "/jobs/1/logs?attempt=3")[0] == 404
+    status, content, headers = got(running, "/jobs/1/logs?attempt=2")
+    assert (status, content, headers["X-Ended"], headers["X-Attempt"]) == (200, b"", "0", "2")
+    running.run(manager.request(Cancel(job=JobId(1), by="me")))
+    status, content, headers = got(running, "/jobs/1/logs?attempt=2&wait=60")
+    assert (status, content, headers["X-Ended"]) == (200, b"", "1")
+
+
+class Growing(io.BytesIO):
+    """A file that gets longer right after somebody looked how long it is."""
+
+    def open(self, _mode: str) -> "Growing":
+        return self
+
+    def seek(self, place: int, whence: int = 0) -> int:
+        found = super().seek(place, whence)
+        if whence == 2:
+            self.write(b" and more")
+        return found
+
+
+def test_a_part_of_a_log_is_never_larger_than_what_is_told_of_it() -> None:
+    log: Any = Growing(TEXT)
+    assert read_log(log, 4, 1000) == (TEXT[4:], 4, len(TEXT))
 
 
 def test_a_large_part_comes_whole_and_one_that_is_cut_meanwhile_is_left_unfinished(

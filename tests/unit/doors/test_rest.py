@@ -143,10 +143,14 @@ def test_a_record_says_in_the_documents_words_what_it_says_in_ours(served: Any) 
     record = ask(served, "GET", "/jobs/1").json
     assert [record["status"], *(record[name] for name in names)] == [
         "failed",
-        "2026-09-21T14:13:22.000Z",
-        "2026-09-21T14:13:27.500Z",
+        "2026-09-21T14:13:22.000+00:00",  # Python 3.10 reads no Z
+        "2026-09-21T14:13:27.500+00:00",
         3,
         None,
+    ]
+    assert [record["started_at"], record["ended_at"]] == [
+        "2026-09-21T14:13:22.000Z",
+        "2026-09-21T14:13:27.500Z",
     ]
 
 
@@ -183,6 +187,23 @@ def test_an_unknown_parameter_is_refused_and_names_the_nearest(served: Any) -> N
     assert answer.status == 400
     assert "'limit'" in answer.json["error"]
     assert ask(served, "GET", "/jobs?limit=3&limit=4").status == 400
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "why"),
+    [
+        ("jobs?limit=0", "$.limit", "`limit` is 0; it must be from 1 to 1000"),
+        ("events?after=-1", "$.after", "`after` is -1; it must be from 0"),
+        ("jobs/1/results?format=xml", "$.format", "is 'xml'; it must be 'csv' or 'json'"),
+        ("jobs/1/logs?stream=both", "$.stream", "`stream` is 'stdout' or 'stderr', not 'both'"),
+    ],
+)
+def test_a_parameter_that_may_not_be_so_is_named_with_what_it_may_be(
+    served: Any, query: str, field: str, why: str
+) -> None:
+    answer = ask(served, "GET", f"/{query}")
+    assert (answer.status, answer.json["field"]) == (400, field)
+    assert why in answer.json["error"]
 
 
 @pytest.mark.parametrize(

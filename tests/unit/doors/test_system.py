@@ -49,7 +49,7 @@ def test_the_documents_resources_are_the_machines_newest_sample(served: Any) -> 
         "memory_free_gb": 1.0,
         "disk_usage_percent": 75.0,
         "disk_free_gb": 2.0,
-        "timestamp": "2026-09-21T14:13:20.000Z",
+        "timestamp": "2026-09-21T14:13:20.000+00:00",
     }
 
 
@@ -63,7 +63,7 @@ def test_the_queue_is_told_by_state_and_in_the_documents_figures(served: Any) ->
     assert told["regular_queue_size"] == 0
     assert told["priority_queues"] == {"5": 1, "-3": 1}
     assert told["running_jobs"] == 1
-    assert told["max_concurrent"] is None
+    assert (told["max_concurrent"], told["max_concurrent_jobs"]) == (2, None), "one for each core"
 
 
 def test_no_batch_system_is_an_empty_list_with_the_reason(served: Any) -> None:
@@ -82,7 +82,7 @@ def test_the_status_has_the_documents_keys_and_the_limits_under_all_names(served
     assert told["limits"] == NO_LIMITS
     assert told["scheduler_detection"]["active_scheduler"] == "none"
     assert told["resource_monitoring"]["memory_free_gb"] == 1.0
-    assert told["local_pool"] == {"running_jobs": 0, "queued_jobs": 0, "max_concurrent": None}
+    assert told["local_pool"] == {"running_jobs": 0, "queued_jobs": 0, "max_concurrent": 2}
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
@@ -145,7 +145,9 @@ def test_a_limit_that_the_site_locks_is_refused_with_its_file_and_key(served: An
     assert ask(served, "PUT", "/pool/limits", {"max_concurrent": 1})[0] == 200
 
 
-def test_it_is_ready_while_the_store_is_written_and_the_agent_is_there(served: Any) -> None:
+def test_it_is_ready_while_the_store_is_written_and_the_agent_is_there(
+    served: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert ask(served, "GET", "/readyz")[0] == 200
     served.manager.connected = False
     status, _, body = ask(served, "GET", "/readyz")
@@ -155,6 +157,10 @@ def test_it_is_ready_while_the_store_is_written_and_the_agent_is_there(served: A
     served.manager.blocked = "the disk is full"
     assert json.loads(ask(served, "GET", "/readyz")[2])["error"] == "the disk is full"
     served.manager.blocked = ""
+    status = {**served.manager.status(), "machines": {}, "agent_trouble": "no room for the agent"}
+    with monkeypatch.context() as patched:
+        patched.setattr(served.manager, "status", lambda: status)
+        assert json.loads(ask(served, "GET", "/readyz")[2])["error"] == "no room for the agent"
     served.manager.store_folder = served.folder / "gone"
     status, _, body = ask(served, "GET", "/readyz")
     assert (status, "can't be written" in json.loads(body)["error"]) == (503, True)
@@ -192,3 +198,14 @@ def test_a_submission_that_is_repeated_under_its_key_gets_the_same_jobs(served: 
     assert json.loads(first[2]) == json.loads(again[2])
     assert len(served.manager.records) == 2
     assert ask(served, "POST", "/jobs", SPEC, {"Idempotency-Key": "x" * 256})[0] == 400
+    told = get(served, "/openapi.json")["paths"]
+    for path in ("/jobs", "/jobs/submit"):
+        assert {"200", "201", "400"} <= set(told[path]["post"]["responses"])
+
+
+def test_the_description_has_the_refusals_that_only_some_routes_give(served: Any) -> None:
+    assert ask(served, "POST", "/jobs/wait", {"jobs": ["nobody"]})[0] == 404
+    told = get(served, "/openapi.json")["paths"]
+    assert "404" in told["/jobs/wait"]["post"]["responses"]
+    for path in ("/jobs", "/jobs/submit", "/jobs/preview", "/api/submit"):
+        assert "502" in told[path]["post"]["responses"], path

@@ -57,7 +57,7 @@ def test_no_entry_of_a_list_holds_a_line_or_a_quote(
         ('{"tasks_per_node": 0}', "`batch.tasks_per_node` is 0; it must be from 1"),
         ('{"native": ["wide"]}', "`batch.native`: expected one option such as"),
         ('{"native": [""]}', "`batch.native`: expected one option such as"),
-        ('{"mail_on": ["start"]}', "Invalid enum value 'start'"),
+        ('{"mail_on": ["start"]}', "is 'start'; it must be 'begin', 'end' or 'fail'"),
         ('{"prologue": "a\\u0000b"}', "`batch.prologue`: expected text without NUL"),
         ('{"partition": "debug"}', "there is no field `partition` at `$.batch`"),
     ],

@@ -109,10 +109,17 @@ def test_limits_below_nothing_are_refused() -> None:
         ),
         (
             b'{"solver": "x", "grace": -1}',
-            "$",
+            "$.grace",
             "`grace` is -1.0; it must be a number of seconds, from 0",
         ),
         (b'{"solver": "x"', "$", "it is not valid JSON: input data was truncated"),
+        (b'{"solver": 1e}', "$", "it is not valid JSON: invalid number (byte 13)"),
+        (
+            b'{"solver": "x", "after": [{"job": "a", "on": "sucess"}]}',
+            "$.after[0].on",
+            "`$.after[0].on` is 'sucess'; it must be 'end', 'failure' or 'success' (did you mean"
+            " 'success'?)",
+        ),
         (b'{"solver": "\xff"}', "$", "it is not UTF-8 at `$`"),
     ],
 )

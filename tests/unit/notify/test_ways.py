@@ -137,6 +137,42 @@ async def test_a_secret_that_an_answer_repeats_is_told_in_no_spelling(
     assert str(told.value).replace('"', "") == "it answered 404: no flow at {secret} or {secret}"
 
 
+@pytest.mark.parametrize("before", [0, ANSWER - 60, ANSWER - 2])
+@pytest.mark.parametrize(
+    "widely",
+    [
+        lambda letter: f"\\\\u{ord(letter):04x}",
+        lambda letter: f"&#37;{ord(letter):02x}",
+        lambda letter: f"&#{ord(letter):07d};",
+        lambda letter: "".join(f"&#{ord(one):07d};" for one in f"&#{ord(letter):07d};"),
+    ],
+)
+async def test_a_secret_that_is_spelt_so_widely_that_its_end_is_not_read_leaves_no_part(
+    monkeypatch: pytest.MonkeyPatch, widely: Callable[[str], str], before: int
+) -> None:
+    secret = "0123456789abcdef" * 4
+    monkeypatch.setenv("KEY", secret)
+    says = _refusal("x" * before + "".join(map(widely, secret)) + "!" * 1000)
+    async with _hook(lambda path: [says]) as url:
+        with pytest.raises(Undelivered) as told:
+            await Webhook(url, Secret(env="KEY")).deliver("n", b"{}", {})
+    said = str(told.value).removeprefix("it answered 404: ")
+    left = said.rstrip("!").replace("\\", "")
+    assert left.lstrip("x") == "{secret}"
+    assert left.count("x") <= before
+
+
+@pytest.mark.parametrize("secret", ["k", "x!", "!x"])
+async def test_a_long_answer_without_the_secret_is_told_up_to_its_bound(
+    monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    monkeypatch.setenv("KEY", secret)
+    async with _hook(lambda path: [_refusal("!" * 1000)]) as url:
+        with pytest.raises(Undelivered) as told:
+            await Webhook(url, Secret(env="KEY")).deliver("n", b"{}", {})
+    assert str(told.value) == "it answered 404: " + "!" * ANSWER
+
+
 @pytest.mark.parametrize(
     "says",
     [lambda path: [f"SSH-2.0 {path}\r\n"], lambda path: ["HTTP/1.1 404 X\r\n", f"{path}\r\n"]],
@@ -172,6 +208,14 @@ async def test_a_secret_that_is_cut_or_comes_in_pieces_leaves_no_part(
         with pytest.raises(Undelivered) as told:
             await Webhook(url, Secret(env="KEY")).deliver("n", b"{}", {})
     assert str(told.value) == f"it answered 404: {left}"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it is tried with a shell")
+async def test_what_a_command_prints_steers_no_terminal_and_stays_on_its_line() -> None:
+    prints = "printf '\\033[2J\\033]0;x\\007no\\r\\nroute\\n'; exit 3"
+    with pytest.raises(Undelivered) as told:
+        await Program(("sh", "-c", prints)).deliver("n", b"", {})
+    assert str(told.value) == "exit status 3: \ufffd[2J\ufffd]0;x\ufffdno route"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it is tried with a shell")

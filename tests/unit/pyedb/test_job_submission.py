@@ -77,6 +77,16 @@ def test_a_configuration_survives_its_dictionary_exactly(board: Path) -> None:
         assert one == config(board, **{name: getattr(one, name) for name in one.model_fields_set})
 
 
+def test_a_nodes_numbers_may_be_written_in_any_way(board: Path) -> None:
+    node = MachineNode(hostname="7", cores="4", max_cores=8.0)
+    assert str(node) == "7:4:8:90%"
+    [read] = config(board, machine_nodes=[{"cores": "-1"}]).machine_nodes
+    assert read == MachineNode()
+    for wrong in ("four", 4.5, True, "4.0"):
+        with pytest.raises(errors.InvalidConfig, match="`cores`: expected"):
+            MachineNode(cores=wrong)
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [

@@ -1,5 +1,6 @@
 """Scattering parameters of several jobs: which file is a task's, and what comes of each."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,18 @@ def test_a_tasks_curve_has_its_parameters_and_the_values_of_its_file(tmp_path: P
     assert one(task(tmp_path, 1)).values == [0.25, 0.25 + 0.5j]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="names there are text")
+def test_a_file_whose_name_is_not_utf_8_is_asked_for_as_it_is_listed(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"\xff\xfe.s2p")).write_text(TWO.format(0.25, 0))
+    (tmp_path / "%FF.s2p").write_text(TWO.format(0.5, 0))
+    for file, value in (("%FF%FE.s2p", 0.25), ("%FF.s2p", 0.5), ("\udcff\udcfe.s2p", 0.25)):
+        found = one(task(tmp_path, 0), file=file)
+        assert (found.trouble, found.values[:1]) == ("", [value])
+    assert one(task(tmp_path, 0)).path == "%FF.s2p"
+    (tmp_path / "%FF.s2p").unlink()
+    assert one(task(tmp_path, 0)).path == "%FF%FE.s2p"
+
+
 def test_the_file_that_the_job_names_goes_before_others(tmp_path: Path) -> None:
     for name in ("a", "said", "measured_2"):
         (tmp_path / f"{name}.s2p").write_text(TWO.format(0, 0))
@@ -78,6 +91,27 @@ def test_of_a_folder_that_many_share_only_what_is_surely_its_own_is_taken(tmp_pa
     assert "no Touchstone file yet" in one(task(tmp_path, 2, options, "hfss", **shared)).trouble
     (tmp_path / "line.s2p").write_text(TWO.format(0, 0))
     assert "no Touchstone file yet" in one(task(tmp_path, 0, **shared)).trouble
+
+
+def test_of_a_shared_folder_what_the_job_names_or_its_solver_leaves_is_its_own(
+    tmp_path: Path,
+) -> None:
+    options = {"project_path": f"{tmp_path}/v{{{{index}}}}.aedt", "ansys_edt_path": "/a/ansysedt"}
+    shared = {"directory": str(tmp_path)}
+    solved = overlay.own(task(tmp_path, 1, options, "hfss", **shared).job)
+    paths = ("v1.aedtresults/deep/v1.s2p", "v0.aedtresults/v0.s2p", "v1.s2p", "v1.aedtresults.s1p")
+    assert [solved(path) for path in paths] == [True, False, False, False]
+    measures = {"gain": Measure(source="out_{{index}}.s2p", touchstone="S11 dB min")}
+    named = overlay.own(
+        task(tmp_path, 2, {**OPTIONS, "outputs": ["b.s1p"]}, measures=measures, **shared).job
+    )
+    assert [named(path) for path in ("b.s1p", "out_2.s2p", "out_1.s2p", "c.s1p")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert overlay.own(task(tmp_path, 0).job)("any.s1p"), "its folder is its own"
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,10 @@ def test_a_card_in_a_comment_is_none() -> None:
         ({}, "expected either `deck` or `dipole`"),
         ({**DIPOLE, "deck": DECK}, "expected either `deck` or `dipole`"),
         ({"dipole": DIPOLE["dipole"]}, "expected `frequencies` with `dipole`"),
+        (
+            {**DIPOLE, "dipole": DIPOLE["dipole"] | {"segments": "9"}},
+            "expected an integer, got '9'",
+        ),
         ({"deck": "CE\nGE\nEN\n"}, "expected a card EX (a source), FR (frequencies)"),
         ({"deck": DECK + "\0"}, "without NUL"),
         ({**DIPOLE, "dipole": {**DIPOLE["dipole"], "segments": 20}}, "21 instead of 20"),

@@ -46,14 +46,14 @@ def test_every_code_of_sqlite_is_one_of_our_errors_and_names_the_store(
 def test_an_input_output_error_on_a_full_disk_is_a_full_disk(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(failures, "_no_space", lambda folder: folder == DATABASE.parent)
+    monkeypatch.setattr(failures, "no_space", lambda folder: folder == DATABASE.parent)
     found = failures.from_sqlite(an_error(sqlite3.SQLITE_IOERR_WRITE), DATABASE)
     assert type(found) is StoreFull
 
 
 def test_there_is_space_where_a_small_file_can_be_written(tmp_path: Path) -> None:
-    assert not failures._no_space(tmp_path)
-    assert not failures._no_space(tmp_path / "missing")
+    assert not failures.no_space(tmp_path)
+    assert not failures.no_space(tmp_path / "missing")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -132,6 +132,11 @@ class Batch:
         return self._follower.blocked
 
     @property
+    def doubts(self) -> dict[AttemptId, str]:
+        """What it said of those of which nobody knows whether it took them."""
+        return self._follower.doubts
+
+    @property
     def trouble(self) -> str:
         """Why it is believed to be away; "": it answers."""
         return self._follower.trouble
@@ -207,6 +212,7 @@ class Batch:
         for forget in forgets:
             entry = self._entries.get(forget.attempt)
             self._entries.drop(forget.attempt)
+            self._follower.doubts.pop(forget.attempt, None)
             self.files.forget(forget.attempt, entry.mark if entry is not None else "")
 
     def forget_stranger(self, attempt: AttemptId) -> None:
@@ -215,7 +221,7 @@ class Batch:
     async def ask(self, ask: Ask) -> None:
         for attempt in ask.attempts:
             entry = self._entries.get(attempt) or await self._take_up(attempt)
-            if entry is not None:
+            if entry is not None and not entry.strays:
                 self._tell(entry)
         self._follower.wanted.set()
 
@@ -254,6 +260,9 @@ class Batch:
                 return None
             entry.phase = Phase.UNKNOWN
             entry.mark, entry.position = sent
+        entry.strays = await self.files.remember(order)
+        if (known := self._entries.get(attempt)) is not None:  # since it was waited for that
+            return known
         self._entries.add(entry)
         return entry
 
@@ -274,6 +283,7 @@ class Batch:
             self._report(entry.end)
             return
         self._entries.drop(entry.attempt)
+        self._follower.doubts.pop(entry.attempt, None)
         self._report(Recalled(attempt=entry.attempt))
 
     def _report(self, report: Report) -> None:

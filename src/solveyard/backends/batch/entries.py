@@ -41,6 +41,7 @@ class Entry:
     asks: bool = False  #: its script may wait for a licence
     kill: Kill | None = None  #: to be ended
     wish: Modify | None = None  #: not granted yet
+    strays: str = ""  #: another host than the settings', to which it was sent; "": it is seen
     sure: bool = True  #: since we began, the batch system said that the id is this one's
     end: RawEnd | None = None
 

@@ -14,6 +14,7 @@ from solveyard.backends.base import Order, RawEnd
 from solveyard.backends.batch import ending, files
 from solveyard.backends.batch.common import Cluster
 from solveyard.backends.batch.entries import Entry, Phase
+from solveyard.backends.batch.straying import Strays
 from solveyard.backends.batch.witness import Witness
 from solveyard.backends.dialects.base import (
     Answer,
@@ -67,9 +68,11 @@ class Follower:
         self.answered_at: float | None = None  #: s since 1970
         self.queues: Sequence[Queue] = ()  #: as they were told last
         self.blocked: dict[AttemptId, str] = {}  #: what it says of those that wait
+        self.doubts: dict[AttemptId, str] = {}  #: what it said as it was not known to take them
         self._cluster = cluster
         self._name, self._options, self._dialect = cluster.name, cluster.options, cluster.dialect
         self._files, self._entries, self._report = cluster.files, cluster.entries, cluster.report
+        self._strays = Strays(cluster, self.blocked)
         self._changed = False
         self._early = 0  #: questions in a row that came before their time
         self._send: Callable[[Entry], None] = lambda _: None
@@ -151,6 +154,7 @@ class Follower:
         look = _Look(asked_at, await self._own(there, states), found)
         asked = [entry for entry in there if self._wants_witness(entry, look)] + [*unknown]
         try:
+            await self._files.ready()  # else it would come and go: nothing can be sent there
             read = await self._files.witnesses([entry.order for entry in asked])
         except Away as error:
             self._went_away(str(error))
@@ -256,6 +260,7 @@ class Follower:
         if state != entry.state:
             self._changed = True
         entry.unseen, entry.state, entry.sure = 0, state, True
+        self._strays.seen(entry)
         if state.state in _WAITS:
             self._waits(entry, state)
         elif state.state in _RUNS:
@@ -320,6 +325,8 @@ class Follower:
 
     def _absent(self, entry: Entry, seen: Witness | None) -> None:
         """The batch system doesn't know it any more. That alone is no end."""
+        if seen is not None and self._strays.unseen(entry, seen):
+            return
         now = asyncio.get_running_loop().time()
         if not entry.unseen:
             entry.unseen_since = now
@@ -340,6 +347,8 @@ class Follower:
         if ids:
             mine = record.native_id if record is not None else ""
             self._found(entry, mine if mine in ids else ids[0])
+        elif self._strays.unseen(entry, seen):
+            return
         elif record is not None and record.native_id:  # it ran, and is forgotten there by now
             self._found(entry, record.native_id)
         elif entry.since <= look.asked_at:
@@ -361,6 +370,8 @@ class Follower:
         entry.native_id, entry.array_id, entry.sure = native_id, "", False
         entry.over_since = 0.0
         entry.enter(Phase.THERE, asyncio.get_running_loop().time())
+        self.doubts.pop(entry.attempt, None)
+        self._strays.seen(entry)
         self._report(Accepted(attempt=entry.attempt, native_id=native_id))
         self._changed = True
         self.wanted.set()

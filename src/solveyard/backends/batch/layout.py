@@ -21,6 +21,7 @@ class Layout:
     def __init__(self, remote: Remote, maps: PathMap) -> None:
         self.remote = remote
         self._maps = maps
+        self._roots: dict[AttemptId, str] = {}  #: of those that an earlier manager sent
 
     async def ready(self) -> None:
         """Until all is known. Raises Away."""
@@ -31,7 +32,16 @@ class Layout:
 
     def place(self, attempt: AttemptId) -> str:
         """Where its files lie: with an ending, or the folder in which it runs."""
-        return f"{self.remote.root}/jobs/{attempt}"
+        return f"{self.root(attempt)}/jobs/{attempt}"
+
+    def root(self, attempt: AttemptId) -> str:
+        """The folder of ours to which it was sent, or will be; it stays the attempt's own."""
+        return self._roots.get(attempt, self.remote.root)
+
+    def remember(self, attempt: AttemptId, root: str) -> None:
+        """Where an earlier manager sent it, whatever the settings say by now."""
+        if root.startswith("/"):
+            self._roots[attempt] = root
 
     def mapped(self, directory: str) -> str | None:
         """Its name there; None: it must be sent."""
@@ -75,8 +85,3 @@ class Layout:
         if order.launch.spec.hang is not None:
             pairs.append(Pair(f"{place}.alive", files.alive(order)))
         return pairs
-
-
-def sent(order: Order) -> Path:
-    """Where the checksums of its inputs are noted, here."""
-    return Path(f"{order.stdout.removesuffix('.out')}.sent")

@@ -32,8 +32,8 @@ class Mirror:
         """`whole`: until nothing more is there. Raises Away, Failed."""
         failed: dict[Path, str] = {}
         anything = False
-        async with self._turn:
-            while pairs:
+        while pairs:
+            async with self._turn:
                 parts = await self._news(pairs, failed)
                 try:
                     read = await self._remote.read([part for _, part in parts]) if parts else []
@@ -44,8 +44,8 @@ class Mirror:
                         await asyncio.to_thread(_write, pair.here, part.offset, content)
                     except OSError as error:
                         failed[pair.here] = error.strerror or str(error)
-                anything = anything or bool(parts)
-                pairs = [pair for pair, _ in parts if whole and pair.here not in failed]
+            anything = anything or bool(parts)
+            pairs = [pair for pair, _ in parts if whole and pair.here not in failed]
         return Came(anything, failed)
 
     async def _news(

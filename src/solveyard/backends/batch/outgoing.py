@@ -1,13 +1,12 @@
 """A job's inputs on their way to its cluster: what is there by its checksum isn't sent again."""
 
 import asyncio
-import contextlib
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from solveyard.backends.hosts.remote import PIECE, Remote, Step
 from solveyard.backends.hosts.ssh import Failed
@@ -21,18 +20,26 @@ _FILES = 10_000  #: of one job
 _TRIES = 3  #: of a file that changes while it is sent
 
 
+class Kept(NamedTuple):
+    """What is kept there by its checksum is so much of a file here."""
+
+    place: Path
+    size: int  #: bytes; what is written to its end later doesn't go
+
+
 @dataclass
 class Load:
     """What several jobs need there."""
 
     steps: list[Step] = field(default_factory=list)
-    content: dict[str, Path] = field(default_factory=dict)  #: what is kept there, by checksum
+    content: dict[str, Kept] = field(default_factory=dict)  #: what is kept there, by checksum
 
 
 class Outgoing:
-    def __init__(self, remote: Remote, most: int) -> None:
-        """`most`: bytes of one job's folder."""
+    def __init__(self, remote: Remote, most: int, store: str) -> None:
+        """`most`: bytes of one job's folder; `store`: its id, others may use the same folder."""
         self._remote = remote
+        self._store = store
         self._most = most
         self._turn = asyncio.Lock()  # two jobs may need the same
         self._sums: dict[tuple[str, int, int], str] = {}  #: by path, size and time
@@ -75,7 +82,7 @@ class Outgoing:
             load.steps.append(Step("file", there, sha256, mode, content))
         else:
             sha256 = self._sum(place, found.st_size, found.st_mtime_ns)
-            load.content[sha256] = place
+            load.content[sha256] = Kept(place, found.st_size)
             load.steps.append(Step("copy", there, sha256, mode))
         return sha256
 
@@ -86,14 +93,14 @@ class Outgoing:
             known = await self._remote.stat(list(kept.values()))
             small: list[Step] = []
             for sha256, there in kept.items():
-                place = load.content[sha256]
+                one = load.content[sha256]
                 if there in known:
                     continue
-                if (await asyncio.to_thread(place.stat)).st_size <= _SMALL:
-                    content = await asyncio.to_thread(place.read_bytes)
+                if one.size <= _SMALL:
+                    content = await asyncio.to_thread(_piece, one, 0)
                     small.append(Step("file", there, sha256, content=content))
                 else:
-                    await self._upload(sha256, place)
+                    await self._upload(sha256, one)
             await self._put(small)
         await self._put(load.steps)
 
@@ -101,63 +108,61 @@ class Outgoing:
         for some in _slices(steps):
             await self._remote.put(some)
 
-    async def _upload(self, sha256: str, place: Path) -> None:
+    async def _upload(self, sha256: str, one: Kept) -> None:
         """Where an earlier try ended, this one goes on."""
-        part = f"{self._remote.content(sha256)}.part"
-        size = (await asyncio.to_thread(place.stat)).st_size
+        part = f"{self._remote.content(sha256)}.{self._store}.part"
         for last in [False] * (_TRIES - 1) + [True]:
             try:
-                await self._append(part, place, size)
+                await self._append(part, one)
                 await self._remote.keep(part, sha256)
-            except Failed:
+            except Failed as error:
+                if last and await asyncio.to_thread(checksum, *one) != sha256:
+                    raise Failed(_changes(one.place)) from error
                 if last:
                     raise
             else:
                 return
 
-    async def _append(self, part: str, place: Path, size: int) -> None:
+    async def _append(self, part: str, one: Kept) -> None:
         found = await self._remote.stat([part])
         offset = found[part].size if part in found else 0
-        if offset > size:
+        if offset > one.size:
             await self._remote.remove([part])
             offset = 0
-        while offset < size:
-            content = await asyncio.to_thread(_piece, place, offset)
+        while offset < one.size:
+            content = await asyncio.to_thread(_piece, one, offset)
             if not content:
-                raise Failed(f"{place} has shrunk while it was sent")
+                raise Failed(_changes(one.place))
             await self._remote.append(part, offset, content)
             offset += len(content)
 
     def _sum(self, place: Path, size: int, modified: int) -> str:
         key = (str(place), size, modified)
         if key not in self._sums:
-            self._sums[key] = checksum(place)
+            self._sums[key] = checksum(place, size)
         return self._sums[key]
 
 
-def checksum(place: Path) -> str:
-    """SHA-256. Blocking."""
+def checksum(place: Path, size: int | None = None) -> str:
+    """SHA-256, of its first `size` bytes where that is given. Blocking."""
     with place.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        if size is None:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.sha256()
+        while size and (content := file.read(min(size, PIECE))):
+            digest.update(content)
+            size -= len(content)
+        return digest.hexdigest()
 
 
-def note(place: Path, sums: dict[str, str]) -> None:
-    """Write down what was sent, so that what comes back unchanged is known for it."""
-    place.write_text(json.dumps(sums))
+def _changes(place: Path) -> str:
+    return f"{place} changes while it is sent: keep it out of the job's folder"
 
 
-def noted(place: Path) -> dict[str, str]:
-    with contextlib.suppress(OSError, ValueError):
-        told = json.loads(place.read_text())
-        if isinstance(told, dict):
-            return told
-    return {}
-
-
-def _piece(place: Path, offset: int) -> bytes:
-    with place.open("rb") as file:
+def _piece(one: Kept, offset: int) -> bytes:
+    with one.place.open("rb") as file:
         file.seek(offset)
-        return file.read(PIECE)
+        return file.read(min(PIECE, one.size - offset))
 
 
 def _slices(steps: Sequence[Step]) -> Iterator[Sequence[Step]]:

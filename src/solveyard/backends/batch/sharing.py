@@ -36,6 +36,10 @@ class Files(Protocol):
         """Until `there` knows all."""
         ...
 
+    async def remember(self, order: Order) -> str:
+        """Take up one that an earlier manager sent. Not "": to this other host, and folder."""
+        ...
+
     async def send(self, orders: Sequence[Order], script: str, ending: str) -> None:
         """All that the jobs need, and the script of the first, whose name ends so.
 
@@ -75,6 +79,9 @@ class Shared:
 
     async def ready(self) -> None:
         return
+
+    async def remember(self, order: Order) -> str:
+        return ""
 
     async def send(self, orders: Sequence[Order], script: str, ending: str) -> None:
         await asyncio.to_thread(files.write, orders, script, ending)

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from solveyard.backends.base import Order
-from solveyard.backends.batch import carried, files, layout, witness
+from solveyard.backends.batch import carried, files, notes, witness
 from solveyard.backends.batch.bringing import Bringing
 from solveyard.backends.batch.layout import Layout
-from solveyard.backends.batch.outgoing import Load, Outgoing, note
+from solveyard.backends.batch.notes import Note
+from solveyard.backends.batch.outgoing import Load, Outgoing
 from solveyard.backends.batch.sharing import Ties
 from solveyard.backends.batch.witness import Witness
 from solveyard.backends.hosts.base import Away
@@ -22,6 +23,7 @@ from solveyard.backends.hosts.workspace import RemoteWorkspace
 from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import AttemptId
 
+_ENDING = "sh"  #: of scripts, wherever ssh goes
 _RECORD = 4096  #: bytes; a record has some hundred
 
 
@@ -34,9 +36,10 @@ class Staged:
         """`store`: its id; `most`: bytes of a job's inputs; `often`: s between looks at outputs."""
         self._remote = remote
         self._layout = Layout(remote, maps)
-        self._outgoing = Outgoing(remote, most)
+        self._outgoing = Outgoing(remote, most, store)
         self._bringing = Bringing(self._layout, store, often)
         self._records: dict[AttemptId, Stat] = {}  #: those that are here
+        self._strays: dict[AttemptId, list[str]] = {}  #: see `remember`; what shows them, if seen
 
     async def run(self, ties: Ties) -> None:
         await self._bringing.run(ties)
@@ -46,6 +49,18 @@ class Staged:
 
     async def ready(self) -> None:
         await self._layout.ready()
+
+    async def remember(self, order: Order) -> str:
+        attempt = order.launch.attempt
+        note = await asyncio.to_thread(notes.read, order)
+        self._layout.remember(attempt, note.root)
+        if note.host in {"", self._remote.host.where}:
+            return ""
+        sent = await asyncio.to_thread(files.sent, order, _ENDING)
+        mark = AttemptId(sent[0]) if sent is not None else attempt
+        script = f"{self._layout.root(attempt)}/jobs/{mark}.{_ENDING}"
+        self._strays[attempt] = [self._layout.place(attempt), script]
+        return f"{note.host}:{note.root}"
 
     async def send(self, orders: Sequence[Order], script: str, ending: str) -> None:
         load = await asyncio.to_thread(self._load, orders, script, ending)
@@ -59,6 +74,7 @@ class Staged:
         if orders:
             await self.ready()
             try:
+                await self._look_for_strays(orders)
                 await self._read_records(orders)
                 unseen = await self._unseen_outputs(orders)
             except (Failed, OSError) as error:
@@ -73,6 +89,7 @@ class Staged:
 
     def forget(self, attempt: AttemptId, array: str) -> None:
         self._records.pop(attempt, None)
+        self._strays.pop(attempt, None)
         self._bringing.forget(attempt, array)
 
     def workspace(
@@ -92,6 +109,7 @@ class Staged:
         folders = Counter(order.command.directory for order in orders)
         for order in orders:
             there = self._layout.there(order).command.directory
+            sums: dict[str, str] = {}
             if carried.carries(order.command.argv):
                 content = carried.archive()
                 digest = hashlib.sha256(content).hexdigest()
@@ -106,7 +124,8 @@ class Staged:
             elif not self._layout.mapped(order.command.directory):
                 folder = order.command.directory
                 sums = self._outgoing.add(load, Path(folder), there, shared=folders[folder] > 1)
-                note(layout.sent(order), sums)
+            root = self._layout.root(order.launch.attempt)
+            notes.write(order, Note(sums, self._remote.host.where, root))
         place = files.script(orders[0], ending)
         there = str(files.script(self._layout.there(orders[0]), ending))
         self._outgoing.add_file(load, place, there)
@@ -121,7 +140,20 @@ class Staged:
 
         seen = witness.of(order, look if folder else None)
         brought = self._bringing.brought.get(order.launch.attempt)
-        return seen._replace(here=brought is not None, troubles=brought or ())
+        there = order.launch.attempt not in self._strays
+        return seen._replace(here=brought is not None, troubles=brought or (), there=there)
+
+    async def _look_for_strays(self, orders: Sequence[Order]) -> None:
+        """Another host may see the same files: then it is none."""
+        asked = {
+            order.launch.attempt: self._strays[order.launch.attempt]
+            for order in orders
+            if order.launch.attempt in self._strays
+        }
+        found = await self._remote.stat([path for paths in asked.values() for path in paths])
+        for attempt, paths in asked.items():
+            if not found.keys().isdisjoint(paths):
+                self._strays.pop(attempt, None)
 
     async def _unseen_outputs(self, orders: Sequence[Order]) -> Mapping[str, Stat]:
         folders = [(order, folder) for order in orders if (folder := self._layout.unseen(order))]

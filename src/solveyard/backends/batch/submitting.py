@@ -143,9 +143,10 @@ class Submitter:
                 self._accepted(group, native_id)
             case Refused(words=words):
                 self._refuse(group, f"{self._cluster.name} refused it: {words}")
-            case Unknown():
+            case Unknown(why=why):
                 for entry in group:
                     entry.enter(Phase.UNKNOWN, _now())
+                    self._follower.doubts[entry.attempt] = why
             case unknown:
                 assert_never(unknown)
         self._follower.wanted.set()
@@ -164,6 +165,7 @@ class Submitter:
                 entry.array_id = native_id
                 entry.native_id = self._dialect.member(native_id, entry.position)
             entry.enter(Phase.THERE, _now())
+            self._follower.doubts.pop(entry.attempt, None)
             self._report(messages.Accepted(attempt=entry.attempt, native_id=entry.native_id))
 
     def _refuse(self, group: Sequence[Entry], why: str) -> None:

@@ -20,6 +20,7 @@ class Witness(NamedTuple):
     outputs: tuple[OutputFile, ...]  #: looked at where the record tells of a start
     here: bool = True  #: all that it left is on this machine
     troubles: tuple[str, ...] = ()  #: what of that could not come, in words
+    there: bool = True  #: what it left can be seen where it was sent
     said: str = ""  #: where there is no record: the end of its script's log, on one line
 
 

@@ -51,6 +51,13 @@ _LOST = re.compile(
     r"|batch daemon not responding|retrying|not responding|lim is down|bad host",
     re.IGNORECASE,
 )
+#: What it says of a job that it doesn't take, after a name that the job gave.
+_REFUSED = re.compile(
+    r"\b(?:No such (?:queue|project|user group)|User cannot use the queue|Queue has been closed"
+    r"|Bad host name, host group name or cluster name|Bad resource requirement syntax)"
+    r"\. Job not submitted",
+    re.IGNORECASE,
+)
 _STATES = {
     "PEND": State.PENDING, "WAIT": State.PENDING, "PROV": State.PENDING, "PSUSP": State.HELD,
     "RUN": State.RUNNING, "USUSP": State.SUSPENDED, "SSUSP": State.SUSPENDED,
@@ -398,6 +405,8 @@ def _table(answer: Answer) -> list[dict[str, str]] | Unreadable:
 
 def _told(answer: Answer) -> Refused | Unknown:
     words = answer.words
-    if answer.killed or answer.words.startswith("exit status") or _LOST.search(words):
+    if answer.killed or words.startswith("exit status"):
+        return Unknown(words)
+    if _LOST.search(words) and not _REFUSED.search(words):
         return Unknown(words)
     return Refused(words)

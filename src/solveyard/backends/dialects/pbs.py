@@ -43,6 +43,13 @@ _LOST = re.compile(
     r"|credential|no server|server not|pbs_iff",
     re.IGNORECASE,
 )
+#: What a server says of a job that it doesn't take; a name that the job gave may follow.
+_REFUSED = re.compile(
+    r"^qsub: (?:submit error \()?(?:Unknown (?:queue|resource)|Illegal attribute or resource value"
+    r"|illegal -\w+ value|Undefined attribute|Unauthorized Request|Access to queue is denied"
+    r"|Queue is not enabled|Job violates queue)",
+    re.MULTILINE | re.IGNORECASE,
+)
 _GONE = re.compile(r"qstat: (?:Unknown Job Id \S+|\S+ Job has finished, .*)")
 _WAITING = {
     "Q": State.PENDING, "W": State.PENDING, "T": State.PENDING, "M": State.UNKNOWN,
@@ -274,7 +281,9 @@ def _object(answer: Answer, key: str) -> dict[str, Any] | Unreadable:  # as JSON
 
 def _told(answer: Answer) -> Refused | Unknown:
     words = answer.words
-    if answer.code is None or answer.code < 0 or not answer.stderr.strip() or _LOST.search(words):
+    if answer.code is None or answer.code < 0 or not answer.stderr.strip():
+        return Unknown(words)
+    if _LOST.search(words) and not _REFUSED.search(answer.stderr):
         return Unknown(words)
     return Refused(words)
 

@@ -55,6 +55,8 @@ _LOST = re.compile(
     r"|temporarily un|authenticat|credential|munge|configuration source|no route to host",
     re.IGNORECASE,
 )
+#: sbatch's last word. What stands before may repeat a job's own values, a partition's name say.
+_FAILED = "Batch job submission failed: "
 _STATES = {
     "PENDING": State.PENDING, "CONFIGURING": State.PENDING, "POWER_UP_NODE": State.PENDING,
     "EXPEDITING": State.PENDING, "RUNNING": State.RUNNING, "RESIZING": State.RUNNING,
@@ -380,7 +382,8 @@ def _rows(answer: Answer, width: int) -> list[list[str]] | Unreadable:
 def _told(answer: Answer) -> Refused | Unknown:
     """What a command that failed says: that it can't be done, or that nobody heard it."""
     words = answer.words.replace("sbatch: error: ", "")
-    if answer.killed or not answer.stderr.strip() or _LOST.search(words):
+    why = answer.stderr.rpartition(_FAILED)[2] if _FAILED in answer.stderr else words
+    if answer.killed or not answer.stderr.strip() or _LOST.search(why):
         return Unknown(words)
     return Refused(words)
 

@@ -49,25 +49,29 @@ _SUMS = _PATHS + 'sha256sum -- "$@" 2>/dev/null; true'
 _READ = r"""while IFS=' ' read -r offset count path; do
   tail -c "+$((offset + 1))" -- "${path%|}" | head -c "$count" || exit
 done"""
-#: Of each folder what was found, then its exit status and the words of what failed.
+#: Of each folder what was found, then its exit status and the words of what failed. A link takes
+#: two lines, the second with what it says.
 _WALK = r"""exec 3>&1; while IFS= read -r folder; do
   printf '%s\n' "$1"
-  words=$( (cd -- "$folder" && find . -type f -exec stat -c '%s %Y %i %n' -- {} +) 2>&1 >&3)
+  words=$( (cd -- "$folder" && find . -type f -exec stat -c '%s %Y %i %n' -- {} + -o -type l -exec \
+    sh -c 'for one do printf "l %s\n> %s\n" "$one" "$(readlink -- "$one")"; done' sh {} +) 2>&1 >&3)
   printf '%s\n%s %.300s\n' "$1" "$?" "$words"
 done"""
 #: Reads steps and their content; see `Step`. Nothing is there under its name before it is whole.
-_PUT = r"""umask 077
+#: What is shared may come from another store at the same time.
+_PUT = r"""umask 077; mkdir -p -- "$1/jobs" "$1/content" || exit
 check() { [ "$(sha256sum <"$1")" = "$2  -" ] || { echo "$1: its checksum is wrong" >&2; exit 1; }; }
 while IFS=' ' read -r what sum size mode path; do
-  path=${path%|}
+  path=${path%|}; part=$path.part
+  case $path in "$1/content/"*) part=$path.$2.part ;; esac
   case $what in
   folder) mkdir -p -- "$path" || exit ;;
-  file) head -c "$size" >"$path.part" && check "$path.part" "$sum" ;;
-  copy) cp -- "$1/content/$sum" "$path.part" && touch -c -- "$1/content/$sum" ;;
+  file) head -c "$size" >"$part" && check "$part" "$sum" ;;
+  copy) cp -- "$1/content/$sum" "$part" && touch -c -- "$1/content/$sum" ;;
   esac || exit
-  [ "$what" = folder ] || { chmod "$mode" "$path.part" && mv -f -- "$path.part" "$path"; } || exit
+  [ "$what" = folder ] || { chmod "$mode" "$part" && mv -f -- "$part" "$path"; } || exit
 done"""
-_APPEND = r"""umask 077
+_APPEND = r"""umask 077; mkdir -p -- "${1%/*}" || exit
 [ -e "$1" ] || : >"$1"
 [ "$(stat -c %s -- "$1")" = "$2" ] || { echo "$1 changed meanwhile" >&2; exit 1; }
 head -c "$3" >>"$1" """
@@ -100,6 +104,7 @@ class Walked(NamedTuple):
     """What was found in a folder."""
 
     files: dict[str, Stat]  #: regular ones, by their paths in it
+    links: dict[str, str]  #: symbolic ones, by their paths in it, with what they say
     trouble: str  #: why that is not all, in the machine's words; "": it is
 
 
@@ -124,9 +129,12 @@ class Step(NamedTuple):
 class Remote:
     """In a folder of ours there: jobs' files in jobs/, what they share by checksum in content/."""
 
-    def __init__(self, host: SshHost, folder: str) -> None:
-        """`folder`: absolute, or below the home folder with "~/" before it."""
+    def __init__(self, host: SshHost, folder: str, store: str) -> None:
+        """`folder`: absolute, or below the home folder with "~/" before it. `store`: whose it is;
+        several may use one folder.
+        """
         self.host = host
+        self._store = store
         self.root = folder.rstrip("/")  #: absolute once `ready`
         self._greeted = False
         self._greeting = asyncio.Lock()
@@ -205,7 +213,7 @@ class Remote:
             stream += f"{step.what} {step.sum} {size} {step.mode:o} ".encode()
             stream += _bytes(f"{step.path}|\n") + step.content
         patience = _COPYING if any(step.what == "copy" for step in steps) else _SLOW
-        await self.host.ask(_PUT, self.root, stdin=bytes(stream), timeout=patience)
+        await self.host.ask(_PUT, self.root, self._store, stdin=bytes(stream), timeout=patience)
 
     async def append(self, path: str, offset: int, content: bytes) -> None:
         """To a file that is `offset` long; 0: or that isn't there."""
@@ -267,10 +275,18 @@ def _unknown(lines: Iterable[str], paths: Sequence[str]) -> Iterable[tuple[str, 
 def _walked(found: str, ended: str) -> Walked:
     lines = [line for line in found.split("\n") if line]
     files = {path[2:]: stat for path, stat in _stats(lines, "./")}
+    links = {
+        path[4:]: target[2:]
+        for path, target in pairwise(lines)
+        if path.startswith("l ./") and target.startswith("> ")
+    }
     code, _, words = ended.partition(" ")
     if code != "0":
-        return Walked(files, shown(" ".join(words.split())) or f"exit status {code}")
-    return Walked(files, "a name has a line end" if len(files) < len(lines) else "")
+        trouble = shown(" ".join(words.split())) or f"exit status {code}"
+    else:
+        whole = len(files) + 2 * len(links) == len(lines)
+        trouble = "" if whole else "a name has a line end"
+    return Walked(files, links, trouble)
 
 
 def shown(text: str) -> str:

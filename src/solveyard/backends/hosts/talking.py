@@ -16,6 +16,7 @@ import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import NamedTuple
 
+from solveyard import forks
 from solveyard.backends import precedence
 from solveyard.backends.hosts import running
 from solveyard.backends.hosts.running import LIMIT, Told
@@ -145,6 +146,14 @@ class _Helper:
         with self._turn:
             self._end()
 
+    def forked(self) -> None:
+        """In a child: the process is its parent's."""
+        if self._started is not None:
+            self._started.process.returncode = 0  # it isn't the child's to wait for
+            self._started.socket.close()
+        self._started, self._users = None, 0
+        self._turn = threading.Lock()  # a thread that isn't here may have it
+
     def let_go(self, process: subprocess.Popen[bytes]) -> _Connected | None:
         """It is dead, or does nothing any more: the next program has another one."""
         with self._turn:
@@ -195,9 +204,12 @@ def _start() -> _Connected:
         except OSError as error:  # it isn't the program that can't be started
             ours.close()
             raise OSError(errno.EIO, f"{sys.executable}: {error.strerror}") from error
+    forks.parents(ours.fileno())
     ours.setblocking(False)  # nobody waits for one that doesn't take what it is given
     return _Connected(process, ours)
 
 
 _HELPER = _Helper()
 atexit.register(_HELPER.end)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_HELPER.forked)

@@ -12,15 +12,13 @@ from solveyard.doors.keys import MANAGER
 from solveyard.manager.manager import Manager
 from solveyard.model.errors import InvalidRequest, LogCompacted
 from solveyard.model.ids import array_of
-from solveyard.model.jobs import FINAL, Job, JobId, JobState, Reason
+from solveyard.model.jobs import Job, JobId, JobState, Reason
 from solveyard.model.messages import JobEvent
 from solveyard.model.records import TaskCounts, counted
-from solveyard.store.base import Filter
 
 SLICE = 200  #: rows made between two turns of the loop
 MOST_NAMED = 100  #: jobs asked for by their numbers
 MOST_EVENTS = 1000  #: read at once
-UNFINISHED = frozenset(JobState) - FINAL
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -34,17 +32,17 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     why: str | None  #: why it waits, how far it is, or how it ended; null: not looked up
     tags: tuple[str, ...]
     tasks: TaskCounts | None  #: of an array
-    machine: str
+    machine: str  #: of its newest attempt; empty while it waits for the next one
     cancel_requested: bool
     held: bool  #: in a batch system's line, or an array that begins no more tasks
     stale: bool
     submitted_at: float
-    started_at: float | None
+    started_at: float | None  #: of that attempt
     ended_at: float | None
 
 
 class PageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    unfinished: bool = False  #: only jobs that haven't ended
+    state: str = ""  #: one or more states, with commas
     limit: int = 1000
     cursor: str | None = None
 
@@ -55,6 +53,7 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 class ChangesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     after: int | None = None  #: the last event that is known; None: from now on
+    store: str | None = None  #: whose event that is, as an earlier answer told; None: this one's
 
     def __post_init__(self) -> None:
         if self.after is not None and not 0 <= self.after < 2**62:
@@ -70,6 +69,7 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
     now: float  #: s since 1970, by the manager's clock
+    store: str  #: the uuid of the store: another may answer at the same address later
     last: int  #: to ask from next time
     more: bool  #: there are later events already
     forgotten: bool  #: `after` is no event of this store: read everything anew
@@ -82,7 +82,7 @@ async def page(request: web.Request) -> web.Response:
     """Rows, newest first."""
     wanted = encoding.query(request, PageQuery)
     manager = request.app[MANAGER]
-    which = Filter(states=UNFINISHED if wanted.unfinished else None)
+    which = encoding.JobsQuery(state=wanted.state).filter
     found = await manager.page(which, wanted.limit, wanted.cursor)
     rows = await _rows(manager, [job.id for job in found.jobs])
     return encoding.answer(
@@ -112,11 +112,14 @@ async def some(request: web.Request) -> web.Response:
 
 async def changes(request: web.Request) -> web.Response:
     """The jobs that events after the last known one are about, as they are now."""
-    after = encoding.query(request, ChangesQuery).after
-    manager = request.app[MANAGER]
+    asked = encoding.query(request, ChangesQuery)
+    manager, after = request.app[MANAGER], asked.after
+    ours = asked.store in {None, manager.store_uuid}
     touched: dict[JobId, None] = {}
     last, forgotten, more = manager.last_event, False, False
-    if after is not None:
+    if not ours:
+        forgotten = True
+    elif after is not None:
         try:
             numbered = await manager.events(max(0, after - 1), MOST_EVENTS)
         except LogCompacted:
@@ -136,6 +139,7 @@ async def changes(request: web.Request) -> web.Response:
     return encoding.answer(
         Changes(
             now=manager.now(),
+            store=manager.store_uuid,
             last=last,
             more=more,
             forgotten=forgotten,
@@ -147,7 +151,7 @@ async def changes(request: web.Request) -> web.Response:
 
 
 def row(manager: Manager, job: Job, why: str | None) -> Row:
-    attempt = job.attempt
+    attempt = None if job.state in (JobState.HELD, JobState.QUEUED) else job.attempt
     return Row(
         number=job.id,
         id=job.label,
@@ -163,7 +167,7 @@ def row(manager: Manager, job: Job, why: str | None) -> Row:
         stale=job.stale_since is not None,
         submitted_at=job.submitted_at,
         started_at=attempt.started_at if attempt else None,
-        ended_at=job.ended_at,
+        ended_at=(attempt.ended_at if attempt else None) or job.ended_at,
     )
 
 

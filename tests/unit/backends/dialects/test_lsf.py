@@ -223,6 +223,18 @@ def test_a_submission_has_three_ends() -> None:
         assert isinstance(lsf.submitted(answer), Unknown)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "communication: No such queue. Job not submitted.",
+        "connect: User cannot use the queue. Job not submitted.",
+        "retrying: Bad host name, host group name or cluster name. Job not submitted.",
+    ],
+)
+def test_a_refusal_that_repeats_a_jobs_own_words_is_a_refusal(words: str) -> None:
+    assert isinstance(lsf.submitted(Answer(255, "", f"{words}\n")), Refused)
+
+
 def test_what_was_asked_of_a_job_is_done_refused_or_unknown() -> None:
     assert lsf.acted(Answer(0, "Job <5> is being terminated\n")) == Done()
     assert lsf.acted(Answer(255, "", "Job <1>: Job has already finished\n")) == Refused(

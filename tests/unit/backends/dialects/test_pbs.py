@@ -172,6 +172,17 @@ def test_a_submission_has_three_ends() -> None:
         assert isinstance(pbs.submitted(answer), Unknown)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "qsub: Unknown resource Resource_List.connection",
+        "qsub: submit error (Unknown queue MSG=cannot locate queue communication)",
+    ],
+)
+def test_a_refusal_that_repeats_a_jobs_own_words_is_a_refusal(words: str) -> None:
+    assert isinstance(pbs.submitted(Answer(170, "", f"{words}\n")), Refused)
+
+
 def test_what_was_asked_of_a_job_is_done_refused_or_unknown() -> None:
     assert pbs.acted(Answer(0)) == Done()
     assert pbs.acted(Answer(35, "", "qdel: Job has finished 14.s\n")) == Refused(

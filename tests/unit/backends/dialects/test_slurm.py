@@ -182,6 +182,23 @@ def test_a_submission_has_three_ends() -> None:
     assert isinstance(slurm.submitted(ANSWERS["no_such_memory"]), Refused)
 
 
+@pytest.mark.parametrize("queue", ["communication", "munge", "credentials", "timed out"])
+def test_a_refusal_that_repeats_a_jobs_own_words_is_a_refusal(queue: str) -> None:
+    words = (
+        f"sbatch: error: invalid partition specified: {queue}\n"
+        "sbatch: error: Batch job submission failed: Invalid partition name specified\n"
+    )
+    assert isinstance(slurm.submitted(Answer(1, "", words)), Refused)
+
+
+def test_of_two_lines_the_last_tells_whether_it_was_heard() -> None:
+    words = (
+        "sbatch: error: invalid partition specified: big\n"
+        "sbatch: error: Batch job submission failed: Unable to contact slurm controller\n"
+    )
+    assert isinstance(slurm.submitted(Answer(1, "", words)), Unknown)
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -1,7 +1,7 @@
 // What can be done to a job. What ends or repeats work, or forgets it, asks first.
-import { ask, get, ofJob } from "./api.js";
+import { ask, get, keyOf, ofJob } from "./api.js";
 import { confirm, say } from "./dialogs.js";
-import { look } from "./feed.js";
+import { look, store, sure } from "./feed.js";
 import { waitsElsewhere } from "./jobs.js";
 import { count, FINAL } from "./words.js";
 
@@ -95,10 +95,16 @@ export async function actOnAll(action, all) {
   const verb = action.label.replace("…", "");
   const names = fitting.slice(0, NAMED).map((job) => job.id).join(", ");
   const text = fitting.length > NAMED ? `${names} and ${fitting.length - NAMED} more.` : `${names}.`;
+  const asked = store;
   const answer = await confirm({
     ...action.question?.(first), title: `${verb} ${many}?`, text, yes: `${verb} them`, no: "Leave them as they are",
   });
   if (!answer) return;
+  try {
+    await sure(asked);
+  } catch (error) {
+    return say(`Nothing was done: ${error.message}`, "error");
+  }
   const troubles = [];
   for (const job of fitting) {
     await send(action, job, answer).catch((error) => troubles.push(`${job.id}: ${error.message}`));
@@ -111,9 +117,11 @@ export async function actOnAll(action, all) {
 
 /** Do it, after asking where it asks, and tell what became of it. */
 export async function act(action, job) {
+  const asked = store;
   const answer = action.question ? await confirm(action.question(job)) : {};
   if (!answer) return;
   try {
+    await sure(asked);
     await send(action, job, answer);
     say(action.done(job.id));
     if (action.name === "remove") location.hash = "";
@@ -125,16 +133,16 @@ export async function act(action, job) {
 
 function send(action, job, { extra }) {
   if (action.name === "retry-failed") return retryFailed(job);
-  if (action.name === "remove") return ask(`${ofJob(job.id)}?files=${extra}`, { method: "DELETE" });
-  return ask(ofJob(job.id, action.name), { method: "POST", body: {} });
+  if (action.name === "remove") return ask(`${ofJob(keyOf(job))}?files=${extra}`, { method: "DELETE" });
+  return ask(ofJob(keyOf(job), action.name), { method: "POST", body: {} });
 }
 
 /** The failed tasks alone, which the table of results names in fewer words than the tasks do. */
 async function retryFailed(array) {
-  const rows = await get(`${ofJob(array.id, "results")}?format=json`, { patience: 60_000 });
+  const rows = await get(`${ofJob(keyOf(array), "results")}?format=json`, { patience: 60_000 });
   const failed = rows.filter((row) => row.state === "failed").map((row) => row.index);
   for (let start = 0; start < failed.length; start += AT_ONCE) {
     const some = failed.slice(start, start + AT_ONCE);
-    await ask(ofJob(`${array.id}[${some}]`, "retry"), { method: "POST", body: {} });
+    await ask(ofJob(`${keyOf(array)}[${some}]`, "retry"), { method: "POST", body: {} });
   }
 }

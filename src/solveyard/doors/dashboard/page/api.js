@@ -29,10 +29,15 @@ export async function get(path, options) {
   return (await ask(path, options)).json();
 }
 
-/** The address of a job, and of what belongs to it: `ofJob("a/b", "files", "out.s1p")`. */
-export function ofJob(id, ...parts) {
+/** By which the manager finds a job or a task, whatever others are called: "#17", "#17[3]". */
+export function keyOf({ number, task }) {
+  return task == null ? `#${number}` : `#${number}[${task}]`;
+}
+
+/** The address of a job, and of what belongs to it: `ofJob("#17", "files", "out.s1p")`. */
+export function ofJob(key, ...parts) {
   const words = parts.flatMap((part) => part.split("/"));
-  return ["jobs", id, ...words].map(encodeURIComponent).join("/");
+  return ["jobs", key, ...words].map(encodeURIComponent).join("/");
 }
 
 async function reason(response) {

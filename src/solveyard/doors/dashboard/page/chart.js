@@ -1,16 +1,16 @@
 // Curves over a common quantity, drawn in the page's colours; the library comes when one is needed.
 import { html, useEffect, useRef, useState } from "./html.js";
-import { value } from "./words.js";
+import { short, value } from "./words.js";
 
 const HEIGHT = 270; // px, without the legend
 const EDGE = 12; // px kept free at the right
 export const CURVES = 8; // curves with colours of their own
 
 /** `curves`: {label, values}, over `over`, ascending; `across`, `up`: the axes' names, `unit` short
- *  for the first; `told` says a value of a curve; `points`: they are marked, and joined where `lines`;
+ *  for the first; `at` says a place on it, `told` a value of a curve; `points`: they are marked, and joined where `lines`;
  *  `log`: by powers of ten, upwards; `ramp`: of many curves the colours go from the first's to the last's.
  *  Drawn anew when `fresh` is another. */
-export function Chart({ over, curves, across, up, unit = across, told = value, points, lines = true, log, ramp, label, fresh }) {
+export function Chart({ over, curves, across, up, unit = across, at = value, told = short, points, lines = true, log, ramp, label, fresh }) {
   const place = useRef(null);
   const [uPlot, have] = useState(null);
   useEffect(() => {
@@ -70,7 +70,7 @@ export function Chart({ over, curves, across, up, unit = across, told = value, p
       height: HEIGHT,
       scales: { x: { time: false }, y: log ? { distr: 3 } : {} },
       axes: [{ ...axis, label: across }, { ...axis, label: up, size: besideTicks }],
-      series: [{ label: unit, value: (_, one) => (one == null ? "–" : value(one)) }, ...curves.map(series)],
+      series: [{ label: unit, value: (_, one) => (one == null ? "–" : at(one)) }, ...curves.map(series)],
       cursor: { points: { size: 7 } },
       padding: [12, endOfLast, 0, 0],
     };

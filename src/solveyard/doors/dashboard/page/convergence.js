@@ -1,8 +1,8 @@
 // How far a solve is, and how it converges: told while it runs, and read from its log afterwards.
-import { get } from "./api.js";
+import { get, keyOf } from "./api.js";
 import { Chart } from "./chart.js";
 import { html, useEffect, useState } from "./html.js";
-import { duration, FINAL, sentence, value } from "./words.js";
+import { duration, FINAL, sentence, short } from "./words.js";
 
 /** `told`: the newest progress of a running job. */
 export function Convergence({ job, told }) {
@@ -11,9 +11,9 @@ export function Convergence({ job, told }) {
   useEffect(() => {
     if (!ended) return settle(null);
     let here = true;
-    get(`api/jobs/${encodeURIComponent(job.id)}/log`).then((log) => here && settle(curve(log)), () => {});
+    get(`api/jobs/${encodeURIComponent(keyOf(job))}/log`).then((log) => here && settle(curve(log)), () => {});
     return () => (here = false);
-  }, [ended, job.id, job.attempts.length]);
+  }, [ended, keyOf(job), job.attempts.length]);
   const shown = ended ? read : told?.curve;
   const left = told?.remaining == null ? "" : `, about ${duration(told.remaining)} left`;
   return html`
@@ -27,7 +27,7 @@ function Curve({ curve }) {
   const lines = [{ label: curve.name, values: curve.points.map(([, one]) => (one > 0 ? one : null)) }];
   if (curve.target > 0) lines.push({ label: "target", values: steps.map(() => curve.target) });
   const last = curve.points.at(-1);
-  const label = `Plot of ${curve.name} over ${curve.step}: ${value(last[1])} in ${curve.step} ${last[0]}`;
+  const label = `Plot of ${curve.name} over ${curve.step}: ${short(last[1])} in ${curve.step} ${last[0]}`;
   return html`<div class="plot"><${Chart} over=${steps} curves=${lines} across=${curve.step} up=${curve.name}
     fresh=${JSON.stringify(curve)} points log label=${label} /></div>`;
 }

@@ -1,9 +1,10 @@
 // One job, array or task: how it is in words, its parts, and what can be done to it.
 import { act, ACTIONS } from "./actions.js";
-import { ask, get, ofJob, Refused } from "./api.js";
+import { ask, get, keyOf, ofJob, Refused } from "./api.js";
 import { Badge } from "./badge.js";
 import { useCalm } from "./calm.js";
 import { Convergence } from "./convergence.js";
+import { connection } from "./feed.js";
 import { html, signal, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
 import * as jobs from "./jobs.js";
 import { Log } from "./log.js";
@@ -11,7 +12,9 @@ import { Overlay } from "./overlay.js";
 import { chosenFile, Plots, TOUCHSTONE } from "./plot.js";
 import { Results } from "./results.js";
 import { Progress, Tasks } from "./tasks.js";
-import { bytes, count, duration, FINAL, grouped, moment, parameters, seconds, sentence, waits } from "./words.js";
+import {
+  bytes, count, duration, FINAL, grouped, moment, parameters, seconds, sentence, short, WAITING, waits,
+} from "./words.js";
 
 const GLANCE = 5; // s between two looks at a job that has not ended
 const PAUSE = 500; // ms from one look to the next, at least: an array may change all the time
@@ -38,6 +41,8 @@ export function Detail({ number, task }) {
   const row = task === null ? whole : undefined;
   const [{ job, files, trouble }, settle] = useState({});
   const loaded = jobs.loaded.value;
+  jobs.today.value; // the times of another day are told with it
+  const lost = connection.value.state === "lost";
   const changed = useCalm(whole, PAUSE);
   const { state } = row ?? job ?? {};
   const beat = state && !FINAL.has(state) ? Math.floor(jobs.clock.value / GLANCE) : 0;
@@ -50,32 +55,33 @@ export function Detail({ number, task }) {
       if (found.job) jobs.looked.value = found.job; // before it is shown: keys act on what is seen
       settle((now) => ({ ...now, trouble: "", ...found }));
     };
-    const id = (whole?.id ?? String(number)) + (task === null ? "" : `[${task}]`);
-    get(ofJob(id)).then(
-      (job) => keep({ job }),
-      (error) => keep({ trouble: error instanceof Refused ? error.message : "" }),
-    );
-    if (!whole?.tasks || task !== null) folder(id).then((files) => keep({ files }), () => {});
+    const key = keyOf({ number, task });
+    const read = (job) => {
+      keep({ job });
+      if (!job.tasks && here) folder(key).then((files) => keep({ files }), () => {});
+    };
+    get(ofJob(key)).then(read, (error) => keep({ trouble: error instanceof Refused ? error.message : "" }));
     return () => (here = false);
-  }, [changed, loaded, beat]);
+  }, [changed, loaded, beat, lost]);
 
   if (trouble && (!job || !whole)) {
     return html`<aside class="detail" aria-label="Job"><${Close} />
       <p class="nothing">${sentence(trouble)}</p></aside>`;
   }
+  if (!job && lost) return html`<${Known} number=${number} row=${row} />`;
   if (!job) return html`<aside class="detail" aria-label="Job" aria-busy="true"><${Close} /></aside>`;
   const now = row ?? job;
   const tasks = now.tasks;
   const heard = jobs.advanced.value;
-  const fresher = heard?.id === job.id ? heard.progress : job.progress;
+  const fresher = heard?.job === number && heard.id === job.id ? heard.progress : job.progress;
   const told = now.state === "running" ? fresher : null;
   const [tabs, chosen] = tasks ? [ARRAY_TABS, arrayTab] : [TABS, tab];
   return html`<aside class="detail" aria-label=${`Job ${job.id}`}>
     <header>
-      <div class="title"><h2>${job.id}</h2>
+      <div class="title"><h2 dir="auto">${job.id}</h2>
         ${job.id !== String(number) && html`<span class="faint">#${number}</span>`}
         <${Badge} state=${now.state} row=${now} /><${Close} /></div>
-      ${task !== null && html`<p class="small">Task of <a href=${`#/jobs/${number}`}>${whole?.id ?? number}</a
+      ${task !== null && html`<p class="small">Task of <a href=${`#/jobs/${number}`}><bdi>${whole?.id ?? number}</bdi></a
         >: ${parameters(job.parameters) || `index ${task}`}</p>`}
       ${tasks && html`<${Progress} tasks=${tasks} />`}
       <${Verdict} job=${job} />
@@ -86,38 +92,66 @@ export function Detail({ number, task }) {
     <${Tabs} tabs=${tabs} chosen=${chosen} numbers=${numbers(files, tasks)} />
     <div class="tab-body" role="tabpanel" id="tab-body" tabindex="0" aria-labelledby=${`tab-${chosen.value}`}>
       ${chosen.value === "overview" && html`<${Evidence} job=${job} /><${Convergence} job=${job} told=${told} /><${Overview} job=${job} />`}
-      ${chosen.value === "tasks" && html`<${Tasks} number=${number} id=${job.id} counts=${tasks} fresh=${changed} />`}
+      ${chosen.value === "tasks" && html`<${Tasks} number=${number} counts=${tasks} fresh=${changed} />`}
       ${chosen.value === "results" && html`<${Measured} number=${number} id=${job.id} whole=${whole} />`}
-      ${chosen.value === "log" && html`<${Log} id=${job.id} attempts=${job.attempts.length} />`}
-      ${chosen.value === "plots" && tasks && html`<${Curves} id=${job.id} whole=${whole} />`}
-      ${chosen.value === "plots" && !tasks && html`<${Plots} id=${job.id} results=${files?.plots} fresh=${now.state} />`}
-      ${chosen.value === "files" && html`<${Files} id=${job.id} files=${files} directory=${job.directory} />`}
+      ${chosen.value === "log" && html`<${Log} job=${job} />`}
+      ${chosen.value === "plots" && tasks && html`<${Curves} number=${number} whole=${whole} />`}
+      ${chosen.value === "plots" && !tasks && html`<${Plots} of=${keyOf(job)} files=${files} fresh=${now.state} />`}
+      ${chosen.value === "files" && html`<${Files} of=${keyOf(job)} files=${files} directory=${job.directory} />`}
     </div></aside>`;
+}
+
+/** What its row says, while nobody answers. */
+function Known({ number, row }) {
+  const facts = row && [
+    ["Solver", row.solver],
+    ["Machine", row.machine],
+    ["Submitted", moment(row.submitted_at)],
+    ["Started", moment(row.started_at)],
+    ["Ended", moment(row.ended_at)],
+    ["Tags", row.tags.join(", ")],
+  ].filter(([, value]) => value !== "" && value !== "–");
+  return html`<aside class="detail" aria-label=${row ? `Job ${row.id}` : "Job"}>
+    ${row ? html`<header>
+      <div class="title"><h2 dir="auto">${row.id}</h2>
+        ${row.id !== String(number) && html`<span class="faint">#${number}</span>`}
+        <${Badge} state=${row.state} row=${row} /><${Close} /></div>
+      ${row.tasks && html`<${Progress} tasks=${row.tasks} />`}
+      ${row.why && html`<p class=${`verdict ${row.state}`}>${sentence(WAITING.has(row.state) ? waits(row.why) : row.why)}</p>`}
+    </header><div class="tab-body"><${Facts} facts=${facts} /></div>` : html`<${Close} />`}
+    <p class="faint nothing">The manager does not answer, so no more is known of it now.</p></aside>`;
+}
+
+function Facts({ facts }) {
+  return html`<dl class="facts">${facts.map(([name, value, whole]) => html`<div key=${name}
+      class=${WIDE.has(name) ? "wide" : ""}><dt>${name}</dt><dd title=${whole}>${value}</dd></div>`)}</dl>`;
 }
 
 function Measured({ number, id, whole }) {
   return html`<${Results} number=${number} id=${id} fresh=${useCalm(whole, TABLE_PAUSE)} />`;
 }
 
-function Curves({ id, whole }) {
-  return html`<${Overlay} id=${id} fresh=${useCalm(whole, TABLE_PAUSE)} />`;
+function Curves({ number, whole }) {
+  return html`<${Overlay} number=${number} fresh=${useCalm(whole, TABLE_PAUSE)} />`;
 }
 
-/** What is in a job's folder: the first page of it, what can be plotted, and how much there is. */
-async function folder(id) {
-  const place = ofJob(id, "files");
+/** What is in a job's folder: the first page of it, what can be plotted, the job's own before what may
+ *  be another's, and how much there is. */
+async function folder(key) {
+  const place = ofJob(key, "files");
   const response = await ask(place);
   const first = await response.json();
   const total = Number(response.headers.get("X-Total-Count"));
   const unread = decodeURIComponent(response.headers.get("X-Unread") ?? "");
-  const all = total === first.length;
-  const plots = all ? first.filter((file) => TOUCHSTONE.test(file.path)) : await get(`${place}?touchstone=true`);
-  return { first, plots, total, unread };
+  const some = first.length < total || first.some((file) => TOUCHSTONE.test(file.path));
+  const plots = some ? await get(`${place}?touchstone=true`) : [];
+  const [own, others] = [plots.filter((file) => file.own), plots.filter((file) => !file.own)];
+  return { first, own, others, total, unread };
 }
 
 /** What the tabs count. */
 function numbers(files, tasks) {
-  return { plots: files?.plots.length ?? 0, files: files?.total, tasks: tasks?.total };
+  return { plots: files?.own.length ?? 0, files: files?.total, tasks: tasks?.total };
 }
 
 function Close() {
@@ -181,13 +215,12 @@ function Overview({ job }) {
     ["Exit code", job.exit_code],
     ["Signal", job.signal],
     ["Parameters", parameters(job.parameters)],
-    ["Measured", parameters(job.values)],
+    ["Measured", parameters(job.values, short), parameters(job.values)],
     ["Tags", job.tags.join(", ")],
     ["Note", job.note],
     ["Folder", job.directory],
   ].filter(([, value]) => value !== null && value !== "" && value !== "–");
-  return html`<dl class="facts">${facts.map(([name, value]) => html`<div key=${name}
-      class=${WIDE.has(name) ? "wide" : ""}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
+  return html`<${Facts} facts=${facts} />
     ${!job.tasks && html`<h3>Attempts</h3>`}
     ${job.attempts.length === 0
       ? !job.tasks && html`<p class="faint">None yet.</p>`
@@ -213,7 +246,7 @@ function Attempt({ attempt, told }) {
       <div class="faint small" key=${line}>${line}</div>`)}</li>`;
 }
 
-function Files({ id, files, directory }) {
+function Files({ of, files, directory }) {
   if (!files) return html`<p class="faint">reading…</p>`;
   const missing = files.unread && html`<p class="faint small">Not all could be looked at: ${files.unread}</p>`;
   if (!files.total) {
@@ -221,7 +254,7 @@ function Files({ id, files, directory }) {
     return missing || html`<p class="faint nothing">No files in its folder${where} yet.</p>`;
   }
   const show = (path) => {
-    chosenFile.value = { id, path };
+    chosenFile.value = { of, path };
     tab.value = "plots";
   };
   const part = files.first.length < files.total ? `the first ${grouped(files.first.length)} of ` : "";
@@ -229,7 +262,7 @@ function Files({ id, files, directory }) {
     <thead><tr><th scope="col">name</th><th scope="col">size</th><th scope="col">changed</th>
       <th scope="col"><span class="unseen">what to do</span></th></tr></thead>
     <tbody>${files.first.map((file) => html`<tr key=${file.path}>
-      <th scope="row"><a download href=${ofJob(id, "files", file.path)}>${file.path}</a></th>
+      <th scope="row"><a download href=${ofJob(of, "files", file.path)}>${file.path}</a></th>
       <td>${bytes(file.size)}</td><td>${moment(file.modified)}</td>
       <td>${TOUCHSTONE.test(file.path) && html`<button onClick=${() => show(file.path)}
         aria-label=${`Plot ${file.path}`}>Plot</button>`}</td></tr>`)}</tbody></table>`;

@@ -9,6 +9,7 @@ import * as jobs from "./jobs.js";
 import * as socket from "./socket.js";
 import { WAITING } from "./words.js";
 
+const PAGE = 1000; // rows of one answer
 const PAUSE = 100; // ms from one look to the next, at least
 const BEAT = 1000; // ms between two looks where nothing is heard by the socket
 const GAUGES = 5000; // ms between two looks where it is: machines are measured without an event
@@ -20,6 +21,7 @@ const GLANCE = 5; // s between two looks at why the visible jobs wait
 export const connection = signal({ state: "connecting" });
 
 let last = null; // number of the last event known
+export let store = ""; // whose jobs these are: another may answer at the same address
 let newest = 0; // number of the last event heard of
 let looked = 0; // ms: when the last look succeeded
 let ahead = 0; // s that the manager's clock is ahead of this browser's
@@ -119,31 +121,44 @@ function lock() {
   return BEAT;
 }
 
-/** Everything from the beginning: the unfinished jobs, then the newest. */
+/** Look, and throw unless the same store still answers as when it was `before`: a job's number means
+ *  another one elsewhere. */
+export async function sure(before) {
+  await look();
+  if (connection.value.state !== "live") throw new Error("the manager does not answer");
+  if (store !== before) throw new Error("another store answers at this address by now");
+}
+
+/** Everything from the beginning, as much as is kept. */
 async function load() {
   const begun = await get("dashboard/changes");
+  if (store && begun.store !== store) location.hash = ""; // what is open has gone with its store
+  store = begun.store;
   jobs.clear();
   tell(begun);
-  await pages("dashboard/jobs?unfinished=true");
-  await pages("dashboard/jobs?unfinished=false");
+  for (const [states, most] of jobs.FIRST) await pages(states, most);
   jobs.loaded.value = true;
   last = newest = begun.last;
 }
 
-async function pages(path) {
-  let cursor = null;
-  do {
-    const more = cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`;
-    const page = await get(`${path}&limit=1000${more}`);
+/** The newest `most` jobs in these states, "" for any, while there is room. */
+async function pages(states, most) {
+  let cursor = "";
+  let left = most;
+  while (cursor !== null && left > 0 && !jobs.isFull()) {
+    const more = cursor && `&cursor=${encodeURIComponent(cursor)}`;
+    const page = await get(`dashboard/jobs?state=${states}&limit=${Math.min(PAGE, left)}${more}`);
     jobs.take(page.jobs);
     cursor = page.cursor;
-  } while (cursor !== null && !jobs.isFull());
+    left -= page.jobs.length;
+  }
+  if (states === "" && cursor !== null) jobs.cut.value = true;
 }
 
 async function catchUp() {
   let news;
   do {
-    news = await get(`dashboard/changes?after=${last}`);
+    news = await get(`dashboard/changes?after=${last}&store=${store}`);
     if (news.forgotten) {
       last = null;
       return load();

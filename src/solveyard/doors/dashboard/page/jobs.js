@@ -1,15 +1,19 @@
 // The jobs that this page knows, and which of them are shown.
 import { batch, computed, signal } from "./html.js";
-import { FINAL } from "./words.js";
+import { day, FINAL, WAITING } from "./words.js";
 
-const KEPT = 20_000; // rows; beyond them the oldest ended ones are let go
+const KEPT = 20_000; // rows; beyond them some are let go, those that run never
+const FAILED = 2000; // of the newest that failed are kept before others
+const LEAVES = { queued: 1, held: 2, submitted: 3 }; // after those that ended, in this order
 
 const rows = new Map(); // by number
 const version = signal(0); // goes up with every change to `rows`
 
 export const loaded = signal(false); // all that shall be known is
+export const cut = signal(false); // and there are more than that
 export const status = signal(null); // of the manager and its machines, as it was last told
 export const clock = signal(Date.now() / 1000); // the manager's, s since 1970
+export const today = computed(() => day(clock.value)); // what is read from the clock beside it is shown anew each day
 export const state = signal(""); // only jobs in this state, and arrays with tasks in it; "": in any
 export const text = signal(""); // only jobs that mention all these words
 export const current = signal(null); // the number of the row that the keyboard is at
@@ -25,22 +29,34 @@ const numbers = computed(() => {
   return Float64Array.from(rows.keys()).sort().reverse();
 });
 
-/** The numbers of the jobs that pass both filters, newest first. */
-export const shown = computed(() => {
-  const all = numbers.value;
+/** Both filters, where there are any: does a row pass them? */
+const passes = computed(() => {
   const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
   const wanted = state.value;
-  if (!words.length && !wanted) return all;
-  return all.filter((number) => {
-    const row = rows.get(number);
-    return (!wanted || has(row, wanted)) && words.every((word) => said(row).includes(word));
-  });
+  if (!words.length && !wanted) return null;
+  return (row) => (!wanted || has(row, wanted)) && words.every((word) => said(row).includes(word));
+});
+
+/** The numbers of the jobs that pass both filters, newest first. */
+export const shown = computed(() => {
+  const [all, pass] = [numbers.value, passes.value];
+  return pass ? all.filter((number) => pass(rows.get(number))) : all;
 });
 
 /** How many jobs and tasks there are by state, known here or not; an array counts as its tasks. */
 export const counts = computed(() => status.value?.queue ?? {});
 export const total = computed(() => Object.values(counts.value).reduce((sum, one) => sum + one, 0));
 export const known = computed(() => (version.value, rows.size));
+
+/** How many jobs and tasks by state are not in this list, where it is cut. */
+export const absent = computed(() => {
+  version.value;
+  const left = cut.value ? { ...counts.value } : {};
+  for (const row of cut.value ? rows.values() : []) {
+    for (const name in left) left[name] -= row.tasks ? row.tasks[name] : row.state === name;
+  }
+  return Object.entries(left).filter(([, number]) => number > 0);
+});
 
 /** The names of the batch systems, with spaces. */
 export const clusters = computed(() => (status.value?.clusters ?? []).map(({ name }) => name).join(" "));
@@ -91,7 +107,7 @@ export function advance(told) {
 export function clear() {
   rows.clear();
   selected.value = new Set();
-  loaded.value = false;
+  loaded.value = cut.value = false;
   version.value += 1;
 }
 
@@ -102,21 +118,37 @@ export function select(number) {
   selected.value = chosen;
 }
 
-/** The selected jobs that are still there, oldest first. */
+/** The selected jobs that are still there, oldest first: those that are shown, which alone are acted on, and the others. */
 export function selectedRows() {
   version.value;
-  return [...selected.value].sort((a, b) => a - b).flatMap((number) => rows.get(number) ?? []);
+  const all = [...selected.value].sort((a, b) => a - b).flatMap((number) => rows.get(number) ?? []);
+  const pass = passes.value ?? (() => true);
+  return { chosen: all.filter(pass), hidden: all.filter((row) => !pass(row)) };
 }
+
+/** The number of the row that the keyboard is at, where that is shown. */
+export function here() {
+  const number = current.peek();
+  return shown.peek().includes(number) ? number : null;
+}
+
+/** What to read first, so that the rest is what can be missed best: states, and how many jobs. */
+export const FIRST = [["running", KEPT], ["failed", FAILED], ["submitted,held", KEPT], ["queued", KEPT], ["", KEPT]];
 
 export function isFull() {
   return rows.size >= KEPT;
 }
 
+/** The oldest first, but for those that run, are looked at or selected, and the newest that failed. */
 function letGo() {
-  for (const number of [...rows.keys()].sort((a, b) => a - b)) {
-    if (rows.size <= KEPT) break;
-    if (FINAL.has(rows.get(number).state)) rows.delete(number);
-  }
+  const all = [...rows.values()].sort((a, b) => a.number - b.number);
+  const failed = all.filter(({ state }) => state === "failed").slice(-FAILED);
+  const stay = new Set([opened.peek(), ...selected.peek(), ...failed.map(({ number }) => number)]);
+  const rank = ({ state }) => (FINAL.has(state) ? 0 : LEAVES[state]);
+  const spare = all.filter(({ number, state }) => state !== "running" && !stay.has(number));
+  spare.sort((a, b) => rank(a) - rank(b));
+  for (const { number } of spare.slice(0, rows.size - KEPT)) rows.delete(number);
+  cut.value = true;
 }
 
 /** Does it count in this state? */
@@ -124,9 +156,11 @@ function has(row, wanted) {
   return row.tasks ? row.tasks[wanted] > 0 : row.state === wanted;
 }
 
-/** All that can be searched for in a row, made when it is first needed. */
+/** All that can be searched for in a row, made when it is first needed. What a job waits for is known
+ *  of those alone that were on the screen, so it is not looked at. */
 function said(row) {
-  row.said ??= [row.number, row.id, row.solver, row.machine, row.why, row.reason, ...row.tags]
+  const why = WAITING.has(row.state) ? "" : row.why;
+  row.said ??= [row.number, row.id, row.solver, row.machine, why, row.reason, ...row.tags]
     .join(" ")
     .toLowerCase();
   return row.said;

@@ -1,10 +1,10 @@
 // A job's output: its end first, then what comes.
-import { ask, ofJob } from "./api.js";
+import { ask, keyOf, ofJob } from "./api.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
 import { bytes } from "./words.js";
 
 const TAIL = 64 << 10; // bytes read first, and at each step backwards
-const KEPT = 1 << 19; // characters shown while following
+const KEPT = 1 << 19; // characters shown while following, and bytes read at once
 const LARGEST = 1 << 24; // bytes that one answer holds
 const WAIT = 20; // s that the manager may wait for more
 const PAUSE = 250; // ms between two readings
@@ -13,7 +13,8 @@ const LATER = 3000; // ms, after one that failed
 // ECMA-48 control sequences: colours and cursor moves of programs that believe in a terminal
 const CONTROLS = /\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)?/g;
 
-export function Log({ id, attempts }) {
+export function Log({ job }) {
+  const attempts = job.attempts.length;
   const [stream, setStream] = useState("stdout");
   return html`<div class="log">
     <div class="bar-of-tools">
@@ -22,28 +23,34 @@ export function Log({ id, attempts }) {
           aria-pressed=${stream === name} onClick=${() => setStream(name)}>${name}</button>`)}
       </div>
     </div>
-    <${Stream} key=${`${id} ${stream} ${attempts}`} id=${id} stream=${stream} attempts=${attempts} />
+    <${Stream} key=${`${stream} ${attempts}`} job=${job} stream=${stream} attempts=${attempts} />
   </div>`;
 }
 
-function Stream({ id, stream, attempts }) {
-  const [log, setLog] = useState({ text: "", start: 0, size: 0, ended: false, trouble: "" });
+function Stream({ job, stream, attempts }) {
+  const [log, setLog] = useState({ text: "", start: 0, size: 0, passed: 0, ended: false, trouble: "" });
   const [following, setFollowing] = useState(true);
+  const reader = useRef({ goOn() {} }).current;
+  Object.assign(reader, { following, full: log.text.length >= KEPT });
   const [reading, setReading] = useState(false); // what came earlier
   const pane = useRef(null);
-  const output = `${ofJob(id, "logs")}?stream=${stream}&attempt=${attempts || 1}`;
-  const address = (offset, wait) => `${output}&offset=${offset}&limit=${TAIL}&wait=${wait}`;
+  const output = `${ofJob(keyOf(job), "logs")}?stream=${stream}&attempt=${attempts || 1}`;
+  const address = (offset, wait) => `${output}&offset=${offset}&limit=${KEPT}&wait=${wait}`;
 
   useEffect(() => {
     const leaving = new AbortController();
-    follow(address, leaving.signal, setLog);
+    follow(address, leaving.signal, setLog, reader);
     return () => leaving.abort();
   }, []);
+  useEffect(() => {
+    if (following) reader.goOn();
+  }, [following]);
   useLayoutEffect(() => {
     if (following) pane.current.scrollTop = pane.current.scrollHeight;
   }, [log.text, following]);
 
   const earlier = async () => {
+    const seen = following ? 0 : null; // of what is shown its beginning, else what was looked at
     setFollowing(false);
     setReading(true);
     const from = Math.max(0, log.start - TAIL);
@@ -53,8 +60,11 @@ function Stream({ id, stream, attempts }) {
       const left = from > 0 ? begunBefore(content) : 0;
       const before = new TextDecoder().decode(content.subarray(left));
       const { scrollHeight } = pane.current;
-      setLog((now) => ({ ...now, text: before + now.text, start: from + left, all: true, trouble: "" }));
-      requestAnimationFrame(() => (pane.current.scrollTop += pane.current.scrollHeight - scrollHeight));
+      setLog((now) => ({ ...now, text: before + now.text, start: from + left, trouble: "" }));
+      requestAnimationFrame(() => {
+        const { scrollTop, scrollHeight: grown } = pane.current;
+        pane.current.scrollTop = (seen ?? scrollTop) + grown - scrollHeight;
+      });
     } catch (error) {
       setLog((now) => ({ ...now, trouble: `cannot read it now: ${error.message}` }));
     }
@@ -73,25 +83,31 @@ function Stream({ id, stream, attempts }) {
       onScroll=${scrolled}>${readable(log.text)}</pre>
     <p class="foot faint">
       <span>${log.trouble || (log.size ? bytes(log.size) : nothing)}
-        ${" · "}${log.ended ? "ended" : following ? "following" : "not following"}</span>
+        ${" · "}${log.ended ? "ended" : following ? "following" : "not following"}
+        ${log.passed > 0 && ` · passed over ${bytes(log.passed)}`}</span>
       ${!log.ended && !following && html`<button onClick=${() => setFollowing(true)}>Follow</button>`}
-      ${log.size > 0 && html`<a class="button" download=${`${id}.${stream}.txt`} href=${download}>
+      ${log.size > 0 && html`<a class="button" download=${`${job.id}.${stream}.txt`} href=${download}>
         ${whole ? "Download" : `Download its last ${bytes(LARGEST)}`}</a>`}
     </p>`;
 }
 
-/** Read on until the attempt has ended and all of it is read, or `leaving`; not while nobody can see it. */
-async function follow(address, leaving, setLog) {
+/**
+ * Read on until the attempt has ended and all of it is read, or `leaving`; not while nobody can see it, nor
+ * beyond what is kept while the reader looks at what is there. Where more has come than is kept, on to its end.
+ */
+async function follow(address, leaving, setLog, reader) {
   let decoder = new TextDecoder();
   let offset = -TAIL;
   let begin = null;
   let known = 0; // bytes of it all, when it was read last
+  let behind = null; // where what is shown ends, when it goes on at the log's end
   let asking = new AbortController();
   let back = () => {};
   const turned = () => (document.hidden ? asking.abort() : back());
   document.addEventListener("visibilitychange", turned, { signal: leaving });
   while (!leaving.aborted) {
     let pause = PAUSE;
+    if (reader.full && !reader.following) await new Promise((go) => (reader.goOn = go));
     if (document.hidden) await new Promise((go) => (back = go));
     asking = new AbortController();
     try {
@@ -103,19 +119,29 @@ async function follow(address, leaving, setLog) {
       const next = Number(response.headers.get("X-Next-Offset"));
       const size = Number(response.headers.get("X-Size"));
       if (size < known) { // it was cut, and is written anew
-        [decoder, offset, begin, known] = [new TextDecoder(), 0, null, 0];
-        setLog((now) => ({ ...now, text: "", start: 0, size }));
+        [decoder, offset, begin, known, behind] = [new TextDecoder(), 0, null, 0, null];
+        setLog((now) => ({ ...now, text: "", start: 0, size, passed: 0 }));
         continue;
       }
       known = size;
+      if (offset >= 0 && next < size && reader.following) {
+        [decoder, offset, begin, behind] = [new TextDecoder(), -TAIL, null, offset];
+        continue;
+      }
       const ended = response.headers.get("X-Ended") === "1" && next >= size;
       const from = next - content.length;
       const left = begin === null && from > 0 ? begunBefore(content) : 0;
       begin ??= from + left;
       const text = decoder.decode(content.subarray(left), { stream: !ended });
-      setLog((now) => extended(now, text, begin, { size, ended, trouble: "" }));
-      offset = next;
+      const over = behind === null ? 0 : begin - behind;
+      const { following } = reader;
+      setLog((now) => {
+        const before = over ? { ...now, text: "", passed: now.passed + over } : now;
+        return extended(before, text, begin, { size, ended, trouble: "" }, following);
+      });
+      [offset, behind] = [next, null];
       if (ended) return;
+      if (next < size) pause = 0;
     } catch (error) {
       if (leaving.aborted) return;
       if (asking.signal.aborted) continue; // nobody looked
@@ -126,10 +152,10 @@ async function follow(address, leaving, setLog) {
   }
 }
 
-function extended(now, more, begin, rest) {
+function extended(now, more, begin, rest, following) {
   let text = now.text + more;
   let start = now.text ? now.start : begin;
-  if (text.length > KEPT && !now.all) {
+  if (text.length > KEPT && following) {
     const cut = text.indexOf("\n", text.length - KEPT) + 1 || text.length - KEPT;
     start += new TextEncoder().encode(text.slice(0, cut)).length;
     text = text.slice(cut);

@@ -10,7 +10,7 @@ import { batch, html, render, useEffect, useRef, useState } from "./html.js";
 import * as jobs from "./jobs.js";
 import { Session, SignIn } from "./session.js";
 import { hears } from "./socket.js";
-import { go, move, open, Table } from "./table.js";
+import { go, move, open, show, Table } from "./table.js";
 import { grouped, moment, STATES } from "./words.js";
 
 const TOLD = 5000; // ms between two spoken summaries
@@ -39,7 +39,8 @@ function Header() {
   const how = hears.value ? "The manager tells what happens" : "The manager is asked each second: no websocket gets through";
   return html`<header class="top">
     <h1><svg viewBox="0 0 32 32" aria-hidden="true"><path d="M4 9 C10 9 11 9 13 15 C14.500 19.500 15 25 16 25 C17 25 17.500 19.500 19 15 C21 9 22 9 28 9" /></svg>solveyard</h1>
-    <input id="search" type="search" placeholder="Search jobs  ( / )" aria-label="Search jobs by name, number, tag, solver, machine or reason"
+    <input id="search" type="search" placeholder="Search jobs  ( / )" aria-label="Search jobs by name, number, tag, solver, machine, reason or ending"
+      title="Words of the name, number, tags, solver, machine, reason, of how far a job is or how it ended; not of what it waits for"
       value=${jobs.text.value} onInput=${(event) => (jobs.text.value = event.target.value)} />
     <span class=${`connection ${state}`} title=${state === "live" ? how : ""}><span aria-hidden="true">●</span> ${word}</span>
     <${Session} />
@@ -113,23 +114,25 @@ function readAddress() {
     jobs.opened.value = number ? Number(number) : null;
     jobs.task.value = task === undefined ? null : Number(task);
   });
-  if (number) jobs.current.value = Number(number);
-  else if (before !== null) go(before);
+  if (number) {
+    jobs.current.value = Number(number);
+    show(Number(number));
+  } else if (before !== null) go(before);
 }
 
 function chosenJob() {
   if (jobs.task.peek() !== null) return jobs.looked.peek();
-  return jobs.row(jobs.opened.peek() ?? jobs.current.peek());
+  return jobs.row(jobs.opened.peek() ?? jobs.here());
 }
 
 function wish(name) {
-  const selected = jobs.selectedRows();
-  actOnAll(ACTIONS.find((one) => one.name === name), selected.length ? selected : [chosenJob()].filter(Boolean));
+  const { chosen } = jobs.selectedRows();
+  actOnAll(ACTIONS.find((one) => one.name === name), chosen.length ? chosen : [chosenJob()].filter(Boolean));
 }
 
 function lookAt(name) {
   look(name);
-  if (jobs.opened.peek() === null && jobs.current.peek() !== null) open(jobs.current.peek());
+  if (jobs.opened.peek() === null && jobs.here() !== null) open(jobs.here());
 }
 
 const KEYS = {
@@ -142,7 +145,7 @@ const KEYS = {
   ArrowUp: () => move(-1),
   c: () => wish("cancel"),
   r: () => wish("retry"),
-  x: () => jobs.current.peek() !== null && jobs.select(jobs.current.peek()),
+  x: () => jobs.here() !== null && jobs.select(jobs.here()),
   Escape: () => (jobs.opened.peek() === null ? (jobs.selected.value = new Set()) : close()),
   0: () => (jobs.state.value = ""),
 };
@@ -161,7 +164,7 @@ function pressed(event) {
   if (key.startsWith("Arrow") && !inTable) return;
   if (key === "Enter") {
     if (target.matches("tr.row") || target === document.body) {
-      if (jobs.current.peek() !== null) open(jobs.current.peek());
+      if (jobs.here() !== null) open(jobs.here());
     }
     return;
   }

@@ -1,24 +1,24 @@
 // One scattering parameter of all of an array's tasks, in one plot.
-import { ask, ofJob } from "./api.js";
+import { ask, keyOf, ofJob } from "./api.js";
 import { Chart } from "./chart.js";
 import { html, useEffect, useState } from "./html.js";
 import { PAGE, Pager } from "./pager.js";
 import { decibels } from "./plot.js";
-import { count, frequencyUnit, parameters, sentence } from "./words.js";
+import { count, frequency, frequencyUnit, level, parameters, sentence } from "./words.js";
 
 const SHOWN = 5; // troubles told one by one
 
-export function Overlay({ id, fresh }) {
+export function Overlay({ number, fresh }) {
   const [wanted, want] = useState({ s: "11", file: "", offset: 0 });
   const [{ tasks, total, trouble }, settle] = useState({});
   useEffect(() => {
     let here = true;
-    read(id, wanted).then(
+    read(number, wanted).then(
       (found) => here && settle({ ...found, trouble: "" }),
       (error) => here && settle((now) => ({ ...now, trouble: error.message })),
     );
     return () => (here = false);
-  }, [id, wanted, fresh]);
+  }, [number, wanted, fresh]);
   const choose = (key) => (event) => want({ ...wanted, [key]: event.target.value.trim() });
   const told = trouble && html`<p class="trouble" role="alert">${sentence(trouble)}</p>`;
   if (!tasks) return told || html`<p class="faint">reading…</p>`;
@@ -33,9 +33,9 @@ export function Overlay({ id, fresh }) {
     <${Pager} offset=${wanted.offset} total=${total} noun="tasks" turn=${(offset) => want({ ...wanted, offset })} /></div>`;
 }
 
-async function read(id, { s, file, offset }) {
+async function read(number, { s, file, offset }) {
   const query = new URLSearchParams({ s, file, offset, limit: PAGE });
-  const response = await ask(`${ofJob(id, "touchstone")}?${query}`);
+  const response = await ask(`${ofJob(keyOf({ number }), "touchstone")}?${query}`);
   return { tasks: await response.json(), total: Number(response.headers.get("X-Total-Count")) };
 }
 
@@ -51,13 +51,13 @@ function Curves({ name, tasks }) {
   });
   return html`<${Chart} over=${places.map((one) => one / scale)} curves=${curves} fresh=${tasks} ramp=${true}
     unit=${unit} across=${`frequency in ${unit}`} up=${`|${name}| in dB`} points=${places.length < 3}
-    told=${(one) => `${one.toFixed(2)} dB`} label=${`Plot of |${name}| of ${count(tasks.length, "task")} over frequency: ${range(curves)}`} />`;
+    at=${frequency} told=${level} label=${`Plot of |${name}| of ${count(tasks.length, "task")} over frequency: ${range(curves)}`} />`;
 }
 
 /** From the smallest of all values to the largest. */
 function range(curves) {
   const all = curves.flatMap(({ values }) => values.filter((one) => one !== null)).sort((a, b) => a - b);
-  return all.length ? `${all[0].toFixed(2)} dB to ${all.at(-1).toFixed(2)} dB` : "nothing";
+  return all.length ? `${level(all[0])} to ${level(all.at(-1))}` : "nothing";
 }
 
 /** Those that have no curve, and why. */

@@ -2,32 +2,35 @@
 import { get, ofJob } from "./api.js";
 import { Chart, CURVES } from "./chart.js";
 import { html, signal, useEffect, useState } from "./html.js";
-import { count, frequencyUnit, value } from "./words.js";
+import { count, frequency, frequencyUnit, level } from "./words.js";
 
 const CHIPS = 4; // ports up to which all parameters are offered as buttons
 export const TOUCHSTONE = /\.s([1-9]\d{0,2})p$/i;
-export const chosenFile = signal(null); // {id, path}, from the list of files
+export const chosenFile = signal(null); // {of: the key of its job, path}, from the list of files
 
-export function Plots({ id, results, fresh }) {
-  if (!results) return html`<p class="faint">reading…</p>`;
-  const wanted = chosenFile.value?.id === id ? chosenFile.value.path : null;
-  const path = results.some((file) => file.path === wanted) ? wanted : results[0]?.path;
-  if (!path) return html`<p class="faint nothing">No Touchstone files (.s1p, .s2p, …) in its folder yet.</p>`;
-  const changed = results.find((file) => file.path === path).modified;
+/** `files`: the job's own, and others in its folder, which are drawn only when they are chosen. */
+export function Plots({ of, files, fresh }) {
+  if (!files) return html`<p class="faint">reading…</p>`;
+  const { own, others } = files;
+  const wanted = chosenFile.value?.of === of ? chosenFile.value.path : null;
+  const { path, modified } = [...own, ...others].find((file) => file.path === wanted) ?? own[0] ?? {};
+  const options = (some) => some.map((file) => html`<option key=${file.path}>${file.path}</option>`);
   return html`
-    ${results.length > 1 && html`<label class="field">File <select value=${path}
-      onChange=${(event) => (chosenFile.value = { id, path: event.target.value })}>
-      ${results.map((file) => html`<option key=${file.path}>${file.path}</option>`)}</select></label>`}
-    <${Network} key=${`${id} ${path}`} id=${id} path=${path} fresh=${`${fresh} ${changed}`} />`;
+    ${!own.length && html`<p class="faint nothing">No Touchstone files (.s1p, .s2p, …) of its own yet.</p>`}
+    ${own.length + others.length > (own.length ? 1 : 0) && html`<label class="field">File <select value=${path ?? ""}
+      onChange=${(event) => (chosenFile.value = { of, path: event.target.value })}>
+      ${!path && html`<option value="">choose one</option>`}${options(own)}
+      ${others.length > 0 && html`<optgroup label="Other files in this folder">${options(others)}</optgroup>`}</select></label>`}
+    ${path && html`<${Network} key=${`${of} ${path}`} of=${of} path=${path} fresh=${`${fresh} ${modified}`} />`}`;
 }
 
-function Network({ id, path, fresh }) {
+function Network({ of, path, fresh }) {
   const ports = Number(TOUCHSTONE.exec(path)[1]);
   const [chosen, choose] = useState(["11"]);
   const [{ plot, trouble }, settle] = useState({});
   useEffect(() => {
     let here = true;
-    get(`${ofJob(id, "touchstone", path)}?s=${encodeURIComponent(chosen.join(" "))}`).then(
+    get(`${ofJob(of, "touchstone", path)}?s=${encodeURIComponent(chosen.join(" "))}`).then(
       (plot) => here && settle({ plot }),
       (error) => here && settle({ trouble: error.message }),
     );
@@ -53,7 +56,7 @@ function Curves({ plot }) {
   const curves = plot.curves.map((curve) => ({ label: `|${title(curve)}|`, values: decibels(curve) }));
   return html`<${Chart} over=${plot.frequencies.map((one) => one / scale)} curves=${curves} fresh=${plot}
     unit=${unit} across=${`frequency in ${unit}`} up="magnitude in dB" label=${spoken(plot)}
-    told=${(one) => `${one.toFixed(2)} dB`} points=${plot.frequencies.length < 3} />`;
+    at=${frequency} told=${level} points=${plot.frequencies.length < 3} />`;
 }
 
 /** The smallest value of each curve: for reflections, where the antenna matches. */
@@ -81,7 +84,7 @@ function extremes(plot, curve) {
   const at = (pick) => {
     let best = -1;
     values.forEach((one, i) => one !== null && (best < 0 || pick(one, values[best])) && (best = i));
-    return best < 0 ? "–" : `${values[best].toFixed(2)} dB at ${value(plot.frequencies[best] / scale)} ${unit}`;
+    return best < 0 ? "–" : `${level(values[best])} at ${frequency(plot.frequencies[best] / scale)} ${unit}`;
   };
   return [at((a, b) => a < b), at((a, b) => a > b)];
 }

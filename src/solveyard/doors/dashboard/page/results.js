@@ -1,26 +1,28 @@
 // An array's parameters and what was measured: a table, and one quantity over another.
-import { get, ofJob } from "./api.js";
+import { get, keyOf, ofJob } from "./api.js";
 import { Chart, CURVES } from "./chart.js";
 import { html, useEffect, useState } from "./html.js";
 import { PAGE, Pager } from "./pager.js";
-import { parameters, sentence, value } from "./words.js";
+import { parameters, sentence, short, value } from "./words.js";
 
 const MOST = 200_000; // rows that are looked through for a plot
 
 export function Results({ number, id, fresh }) {
   const [{ rows, trouble }, settle] = useState({});
   const [offset, turn] = useState(0);
+  const place = ofJob(keyOf({ number }), "results");
   useEffect(() => {
     let current = true;
-    get(`${ofJob(id, "results")}?format=json`).then(
+    get(`${place}?format=json`).then(
       (rows) => current && settle({ rows, trouble: "" }),
       (error) => current && settle((now) => ({ ...now, trouble: error.message })),
     );
     return () => (current = false);
-  }, [id, fresh]);
+  }, [place, fresh]);
   const told = trouble && html`<p class="trouble" role="alert">${sentence(trouble)}</p>`;
   if (!rows) return told || html`<p class="faint">reading…</p>`;
   const names = Object.keys(rows[0] ?? {}).filter((name) => name !== "id");
+  const given = names.slice(1, names.indexOf("state"));
   return html`${told}
     <${Plot} rows=${rows} names=${names} />
     <div class="scroll" tabindex="0" role="region" aria-label="Results">
@@ -30,9 +32,9 @@ export function Results({ number, id, fresh }) {
           ${names.map((name) => name === "index"
             ? html`<th scope="row" key=${name}><a href=${`#/jobs/${number}/${row.index}`}
                 aria-label=${`Task ${row.index}`}>${row.index}</a></th>`
-            : html`<td key=${name}>${value(row[name])}</td>`)}</tr>`)}</tbody></table></div>
+            : html`<td key=${name} title=${row[name]}>${(given.includes(name) ? value : short)(row[name])}</td>`)}</tr>`)}</tbody></table></div>
     <${Pager} offset=${offset} total=${rows.length} noun="results" turn=${turn} />
-    <p class="foot"><a class="button" download=${`${id}.csv`} href=${`${ofJob(id, "results")}?format=csv`}>Download CSV</a></p>`;
+    <p class="foot"><a class="button" download=${`${id}.csv`} href=${`${place}?format=csv`}>Download CSV</a></p>`;
 }
 
 /** One measured value over one parameter; a curve for each combination of the others. */
@@ -57,17 +59,17 @@ function drawn(rows, over, of, others) {
   const points = rows.filter((row) => typeof row[over] === "number" && typeof row[of] === "number");
   points.sort((a, b) => a[over] - b[over]);
   const told = { count: points.length, key: JSON.stringify(points.map((row) => row[of])) };
-  const groups = Map.groupBy(points, (row) => parameters(Object.fromEntries(others.map((name) => [name, row[name]]))));
+  const groups = Map.groupBy(points, (row) => JSON.stringify(others.map((name) => row[name])));
   if (groups.size > CURVES || new Set(points.map((row) => row[over])).size < 2) {
     const values = points.map((row) => row[of]);
     return { ...told, over: points.map((row) => row[over]), curves: [{ label: of, values }], lines: false };
   }
   const places = [...new Set(points.map((row) => row[over]))];
   const at = new Map(places.map((place, index) => [place, index]));
-  const curves = [...groups].map(([label, some]) => {
+  const curves = [...groups.values()].map((some) => {
     const values = places.map(() => null);
     for (const row of some) values[at.get(row[over])] = row[of];
-    return { label: label || of, values };
+    return { label: parameters(Object.fromEntries(others.map((name) => [name, some[0][name]]))) || of, values };
   });
   return { ...told, over: places, curves };
 }

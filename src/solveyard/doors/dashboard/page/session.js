@@ -4,7 +4,7 @@ import { Modal, say } from "./dialogs.js";
 import { connection, look, resume } from "./feed.js";
 import { html, signal, useEffect, useState } from "./html.js";
 
-const who = signal(null); // {name, owner, session: there is something to sign out of}
+export const who = signal(null); // {name, owner, session: there is something to sign out of}
 
 /** In the header: the name, and the way out. */
 export function Session() {

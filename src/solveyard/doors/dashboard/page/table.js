@@ -1,11 +1,11 @@
 // The table of jobs. Only the rows on the screen are in the document, however many there are.
 import { ACTIONS, actOnAll } from "./actions.js";
-import { Badge } from "./badge.js";
+import { Badge, called } from "./badge.js";
 import { waiting, watch } from "./feed.js";
 import { batch, effect, html, signal, useEffect, useRef } from "./html.js";
 import * as jobs from "./jobs.js";
 import { Progress } from "./tasks.js";
-import { count, duration, grouped, moment, sentence, WAITING, waits } from "./words.js";
+import { brief, count, duration, grouped, moment, sentence, WAITING, waits } from "./words.js";
 
 const BEYOND = 8; // rows kept above and below the screen, so that scrolling shows no gaps
 const COLUMNS = ["State", "Job", "Tasks", "Solver", "Machine", "Submitted", "Time", "Why"];
@@ -35,6 +35,15 @@ export function move(by) {
 /** Put the keyboard at a row. */
 export function go(number) {
   jobs.current.value = number;
+  show(number);
+  requestAnimationFrame(() => {
+    const busy = document.activeElement?.closest("input, select, dialog"); // somebody went there since
+    if (!busy) pane?.querySelector(`#row-${number}`)?.focus({ preventScroll: true });
+  });
+}
+
+/** Bring a row on the screen. */
+export function show(number) {
   const top = jobs.shown.peek().indexOf(number) * height;
   if (pane && top >= 0) {
     const heading = pane.querySelector("thead").offsetHeight; // 0 on a telephone
@@ -43,10 +52,6 @@ export function go(number) {
     else if (top + height > pane.scrollTop + space) pane.scrollTop = top + height - space;
     measure();
   }
-  requestAnimationFrame(() => {
-    const busy = document.activeElement?.closest("input, select, dialog"); // somebody went there since
-    if (!busy) pane?.querySelector(`#row-${number}`)?.focus({ preventScroll: true });
-  });
 }
 
 export function Table() {
@@ -58,6 +63,10 @@ export function Table() {
     const stop = effect(() => (jobs.state.value, jobs.text.value, (pane.scrollTop = 0), measure()));
     return () => (watcher.disconnect(), stop(), (pane = null));
   }, []);
+  const loaded = jobs.loaded.value;
+  useEffect(() => {
+    if (loaded && jobs.opened.peek() !== null) show(jobs.opened.peek()); // the address names it
+  }, [loaded]);
   const shown = jobs.shown.value;
   const from = Math.max(0, Math.min(first.value, shown.length - room.value) - BEYOND);
   const to = Math.min(shown.length, Math.max(0, first.value) + room.value + BEYOND);
@@ -91,21 +100,22 @@ function Row({ number, index, reachable }) {
   if (!row) return null;
   const opened = jobs.opened.value === number;
   const selected = jobs.selected.value.has(number);
+  const now = jobs.today.value && jobs.clock.peek(); // to the day
   const click = (event) => (event.ctrlKey || event.metaKey ? jobs.select(number) : open(number));
   return html`
     <tr id=${`row-${number}`} role="row" class=${`row ${opened ? "chosen" : ""} ${selected ? "selected" : ""}`} aria-rowindex=${index + 2}
       aria-selected=${selected} aria-current=${opened} tabindex=${reachable ? 0 : -1}
       onFocus=${() => (jobs.current.value = number)} onClick=${click}>
       <td role="gridcell" class="col-state"><${Badge} state=${row.state} row=${row} /></td>
-      <td role="gridcell" class="col-job"><span class="name">${row.id}</span>
-        ${row.id !== String(number) && html`<span class="faint"> #${number}</span>`}
-        ${row.tags.map((tag) => html` <span class="tag" key=${tag}>${tag}</span>`)}</td>
+      <td role="gridcell" class="col-job"><div><span class="called"><span class="name" dir="auto">${row.id}</span
+        >${row.id !== String(number) && html`<span class="faint">#${number}</span>`}</span>
+        ${row.tags.map((tag) => html`<span class="tag" dir="auto" key=${tag}>${tag}</span>`)}</div></td>
       <td role="gridcell" class="col-tasks">${row.tasks && html`<${Progress} tasks=${row.tasks} />`}</td>
       <td role="gridcell" class="col-solver">${row.solver}</td>
       <td role="gridcell" class="col-machine">${row.machine || "–"}</td>
-      <td role="gridcell" class="col-submitted">${moment(row.submitted_at, jobs.clock.peek())}</td>
+      <td role="gridcell" class="col-submitted" title=${moment(row.submitted_at, 0)}>${brief(row.submitted_at, now)}</td>
       <td role="gridcell" class="col-time"><${RunTime} row=${row} /></td>
-      <td role="gridcell" class="col-why" title=${row.why}>${why(row)}</td>
+      <td role="gridcell" class="col-why" title=${why(row) || row.why}>${why(row)}</td>
     </tr>`;
 }
 
@@ -115,19 +125,25 @@ function RunTime({ row }) {
 }
 
 function Footer() {
-  const selected = jobs.selectedRows();
-  if (selected.length) {
-    return html`<div class="foot" role="group" aria-label="Selected jobs"><strong>${grouped(selected.length)} selected</strong>
-      <span class="buttons">${ACTIONS.filter((action) => selected.some(action.fits)).map((action) => html`
+  const { chosen, hidden } = jobs.selectedRows();
+  const selected = chosen.length + hidden.length;
+  if (selected) {
+    return html`<div class="foot" role="group" aria-label="Selected jobs"><span
+        title=${hidden.length ? "Only what is shown is acted on" : ""}><strong>${grouped(selected)} selected</strong>
+        ${hidden.length > 0 && `, ${grouped(hidden.length)} not shown`}</span>
+      <span class="buttons">${ACTIONS.filter((action) => chosen.some(action.fits)).map((action) => html`
         <button key=${action.name} class=${action.danger ? "danger" : ""}
-          onClick=${() => actOnAll(action, selected)}>${action.label}</button>`)}
+          onClick=${() => actOnAll(action, chosen)}>${action.label}</button>`)}
         <button onClick=${() => (jobs.selected.value = new Set())}>Select none</button></span></div>`;
   }
   const shown = jobs.shown.value.length;
   const known = jobs.known.value;
   const parts = [shown === known ? count(shown, "job") : `${grouped(shown)} of ${count(known, "job")}`];
   if (!jobs.loaded.value) parts.push("reading…");
-  else if (jobs.isFull()) parts.push("older ended jobs are not in this list");
+  else if (jobs.absent.value.length) {
+    const absent = jobs.absent.value.map(([name, number]) => `${grouped(number)} ${called(name)}`);
+    parts.push(`not in this list: ${absent.join(", ")}`);
+  }
   return html`<p class="foot faint">${parts.join(" · ")}</p>`;
 }
 

@@ -1,5 +1,5 @@
 // An array's tasks: how many are in which state, and each of them.
-import { ask, ofJob } from "./api.js";
+import { ask, keyOf, ofJob } from "./api.js";
 import { html, signal, useEffect, useState } from "./html.js";
 import { PAGE, Pager } from "./pager.js";
 import { Badge, called } from "./badge.js";
@@ -21,17 +21,17 @@ export function Progress({ tasks }) {
       ><span class="cancelled" style=${share(tasks.cancelled)}></span></span></span>`;
 }
 
-export function Tasks({ number, id, counts, fresh }) {
+export function Tasks({ number, counts, fresh }) {
   const here = seen.value.number === number ? seen.value : { number, ...BEGIN };
   const [{ tasks, total, trouble }, settle] = useState({});
   useEffect(() => {
     let current = true;
-    read(id, here).then(
+    read(number, here).then(
       (found) => current && settle(found),
       (error) => current && settle((now) => ({ ...now, trouble: error.message })),
     );
     return () => (current = false);
-  }, [id, here.state, here.offset, fresh]);
+  }, [number, here.state, here.offset, fresh]);
   useEffect(() => {
     if (!tasks || left === null) return;
     document.getElementById(`task-${left}`)?.focus();
@@ -75,8 +75,8 @@ function Task({ number, task }) {
 }
 
 /** A page of them; the last one where there are fewer meanwhile. */
-async function read(id, { state, offset }) {
-  const response = await ask(`${ofJob(id, "tasks")}?state=${state}&limit=${PAGE}&offset=${offset}`);
+async function read(number, { state, offset }) {
+  const response = await ask(`${ofJob(keyOf({ number }), "tasks")}?state=${state}&limit=${PAGE}&offset=${offset}`);
   const total = Number(response.headers.get("X-Total-Count"));
   if (offset >= total && total > 0) seen.value = { ...seen.value, offset: PAGE * Math.floor((total - 1) / PAGE) };
   return { tasks: await response.json(), total, trouble: "" };

@@ -39,9 +39,23 @@ export function duration(seconds) {
 export function moment(at, now = Date.now() / 1000) {
   if (at == null) return "–";
   const then = new Date(at * 1000);
-  const time = then.toLocaleTimeString([], { hour12: false });
-  if (then.toDateString() === new Date(now * 1000).toDateString()) return time;
+  const time = then.toLocaleTimeString([], { hourCycle: "h23" });
+  if (day(at) === day(now)) return time;
   return `${then.toLocaleDateString([], { year: "numeric", month: "short", day: "numeric" })} ${time}`;
+}
+
+/** The same in a narrow column: "21:43:07", "27 Nov, 21:43", of another year "27 Nov 2025". */
+export function brief(at, now) {
+  if (at == null || day(at) === day(now)) return moment(at, now);
+  const then = new Date(at * 1000);
+  const thisYear = then.getFullYear() === new Date(now * 1000).getFullYear();
+  const rest = thisYear ? { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } : { year: "numeric" };
+  return then.toLocaleString([], { month: "short", day: "numeric", ...rest });
+}
+
+/** Which day it is in this browser's place. */
+export function day(at) {
+  return new Date(at * 1000).toDateString();
 }
 
 /** ISO 8601 as seconds since 1970. */
@@ -66,15 +80,35 @@ export function count(number, noun) {
   return `${grouped(number)} ${noun}${number === 1 ? "" : "s"}`;
 }
 
-/** A parameter or a measured value. */
+/** What somebody gave, in full; a float by the 15 digits that any has: 0.3, not 0.30000000000000004. */
 export function value(one) {
+  return rounded(one, 15);
+}
+
+/** What was measured: a float by six digits, and by no fewer than there are before its point. */
+export function short(one) {
+  return rounded(one, Math.max(6, String(Math.trunc(Math.abs(one))).length));
+}
+
+/** A frequency in its unit; what was swept may be any fraction of it. */
+export function frequency(one) {
+  return rounded(one, 9);
+}
+
+/** A level in dB; what is a hair below none is "0.00 dB", without a sign. */
+export function level(one) {
+  return `${(Math.round(one * 100) / 100 || 0).toFixed(2)} dB`;
+}
+
+function rounded(one, digits) {
   if (one == null) return "–";
-  return typeof one === "number" ? Number(one.toPrecision(6)).toString() : String(one);
+  if (typeof one !== "number" || Number.isInteger(one)) return String(one);
+  return String(Number(one.toPrecision(Math.min(digits, 15))));
 }
 
 /** A task's own: "length 0.44, radius 0.001". */
-export function parameters(of) {
-  return Object.entries(of).map(([name, one]) => `${name} ${value(one)}`).join(", ");
+export function parameters(of, said = value) {
+  return Object.entries(of).map(([name, one]) => `${name} ${said(one)}`).join(", ");
 }
 
 /** How many of an array's tasks have ended. */
@@ -82,9 +116,15 @@ export function ended(tasks) {
   return tasks.completed + tasks.failed + tasks.cancelled;
 }
 
-/** What a job waits for, with the words before it. */
+/** What a job waits for, with the words before it, and by this browser's clock. */
 export function waits(why) {
-  return why ? `waiting for ${why}` : why;
+  return why ? `waiting for ${why.replace(/\b(\d\d:\d\d:\d\d) UTC/g, hour)}` : why;
+}
+
+/** A time of the day in UTC as it is here; the manager names no day with it. */
+function hour(_, time) {
+  const day = new Date().toISOString().slice(0, 10);
+  return new Date(`${day}T${time}Z`).toLocaleTimeString([], { hourCycle: "h23" });
 }
 
 /** "waiting for a core", said as a sentence: "Waiting for a core." */

@@ -1,0 +1,95 @@
+"""What is sent arrives whole, whatever others do there and here meanwhile."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from solveyard.backends.batch.outgoing import Load, Outgoing
+from solveyard.backends.hosts import remote as there
+from solveyard.backends.hosts.remote import PIECE, Remote
+from solveyard.backends.hosts.ssh import Failed
+from unit.backends.near import Near
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no POSIX shell")
+
+MUCH = bytes(range(256)) * (PIECE // 128)  # two pieces
+
+
+@pytest.fixture
+def near(tmp_path: Path) -> Near:
+    return Near(tmp_path)
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "mesh").write_bytes(MUCH)
+    return folder
+
+
+async def outgoing(near: Near, store: str = "a") -> Outgoing:
+    remote = Remote(near, str(near.there), store)  # type: ignore[arg-type]
+    await remote.ready()
+    return Outgoing(remote, 1 << 30, store)
+
+
+def load(one: Outgoing, near: Near, work: Path, name: str = "1") -> Load:
+    """For a job of this name."""
+    whole = Load()
+    one.add(whole, work, f"{near.there}/jobs/{name}")
+    return whole
+
+
+async def test_two_stores_send_the_same_file_to_one_folder_at_the_same_time(
+    near: Near, work: Path
+) -> None:
+    first, second = await outgoing(near, "a"), await outgoing(near, "b")
+
+    async def meanwhile() -> None:
+        async def again() -> None:
+            await second.send(load(second, near, work, "2"))
+
+        near.before[there._APPEND] = again
+
+    near.before[there._APPEND] = meanwhile
+    await first.send(load(first, near, work))
+    for name in ("1", "2"):
+        assert (near.there / "jobs" / name / "mesh").read_bytes() == MUCH
+    assert near.asked.count(there._APPEND) == 4, "nothing is sent twice by one of them"
+
+
+@pytest.mark.parametrize("folder", ["content", ""])
+async def test_what_was_removed_there_is_made_anew(near: Near, work: Path, folder: str) -> None:
+    """By a purge of old files, say."""
+    one = await outgoing(near)
+    await one.send(load(one, near, work))
+    shutil.rmtree(near.there / folder)
+    (work / "small").write_text("3 4")
+    await one.send(load(one, near, work, "2"))
+    assert (near.there / "jobs" / "2" / "mesh").read_bytes() == MUCH
+
+
+@pytest.mark.parametrize("shared", [True, False])
+async def test_what_grows_while_it_is_sent_goes_as_it_was(
+    near: Near, work: Path, shared: bool
+) -> None:
+    log = work / "solver.log"
+    log.write_bytes(b"x" * (100 if shared else PIECE + 1))
+    one = await outgoing(near)
+    whole = Load()
+    one.add(whole, work, f"{near.there}/jobs/1", shared=shared)
+    with log.open("ab") as file:
+        file.write(b"more")
+    await one.send(whole)
+    assert set((near.there / "jobs" / "1" / "solver.log").read_bytes()) == {ord("x")}
+
+
+async def test_what_changes_while_it_is_sent_is_named(near: Near, work: Path) -> None:
+    one = await outgoing(near)
+    whole = load(one, near, work)
+    (work / "mesh").write_bytes(MUCH[::-1])
+    with pytest.raises(Failed, match="mesh changes while it is sent: keep it out of the job's"):
+        await one.send(whole)

@@ -1,0 +1,49 @@
+"""What is told of jobs that are with a cluster, or for one."""
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from solveyard.manager.forwarding import Forwarding
+from solveyard.manager.ordering import Ordering
+from solveyard.model.jobs import Attempt, AttemptId, Job, JobId, JobSpec, JobState, Placement
+from solveyard.model.resources import Allocation, Share
+from solveyard.places import StorePlaces
+
+GONE = (
+    "cluster far, which the settings no longer name (give them its table [clusters.far] again, and"
+    " restart the manager)"
+)
+PLACEMENT = Placement(
+    machine="far", allocation=Allocation(shares=(Share(node="far", cores=1),)), slot=0,
+    forwarded=True,
+)  # fmt: skip
+
+
+def job(state: JobState, placement: Placement | None) -> Job:
+    attempts = (
+        (Attempt(id=AttemptId("s.1.0.1"), placement=placement, placed_at=0.0),) if placement else ()
+    )
+    on = "far" if placement is None or placement.forwarded else ""
+    return Job(
+        id=JobId(1), spec=JobSpec(solver="x", on=on), owner="ada", submitted_at=0.0, arrival=1,
+        priority=0, state=state, attempts=attempts,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("state", "placement", "told", "expected"),
+    [
+        (JobState.RUNNING, PLACEMENT, "", GONE),
+        (JobState.SUBMITTED, PLACEMENT, "far to start it", GONE),
+        (JobState.QUEUED, None, "cluster far to answer", GONE),
+        (JobState.HELD, None, "somebody to release it: it is held", None),
+        (JobState.RUNNING, replace(PLACEMENT, machine="m", forwarded=False), "", None),
+    ],
+)
+def test_a_cluster_that_the_settings_no_longer_name_is_told(
+    tmp_path: Path, state: JobState, placement: Placement | None, told: str, expected: str | None
+) -> None:
+    forwarding = Forwarding(Ordering(StorePlaces(tmp_path)), {})
+    assert forwarding.why(job(state, placement), told) == (told if expected is None else expected)
