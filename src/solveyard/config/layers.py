@@ -272,8 +272,12 @@ def _sentence(problem: Mapping[str, Any]) -> tuple[str, str]:
             hint = reading.nearest(words[-1], _fields(words[0]))
             return name, f"there is no `{words[-1]}` in `{'.'.join(words[:-1])}`{hint}"
         same = [one for one in all_keys() if one.rpartition(".")[2] == words[-1]]
-        hint = f" (did you mean {same[0]!r}?)" if same else _nearest(name, all_keys())
+        known = all_keys() if len(words) > 1 else [*Settings.model_fields, *all_keys()]
+        hint = f" (did you mean {same[0]!r}?)" if same else _nearest(name, known)
         return name, f"there is no setting `{name}`{hint}"
+    if problem["type"] == "missing":
+        whole = ".".join(words[:-1])
+        return whole, f"`{whole}` has no `{words[-1]}`, which it needs"
     expected = problem["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
     expected = expected.replace("a valid array", "a list").replace("a valid dictionary", "a table")
     expected = expected.replace("an object", "a table").replace("a valid ", "a ")

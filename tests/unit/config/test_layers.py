@@ -67,6 +67,8 @@ def test_a_line_is_found_behind_texts_and_lists_that_go_on(places):
     ("text", "line", "parts"),
     [
         ("prot = 1", 1, ["`prot`", "did you mean 'port'"]),
+        ("[resource]\nmemory = '4G'", 1, ["`resource`", "did you mean 'resources'?"]),
+        ("[clusters.a]\nhost = 'x'", 1, ["`clusters.a` has no `dialect`, which it needs"]),
         ("[notify.a]\nonn = ['ended']", 2, ["`onn` in `notify.a`", "did you mean 'on'"]),
         ("\nmax_concurrent = 1", 2, ["`max_concurrent`", "'limits.max_concurrent'"]),
         ("[limits]\nmax_concurent = 1", 2, ["`limits.max_concurent`", "'limits.max_concurrent'"]),
