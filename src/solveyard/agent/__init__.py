@@ -1,0 +1,1 @@
+"""What runs on every machine: the agent, and the spawners that start and end commands."""

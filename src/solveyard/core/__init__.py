@@ -1,0 +1,1 @@
+"""When jobs run: every decision. Pure, and without a clock."""

@@ -1,0 +1,1 @@
+"""How people and programs come in: REST, live events, and the dashboard."""

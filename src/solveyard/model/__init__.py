@@ -1,0 +1,1 @@
+"""The nouns: jobs, resources, messages and errors. Frozen, encodable, pure."""

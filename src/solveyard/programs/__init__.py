@@ -1,0 +1,1 @@
+"""Small programs of ours that run as jobs, or around them."""

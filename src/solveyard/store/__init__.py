@@ -1,0 +1,1 @@
+"""Memory: events and records, on disk before anything is done about them."""
