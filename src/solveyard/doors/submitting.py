@@ -13,6 +13,7 @@ from solveyard import plan, registry
 from solveyard.doors import encoding, waiting
 from solveyard.doors.keys import LOOKS, MANAGER, RULES, Caller, caller
 from solveyard.doors.rules import Rules
+from solveyard.manager.manager import Manager
 from solveyard.model import reading
 from solveyard.model.errors import FILE_MISSING, BackendError, InvalidJob, InvalidRequest
 from solveyard.model.jobs import Job, JobSpec, Reason
@@ -65,6 +66,7 @@ async def _submitted(
     manager, who = request.app[MANAGER], caller(request)
     key = encoding.idempotency_key(request)
     _check_tags(specs)
+    await _sought(manager, specs)
     looked = _looks_at(who, specs)
     if looked:
         specs = await _complete(request, specs, check=True)
@@ -80,6 +82,7 @@ async def planned(request: web.Request, specs: list[JobSpec]) -> list[Plan]:
     """What they would run, each refused as `submitted` would for what it says itself."""
     forwarding, who = request.app[MANAGER].forwarding, caller(request)
     _check_tags(specs)
+    await _sought(request.app[MANAGER], specs)
     found = []
     if _looks_at(who, specs):
         specs = await _complete(request, specs)
@@ -92,6 +95,12 @@ async def planned(request: web.Request, specs: list[JobSpec]) -> list[Plan]:
             told = replace(told, script=script, submit=tuple(argv))
         found.append(told)
     return found
+
+
+async def _sought(manager: Manager, specs: Sequence[JobSpec]) -> None:
+    """A batch system that nobody named may not have answered yet, right after the start."""
+    if names := {spec.on for spec in specs if spec.on}:
+        await manager.forwarding.sought(names)
 
 
 def _check_tags(specs: Sequence[JobSpec]) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from solveyard.backends.batch import Batch, Remembered
@@ -84,12 +84,15 @@ class Forwarding:
         awake = [batch for batch in self.clusters.values() if not batch.asleep]
         return [Known.of(batch) for batch in sorted(awake, key=lambda one: not one.named)]
 
-    async def sought(self) -> None:
-        """Wait until each that nobody named was asked whether it answers; not for long."""
+    async def sought(self, names: Collection[str] | None = None) -> None:
+        """Wait until each that nobody named was asked whether it answers; not for long.
+
+        `names`: of those that are waited for; None: of all.
+        """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FIRST):
-                for batch in self.clusters.values():
-                    if batch.asleep:
+                for name, batch in self.clusters.items():
+                    if batch.asleep and (names is None or name in names):
                         await batch.asked.wait()
 
     async def seek(self) -> None:

@@ -1,6 +1,9 @@
 """What is told of jobs that are with a cluster, or for one."""
 
+import asyncio
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -47,3 +50,17 @@ def test_a_cluster_that_the_settings_no_longer_name_is_told(
 ) -> None:
     forwarding = Forwarding(Ordering(StorePlaces(tmp_path)), {})
     assert forwarding.why(job(state, placement), told) == (told if expected is None else expected)
+
+
+async def test_a_job_for_a_batch_system_that_has_yet_to_answer_waits_for_that(
+    tmp_path: Path,
+) -> None:
+    pbs: Any = SimpleNamespace(asleep=True, asked=asyncio.Event())
+    forwarding = Forwarding(Ordering(StorePlaces(tmp_path)), {"pbs": pbs})
+    await forwarding.sought({"slurm", "here"})
+    async with asyncio.TaskGroup() as tasks:
+        waiting = tasks.create_task(forwarding.sought({"pbs"}))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not waiting.done()
+        pbs.asked.set()
