@@ -207,7 +207,6 @@ class Retention:
 
     async def _delete(self, job: JobId, pause: float) -> None:
         jobs, away = list(self._turns.jobs.values()), self._turns.kept.directories_away()
-
         since = self._turns.ago(BELIEVED)
 
         def pieces() -> tuple[Named, list[Path]]:

@@ -36,6 +36,11 @@ def alive_beside(stdout: Path) -> Path:
     return stdout.with_suffix(".alive")
 
 
+def note(order: Order) -> Path:
+    """What is noted here of how it was sent; see `notes`."""
+    return Path(f"{_place(order)}.sent")
+
+
 def log(order: Order) -> Path:
     """The batch system's own words about the script."""
     return Path(f"{_place(order)}.log")

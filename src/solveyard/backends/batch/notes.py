@@ -3,36 +3,31 @@
 import contextlib
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
 from solveyard.backends.base import Order
+from solveyard.backends.batch import files
 
 
 class Note(NamedTuple):
     """Written down before it is sent: settings may change while it is there."""
 
-    sums: Mapping[str, str] = MappingProxyType(
-        {}
-    )  #: checksums of its inputs, by path; what comes back alike is known
+    #: Checksums of its inputs, by path: what comes back alike is known.
+    sums: Mapping[str, str] = MappingProxyType({})
     host: str = ""  #: to which it was sent; empty: an earlier version didn't say
     root: str = ""  #: the folder of ours there
 
 
-def place(order: Order) -> Path:
-    return Path(f"{order.stdout.removesuffix('.out')}.sent")
-
-
 def write(order: Order, note: Note) -> None:
     """Blocking."""
-    place(order).write_text(json.dumps({**note._asdict(), "sums": {**note.sums}}))
+    files.note(order).write_text(json.dumps({**note._asdict(), "sums": {**note.sums}}))
 
 
 def read(order: Order) -> Note:
     """Blocking."""
     with contextlib.suppress(OSError, ValueError):
-        told = json.loads(place(order).read_text())
+        told = json.loads(files.note(order).read_text())
         if isinstance(told, dict):
             sums = told.get("sums")
             if not isinstance(sums, dict):

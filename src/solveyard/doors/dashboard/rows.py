@@ -12,7 +12,7 @@ from solveyard.doors.keys import MANAGER
 from solveyard.manager.manager import Manager
 from solveyard.model.errors import InvalidRequest, LogCompacted
 from solveyard.model.ids import array_of
-from solveyard.model.jobs import Job, JobId, JobState, Reason
+from solveyard.model.jobs import WAITING, Job, JobId, JobState, Reason
 from solveyard.model.messages import JobEvent
 from solveyard.model.records import TaskCounts, counted
 
@@ -151,7 +151,7 @@ async def changes(request: web.Request) -> web.Response:
 
 
 def row(manager: Manager, job: Job, why: str | None) -> Row:
-    attempt = None if job.state in (JobState.HELD, JobState.QUEUED) else job.attempt
+    attempt = None if job.state in WAITING else job.attempt
     return Row(
         number=job.id,
         id=job.label,
