@@ -43,6 +43,7 @@ class Served:
         self.folder = folder
         self.port = port
         self.url = ""
+        self.user = "tester"  #: who asks
         self.locked = False  #: nobody is let in, but to the page and its files
         self.websockets = True  #: they get through
         self._loop = asyncio.new_event_loop()
@@ -131,7 +132,7 @@ class Served:
             return encoding.refusal(401, "unauthorized", "the caller shows no token")
         if not self.websockets and "Upgrade" in request.headers:
             return encoding.refusal(502, "unreachable", "this proxy passes no websockets on")
-        request[CALLER] = Caller("tester", private=True, owner=True)
+        request[CALLER] = Caller(self.user, private=True, owner=True)
         return await handler(request)
 
     async def _close_port(self) -> None:

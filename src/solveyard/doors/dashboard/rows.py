@@ -26,8 +26,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     number: int
     id: str  #: as other routes take it
+    owner: str
     solver: str
     state: JobState
+    priority: int
     reason: Reason | None
     why: str | None  #: why it waits, how far it is, or how it ended; null: not looked up
     tags: tuple[str, ...]
@@ -155,8 +157,10 @@ def row(manager: Manager, job: Job, why: str | None) -> Row:
     return Row(
         number=job.id,
         id=job.label,
+        owner=job.owner,
         solver=job.spec.solver,
         state=job.state,
+        priority=job.priority,
         reason=job.outcome.reason if job.outcome else None,
         why=why,
         tags=job.spec.tags,

@@ -3,7 +3,7 @@ import { ask, get, keyOf, ofJob } from "./api.js";
 import { confirm, say } from "./dialogs.js";
 import { look, store, sure } from "./feed.js";
 import { waitsElsewhere } from "./jobs.js";
-import { count, FINAL } from "./words.js";
+import { count, FINAL, WAITING } from "./words.js";
 
 const NAMED = 5; // jobs that are told by name
 const AT_ONCE = 500; // tasks that one request names
@@ -20,6 +20,19 @@ export const ACTIONS = [
     label: "Hold",
     fits: (job) => job.state === "queued" || (canWait(job) && !job.held),
     done: (id) => `${id} is held until somebody releases it.`,
+  },
+  {
+    name: "priority",
+    label: "Priority…",
+    fits: (job) => WAITING.has(job.state) || canWait(job),
+    done: (id, { priority }) => `${id} has priority ${priority}.`,
+    question: (job) => ({
+      title: `Priority of ${job.id}`,
+      text: "Larger goes first, of equal ones the older. What runs isn't stopped for it.",
+      fields: [{ name: "priority", label: "Priority", value: job.priority, required: true, step: 1, min: -1e9, max: 1e9 }],
+      yes: "Set it",
+      no: "Leave it",
+    }),
   },
   {
     name: "cancel",
@@ -94,11 +107,14 @@ export async function actOnAll(action, all) {
   const many = count(fitting.length, "job");
   const verb = action.label.replace("…", "");
   const names = fitting.slice(0, NAMED).map((job) => job.id).join(", ");
-  const text = fitting.length > NAMED ? `${names} and ${fitting.length - NAMED} more.` : `${names}.`;
+  const those = fitting.length > NAMED ? `${names} and ${fitting.length - NAMED} more.` : `${names}.`;
+  const alike = fitting.every(({ priority }) => priority === first.priority);
+  const question = action.question?.(alike ? first : { ...first, priority: null });
+  const words = question?.fields
+    ? { title: `${verb} of ${many}`, text: `${those} ${question.text}` }
+    : { title: `${verb} ${many}?`, text: those, yes: `${verb} them` };
   const asked = store;
-  const answer = await confirm({
-    ...action.question?.(first), title: `${verb} ${many}?`, text, yes: `${verb} them`, no: "Leave them as they are",
-  });
+  const answer = await confirm({ ...question, ...words, no: "Leave them as they are" });
   if (!answer) return;
   try {
     await sure(asked);
@@ -123,7 +139,7 @@ export async function act(action, job) {
   try {
     await sure(asked);
     await send(action, job, answer);
-    say(action.done(job.id));
+    say(action.done(job.id, answer.values));
     if (action.name === "remove") location.hash = "";
   } catch (error) {
     say(`Could not ${action.name.replace("-", " ")} ${job.id}: ${error.message}`, "error");
@@ -131,10 +147,10 @@ export async function act(action, job) {
   look();
 }
 
-function send(action, job, { extra }) {
+function send(action, job, { extra, values }) {
   if (action.name === "retry-failed") return retryFailed(job);
   if (action.name === "remove") return ask(`${ofJob(keyOf(job))}?files=${extra}`, { method: "DELETE" });
-  return ask(ofJob(keyOf(job), action.name), { method: "POST", body: {} });
+  return ask(ofJob(keyOf(job), action.name), { method: "POST", body: values ?? {} });
 }
 
 /** The failed tasks alone, which the table of results names in fewer words than the tasks do. */

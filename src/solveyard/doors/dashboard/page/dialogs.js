@@ -5,7 +5,8 @@ const question = signal(null);
 const message = signal(null);
 export const keysShown = signal(false);
 
-/** Ask; resolves to null when the answer is no, else to {extra: whether its box was ticked}. */
+/** Ask; resolves to null when the answer is no, else to {extra: whether its box was ticked, values: the
+ *  numbers of its `fields` by name, null where nothing stands}. */
 export function confirm(asked) {
   return new Promise((answer) => (question.value = { ...asked, answer }));
 }
@@ -34,20 +35,28 @@ function Question() {
   const [extra, setExtra] = useState(false);
   useEffect(() => setExtra(false), [asked]);
   if (!asked) return null;
-  const done = (yes) => {
+  const done = (answer) => {
     question.value = null;
-    asked.answer(yes ? { extra } : null);
+    asked.answer(answer);
   };
-  return html`<${Modal} label=${asked.title} close=${() => done(false)}>
+  const yes = (event) => {
+    event.preventDefault();
+    const given = [...new FormData(event.target)];
+    done({ extra, values: Object.fromEntries(given.map(([name, one]) => [name, one === "" ? null : Number(one)])) });
+  };
+  const fields = asked.fields ?? [];
+  return html`<${Modal} label=${asked.title} close=${() => done(null)}>
     <h2>${asked.title}</h2>
     <p>${asked.text}</p>
-    ${asked.extra && html`<label class="box"><input type="checkbox" checked=${extra}
-      onChange=${(event) => setExtra(event.target.checked)} /> ${asked.extra}</label>`}
-    <div class="buttons">
-      <button data-first=${asked.danger} onClick=${() => done(false)}>${asked.no ?? "Not now"}</button>
-      <button class=${asked.danger ? "danger" : "primary"} data-first=${!asked.danger}
-        onClick=${() => done(true)}>${asked.yes}</button>
-    </div><//>`;
+    <form onSubmit=${yes}>
+      ${fields.map(({ name, label, value, ...rest }, index) => html`<label class="field number" key=${name}><span>${label}</span>
+        <input type="number" name=${name} data-first=${index === 0} ref=${(field) => field && (field.defaultValue = value ?? "")} ...${rest} /></label>`)}
+      ${asked.extra && html`<label class="box"><input type="checkbox" checked=${extra}
+        onChange=${(event) => setExtra(event.target.checked)} /> ${asked.extra}</label>`}
+      <div class="buttons">
+        <button type="button" data-first=${asked.danger} onClick=${() => done(null)}>${asked.no ?? "Not now"}</button>
+        <button class=${asked.danger ? "danger" : "primary"} data-first=${!asked.danger && !fields.length}>${asked.yes}</button>
+      </div></form><//>`;
 }
 
 const KEYS = [

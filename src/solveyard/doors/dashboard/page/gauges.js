@@ -1,16 +1,52 @@
-// How busy the machines are, from the samples that their agents send.
+// How busy the machines are, from the samples that their agents send; batch systems, and licences.
 import { html, useRef } from "./html.js";
 import * as jobs from "./jobs.js";
-import { bytes } from "./words.js";
+import { bytes, grouped, moment } from "./words.js";
 
 const KEPT = 60; // samples of the little curve
 const MIB = 1 << 20;
+const PARTITIONS = 4; // of a batch system that have a gauge: its default first, then the largest
 
 export function Gauges() {
-  const machines = Object.entries(jobs.status.value?.machines ?? {});
+  const { machines = {}, clusters = [], licences = {} } = jobs.status.value ?? {};
   return html`<section class="machines" aria-label="Machines">
-    ${machines.map(([name, machine]) => html`<${Machine} key=${name} name=${name} machine=${machine} />`)}
+    ${Object.entries(machines).map(([name, machine]) => html`<${Machine} key=${name} name=${name} machine=${machine} />`)}
+    ${clusters.map((cluster) => html`<${Cluster} key=${cluster.name} cluster=${cluster} />`)}
+    ${Object.keys(licences).length > 0 && html`<${Licences} licences=${licences} />`}
   </section>`;
+}
+
+/** What its batch system told last, and how many of our jobs it has. */
+function Cluster({ cluster }) {
+  const { name, answers, trouble, partitions } = cluster;
+  const ours = Object.entries(cluster.jobs).filter(([, number]) => number > 0);
+  const most = [...partitions].filter(({ cores_total: cores }) => cores > 0)
+    .sort((a, b) => b.default - a.default || b.cores_total - a.cores_total).slice(0, PARTITIONS);
+  return html`<div class="machine">
+    <div class="machine-name"><span class="faint">cluster</span> <strong>${name}</strong>
+      ${!answers && html` <span class="badge failed" title=${trouble}>doesn't answer</span>`}
+      <div class="faint small">${ours.map(([state, number]) => `${grouped(number)} ${state}`).join(", ") || "no jobs of ours"}</div></div>
+    ${most.map((one) => html`<${Gauge} key=${one.name} name=${`${one.name}${one.up ? "" : " (down)"}`} value=${one.cores_used ?? 0}
+      most=${one.cores_total} text=${`${grouped(one.cores_used ?? 0)} of ${grouped(one.cores_total)} cores in use`} />`)}
+  </div>`;
+}
+
+function Licences({ licences }) {
+  return html`<div class="machine"><div class="machine-name"><strong>Licences</strong></div>
+    ${Object.entries(licences).map(([name, feature]) => html`<${Seats} key=${name} name=${name} feature=${feature} />`)}</div>`;
+}
+
+/** Of one feature. `issued` and `others`: what the licence server tells, null where none is asked. */
+function Seats({ name, feature }) {
+  const { seats, ours, others, issued, kept, stale_since: stale } = feature;
+  const [most, used] = [issued ?? seats, ours + (others ?? 0)];
+  const words = [
+    `${grouped(used)} of ${grouped(most)} in use`,
+    others > 0 && ours > 0 && `${grouped(ours)} by jobs here`,
+    kept > 0 && `${grouped(kept)} kept back`,
+    stale && `as of ${moment(stale)}`,
+  ];
+  return html`<${Gauge} name=${name} value=${used} most=${most} text=${words.filter(Boolean).join(", ")} />`;
 }
 
 function Machine({ name, machine }) {

@@ -16,6 +16,7 @@ export const clock = signal(Date.now() / 1000); // the manager's, s since 1970
 export const today = computed(() => day(clock.value)); // what is read from the clock beside it is shown anew each day
 export const state = signal(""); // only jobs in this state, and arrays with tasks in it; "": in any
 export const text = signal(""); // only jobs that mention all these words
+export const mine = signal(""); // only jobs of this owner; "": of anybody
 export const current = signal(null); // the number of the row that the keyboard is at
 export const selected = signal(new Set()); // numbers of the jobs to act on together
 export const opened = signal(null); // the number of the job that is looked at
@@ -29,15 +30,23 @@ const numbers = computed(() => {
   return Float64Array.from(rows.keys()).sort().reverse();
 });
 
-/** Both filters, where there are any: does a row pass them? */
+/** Whose jobs they are; told where there are more than one. */
+export const owners = computed(() => {
+  version.value;
+  return new Set(Array.from(rows.values(), ({ owner }) => owner));
+});
+
+/** The filters, where there are any: does a row pass them? */
 const passes = computed(() => {
   const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
   const wanted = state.value;
-  if (!words.length && !wanted) return null;
-  return (row) => (!wanted || has(row, wanted)) && words.every((word) => said(row).includes(word));
+  const owner = mine.value;
+  if (!words.length && !wanted && !owner) return null;
+  return (row) =>
+    (!wanted || has(row, wanted)) && (!owner || row.owner === owner) && words.every((word) => said(row).includes(word));
 });
 
-/** The numbers of the jobs that pass both filters, newest first. */
+/** The numbers of the jobs that pass the filters, newest first. */
 export const shown = computed(() => {
   const [all, pass] = [numbers.value, passes.value];
   return pass ? all.filter((number) => pass(rows.get(number))) : all;
@@ -107,6 +116,7 @@ export function advance(told) {
 export function clear() {
   rows.clear();
   selected.value = new Set();
+  mine.value = "";
   loaded.value = cut.value = false;
   version.value += 1;
 }
@@ -160,7 +170,7 @@ function has(row, wanted) {
  *  of those alone that were on the screen, so it is not looked at. */
 function said(row) {
   const why = WAITING.has(row.state) ? "" : row.why;
-  row.said ??= [row.number, row.id, row.solver, row.machine, why, row.reason, ...row.tags]
+  row.said ??= [row.number, row.id, row.owner, row.solver, row.machine, why, row.reason, ...row.tags]
     .join(" ")
     .toLowerCase();
   return row.said;

@@ -14,27 +14,34 @@ const LATER = 3000; // ms, after one that failed
 const CONTROLS = /\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)?/g;
 
 export function Log({ job }) {
-  const attempts = job.attempts.length;
+  const newest = job.attempts.length || 1;
+  const [earlier, choose] = useState(null); // an attempt before the newest
   const [stream, setStream] = useState("stdout");
+  const spoke = job.attempts.filter((one) => !one.withdrawn || one.number === newest);
+  const attempt = earlier ?? newest;
   return html`<div class="log">
     <div class="bar-of-tools">
       <div role="group" aria-label="Stream" class="switch">
         ${["stdout", "stderr"].map((name) => html`<button key=${name}
           aria-pressed=${stream === name} onClick=${() => setStream(name)}>${name}</button>`)}
       </div>
+      ${spoke.length > 1 && html`<label class="faint">Attempt <select value=${attempt}
+        onChange=${({ target }) => choose(Number(target.value) === newest ? null : Number(target.value))}>
+        ${spoke.toReversed().map(({ number, reason }) => html`<option key=${number} value=${number}
+          >${[number, number === newest ? "the newest" : reason].filter(Boolean).join(", ")}</option>`)}</select></label>`}
     </div>
-    <${Stream} key=${`${stream} ${attempts}`} job=${job} stream=${stream} attempts=${attempts} />
+    <${Stream} key=${`${stream} ${attempt}`} job=${job} stream=${stream} attempt=${attempt} />
   </div>`;
 }
 
-function Stream({ job, stream, attempts }) {
+function Stream({ job, stream, attempt }) {
   const [log, setLog] = useState({ text: "", start: 0, size: 0, passed: 0, ended: false, trouble: "" });
   const [following, setFollowing] = useState(true);
   const reader = useRef({ goOn() {} }).current;
   Object.assign(reader, { following, full: log.text.length >= KEPT });
   const [reading, setReading] = useState(false); // what came earlier
   const pane = useRef(null);
-  const output = `${ofJob(keyOf(job), "logs")}?stream=${stream}&attempt=${attempts || 1}`;
+  const output = `${ofJob(keyOf(job), "logs")}?stream=${stream}&attempt=${attempt}`;
   const address = (offset, wait) => `${output}&offset=${offset}&limit=${KEPT}&wait=${wait}`;
 
   useEffect(() => {
@@ -86,7 +93,7 @@ function Stream({ job, stream, attempts }) {
         ${" · "}${log.ended ? "ended" : following ? "following" : "not following"}
         ${log.passed > 0 && ` · passed over ${bytes(log.passed)}`}</span>
       ${!log.ended && !following && html`<button onClick=${() => setFollowing(true)}>Follow</button>`}
-      ${log.size > 0 && html`<a class="button" download=${`${job.id}.${stream}.txt`} href=${download}>
+      ${log.size > 0 && html`<a class="button" download=${attempt === (job.attempts.length || 1) ? `${job.id}.${stream}.txt` : `${job.id}.${attempt}.${stream}.txt`} href=${download}>
         ${whole ? "Download" : `Download its last ${bytes(LARGEST)}`}</a>`}
     </p>`;
 }

@@ -8,7 +8,8 @@ import { connection, start } from "./feed.js";
 import { Gauges } from "./gauges.js";
 import { batch, html, render, useEffect, useRef, useState } from "./html.js";
 import * as jobs from "./jobs.js";
-import { Session, SignIn } from "./session.js";
+import { Limits } from "./limits.js";
+import { Session, SignIn, who } from "./session.js";
 import { hears } from "./socket.js";
 import { go, move, open, show, Table } from "./table.js";
 import { grouped, moment, STATES } from "./words.js";
@@ -39,8 +40,8 @@ function Header() {
   const how = hears.value ? "The manager tells what happens" : "The manager is asked each second: no websocket gets through";
   return html`<header class="top">
     <h1><svg viewBox="0 0 32 32" aria-hidden="true"><path d="M4 9 C10 9 11 9 13 15 C14.500 19.500 15 25 16 25 C17 25 17.500 19.500 19 15 C21 9 22 9 28 9" /></svg>solveyard</h1>
-    <input id="search" type="search" placeholder="Search jobs  ( / )" aria-label="Search jobs by name, number, tag, solver, machine, reason or ending"
-      title="Words of the name, number, tags, solver, machine, reason, of how far a job is or how it ended; not of what it waits for"
+    <input id="search" type="search" placeholder="Search jobs  ( / )" aria-label="Search jobs by name, number, tag, owner, solver, machine, reason or ending"
+      title="Words of the name, number, tags, owner, solver, machine, reason, of how far a job is or how it ended; not of what it waits for"
       value=${jobs.text.value} onInput=${(event) => (jobs.text.value = event.target.value)} />
     <span class=${`connection ${state}`} title=${state === "live" ? how : ""}><span aria-hidden="true">●</span> ${word}</span>
     <${Session} />
@@ -70,7 +71,17 @@ function States() {
     <${State} name="" icon="" word="all" number=${jobs.total.value} />
     ${Object.entries(STATES).map(([name, { icon }]) => html`<${State} key=${name} name=${name}
       icon=${icon} word=${called(name)} number=${counts[name] ?? 0} />`)}
+    <${Mine} /><${Limits} />
   </div>`;
+}
+
+/** Only one's own jobs, where there are others' too. */
+function Mine() {
+  const { name } = who.value ?? {};
+  const pressed = jobs.mine.value !== "";
+  if (!pressed && !(jobs.owners.value.size > 1 && jobs.owners.value.has(name))) return null;
+  return html`<button class="chip" aria-pressed=${pressed} title="Only the jobs that you submitted"
+    onClick=${() => (jobs.mine.value = pressed ? "" : name)}>mine</button>`;
 }
 
 function State({ name, icon, word, number }) {

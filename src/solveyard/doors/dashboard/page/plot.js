@@ -1,11 +1,14 @@
-// Scattering parameters of a job's Touchstone files over frequency, in dB.
+// Scattering parameters of a job's Touchstone files: over frequency in dB or degrees, or in the Smith chart.
 import { get, ofJob } from "./api.js";
 import { Chart, CURVES } from "./chart.js";
 import { html, signal, useEffect, useState } from "./html.js";
-import { count, frequency, frequencyUnit, level } from "./words.js";
+import { Smith } from "./smith.js";
+import { angle, count, frequency, frequencyUnit, level } from "./words.js";
 
 const CHIPS = 4; // ports up to which all parameters are offered as buttons
 export const TOUCHSTONE = /\.s([1-9]\d{0,2})p$/i;
+const VIEWS = { level: "dB", phase: "Phase", smith: "Smith" };
+const view = signal("level");
 export const chosenFile = signal(null); // {of: the key of its job, path}, from the list of files
 
 /** `files`: the job's own, and others in its folder, which are drawn only when they are chosen. */
@@ -41,6 +44,9 @@ function Network({ of, path, fresh }) {
     if (next.length && next.length <= CURVES) choose(next);
   };
   return html`<div class="plot">
+    <div class="bar-of-tools"><div role="group" aria-label="Plotted as" class="switch">
+      ${Object.entries(VIEWS).map(([name, word]) => html`<button key=${name} aria-pressed=${view.value === name}
+        onClick=${() => (view.value = name)}>${word}</button>`)}</div></div>
     ${ports > 1 && ports <= CHIPS && html`<div class="chips" role="group" aria-label="Parameters">
       ${pairs(ports).map((name) => html`<button key=${name} class="chip" aria-pressed=${chosen.includes(name)}
         onClick=${() => toggle(name)}>S${name}</button>`)}</div>`}
@@ -53,10 +59,19 @@ function Network({ of, path, fresh }) {
 
 function Curves({ plot }) {
   const [unit, scale] = frequencyUnit(plot.frequencies.at(-1));
-  const curves = plot.curves.map((curve) => ({ label: `|${title(curve)}|`, values: decibels(curve) }));
-  return html`<${Chart} over=${plot.frequencies.map((one) => one / scale)} curves=${curves} fresh=${plot}
-    unit=${unit} across=${`frequency in ${unit}`} up="magnitude in dB" label=${spoken(plot)}
-    at=${frequency} told=${level} points=${plot.frequencies.length < 3} />`;
+  const over = plot.frequencies.map((one) => one / scale);
+  if (view.value === "smith") {
+    const reflections = plot.curves.filter(({ to, source }) => to === source);
+    if (!reflections.length) return html`<p class="faint nothing">The Smith chart shows reflections: choose S11, S22, …</p>`;
+    return html`<${Smith} over=${over} unit=${unit} resistance=${plot.resistance} label=${`Smith chart. ${spoken(plot)}`}
+      curves=${reflections.map((curve) => ({ ...curve, label: title(curve) }))} />`;
+  }
+  const phase = view.value === "phase";
+  const curves = plot.curves.map((curve) => phase
+    ? { label: title(curve), values: degrees(curve) } : { label: `|${title(curve)}|`, values: decibels(curve) });
+  return html`<${Chart} over=${over} curves=${curves} key=${view.value} fresh=${plot}
+    unit=${unit} across=${`frequency in ${unit}`} up=${phase ? "phase in degrees" : "magnitude in dB"} label=${spoken(plot)}
+    at=${frequency} told=${phase ? angle : level} points=${plot.frequencies.length < 3} />`;
 }
 
 /** The smallest value of each curve: for reflections, where the antenna matches. */
@@ -76,6 +91,11 @@ export function decibels({ real, imag }) {
     const size = Math.hypot(one, imag[i]);
     return size > 0 ? 20 * Math.log10(size) : null;
   });
+}
+
+/** The angle of S in degrees, from -180 to 180; null where there is nothing at all. */
+function degrees({ real, imag }) {
+  return real.map((one, i) => (one || imag[i] ? (180 / Math.PI) * Math.atan2(imag[i], one) : null));
 }
 
 function extremes(plot, curve) {

@@ -3,6 +3,7 @@ import { ask, get } from "./api.js";
 import { Modal, say } from "./dialogs.js";
 import { connection, look, resume } from "./feed.js";
 import { html, signal, useEffect, useState } from "./html.js";
+import { person } from "./words.js";
 
 export const who = signal(null); // {name, owner, session: there is something to sign out of}
 
@@ -15,7 +16,7 @@ export function Session() {
   }, [state]);
   if (!who.value) return null;
   const { name, owner, session } = who.value;
-  const shown = name.replace(/^token:/, "");
+  const shown = person(name);
   const title = owner ? "The manager runs under this account" : `Signed in with the token ${shown}`;
   return html`<span class="who" title=${title}>${shown}</span>
     ${session && html`<button class="quiet" onClick=${signOut}>Sign out</button>`}`;

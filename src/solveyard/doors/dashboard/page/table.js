@@ -5,10 +5,10 @@ import { waiting, watch } from "./feed.js";
 import { batch, effect, html, signal, useEffect, useRef } from "./html.js";
 import * as jobs from "./jobs.js";
 import { Progress } from "./tasks.js";
-import { brief, count, duration, grouped, moment, sentence, WAITING, waits } from "./words.js";
+import { brief, count, duration, grouped, moment, person, sentence, WAITING, waits } from "./words.js";
 
 const BEYOND = 8; // rows kept above and below the screen, so that scrolling shows no gaps
-const COLUMNS = ["State", "Job", "Tasks", "Solver", "Machine", "Submitted", "Time", "Why"];
+const COLUMNS = ["State", "Job", "Owner", "Tasks", "Solver", "Machine", "Submitted", "Time", "Why"];
 
 const first = signal(0); // index of the first row on the screen
 const room = signal(20); // rows that fit on the screen
@@ -60,7 +60,7 @@ export function Table() {
     pane = element.current;
     const watcher = new ResizeObserver(measure);
     watcher.observe(pane);
-    const stop = effect(() => (jobs.state.value, jobs.text.value, (pane.scrollTop = 0), measure()));
+    const stop = effect(() => (jobs.state.value, jobs.text.value, jobs.mine.value, (pane.scrollTop = 0), measure()));
     return () => (watcher.disconnect(), stop(), (pane = null));
   }, []);
   const loaded = jobs.loaded.value;
@@ -76,7 +76,7 @@ export function Table() {
       <table role="grid" aria-multiselectable="true" aria-label="Jobs, newest first" aria-rowcount=${shown.length + 1}>
         <thead>
           <tr role="row" aria-rowindex="1">
-            ${COLUMNS.map((name) => html`<th scope="col" class=${`col-${name.toLowerCase()}`}>${name}</th>`)}
+            ${columns().map((name) => html`<th scope="col" class=${`col-${name.toLowerCase()}`}>${name}</th>`)}
           </tr>
         </thead>
         <tbody role="rowgroup">
@@ -89,6 +89,11 @@ export function Table() {
       </table>
     </div>
     <${Footer} />`;
+}
+
+/** Whose a job is stands there where more than one has some. */
+function columns() {
+  return COLUMNS.filter((name) => name !== "Owner" || jobs.owners.value.size > 1);
 }
 
 function Space({ rows }) {
@@ -110,6 +115,7 @@ function Row({ number, index, reachable }) {
       <td role="gridcell" class="col-job"><div><span class="called"><span class="name" dir="auto">${row.id}</span
         >${row.id !== String(number) && html`<span class="faint">#${number}</span>`}</span>
         ${row.tags.map((tag) => html`<span class="tag" dir="auto" key=${tag}>${tag}</span>`)}</div></td>
+      ${jobs.owners.value.size > 1 && html`<td role="gridcell" class="col-owner" title=${row.owner}><bdi>${person(row.owner)}</bdi></td>`}
       <td role="gridcell" class="col-tasks">${row.tasks && html`<${Progress} tasks=${row.tasks} />`}</td>
       <td role="gridcell" class="col-solver">${row.solver}</td>
       <td role="gridcell" class="col-machine">${row.machine || "–"}</td>

@@ -100,6 +100,11 @@ export function level(one) {
   return `${(Math.round(one * 100) / 100 || 0).toFixed(2)} dB`;
 }
 
+/** A phase: "-45.00°". */
+export function angle(one) {
+  return `${(Math.round(one * 100) / 100 || 0).toFixed(2)}°`;
+}
+
 function rounded(one, digits) {
   if (one == null) return "–";
   if (typeof one !== "number" || Number.isInteger(one)) return String(one);
@@ -125,6 +130,11 @@ export function waits(why) {
 function hour(_, time) {
   const day = new Date().toISOString().slice(0, 10);
   return new Date(`${day}T${time}Z`).toLocaleTimeString([], { hourCycle: "h23" });
+}
+
+/** A user, or who signed in with a token: by that token's name. */
+export function person(name) {
+  return name.replace(/^token:/, "");
 }
 
 /** "waiting for a core", said as a sentence: "Waiting for a core." */
