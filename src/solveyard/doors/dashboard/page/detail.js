@@ -3,18 +3,19 @@ import { act, ACTIONS } from "./actions.js";
 import { ask, get, keyOf, ofJob, Refused } from "./api.js";
 import { Badge } from "./badge.js";
 import { useCalm } from "./calm.js";
-import { Convergence } from "./convergence.js";
 import { connection } from "./feed.js";
-import { html, signal, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
+import { html, later, signal, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
 import * as jobs from "./jobs.js";
 import { Log } from "./log.js";
-import { Overlay } from "./overlay.js";
-import { chosenFile, Plots, TOUCHSTONE } from "./plot.js";
-import { Results } from "./results.js";
 import { Progress, Tasks } from "./tasks.js";
 import {
-  bytes, count, duration, FINAL, grouped, moment, parameters, seconds, sentence, short, WAITING, waits,
+  bytes, count, duration, FINAL, grouped, moment, parameters, seconds, sentence, short, TOUCHSTONE, WAITING, waits,
 } from "./words.js";
+
+const Convergence = later(() => import("./convergence.js"), "Convergence");
+const Overlay = later(() => import("./overlay.js"), "Overlay");
+const Plots = later(() => import("./plot.js"), "Plots");
+const Results = later(() => import("./results.js"), "Results");
 
 const GLANCE = 5; // s between two looks at a job that has not ended
 const PAUSE = 500; // ms from one look to the next, at least: an array may change all the time
@@ -254,7 +255,7 @@ function Files({ of, files, directory }) {
     return missing || html`<p class="faint nothing">No files in its folder${where} yet.</p>`;
   }
   const show = (path) => {
-    chosenFile.value = { of, path };
+    jobs.plotted.value = { of, path };
     tab.value = "plots";
   };
   const part = files.first.length < files.total ? `the first ${grouped(files.first.length)} of ` : "";

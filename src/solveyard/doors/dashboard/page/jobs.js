@@ -22,6 +22,7 @@ export const selected = signal(new Set()); // numbers of the jobs to act on toge
 export const opened = signal(null); // the number of the job that is looked at
 export const task = signal(null); // the index of its task that is looked at, where it is an array
 export const looked = signal(null); // the record of what is looked at
+export const plotted = signal(null); // {of: the key of its job, path}: what was chosen in the list of files
 export const advanced = signal(null); // {job, task, id, progress}: how far the last that told is
 
 /** Newest first. */

@@ -2,26 +2,25 @@
 import { get, ofJob } from "./api.js";
 import { Chart, CURVES } from "./chart.js";
 import { html, signal, useEffect, useState } from "./html.js";
+import { plotted } from "./jobs.js";
 import { Smith } from "./smith.js";
-import { angle, count, frequency, frequencyUnit, level } from "./words.js";
+import { angle, count, frequency, frequencyUnit, level, TOUCHSTONE } from "./words.js";
 
 const CHIPS = 4; // ports up to which all parameters are offered as buttons
-export const TOUCHSTONE = /\.s([1-9]\d{0,2})p$/i;
 const VIEWS = { level: "dB", phase: "Phase", smith: "Smith" };
 const view = signal("level");
-export const chosenFile = signal(null); // {of: the key of its job, path}, from the list of files
 
 /** `files`: the job's own, and others in its folder, which are drawn only when they are chosen. */
 export function Plots({ of, files, fresh }) {
   if (!files) return html`<p class="faint">reading…</p>`;
   const { own, others } = files;
-  const wanted = chosenFile.value?.of === of ? chosenFile.value.path : null;
+  const wanted = plotted.value?.of === of ? plotted.value.path : null;
   const { path, modified } = [...own, ...others].find((file) => file.path === wanted) ?? own[0] ?? {};
   const options = (some) => some.map((file) => html`<option key=${file.path}>${file.path}</option>`);
   return html`
     ${!own.length && html`<p class="faint nothing">No Touchstone files (.s1p, .s2p, …) of its own yet.</p>`}
     ${own.length + others.length > (own.length ? 1 : 0) && html`<label class="field">File <select value=${path ?? ""}
-      onChange=${(event) => (chosenFile.value = { of, path: event.target.value })}>
+      onChange=${(event) => (plotted.value = { of, path: event.target.value })}>
       ${!path && html`<option value="">choose one</option>`}${options(own)}
       ${others.length > 0 && html`<optgroup label="Other files in this folder">${options(others)}</optgroup>`}</select></label>`}
     ${path && html`<${Network} key=${`${of} ${path}`} of=${of} path=${path} fresh=${`${fresh} ${modified}`} />`}`;

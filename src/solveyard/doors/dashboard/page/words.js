@@ -12,6 +12,7 @@ export const STATES = {
 };
 export const FINAL = new Set(["completed", "failed", "cancelled"]);
 export const WAITING = new Set(["held", "queued", "submitted"]);
+export const TOUCHSTONE = /\.s([1-9]\d{0,2})p$/i;
 
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 
