@@ -332,6 +332,9 @@ class FakeManager:
     def now(self) -> float:
         return time.time()
 
+    def measured_now(self, job: Job) -> float:
+        return time.time()
+
     def status(self) -> dict[str, object]:
         sample = {"at": NOW, "cpu": 12.5, "memory_free": 1024, "memory_total": 4096}
         sample |= {"disk_free": 2048, "disk_total": 8192}

@@ -95,8 +95,9 @@ def remote(url: str, token: str = "") -> Address:
 
 
 def elsewhere() -> str:
-    """$SOLVEYARD_URL; "" in the command of a notice, to which that is the page of its job."""
-    return "" if "SOLVEYARD_NOTICE" in os.environ else os.environ.get("SOLVEYARD_URL", "")
+    """$SOLVEYARD_URL; "" where that is still the page of a job, as a notice's command is told."""
+    url = os.environ.get("SOLVEYARD_URL", "")
+    return "" if url == os.environ.get("SOLVEYARD_PAGE") else url
 
 
 def locator(where: Where) -> Callable[[], Address]:

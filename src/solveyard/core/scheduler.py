@@ -369,6 +369,13 @@ class Scheduler:
             self.owners.leapt()
             self.moved = True
 
+    def measured(self, job: Job, now: float) -> float:
+        """`now` without the leaps since `job` began, for who tells how long it has been running."""
+        attempt = job.attempt
+        if attempt is None or attempt.started_at is None or attempt.placement.forwarded:
+            return now
+        return now - self._leaps.since(attempt.started_at)
+
     def wake(self) -> float | None:
         """When time alone causes something next."""
         next_ones = (self.deadlines.next(), self.line.pauses.next())

@@ -166,10 +166,12 @@ class Seating:
             job = self._jobs[slot.members[0].job]
             attempt = job.attempts[-1]
             begun = attempt.started_at if attempt.started_at is not None else slot.moved_at
+            if attempt.started_at is None or not slot.placement.forwarded:
+                begun = self._leaps.later(begun)  # by our clock, and not a batch system's
             yield Holder(
                 machine=slot.placement.machine,
                 allocation=slot.placement.allocation,
-                until=over_by(job, self._leaps.later(begun)),
+                until=over_by(job, begun),
                 slot=number,
                 placed_at=attempt.placed_at,
                 ahead=first is not None and urgency(job) < first,

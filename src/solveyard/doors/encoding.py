@@ -293,7 +293,7 @@ def shown(
             waiting = "" if job.state.final else manager.why(job, place=place)
         return records.record(
             job,
-            manager.now(),
+            manager.measured_now(job),
             waiting=waiting,
             directory=manager.directory(job),
             tasks=manager.task_counts(job) if job.is_array else None,
@@ -301,7 +301,7 @@ def shown(
             progress=manager.progress(job.id),
         )
     except UnknownJob:  # removed since it was read
-        return records.record(job, manager.now(), config=hfss_config(job.spec))
+        return records.record(job, manager.measured_now(job), config=hfss_config(job.spec))
 
 
 def idempotency_key(request: web.Request) -> str:

@@ -34,14 +34,16 @@ class Belongings:
     def roots(self, job: JobId, named: Named = NOTHING) -> list[Path]:
         """The files and folders of a job, of an array with all its tasks, that are there.
 
-        What holds one of the folders that users named is theirs.
+        What holds one of the folders that users named is theirs. Raises OSError: one of the places
+        can't be looked at, so it isn't known.
         """
         found = []
         own = self._places.job_folder(job)
-        if _folder(own.parent) and _folder(own) and not self._claims.on(own.name, named):
+        there = _surely_folder(own.parent) and _surely_folder(own)
+        if there and not self._claims.on(own.name, named):
             found.append(own)
         shard = self._places.output_shard(job)
-        if _folder(shard.parent) and _folder(shard):
+        if _surely_folder(shard.parent) and _surely_folder(shard):
             output = re.compile(
                 rf"{job}\.(\d+\.(out|err|sh|log|alive|sent|record(\.(\d+|new))?)|tasks)"
             )
@@ -63,7 +65,10 @@ class Belongings:
         return sum(_size(root, seen) for root in self.roots(job))
 
     def claimed(self, jobs: Iterable[JobId], named: Named) -> JobId | None:
-        """The first of `jobs` whose own folder is, or holds, one of `named`; None: none's."""
+        """The first of `jobs` whose own folder is, or holds, one of `named`; None: none's.
+
+        Raises OSError: one of `named` can't be looked at.
+        """
         folders = ((job, self._places.job_folder(job)) for job in jobs)
         return next((job for job, own in folders if self._claims.on(own.name, named)), None)
 
@@ -85,10 +90,13 @@ class Belongings:
         (self._places.removing / str(job)).unlink(missing_ok=True)
 
     def marked(self) -> list[JobId]:
-        """The jobs that are marked, by number."""
-        if not _folder(self._places.removing):
-            return []
-        names = [entry.name for entry in os.scandir(self._places.removing)]
+        """The jobs that are marked, by number. Raises StoreError."""
+        try:
+            if not _surely_folder(self._places.removing):
+                return []
+            names = [entry.name for entry in os.scandir(self._places.removing)]
+        except OSError as error:
+            raise failures.from_os(error, self._places.removing) from error
         return [JobId(number) for number in sorted(int(n) for n in names if _NUMBER.fullmatch(n))]
 
 
@@ -133,10 +141,18 @@ def _folders_in(place: Path) -> list[Path]:
         return []
 
 
-def _folder(path: Path) -> bool:
-    """Is it a folder itself, no link to one?"""
+def _surely_folder(path: Path) -> bool:
+    """Is it a folder itself, no link to one? Raises OSError: that can't be told."""
     try:
         return stat.S_ISDIR(path.lstat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _folder(path: Path) -> bool:
+    """The same; what can't be told is none."""
+    try:
+        return _surely_folder(path)
     except OSError:
         return False
 

@@ -1,9 +1,12 @@
 """Which of the store's own job folders are users', since they named them or something in them.
 
-Where a folder really is counts, by whatever links it was named. All of it blocks.
+Where a folder really is counts, by whatever links it was named; where that can't be looked at now,
+OSError is raised. All of it blocks.
 """
 
+import errno
 import os
+import stat
 import time
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
@@ -15,6 +18,8 @@ from solveyard.model.jobs import JobSpec
 #: Tasks of an array whose folders are looked at one by one. Of more, some that may be are taken
 #: for theirs.
 MANY = 100_000
+#: Nobody runs in such a folder: it isn't there, or what leads to it is a loop, or too long.
+NOWHERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
 BELIEVED = 30.0  #: s for which a folder is taken to be where it was, unless it is doubted
 
 
@@ -48,7 +53,10 @@ class Claims:
         self._forget()
 
     def on(self, name: str, named: Named) -> bool:
-        """Is the folder `name`, or what is in it, one of `named`?"""
+        """Is the folder `name`, or what is in it, one of `named`?
+
+        Raises OSError: it can't be told, since one of them can't be looked at.
+        """
         if time.monotonic() > self._until:
             self._forget()
         return any(self._entry(one) == name for one in named.folders) or any(
@@ -102,7 +110,7 @@ def _real_folders(directory: str, array: ArraySpec) -> Iterator[str]:
         if head not in known:
             known[head] = _really(head)
         path = os.path.join(known[head], tail)  # noqa: PTH118  # a Path takes ten times as long
-        yield _really(path) if os.path.islink(path) else path  # noqa: PTH114
+        yield _really(path) if _is_link(path) else path
 
 
 def _may_be(folder: str, directory: str, array: ArraySpec) -> bool:
@@ -121,12 +129,28 @@ def _may_be(folder: str, directory: str, array: ArraySpec) -> bool:
     try:
         with os.scandir(real) as entries:
             return any(one.name.startswith(begin) and one.is_symlink() for one in entries)
-    except OSError:  # it isn't there
+    except (FileNotFoundError, NotADirectoryError):
         return False
 
 
 def _really(folder: str) -> str:
+    """Raises OSError: what is on the way can't be looked at, so it isn't known."""
     try:
-        return os.path.realpath(folder)
-    except (OSError, ValueError):  # no file system takes such a name
+        return os.path.realpath(folder, strict=True)
+    except ValueError:  # no file system takes such a name
         return folder
+    except OSError as error:
+        if error.errno not in NOWHERE:
+            raise
+        return os.path.realpath(folder)
+
+
+def _is_link(path: str) -> bool:
+    try:
+        return stat.S_ISLNK(os.lstat(path).st_mode)
+    except ValueError:
+        return False
+    except OSError as error:
+        if error.errno not in NOWHERE:
+            raise
+        return False

@@ -448,6 +448,10 @@ class Manager:
         """By the clock that stamps what happens; s since 1970."""
         return self._turns.now()
 
+    def measured_now(self, job: Job) -> float:
+        """The same for who measures how long a job has been running."""
+        return self._turns.engine.scheduler.measured(job, self.now())
+
     def shares(self) -> SharesRecord:
         """Who has what share, and what they have of it."""
         return standings.told(self._turns.engine, self.now())

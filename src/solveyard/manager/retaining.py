@@ -115,7 +115,14 @@ class Retention:
         seen: set[JobId] = set()
         while any(named) and (fresh := self._leaving - seen):
             seen |= fresh
-            job = await self._looks.call(partial(self._belongings.claimed, fresh, named))
+            try:
+                job = await self._looks.call(partial(self._belongings.claimed, fresh, named))
+            except OSError as error:
+                raise Conflict(
+                    f"`directory` {error.filename} can't be looked at ({error.strerror}), and may"
+                    " be in the folder of a removed job, whose files are being deleted (make it"
+                    " readable, name another folder, or submit again later)"
+                ) from error
             if job is not None:
                 raise Conflict(
                     f"`directory` is in the folder of job {job}, which was removed: its files are"
@@ -171,7 +178,12 @@ class Retention:
 
     async def _finish(self) -> None:
         """What was marked is deleted now, or forgotten where the job is still there."""
-        for job in await self._disk.call(self._belongings.marked):
+        try:
+            marked = await self._disk.call(self._belongings.marked)
+        except StoreError as error:
+            log.warning("removals put off", extra={"error": str(error)})
+            return
+        for job in marked:
             try:
                 async with self._alone(job):
                     if job in self._turns.jobs:
@@ -247,7 +259,14 @@ class Retention:
         ]
 
     def _measure(self, those: Sequence[Ended]) -> list[Ended]:
-        return [one._replace(size=self._belongings.size(one.job)) for one in those]
+        """But for those whose files can't be looked at now."""
+        measured = []
+        for one in those:
+            try:
+                measured.append(one._replace(size=self._belongings.size(one.job)))
+            except OSError as error:
+                log.warning("size not known", extra={"job": one.job, "error": str(error)})
+        return measured
 
     async def _compact(self, policy: Policy) -> None:
         """Forget events from before all jobs that are there, in slices."""

@@ -61,6 +61,7 @@ def variables(payload: str) -> dict[str, str]:
         "REASON": job.get("reason"),
         "MESSAGE": job.get("message"),
         "URL": content.get("url"),
+        "PAGE": content.get("url"),  # so that another URL, which is a manager's, is told from it
     }
     return {f"SOLVEYARD_{name}": str(text or "") for name, text in told.items()}
 

@@ -433,6 +433,17 @@ def test_url_and_token_come_from_the_environment(
         find.remote("http://h:1")
 
 
+def test_the_page_of_a_job_that_a_notice_tells_is_no_managers_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOLVEYARD_HOME", str(tmp_path))
+    for name in ("SOLVEYARD_URL", "SOLVEYARD_PAGE"):
+        monkeypatch.setenv(name, "http://h/#/jobs/7")
+    assert find.elsewhere() == ""
+    monkeypatch.setenv("SOLVEYARD_URL", "http://another:1")  # set by the notice's command
+    assert find.locator(None)().host == "another"
+
+
 @pytest.mark.parametrize(
     "ask",
     [

@@ -13,6 +13,7 @@ from solveyard.model.messages import (
     AgentJoined,
     Ask,
     Cancel,
+    ClockSet,
     ClusterJoined,
     ClusterLeft,
     Drain,
@@ -146,6 +147,19 @@ def test_a_count_that_a_cluster_shares_is_taken_once_here_and_there() -> None:
     assert driven.launched() == [far, here, late]
     driven.end(far)
     assert driven.launched() == [far, here, late, later]
+
+
+def test_what_runs_in_a_cluster_started_by_its_own_clock_which_has_not_leapt() -> None:
+    driven = Drive(cores=9)
+    nodes = {"a": Resources(cores=9, memory=100)}
+    driven.send(AgentJoined(machine="m", nodes=nodes, boot_id="boot", counts={"bench": 1}))
+    driven.send(ClusterJoined(machine="far", most=9, shared=("bench",)))
+    (far,) = driven.submit(msgspec.structs.replace(bench(1), time_limit=100.0))
+    accept(driven, far)
+    driven.send(ClockSet(at=driven.now + 1.0, by=3600.0), after=3601.0)
+    driven.send(Started(attempt=driven.attempt(far), native_id="7", at=driven.now - 1.0))
+    (here,) = driven.submit(bench(1, ""))
+    assert "until 01:03:50 UTC at the latest" in driven.why(here)
 
 
 def test_a_cluster_that_answers_again_is_asked_for_all_that_it_has() -> None:

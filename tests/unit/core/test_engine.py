@@ -247,10 +247,14 @@ def test_of_a_start_that_only_the_end_tells_the_run_time_is_kept_where_clocks_di
 
 def test_a_leap_of_the_clock_is_no_time_that_a_job_ran() -> None:
     drive = Drive()
-    drive.start(drive.one(time_limit=100.0))
+    job = drive.one(time_limit=100.0)
+    drive.start(job)
     waiting = drive.one()
     drive.send(ClockSet(at=drive.now + 1.0, by=3600.0), after=3601.0)
     assert "until 01:03:50 UTC at the latest" in drive.why(waiting)
+    measured = drive.engine.scheduler.measured
+    assert measured(drive.job(job), drive.now) == drive.now - 3600.0
+    assert measured(drive.job(waiting), drive.now) == drive.now
 
 
 def test_a_job_that_started_in_time_is_left_alone() -> None:

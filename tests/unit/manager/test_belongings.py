@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -188,6 +189,62 @@ def an_array(directory: str, *values: str | int) -> Named:
     """Where its tasks run."""
     array = ArraySpec(values=values) if values else ArraySpec(stop=3)
     return Named.by([JobSpec(solver="command", directory=directory, array=array)])
+
+
+def shut_to_us(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing in it can be looked at any more."""
+    for name in ("lstat", "stat"):
+        look = getattr(os, name)
+
+        def refused(place: Any, *args: Any, look: Any = look, **how: Any) -> Any:
+            if isinstance(place, str | Path) and folder in Path(place).parents:
+                raise PermissionError(13, "Permission denied", str(place))
+            return look(place, *args, **how)
+
+        monkeypatch.setattr(os, name, refused)
+
+
+@pytest.mark.parametrize("tasks", [False, True])
+def test_whether_a_name_that_can_not_be_looked_at_is_of_a_folder_is_not_known(
+    tasks: bool, places: StorePlaces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    for link in ("link", "link0", "link1"):
+        (tmp_path / "in" / link).symlink_to(places.job_folder(ONE))
+    link = f"{tmp_path}/in/link"
+    shut_to_us(tmp_path / "in", monkeypatch)
+    named = an_array(f"{link}{{{{index}}}}") if tasks else Named([link])
+    with pytest.raises(PermissionError):
+        Belongings(places).roots(ONE, named)
+    monkeypatch.undo()
+    assert places.job_folder(ONE) not in Belongings(places).roots(ONE, named)
+
+
+@pytest.mark.parametrize("kind", ["loop", "x" * 300, "gone/deep"])
+def test_a_folder_that_nobody_can_be_in_claims_nothing(
+    kind: str, places: StorePlaces, tmp_path: Path
+) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    own = places.job_folder(ONE)
+    assert own in Belongings(places).roots(ONE, Named([str(tmp_path / kind)]))
+
+
+@pytest.mark.parametrize("place", ["jobs", "output/0"])
+def test_what_can_not_be_looked_at_is_not_gone(
+    place: str, places: StorePlaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shut_to_us((places.folder / place).parent, monkeypatch)
+    with pytest.raises(PermissionError):
+        Belongings(places).roots(ONE)
+
+
+def test_marks_that_can_not_be_read_are_the_stores_fault(
+    places: StorePlaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Belongings(places).mark(ONE)
+    monkeypatch.setattr(os, "scandir", shut(places.removing))
+    with pytest.raises(StoreUnusable, match=r"cannot use the store in .*/removing"):
+        Belongings(places).marked()
 
 
 def test_a_folder_that_a_task_was_given_stays(places: StorePlaces, tmp_path: Path) -> None:

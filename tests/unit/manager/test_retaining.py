@@ -329,6 +329,37 @@ async def test_nobody_is_given_a_folder_by_a_name_that_has_just_become_a_link(
             await one.retention.spare([spec])
 
 
+async def test_nobody_is_given_a_folder_that_can_not_be_looked_at_while_others_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Belongings(StorePlaces(tmp_path)).mark(JobId(7))
+    spec = JobSpec(solver="command", directory="/far/away")
+
+    def refused(mine: Belongings, jobs: object, named: Named) -> None:
+        raise PermissionError(13, "Permission denied", "/far/away")
+
+    monkeypatch.setattr(Belongings, "claimed", refused)
+    async with yard(tmp_path, Policy(), a_job(1)) as one:
+        with pytest.raises(Conflict, match=r"/far/away can't be looked at \(Permission denied\)"):
+            await one.retention.spare([spec])
+
+
+async def test_a_job_whose_size_is_not_known_hinders_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = Belongings.size
+
+    def size(mine: Belongings, job: JobId) -> int:
+        if job == 1:
+            raise PermissionError(13, "Permission denied")
+        return look(mine, job)
+
+    monkeypatch.setattr(Belongings, "size", size)
+    policy = Policy(keep_jobs=0, files=True)
+    async with yard(tmp_path, policy, *[a_job(n) for n in (1, 2)]) as one, running(one):
+        await one.until(lambda: one.there() == {1})
+
+
 async def test_a_refused_removal_leaves_files_and_no_mark(tmp_path: Path) -> None:
     async with yard(tmp_path, Policy(), a_job(1, JobState.HELD)) as one:
         with pytest.raises(Conflict):
