@@ -16,7 +16,7 @@ from solveyard.agent import locks, platform
 from solveyard.agent.identity import Identity
 from solveyard.agent.ledger import Ledger
 from solveyard.agent.loop import Loop
-from solveyard.agent.platform.base import Platform
+from solveyard.agent.platform.base import Platform, name_agent
 from solveyard.agent.spawner import Spawner
 from solveyard.agent.supervisor import Supervisor
 from solveyard.agent.telemetry import Telemetry
@@ -39,6 +39,7 @@ def main(argv: List[str]) -> int:
     _detach(os.path.join(state, "agent.log"), rotate=options.role == "supervisor")
     command = _command(options, state)
     os.chdir(state)
+    name_agent(state)
     loop = Loop()
     if options.role == "supervisor":
         _supervise(options, state, loop, command)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from solveyard.agent.platform import cgroups, procfs
+from solveyard.agent.platform.base import AGENT
 from solveyard.backends.bundle import build
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux' own")
@@ -37,6 +38,23 @@ def test_a_process_with_a_strange_name_is_read(tmp_path: Path) -> None:
         assert procfs.marks([child.pid, os.getpid()]) == {child.pid: "x.1"}
         assert child.pid in (procfs.children(os.getpid()) or [child.pid])
     assert procfs.row(child.pid) is None
+
+
+@linux
+@pytest.mark.parametrize(("agent", "ours"), [("fd01-7", True), (None, True), ("fd01-8", False)])
+def test_a_mark_counts_where_the_agent_that_made_it_is_ours(
+    agent: str | None, ours: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(AGENT, "fd01-7")
+    env = {"SOLVEYARD_ATTEMPT": "x.1", **({} if agent is None else {AGENT: agent})}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(["cat"], env=env, stdin=pipe, stdout=pipe) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdin.write(b"\n")
+        child.stdin.flush()
+        child.stdout.readline()  # in the middle of an exec there is no environment
+        assert procfs.marks([child.pid]) == ({child.pid: "x.1"} if ours else {})
 
 
 REFUSED = """

@@ -10,6 +10,8 @@ import sys
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set
 
 MARK = "SOLVEYARD_ATTEMPT"  #: the environment variable that names a command's attempt
+#: Whose command it is: in a copy of a store the same attempts are named again.
+AGENT = "SOLVEYARD_AGENT"
 
 
 class LaunchError(Exception):
@@ -240,8 +242,23 @@ def clean_environment() -> Dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("SOLVEYARD_") or name == "SOLVEYARD_HOME"
+        if not name.startswith("SOLVEYARD_") or name in ("SOLVEYARD_HOME", AGENT)
     }
+
+
+def name_agent(state: str) -> None:
+    """Have this process and its commands carry the mark of the agent whose folder is `state`."""
+    found = os.stat(state)
+    os.environ[AGENT] = "{:x}-{:x}".format(found.st_dev, found.st_ino)
+
+
+def own_mark(mark: Optional[str], agent: Optional[str]) -> str:
+    """The attempt that a process is of by its `mark`; "": none, or another agent's.
+
+    `agent`: whose it is; None: it was started by a version that marked none.
+    """
+    ours = os.environ.get(AGENT)
+    return (mark or "") if agent is None or ours is None or agent == ours else ""
 
 
 class Programs:

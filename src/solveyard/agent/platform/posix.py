@@ -15,7 +15,7 @@ import sys
 import time
 from typing import Any, Dict, Iterable, List, Optional, Set
 
-from solveyard.agent.platform.base import MARK, Child, End, Order, Row, Tree
+from solveyard.agent.platform.base import AGENT, MARK, Child, End, Order, Row, Tree, own_mark
 from solveyard.agent.platform.portable import Portable
 
 if sys.platform != "win32":
@@ -69,10 +69,10 @@ class Posix(Portable):
             return found
         for pid in pids:
             try:
-                mark = psutil.Process(pid).environ().get(MARK)
+                environment = psutil.Process(pid).environ()
             except (psutil.Error, OSError):
                 continue
-            if mark:
+            if mark := own_mark(environment.get(MARK), environment.get(AGENT)):
                 found[pid] = mark
         return found
 

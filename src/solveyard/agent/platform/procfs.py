@@ -7,9 +7,9 @@ import os
 import sys
 from typing import Dict, Iterable, List, Optional, Tuple
 
-from solveyard.agent.platform.base import MARK, Row
+from solveyard.agent.platform.base import AGENT, MARK, Row, own_mark
 
-_MARK = b"\0" + MARK.encode() + b"="
+_MARK, _AGENT = (b"\0" + name.encode() + b"=" for name in (MARK, AGENT))
 _FULL = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
@@ -92,11 +92,15 @@ def marks(pids: Iterable[int]) -> Dict[int, str]:
     found = {}
     for pid in pids:
         environment = b"\0" + environ(pid)
-        at = environment.find(_MARK)
-        if at >= 0:
-            value = environment[at + len(_MARK) :].split(b"\0", 1)[0]
-            found[pid] = os.fsdecode(value)
+        mark = _value(environment, _MARK)
+        if mark and (mark := own_mark(mark, _value(environment, _AGENT))):
+            found[pid] = mark
     return found
+
+
+def _value(environment: bytes, name: bytes) -> Optional[str]:
+    at = environment.find(name)
+    return None if at < 0 else os.fsdecode(environment[at + len(name) :].split(b"\0", 1)[0])
 
 
 def environ(pid: int) -> bytes:

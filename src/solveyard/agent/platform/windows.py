@@ -19,6 +19,7 @@ from ctypes import wintypes
 from typing import Any, Dict, Iterable, List, Optional, Set
 
 from solveyard.agent.platform.base import (
+    AGENT,
     MARK,
     Child,
     End,
@@ -26,6 +27,7 @@ from solveyard.agent.platform.base import (
     Order,
     Row,
     Tree,
+    own_mark,
     why_not,
     with_descendants,
 )
@@ -143,10 +145,10 @@ class Windows(Portable):
             return found
         for pid in pids:
             try:
-                mark = psutil.Process(pid).environ().get(MARK)
+                environment = psutil.Process(pid).environ()
             except (psutil.Error, OSError):
                 continue
-            if mark:
+            if mark := own_mark(environment.get(MARK), environment.get(AGENT)):
                 found[pid] = mark
         return found
 
