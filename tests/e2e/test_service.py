@@ -161,15 +161,19 @@ def test_systemd_starts_it_and_a_stop_drains_it(own_systemd, until) -> None:
     assert yard.status()["installed"] is False
 
 
-def test_what_is_left_outlives_a_restart_and_a_killed_manager(own_systemd, until) -> None:
+@pytest.mark.parametrize("mode", ["leave", "drain"])
+def test_what_runs_outlives_a_killed_manager_and_what_is_left_a_restart(
+    mode, own_systemd, until
+) -> None:
     yard, gate = own_systemd, own_systemd.folder / "gate"
-    done = yard.solveyard("service", "install", "--port", "0", "--on-stop", "leave")
+    done = yard.solveyard("service", "install", "--port", "0", "--on-stop", mode)
     assert done.returncode == 0, done.stderr
     script = f"while [ ! -e {gate} ]; do sleep 0.05; done; exit 6"
     assert yard.solveyard("submit", "--name", "x", "--", "sh", "-c", script).returncode == 0
     with Client(yard.store) as client:
         until(lambda: client.job("x").state == "running", "the job runs")
-    assert yard.run("systemctl", "--user", "restart", "solveyard").returncode == 0
+    if mode == "leave":
+        assert yard.run("systemctl", "--user", "restart", "solveyard").returncode == 0
     pid = yard.status()["pid"]
     os.kill(pid, signal.SIGKILL)
     until(

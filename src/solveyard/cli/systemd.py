@@ -62,8 +62,9 @@ class Unit:
             "Delegate=yes",
             "OOMPolicy=continue",
             "TasksMax=infinity",
-            # mixed: TERM is for the manager alone, which ends the jobs
-            f"KillMode={'mixed' if self.drain else 'process'}",
+            # TERM is for the manager alone: it ends the jobs, or leaves them. By `mixed`, which sounds
+            # alike, systemd would kill them all where the manager has crashed.
+            "KillMode=process",
         ]
         if self.account:
             lines += self._of_the_machine()
@@ -80,8 +81,9 @@ class Unit:
             f"Environment=XDG_RUNTIME_DIR=%t/{self.name}",
             "ProtectSystem=full",
         ]
-        # what goes on while the manager is away has the sockets and the /tmp that it began with
-        return [*lines, "PrivateTmp=yes" if self.drain else "RuntimeDirectoryPreserve=yes"]
+        # What goes on while the manager is away has the sockets and the /tmp that it began with: so
+        # no PrivateTmp, which is made anew.
+        return [*lines, f"RuntimeDirectoryPreserve={'restart' if self.drain else 'yes'}"]
 
 
 def folder(*, system: bool) -> Path:

@@ -96,12 +96,12 @@ def test_a_stop_ends_or_leaves_what_runs_as_serve_would(run) -> None:
     drain, leave = (dict(settings(run("show", *scope, *more)[1])) for more in (
         [], ["--on-stop", "leave"],
     ))  # fmt: skip
-    assert (drain["KillMode"], leave["KillMode"]) == ("mixed", "process")
+    assert (drain["KillMode"], leave["KillMode"]) == ("process", "process")
     assert '"--on-stop=drain"' in drain["ExecStart"]
     assert '"--on-stop=leave"' in leave["ExecStart"]
-    assert "RuntimeDirectoryPreserve" not in drain
+    assert drain["RuntimeDirectoryPreserve"] == "restart"
     assert leave["RuntimeDirectoryPreserve"] == "yes"
-    assert "PrivateTmp" not in leave
+    assert "PrivateTmp" not in {*drain, *leave}
 
 
 def test_a_drain_has_ended_before_systemd_loses_patience(run) -> None:
