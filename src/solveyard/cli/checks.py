@@ -171,9 +171,11 @@ def _cgroups() -> Check:
     place = groups.folder()
     groups.close()
     if place:
-        return Check("cgroup", "ok", f"jobs get control groups in {Path(place).parent.parent}")
+        where = Path(place).parent.parent
+        return Check("cgroup", "ok", f"a manager that starts from here puts jobs in {where}")
     way_out = "a process that hides from its session may escape (systemd: Delegate=yes)"
-    return Check("cgroup", "warn", "no control group can be written", way_out)
+    found = "a manager that starts from here can write no control group"
+    return Check("cgroup", "warn", found, way_out)
 
 
 def _settings() -> Iterator[Check]:
@@ -203,7 +205,7 @@ def _limits(settings: "Found") -> Check:
     told = f"{cores} {'core' if cores == 1 else 'cores'} ({cores_from})"
     if memory is not None:
         told += f", {units.size(memory)} ({memory_from})"
-    return Check("limits", "ok", told)
+    return Check("limits", "ok", f"of a manager that starts from here: {told}")
 
 
 def _writable(folder: Path) -> bool:

@@ -411,7 +411,8 @@ def test_the_doctor_heeds_the_settings(run: Run, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("SOLVEYARD_RESOURCES__MEMORY", "1G")
     found = {check["name"]: check for check in run("doctor", "--json").json["checks"]}
     assert found["limits"]["found"] == (
-        "1 core (SOLVEYARD_CORES), 1.0 GiB (SOLVEYARD_RESOURCES__MEMORY)"
+        "of a manager that starts from here: 1 core (SOLVEYARD_CORES),"
+        " 1.0 GiB (SOLVEYARD_RESOURCES__MEMORY)"
     )
     assert found["settings"]["status"] == "ok"
     monkeypatch.setenv("SOLVEYARD_CORES", "none")
