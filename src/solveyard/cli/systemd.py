@@ -62,8 +62,8 @@ class Unit:
             "Delegate=yes",
             "OOMPolicy=continue",
             "TasksMax=infinity",
-            # TERM is for the manager alone: it ends the jobs, or leaves them. By `mixed`, which sounds
-            # alike, systemd would kill them all where the manager has crashed.
+            # TERM is for the manager alone: it ends the jobs, or leaves them. By `mixed`, systemd
+            # would kill them all where the manager has crashed.
             "KillMode=process",
         ]
         if self.account:

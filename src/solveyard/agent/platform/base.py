@@ -257,7 +257,7 @@ def own_mark(mark: Optional[str], agent: Optional[str]) -> str:
 
     `agent`: whose it is; None: it was started by a version that marked none.
     """
-    ours = os.environ.get(AGENT)
+    ours = os.environ.get(AGENT)  # as `name_agent` set it
     return (mark or "") if agent is None or ours is None or agent == ours else ""
 
 
