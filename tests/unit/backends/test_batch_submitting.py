@@ -1,11 +1,13 @@
 """What can't be sent keeps nothing else from being sent."""
 
 import asyncio
+import errno
 from pathlib import Path
 
 import pytest
 
 from solveyard.backends.base import RawEnd, Report
+from solveyard.backends.batch import submitting
 from solveyard.backends.batch.entries import Entry, Phase
 from solveyard.backends.batch.submitting import Submitter
 from solveyard.backends.dialects.base import Answer
@@ -43,6 +45,42 @@ async def test_of_several_jobs_that_go_together_only_those_that_cant_be_sent_are
     (end,) = [report for report in reports if isinstance(report, RawEnd)]
     assert end.attempt == entries[2].attempt
     assert end.exit.launch_error == f"cannot start it: {error}"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        InvalidJob("mkdir: cannot create directory '/far': Read-only file system"),
+        InvalidJob("head: write error: Disk quota exceeded"),
+    ],
+)
+async def test_while_a_disk_takes_nothing_jobs_wait_in_their_order(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submitting, "_LATER", 0.05)
+    host, files, reports = Told(), Picky(), list[Report]()
+    files.bad = {str(number): error for number in range(3)}
+    host.answer = lambda line: Answer(0, f"{len(host.called)}\n" if "sbatch" in line else "")
+    one = cluster(host, files, reports)
+    submitter = Submitter(one, Following())  # type: ignore[arg-type]
+    entries = [Entry(order(tmp_path / str(n), n), Phase.WAITING) for n in range(3)]
+    for entry in entries:
+        one.entries.add(entry)
+        submitter.put(entry)
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(submitter.run())
+        while not submitter.trouble:
+            await asyncio.sleep(0.01)
+        assert submitter.trouble.startswith("login takes no files: ")
+        assert str(error) in submitter.trouble
+        files.bad.clear()
+        while len(reports) < 3:
+            await asyncio.sleep(0.01)
+        running.cancel()
+    assert [entry.phase for entry in entries] == [Phase.THERE] * 3
+    assert sorted(name for names in files.sent for name in names) == ["0", "1", "2"]
+    assert submitter.trouble == ""
 
 
 async def test_what_was_said_as_nobody_knows_whether_it_was_taken_is_kept_until_it_is(

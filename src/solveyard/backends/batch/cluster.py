@@ -138,8 +138,8 @@ class Batch:
 
     @property
     def trouble(self) -> str:
-        """Why it is believed to be away; "": it answers."""
-        return self._follower.trouble
+        """Why it is believed to be away, or can be sent nothing; "": neither."""
+        return self._follower.trouble or self._submitter.trouble
 
     @property
     def answered_at(self) -> float | None:

@@ -1,6 +1,7 @@
 """Submission: each has three ends, an id, a refusal, or nobody knows."""
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Sequence
 from typing import assert_never
@@ -30,6 +31,12 @@ from solveyard.model.resources import Resources
 from solveyard.solvers.base import Exit
 
 _AT_ONCE = 4  #: submissions under way
+#: What a disk says that takes nothing from anybody now: that is no job's fault.
+_NO_ROOM = re.compile(
+    r"no space left on device|disk quota exceeded|read-only file system|input/output error",
+    re.IGNORECASE,
+)
+_LATER = 30.0  #: s after which it is tried again then
 _TOGETHER = 0.02  #: s within which what comes may go together
 _ASKED = ("name", "resources", "batch", "time_limit", "warning", "warning_signal", "hang", "on")
 
@@ -47,6 +54,8 @@ class Submitter:
         self._follower = follower
         self._looked = asyncio.Event()
         self._able = False
+        self._again_at = 0.0
+        self.trouble = ""  #: why nothing can be sent to it now
 
     def put(self, entry: Entry) -> None:
         self._line.append(entry)
@@ -80,6 +89,7 @@ class Submitter:
             await self._news.wait()
             await self._follower.answers.wait()
             await self._looked.wait()
+            await asyncio.sleep(self._again_at - _now())
             await self._gather()
             group = self._take()
             if group:
@@ -130,8 +140,12 @@ class Submitter:
             self._follower.doubt(str(error))
             return
         except (InvalidJob, OSError) as error:
-            self._refuse(group, f"cannot start it: {error}")
+            if _NO_ROOM.search(str(error)):
+                self._wait_for_room(group, str(error))
+            else:
+                self._refuse(group, f"cannot start it: {error}")
             return
+        self.trouble = ""
         for position, entry in enumerate(group if job.array else ()):
             entry.mark, entry.position = job.mark, position
         answer = await self._cluster.run(call)
@@ -150,6 +164,12 @@ class Submitter:
             case unknown:
                 assert_never(unknown)
         self._follower.wanted.set()
+
+    def _wait_for_room(self, group: Sequence[Entry], why: str) -> None:
+        self._again_at = _now() + _LATER
+        where = self._cluster.host.where
+        self.trouble = f"{where} takes no files: {why} (make room there; it is tried again)"
+        self._put_back(group)
 
     def _put_back(self, group: Sequence[Entry]) -> None:
         """Nothing was sent."""
