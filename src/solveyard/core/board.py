@@ -116,18 +116,20 @@ class Board:
 
     def began(self, job: Job, report: Started | Ended) -> float | None:
         """When the attempt that lives began: as its machine said, but after its launch and before
-        now, by whatever clock. What was told of it stands; so do a batch system's own times.
+        now, by whatever clock. What was told of it stands; so does a batch system's own time, but
+        before now.
         """
         said = report.at if isinstance(report, Started) else report.started_at
         attempt = job.live_attempt
-        if said is None or attempt is None or attempt.placement.forwarded:
+        if said is None or attempt is None:
             return said
-        if attempt.started_at is not None:
+        if attempt.started_at is not None and not attempt.placement.forwarded:
             return attempt.started_at
         ran = 0.0
         if isinstance(report, Ended) and report.usage is not None and said > self.now:
             ran = report.usage.wall
-        return max(min(said, self.now - ran), attempt.placed_at)
+        said = min(said, self.now - ran)
+        return said if attempt.placement.forwarded else max(said, attempt.placed_at)
 
     def settle(self, array: Job, *, by: str = "") -> None:
         """End an array of which all tasks have ended."""

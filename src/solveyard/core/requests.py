@@ -150,6 +150,7 @@ def _unstarted(by: str) -> Outcome:
 def hold(board: Board, asked: Hold) -> None:
     job = board.known(asked.job)
     if job.state is JobState.HELD or job.held:
+        board.modify(job)  # somebody may have released it in its batch system
         return
     may = job.state is JobState.QUEUED or (job.is_array and job.state is JobState.RUNNING)
     if not may and not _waits_elsewhere(job):
@@ -166,6 +167,7 @@ def release(board: Board, asked: Release) -> None:
     running = job.state is JobState.RUNNING and job.is_array
     if job.state is JobState.QUEUED or running or _waits_elsewhere(job):
         if not job.held:
+            board.modify(job)  # or held it there
             return
     elif job.state is not JobState.HELD:
         raise Conflict(f"job {job.label} is {job.state}; only a held job can be released")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from solveyard.core.engine import Engine
 from solveyard.model.errors import Conflict, InvalidRequest
-from solveyard.model.jobs import Job, JobId, JobSpec, JobState, Limits, Outcome, Reason
+from solveyard.model.jobs import Job, JobId, JobSpec, JobState, Limits, Outcome, Reason, Usage
 from solveyard.model.messages import (
     Accepted,
     AgentJoined,
@@ -203,6 +203,22 @@ def test_one_that_is_taken_back_before_it_was_sent_ends_as_cancelled() -> None:
     assert driven.job(far).state is JobState.CANCELLED
 
 
+@pytest.mark.parametrize(("said", "told"), [(90.0, 90.0), (4000.0, 101.0)])
+def test_a_start_by_a_batch_systems_clock_is_before_now(said: float, told: float) -> None:
+    driven = drive()
+    (far,) = driven.submit(FAR)
+    accept(driven, far)
+    driven.send(Started(attempt=driven.attempt(far), native_id="7", at=said), after=1.0)
+    assert driven.job(far).attempts[-1].started_at == told
+    outcome = Outcome(reason=Reason.SUCCESS)
+    usage = Usage(wall=10.0)
+    driven.send(
+        Ended(attempt=driven.attempt(far), outcome=outcome, started_at=said, usage=usage),
+        after=10.0,
+    )
+    assert driven.job(far).attempts[-1].started_at == told
+
+
 def test_a_hold_and_a_priority_reach_the_batch_system_while_the_job_waits_there() -> None:
     driven = drive()
     (far,) = driven.submit(FAR)
@@ -217,9 +233,10 @@ def test_a_hold_and_a_priority_reach_the_batch_system_while_the_job_waits_there(
     assert (action.held, action.priority) == (True, 4)
     accept(driven, far)
     assert [type(one) for one in driven.step.actions] == [Modify]  # it may not have been told
-    (action,) = driven.send(Release(job=far)).actions
-    assert isinstance(action, Modify)
-    assert not action.held
+    for held, wish in ((True, Hold(job=far)), (False, Release(job=far)), (False, Release(job=far))):
+        (action,) = driven.send(wish).actions  # whatever somebody did there meanwhile
+        assert isinstance(action, Modify)
+        assert action.held is held
     driven.start(far)
     with pytest.raises(Conflict, match="only a queued job"):
         driven.send(Hold(job=far))
