@@ -41,7 +41,7 @@ from solveyard.model.shares import NO_SHARES, Shares
 from solveyard.notify import Recipient
 from solveyard.places import StorePlaces, runtime_folder
 from solveyard.secret import Secret
-from solveyard.store import failures
+from solveyard.store import failures, private
 from solveyard.store.lease import Lease
 from solveyard.store.sqlite import SqliteStore
 from solveyard.tokens import Tokens
@@ -343,8 +343,8 @@ def _local_agent(
 ) -> LocalAgent:
     """Not started yet; it will find the manager at `address`."""
     places.agent.mkdir(mode=0o700, exist_ok=True)
-    _write_private(places.agent_address, address.encode())
-    _write_private(places.agent_token, token.encode())
+    private.write(places.agent_address, address.encode())
+    private.write(places.agent_token, token.encode())
     return LocalAgent(
         places.agent,
         f"file:{places.agent_address}",
@@ -439,7 +439,7 @@ def _announce(
         "store": str(places.folder),
         "version": __version__,
     }
-    _write_private(places.manager_json, msgspec.json.format(msgspec.json.encode(told)))
+    private.write(places.manager_json, msgspec.json.format(msgspec.json.encode(told)))
 
 
 def _again(announce: Callable[[], None]) -> None:
@@ -448,21 +448,6 @@ def _again(announce: Callable[[], None]) -> None:
         announce()
     except OSError as error:
         log.warning("manager.json is out of date", extra={"error": str(error)})
-
-
-def _write_private(place: Path, content: bytes) -> None:
-    """Replace a file as a whole, readable by its owner alone."""
-    temporary = place.with_name(f".{place.name}.{os.getpid()}")
-    with contextlib.suppress(FileNotFoundError):
-        temporary.unlink()
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor, not a path
-            file.write(content)
-        temporary.replace(place)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 async def _stop_when_idle(
