@@ -1,5 +1,6 @@
 """What people type, and what they read: units, selectors, specifications, words."""
 
+import re
 from collections.abc import Collection
 from pathlib import Path
 
@@ -192,6 +193,25 @@ def test_the_mark_that_an_editor_puts_first_is_no_part_of_a_file(tmp_path: Path)
     path.write_text('{"solver":"command"}\n', "utf-8-sig")
     assert [one.spec.solver for one in specs.of_file(str(path))] == ["command"]
     assert specs.json_object("--options", f"@{path}") == {"solver": "command"}
+
+
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        ("measures", "gain=1"), ("measures", "[1]"), ("measures", '{"gain": "x"}'),
+        ("measures", '{"gain": {"pattern": "x", "json": "y"}}'), ("success", ""),
+        ("success", '{"must_match": "x"}'),
+    ],
+)  # fmt: skip
+def test_an_option_in_json_that_can_not_be_read_shows_one_that_can(option: str, text: str) -> None:
+    def read(given: str) -> JobSpec:
+        return specs.of_argv(["x"], [], [], {option: specs.json_object(f"--{option}", given)})
+
+    with pytest.raises(InvalidJob) as refused:
+        read(text)
+    match = re.search(rf"\(an example: --{option} '(.+)'\)$", str(refused.value))
+    assert match is not None
+    assert getattr(read(match[1]), option)
 
 
 @pytest.mark.parametrize(
