@@ -31,7 +31,7 @@ from solveyard.doors.rules import Rules
 from solveyard.doors.sessions import Sessions
 from solveyard.doors.sites import Sites
 from solveyard.doors.sites import public_url as read_public_url
-from solveyard.doors.tls import Certificate
+from solveyard.doors.tls import Certificate, UnfitKey
 from solveyard.licensing import LicenceServer
 from solveyard.manager.manager import Manager
 from solveyard.model.errors import InternalFault, InvalidRequest
@@ -139,10 +139,11 @@ def network(
 ) -> Network:
     """As the settings say. Raises UnfitSetting for what no manager could listen with."""
     if (certificate is None) is not (key is None):
-        given = "tls_key" if certificate is None else "tls_certificate"
-        options = "--tls-certificate FILE and --tls-key FILE"
-        why = f"TLS takes two files: `tls_certificate` and `tls_key` ({options})"
-        raise UnfitSetting(given, why)
+        given, other = "tls_certificate", "tls_key"
+        if certificate is None:
+            given, other = other, given
+        why = f"expected `{other}` beside it: TLS takes a certificate and its key"
+        raise UnfitSetting(given, f"{why} (set it, or give --{other.replace('_', '-')} FILE)")
     with _judging("allow"):
         for name in allow:
             registry.solver(name)
@@ -167,16 +168,18 @@ def network(
         key=None if key is None else key.absolute(),
         public_url=public_url,
     )
-    with _judging("tls_certificate"):
+    with _judging("tls_certificate"), _judging("tls_key", UnfitKey):
         _certificate(found)
     return found
 
 
 @contextlib.contextmanager
-def _judging(setting: str) -> Iterator[None]:
+def _judging(setting: str, fault: type[InvalidRequest] = InvalidRequest) -> Iterator[None]:
     try:
         yield
-    except InvalidRequest as error:
+    except UnfitSetting:  # it is known which one
+        raise
+    except fault as error:
         raise UnfitSetting(setting, str(error)) from error
 
 
