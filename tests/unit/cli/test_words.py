@@ -299,6 +299,13 @@ def test_a_long_value_is_cut_where_people_read_it() -> None:
     assert len(told) < 2 * words.LONGEST_VALUE
 
 
+def test_why_a_job_waits_is_listed_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    waits = f"2 cores (1 core free), held by {', '.join(f'job {one}' for one in range(40))}"
+    job = msgspec.structs.replace(YARD.job(3), waiting=waits)
+    talk.answer_table(words.HEADER, [words.row(job)])
+    assert capsys.readouterr().out.splitlines()[1].endswith(waits)
+
+
 def test_what_converges_has_a_bar_for_each_step_down_to_its_target() -> None:
     points = ((1, None), (2, 1.0), (3, 0.1), (4, 0.005))
     curve = Curve(name="Delta S", step="pass", points=points, target=0.01)
