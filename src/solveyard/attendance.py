@@ -4,7 +4,6 @@ Each leaves a file while it lives; one that is found without its process died.
 """
 
 import contextlib
-import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from solveyard.store.database import sync_folder
+from solveyard.store import private
 from solveyard.store.holder import Holder
 
 
@@ -63,14 +62,8 @@ def place(store: Path, session: str) -> str:
 
 def _write(store: Path, session: str, holder: Holder) -> None:
     """Raises OSError."""
-    temporary = _folder(store) / f".{session}"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor, not a path
-        file.write(msgspec.json.encode(holder))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(_folder(store) / session)
-    sync_folder(_folder(store))  # jobs name it, and they are on disk
+    content = msgspec.json.encode(holder)
+    private.write(_folder(store) / session, content, lasting=True)  # jobs name it, and they last
 
 
 def _folder(store: Path) -> Path:

@@ -31,7 +31,7 @@ from solveyard.doors.rules import Rules
 from solveyard.doors.sessions import Sessions
 from solveyard.doors.sites import Sites
 from solveyard.doors.sites import public_url as read_public_url
-from solveyard.doors.tls import Certificate
+from solveyard.doors.tls import Certificate, UnfitKey
 from solveyard.licensing import LicenceServer
 from solveyard.manager.manager import Manager
 from solveyard.model.errors import InternalFault, InvalidRequest
@@ -41,7 +41,7 @@ from solveyard.model.shares import NO_SHARES, Shares
 from solveyard.notify import Recipient
 from solveyard.places import StorePlaces, runtime_folder
 from solveyard.secret import Secret
-from solveyard.store import failures
+from solveyard.store import failures, private
 from solveyard.store.lease import Lease
 from solveyard.store.sqlite import SqliteStore
 from solveyard.tokens import Tokens
@@ -139,10 +139,11 @@ def network(
 ) -> Network:
     """As the settings say. Raises UnfitSetting for what no manager could listen with."""
     if (certificate is None) is not (key is None):
-        given = "tls_key" if certificate is None else "tls_certificate"
-        options = "--tls-certificate FILE and --tls-key FILE"
-        why = f"TLS takes two files: `tls_certificate` and `tls_key` ({options})"
-        raise UnfitSetting(given, why)
+        given, other = "tls_certificate", "tls_key"
+        if certificate is None:
+            given, other = other, given
+        why = f"expected `{other}` beside it: TLS takes a certificate and its key"
+        raise UnfitSetting(given, f"{why} (set it, or give --{other.replace('_', '-')} FILE)")
     with _judging("allow"):
         for name in allow:
             registry.solver(name)
@@ -167,16 +168,18 @@ def network(
         key=None if key is None else key.absolute(),
         public_url=public_url,
     )
-    with _judging("tls_certificate"):
+    with _judging("tls_certificate"), _judging("tls_key", UnfitKey):
         _certificate(found)
     return found
 
 
 @contextlib.contextmanager
-def _judging(setting: str) -> Iterator[None]:
+def _judging(setting: str, fault: type[InvalidRequest] = InvalidRequest) -> Iterator[None]:
     try:
         yield
-    except InvalidRequest as error:
+    except UnfitSetting:  # it is known which one
+        raise
+    except fault as error:
         raise UnfitSetting(setting, str(error)) from error
 
 
@@ -343,8 +346,8 @@ def _local_agent(
 ) -> LocalAgent:
     """Not started yet; it will find the manager at `address`."""
     places.agent.mkdir(mode=0o700, exist_ok=True)
-    _write_private(places.agent_address, address.encode())
-    _write_private(places.agent_token, token.encode())
+    private.write(places.agent_address, address.encode())
+    private.write(places.agent_token, token.encode())
     return LocalAgent(
         places.agent,
         f"file:{places.agent_address}",
@@ -439,7 +442,7 @@ def _announce(
         "store": str(places.folder),
         "version": __version__,
     }
-    _write_private(places.manager_json, msgspec.json.format(msgspec.json.encode(told)))
+    private.write(places.manager_json, msgspec.json.format(msgspec.json.encode(told)))
 
 
 def _again(announce: Callable[[], None]) -> None:
@@ -448,21 +451,6 @@ def _again(announce: Callable[[], None]) -> None:
         announce()
     except OSError as error:
         log.warning("manager.json is out of date", extra={"error": str(error)})
-
-
-def _write_private(place: Path, content: bytes) -> None:
-    """Replace a file as a whole, readable by its owner alone."""
-    temporary = place.with_name(f".{place.name}.{os.getpid()}")
-    with contextlib.suppress(FileNotFoundError):
-        temporary.unlink()
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor, not a path
-            file.write(content)
-        temporary.replace(place)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 async def _stop_when_idle(

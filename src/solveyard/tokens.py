@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import os
 import re
 import secrets
 import time
@@ -13,7 +12,7 @@ import msgspec
 
 from solveyard.agent.locks import Lock
 from solveyard.model.errors import Conflict, InvalidRequest, StoreLocked, StoreUnusable
-from solveyard.store.database import sync_names
+from solveyard.store import private
 from solveyard.store.failures import from_os
 
 FILE = "tokens.json"
@@ -104,23 +103,10 @@ class Tokens:
         try:
             with self._locked():
                 content = msgspec.json.encode(change(self.all()))
-                self._write(msgspec.json.format(content) + b"\n")
+                lines = msgspec.json.format(content) + b"\n"
+                private.write(self._path, lines, lasting=True)  # what was revoked stays so
         except OSError as error:
             raise from_os(error, self._path.parent) from error
-
-    def _write(self, content: bytes) -> None:
-        temporary = self._path.with_name(f".{FILE}.{os.getpid()}.{secrets.token_hex(4)}")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor, not a path
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self._path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
-        sync_names(self._path)  # what was revoked must not come back
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:

@@ -102,21 +102,24 @@ def test_when_a_job_was_submitted_is_told_whole_and_anew_each_day(page: Any, ser
     assert cell.evaluate("cell => cell.scrollWidth <= cell.clientWidth")
 
 
-def test_when_a_job_is_tried_again_is_told_by_the_clock_of_the_browser(
-    page: Any, served: Any
+@pytest.mark.parametrize("delay", [3600, 3 * 86400])
+def test_when_a_job_is_tried_again_is_told_by_the_clock_of_the_browser_and_on_which_day(
+    page: Any, served: Any, delay: int
 ) -> None:
     placed(page, "Asia/Kolkata", "en-GB")  # it has no summer time
     false = {"solver": "command", "options": {"argv": ["false"]}}
-    served.submit(false | {"name": "again", "retry": {"tries": 2, "delay": 3600}})
+    retry = {"tries": 2, "delay": delay, "longest": delay}
+    served.submit(false | {"name": "again", "retry": retry})
     detail = open_job(page, served, "again")
     verdict = detail.locator(".verdict")
     expect(verdict).to_contain_text("its next try at ")
     told = served.ask("GET", "jobs/again")["waiting"]
-    [hour] = re.findall(r"\d\d:\d\d:\d\d UTC", told)
-    there = dt.datetime.strptime(f"{hour} +0000", "%H:%M:%S UTC %z") + dt.timedelta(
-        hours=5, minutes=30
-    )
-    said = f"Waiting for {told.replace(hour, there.strftime('%H:%M:%S'))}."
+    [moment] = re.findall(r"[-\d]{10} [:\d]{8} UTC", told)
+    there = dt.timezone(dt.timedelta(hours=5, minutes=30))
+    at = dt.datetime.strptime(f"{moment} +0000", "%Y-%m-%d %H:%M:%S UTC %z").astimezone(there)
+    date = "" if at.date() == dt.datetime.now(there).date() else f"{at.day} {at:%b %Y} "
+    said = f"Waiting for {told.replace(moment, f'{date}{at:%H:%M:%S}')}."
+    assert date or delay == 3600
     expect(verdict).to_have_text(said)
     expect(row(page, "again").locator(".col-why")).to_have_text(said)
     expect(row(page, "again").locator(".col-why")).to_have_attribute("title", said)

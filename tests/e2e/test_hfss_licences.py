@@ -189,12 +189,24 @@ def test_what_the_command_line_gets_wrong_is_told_in_a_line(lab: Callable[[str],
 
 def test_a_program_that_is_not_there_is_told_with_the_way_out(lab: Callable[[str], Lab]) -> None:
     yard = lab("")
-    yard.service.start()
     board = project(yard.projects, name="board.aedt")
-    told = yard.run("hfss", str(board), "--ansysedt", "/nope/ansysedt")
-    assert (told.returncode, told.stdout) == (2, "")
-    line = told.stderr.splitlines()[-1]
-    assert line.startswith("error: no such file or directory: '/nope/ansysedt' (leave the program")
+    for words in (["--dry-run"], [], ["--set", "ansys_edt_path=/nope/ansysedt"]):
+        told = yard.run("hfss", str(board), "--ansysedt", "/nope/ansysedt", *words)
+        assert (told.returncode, told.stdout) == (2, "")
+        line = told.stderr.splitlines()[-1]
+        assert line.startswith("error: no such file or directory: '/nope/ansysedt' (leave the")
+        assert "started a manager" not in told.stderr
+    assert not yard.service.store.exists()
+
+
+def test_a_program_that_only_a_cluster_over_ssh_has_is_not_looked_for_here(
+    lab: Callable[[str], Lab],
+) -> None:
+    yard = lab('[clusters.far]\ndialect = "slurm"\nhost = "ada@login"\n')
+    board = project(yard.projects, name="board.aedt")
+    told = yard.run("hfss", str(board), "--ansysedt", "/far/ansysedt", "--on", "far", "--dry-run")
+    assert told.returncode == 0, told.stderr
+    assert "/far/ansysedt" in told.stdout
 
 
 def test_a_project_that_is_not_there_is_told_before_anything_else(

@@ -158,7 +158,7 @@ def test_more_cores_than_a_machine_can_have_are_refused_wherever_they_are_said(s
         (["[clusters.a]", 'dialect = "slurmm"'], "clusters.a", "there is no dialect 'slurmm'"),
         (["[clusters.here]", 'dialect = "slurm"'], "clusters.here", "'here' is this machine"),
         (["[retention]", 'max_size = "1G"'], "retention.max_size", "it takes `files = true`"),
-        (['tls_certificate = "/none"'], "tls_certificate", "TLS takes two files"),
+        (['tls_certificate = "/none"'], "tls_certificate", "expected `tls_key` beside it"),
         (['tls_certificate = "/none"', 'tls_key = "/no"'], "tls_certificate", "cannot read /none"),
         (['public_url = "foo"'], "public_url", "'foo' is no public URL"),
         (['ansysedt = ["/none"]'], "ansysedt", "there is no program '/none'"),

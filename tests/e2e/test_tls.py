@@ -103,14 +103,16 @@ def test_a_renewed_certificate_is_taken_up_and_a_broken_one_is_not(
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ("no certificate", "cannot read"),
-        ("no key", "cannot read"),
-        ("not both", "--tls-key FILE"),
+        ("no certificate", "--tls-certificate: `tls_certificate`: cannot read"),
+        ("no key", "--tls-key: `tls_key`: cannot read"),
+        ("not both", "expected `tls_key` beside it"),
         ("open key", "chmod 600"),
         ("another key", "is not that of the certificate"),
+        ("another kind of key", "is not that of the certificate"),
         ("expired", "expired"),
         ("nonsense", "holds no certificate"),
-        ("nonsense key", "cannot use the certificate"),
+        ("nonsense behind it", "cannot use the certificate"),
+        ("nonsense key", "holds no key"),
         ("encrypted", "openssl pkey"),
     ],
 )
@@ -130,10 +132,15 @@ def test_what_cannot_be_used_is_said_at_the_start(
             key.chmod(0o640)
         case "another key":
             made(tmp_path, "other.example")[1].replace(key)
+        case "another kind of key":
+            _openssl("genpkey", "-algorithm", "ed25519", "-out", str(key))
         case "expired":
             expire(certificate, key)
         case "nonsense":
             certificate.write_text("nonsense")
+        case "nonsense behind it":
+            begin, end = (f"-----{word} CERTIFICATE-----\n" for word in ("BEGIN", "END"))
+            certificate.write_text(f"{certificate.read_text()}{begin}nonsense\n{end}")
         case "nonsense key":
             key.write_text("nonsense")
         case "encrypted":
@@ -145,3 +152,21 @@ def test_what_cannot_be_used_is_said_at_the_start(
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("wrong", ["tls_certificate", "tls_key"])
+def test_config_check_names_which_of_the_two_files_will_not_do_and_the_way_out(
+    service: Any, tmp_path: Path, wrong: str
+) -> None:
+    certificate, key = made(tmp_path, "yard.example")
+    files = {"tls_certificate": certificate, "tls_key": key}
+    settings = tmp_path / "config.toml"
+    settings.write_text("".join(f'{name} = "{path}"\n' for name, path in files.items()))
+    settings.chmod(0o600)
+    assert shell(service(), "config", "check", str(settings)).returncode == 0
+    files[wrong].unlink()
+    done = shell(service(), "config", "check", str(settings))
+    assert done.returncode == 7, done.stderr
+    place = list(files).index(wrong) + 1
+    assert f"{settings}:{place}: `{wrong}`: cannot read {files[wrong]}: " in done.stderr
+    assert "(name a file that is there" in done.stderr

@@ -95,7 +95,7 @@ def hfss(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     if unlock:
         return hfss_lock.unlock(Path(absolute(project)))
     if place.remote is None:
-        _there(absolute(project))
+        _there(absolute(project), "give an .aedt or .aedb project, or an .aedtz archive")
     chosen = _options(
         project_path=absolute(project),
         machines="numcores" if given["on"] and (given["nodes"] or 1) > 1 else "list",
@@ -116,7 +116,8 @@ def hfss(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
         cores = INCLUDED if given["on"] else _fitting(place)
     fields = shared.fields(place, given, cores=cores, directory="", hold=hold)
     spec = _spec(chosen, fields)
-    if "min_disk_gb" not in chosen and not _on(spec, place):
+    on = _destination(spec, place, str(chosen.get("ansys_edt_path", "")))
+    if "min_disk_gb" not in chosen and not on:
         spec = _spec({**chosen, "min_disk_gb": 1.0}, fields)
     if dry_run:
         return hfss_plan.show(spec, place, as_json=as_json)
@@ -138,13 +139,10 @@ def hfss(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     return acting.verdict([job])
 
 
-def _there(project: str) -> None:
+def _there(path: str, way_out: str) -> None:
     """Raises InvalidJob for one that isn't. Those of an array's tasks are looked for one by one."""
-    if "{{" not in project and not os.path.exists(project):  # noqa: PTH110  Path's may raise
-        raise InvalidJob(
-            f"no such file or directory: {project!r} (give an .aedt or .aedb project, or an .aedtz"
-            " archive)"
-        )
+    if "{{" not in path and not os.path.exists(path):  # noqa: PTH110  Path's may raise
+        raise InvalidJob(f"no such file or directory: {path!r} ({way_out})")
 
 
 def _options(**said: Any) -> dict[str, Any]:
@@ -156,11 +154,18 @@ def _spec(chosen: Mapping[str, Any], fields: dict[str, object]) -> JobSpec:
     return specs.of_solver("hfss", msgspec.json.encode(chosen).decode(), fields)
 
 
-def _on(spec: JobSpec, place: Here) -> str:
-    """The cluster that it goes to; "": none, or a manager elsewhere decides it."""
+def _destination(spec: JobSpec, place: Here, program: str) -> str:
+    """The cluster that it goes to; "": none, or a manager elsewhere decides it.
+
+    Raises InvalidJob where its `program` is to be on this machine, and isn't.
+    """
     if place.remote is not None:
         return spec.on
-    return preview.forwarding(place).sent(spec, preview.account()).on
+    forwarding = preview.forwarding(place)
+    on = forwarding.sent(spec, preview.account()).on
+    if on not in forwarding.elsewhere and Path(program).is_absolute():
+        _there(program, "leave the program out, or give the path of one that is there")
+    return on
 
 
 def _report(place: Here, job: JobRecord, plot: Path | None, *, as_json: bool) -> None:

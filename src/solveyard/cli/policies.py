@@ -7,8 +7,8 @@ from solveyard import registry
 from solveyard.cli import units
 from solveyard.model import reading
 from solveyard.model.errors import InvalidRequest
-from solveyard.model.jobs import Reason
 from solveyard.model.policies import On
+from solveyard.solvers import endings
 
 _ONS: tuple[str, ...] = get_args(On)
 
@@ -28,10 +28,8 @@ def retry(
     """The field `retry`; None: nothing was given. Raises InvalidRequest."""
     reasons = [word for text in on for word in text.split(",")]
     for word in reasons:
-        known = word in {*Reason} or "." in word or word in registry.solvers()
-        if not known:
-            hint = reading.nearest(word, Reason) or f" (there is: {', '.join(Reason)}; or a cause)"
-            raise InvalidRequest(f"--retry-on {word!r} is no reason why a job ends{hint}")
+        if why := endings.unknown(word, registry.solvers()):
+            raise InvalidRequest(f"--retry-on {why}")
     found: dict[str, object] = {}
     if tries is not None:
         found["tries"] = tries

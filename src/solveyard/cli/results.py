@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
 
 from solveyard.cli import selectors, talk, units
@@ -61,7 +60,7 @@ def results(
             return 0
         rows = source.results(selector)
     if as_json:
-        _put([msgspec.json.encode(rows), b"\n"], save)
+        _put([talk.json_line(rows)], save)
     else:
         tell(rows)
     return 0

@@ -12,6 +12,11 @@ from solveyard.model import reading
 from solveyard.model.errors import InvalidJob, InvalidRequest
 from solveyard.model.jobs import JobSpec
 
+#: Of options that hold a field of the specification as JSON.
+_EXAMPLES = {
+    "--measures": r'{"gain": {"pattern": "gain (\\S+)"}}',
+    "--success": '{"must_match": ["converged"]}',
+}
 _PLACE = re.compile(r"job (\d+) of \d+: (.*)", re.DOTALL)
 
 
@@ -106,7 +111,7 @@ def _json(option: str, given: str) -> tuple[bytes, dict[str, object]]:
     try:
         return text, msgspec.json.decode(text, type=dict[str, object])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidJob(f"{option} is no JSON object: {error}") from error
+        raise InvalidJob(f"{option} is no JSON object: {error}{_example(option)}") from error
 
 
 def _spec(solver: str, options: bytes, given: dict[str, object]) -> JobSpec:
@@ -116,4 +121,13 @@ def _spec(solver: str, options: bytes, given: dict[str, object]) -> JobSpec:
             {"solver": solver, "options": msgspec.Raw(options), **fields}, JobSpec
         )
     except msgspec.ValidationError as error:
-        raise reading.explain(error, JobSpec, error=reading.MalformedJob) from error
+        told = reading.explain(error, JobSpec, error=reading.MalformedJob)
+        for option in _EXAMPLES:
+            if re.match(rf"\$\.{option[2:]}\b", told.field):
+                raise InvalidJob(f"{told}{_example(option)}") from error
+        raise told from error
+
+
+def _example(option: str) -> str:
+    known = _EXAMPLES.get(option)
+    return f" (an example: {option} '{known}')" if known else ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from solveyard.model.errors import SolveyardError
-from solveyard.model.texts import plain
+from solveyard.model.texts import escaped, plain
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -42,7 +42,12 @@ def answer_exactly(text: str) -> None:
 
 def answer_json(content: object) -> None:
     """The answer as one line of JSON; `content` is whatever msgspec encodes."""
-    answer_bytes(msgspec.json.encode(content) + b"\n")
+    answer_bytes(json_line(content))
+
+
+def json_line(content: object) -> bytes:
+    """What would steer a terminal is escaped: what is read from it stays the same."""
+    return (escaped(msgspec.json.encode(content).decode()) + "\n").encode()
 
 
 def answer_bytes(content: bytes) -> None:

@@ -11,7 +11,6 @@ from solveyard.model.records import AttemptRecord, JobRecord, TaskCounts
 from solveyard.model.texts import plain
 
 HEADER = ("ID", "NAME", "STATE", "PRIORITY", "CORES", "RUN TIME", "WHY")
-LONGEST_WHY = 60
 LONGEST_VALUE = 200  #: of a parameter or a measured one, in `show`
 MOST_STEPS = 12  #: of what converges, in `show`
 BAR = 30  #: characters of its longest bar
@@ -26,7 +25,7 @@ def row(job: JobRecord) -> tuple[str, ...]:
         str(job.priority),
         str(job.cores),
         units.short(job.run_time),
-        shortened(why(job), LONGEST_WHY),
+        why(job),
     )
 
 

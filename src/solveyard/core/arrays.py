@@ -8,7 +8,7 @@ from solveyard.core.lifecycle import unopened
 from solveyard.core.shelf import Shelf
 from solveyard.model.arrays import ranges
 from solveyard.model.ids import array_of, position_of, task_id
-from solveyard.model.jobs import FINAL, Job, JobId, JobState, Outcome, Reason
+from solveyard.model.jobs import FINAL, WAITING, Job, JobId, JobState, Outcome, Reason
 
 _LIVE = (JobState.SUBMITTED, JobState.RUNNING)
 _NAMED = 20  #: runs of indices that an ending names
@@ -204,7 +204,7 @@ class Arrays:
     def ending(self, array: Job) -> Outcome | None:
         """How the array as a whole has ended; None: some of its tasks haven't."""
         tray = self._trays[array.id]
-        waiting = sum(tray.opened[state] for state in (JobState.HELD, JobState.QUEUED))
+        waiting = sum(tray.opened[state] for state in WAITING)
         if array.state.final or tray.live or waiting or (tray.unopened and not array.closed):
             return None
         if tray.opened[JobState.FAILED]:

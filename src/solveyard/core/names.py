@@ -10,10 +10,11 @@ from solveyard.model.errors import InvalidJob
 from solveyard.model.ids import JobId
 
 LONGEST = 200
-_FORBIDDEN = frozenset(",/[]")
+_FORBIDDEN = ",/[]"
 _DOTS = frozenset({".", ".."})  #: browsers and curl take them out of an address, even encoded
 _NUMBER = re.compile(r"#\d+")
-_SELECTOR = re.compile(r"\d+(\[.*\])?|[\d,\-\s]+|last|all|none|-.*", re.IGNORECASE)
+_NUMBERS = re.compile(r"[\d\-\s]+")
+_WORDS = frozenset({"last", "all", "none"})
 
 
 def check(name: str, *, any_name: bool = False) -> None:
@@ -32,12 +33,32 @@ def check(name: str, *, any_name: bool = False) -> None:
             f"the name {name!r} is a folder's in every path and address, so nobody could ask for"
             " the job by it (choose one with a letter in it)"
         )
-    never = _NUMBER.fullmatch(name) or not _FORBIDDEN.isdisjoint(name)
-    if never or (_SELECTOR.fullmatch(name) and not any_name):
-        raise InvalidJob(
-            f"the name {name!r} reads like a selection of jobs or a path (choose one with a"
-            " letter in it, without any of ,/[], that is not 'last' or 'all')"
+    why = _never(name) or ("" if any_name else _selects(name))
+    if why:
+        raise InvalidJob(f"the name {name!r} {why}")
+
+
+def _never(name: str) -> str:
+    """Why no job has such a name, by whatever door it comes; "": one may."""
+    if _NUMBER.fullmatch(name):
+        return f"is how people ask for job {name[1:]} (choose one that isn't '#' and a number)"
+    if found := [letter for letter in name if letter in _FORBIDDEN]:
+        return (
+            f"holds {found[0]!r}, as a selection of jobs or a path does (choose one without any of"
+            f" {_FORBIDDEN})"
         )
+    return ""
+
+
+def _selects(name: str) -> str:
+    """Why it reads like something else on a command line; "": it doesn't."""
+    if name.lower() in _WORDS:
+        return "reads like a selection of jobs (choose one that is not 'last', 'all' or 'none')"
+    if name.startswith("-"):
+        return "begins with '-', as an option does (choose one that begins otherwise)"
+    if _NUMBERS.fullmatch(name):
+        return "reads like jobs by their numbers (choose one with a letter in it)"
+    return ""
 
 
 def meant(key: str, named: Mapping[str, JobId], jobs: Container[JobId]) -> JobId | None:

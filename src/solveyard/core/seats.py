@@ -6,6 +6,7 @@ the rest is others'. From then on ours is what we count ourselves, so that a job
 started counts before the server shows it, and not twice once it does.
 """
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -123,7 +124,7 @@ class Seats:
         else:
             used, total, kept = taken + told.others, told.issued, told.kept
         words = [f"{used} of {total} in use", f"{kept} kept back" if kept else "", by]
-        stale = f" (stale since {clock(self.asked_at)})" if self.stale and self.asked_at else ""
+        stale = f" (stale since {moment(self.asked_at)})" if self.stale and self.asked_at else ""
         return ", ".join(filter(None, words)) + stale
 
     def status(self) -> dict[str, dict[str, object]]:
@@ -141,10 +142,9 @@ class Seats:
         }
 
 
-def clock(at: float) -> str:
-    """Seconds since 1970 as a time of the day, UTC."""
-    minutes, seconds = divmod(int(at) % 86400, 60)
-    return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02} UTC"
+def moment(at: float) -> str:
+    """Seconds since 1970 as a day and a time, UTC; the dashboard tells it by its own clock."""
+    return f"{dt.datetime.fromtimestamp(int(at), tz=dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _shown(

@@ -3,7 +3,7 @@
 from math import isinf
 
 from solveyard.core.scheduler import Scheduler
-from solveyard.core.seats import clock
+from solveyard.core.seats import moment
 from solveyard.model.jobs import Job, JobState, Limits
 
 NO_AGENT = "a machine's agent to connect"
@@ -40,7 +40,7 @@ def _aside(at: Scheduler, job: Job, task: Job) -> str:
     if job.not_before is not None and job.id in at.line.pauses:
         ended = [attempt.outcome for attempt in job.attempts if attempt.outcome is not None]
         last = f", after {ended[-1].cause or ended[-1].reason}" if ended else ""
-        return f"its next try at {clock(job.not_before)}, number {job.tries + job.mishaps}{last}"
+        return f"its next try at {moment(job.not_before)}, number {job.tries + job.mishaps}{last}"
     if (key := at.seating.busy_key(task)) is not None:
         return f"{key!r}, which job {at.label(at.seating.keys[key])} holds"
     if (most := at.most_at_once(job)) is not None:
@@ -95,7 +95,7 @@ def _first(at: Scheduler, task: Job, limits: Limits) -> str:
         return lack.told
     noun = "job" if len(holding) == 1 else "jobs"
     more = " and others" if len(holding) > _NAMED else ""
-    by = "" if isinf(reserved.at) else f", until {clock(reserved.at)} at the latest"
+    by = "" if isinf(reserved.at) else f", until {moment(reserved.at)} at the latest"
     return f"{lack.told}, held by {noun} {', '.join(holding[:_NAMED])}{more}{by}"
 
 

@@ -13,13 +13,18 @@ from solveyard.model.errors import InvalidRequest
 log = logging.getLogger(__name__)
 
 _ROUNDS = 4  #: of messages that a handshake takes, at most
+_OF_ANOTHER = frozenset({"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"})
+
+
+class UnfitKey(InvalidRequest):
+    """The certificate will do, but not what was named as its key."""
 
 
 class Certificate:
     """A certificate with what its issuer added, and its key, in two PEM files."""
 
     def __init__(self, certificate: Path, key: Path) -> None:
-        """Raises InvalidRequest, with the way out, where browsers would refuse it."""
+        """Raises InvalidRequest, with the way out, where browsers would refuse it; UnfitKey."""
         self.path = certificate
         self._key = key
         self._seen = self._version()
@@ -42,7 +47,7 @@ class Certificate:
         connection.context = self._newest
 
     def _version(self) -> tuple[tuple[int, int, int], ...]:
-        found = [_looked_at(path) for path in (self.path, self._key)]
+        found = [_looked_at(self.path, InvalidRequest), _looked_at(self._key, UnfitKey)]
         return tuple((one.st_ino, one.st_mtime_ns, one.st_size) for one in found)
 
     def _loaded(self) -> ssl.SSLContext:
@@ -51,13 +56,16 @@ class Certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         try:
             trusting = trust.pinned(self.path)
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            raise _unfit(self.path, error) from error
+        try:
             context.load_cert_chain(self.path, self._key, password=_no_password)
         except _Encrypted as error:
-            raise InvalidRequest(
+            raise UnfitKey(
                 f"the key {self._key} is encrypted (take its passphrase off: openssl pkey)"
             ) from error
-        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-            raise InvalidRequest(_explained(error, self.path, self._key)) from error
+        except (OSError, ValueError) as error:
+            raise _apart(self.path, self._key, error) from error
         try:
             _shake_hands(context, trusting)
         except ssl.SSLCertVerificationError as error:
@@ -65,7 +73,7 @@ class Certificate:
                 f"the certificate {self.path} can't be used: {error.verify_message} (renew it)"
             ) from error
         except ssl.SSLError as error:
-            raise InvalidRequest(_explained(error, self.path, self._key)) from error
+            raise _unfit(self.path, error) from error
         return context
 
 
@@ -77,29 +85,57 @@ def _no_password() -> str:
     raise _Encrypted
 
 
-def _looked_at(path: Path) -> os.stat_result:
+def _looked_at(path: Path, fault: type[InvalidRequest]) -> os.stat_result:
     try:
         return path.stat()
     except OSError as error:
-        raise InvalidRequest(f"cannot read {path}: {error.strerror}") from error
+        raise fault(_unread(path, error)) from error
 
 
 def _private(key: Path) -> None:
-    """Raises InvalidRequest where others could read it."""
-    mode = stat.S_IMODE(_looked_at(key).st_mode)
+    """Raises UnfitKey where others could read it."""
+    mode = _looked_at(key, UnfitKey).st_mode
+    if not stat.S_ISREG(mode):
+        raise UnfitKey(f"the key {key} is no file (name the file that holds it)")
     if sys.platform != "win32" and mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise InvalidRequest(f"others can read the key {key} (its mode is {mode:o}: chmod 600 it)")
+        shown = f"{stat.S_IMODE(mode):o}"
+        raise UnfitKey(f"others can read the key {key} (its mode is {shown}: chmod 600 it)")
 
 
-def _explained(error: Exception, certificate: Path, key: Path) -> str:
-    if isinstance(error, ssl.SSLError) and error.reason == "KEY_VALUES_MISMATCH":
-        return f"the key {key} is not that of the certificate {certificate} (name its own)"
-    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError):
-        return f"cannot read {error.filename or f'{certificate} or {key}'}: {error.strerror}"
+def _unfit(certificate: Path, error: Exception) -> InvalidRequest:
+    """What is wrong with the certificate's file."""
     if isinstance(error, ssl.SSLError):
-        why = (error.reason or str(error)).replace("_", " ").lower()
-        return f"cannot use the certificate {certificate} with the key {key}: {why} (PEM is read)"
-    return str(error)
+        why = f": {error.reason.replace('_', ' ').lower()}" if error.reason else ""
+        return InvalidRequest(
+            f"cannot use the certificate {certificate}{why} (it takes certificates in PEM form)"
+        )
+    if isinstance(error, OSError):
+        return InvalidRequest(_unread(certificate, error))
+    return InvalidRequest(str(error))
+
+
+def _apart(certificate: Path, key: Path, error: Exception) -> InvalidRequest:
+    """Which of the two it is that can't be loaded, after the first certificate was."""
+    if isinstance(error, ssl.SSLError):
+        if error.reason in _OF_ANOTHER:
+            return UnfitKey(
+                f"the key {key} is not that of the certificate {certificate} (name its own)"
+            )
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(certificate)
+        except ssl.SSLError:
+            return _unfit(certificate, error)
+        return UnfitKey(f"{key} holds no key that can be read (it takes one in PEM form)")
+    if isinstance(error, OSError):
+        return UnfitKey(_unread(key, error))
+    return UnfitKey(str(error))
+
+
+def _unread(path: Path, error: OSError) -> str:
+    return (
+        f"cannot read {path}: {error.strerror} (name a file that is there, and that the manager's"
+        " account may read)"
+    )
 
 
 def _shake_hands(serving: ssl.SSLContext, trusting: ssl.SSLContext) -> None:

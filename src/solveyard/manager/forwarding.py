@@ -85,15 +85,18 @@ class Forwarding:
         return [Known.of(batch) for batch in sorted(awake, key=lambda one: not one.named)]
 
     async def sought(self, names: Collection[str] | None = None) -> None:
-        """Wait until each that nobody named was asked whether it answers; not for long.
+        """Wait until each that no settings name was asked whether it answers; not for long.
 
-        `names`: of those that are waited for; None: of all.
+        `names`: those that somebody wants, which are asked again; None: all are waited for.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FIRST):
                 for name, batch in self.clusters.items():
-                    if batch.asleep and (names is None or name in names):
-                        await batch.asked.wait()
+                    if not batch.asleep or (names is not None and name not in names):
+                        continue
+                    if names is not None and batch.asked.is_set():
+                        await batch.answer()
+                    await batch.asked.wait()
 
     async def seek(self) -> None:
         """Ask those that nobody named and that have not answered yet."""
@@ -220,7 +223,14 @@ class Forwarding:
     def cluster(self, name: str) -> Batch:
         """Raises InvalidJob where there is none of that name."""
         batch = self.clusters.get(name)
-        if batch is None or batch.asleep:
+        if batch is not None and batch.asleep:
+            raise InvalidJob(
+                f"{name} doesn't answer, though its submit command is on this machine:"
+                f" {batch.unheard or 'it has not said a word yet'} (submit it again once it does;"
+                f" or add a table [clusters.{name}] to config.toml, and restart the manager: then"
+                " jobs wait for it)"
+            )
+        if batch is None:
             awake = sorted(one.name for one in self.clusters.values() if not one.asleep)
             known = ", ".join(awake) or "none"
             raise InvalidJob(

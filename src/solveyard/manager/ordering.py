@@ -18,7 +18,7 @@ from solveyard.model.messages import Launch
 from solveyard.model.resources import Allocation
 from solveyard.places import StorePlaces
 from solveyard.secret import Secret
-from solveyard.solvers import criteria, options, tasks
+from solveyard.solvers import criteria, endings, options, tasks
 from solveyard.solvers.base import PYTHON, Command
 
 
@@ -40,6 +40,7 @@ class Ordering:
         options.directory(spec)
         options.size(spec)
         options.warning(spec)
+        endings.check(spec, registry.solvers())
         solver = registry.solver(spec.solver)
         for sample in tasks.samples(spec):
             self._secret_environment(solver.command(sample))

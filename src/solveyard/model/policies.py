@@ -7,6 +7,8 @@ import msgspec
 On = Literal["success", "end", "failure"]
 #: Ends that aren't the job's own: they use up none of its tries.
 INFRASTRUCTURE = frozenset({"lost", "preempted", "node_failure"})
+#: Reasons after which nothing is tried again, whatever a job says.
+NEVER_RETRIED = frozenset({"success", "cancelled", "shutdown", "dependency", "wait_limit"})
 #: So often one submission is started again after such ends.
 INFRASTRUCTURE_TRIES = 20
 
@@ -68,7 +70,7 @@ class RetryPolicy(
 
     def covers(self, reason: str, cause: str) -> bool:
         """Is this how it may end and be tried again?"""
-        if reason in {"success", "cancelled", "shutdown", "dependency", "wait_limit"}:
+        if reason in NEVER_RETRIED:
             return False
         return not self.on or any(
             word in {reason, cause} or cause.startswith(f"{word}.") for word in self.on

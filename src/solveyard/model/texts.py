@@ -16,3 +16,8 @@ def is_plain(text: str) -> bool:
 def plain(text: str) -> str:
     """On one line, without what would steer a terminal: others may have written it."""
     return _STEERING.sub(lambda one: " " if one[0].isspace() else "\ufffd", text)
+
+
+def escaped(json: str) -> str:
+    """The same JSON without what would steer a terminal: each of it as \\uXXXX."""
+    return _STEERING.sub(lambda one: f"\\u{ord(one[0]):04x}", json)

@@ -1,5 +1,7 @@
 """How a session's jobs are when looked at, and how they were when it was closed."""
 
+import contextlib
+import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -31,19 +33,37 @@ def drained(
 ) -> dict[str, Sight]:
     """End what runs of these, hold what waits; what a batch system has goes on. How they are then.
 
-    `grace`: s between TERM and KILL; `ending`: s in which they have to be gone.
+    `grace`: s between TERM and KILL; `ending`: s in which they have to be gone. One that somebody
+    removes meanwhile is left out.
     """
     found = {job: record for job in own if (record := _held(client, job)) is not None}
     running = [job for job, record in found.items() if not _rests(record)]
     for job in running:
-        client.cancel(job, grace)
-    client.wait(running, ending)
+        with contextlib.suppress(UnknownJob):
+            client.cancel(job, grace)
+    _await_ends(client, running, ending)
     for job in running:
-        found[job] = client.job(job)
+        if (record := _record(client, job)) is None:
+            del found[job]
+        else:
+            found[job] = record
     last = {job: Sight(own[job], record) for job, record in found.items()}
     for job in list(last)[-KEPT:]:
-        last[job] = _read(client, last[job])
+        with contextlib.suppress(UnknownJob):
+            last[job] = _read(client, last[job])
     return last
+
+
+def _await_ends(client: Client, jobs: list[str], ending: float) -> None:
+    """For `ending` s at the most; one that somebody removes meanwhile has ended."""
+    deadline = time.monotonic() + ending
+    while jobs and (left := deadline - time.monotonic()) > 0:
+        try:
+            client.wait(jobs, left)
+        except UnknownJob:
+            jobs = [job for job in jobs if _record(client, job) is not None]
+        else:
+            break
 
 
 def _read(client: Client, sight: Sight) -> Sight:
@@ -59,13 +79,23 @@ def _read(client: Client, sight: Sight) -> Sight:
 
 def _held(client: Client, job: str) -> JobRecord | None:
     """As it is, held where it waited; None: it is gone."""
+    record = _record(client, job)
+    if record is None or record.state is not JobState.QUEUED:
+        return record
     try:
-        record = client.job(job)
-        return client.hold(job) if record.state is JobState.QUEUED else record
+        return client.hold(job)
     except UnknownJob:
         return None
     except Conflict:  # it has just started
+        return _record(client, job)
+
+
+def _record(client: Client, job: str) -> JobRecord | None:
+    """None: somebody removed it."""
+    try:
         return client.job(job)
+    except UnknownJob:
+        return None
 
 
 def _rests(record: JobRecord) -> bool:

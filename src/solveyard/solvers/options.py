@@ -77,6 +77,11 @@ def warning(spec: JobSpec) -> None:
             f"`warning` is {spec.warning:g} s before the time limit, which is {spec.time_limit:g} s"
             " (make it less)"
         )
+    if spec.warning is not None and spec.time_limit is None and not spec.on:
+        raise InvalidJob(  # a batch system may have a limit of its own
+            f"`warning` is {spec.warning:g} s before the time limit, and there is none (give"
+            " `time_limit`, or leave it out)"
+        )
 
 
 def _text(text: str) -> str:

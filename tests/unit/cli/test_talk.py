@@ -1,5 +1,6 @@
 """Tables, as a terminal of some width shows them."""
 
+import json
 import re
 import sys
 
@@ -56,3 +57,14 @@ def test_what_others_wrote_is_no_markup(
         told = "\n".join(shown(monkeypatch, capsys, columns, [row]))
         assert "[bold]a[/bold]" in told
         assert ":smile:" in told
+
+
+def test_json_steers_no_terminal_and_says_the_same(capfd: pytest.CaptureFixture[str]) -> None:
+    steering = [*range(0x20), *range(0x7F, 0xA0), 0x202E, 0x2028, 0x2066]
+    content = {"na\x9bme": ["Süd 日本 \U0001f600", *map(chr, steering)]}
+    talk.answer_json(content)
+    told = capfd.readouterr().out
+    assert json.loads(told) == content
+    assert told.endswith("\n")
+    assert not {*map(chr, steering)} & {*told.removesuffix("\n")}
+    assert "Süd 日本 \U0001f600" in told

@@ -1,5 +1,6 @@
 """What people type, and what they read: units, selectors, specifications, words."""
 
+import re
 from collections.abc import Collection
 from pathlib import Path
 
@@ -195,6 +196,25 @@ def test_the_mark_that_an_editor_puts_first_is_no_part_of_a_file(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        ("measures", "gain=1"), ("measures", "[1]"), ("measures", '{"gain": "x"}'),
+        ("measures", '{"gain": {"pattern": "x", "json": "y"}}'), ("success", ""),
+        ("success", '{"must_match": "x"}'),
+    ],
+)  # fmt: skip
+def test_an_option_in_json_that_can_not_be_read_shows_one_that_can(option: str, text: str) -> None:
+    def read(given: str) -> JobSpec:
+        return specs.of_argv(["x"], [], [], {option: specs.json_object(f"--{option}", given)})
+
+    with pytest.raises(InvalidJob) as refused:
+        read(text)
+    match = re.search(rf"\(an example: --{option} '(.+)'\)$", str(refused.value))
+    assert match is not None
+    assert getattr(read(match[1]), option)
+
+
+@pytest.mark.parametrize(
     ("text", "value"),
     [
         ("min_disk_gb=1.5", 1.5), ("min_disk_gb=2", 2), ("min_disk_gb=null", None),
@@ -277,6 +297,13 @@ def test_a_long_value_is_cut_where_people_read_it() -> None:
     told = next(line for line in words.details(job).splitlines() if "parameters" in line)
     assert told.endswith("x…, w 0.8")
     assert len(told) < 2 * words.LONGEST_VALUE
+
+
+def test_why_a_job_waits_is_listed_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    waits = f"2 cores (1 core free), held by {', '.join(f'job {one}' for one in range(40))}"
+    job = msgspec.structs.replace(YARD.job(3), waiting=waits)
+    talk.answer_table(words.HEADER, [words.row(job)])
+    assert capsys.readouterr().out.splitlines()[1].endswith(waits)
 
 
 def test_what_converges_has_a_bar_for_each_step_down_to_its_target() -> None:

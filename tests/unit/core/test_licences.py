@@ -65,7 +65,7 @@ def test_a_job_waits_for_its_seats_in_these_words() -> None:
     assert yard.engine.why(waiting) == "12 anshpc: 30 of 36 in use, 24 by job board-7"
     yard.send(LicencesUnseen(), after=60.0)
     assert yard.engine.why(waiting) == (
-        "12 anshpc: 30 of 36 in use, 24 by job board-7 (stale since 00:01:40 UTC)"
+        "12 anshpc: 30 of 36 in use, 24 by job board-7 (stale since 1970-01-01 00:01:40 UTC)"
     )
     yard.told(24, 24, kept=1)
     assert yard.engine.why(waiting) == (

@@ -8,16 +8,23 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from solveyard import registry
+from solveyard.backends.batch import Batch, ClusterOptions
+from solveyard.backends.dialects.base import Answer
+from solveyard.backends.dialects.slurm import _END
 from solveyard.manager.forwarding import Forwarding
 from solveyard.manager.ordering import Ordering
+from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import Attempt, AttemptId, Job, JobId, JobSpec, JobState, Placement
 from solveyard.model.resources import Allocation, Share
 from solveyard.places import StorePlaces
+from unit.backends.clustered import Told
 
 GONE = (
     "cluster far, which the settings no longer name (give them its table [clusters.far] again, and"
     " restart the manager)"
 )
+SINFO = "\x1f".join(("debug*", "up", "1:00:00", "0/4", "0/16/0/16", "4000", "(null)", "4"))
 PLACEMENT = Placement(
     machine="far", allocation=Allocation(shares=(Share(node="far", cores=1),)), slot=0,
     forwarded=True,
@@ -64,3 +71,39 @@ async def test_a_job_for_a_batch_system_that_has_yet_to_answer_waits_for_that(
             await asyncio.sleep(0)
         assert not waiting.done()
         pbs.asked.set()
+
+
+def unnamed(host: Told, folder: Path) -> tuple[Batch, Forwarding]:
+    """A Slurm that no settings name."""
+    options = ClusterOptions(dialect="slurm")
+    slurm = Batch("slurm", options, registry.dialects()["slurm"], host, asleep=True)
+    return slurm, Forwarding(Ordering(StorePlaces(folder)), {"slurm": slurm})
+
+
+async def test_a_batch_system_whose_commands_are_here_and_do_not_answer_is_told_with_its_words(
+    tmp_path: Path,
+) -> None:
+    host, words = Told(), "Unable to contact slurm controller"
+    host.answer = lambda _: Answer(1, "", words)
+    slurm, forwarding = unnamed(host, tmp_path)
+    await slurm.answer()
+    with pytest.raises(InvalidJob) as refused:
+        forwarding.cluster("slurm")
+    assert "its submit command is on this machine: Unable to contact" in str(refused.value)
+    assert "submit it again once it does; or add a table [clusters.slurm]" in str(refused.value)
+    with pytest.raises(InvalidJob, match="the settings name no cluster 'pbs'"):
+        forwarding.cluster("pbs")
+
+
+async def test_a_job_that_names_a_batch_system_which_did_not_answer_has_it_asked_again(
+    tmp_path: Path,
+) -> None:
+    host = Told()
+    host.answer = lambda _: Answer(1, "", "nobody there")
+    slurm, forwarding = unnamed(host, tmp_path)
+    await slurm.answer()
+    host.answer = lambda _: Answer(0, f"{SINFO}\n{_END}\n")
+    await forwarding.sought()
+    assert slurm.asleep
+    await forwarding.sought({"slurm"})
+    assert forwarding.cluster("slurm") is slurm

@@ -6,8 +6,9 @@ import pytest
 
 from solveyard.manager.ordering import Ordering
 from solveyard.model.errors import InvalidJob
-from solveyard.model.jobs import AttemptId, JobId, JobSpec, Placement
+from solveyard.model.jobs import AttemptId, JobId, JobSpec, Placement, Reason
 from solveyard.model.messages import Launch
+from solveyard.model.policies import RetryPolicy
 from solveyard.model.resources import Allocation, Share
 from solveyard.places import StorePlaces
 from solveyard.secret import Secret
@@ -112,6 +113,7 @@ def test_a_job_on_a_cluster_is_refused_its_secrets_before_a_script_could_hold_th
         ({"warning_signal": "USR1\ntouch /tmp/x\n#"}, "expected a signal's name"),
         ({"warning_signal": "KILL"}, "expected a signal's name"),
         ({"warning": 90.0, "time_limit": 60.0}, "is 90 s before the time limit, which is 60 s"),
+        ({"warning": 90.0}, "is 90 s before the time limit, and there is none (give `time_limit`"),
     ],
 )
 def test_a_warning_that_can_not_be_sent_is_refused(tmp_path, fields, message):
@@ -121,3 +123,27 @@ def test_a_warning_that_can_not_be_sent_is_refused(tmp_path, fields, message):
     Ordering(StorePlaces(tmp_path)).check(
         command(time_limit=60.0, warning=9.0, warning_signal="TERM")
     )
+
+
+def test_a_batch_system_may_warn_before_a_limit_of_its_own(tmp_path):
+    Ordering(StorePlaces(tmp_path)).check(command(warning=90.0, on="far"))
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("licnce", "`retry.on`: 'licnce' is no reason why a job ends (did you mean 'licence'?)"),
+        ("exit:3", "'exit:3' is no reason why a job ends (there is: exit_code, signal, "),
+        ("", "'' is no reason why a job ends (there is: exit_code, signal, time_limit, "),
+        ("x" * 1000, f"'{'x' * 40}' is no reason"),
+    ],
+)
+def test_a_retry_on_what_no_job_ends_with_is_refused_with_what_there_is(tmp_path, word, message):
+    with pytest.raises(InvalidJob) as caught:
+        Ordering(StorePlaces(tmp_path)).check(command(retry=RetryPolicy(on=("hang", word))))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("word", [*Reason, "nec", "hfss.mpi", "others.own", "result", "solver"])
+def test_a_retry_may_name_each_reason_and_any_cause(tmp_path, word):
+    Ordering(StorePlaces(tmp_path)).check(command(retry=RetryPolicy(on=(word,))))

@@ -65,6 +65,7 @@ class Batch:
         self.named = not asleep
         self._woken = asyncio.Event()
         self.asked = asyncio.Event()  #: whether it answers
+        self.unheard = ""  #: why it didn't, when it was asked last
         self.name = name
         self.options = options
         self.dialect = dialect
@@ -109,11 +110,11 @@ class Batch:
         if not self.asleep:
             return ""
         told = await self.look()
+        self.unheard = told.why if isinstance(told, Unreadable) else ""
         self.asked.set()
-        if isinstance(told, Unreadable):
-            return told.why
-        self.wake()
-        return ""
+        if not self.unheard:
+            self.wake()
+        return self.unheard
 
     async def look(self) -> Sequence[Queue] | Unreadable:
         """Its queues, asked now; where there are no words to ask for them none, if it answers."""

@@ -121,7 +121,7 @@ function Row({ number, index, reachable }) {
       <td role="gridcell" class="col-machine">${row.machine || "–"}</td>
       <td role="gridcell" class="col-submitted" title=${moment(row.submitted_at, 0)}>${brief(row.submitted_at, now)}</td>
       <td role="gridcell" class="col-time"><${RunTime} row=${row} /></td>
-      <td role="gridcell" class="col-why" title=${why(row) || row.why}>${why(row)}</td>
+      <td role="gridcell" class="col-why" title=${why(row, now) || row.why}>${why(row, now)}</td>
     </tr>`;
 }
 
@@ -157,9 +157,9 @@ export function open(number) {
   location.hash = `#/jobs/${number}`;
 }
 
-function why(row) {
+function why(row, now) {
   if (row.state === "completed") return "";
-  return sentence(WAITING.has(row.state) ? waits(row.why) : row.why);
+  return sentence(WAITING.has(row.state) ? waits(row.why, now) : row.why);
 }
 
 function measure() {

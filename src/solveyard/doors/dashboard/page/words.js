@@ -123,14 +123,9 @@ export function ended(tasks) {
 }
 
 /** What a job waits for, with the words before it, and by this browser's clock. */
-export function waits(why) {
-  return why ? `waiting for ${why.replace(/\b(\d\d:\d\d:\d\d) UTC/g, hour)}` : why;
-}
-
-/** A time of the day in UTC as it is here; the manager names no day with it. */
-function hour(_, time) {
-  const day = new Date().toISOString().slice(0, 10);
-  return new Date(`${day}T${time}Z`).toLocaleTimeString([], { hourCycle: "h23" });
+export function waits(why, now) {
+  const here = (_, date, time) => moment(seconds(`${date}T${time}Z`), now);
+  return why ? `waiting for ${why.replace(/\b(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC/g, here)}` : why;
 }
 
 /** A user, or who signed in with a token: by that token's name. */
