@@ -15,9 +15,9 @@ PARAMETER = f"{PREFIX}PARAM_"  #: before the names of a task's parameters
 RESERVED = frozenset(
     f"{PREFIX}{name}"
     for name in (
-        "AGENT", "ATTEMPT", "BOOT_ID", "CA_FILE", "CONFIG", "CORES", "CORE_IDS", "EVENT", "EXIT", "GPU_IDS",
-        "HOME", "JOB", "MESSAGE", "NAME", "NODES", "NOTICE", "PAGE", "REASON", "SITE_CONFIG",
-        "STATE", "TASK", "TASKS", "TEXT", "TOKEN", "TOKEN_FILE", "TRY", "URL", "VALUE",
+        "AGENT", "ATTEMPT", "BOOT_ID", "CA_FILE", "CONFIG", "CORES", "CORE_IDS", "EVENT", "EXIT",
+        "GPU_IDS", "HOME", "JOB", "MESSAGE", "NAME", "NODES", "NOTICE", "PAGE", "REASON",
+        "SITE_CONFIG", "STATE", "TASK", "TASKS", "TEXT", "TOKEN", "TOKEN_FILE", "TRY", "URL", "VALUE",
     )
 )  # fmt: skip
 
