@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from solveyard.backends.dialects import asking
 from solveyard.backends.dialects import script as scripts
+from solveyard.backends.dialects import slurm_tables as tables
 from solveyard.backends.dialects.base import (
     Accepted,
     Answer,
@@ -73,12 +74,9 @@ _STATES = {
 _HELD = re.compile(r"JobHeld|held", re.IGNORECASE)
 _ID = re.compile(r"[0-9]+(?:_[0-9]+)?")
 _PENDING_TASKS = re.compile(r"[0-9]+_\[.*\]")  #: sacct's line for the tasks that haven't begun
-_BETWEEN = "\x1f"  #: columns; nobody can type it into a comment or reason
-_AND = "\x1e"  #: between why a job waits or ended, and what it depends on; comment and name
-_END = "solveyard: that was all"
 _COLUMNS = (
-    "JobArrayID", "State", "exit_code", "RestartCnt", "NodeList", f"Comment:{_AND},Name",
-    f"Reason:{_AND},Dependency",
+    "JobArrayID", "State", "exit_code", "RestartCnt", "NodeList", f"Comment:{tables.AND},Name",
+    f"Reason:{tables.AND},Dependency",
 )  # fmt: skip
 _UNMET = re.compile(r"\(failed\)", re.IGNORECASE)
 _NEVER = "DependencyNeverSatisfied"
@@ -120,14 +118,14 @@ def member(native_id: str, position: int) -> str:
 
 
 def query(ids: Sequence[str]) -> Call:
-    return _squeue(_COLUMNS, "-j", ",".join(ids))
+    return tables.squeue(_COLUMNS, "-j", ",".join(ids))
 
 
 def queried(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
     """Read squeue's columns; `exit_code` is a wait status: 768 is exit 3, 15 is SIGTERM."""
     if answer.code == 1 and _none_such(answer.stderr):
         return {}
-    rows = _rows(answer, len(_COLUMNS))
+    rows = tables.rows(answer, len(_COLUMNS))
     if isinstance(rows, Unreadable):
         return rows
     found: dict[str, NativeState] = {}
@@ -142,7 +140,7 @@ def queried(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
 def _queried(
     word: str, status: int, restarts: int, nodes: str, titles: str, told: str
 ) -> NativeState:
-    reason, _, dependency = told.partition(_AND)
+    reason, _, dependency = told.partition(tables.AND)
     state = _state(word, reason, restarts)
     if state is State.CANCELLED and _unmet(dependency):
         reason = _NEVER
@@ -160,11 +158,11 @@ def _queried(
 
 
 def find(marks: Sequence[str]) -> Call:
-    return _squeue(("ArrayJobID", f"Comment:{_AND},Name"), "--me")
+    return tables.squeue(("ArrayJobID", f"Comment:{tables.AND},Name"), "--me")
 
 
 def found(answer: Answer) -> Mapping[str, Sequence[str]] | Unreadable:
-    rows = _rows(answer, 2)
+    rows = tables.rows(answer, 2)
     if isinstance(rows, Unreadable):
         return rows
     known: dict[str, list[str]] = {}
@@ -201,13 +199,12 @@ def acted(answer: Answer) -> Done | Refused | Unknown:
 
 
 def queues() -> Sequence[Call]:
-    columns = _BETWEEN.join(("%P", "%a", "%l", "%A", "%C", "%m", "%G", "%D"))
-    return (_whole("SINFO_PARTITION SINFO_SORT", "sinfo", "-h", "-o", columns),)
+    return (tables.sinfo(("%P", "%a", "%l", "%A", "%C", "%m", "%G", "%D")),)
 
 
 def queues_told(answers: Sequence[Answer]) -> Sequence[Queue] | Unreadable:
     """Read sinfo: a line for the nodes of a partition that are alike."""
-    rows = _rows(answers[0], 8)
+    rows = tables.rows(answers[0], 8)
     if isinstance(rows, Unreadable):
         return rows
     told: dict[str, Queue] = {}
@@ -234,14 +231,12 @@ def queues_told(answers: Sequence[Answer]) -> Sequence[Queue] | Unreadable:
 
 
 def accounting(ids: Sequence[str]) -> Call:
-    columns = "JobID,State,ExitCode,Comment,JobName,NodeList"
-    options = ("-n", "-P", "-X", f"--delimiter={_BETWEEN}", "-o", columns)
-    return _whole("SLURM_CLUSTERS", "sacct", *options, "-j", ",".join(ids))
+    return tables.sacct(("JobID", "State", "ExitCode", "Comment", "JobName", "NodeList"), ids)
 
 
 def accounted(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
     """Read sacct's columns, e.g. "2_1", "CANCELLED by 1000", "0:15", "", "dipole", "n1"."""
-    rows = _rows(answer, 6)
+    rows = tables.rows(answer, 6)
     if isinstance(rows, Unreadable):
         return rows
     found: dict[str, NativeState] = {}
@@ -260,7 +255,7 @@ def accounted(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
             code=_code(state, code, signal),
             signal=signal if state.over and signal and signal not in _NO_SIGNALS else None,
             nodes="" if nodes == "None assigned" else nodes,
-            mark=_mark(f"{comment}{_AND}{title}"),
+            mark=_mark(f"{comment}{tables.AND}{title}"),
         )
     return found
 
@@ -351,34 +346,6 @@ def _wishes(job: BatchJob) -> Iterator[str]:
         yield f"--mail-type={','.join(options.mail_on).upper()}"
 
 
-def _squeue(columns: Sequence[str], *which: str) -> Call:
-    """All states, a line for each task of an array."""
-    shown = ",".join(f"{column}:{_BETWEEN}" for column in columns)
-    variables = " ".join(
-        f"SQUEUE_{one}"
-        for one in ("ACCOUNT", "LICENSES", "NAMES", "PARTITION", "QOS", "STATES", "USERS")
-    )
-    return _whole(variables, "squeue", "-h", "-r", "-t", "all", "-O", shown, *which)
-
-
-def _whole(unset: str, *argv: str) -> Call:
-    """With a last line, so that a part of the answer isn't taken for all of it."""
-    text = f'unset {unset}; "$@" && echo "{_END}"'
-    return Call(("/bin/sh", "-c", text, "sh", *argv))
-
-
-def _rows(answer: Answer, width: int) -> list[list[str]] | Unreadable:
-    if answer.code != 0:
-        return Unreadable(answer.words)
-    body, end, rest = answer.stdout.rpartition(f"{_END}\n")
-    if not end or rest or (body and not body.endswith("\n")):
-        return Unreadable("the answer is cut off")
-    rows = [line.removesuffix(_BETWEEN).split(_BETWEEN) for line in body.split("\n")[:-1]]
-    if any(len(row) != width for row in rows):
-        return Unreadable("an answer with other columns than asked for")
-    return [[column.strip() for column in row] for row in rows]
-
-
 def _told(answer: Answer) -> Refused | Unknown:
     """What a command that failed says: that it can't be done, or that nobody heard it."""
     words = answer.words.replace("sbatch: error: ", "")
@@ -395,7 +362,7 @@ def _none_such(words: str) -> bool:
 
 def _mark(titles: str) -> str:
     """Of a comment or a name: what a site does to submissions may change one of them."""
-    comment, _, title = titles.partition(_AND)
+    comment, _, title = titles.partition(tables.AND)
     return asking.marked(comment) or asking.marked(title)
 
 
