@@ -52,17 +52,17 @@ class Told:
     def queue(self, *rows: tuple[str, str, str, str]) -> None:
         """Ids, states, comments and names."""
         told = [
-            (native_id, word, "0", "0", "n1", f"{comment}\x1e{name}", "None\x1e(null)")
+            (native_id, word, "0", "0", "n1", "None\x1e(null)", f"{comment}\x1e{name}")
             for native_id, word, comment, name in rows
         ]
-        self.answers["squeue"] = _table(*told)
+        self.answers["squeue"] = _table(*told, end="\x1d")
 
     def acted_on(self, program: str) -> list[str]:
         return [call[-1] for call in self.calls if call[0] == program]
 
 
-def _table(*rows: tuple[str, ...]) -> Answer:
-    lines = ["\x1f".join(row) for row in rows]
+def _table(*rows: tuple[str, ...], end: str = "") -> Answer:
+    lines = ["\x1f".join(row) + end for row in rows]
     return Answer(0, "\n".join([*lines, "solveyard: that was all", ""]))
 
 
@@ -141,7 +141,7 @@ async def test_a_strangers_job_with_our_id_is_not_ours(yard: Yard) -> None:
     yard.host.queue(("7", "PENDING", OURS, f"dipole.{OURS}"))
     await yard.look()
     yard.host.queue(("7", "COMPLETED", "(null)", "somebody-elses"))
-    yard.host.answers["sacct"] = _table(("7", "COMPLETED", "0:0", "", "somebody-elses", "n1"))
+    yard.host.answers["sacct"] = _table(("7", "COMPLETED", "0:0", "n1", "", "somebody-elses"))
     await yard.look(2)
     assert one.end is not None
     assert one.end.exit.lost
@@ -208,7 +208,7 @@ async def test_a_task_of_an_array_of_an_earlier_manager_is_known_by_its_first(ya
 async def test_how_it_ended_is_believed_of_accounting_that_bears_its_mark(yard: Yard) -> None:
     one = yard.entry()
     yard.host.queue()
-    yard.host.answers["sacct"] = _table(("7", "TIMEOUT", "0:0", "", f"dipole.{OURS}", "n1"))
+    yard.host.answers["sacct"] = _table(("7", "TIMEOUT", "0:0", "n1", "", f"dipole.{OURS}"))
     await yard.look(2)
     assert one.end is not None
     assert one.end.exit.ended_by == "time_limit"

@@ -75,8 +75,8 @@ _HELD = re.compile(r"JobHeld|held", re.IGNORECASE)
 _ID = re.compile(r"[0-9]+(?:_[0-9]+)?")
 _PENDING_TASKS = re.compile(r"[0-9]+_\[.*\]")  #: sacct's line for the tasks that haven't begun
 _COLUMNS = (
-    "JobArrayID", "State", "exit_code", "RestartCnt", "NodeList", f"Comment:{tables.AND},Name",
-    f"Reason:{tables.AND},Dependency",
+    "JobArrayID", "State", "exit_code", "RestartCnt", "NodeList",
+    f"Reason:{tables.AND},Dependency", f"Comment:{tables.AND},Name",
 )  # fmt: skip
 _UNMET = re.compile(r"\(failed\)", re.IGNORECASE)
 _NEVER = "DependencyNeverSatisfied"
@@ -125,20 +125,20 @@ def queried(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
     """Read squeue's columns; `exit_code` is a wait status: 768 is exit 3, 15 is SIGTERM."""
     if answer.code == 1 and _none_such(answer.stderr):
         return {}
-    rows = tables.rows(answer, len(_COLUMNS))
+    rows = tables.jobs(answer, len(_COLUMNS))
     if isinstance(rows, Unreadable):
         return rows
     found: dict[str, NativeState] = {}
-    for native_id, word, status, restarts, nodes, titles, told in rows:
+    for native_id, word, status, restarts, nodes, told, titles in rows:
         if not (_ID.fullmatch(native_id) and status.isdecimal() and restarts.isdecimal()):
             return Unreadable(f"a line that isn't squeue's: {native_id[:60]!r}")
-        found[native_id] = _queried(word, int(status), int(restarts), nodes, titles, told)
+        found[native_id] = _queried(word, int(status), int(restarts), nodes, told, titles)
     return found
 
 
 @lru_cache(maxsize=1024)  # of an array's tasks most are alike
 def _queried(
-    word: str, status: int, restarts: int, nodes: str, titles: str, told: str
+    word: str, status: int, restarts: int, nodes: str, told: str, titles: str
 ) -> NativeState:
     reason, _, dependency = told.partition(tables.AND)
     state = _state(word, reason, restarts)
@@ -162,7 +162,7 @@ def find(marks: Sequence[str]) -> Call:
 
 
 def found(answer: Answer) -> Mapping[str, Sequence[str]] | Unreadable:
-    rows = tables.rows(answer, 2)
+    rows = tables.jobs(answer, 2)
     if isinstance(rows, Unreadable):
         return rows
     known: dict[str, list[str]] = {}
@@ -204,7 +204,7 @@ def queues() -> Sequence[Call]:
 
 def queues_told(answers: Sequence[Answer]) -> Sequence[Queue] | Unreadable:
     """Read sinfo: a line for the nodes of a partition that are alike."""
-    rows = tables.rows(answers[0], 8)
+    rows = tables.partitions(answers[0], 8)
     if isinstance(rows, Unreadable):
         return rows
     told: dict[str, Queue] = {}
@@ -231,16 +231,16 @@ def queues_told(answers: Sequence[Answer]) -> Sequence[Queue] | Unreadable:
 
 
 def accounting(ids: Sequence[str]) -> Call:
-    return tables.sacct(("JobID", "State", "ExitCode", "Comment", "JobName", "NodeList"), ids)
+    return tables.sacct(("JobID", "State", "ExitCode", "NodeList", "Comment", "JobName"), ids)
 
 
 def accounted(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
     """Read sacct's columns, e.g. "2_1", "CANCELLED by 1000", "0:15", "", "dipole", "n1"."""
-    rows = tables.rows(answer, 6)
+    rows = tables.accounts(answer, 6)
     if isinstance(rows, Unreadable):
         return rows
     found: dict[str, NativeState] = {}
-    for native_id, word, status, comment, title, nodes in rows:
+    for native_id, word, status, nodes, comment, title in rows:
         if _PENDING_TASKS.fullmatch(native_id):
             continue
         match = re.fullmatch(r"([0-9]+):([0-9]+)", status)

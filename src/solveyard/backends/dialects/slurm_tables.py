@@ -1,17 +1,26 @@
-"""Slurm's tables: asked for in a form of our own, and read whole or not at all."""
+"""Slurm's tables: asked for in a form of our own, and read whole or not at all.
 
+What people type, a comment or a name, may have line ends, and comes last in a row: whatever is
+in it, the columns before it are told.
+"""
+
+import re
 from collections.abc import Sequence
 
 from solveyard.backends.dialects.base import Answer, Call, Unreadable
 
-BETWEEN = "\x1f"  #: columns; nobody can type it into a comment or reason
+BETWEEN = "\x1f"  #: columns
 AND = "\x1e"  #: between two values in one column
 _END = "solveyard: that was all"
+_ROW = "\x1d"  #: ends one of squeue's rows, with the line
+_IDS = "[0-9][^\x1f\n]*\x1f"  #: begin its next one
+_JOBS = r"[0-9][^\x1f\n]*\x1f[^\x1f\n]*\x1f[0-9]+:[0-9]+\x1f"  #: begin one of sacct's
 
 
 def squeue(columns: Sequence[str], *which: str) -> Call:
     """All states, a line for each task of an array."""
-    shown = ",".join(f"{column}:{BETWEEN}" for column in columns)
+    *first, last = columns
+    shown = ",".join([*(f"{column}:{BETWEEN}" for column in first), f"{last}:{_ROW}"])
     variables = " ".join(
         f"SQUEUE_{one}"
         for one in ("ACCOUNT", "LICENSES", "NAMES", "PARTITION", "QOS", "STATES", "USERS")
@@ -20,6 +29,7 @@ def squeue(columns: Sequence[str], *which: str) -> Call:
 
 
 def sacct(columns: Sequence[str], ids: Sequence[str]) -> Call:
+    """The first three columns are JobID, State and ExitCode."""
     options = ("-n", "-P", "-X", f"--delimiter={BETWEEN}", "-o", ",".join(columns))
     return _whole("SLURM_CLUSTERS", "sacct", *options, "-j", ",".join(ids))
 
@@ -28,13 +38,32 @@ def sinfo(columns: Sequence[str]) -> Call:
     return _whole("SINFO_PARTITION SINFO_SORT", "sinfo", "-h", "-o", BETWEEN.join(columns))
 
 
-def rows(answer: Answer, width: int) -> list[list[str]] | Unreadable:
+def jobs(answer: Answer, width: int) -> list[list[str]] | Unreadable:
+    """Read squeue's."""
+    return _read(answer, width, f"{_ROW}\n(?={_IDS})", f"{_ROW}\n")
+
+
+def accounts(answer: Answer, width: int) -> list[list[str]] | Unreadable:
+    """Read sacct's."""
+    return _read(answer, width, f"\n(?={_JOBS})")
+
+
+def partitions(answer: Answer, width: int) -> list[list[str]] | Unreadable:
+    """Read sinfo's."""
+    return _read(answer, width, "\n")
+
+
+def _read(
+    answer: Answer, width: int, between: str, last: str = "\n"
+) -> list[list[str]] | Unreadable:
+    """`between`: two rows, as a pattern; `last`: what the last one ends in."""
     if answer.code != 0:
         return Unreadable(answer.words)
     body, end, rest = answer.stdout.rpartition(f"{_END}\n")
-    if not end or rest or (body and not body.endswith("\n")):
+    if not end or rest or (body and not body.endswith(last)):
         return Unreadable("the answer is cut off")
-    told = [line.removesuffix(BETWEEN).split(BETWEEN) for line in body.split("\n")[:-1]]
+    lines = re.split(between, body.removesuffix(last)) if body else []
+    told = [line.split(BETWEEN, width - 1) for line in lines]
     if any(len(row) != width for row in told):
         return Unreadable("an answer with other columns than asked for")
     return [[column.strip() for column in row] for row in told]

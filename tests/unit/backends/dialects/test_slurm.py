@@ -89,9 +89,36 @@ def test_what_a_site_says_beside_it_hides_no_absence() -> None:
 
 
 def test_jobs_are_found_by_their_names_where_a_site_changes_comments() -> None:
-    rows = f"8\x1fproject=x\x1ea.{STORE}.7.1.1\x1f\n9\x1f{STORE}.7.2.1\x1ex\x1f\n"
+    rows = f"8\x1fproject=x\x1ea.{STORE}.7.1.1\x1d\n9\x1f{STORE}.7.2.1\x1ex\x1d\n"
     found = slurm.found(Answer(0, f"{rows}solveyard: that was all\n"))
     assert found == {f"{STORE}.7.1.1": ["8"], f"{STORE}.7.2.1": ["9"]}
+
+
+TYPED = ["a\nb", "\n12\n", "a\r\n\xff", "12\x1f13", "1\x1d\nb", "\n", "\x1f"]
+
+
+@pytest.mark.parametrize("typed", TYPED)
+def test_a_line_end_in_a_comment_or_a_name_hides_no_job(typed: str) -> None:
+    """Anybody's: all jobs of a user are looked through."""
+    mark = f"{STORE}.7.1.1"
+    rows = [f"7\x1f{typed}\x1ex", f"8\x1fx\x1e{typed}", f"9\x1f{mark}\x1e{typed}"]
+    told = "".join(f"{row}\x1d\n" for row in [*rows, f"10\x1f{typed}\x1ea.{mark}"])
+    found = slurm.found(Answer(0, f"{told}solveyard: that was all\n"))
+    assert found == {mark: ["9", "10"]}
+
+
+@pytest.mark.parametrize("typed", TYPED)
+def test_what_is_typed_into_a_comment_and_a_name_changes_no_state(typed: str) -> None:
+    rows = [f"{one}\x1fRUNNING\x1f0\x1f0\x1fn1\x1fNone\x1f{typed}\x1e{typed}" for one in (7, 8)]
+    told = slurm.queried(Answer(0, "\x1d\n".join([*rows, "solveyard: that was all\n"])))
+    assert not isinstance(told, Unreadable)
+    assert [(one, job.state, job.mark) for one, job in told.items()] == [
+        ("7", State.RUNNING, ""), ("8", State.RUNNING, ""),
+    ]  # fmt: skip
+    rows = [f"{one}\x1fFAILED\x1f3:0\x1fn1\x1f{typed}\x1f{typed}" for one in (7, 8)]
+    told = slurm.accounted(Answer(0, "\n".join([*rows, "solveyard: that was all\n"])))
+    assert not isinstance(told, Unreadable)
+    assert [(one, job.code) for one, job in told.items()] == [("7", 3), ("8", 3)]
 
 
 def test_what_was_asked_for_and_is_not_there_is_told_as_absent() -> None:
@@ -144,8 +171,8 @@ def test_a_line_with_a_column_too_few_makes_the_whole_unreadable() -> None:
 
 
 def _row(word: str, reason: str = "None", status: str = "0", restarts: str = "0") -> NativeState:
-    row = "\x1f".join(["9", word, status, restarts, "n1", "(null)", reason, ""])
-    told = slurm.queried(Answer(0, f"{row}\nsolveyard: that was all\n"))
+    row = "\x1f".join(["9", word, status, restarts, "n1", reason, "(null)"])
+    told = slurm.queried(Answer(0, f"{row}\x1d\nsolveyard: that was all\n"))
     assert not isinstance(told, Unreadable)
     return told["9"]
 
@@ -254,10 +281,10 @@ def test_groups_of_nodes_of_one_partition_are_added_up() -> None:
 
 def test_accounting_tells_who_cancelled_and_no_more_than_it_knows() -> None:
     rows = [
-        f"3\x1fCANCELLED by 1000\x1f0:15\x1f\x1fa.{STORE}.7.1.1\x1fn1",
-        f"4\x1fFAILED\x1f3:0\x1f{STORE}.7.2.1\x1frenamed\x1fn1",
-        "2_1\x1fOUT_OF_MEMORY\x1f0:125\x1f\x1fsomebody-elses\x1fn2",
-        "2_[2-9%2]\x1fPENDING\x1f0:0\x1f\x1fx\x1fNone assigned",
+        f"3\x1fCANCELLED by 1000\x1f0:15\x1fn1\x1f\x1fa.{STORE}.7.1.1",
+        f"4\x1fFAILED\x1f3:0\x1fn1\x1f{STORE}.7.2.1\x1frenamed",
+        "2_1\x1fOUT_OF_MEMORY\x1f0:125\x1fn2\x1f\x1fsomebody-elses",
+        "2_[2-9%2]\x1fPENDING\x1f0:0\x1fNone assigned\x1f\x1fx",
         "solveyard: that was all\n",
     ]
     told = slurm.accounted(Answer(0, "\n".join(rows)))
