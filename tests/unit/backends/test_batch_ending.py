@@ -47,7 +47,16 @@ def test_what_failed_without_a_record_never_began_and_its_log_says_why() -> None
         # what the batch system ended, and what had ended by itself before
         (said(State.CANCELLED), KILLED, "cancelled", (None, 15, "cancelled", "", "")),
         (said(State.CANCELLED), CAUGHT, "", (0, None, "cancelled", "", "")),
-        (said(State.CANCELLED), DONE, "cancelled", (0, None, "", "", "")),
+        (said(State.CANCELLED, ended=109), DONE, "cancelled", (0, None, "", "", "")),
+        (said(State.TIMEOUT, ended=109), CODE, "", (4, None, "", "", "")),
+        (said(State.NODE_FAILURE, ended=400), DONE, "", (0, None, "", "", "")),
+        # a command that ends well when it is told to end, before its script is told, too
+        (said(State.TIMEOUT, ended=103), DONE, "", (0, None, "time_limit", "", "")),
+        (said(State.PREEMPTED, ended=107), DONE, "", (0, None, "preempted", "", "")),
+        (said(State.NODE_FAILURE, ended=103), DONE, "", (0, None, "node_failure", "", "")),
+        (said(State.CANCELLED, ended=3), DONE, "", (0, None, "cancelled", "", "")),
+        (said(State.CANCELLED), DONE, "", (0, None, "cancelled", "", "")),
+        (said(State.CANCELLED), CODE, "hang", (4, None, "hang", "", "")),
         (said(State.CANCELLED), None, "shutdown", (None, None, "shutdown", "", "")),
         (said(State.TIMEOUT), KILLED, "", (None, 15, "time_limit", "", "")),
         (said(State.NODE_FAILURE), BEGUN, "", (None, None, "node_failure", "", "")),

@@ -52,7 +52,7 @@ class Told:
     def queue(self, *rows: tuple[str, str, str, str]) -> None:
         """Ids, states, comments and names."""
         told = [
-            (native_id, word, "0", "0", "n1", "None\x1e(null)", f"{comment}\x1e{name}")
+            (native_id, word, "0", "0", "N/A", "n1", "None\x1e(null)", f"{comment}\x1e{name}")
             for native_id, word, comment, name in rows
         ]
         self.answers["squeue"] = _table(*told, end="\x1d")
@@ -141,7 +141,7 @@ async def test_a_strangers_job_with_our_id_is_not_ours(yard: Yard) -> None:
     yard.host.queue(("7", "PENDING", OURS, f"dipole.{OURS}"))
     await yard.look()
     yard.host.queue(("7", "COMPLETED", "(null)", "somebody-elses"))
-    yard.host.answers["sacct"] = _table(("7", "COMPLETED", "0:0", "n1", "", "somebody-elses"))
+    yard.host.answers["sacct"] = _table(("7", "COMPLETED", "0:0", "", "n1", "", "somebody-elses"))
     await yard.look(2)
     assert one.end is not None
     assert one.end.exit.lost
@@ -208,10 +208,21 @@ async def test_a_task_of_an_array_of_an_earlier_manager_is_known_by_its_first(ya
 async def test_how_it_ended_is_believed_of_accounting_that_bears_its_mark(yard: Yard) -> None:
     one = yard.entry()
     yard.host.queue()
-    yard.host.answers["sacct"] = _table(("7", "TIMEOUT", "0:0", "n1", "", f"dipole.{OURS}"))
+    yard.host.answers["sacct"] = _table(("7", "TIMEOUT", "0:0", "", "n1", "", f"dipole.{OURS}"))
     await yard.look(2)
     assert one.end is not None
     assert one.end.exit.ended_by == "time_limit"
+
+
+async def test_accounting_is_asked_of_what_was_told_to_end_and_ended_well(yard: Yard) -> None:
+    one = yard.entry()
+    yard.record(one, ended=9.0, stage="command", code=0)
+    yard.host.queue()
+    told = ("7", "TIMEOUT", "0:0", "9", "n1", "", f"dipole.{OURS}")
+    yard.host.answers["sacct"] = _table(told)
+    await yard.look(2)
+    assert one.end is not None
+    assert (one.end.exit.ended_by, one.end.exit.code) == ("time_limit", 0)
 
 
 async def test_what_the_batch_system_forgot_is_not_lost_as_long_as_its_record_says_it_runs(

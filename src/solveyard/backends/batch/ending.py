@@ -16,6 +16,7 @@ _ENDED_BY = {
     State.NODE_FAILURE: "node_failure",
     State.PREEMPTED: "preempted",
 }
+_CLOCKS = 5.0  #: s by which the clocks of a cluster may differ
 #: A script's exit status where it had no part in what became of its attempt.
 ELSEWHERE = 125
 _LATE = 2.0  #: s by which a script may begin after its job
@@ -51,7 +52,7 @@ def ended(
     silent = state is None or not state.explains
     if not by and silent and limit is not None and _out_of_time(finished, limit):
         by, told = "time_limit", (*told, f"it was signalled when its {limit:g} s were over")
-    if by and not (finished is not None and by_itself(finished) and by != "out_of_memory"):
+    if by and not _had_ended(state, finished, by):
         code, signal = _status(finished) if finished is not None else (None, None)
         return Exit(code=code, signal=signal, ended_by=by, told=told, usage=usage)
     if finished is not None and finished.stage == "licence" and finished.code == ELSEWHERE:
@@ -88,9 +89,24 @@ def never_began(state: NativeState, record: Record | None) -> bool:
 
 
 def by_itself(record: Record) -> bool:
-    """Did the command end before anybody ended it?"""
+    """Did the command end, as far as its script tells, before anybody ended it?"""
     ended = record.stage == "command" and record.code is not None
     return ended and not record.signalled and record.signal is None
+
+
+def _had_ended(state: NativeState | None, finished: Record | None, by: str) -> bool:
+    """Had the command ended before anybody ended it?
+
+    It may end well because it is told to end, while its script isn't told yet. But a batch system
+    ends what it still has as running: its word counts, unless it heard of the end too late.
+    """
+    if finished is None or not by_itself(finished) or by == "out_of_memory":
+        return False
+    if state is None or state.state not in _ENDED_BY:
+        return True
+    if finished.ended is None or state.ended is None:
+        return False
+    return finished.ended < state.ended - _CLOCKS
 
 
 def _status(record: Record) -> tuple[int | None, int | None]:

@@ -161,7 +161,7 @@ class Follower:
             return False
         self._answered()
         witnesses = dict(zip((entry.attempt for entry in asked), read, strict=True))
-        gone = [one for one in there if self._is_gone(one, look, witnesses.get(one.attempt))]
+        gone = [one for one in there if self._is_gone(one, look)]
         look = look._replace(accounted=await self._account(gone))
         self._conclude(there, unknown, look, witnesses)
         return True
@@ -226,13 +226,12 @@ class Follower:
         """Blocking."""
         return [files.sent(order, self._dialect.ending) for order in orders]
 
-    def _is_gone(self, entry: Entry, look: _Look, seen: Witness | None) -> bool:
-        """It isn't known there any more, and its record doesn't tell how it ended."""
+    def _is_gone(self, entry: Entry, look: _Look) -> bool:
+        """It isn't known there any more. Its record doesn't tell all that ended it."""
         return (
             entry.attempt not in look.states
             and entry.since <= look.asked_at
             and entry.unseen + 1 >= _ENOUGH
-            and not (seen and seen.record and ending.by_itself(seen.record))
         )
 
     async def _account(self, gone: Sequence[Entry]) -> Mapping[AttemptId, NativeState]:

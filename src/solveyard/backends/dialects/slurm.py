@@ -75,7 +75,7 @@ _HELD = re.compile(r"JobHeld|held", re.IGNORECASE)
 _ID = re.compile(r"[0-9]+(?:_[0-9]+)?")
 _PENDING_TASKS = re.compile(r"[0-9]+_\[.*\]")  #: sacct's line for the tasks that haven't begun
 _COLUMNS = (
-    "JobArrayID", "State", "exit_code", "RestartCnt", "NodeList",
+    "JobArrayID", "State", "exit_code", "RestartCnt", "EndTime", "NodeList",
     f"Reason:{tables.AND},Dependency", f"Comment:{tables.AND},Name",
 )  # fmt: skip
 _UNMET = re.compile(r"\(failed\)", re.IGNORECASE)
@@ -129,10 +129,13 @@ def queried(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
     if isinstance(rows, Unreadable):
         return rows
     found: dict[str, NativeState] = {}
-    for native_id, word, status, restarts, nodes, told, titles in rows:
+    for native_id, word, status, restarts, ended, nodes, told, titles in rows:
         if not (_ID.fullmatch(native_id) and status.isdecimal() and restarts.isdecimal()):
             return Unreadable(f"a line that isn't squeue's: {native_id[:60]!r}")
-        found[native_id] = _queried(word, int(status), int(restarts), nodes, told, titles)
+        state = _queried(word, int(status), int(restarts), nodes, told, titles)
+        if state.state.over:
+            state = state._replace(ended=_time(ended))
+        found[native_id] = state
     return found
 
 
@@ -231,16 +234,18 @@ def queues_told(answers: Sequence[Answer]) -> Sequence[Queue] | Unreadable:
 
 
 def accounting(ids: Sequence[str]) -> Call:
-    return tables.sacct(("JobID", "State", "ExitCode", "NodeList", "Comment", "JobName"), ids)
+    return tables.sacct(
+        ("JobID", "State", "ExitCode", "End", "NodeList", "Comment", "JobName"), ids
+    )
 
 
 def accounted(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
-    """Read sacct's columns, e.g. "2_1", "CANCELLED by 1000", "0:15", "", "dipole", "n1"."""
-    rows = tables.accounts(answer, 6)
+    """Read sacct's columns, e.g. "2_1", "CANCELLED by 1000", "0:15", "1795828564", "n1"."""
+    rows = tables.accounts(answer, 7)
     if isinstance(rows, Unreadable):
         return rows
     found: dict[str, NativeState] = {}
-    for native_id, word, status, nodes, comment, title in rows:
+    for native_id, word, status, ended, nodes, comment, title in rows:
         if _PENDING_TASKS.fullmatch(native_id):
             continue
         match = re.fullmatch(r"([0-9]+):([0-9]+)", status)
@@ -256,6 +261,7 @@ def accounted(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
             signal=signal if state.over and signal and signal not in _NO_SIGNALS else None,
             nodes="" if nodes == "None assigned" else nodes,
             mark=_mark(f"{comment}{tables.AND}{title}"),
+            ended=_time(ended) if state.over else None,
         )
     return found
 
@@ -373,6 +379,11 @@ def _state(word: str, reason: str, restarts: int) -> State:
     if state is State.PENDING and restarts:
         return State.REQUEUED
     return state
+
+
+def _time(text: str) -> float | None:
+    """Unix time; it has several words for none."""
+    return float(text) if text.isdecimal() else None
 
 
 def _unmet(dependency: str) -> bool:

@@ -70,6 +70,9 @@ def _read(
 
 
 def _whole(unset: str, *argv: str) -> Call:
-    """With a last line, so that a part of the answer isn't taken for all of it."""
-    text = f'unset {unset}; "$@" && echo "{_END}"'
+    """With a last line, so that a part of the answer isn't taken for all of it.
+
+    Times are Unix times, wherever it is.
+    """
+    text = f'unset {unset}; export SLURM_TIME_FORMAT=%s; "$@" && echo "{_END}"'
     return Call(("/bin/sh", "-c", text, "sh", *argv))
