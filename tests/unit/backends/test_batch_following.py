@@ -254,6 +254,31 @@ async def test_a_record_that_is_seen_a_while_after_the_end_is_waited_for(tmp_pat
     assert one.end.exit.code == 3
 
 
+async def test_a_cancelled_jobs_record_that_is_seen_late_is_waited_for(tmp_path: Path) -> None:
+    """Else it would seem that its script never began."""
+    up = asyncio.get_running_loop().time()
+    yard = Yard(tmp_path, settle=up / 2)  # a clock that runs for twice as long
+    one = yard.entry()
+    yard.host.queue(("7", "CANCELLED", OURS, f"dipole.{OURS}"))
+    await yard.look(2)
+    assert one.end is None
+    yard.record(one, ended=2.0, stage="command", code=143, signalled="TERM")
+    await yard.look()
+    assert one.end is not None
+    assert one.end.exit.ended_by == "cancelled_there"
+
+
+async def test_what_was_to_be_cancelled_and_never_began_is_so_at_once(tmp_path: Path) -> None:
+    up = asyncio.get_running_loop().time()
+    yard = Yard(tmp_path, settle=up / 2)
+    one = yard.entry()
+    one.kill = killed(one)
+    yard.host.queue(("7", "CANCELLED", OURS, f"dipole.{OURS}"))
+    await yard.look()
+    assert one.end is not None
+    assert one.end.exit.ended_by == "cancelled"
+
+
 async def test_what_a_prologue_complains_about_hides_no_absence(tmp_path: Path) -> None:
     squeue = tmp_path / "squeue"
     squeue.write_text(

@@ -10,7 +10,7 @@ from solveyard.solvers.base import Exit
 
 #: Who ended it, in the words of `Exit.ended_by`.
 _ENDED_BY = {
-    State.CANCELLED: "cancelled",
+    State.CANCELLED: "cancelled_there",
     State.TIMEOUT: "time_limit",
     State.OUT_OF_MEMORY: "out_of_memory",
     State.NODE_FAILURE: "node_failure",
@@ -46,6 +46,12 @@ def ended(
     told = _told(system, state, record)
     finished = record if record is not None and record.ended is not None else None
     usage = _usage(record)
+    if state is not None and not because and taken_early(state, record):
+        where = f" from {state.nodes}" if state.nodes else ""
+        why = "a prolog failed, or somebody cancelled it"
+        return Exit(
+            launch_error=f"{system} took it{where} before its script began ({why})", told=told
+        )
     by = _ended_by(state, finished, because)
     if not by and record is not None and _taken_back(state):
         by, told = because or "preempted", (*told, f"{system} took it back, and started it again")
@@ -88,6 +94,11 @@ def never_began(state: NativeState, record: Record | None) -> bool:
     return record is None and state.state is State.FAILED and state.code != ELSEWHERE
 
 
+def taken_early(state: NativeState, record: Record | None) -> bool:
+    """Was it ended before its script began, with no word who asked for that?"""
+    return record is None and not state.asked
+
+
 def by_itself(record: Record) -> bool:
     """Did the command end, as far as its script tells, before anybody ended it?"""
     ended = record.stage == "command" and record.code is not None
@@ -118,10 +129,11 @@ def _status(record: Record) -> tuple[int | None, int | None]:
 def _ended_by(state: NativeState | None, finished: Record | None, because: str) -> str:
     """A system that forgets its jobs, or has one word for all failures, doesn't say who it was."""
     by = "" if state is None else _ENDED_BY.get(state.state, "")
-    if by == "cancelled" and because:
-        return because
-    if state is not None and "dependency" in state.reason.lower() and by == "cancelled":
-        return "dependency"
+    if state is not None and state.state is State.CANCELLED:
+        if because:
+            return because
+        if "dependency" in state.reason.lower():
+            return "dependency"
     signalled = finished is not None and (finished.signalled or finished.signal is not None)
     return because if because and signalled and not by else by
 

@@ -302,7 +302,10 @@ class Follower:
         complete = record is not None and record.ended is not None
         twice = state.code == ending.ELSEWHERE
         patience = self._options.lost_after if twice else self._options.settle
-        if complete or state.state in _KILLED or now - entry.over_since >= patience:
+        killed = state.state in _KILLED and bool(
+            entry.kill or not ending.taken_early(state, record)
+        )
+        if complete or killed or now - entry.over_since >= patience:
             if not (entry.before or entry.kill) and ending.never_began(state, record):
                 self._hand_in_again(entry)
             else:

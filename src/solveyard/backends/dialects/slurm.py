@@ -157,6 +157,7 @@ def _queried(
         restarts=restarts,
         nodes=nodes,
         mark=_mark(titles),
+        asked=_asked_to_end(state, status, nodes),
     )
 
 
@@ -252,6 +253,7 @@ def accounted(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
         if match is None or not _ID.fullmatch(native_id):
             return Unreadable(f"a line that isn't sacct's: {native_id[:60]!r}")
         first, _, by = word.partition(" ")
+        nodes = "" if nodes == "None assigned" else nodes
         state, code, signal = _state(first, "", 0), int(match[1]), int(match[2])
         found[native_id] = NativeState(
             state=state,
@@ -259,8 +261,9 @@ def accounted(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
             reason=by,
             code=_code(state, code, signal),
             signal=signal if state.over and signal and signal not in _NO_SIGNALS else None,
-            nodes="" if nodes == "None assigned" else nodes,
+            nodes=nodes,
             mark=_mark(f"{comment}{tables.AND}{title}"),
+            asked=_asked_to_end(state, code or signal, nodes),
             ended=_time(ended) if state.over else None,
         )
     return found
@@ -379,6 +382,11 @@ def _state(word: str, reason: str, restarts: int) -> State:
     if state is State.PENDING and restarts:
         return State.REQUEUED
     return state
+
+
+def _asked_to_end(state: State, status: int, nodes: str) -> bool:
+    """What has nodes and no status ran nothing: it is cancelled where a prolog fails, too."""
+    return state is not State.CANCELLED or status != 0 or not nodes
 
 
 def _time(text: str) -> float | None:

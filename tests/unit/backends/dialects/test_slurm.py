@@ -202,6 +202,19 @@ def test_rarer_states_are_read_too(
     assert told.ended == (1795828564.0 if state.over else None)
 
 
+def test_a_cancelled_job_with_nodes_and_no_status_may_be_a_failed_prologs() -> None:
+    assert not _row("CANCELLED").asked
+    assert _row("CANCELLED", status="15").asked
+    assert _row("COMPLETED").asked
+    assert _states("middle")[IDS["cancelled"]].asked
+    assert _states("middle")[IDS["cancelled_waiting"]].asked
+    row = "3\x1fCANCELLED by 0\x1f0:0\x1f5\x1f{}\x1f\x1fa\nsolveyard: that was all\n"
+    for nodes, asked in ("n1", False), ("None assigned", True):
+        told = slurm.accounted(Answer(0, row.format(nodes)))
+        assert not isinstance(told, Unreadable)
+        assert told["3"].asked is asked
+
+
 def test_a_submission_has_three_ends() -> None:
     assert slurm.submitted(ANSWERS["submitted"]) == Accepted(IDS["completed"])
     assert slurm.submitted(Answer(0, "7;cluster\n")) == Accepted("7")
