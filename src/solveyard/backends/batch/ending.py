@@ -16,7 +16,7 @@ _ENDED_BY = {
     State.NODE_FAILURE: "node_failure",
     State.PREEMPTED: "preempted",
 }
-_CLOCKS = 5.0  #: s by which the clocks of a cluster may differ
+CLOCKS = 5.0  #: s by which the clocks of a cluster may differ
 #: A script's exit status where it had no part in what became of its attempt.
 ELSEWHERE = 125
 _LATE = 2.0  #: s by which a script may begin after its job
@@ -117,7 +117,7 @@ def _had_ended(state: NativeState | None, finished: Record | None, by: str) -> b
         return True
     if finished.ended is None or state.ended is None:
         return False
-    return finished.ended < state.ended - _CLOCKS
+    return finished.ended < state.ended - CLOCKS
 
 
 def _status(record: Record) -> tuple[int | None, int | None]:

@@ -75,9 +75,10 @@ _HELD = re.compile(r"JobHeld|held", re.IGNORECASE)
 _ID = re.compile(r"[0-9]+(?:_[0-9]+)?")
 _PENDING_TASKS = re.compile(r"[0-9]+_\[.*\]")  #: sacct's line for the tasks that haven't begun
 _COLUMNS = (
-    "JobArrayID", "State", "exit_code", "RestartCnt", "EndTime", "NodeList",
+    "JobArrayID", "State", "exit_code", "RestartCnt", "SubmitTime", "EndTime", "NodeList",
     f"Reason:{tables.AND},Dependency", f"Comment:{tables.AND},Name",
 )  # fmt: skip
+_ACCOUNTS = ("JobID", "State", "ExitCode", "Submit", "End", "NodeList", "Comment", "JobName")
 _UNMET = re.compile(r"\(failed\)", re.IGNORECASE)
 _NEVER = "DependencyNeverSatisfied"
 #: What is no signal in the place of one: "out of memory", and Slurm's own errors.
@@ -129,20 +130,20 @@ def queried(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
     if isinstance(rows, Unreadable):
         return rows
     found: dict[str, NativeState] = {}
-    for native_id, word, status, restarts, ended, nodes, told, titles in rows:
+    for native_id, word, status, restarts, *times, nodes, told, titles in rows:
         if not (_ID.fullmatch(native_id) and status.isdecimal() and restarts.isdecimal()):
             return Unreadable(f"a line that isn't squeue's: {native_id[:60]!r}")
-        state = _queried(word, int(status), int(restarts), nodes, told, titles)
-        if state.state.over:
-            state = state._replace(ended=_time(ended))
-        found[native_id] = state
+        submitted, ended = map(_time, times)
+        state = _queried(word, int(status), int(restarts), submitted, nodes, told, titles)
+        found[native_id] = state._replace(ended=ended) if state.state.over else state
     return found
 
 
 @lru_cache(maxsize=1024)  # of an array's tasks most are alike
 def _queried(
-    word: str, status: int, restarts: int, nodes: str, told: str, titles: str
-) -> NativeState:
+    word: str, status: int, restarts: int, submitted: float | None, nodes: str, told: str,
+    titles: str,
+) -> NativeState:  # fmt: skip
     reason, _, dependency = told.partition(tables.AND)
     state = _state(word, reason, restarts)
     if state is State.CANCELLED and _unmet(dependency):
@@ -158,6 +159,7 @@ def _queried(
         nodes=nodes,
         mark=_mark(titles),
         asked=_asked_to_end(state, status, nodes),
+        submitted=submitted,
     )
 
 
@@ -235,18 +237,16 @@ def queues_told(answers: Sequence[Answer]) -> Sequence[Queue] | Unreadable:
 
 
 def accounting(ids: Sequence[str]) -> Call:
-    return tables.sacct(
-        ("JobID", "State", "ExitCode", "End", "NodeList", "Comment", "JobName"), ids
-    )
+    return tables.sacct(_ACCOUNTS, ids)
 
 
 def accounted(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
-    """Read sacct's columns, e.g. "2_1", "CANCELLED by 1000", "0:15", "1795828564", "n1"."""
-    rows = tables.accounts(answer, 7)
+    """Read sacct's columns, e.g. "2_1", "CANCELLED by 1000", "0:15", "1795828564"."""
+    rows = tables.accounts(answer, len(_ACCOUNTS))
     if isinstance(rows, Unreadable):
         return rows
     found: dict[str, NativeState] = {}
-    for native_id, word, status, ended, nodes, comment, title in rows:
+    for native_id, word, status, submitted, ended, nodes, comment, title in rows:
         if _PENDING_TASKS.fullmatch(native_id):
             continue
         match = re.fullmatch(r"([0-9]+):([0-9]+)", status)
@@ -264,6 +264,7 @@ def accounted(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
             nodes=nodes,
             mark=_mark(f"{comment}{tables.AND}{title}"),
             asked=_asked_to_end(state, code or signal, nodes),
+            submitted=_time(submitted),
             ended=_time(ended) if state.over else None,
         )
     return found

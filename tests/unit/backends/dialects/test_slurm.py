@@ -110,14 +110,15 @@ def test_a_line_end_in_a_comment_or_a_name_hides_no_job(typed: str) -> None:
 @pytest.mark.parametrize("typed", TYPED)
 def test_what_is_typed_into_a_comment_and_a_name_changes_no_state(typed: str) -> None:
     rows = [
-        f"{one}\x1fRUNNING\x1f0\x1f0\x1fN/A\x1fn1\x1fNone\x1f{typed}\x1e{typed}" for one in (7, 8)
+        f"{one}\x1fRUNNING\x1f0\x1f0\x1f1\x1fN/A\x1fn1\x1fNone\x1f{typed}\x1e{typed}"
+        for one in (7, 8)
     ]
     told = slurm.queried(Answer(0, "\x1d\n".join([*rows, "solveyard: that was all\n"])))
     assert not isinstance(told, Unreadable)
     assert [(one, job.state, job.mark) for one, job in told.items()] == [
         ("7", State.RUNNING, ""), ("8", State.RUNNING, ""),
     ]  # fmt: skip
-    rows = [f"{one}\x1fFAILED\x1f3:0\x1fUnknown\x1fn1\x1f{typed}\x1f{typed}" for one in (7, 8)]
+    rows = [f"{one}\x1fFAILED\x1f3:0\x1f1\x1fUnknown\x1fn1\x1f{typed}\x1f{typed}" for one in (7, 8)]
     told = slurm.accounted(Answer(0, "\n".join([*rows, "solveyard: that was all\n"])))
     assert not isinstance(told, Unreadable)
     assert [(one, job.code) for one, job in told.items()] == [("7", 3), ("8", 3)]
@@ -173,7 +174,9 @@ def test_a_line_with_a_column_too_few_makes_the_whole_unreadable() -> None:
 
 
 def _row(word: str, reason: str = "None", status: str = "0", restarts: str = "0") -> NativeState:
-    row = "\x1f".join(["9", word, status, restarts, "1795828564", "n1", reason, "(null)"])
+    row = "\x1f".join(
+        ["9", word, status, restarts, "1795828560", "1795828564", "n1", reason, "(null)"]
+    )
     told = slurm.queried(Answer(0, f"{row}\x1d\nsolveyard: that was all\n"))
     assert not isinstance(told, Unreadable)
     return told["9"]
@@ -199,6 +202,7 @@ def test_rarer_states_are_read_too(
 ) -> None:
     told = _row(word, reason, status)
     assert (told.state, told.code, told.signal, told.mark) == (state, code, signal, "")
+    assert told.submitted == 1795828560.0
     assert told.ended == (1795828564.0 if state.over else None)
 
 
@@ -208,7 +212,7 @@ def test_a_cancelled_job_with_nodes_and_no_status_may_be_a_failed_prologs() -> N
     assert _row("COMPLETED").asked
     assert _states("middle")[IDS["cancelled"]].asked
     assert _states("middle")[IDS["cancelled_waiting"]].asked
-    row = "3\x1fCANCELLED by 0\x1f0:0\x1f5\x1f{}\x1f\x1fa\nsolveyard: that was all\n"
+    row = "3\x1fCANCELLED by 0\x1f0:0\x1f1\x1f5\x1f{}\x1f\x1fa\nsolveyard: that was all\n"
     for nodes, asked in ("n1", False), ("None assigned", True):
         told = slurm.accounted(Answer(0, row.format(nodes)))
         assert not isinstance(told, Unreadable)
@@ -297,17 +301,17 @@ def test_groups_of_nodes_of_one_partition_are_added_up() -> None:
 
 def test_accounting_tells_who_cancelled_and_no_more_than_it_knows() -> None:
     rows = [
-        f"3\x1fCANCELLED by 1000\x1f0:15\x1f1795828564\x1fn1\x1f\x1fa.{STORE}.7.1.1",
-        f"4\x1fFAILED\x1f3:0\x1fUnknown\x1fn1\x1f{STORE}.7.2.1\x1frenamed",
-        "2_1\x1fOUT_OF_MEMORY\x1f0:125\x1fUnknown\x1fn2\x1f\x1fsomebody-elses",
-        "2_[2-9%2]\x1fPENDING\x1f0:0\x1fUnknown\x1fNone assigned\x1f\x1fx",
+        f"3\x1fCANCELLED by 1000\x1f0:15\x1f1795828560\x1f1795828564\x1fn1\x1f\x1fa.{STORE}.7.1.1",
+        f"4\x1fFAILED\x1f3:0\x1fUnknown\x1fUnknown\x1fn1\x1f{STORE}.7.2.1\x1frenamed",
+        "2_1\x1fOUT_OF_MEMORY\x1f0:125\x1fUnknown\x1fUnknown\x1fn2\x1f\x1fsomebody-elses",
+        "2_[2-9%2]\x1fPENDING\x1f0:0\x1fUnknown\x1fUnknown\x1fNone assigned\x1f\x1fx",
         "solveyard: that was all\n",
     ]
     told = slurm.accounted(Answer(0, "\n".join(rows)))
     assert told == {
         "3": NativeState(
             State.CANCELLED, "CANCELLED by 1000", "by 1000", signal=15, nodes="n1",
-            mark=f"{STORE}.7.1.1", ended=1795828564.0,
+            mark=f"{STORE}.7.1.1", submitted=1795828560.0, ended=1795828564.0,
         ),
         "4": NativeState(State.FAILED, "FAILED", code=3, nodes="n1", mark=f"{STORE}.7.2.1"),
         "2_1": NativeState(State.OUT_OF_MEMORY, "OUT_OF_MEMORY", nodes="n2", mark=""),
