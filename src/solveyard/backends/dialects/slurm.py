@@ -73,7 +73,7 @@ _STATES = {
 }  # fmt: skip
 _HELD = re.compile(r"JobHeld|held", re.IGNORECASE)
 _ID = re.compile(r"[0-9]+(?:_[0-9]+)?")
-_PENDING_TASKS = re.compile(r"[0-9]+_\[.*\]")  #: sacct's line for the tasks that haven't begun
+_NOT_BEGUN = re.compile(r"[0-9]+_\[.*\]")  #: of an array's tasks, in one of sacct's lines
 _COLUMNS = (
     "JobArrayID", "State", "exit_code", "RestartCnt", "SubmitTime", "EndTime", "NodeList",
     f"Reason:{tables.AND},Dependency", f"Comment:{tables.AND},Name",
@@ -241,21 +241,24 @@ def accounting(ids: Sequence[str]) -> Call:
 
 
 def accounted(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
-    """Read sacct's columns, e.g. "2_1", "CANCELLED by 1000", "0:15", "1795828564"."""
+    """Read sacct's columns, e.g. "2_1", "CANCELLED by 1000", "0:15", "1795828564".
+
+    What is told of a task itself counts for more than what is told of those that never began.
+    """
     rows = tables.accounts(answer, len(_ACCOUNTS))
     if isinstance(rows, Unreadable):
         return rows
     found: dict[str, NativeState] = {}
+    never: dict[str, NativeState] = {}
     for native_id, word, status, submitted, ended, nodes, comment, title in rows:
-        if _PENDING_TASKS.fullmatch(native_id):
-            continue
         match = re.fullmatch(r"([0-9]+):([0-9]+)", status)
-        if match is None or not _ID.fullmatch(native_id):
+        several = _NOT_BEGUN.fullmatch(native_id)
+        if match is None or not (several or _ID.fullmatch(native_id)):
             return Unreadable(f"a line that isn't sacct's: {native_id[:60]!r}")
         first, _, by = word.partition(" ")
         nodes = "" if nodes == "None assigned" else nodes
         state, code, signal = _state(first, "", 0), int(match[1]), int(match[2])
-        found[native_id] = NativeState(
+        told = NativeState(
             state=state,
             word=word,
             reason=by,
@@ -267,7 +270,11 @@ def accounted(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
             submitted=_time(submitted),
             ended=_time(ended) if state.over else None,
         )
-    return found
+        if not several:
+            found[native_id] = told
+        elif state.over:
+            never |= dict.fromkeys(tables.tasks(native_id), told)
+    return never | found
 
 
 def clock(text: str) -> int | None:

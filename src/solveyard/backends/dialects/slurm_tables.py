@@ -14,6 +14,8 @@ AND = "\x1e"  #: between two values in one column
 _END = "solveyard: that was all"
 _ROW = "\x1d"  #: ends one of squeue's rows, with the line
 _IDS = "[0-9][^\x1f\n]*\x1f"  #: begin its next one
+_TASKS = re.compile(r"([0-9]+)_\[([0-9,:-]+)(?:%[0-9]+)?\]")
+_RANGE = re.compile(r"([0-9]+)(?:-([0-9]+)(?::([0-9]+))?)?")
 _JOBS = r"[0-9][^\x1f\n]*\x1f[^\x1f\n]*\x1f[0-9]+:[0-9]+\x1f"  #: begin one of sacct's
 
 
@@ -29,9 +31,12 @@ def squeue(columns: Sequence[str], *which: str) -> Call:
 
 
 def sacct(columns: Sequence[str], ids: Sequence[str]) -> Call:
-    """The first three columns are JobID, State and ExitCode."""
+    """The first three columns are JobID, State and ExitCode. Each task has its array's answer:
+    sacct knows none by its own id that never began.
+    """
+    arrays = dict.fromkeys(one.partition("_")[0] for one in ids)
     options = ("-n", "-P", "-X", f"--delimiter={BETWEEN}", "-o", ",".join(columns))
-    return _whole("SLURM_CLUSTERS", "sacct", *options, "-j", ",".join(ids))
+    return _whole("SLURM_CLUSTERS", "sacct", *options, "-j", ",".join(arrays))
 
 
 def sinfo(columns: Sequence[str]) -> Call:
@@ -46,6 +51,18 @@ def jobs(answer: Answer, width: int) -> list[list[str]] | Unreadable:
 def accounts(answer: Answer, width: int) -> list[list[str]] | Unreadable:
     """Read sacct's."""
     return _read(answer, width, f"\n(?={_JOBS})")
+
+
+def tasks(native_id: str) -> list[str]:
+    """Of sacct's one row for an array's tasks that haven't begun, e.g. "12_[0-3,7,10-30:5%2]"."""
+    match = _TASKS.fullmatch(native_id)
+    ranges = [_RANGE.fullmatch(one) for one in match[2].split(",")] if match else []
+    return [
+        f"{match[1]}_{index}"
+        for one in ranges
+        if match and one
+        for index in range(int(one[1]), int(one[2] or one[1]) + 1, int(one[3] or 1) or 1)
+    ]
 
 
 def partitions(answer: Answer, width: int) -> list[list[str]] | Unreadable:
@@ -72,7 +89,7 @@ def _read(
 def _whole(unset: str, *argv: str) -> Call:
     """With a last line, so that a part of the answer isn't taken for all of it.
 
-    Times are Unix times, wherever it is.
+    Times are Unix times, wherever it is, and no list of tasks is cut off.
     """
-    text = f'unset {unset}; export SLURM_TIME_FORMAT=%s; "$@" && echo "{_END}"'
+    text = f'unset {unset}; export SLURM_TIME_FORMAT=%s SLURM_BITSTR_LEN=0; "$@" && echo "{_END}"'
     return Call(("/bin/sh", "-c", text, "sh", *argv))

@@ -319,6 +319,34 @@ def test_accounting_tells_who_cancelled_and_no_more_than_it_knows() -> None:
     assert isinstance(slurm.accounted(ANSWERS["accounting_disabled"]), Unreadable)
 
 
+def test_accounting_tells_of_tasks_that_were_cancelled_before_they_began() -> None:
+    """In one row, as a real one wrote it, which may be older than a task's own."""
+    rows = [
+        f"12_0\x1fFAILED\x1f1:0\x1f1\x1f5\x1fn1\x1f\x1fa.{STORE}.7.1.1",
+        "12_[0-1,3,10-20:5%2]\x1fCANCELLED by 0\x1f0:0\x1f1\x1f5\x1fNone assigned\x1f"
+        f"\x1fa.{STORE}.7.1.1",
+        "13_[0-30:2]\x1fPENDING\x1f0:0\x1f1\x1fUnknown\x1fNone assigned\x1f\x1fa",
+        "14_[0-3,...]\x1fCANCELLED by 0\x1f0:0\x1f1\x1f5\x1fNone assigned\x1f\x1fa",
+    ]
+    told = slurm.accounted(Answer(0, "\n".join([*rows, "solveyard: that was all\n"])))
+    assert not isinstance(told, Unreadable)
+    cancelled = [f"12_{index}" for index in (1, 3, 10, 15, 20)]
+    assert {one: job.state for one, job in told.items()} == {
+        "12_0": State.FAILED, **dict.fromkeys(cancelled, State.CANCELLED),
+    }  # fmt: skip
+    assert all(told[one].mark == f"{STORE}.7.1.1" and told[one].asked for one in cancelled)
+
+
+def test_accounting_is_asked_of_whole_arrays_and_for_what_is_read() -> None:
+    argv = slurm.accounting(["12_0", "12_7", "13"]).argv
+    assert argv[-1] == "12,13"
+    others = argv[argv.index("-o") + 1].split(",")[3:]
+    row = "\x1f".join(["12_0", "COMPLETED", "0:0", *others])
+    told = slurm.accounted(Answer(0, f"{row}\nsolveyard: that was all\n"))
+    assert not isinstance(told, Unreadable)
+    assert told["12_0"].nodes == "NodeList"
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [("infinite", None), ("n/a", None), ("30:00", 1800), ("1:00:00", 3600), ("7-00:00:00", 604800)],
