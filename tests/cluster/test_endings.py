@@ -113,11 +113,36 @@ def test_a_waiting_job_is_cancelled_and_slurms_reason_stands_on_it(
 
 
 def test_one_that_somebody_else_cancels_is_cancelled(slurm: Slurm, service: Service) -> None:
-    one = submit(service, "sleep 600")
-    slurm.run("scancel", running(service, one).scheduler_job_id or "")
+    one = submit(service, "echo begun; sleep 600")
+    until(lambda: service.client.log(one).content == b"begun\n", "its command has begun")
+    slurm.run("scancel", known(service, one))
     record = ended(service, one)
     assert record.state is JobState.CANCELLED
+    assert record.message == "cancelled in its batch system, not from here"
     assert not record.cancel_requested
+
+
+def test_a_prolog_that_fails_on_a_node_keeps_the_command_from_starting(
+    slurm: Slurm, service: Service, tmp_path: Path
+) -> None:
+    """Slurm says that it's cancelled, and takes the node out of service."""
+    prolog = tmp_path / "prolog"
+    prolog.write_text("#!/bin/sh\nexit 1\n")
+    prolog.chmod(0o755)
+    settings = slurm.conf.read_text()
+    slurm.conf.write_text(f"{settings}Prolog={prolog}\n")
+    slurm.run("scontrol", "reconfigure")
+    try:
+        record = ended(service, submit(service, "echo ran"))
+    finally:
+        slurm.conf.write_text(settings)
+        slurm.run("scontrol", "reconfigure")
+    assert (record.state, record.reason) == (JobState.FAILED, Reason.LAUNCH)
+    assert "slurm took it from n" in record.message
+    assert service.client.log(record.number).content == b""
+    for number in range(1, 5):  # of which but one is out
+        slurm.run("scontrol", "update", f"NodeName=n{number}", "State=resume", check=False)
+    until(lambda: slurm.idle() == 4, "the node is back")
 
 
 def test_a_waiting_job_is_held_and_released(slurm: Slurm, service: Service) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from cluster.accounted import Accounted, lacking
 from cluster.conftest import SETTINGS, serving
-from cluster.jobs import ended, running, submit
+from cluster.jobs import ended, job, known, running, submit
 from cluster.slurm import Slurm, absent
 from conftest import Service, until
 from solveyard.model.jobs import JobState, Reason
@@ -67,3 +67,21 @@ def test_accounting_tells_how_a_job_ended_that_slurm_has_forgotten(
     record = ended(service, one)
     assert (record.state, record.reason) == (JobState.FAILED, Reason.NODE_FAILURE), record
     assert "NODE_FAIL" in "; ".join(record.evidence)
+
+
+def test_accounting_tells_of_tasks_that_somebody_cancelled_before_they_began(
+    accounted: Slurm, service: Service
+) -> None:
+    """While no manager ran. A retry must not undo it."""
+    spec = job("echo ran", batch={"native": ["--begin=now+1hour"]}, retry=RetryPolicy(delay=0))
+    tasks = [one.number for one in service.client.submit_many([spec] * 3)]
+    array = known(service, tasks[0]).partition("_")[0]
+    assert [known(service, one) for one in tasks] == [f"{array}_{at}" for at in range(3)]
+    service.kill()
+    accounted.run("scancel", array)
+    until(lambda: not accounted.knows(array), "Slurm has forgotten it", 150)
+    service.start()
+    for one in tasks:
+        record = ended(service, one)
+        assert (record.state, len(record.attempts)) == (JobState.CANCELLED, 1), record
+        assert "slurm says CANCELLED by" in "; ".join(record.evidence)

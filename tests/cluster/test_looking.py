@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cluster.conftest import SETTINGS, serving
-from cluster.jobs import ended, submit, waits_for
+from cluster.jobs import ended, running, submit, waits_for
 from cluster.slurm import Slurm
 from conftest import Service, until
 from solveyard.model.jobs import JobState
@@ -186,3 +186,44 @@ def test_nothing_that_is_shown_waits_for_a_controller_that_hangs(
     assert service.client.job(one).state is JobState.RUNNING
     service.client.cancel(one)
     assert ended(service, one).state is JobState.CANCELLED
+
+
+@pytest.mark.parametrize("option", ["--comment", "--job-name"])
+def test_a_line_end_in_anybodys_comment_or_name_takes_no_cluster_away(
+    slurm: Slurm, service: Service, option: str
+) -> None:
+    typed = f"{option}=a\nb\x1fc"
+    theirs = slurm.run("sbatch", "--parsable", "--hold", "--output=/dev/null", typed, "--wrap=true")
+    one = submit(service, "true")
+    assert ended(service, one).state is JobState.COMPLETED
+    other = submit(service, "until [ -e go ]; do sleep 0.1; done")
+    native_id = running(service, other).scheduler_job_id
+    slurm.run("scontrol", "update", f"JobId={native_id}", "Comment=a\nb")
+    (service.store / "jobs" / str(other) / "go").touch()
+    assert ended(service, other).state is JobState.COMPLETED
+    slurm.run("scancel", theirs)
+
+
+def test_a_job_whose_comment_and_name_somebody_changed_is_followed_by_the_next_manager_too(
+    slurm: Slurm, tmp_path: Path
+) -> None:
+    for service in serving(slurm, tmp_path, SETTINGS):
+        _changed(slurm, service)
+
+
+def _changed(slurm: Slurm, service: Service) -> None:
+    one = submit(service, "until [ -e go ]; do sleep 0.1; done")
+    native_id = running(service, one).scheduler_job_id or ""
+    slurm.run("scontrol", "update", f"JobId={native_id}", "Comment=mine", "Name=mine")
+    slurm.run("scontrol", "suspend", native_id)
+    waits_for(service, one, "SUSPENDED")
+    slurm.run("scontrol", "resume", native_id)
+    until(lambda: not service.client.job(one).waiting, "it goes on")
+    service.kill()
+    slurm.run("scontrol", "suspend", native_id)
+    service.start()
+    waits_for(service, one, "SUSPENDED")
+    slurm.run("scontrol", "resume", native_id)
+    (service.store / "jobs" / str(one) / "go").touch()
+    record = ended(service, one)
+    assert (record.state, len(record.attempts)) == (JobState.COMPLETED, 1)

@@ -17,7 +17,8 @@ RESERVED = frozenset(
     for name in (
         "AGENT", "ATTEMPT", "BOOT_ID", "CA_FILE", "CONFIG", "CORES", "CORE_IDS", "EVENT", "EXIT",
         "GPU_IDS", "HOME", "JOB", "MESSAGE", "NAME", "NODES", "NOTICE", "PAGE", "REASON",
-        "SITE_CONFIG", "STATE", "TASK", "TASKS", "TEXT", "TOKEN", "TOKEN_FILE", "TRY", "URL", "VALUE",
+        "SITE_CONFIG", "STATE", "TASK", "TASKS", "TEXT", "TOKEN", "TOKEN_FILE", "TRY", "URL",
+        "VALUE",
     )
 )  # fmt: skip
 

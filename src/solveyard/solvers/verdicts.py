@@ -29,6 +29,7 @@ _CODE_HINTS = {
 }
 _ENDERS = {
     "cancelled": (Reason.CANCELLED, "cancelled on request"),
+    "cancelled_there": (Reason.CANCELLED, "cancelled in its batch system, not from here"),
     "hang": (
         Reason.HANG,
         "ended for doing nothing any more: no line, no CPU, no growth (`hang`)",

@@ -46,8 +46,17 @@ def test_what_failed_without_a_record_never_began_and_its_log_says_why() -> None
         (said(State.FAILED, code=143), KILLED, "", (None, 15, "", "", "")),
         # what the batch system ended, and what had ended by itself before
         (said(State.CANCELLED), KILLED, "cancelled", (None, 15, "cancelled", "", "")),
-        (said(State.CANCELLED), CAUGHT, "", (0, None, "cancelled", "", "")),
-        (said(State.CANCELLED), DONE, "cancelled", (0, None, "", "", "")),
+        (said(State.CANCELLED), CAUGHT, "", (0, None, "cancelled_there", "", "")),
+        (said(State.CANCELLED, ended=109), DONE, "cancelled", (0, None, "", "", "")),
+        (said(State.TIMEOUT, ended=109), CODE, "", (4, None, "", "", "")),
+        (said(State.NODE_FAILURE, ended=400), DONE, "", (0, None, "", "", "")),
+        # a command that ends well when it is told to end, before its script is told, too
+        (said(State.TIMEOUT, ended=103), DONE, "", (0, None, "time_limit", "", "")),
+        (said(State.PREEMPTED, ended=107), DONE, "", (0, None, "preempted", "", "")),
+        (said(State.NODE_FAILURE, ended=103), DONE, "", (0, None, "node_failure", "", "")),
+        (said(State.CANCELLED, ended=3), DONE, "", (0, None, "cancelled_there", "", "")),
+        (said(State.CANCELLED), DONE, "", (0, None, "cancelled_there", "", "")),
+        (said(State.CANCELLED), CODE, "hang", (4, None, "hang", "", "")),
         (said(State.CANCELLED), None, "shutdown", (None, None, "shutdown", "", "")),
         (said(State.TIMEOUT), KILLED, "", (None, 15, "time_limit", "", "")),
         (said(State.NODE_FAILURE), BEGUN, "", (None, None, "node_failure", "", "")),
@@ -108,6 +117,17 @@ def test_what_is_signalled_when_its_time_is_over_reached_its_limit(
 def test_a_dependency_that_cant_be_met_is_told_apart_from_a_cancellation() -> None:
     state = said(State.CANCELLED, reason="DependencyNeverSatisfied")
     assert ended("far", state, None, "").ended_by == "dependency"
+
+
+def test_what_slurm_cancelled_before_its_script_began_may_be_a_failed_prologs() -> None:
+    state = said(State.CANCELLED, nodes="n1", asked=False)
+    end = ended("slurm", state, None, "")
+    assert end.launch_error == (
+        "slurm took it from n1 before its script began (a prolog failed, or somebody cancelled it)"
+    )
+    assert not never_began(state, None)
+    assert ended("slurm", state, None, "cancelled").ended_by == "cancelled"
+    assert ended("slurm", state, BEGUN, "").ended_by == "cancelled_there"
 
 
 def test_what_failed_before_the_command_is_a_failed_launch() -> None:

@@ -49,20 +49,30 @@ class Told:
         self.calls.append((names[0], *call.argv[call.argv.index(names[0]) + 1 :]))
         return self.answers.get(names[0], Answer(0))
 
-    def queue(self, *rows: tuple[str, str, str, str]) -> None:
+    def queue(self, *rows: tuple[str, str, str, str], submitted: str = "1") -> None:
         """Ids, states, comments and names."""
         told = [
-            (native_id, word, "0", "0", "n1", f"{comment}\x1e{name}", "None\x1e(null)")
+            (
+                native_id,
+                word,
+                "0",
+                "0",
+                submitted,
+                "N/A",
+                "n1",
+                "None\x1e(null)",
+                f"{comment}\x1e{name}",
+            )
             for native_id, word, comment, name in rows
         ]
-        self.answers["squeue"] = _table(*told)
+        self.answers["squeue"] = _table(*told, end="\x1d")
 
     def acted_on(self, program: str) -> list[str]:
         return [call[-1] for call in self.calls if call[0] == program]
 
 
-def _table(*rows: tuple[str, ...]) -> Answer:
-    lines = ["\x1f".join(row) for row in rows]
+def _table(*rows: tuple[str, ...], end: str = "") -> Answer:
+    lines = ["\x1f".join(row) + end for row in rows]
     return Answer(0, "\n".join([*lines, "solveyard: that was all", ""]))
 
 
@@ -140,8 +150,10 @@ async def test_a_strangers_job_with_our_id_is_not_ours(yard: Yard) -> None:
     one = yard.entry()
     yard.host.queue(("7", "PENDING", OURS, f"dipole.{OURS}"))
     await yard.look()
-    yard.host.queue(("7", "COMPLETED", "(null)", "somebody-elses"))
-    yard.host.answers["sacct"] = _table(("7", "COMPLETED", "0:0", "", "somebody-elses", "n1"))
+    yard.host.queue(("7", "COMPLETED", "(null)", "somebody-elses"), submitted="200")
+    yard.host.answers["sacct"] = _table(
+        ("7", "COMPLETED", "0:0", "", "", "n1", "", "somebody-elses")
+    )
     await yard.look(2)
     assert one.end is not None
     assert one.end.exit.lost
@@ -152,7 +164,8 @@ async def test_a_strangers_job_with_our_id_is_not_cancelled_nor_held(yard: Yard)
     first, second = yard.entry(), yard.entry("8", 2)
     yard.host.queue(("7", "PENDING", OURS, "x"), ("8", "PENDING", f"{STORE}.2.0.1", "x"))
     await yard.look()
-    yard.host.queue(("7", "RUNNING", "", "other"), ("8", "PENDING", f"{STORE}.9.0.1", "other"))
+    others = ("7", "RUNNING", "", "other"), ("8", "PENDING", f"{STORE}.9.0.1", "other")
+    yard.host.queue(*others, submitted="200")
     await yard.look()
     first.kill = killed(first)
     second.wish = Modify(attempt=second.attempt, placement=PLACEMENT, held=True, priority=0)
@@ -195,6 +208,53 @@ async def test_a_comment_or_a_name_that_a_site_changed_leaves_it_ours(
     assert one.reachable
 
 
+async def test_a_comment_and_a_name_that_somebody_changed_leave_it_ours(yard: Yard) -> None:
+    """It was handed in when it was as it bore its mark."""
+    one = yard.entry()
+    yard.host.queue(("7", "RUNNING", OURS, "x"))
+    await yard.look()
+    yard.host.queue(("7", "SUSPENDED", "mine", "mine"))
+    await yard.look(3)
+    assert one.end is None
+    assert one.reachable
+    assert one.state is not None
+    assert one.state.word == "SUSPENDED"
+
+
+@pytest.mark.parametrize(("submitted", "ours"), [("1", True), ("200", False)])
+async def test_what_bears_no_mark_for_a_new_manager_is_ours_if_its_record_is_no_older(
+    submitted: str, ours: bool, yard: Yard
+) -> None:
+    one = yard.entry(sure=False)
+    yard.record(one)
+    yard.host.queue(("7", "RUNNING", "mine", "mine"), submitted=submitted)
+    await yard.look(3)
+    assert one.reachable is ours
+    assert (one.end is None) is ours
+    assert ours or (one.end is not None and one.end.exit.lost)
+
+
+async def test_what_may_be_ours_or_a_strangers_is_neither_lost_nor_touched(yard: Yard) -> None:
+    one = yard.entry()
+    yard.record(one)
+    yard.host.queue(("7", "RUNNING", "mine", "mine"), submitted="N/A")
+    await yard.look(3)
+    assert one.end is None
+    assert not one.reachable
+    assert yard.reports[1:] == [Stale(attempt=one.attempt)]
+    assert yard.follower.blocked[one.attempt].startswith("slurm to show it again: job 7 there")
+    yard.host.queue(("7", "RUNNING", OURS, "mine"))
+    await yard.look()
+    assert one.reachable
+    assert Accepted(attempt=one.attempt, native_id="7") in yard.reports
+    assert one.attempt not in yard.follower.blocked
+    yard.host.queue(("7", "RUNNING", "mine", "mine"), submitted="N/A")
+    yard.record(one, ended=2.0, stage="command", code=3)
+    await yard.look(3)
+    assert one.end is not None
+    assert one.end.exit.code == 3
+
+
 async def test_a_task_of_an_array_of_an_earlier_manager_is_known_by_its_first(yard: Yard) -> None:
     orders = [yard.order(number) for number in (1, 2, 3)]
     files.write(orders, "#!/bin/sh\n", "sh")
@@ -208,10 +268,21 @@ async def test_a_task_of_an_array_of_an_earlier_manager_is_known_by_its_first(ya
 async def test_how_it_ended_is_believed_of_accounting_that_bears_its_mark(yard: Yard) -> None:
     one = yard.entry()
     yard.host.queue()
-    yard.host.answers["sacct"] = _table(("7", "TIMEOUT", "0:0", "", f"dipole.{OURS}", "n1"))
+    yard.host.answers["sacct"] = _table(("7", "TIMEOUT", "0:0", "", "", "n1", "", f"dipole.{OURS}"))
     await yard.look(2)
     assert one.end is not None
     assert one.end.exit.ended_by == "time_limit"
+
+
+async def test_accounting_is_asked_of_what_was_told_to_end_and_ended_well(yard: Yard) -> None:
+    one = yard.entry()
+    yard.record(one, ended=9.0, stage="command", code=0)
+    yard.host.queue()
+    told = ("7", "TIMEOUT", "0:0", "1", "9", "n1", "", f"dipole.{OURS}")
+    yard.host.answers["sacct"] = _table(told)
+    await yard.look(2)
+    assert one.end is not None
+    assert (one.end.exit.ended_by, one.end.exit.code) == ("time_limit", 0)
 
 
 async def test_what_the_batch_system_forgot_is_not_lost_as_long_as_its_record_says_it_runs(
@@ -241,6 +312,31 @@ async def test_a_record_that_is_seen_a_while_after_the_end_is_waited_for(tmp_pat
     await yard.look()
     assert one.end is not None
     assert one.end.exit.code == 3
+
+
+async def test_a_cancelled_jobs_record_that_is_seen_late_is_waited_for(tmp_path: Path) -> None:
+    """Else it would seem that its script never began."""
+    up = asyncio.get_running_loop().time()
+    yard = Yard(tmp_path, settle=up / 2)  # a clock that runs for twice as long
+    one = yard.entry()
+    yard.host.queue(("7", "CANCELLED", OURS, f"dipole.{OURS}"))
+    await yard.look(2)
+    assert one.end is None
+    yard.record(one, ended=2.0, stage="command", code=143, signalled="TERM")
+    await yard.look()
+    assert one.end is not None
+    assert one.end.exit.ended_by == "cancelled_there"
+
+
+async def test_what_was_to_be_cancelled_and_never_began_is_so_at_once(tmp_path: Path) -> None:
+    up = asyncio.get_running_loop().time()
+    yard = Yard(tmp_path, settle=up / 2)
+    one = yard.entry()
+    one.kill = killed(one)
+    yard.host.queue(("7", "CANCELLED", OURS, f"dipole.{OURS}"))
+    await yard.look()
+    assert one.end is not None
+    assert one.end.exit.ended_by == "cancelled"
 
 
 async def test_what_a_prologue_complains_about_hides_no_absence(tmp_path: Path) -> None:

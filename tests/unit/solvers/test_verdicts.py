@@ -52,6 +52,7 @@ def test_what_is_said_first_decides() -> None:
     ("ended_by", "reason"),
     [
         ("cancelled", Reason.CANCELLED),
+        ("cancelled_there", Reason.CANCELLED),
         ("shutdown", Reason.SHUTDOWN),
         ("time_limit", Reason.TIME_LIMIT),
     ],

@@ -10,12 +10,13 @@ from solveyard.solvers.base import Exit
 
 #: Who ended it, in the words of `Exit.ended_by`.
 _ENDED_BY = {
-    State.CANCELLED: "cancelled",
+    State.CANCELLED: "cancelled_there",
     State.TIMEOUT: "time_limit",
     State.OUT_OF_MEMORY: "out_of_memory",
     State.NODE_FAILURE: "node_failure",
     State.PREEMPTED: "preempted",
 }
+CLOCKS = 5.0  #: s by which the clocks of a cluster may differ
 #: A script's exit status where it had no part in what became of its attempt.
 ELSEWHERE = 125
 _LATE = 2.0  #: s by which a script may begin after its job
@@ -45,13 +46,19 @@ def ended(
     told = _told(system, state, record)
     finished = record if record is not None and record.ended is not None else None
     usage = _usage(record)
+    if state is not None and not because and taken_early(state, record):
+        where = f" from {state.nodes}" if state.nodes else ""
+        why = "a prolog failed, or somebody cancelled it"
+        return Exit(
+            launch_error=f"{system} took it{where} before its script began ({why})", told=told
+        )
     by = _ended_by(state, finished, because)
     if not by and record is not None and _taken_back(state):
         by, told = because or "preempted", (*told, f"{system} took it back, and started it again")
     silent = state is None or not state.explains
     if not by and silent and limit is not None and _out_of_time(finished, limit):
         by, told = "time_limit", (*told, f"it was signalled when its {limit:g} s were over")
-    if by and not (finished is not None and by_itself(finished) and by != "out_of_memory"):
+    if by and not _had_ended(state, finished, by):
         code, signal = _status(finished) if finished is not None else (None, None)
         return Exit(code=code, signal=signal, ended_by=by, told=told, usage=usage)
     if finished is not None and finished.stage == "licence" and finished.code == ELSEWHERE:
@@ -87,10 +94,30 @@ def never_began(state: NativeState, record: Record | None) -> bool:
     return record is None and state.state is State.FAILED and state.code != ELSEWHERE
 
 
+def taken_early(state: NativeState, record: Record | None) -> bool:
+    """Was it ended before its script began, with no word who asked for that?"""
+    return record is None and not state.asked
+
+
 def by_itself(record: Record) -> bool:
-    """Did the command end before anybody ended it?"""
+    """Did the command end, as far as its script tells, before anybody ended it?"""
     ended = record.stage == "command" and record.code is not None
     return ended and not record.signalled and record.signal is None
+
+
+def _had_ended(state: NativeState | None, finished: Record | None, by: str) -> bool:
+    """Had the command ended before anybody ended it?
+
+    It may end well because it is told to end, while its script isn't told yet. But a batch system
+    ends what it still has as running: its word counts, unless it heard of the end too late.
+    """
+    if finished is None or not by_itself(finished) or by == "out_of_memory":
+        return False
+    if state is None or state.state not in _ENDED_BY:
+        return True
+    if finished.ended is None or state.ended is None:
+        return False
+    return finished.ended < state.ended - CLOCKS
 
 
 def _status(record: Record) -> tuple[int | None, int | None]:
@@ -102,10 +129,11 @@ def _status(record: Record) -> tuple[int | None, int | None]:
 def _ended_by(state: NativeState | None, finished: Record | None, because: str) -> str:
     """A system that forgets its jobs, or has one word for all failures, doesn't say who it was."""
     by = "" if state is None else _ENDED_BY.get(state.state, "")
-    if by == "cancelled" and because:
-        return because
-    if state is not None and "dependency" in state.reason.lower() and by == "cancelled":
-        return "dependency"
+    if state is not None and state.state is State.CANCELLED:
+        if because:
+            return because
+        if "dependency" in state.reason.lower():
+            return "dependency"
     signalled = finished is not None and (finished.signalled or finished.signal is not None)
     return because if because and signalled and not by else by
 

@@ -42,6 +42,8 @@ class Entry:
     kill: Kill | None = None  #: to be ended
     wish: Modify | None = None  #: not granted yet
     strays: str = ""  #: another host than the settings', to which it was sent; "": it is seen
+    submitted: float | None = None  #: when, as the batch system says of what is this one's
+    unmarked: bool = False  #: what has its id may be a stranger's
     sure: bool = True  #: since we began, the batch system said that the id is this one's
     end: RawEnd | None = None
 
@@ -57,12 +59,7 @@ class Entry:
     @property
     def reachable(self) -> bool:
         """May its id be acted on? The last answer had it, as its own."""
-        return self.sure and not self.unseen
-
-    def is_at(self, state: NativeState) -> bool:
-        """Is it told of this one, as far as it tells? A batch system may give an id again."""
-        mark = self.mark or self.attempt
-        return state.mark in {None, mark} or self.native_id in self.before
+        return self.sure and not (self.unseen or self.unmarked)
 
     def enter(self, phase: Phase, now: float) -> None:
         self.phase, self.since = phase, now

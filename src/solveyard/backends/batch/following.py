@@ -10,10 +10,11 @@ from typing import NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
-from solveyard.backends.base import Order, RawEnd
-from solveyard.backends.batch import ending, files
+from solveyard.backends.base import RawEnd
+from solveyard.backends.batch import ending
 from solveyard.backends.batch.common import Cluster
 from solveyard.backends.batch.entries import Entry, Phase
+from solveyard.backends.batch.marks import Marks
 from solveyard.backends.batch.straying import Strays
 from solveyard.backends.batch.witness import Witness
 from solveyard.backends.dialects.base import (
@@ -56,6 +57,7 @@ class _Look(NamedTuple):
     states: Mapping[AttemptId, NativeState]
     found: Mapping[str, Sequence[str]]  #: native ids by mark
     accounted: Mapping[AttemptId, NativeState] = {}  #: of those that it doesn't know any more
+    unmarked: Mapping[AttemptId, NativeState] = {}  #: of those, or of strangers with their ids
 
 
 class Follower:
@@ -73,6 +75,7 @@ class Follower:
         self._name, self._options, self._dialect = cluster.name, cluster.options, cluster.dialect
         self._files, self._entries, self._report = cluster.files, cluster.entries, cluster.report
         self._strays = Strays(cluster, self.blocked)
+        self._marks = Marks(cluster, self.blocked)
         self._changed = False
         self._early = 0  #: questions in a row that came before their time
         self._send: Callable[[Entry], None] = lambda _: None
@@ -146,12 +149,13 @@ class Follower:
         if unknown or not there:
             call = self._dialect.find([entry.mark or entry.attempt for entry in unknown])
             found = await self._ask(call, self._dialect.found)
-        for told in (states, found):
-            if isinstance(told, Unreadable):
-                self._went_away(told.why)
+        for answer in (states, found):
+            if isinstance(answer, Unreadable):
+                self._went_away(answer.why)
                 return False
         assert not isinstance(states, Unreadable) and not isinstance(found, Unreadable)  # noqa: PT018
-        look = _Look(asked_at, await self._own(there, states), found)
+        told = await self._marks.own(there, states)
+        look = _Look(asked_at, told.own, found)
         asked = [entry for entry in there if self._wants_witness(entry, look)] + [*unknown]
         try:
             await self._files.ready()  # else it would come and go: nothing can be sent there
@@ -161,7 +165,9 @@ class Follower:
             return False
         self._answered()
         witnesses = dict(zip((entry.attempt for entry in asked), read, strict=True))
-        gone = [one for one in there if self._is_gone(one, look, witnesses.get(one.attempt))]
+        told = self._marks.by_records(told, there, witnesses)
+        look = look._replace(states=told.own, unmarked=told.unmarked)
+        gone = [one for one in there if self._is_gone(one, look)]
         look = look._replace(accounted=await self._account(gone))
         self._conclude(there, unknown, look, witnesses)
         return True
@@ -210,29 +216,13 @@ class Follower:
             if self._entries.holds(entry) and entry.phase is Phase.UNKNOWN:
                 self._look_up(entry, look, witnesses[entry.attempt])
 
-    async def _own(
-        self, entries: Sequence[Entry], told: Mapping[str, NativeState]
-    ) -> Mapping[AttemptId, NativeState]:
-        """What is told of the jobs themselves, not of others that have their ids by now."""
-        named = [(one, told[one.native_id]) for one in entries if one.native_id in told]
-        doubtful = [one for one, state in named if not (one.mark or one.is_at(state))]
-        if doubtful:  # an earlier manager may have sent it in an array
-            sent = await asyncio.to_thread(self._sent, [one.order for one in doubtful])
-            for one, how in zip(doubtful, sent, strict=True):
-                one.mark, one.position = how or (one.attempt, None)
-        return {one.attempt: state for one, state in named if one.is_at(state)}
-
-    def _sent(self, orders: Sequence[Order]) -> list[tuple[str, int | None] | None]:
-        """Blocking."""
-        return [files.sent(order, self._dialect.ending) for order in orders]
-
-    def _is_gone(self, entry: Entry, look: _Look, seen: Witness | None) -> bool:
-        """It isn't known there any more, and its record doesn't tell how it ended."""
+    def _is_gone(self, entry: Entry, look: _Look) -> bool:
+        """It isn't known there any more. Its record doesn't tell all that ended it."""
         return (
             entry.attempt not in look.states
+            and entry.attempt not in look.unmarked
             and entry.since <= look.asked_at
             and entry.unseen + 1 >= _ENOUGH
-            and not (seen and seen.record and ending.by_itself(seen.record))
         )
 
     async def _account(self, gone: Sequence[Entry]) -> Mapping[AttemptId, NativeState]:
@@ -240,7 +230,7 @@ class Follower:
         ids = list(dict.fromkeys(entry.native_id for entry in gone))
         call = self._dialect.accounting(ids) if ids else None
         told = await self._ask(call, self._dialect.accounted) if call is not None else {}
-        return {} if isinstance(told, Unreadable) else await self._own(gone, told)
+        return {} if isinstance(told, Unreadable) else (await self._marks.own(gone, told)).own
 
     def _wants_witness(self, entry: Entry, look: _Look) -> bool:
         state = look.states.get(entry.attempt)
@@ -250,6 +240,9 @@ class Follower:
     def _note(self, entry: Entry, look: _Look, seen: Witness | None) -> None:
         """What the batch system says of a job that it has given an id."""
         state = look.states.get(entry.attempt)
+        if entry.attempt in look.unmarked:
+            self._marks.unseen(entry)
+            return
         if state is None:
             accounted = look.accounted.get(entry.attempt)
             if accounted is not None and accounted.state.over and seen is not None:
@@ -260,6 +253,8 @@ class Follower:
         if state != entry.state:
             self._changed = True
         entry.unseen, entry.state, entry.sure = 0, state, True
+        entry.submitted = state.submitted
+        self._marks.seen(entry)
         self._strays.seen(entry)
         if state.state in _WAITS:
             self._waits(entry, state)
@@ -303,7 +298,10 @@ class Follower:
         complete = record is not None and record.ended is not None
         twice = state.code == ending.ELSEWHERE
         patience = self._options.lost_after if twice else self._options.settle
-        if complete or state.state in _KILLED or now - entry.over_since >= patience:
+        killed = state.state in _KILLED and bool(
+            entry.kill or not ending.taken_early(state, record)
+        )
+        if complete or killed or now - entry.over_since >= patience:
             if not (entry.before or entry.kill) and ending.never_began(state, record):
                 self._hand_in_again(entry)
             else:
@@ -314,7 +312,7 @@ class Follower:
         log.warning("handed in again", extra={"attempt": entry.attempt, "was": entry.native_id})
         entry.before = (entry.native_id,)
         entry.native_id = entry.array_id = entry.mark = ""
-        entry.sure = True
+        entry.sure, entry.submitted = True, None
         entry.position, entry.alone = None, True
         entry.state, entry.over_since = None, 0.0
         self._send_again(entry)

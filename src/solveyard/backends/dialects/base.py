@@ -163,6 +163,9 @@ class NativeState(NamedTuple):
     nodes: str = ""  #: as it writes them
     explains: bool = True  #: it would say so, had it ended the job for its time
     mark: str | None = None  #: see `BatchJob.mark`; "": it bears none; None: that isn't told
+    asked: bool = True  #: of a cancelled one: somebody asked for that; else it may be trouble
+    submitted: float | None = None  #: Unix time by its own clock, where it tells that
+    ended: float | None = None  #: the same, where it is over
 
 
 class Queue(NamedTuple):

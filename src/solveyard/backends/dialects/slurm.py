@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from solveyard.backends.dialects import asking
 from solveyard.backends.dialects import script as scripts
+from solveyard.backends.dialects import slurm_tables as tables
 from solveyard.backends.dialects.base import (
     Accepted,
     Answer,
@@ -72,14 +73,12 @@ _STATES = {
 }  # fmt: skip
 _HELD = re.compile(r"JobHeld|held", re.IGNORECASE)
 _ID = re.compile(r"[0-9]+(?:_[0-9]+)?")
-_PENDING_TASKS = re.compile(r"[0-9]+_\[.*\]")  #: sacct's line for the tasks that haven't begun
-_BETWEEN = "\x1f"  #: columns; nobody can type it into a comment or reason
-_AND = "\x1e"  #: between why a job waits or ended, and what it depends on; comment and name
-_END = "solveyard: that was all"
+_NOT_BEGUN = re.compile(r"[0-9]+_\[.*\]")  #: of an array's tasks, in one of sacct's lines
 _COLUMNS = (
-    "JobArrayID", "State", "exit_code", "RestartCnt", "NodeList", f"Comment:{_AND},Name",
-    f"Reason:{_AND},Dependency",
+    "JobArrayID", "State", "exit_code", "RestartCnt", "SubmitTime", "EndTime", "NodeList",
+    f"Reason:{tables.AND},Dependency", f"Comment:{tables.AND},Name",
 )  # fmt: skip
+_ACCOUNTS = ("JobID", "State", "ExitCode", "Submit", "End", "NodeList", "Comment", "JobName")
 _UNMET = re.compile(r"\(failed\)", re.IGNORECASE)
 _NEVER = "DependencyNeverSatisfied"
 #: What is no signal in the place of one: "out of memory", and Slurm's own errors.
@@ -120,29 +119,32 @@ def member(native_id: str, position: int) -> str:
 
 
 def query(ids: Sequence[str]) -> Call:
-    return _squeue(_COLUMNS, "-j", ",".join(ids))
+    return tables.squeue(_COLUMNS, "-j", ",".join(ids))
 
 
 def queried(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
     """Read squeue's columns; `exit_code` is a wait status: 768 is exit 3, 15 is SIGTERM."""
     if answer.code == 1 and _none_such(answer.stderr):
         return {}
-    rows = _rows(answer, len(_COLUMNS))
+    rows = tables.jobs(answer, len(_COLUMNS))
     if isinstance(rows, Unreadable):
         return rows
     found: dict[str, NativeState] = {}
-    for native_id, word, status, restarts, nodes, titles, told in rows:
+    for native_id, word, status, restarts, *times, nodes, told, titles in rows:
         if not (_ID.fullmatch(native_id) and status.isdecimal() and restarts.isdecimal()):
             return Unreadable(f"a line that isn't squeue's: {native_id[:60]!r}")
-        found[native_id] = _queried(word, int(status), int(restarts), nodes, titles, told)
+        submitted, ended = map(_time, times)
+        state = _queried(word, int(status), int(restarts), submitted, nodes, told, titles)
+        found[native_id] = state._replace(ended=ended) if state.state.over else state
     return found
 
 
 @lru_cache(maxsize=1024)  # of an array's tasks most are alike
 def _queried(
-    word: str, status: int, restarts: int, nodes: str, titles: str, told: str
-) -> NativeState:
-    reason, _, dependency = told.partition(_AND)
+    word: str, status: int, restarts: int, submitted: float | None, nodes: str, told: str,
+    titles: str,
+) -> NativeState:  # fmt: skip
+    reason, _, dependency = told.partition(tables.AND)
     state = _state(word, reason, restarts)
     if state is State.CANCELLED and _unmet(dependency):
         reason = _NEVER
@@ -156,15 +158,17 @@ def _queried(
         restarts=restarts,
         nodes=nodes,
         mark=_mark(titles),
+        asked=_asked_to_end(state, status, nodes),
+        submitted=submitted,
     )
 
 
 def find(marks: Sequence[str]) -> Call:
-    return _squeue(("ArrayJobID", f"Comment:{_AND},Name"), "--me")
+    return tables.squeue(("ArrayJobID", f"Comment:{tables.AND},Name"), "--me")
 
 
 def found(answer: Answer) -> Mapping[str, Sequence[str]] | Unreadable:
-    rows = _rows(answer, 2)
+    rows = tables.jobs(answer, 2)
     if isinstance(rows, Unreadable):
         return rows
     known: dict[str, list[str]] = {}
@@ -201,13 +205,12 @@ def acted(answer: Answer) -> Done | Refused | Unknown:
 
 
 def queues() -> Sequence[Call]:
-    columns = _BETWEEN.join(("%P", "%a", "%l", "%A", "%C", "%m", "%G", "%D"))
-    return (_whole("SINFO_PARTITION SINFO_SORT", "sinfo", "-h", "-o", columns),)
+    return (tables.sinfo(("%P", "%a", "%l", "%A", "%C", "%m", "%G", "%D")),)
 
 
 def queues_told(answers: Sequence[Answer]) -> Sequence[Queue] | Unreadable:
     """Read sinfo: a line for the nodes of a partition that are alike."""
-    rows = _rows(answers[0], 8)
+    rows = tables.partitions(answers[0], 8)
     if isinstance(rows, Unreadable):
         return rows
     told: dict[str, Queue] = {}
@@ -234,35 +237,44 @@ def queues_told(answers: Sequence[Answer]) -> Sequence[Queue] | Unreadable:
 
 
 def accounting(ids: Sequence[str]) -> Call:
-    columns = "JobID,State,ExitCode,Comment,JobName,NodeList"
-    options = ("-n", "-P", "-X", f"--delimiter={_BETWEEN}", "-o", columns)
-    return _whole("SLURM_CLUSTERS", "sacct", *options, "-j", ",".join(ids))
+    return tables.sacct(_ACCOUNTS, ids)
 
 
 def accounted(answer: Answer) -> Mapping[str, NativeState] | Unreadable:
-    """Read sacct's columns, e.g. "2_1", "CANCELLED by 1000", "0:15", "", "dipole", "n1"."""
-    rows = _rows(answer, 6)
+    """Read sacct's columns, e.g. "2_1", "CANCELLED by 1000", "0:15", "1795828564".
+
+    What is told of a task itself counts for more than what is told of those that never began.
+    """
+    rows = tables.accounts(answer, len(_ACCOUNTS))
     if isinstance(rows, Unreadable):
         return rows
     found: dict[str, NativeState] = {}
-    for native_id, word, status, comment, title, nodes in rows:
-        if _PENDING_TASKS.fullmatch(native_id):
-            continue
+    never: dict[str, NativeState] = {}
+    for native_id, word, status, submitted, ended, nodes, comment, title in rows:
         match = re.fullmatch(r"([0-9]+):([0-9]+)", status)
-        if match is None or not _ID.fullmatch(native_id):
+        several = _NOT_BEGUN.fullmatch(native_id)
+        if match is None or not (several or _ID.fullmatch(native_id)):
             return Unreadable(f"a line that isn't sacct's: {native_id[:60]!r}")
         first, _, by = word.partition(" ")
+        nodes = "" if nodes == "None assigned" else nodes
         state, code, signal = _state(first, "", 0), int(match[1]), int(match[2])
-        found[native_id] = NativeState(
+        told = NativeState(
             state=state,
             word=word,
             reason=by,
             code=_code(state, code, signal),
             signal=signal if state.over and signal and signal not in _NO_SIGNALS else None,
-            nodes="" if nodes == "None assigned" else nodes,
-            mark=_mark(f"{comment}{_AND}{title}"),
+            nodes=nodes,
+            mark=_mark(f"{comment}{tables.AND}{title}"),
+            asked=_asked_to_end(state, code or signal, nodes),
+            submitted=_time(submitted),
+            ended=_time(ended) if state.over else None,
         )
-    return found
+        if not several:
+            found[native_id] = told
+        elif state.over:
+            never |= dict.fromkeys(tables.tasks(native_id), told)
+    return never | found
 
 
 def clock(text: str) -> int | None:
@@ -351,34 +363,6 @@ def _wishes(job: BatchJob) -> Iterator[str]:
         yield f"--mail-type={','.join(options.mail_on).upper()}"
 
 
-def _squeue(columns: Sequence[str], *which: str) -> Call:
-    """All states, a line for each task of an array."""
-    shown = ",".join(f"{column}:{_BETWEEN}" for column in columns)
-    variables = " ".join(
-        f"SQUEUE_{one}"
-        for one in ("ACCOUNT", "LICENSES", "NAMES", "PARTITION", "QOS", "STATES", "USERS")
-    )
-    return _whole(variables, "squeue", "-h", "-r", "-t", "all", "-O", shown, *which)
-
-
-def _whole(unset: str, *argv: str) -> Call:
-    """With a last line, so that a part of the answer isn't taken for all of it."""
-    text = f'unset {unset}; "$@" && echo "{_END}"'
-    return Call(("/bin/sh", "-c", text, "sh", *argv))
-
-
-def _rows(answer: Answer, width: int) -> list[list[str]] | Unreadable:
-    if answer.code != 0:
-        return Unreadable(answer.words)
-    body, end, rest = answer.stdout.rpartition(f"{_END}\n")
-    if not end or rest or (body and not body.endswith("\n")):
-        return Unreadable("the answer is cut off")
-    rows = [line.removesuffix(_BETWEEN).split(_BETWEEN) for line in body.split("\n")[:-1]]
-    if any(len(row) != width for row in rows):
-        return Unreadable("an answer with other columns than asked for")
-    return [[column.strip() for column in row] for row in rows]
-
-
 def _told(answer: Answer) -> Refused | Unknown:
     """What a command that failed says: that it can't be done, or that nobody heard it."""
     words = answer.words.replace("sbatch: error: ", "")
@@ -395,7 +379,7 @@ def _none_such(words: str) -> bool:
 
 def _mark(titles: str) -> str:
     """Of a comment or a name: what a site does to submissions may change one of them."""
-    comment, _, title = titles.partition(_AND)
+    comment, _, title = titles.partition(tables.AND)
     return asking.marked(comment) or asking.marked(title)
 
 
@@ -406,6 +390,16 @@ def _state(word: str, reason: str, restarts: int) -> State:
     if state is State.PENDING and restarts:
         return State.REQUEUED
     return state
+
+
+def _asked_to_end(state: State, status: int, nodes: str) -> bool:
+    """What has nodes and no status ran nothing: it is cancelled where a prolog fails, too."""
+    return state is not State.CANCELLED or status != 0 or not nodes
+
+
+def _time(text: str) -> float | None:
+    """Unix time; it has several words for none."""
+    return float(text) if text.isdecimal() else None
 
 
 def _unmet(dependency: str) -> bool:

@@ -155,7 +155,9 @@ def test_hosts_of_an_open_relative_of_lsf_are_read() -> None:
 
 def test_accounting_of_slurm_is_read() -> None:
     rows = [row.split("|") for row in (FOLDER / "slurm_sacct.txt").read_text().splitlines()[1:]]
-    text = "".join("\x1f".join((row[0], row[3], row[4], "", "", "n1")) + "\n" for row in rows)
+    text = "".join(
+        "\x1f".join((row[0], row[3], row[4], "", "", "n1", "", "")) + "\n" for row in rows
+    )
     told = slurm.accounted(Answer(0, f"{text}solveyard: that was all\n"))
     assert not isinstance(told, Unreadable)
     assert {one: (job.state, job.code, job.reason) for one, job in told.items()} == {
@@ -201,8 +203,8 @@ def test_every_state_and_reason_that_slurm_gave_is_known() -> None:
     assert len(lines) > 100
     seen = {}
     for word, reason in lines:
-        row = "\x1f".join(("7", word, "0", "0", "n1", "", reason))
-        told = slurm.queried(Answer(0, f"{row}\x1f\nsolveyard: that was all\n"))
+        row = "\x1f".join(("7", word, "0", "0", "", "", "n1", reason, ""))
+        told = slurm.queried(Answer(0, f"{row}\x1d\nsolveyard: that was all\n"))
         assert not isinstance(told, Unreadable)
         seen[word, reason] = told["7"].state
     assert State.UNKNOWN not in seen.values()
@@ -224,8 +226,8 @@ def test_what_a_completion_log_of_slurm_says_is_read_as_squeue_would_have_it() -
     ]
     told = slurm.queried(
         Answer(0, "".join(
-            "\x1f".join((row[1], row[2], str(int(row[3]) * 256 + int(row[4])), "0", "n", "", ""))
-            + "\x1f\n"
+            "\x1f".join((row[1], row[2], str(int(row[3]) * 256 + int(row[4])), "0", *"--n--"))
+            + "\x1d\n"
             for row in rows if row
         ) + "solveyard: that was all\n")
     )  # fmt: skip

@@ -89,9 +89,39 @@ def test_what_a_site_says_beside_it_hides_no_absence() -> None:
 
 
 def test_jobs_are_found_by_their_names_where_a_site_changes_comments() -> None:
-    rows = f"8\x1fproject=x\x1ea.{STORE}.7.1.1\x1f\n9\x1f{STORE}.7.2.1\x1ex\x1f\n"
+    rows = f"8\x1fproject=x\x1ea.{STORE}.7.1.1\x1d\n9\x1f{STORE}.7.2.1\x1ex\x1d\n"
     found = slurm.found(Answer(0, f"{rows}solveyard: that was all\n"))
     assert found == {f"{STORE}.7.1.1": ["8"], f"{STORE}.7.2.1": ["9"]}
+
+
+TYPED = ["a\nb", "\n12\n", "a\r\n\xff", "12\x1f13", "1\x1d\nb", "\n", "\x1f"]
+
+
+@pytest.mark.parametrize("typed", TYPED)
+def test_a_line_end_in_a_comment_or_a_name_hides_no_job(typed: str) -> None:
+    """Anybody's: all jobs of a user are looked through."""
+    mark = f"{STORE}.7.1.1"
+    rows = [f"7\x1f{typed}\x1ex", f"8\x1fx\x1e{typed}", f"9\x1f{mark}\x1e{typed}"]
+    told = "".join(f"{row}\x1d\n" for row in [*rows, f"10\x1f{typed}\x1ea.{mark}"])
+    found = slurm.found(Answer(0, f"{told}solveyard: that was all\n"))
+    assert found == {mark: ["9", "10"]}
+
+
+@pytest.mark.parametrize("typed", TYPED)
+def test_what_is_typed_into_a_comment_and_a_name_changes_no_state(typed: str) -> None:
+    rows = [
+        f"{one}\x1fRUNNING\x1f0\x1f0\x1f1\x1fN/A\x1fn1\x1fNone\x1f{typed}\x1e{typed}"
+        for one in (7, 8)
+    ]
+    told = slurm.queried(Answer(0, "\x1d\n".join([*rows, "solveyard: that was all\n"])))
+    assert not isinstance(told, Unreadable)
+    assert [(one, job.state, job.mark) for one, job in told.items()] == [
+        ("7", State.RUNNING, ""), ("8", State.RUNNING, ""),
+    ]  # fmt: skip
+    rows = [f"{one}\x1fFAILED\x1f3:0\x1f1\x1fUnknown\x1fn1\x1f{typed}\x1f{typed}" for one in (7, 8)]
+    told = slurm.accounted(Answer(0, "\n".join([*rows, "solveyard: that was all\n"])))
+    assert not isinstance(told, Unreadable)
+    assert [(one, job.code) for one, job in told.items()] == [("7", 3), ("8", 3)]
 
 
 def test_what_was_asked_for_and_is_not_there_is_told_as_absent() -> None:
@@ -144,8 +174,10 @@ def test_a_line_with_a_column_too_few_makes_the_whole_unreadable() -> None:
 
 
 def _row(word: str, reason: str = "None", status: str = "0", restarts: str = "0") -> NativeState:
-    row = "\x1f".join(["9", word, status, restarts, "n1", "(null)", reason, ""])
-    told = slurm.queried(Answer(0, f"{row}\nsolveyard: that was all\n"))
+    row = "\x1f".join(
+        ["9", word, status, restarts, "1795828560", "1795828564", "n1", reason, "(null)"]
+    )
+    told = slurm.queried(Answer(0, f"{row}\x1d\nsolveyard: that was all\n"))
     assert not isinstance(told, Unreadable)
     return told["9"]
 
@@ -170,6 +202,21 @@ def test_rarer_states_are_read_too(
 ) -> None:
     told = _row(word, reason, status)
     assert (told.state, told.code, told.signal, told.mark) == (state, code, signal, "")
+    assert told.submitted == 1795828560.0
+    assert told.ended == (1795828564.0 if state.over else None)
+
+
+def test_a_cancelled_job_with_nodes_and_no_status_may_be_a_failed_prologs() -> None:
+    assert not _row("CANCELLED").asked
+    assert _row("CANCELLED", status="15").asked
+    assert _row("COMPLETED").asked
+    assert _states("middle")[IDS["cancelled"]].asked
+    assert _states("middle")[IDS["cancelled_waiting"]].asked
+    row = "3\x1fCANCELLED by 0\x1f0:0\x1f1\x1f5\x1f{}\x1f\x1fa\nsolveyard: that was all\n"
+    for nodes, asked in ("n1", False), ("None assigned", True):
+        told = slurm.accounted(Answer(0, row.format(nodes)))
+        assert not isinstance(told, Unreadable)
+        assert told["3"].asked is asked
 
 
 def test_a_submission_has_three_ends() -> None:
@@ -254,22 +301,50 @@ def test_groups_of_nodes_of_one_partition_are_added_up() -> None:
 
 def test_accounting_tells_who_cancelled_and_no_more_than_it_knows() -> None:
     rows = [
-        f"3\x1fCANCELLED by 1000\x1f0:15\x1f\x1fa.{STORE}.7.1.1\x1fn1",
-        f"4\x1fFAILED\x1f3:0\x1f{STORE}.7.2.1\x1frenamed\x1fn1",
-        "2_1\x1fOUT_OF_MEMORY\x1f0:125\x1f\x1fsomebody-elses\x1fn2",
-        "2_[2-9%2]\x1fPENDING\x1f0:0\x1f\x1fx\x1fNone assigned",
+        f"3\x1fCANCELLED by 1000\x1f0:15\x1f1795828560\x1f1795828564\x1fn1\x1f\x1fa.{STORE}.7.1.1",
+        f"4\x1fFAILED\x1f3:0\x1fUnknown\x1fUnknown\x1fn1\x1f{STORE}.7.2.1\x1frenamed",
+        "2_1\x1fOUT_OF_MEMORY\x1f0:125\x1fUnknown\x1fUnknown\x1fn2\x1f\x1fsomebody-elses",
+        "2_[2-9%2]\x1fPENDING\x1f0:0\x1fUnknown\x1fUnknown\x1fNone assigned\x1f\x1fx",
         "solveyard: that was all\n",
     ]
     told = slurm.accounted(Answer(0, "\n".join(rows)))
     assert told == {
         "3": NativeState(
             State.CANCELLED, "CANCELLED by 1000", "by 1000", signal=15, nodes="n1",
-            mark=f"{STORE}.7.1.1",
+            mark=f"{STORE}.7.1.1", submitted=1795828560.0, ended=1795828564.0,
         ),
         "4": NativeState(State.FAILED, "FAILED", code=3, nodes="n1", mark=f"{STORE}.7.2.1"),
         "2_1": NativeState(State.OUT_OF_MEMORY, "OUT_OF_MEMORY", nodes="n2", mark=""),
     }  # fmt: skip
     assert isinstance(slurm.accounted(ANSWERS["accounting_disabled"]), Unreadable)
+
+
+def test_accounting_tells_of_tasks_that_were_cancelled_before_they_began() -> None:
+    """In one row, as a real one wrote it, which may be older than a task's own."""
+    rows = [
+        f"12_0\x1fFAILED\x1f1:0\x1f1\x1f5\x1fn1\x1f\x1fa.{STORE}.7.1.1",
+        "12_[0-1,3,10-20:5%2]\x1fCANCELLED by 0\x1f0:0\x1f1\x1f5\x1fNone assigned\x1f"
+        f"\x1fa.{STORE}.7.1.1",
+        "13_[0-30:2]\x1fPENDING\x1f0:0\x1f1\x1fUnknown\x1fNone assigned\x1f\x1fa",
+        "14_[0-3,...]\x1fCANCELLED by 0\x1f0:0\x1f1\x1f5\x1fNone assigned\x1f\x1fa",
+    ]
+    told = slurm.accounted(Answer(0, "\n".join([*rows, "solveyard: that was all\n"])))
+    assert not isinstance(told, Unreadable)
+    cancelled = [f"12_{index}" for index in (1, 3, 10, 15, 20)]
+    assert {one: job.state for one, job in told.items()} == {
+        "12_0": State.FAILED, **dict.fromkeys(cancelled, State.CANCELLED),
+    }  # fmt: skip
+    assert all(told[one].mark == f"{STORE}.7.1.1" and told[one].asked for one in cancelled)
+
+
+def test_accounting_is_asked_of_whole_arrays_and_for_what_is_read() -> None:
+    argv = slurm.accounting(["12_0", "12_7", "13"]).argv
+    assert argv[-1] == "12,13"
+    others = argv[argv.index("-o") + 1].split(",")[3:]
+    row = "\x1f".join(["12_0", "COMPLETED", "0:0", *others])
+    told = slurm.accounted(Answer(0, f"{row}\nsolveyard: that was all\n"))
+    assert not isinstance(told, Unreadable)
+    assert told["12_0"].nodes == "NodeList"
 
 
 @pytest.mark.parametrize(
