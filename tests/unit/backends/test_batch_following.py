@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from solveyard.backends.base import Order, Report
-from solveyard.backends.batch import files
+from solveyard.backends.batch import accounts, files, following
 from solveyard.backends.batch.acting import Actor
 from solveyard.backends.batch.common import Cluster
 from solveyard.backends.batch.entries import Entries, Entry, Phase
@@ -272,6 +272,52 @@ async def test_how_it_ended_is_believed_of_accounting_that_bears_its_mark(yard: 
     await yard.look(2)
     assert one.end is not None
     assert one.end.exit.ended_by == "time_limit"
+
+
+REFUSED = "sacct: error: Problem talking to the database: Connection refused"
+
+
+@pytest.mark.parametrize("silent", [Answer(None), Answer(1, "", REFUSED)])
+async def test_how_it_ended_stays_open_while_accounting_is_silent(
+    silent: Answer, yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = yard.entry()
+    yard.record(one, ended=9.0, stage="command", signal=15)
+    yard.host.queue()
+    yard.host.answers["sacct"] = silent
+    await yard.look(4)
+    assert one.end is None
+    assert [call[0] for call in yard.host.calls].count("sacct") == 1, "others wait meanwhile"
+    assert "accounting" in yard.follower.blocked[one.attempt]
+    monkeypatch.setattr(following, "_SILENCE", 0.0)
+    await yard.look(1)
+    assert one.end is not None
+
+
+async def test_accounting_that_answers_again_tells_how_it_ended(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounts, "_ASIDE", 0.0)
+    one = yard.entry()
+    yard.record(one, ended=9.0, stage="command", signal=15)
+    yard.host.queue()
+    yard.host.answers["sacct"] = Answer(1, "", REFUSED)
+    await yard.look(3)
+    assert one.end is None
+    told = ("7", "NODE_FAIL", "0:0", "1", "9", "n1", "", f"dipole.{OURS}")
+    yard.host.answers["sacct"] = _table(told)
+    await yard.look(1)
+    assert one.end is not None
+    assert one.end.exit.ended_by == "node_failure"
+
+
+async def test_accounting_that_is_none_is_waited_for_by_nobody(yard: Yard) -> None:
+    one = yard.entry()
+    yard.record(one, ended=9.0, stage="command", signal=15)
+    yard.host.queue()
+    yard.host.answers["sacct"] = Answer(1, "", "Slurm accounting storage is disabled")
+    await yard.look(2)
+    assert one.end is not None
 
 
 async def test_accounting_is_asked_of_what_was_told_to_end_and_ended_well(yard: Yard) -> None:

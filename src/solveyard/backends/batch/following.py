@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from solveyard.backends.base import RawEnd
 from solveyard.backends.batch import ending
+from solveyard.backends.batch.accounts import Accounts, Told
 from solveyard.backends.batch.common import Cluster
 from solveyard.backends.batch.entries import Entry, Phase
 from solveyard.backends.batch.marks import Marks
@@ -38,6 +39,7 @@ _OFTEN, _SELDOM = 0.05, 0.5  #: s between two of them, at least and at most
 #: In the least time between two questions: how soon to ask again where one came early, and the
 #: batch system was not as far. Then it is asked in time.
 _AGAIN = (16, 8, 4)
+_SILENCE = 3600.0  #: s for which it is left open how a job ended, while accounting doesn't answer
 _ENOUGH = 2  #: answers without a job that make it absent
 _WAITS = frozenset({State.PENDING, State.HELD, State.REQUEUED})
 _RUNS = frozenset({State.RUNNING, State.SUSPENDED, State.COMPLETING})
@@ -56,7 +58,7 @@ class _Look(NamedTuple):
     asked_at: float  #: by the loop's clock
     states: Mapping[AttemptId, NativeState]
     found: Mapping[str, Sequence[str]]  #: native ids by mark
-    accounted: Mapping[AttemptId, NativeState] = {}  #: of those that it doesn't know any more
+    accounted: Told = Told()  #: of those that it doesn't know any more
     unmarked: Mapping[AttemptId, NativeState] = {}  #: of those, or of strangers with their ids
 
 
@@ -76,6 +78,7 @@ class Follower:
         self._files, self._entries, self._report = cluster.files, cluster.entries, cluster.report
         self._strays = Strays(cluster, self.blocked)
         self._marks = Marks(cluster, self.blocked)
+        self._accounts = Accounts(cluster, self._marks)
         self._changed = False
         self._early = 0  #: questions in a row that came before their time
         self._send: Callable[[Entry], None] = lambda _: None
@@ -168,7 +171,7 @@ class Follower:
         told = self._marks.by_records(told, there, witnesses)
         look = look._replace(states=told.own, unmarked=told.unmarked)
         gone = [one for one in there if self._is_gone(one, look)]
-        look = look._replace(accounted=await self._account(gone))
+        look = look._replace(accounted=await self._accounts.of(gone))
         self._conclude(there, unknown, look, witnesses)
         return True
 
@@ -225,13 +228,6 @@ class Follower:
             and entry.unseen + 1 >= _ENOUGH
         )
 
-    async def _account(self, gone: Sequence[Entry]) -> Mapping[AttemptId, NativeState]:
-        """What the batch system's accounting says of them, where it has any."""
-        ids = list(dict.fromkeys(entry.native_id for entry in gone))
-        call = self._dialect.accounting(ids) if ids else None
-        told = await self._ask(call, self._dialect.accounted) if call is not None else {}
-        return {} if isinstance(told, Unreadable) else (await self._marks.own(gone, told)).own
-
     def _wants_witness(self, entry: Entry, look: _Look) -> bool:
         state = look.states.get(entry.attempt)
         asks = not entry.recorded or entry.asks
@@ -244,11 +240,11 @@ class Follower:
             self._marks.unseen(entry)
             return
         if state is None:
-            accounted = look.accounted.get(entry.attempt)
+            accounted = look.accounted.states.get(entry.attempt)
             if accounted is not None and accounted.state.over and seen is not None:
                 self._over(entry, accounted, seen)
             elif entry.since <= look.asked_at:
-                self._absent(entry, seen)
+                self._absent(entry, seen, waits=entry.attempt in look.accounted.silent)
             return
         if state != entry.state:
             self._changed = True
@@ -321,8 +317,11 @@ class Follower:
         entry.enter(Phase.WAITING, asyncio.get_running_loop().time())
         self._send(entry)
 
-    def _absent(self, entry: Entry, seen: Witness | None) -> None:
-        """The batch system doesn't know it any more. That alone is no end."""
+    def _absent(self, entry: Entry, seen: Witness | None, *, waits: bool) -> None:
+        """The batch system doesn't know it any more. That alone is no end.
+
+        `waits`: its accounting may tell how it ended, and doesn't answer now.
+        """
         if seen is not None and self._strays.unseen(entry, seen):
             return
         now = asyncio.get_running_loop().time()
@@ -330,6 +329,9 @@ class Follower:
             entry.unseen_since = now
         entry.unseen += 1
         if entry.unseen < _ENOUGH or seen is None:
+            return
+        if waits and now - entry.unseen_since < max(_SILENCE, self._options.lost_after):
+            self.blocked[entry.attempt] = f"the accounting of {self._name} to tell how it ended"
             return
         ended = seen.record is not None and seen.record.ended is not None
         withdrawn = seen.record is None and entry.kill is not None
