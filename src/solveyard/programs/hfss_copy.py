@@ -18,15 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from solveyard.programs import hfss_run
+from solveyard.programs.folders import Unusable, copy_file, copy_folder, keep_inside
 from solveyard.programs.hfss_results import RESULTS, gather, seen, tidy
 from solveyard.programs.hfss_run import NO_ROOM, NO_START, Room, Stop, gib, say
 
 NO_COPY = 120  #: exit code
 FOLDER = "/{folder}"
-
-
-class Unusable(Exception):
-    """The project can't be copied: one sentence."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -71,11 +68,11 @@ def bring(source: Path, copy: Path) -> None:
         if source.with_name(source.name + ".lock").exists():
             say(f"note: {source} is open elsewhere; its copy is as it was last saved")
         if source.is_dir():
-            _copy_folder(source, copy)
+            copy_folder(source.resolve(), copy)
         else:
-            shutil.copyfile(source, copy)
-            if source.with_suffix(".aedb").is_dir():
-                _copy_folder(source.with_suffix(".aedb"), layout)
+            copy_file(os.path.realpath(source), copy)
+            if (beside := source.with_suffix(".aedb")).is_dir():
+                copy_folder(beside, layout)
     for left in (f"{copy.name}.lock", f"{project.name}.lock", f"{project.name}.auto"):
         _remove(copy.with_name(left))
 
@@ -94,6 +91,7 @@ def _unpack(archive: Path, copy: Path) -> None:
     projects = [*inside.rglob("*.aedt")]
     if len(projects) != 1:
         raise Unusable(f"it holds {len(projects)} projects, where one is expected")
+    keep_inside(projects[0].parent)
     packed_at = archive.stat().st_mtime_ns
     for place in projects[0].parent.rglob("*"):
         if place.is_file() and not place.is_symlink():  # as new, it would be taken for a result
@@ -117,12 +115,6 @@ def _remove(place: Path) -> None:
         shutil.rmtree(place)
     else:
         place.unlink(missing_ok=True)
-
-
-def _copy_folder(source: Path, target: Path) -> None:
-    """A copy is written, by its solve, where the original may only be read."""
-    shutil.copytree(source, target)
-    _allow_writing(target)
 
 
 def _allow_writing(folder: Path) -> None:
