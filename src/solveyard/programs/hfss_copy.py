@@ -124,10 +124,27 @@ def _allow_writing(folder: Path) -> None:
             place.chmod(stat.S_IMODE(place.stat().st_mode) | more)
 
 
-def _size(place: Path) -> int:
-    if not place.is_dir():
-        return place.stat().st_size
-    return sum(each.stat().st_size for each in place.rglob("*") if each.is_file())
+def _size(source: Path) -> int:
+    """Bytes of what is brought: the project and its layout, or all that is in an archive."""
+    if source.suffix.lower() == ".aedtz":
+        return _unpacked(source)
+    if source.is_dir():
+        return _held(source)
+    return source.stat().st_size + _held(source.with_suffix(".aedb"))
+
+
+def _held(folder: Path) -> int:
+    return sum(place.lstat().st_size for place in folder.rglob("*"))
+
+
+def _unpacked(archive: Path) -> int:
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as packed:
+            return sum(member.file_size for member in packed.infolist())
+    if tarfile.is_tarfile(archive):
+        with tarfile.open(archive) as packed:
+            return sum(member.size for member in packed)
+    return archive.stat().st_size
 
 
 if __name__ == "__main__":

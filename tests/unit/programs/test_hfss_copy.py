@@ -157,34 +157,6 @@ def test_what_can_not_be_copied_is_told(bench: Bench) -> None:
     assert (told.returncode, "/no/such/ansysedt" in told.stderr) == (hfss_copy.NO_START, True)
 
 
-def test_what_a_project_only_points_at_is_not_copied(bench: Bench) -> None:
-    (bench.folder / "secret").write_text("secret")
-    layout = bench.source.with_suffix(".aedb")
-    layout.mkdir()
-    (layout / "leak.txt").symlink_to("../../../secret")
-    told = bench.run()
-    assert (told.returncode, "'board.aedb/leak.txt' leads out" in told.stderr) == (120, True)
-    (layout / "leak.txt").unlink()
-    layout.rename(bench.folder / "another.aedb")
-    layout.symlink_to("another.aedb")
-    told = bench.run()
-    assert (told.returncode, "board.aedb' is a link" in told.stderr) == (120, True)
-    assert "secret" not in {place.read_text() for place in bench.here.rglob("*") if place.is_file()}
-
-
-def test_nor_is_what_an_archive_points_at_beside_its_project(bench: Bench) -> None:
-    place = bench.folder / "board.aedtz"
-    with tarfile.open(place, "w:gz") as archive:
-        archive.add(bench.source, "inside/board.aedt")
-        link = tarfile.TarInfo("inside/leak.s1p")
-        link.type, link.linkname = tarfile.SYMTYPE, "../secret.s1p"
-        archive.addfile(link)
-    (bench.folder / "secret.s1p").write_text("secret")
-    told = bench.run(source=str(place))
-    assert (told.returncode, "leads out of it" in told.stderr) == (120, True), told.stderr
-    assert "results/leak.s1p" not in bench.files()
-
-
 def test_a_project_that_is_open_is_copied_with_a_note_and_its_layout_comes_along(
     bench: Bench,
 ) -> None:
