@@ -14,7 +14,7 @@ from aiohttp import web
 from solveyard.doors import bounds, lending, ports, rest, sessions
 from solveyard.doors.auth import Keeper
 from solveyard.doors.dashboard import routes as dashboard
-from solveyard.doors.keys import KEEPER, LISTEN, Handler
+from solveyard.doors.keys import CALLER, KEEPER, LISTEN, Handler
 from solveyard.doors.rules import Rules
 from solveyard.doors.telling import Telling
 from solveyard.manager.manager import Manager
@@ -148,6 +148,8 @@ class Door:
     @web.middleware
     async def _count(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         self.requests += 1
+        if self._newcomers is not None and CALLER in request:
+            self._newcomers.know(request)
         return await handler(request)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
