@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from solveyard.doors import bounds, lending, ports, rest, sessions
+from solveyard.doors import bounds, lending, ports, rest, sessions, wirelog
 from solveyard.doors.auth import Keeper
 from solveyard.doors.dashboard import routes as dashboard
 from solveyard.doors.keys import CALLER, KEEPER, LISTEN, Handler
@@ -68,6 +68,7 @@ class Door:
         self._runner = web.AppRunner(
             app,
             access_log=None,
+            logger=wirelog.log,
             handle_signals=False,
             shutdown_timeout=_GOODBYE,
             keepalive_timeout=bounds.IDLE,
