@@ -317,6 +317,7 @@ def test_anothers_key_is_another_key_also_for_a_job_that_was_anothers(service: A
     for _ in range(2):
         assert yard.client.wait([3], 60)
         assert submitted(1, "mesh") == (200, 3, "token:u2")
+        assert submitted(0, "mesh") == (200, 3, "token:u2")  # u1's night-8 is not forgotten
         yard.stop()
         yard.start()
     heads[0]["Idempotency-Key"] = heads[1]["Idempotency-Key"] = "night-7"
