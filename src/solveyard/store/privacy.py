@@ -39,8 +39,9 @@ def open_to_others(folder: Path) -> bool:
 def trouble(folder: Path) -> str:
     """Why it can't be ours alone: it, or what is in it, is another account's, or everybody writes.
 
-    The superuser may own it, and let a group write there: so it is with volumes of containers.
-    Where all files have the owner that their mount gives them, that tells nothing.
+    The superuser may own it, and let a group write there, or everybody where it is a whole volume:
+    those of containers are so, with nobody else in there. Where all files have the owner that their
+    mount gives them, that tells nothing.
     """
     if sys.platform == "win32":
         return ""
@@ -49,7 +50,7 @@ def trouble(folder: Path) -> str:
         return ""
     if found.st_uid not in ours:
         return f"{folder} belongs to another account (number {found.st_uid})"
-    if found.st_uid != os.geteuid() and found.st_mode & stat.S_IWOTH:
+    if found.st_uid != os.geteuid() and found.st_mode & stat.S_IWOTH and not folder.is_mount():
         return f"everybody may write in {folder}, and it can't be changed by this account"
     for place in sorted(folder.iterdir()):
         with suppress(FileNotFoundError):

@@ -64,7 +64,7 @@ def test_what_another_account_made_is_not_taken(tmp_path: Path, planted: str) ->
     assert not (store / "lease.json").exists()
 
 
-def test_a_volumes_root_may_be_the_superusers_with_a_group_for_it(
+def test_a_volumes_root_may_be_the_superusers_and_be_written_by_others(
     tmp_path: Path, owners: dict[Path, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(privacy, "_given", lambda *_: False)
@@ -75,6 +75,11 @@ def test_a_volumes_root_may_be_the_superusers_with_a_group_for_it(
     assert privacy.trouble(tmp_path) == ""
     tmp_path.chmod(0o777)
     assert privacy.trouble(tmp_path).startswith(f"everybody may write in {tmp_path}")
+    monkeypatch.setattr(Path, "is_mount", lambda self: self == tmp_path)
+    make_private(tmp_path)
+    owners[tmp_path / "agent"] = ANOTHER
+    with pytest.raises(StoreUnusable, match="agent belongs to another account"):
+        make_private(tmp_path)
 
 
 def test_owners_tell_nothing_where_a_mount_gives_them(
