@@ -25,7 +25,7 @@ def make_private(folder: Path) -> None:
     if not found and open_to_others(folder):
         with suppress(OSError):  # another's, or of a file system without modes: as its mount says
             folder.chmod(stat.S_IMODE(folder.stat().st_mode) & ~_OTHERS)
-        log.warning("the folder was open to others", extra={"folder": str(folder)})
+        log.info("the folder was open to others", extra={"folder": str(folder)})
         found = trouble(folder)  # somebody might have been quick
     if found:
         raise StoreUnusable(f"{found} (choose a folder of your own: --store, or SOLVEYARD_HOME)")
