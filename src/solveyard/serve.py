@@ -43,7 +43,7 @@ from solveyard.places import StorePlaces, runtime_folder
 from solveyard.secret import Secret
 from solveyard.store import failures
 from solveyard.store.lease import Lease
-from solveyard.store.privacy import make_private
+from solveyard.store.ownership import make_private
 from solveyard.store.sqlite import SqliteStore
 from solveyard.tokens import Tokens
 

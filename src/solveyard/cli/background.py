@@ -33,7 +33,7 @@ def start(folder: Path) -> "subprocess.Popen[bytes]":
     Where it doesn't come up, raises what it ended for: InvalidSettings, InvalidRequest, StoreFull
     or Refused, else ManagerUnavailable, with the end of its log.
     """
-    from solveyard.store.privacy import make_private
+    from solveyard.store.ownership import make_private
 
     places = StorePlaces(folder)
     try:

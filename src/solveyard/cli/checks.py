@@ -112,16 +112,16 @@ def _store(folder: Path) -> Iterator[Check]:
 
 def _private(folder: Path, missing: str) -> Check:
     """Whether a manager takes it; the superuser may look at another's."""
-    from solveyard.store import privacy
+    from solveyard.store import ownership
 
     if missing:
         return Check("store", "ok", f"{folder}{missing}, writable")
-    if told := privacy.trouble(folder):
+    if told := ownership.trouble(folder):
         status = "warn" if sys.platform != "win32" and os.geteuid() == 0 else "fail"
         return Check(
             "store", status, told, "run it as the account that it belongs to, or choose another"
         )
-    if privacy.open_to_others(folder):
+    if ownership.open_to_others(folder):
         return Check("store", "warn", f"{folder} is open to others", f"chmod go= {folder}")
     return Check("store", "ok", f"{folder}, writable")
 

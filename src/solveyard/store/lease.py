@@ -19,7 +19,7 @@ from solveyard.model.errors import StoreLocked, StoreUnusable
 from solveyard.store.database import sync_folder
 from solveyard.store.failures import from_os
 from solveyard.store.holder import Holder
-from solveyard.store.privacy import make_private
+from solveyard.store.ownership import make_private
 
 if sys.platform == "win32":
     import msvcrt

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from solveyard.model.errors import StoreUnusable
-from solveyard.store import privacy
+from solveyard.store import ownership
 from solveyard.store.lease import Lease
-from solveyard.store.privacy import make_private
+from solveyard.store.ownership import make_private
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="modes tell nothing there")
 ANOTHER = 4242
@@ -67,14 +67,14 @@ def test_what_another_account_made_is_not_taken(tmp_path: Path, planted: str) ->
 def test_a_volumes_root_may_be_the_superusers_and_be_written_by_others(
     tmp_path: Path, owners: dict[Path, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(privacy, "_given", lambda *_: False)
+    monkeypatch.setattr(ownership, "_given", lambda *_: False)
     owners[tmp_path], owners[tmp_path / "lost+found"] = 0, 0
     (tmp_path / "lost+found").mkdir()
     (tmp_path / "agent").mkdir()
     tmp_path.chmod(0o2770)
-    assert privacy.trouble(tmp_path) == ""
+    assert ownership.trouble(tmp_path) == ""
     tmp_path.chmod(0o777)
-    assert privacy.trouble(tmp_path).startswith(f"everybody may write in {tmp_path}")
+    assert ownership.trouble(tmp_path).startswith(f"everybody may write in {tmp_path}")
     monkeypatch.setattr(Path, "is_mount", lambda self: self == tmp_path)
     make_private(tmp_path)
     owners[tmp_path / "agent"] = ANOTHER
@@ -88,7 +88,9 @@ def test_owners_tell_nothing_where_a_mount_gives_them(
     """As of a share of another system, where all files are of one account and mode."""
     owners[tmp_path] = ANOTHER
     tmp_path.chmod(0o777)
-    assert privacy.trouble(tmp_path) == f"{tmp_path} belongs to another account (number {ANOTHER})"
+    assert (
+        ownership.trouble(tmp_path) == f"{tmp_path} belongs to another account (number {ANOTHER})"
+    )
     fresh = os.fstat
 
     def given(descriptor: int) -> os.stat_result:
