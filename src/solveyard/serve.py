@@ -43,6 +43,7 @@ from solveyard.places import StorePlaces, runtime_folder
 from solveyard.secret import Secret
 from solveyard.store import failures, private
 from solveyard.store.lease import Lease
+from solveyard.store.ownership import make_private
 from solveyard.store.sqlite import SqliteStore
 from solveyard.tokens import Tokens
 
@@ -345,7 +346,7 @@ def _local_agent(
     places: StorePlaces, address: str, token: str, options: ServeOptions
 ) -> LocalAgent:
     """Not started yet; it will find the manager at `address`."""
-    places.agent.mkdir(mode=0o700, exist_ok=True)
+    make_private(places.agent)  # programs in it are run
     private.write(places.agent_address, address.encode())
     private.write(places.agent_token, token.encode())
     return LocalAgent(

@@ -20,6 +20,7 @@ class Seen:
 
     folders: dict[str, str] = field(default_factory=dict)  #: with all links resolved
     closed: set[str] = field(default_factory=set)  #: programs that no other account may write
+    ours: set[str] = field(default_factory=set)  #: programs that belong to no other account
     roots: dict[Path, Path] = field(default_factory=dict)  #: with all links resolved
 
 
@@ -41,6 +42,7 @@ class Here:
         self.elsewhere = elsewhere
         self._folders: dict[str, str] = {}
         self._open: dict[str, str] = {}
+        self._anothers: dict[str, str] = {}
         self._read_only: dict[str, bool] = {}
         self._roots: dict[Path, Path] = {}
 
@@ -101,6 +103,12 @@ class Here:
             self._open[program] = open_to_others(Path(program))
         return self._open[program]
 
+    def of_another(self, program: str) -> str:
+        """`of_another`."""
+        if program not in self._anothers:
+            self._anothers[program] = of_another(Path(program))
+        return self._anothers[program]
+
     def note(self, seen: Seen) -> None:
         """Tell `seen` what stays so for a moment, and can be looked at without waiting."""
         if self.windows:
@@ -109,6 +117,7 @@ class Here:
             if folder not in seen.folders and Path(real).is_dir() and not on_network(Path(real)):
                 seen.folders[folder] = real
         seen.closed |= {program for program, place in self._open.items() if not place}
+        seen.ours |= {program for program, place in self._anothers.items() if not place}
         seen.roots |= self._roots
 
 
@@ -157,6 +166,11 @@ class Glance(Here):
             raise Unseen
         return ""
 
+    def of_another(self, program: str) -> str:
+        if program not in self._seen.ours:
+            raise Unseen
+        return ""
+
     @staticmethod
     def _there(path: str) -> bool:
         try:
@@ -176,17 +190,33 @@ def open_to_others(path: Path) -> str:
     A sticky folder, such as /tmp, doesn't count: nobody can exchange another's file there.
     Where modes don't tell (Windows), nothing is found.
     """
-    if sys.platform == "win32":
-        return ""
-    for place in dict.fromkeys([*_way(str(path.absolute())), *_way(os.path.realpath(path))]):
-        try:
-            mode = os.stat(place).st_mode  # noqa: PTH116  # ten of them for each submission
-        except OSError:
-            continue
-        sticky = stat.S_ISDIR(mode) and mode & stat.S_ISVTX
-        if mode & (stat.S_IWGRP | stat.S_IWOTH) and not sticky:
+    for place, found in _places(path):
+        sticky = stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX
+        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not sticky:
             return place
     return ""
+
+
+def of_another(path: Path) -> str:
+    """What of `path` belongs to an account that is neither this one nor root: itself, or a folder
+    on the way to it; or "". Where owners don't tell (Windows), nothing is found.
+    """
+    if sys.platform == "win32":
+        return ""
+    ours = {0, os.geteuid()}
+    return next((place for place, found in _places(path) if found.st_uid not in ours), "")
+
+
+def _places(path: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """It and the folders that lead to it, also by links; on Windows none."""
+    if sys.platform == "win32":
+        return
+    for place in dict.fromkeys([*_way(str(path.absolute())), *_way(os.path.realpath(path))]):
+        try:
+            found = os.stat(place)  # noqa: PTH116  ten of them for each submission
+        except OSError:
+            continue
+        yield place, found
 
 
 def _way(path: str) -> Iterator[str]:

@@ -26,6 +26,7 @@ from solveyard.model.jobs import (
     Reason,
     Record,
     Removed,
+    Submission,
 )
 from solveyard.model.messages import (
     AnyEvent,
@@ -370,7 +371,9 @@ def test_ended_tasks_may_be_left_out_and_are_read_by_name(store: Store) -> None:
 
 def test_of_jobs_that_ended_a_start_reads_what_it_needs(store: Store) -> None:
     ended = [
-        msgspec.structs.replace(job, key=f"k{job.id}", ended_at=200.0 - job.id)
+        msgspec.structs.replace(
+            job, key=f"k{job.id}", ended_at=200.0 - job.id, earlier=(Submission("eve", "k", 1),)
+        )
         for job in (
             a_job(4, state=JobState.FAILED, tags=["keep", "b"], directory="/a"),
             a_job(2, "dipole", JobState.COMPLETED),
@@ -383,7 +386,7 @@ def test_of_jobs_that_ended_a_start_reads_what_it_needs(store: Store) -> None:
     assert found.jobs == arrays
     assert found.past == [
         Past(job.id, job.state, job.spec.name, job.owner, job.spec.directory, job.key,
-             job.arrival, job.spec.tags)
+             job.arrival, job.spec.tags, job.earlier)
         for job in sorted(ended, key=lambda job: job.id)
     ]  # fmt: skip
     over = sorted([*ended, arrays[0]], key=lambda job: job.id)

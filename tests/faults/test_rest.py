@@ -233,6 +233,7 @@ def test_no_hostile_request_is_answered_by_5xx_or_half_applied_or_left_hanging(
     assert [record.name for record in after.jobs] == ["there"]
     assert after.jobs[0] == before
     assert yard.client.status()["limits"]["max_concurrent"] is None
+    assert "Traceback" not in (yard.store.parent / "serve.log").read_text(), "anybody could fill it"
     assert b" 200 " in answer(url, request("GET", "/readyz")).partition(b"\r\n")[0] + b" "
 
 

@@ -433,7 +433,7 @@ class Served:
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
     folder = tmp_path / "store"
-    folder.mkdir()
+    folder.mkdir(mode=0o700)
     runtime = Path(tempfile.mkdtemp(prefix="sy"))  # a socket's path must be short
     one = Served(folder, runtime / "s")
     one.start()

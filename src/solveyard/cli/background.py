@@ -33,9 +33,11 @@ def start(folder: Path) -> "subprocess.Popen[bytes]":
     Where it doesn't come up, raises what it ended for: InvalidSettings, InvalidRequest, StoreFull
     or Refused, else ManagerUnavailable, with the end of its log.
     """
+    from solveyard.store.ownership import make_private
+
     places = StorePlaces(folder)
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(folder)
         log = places.manager_log.open("ab")
         places.manager_log.chmod(0o600)
     except OSError as error:

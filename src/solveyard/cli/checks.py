@@ -92,7 +92,7 @@ def _store(folder: Path) -> Iterator[Check]:
         way_out = "make it writable, or choose another with --store or $SOLVEYARD_HOME"
         yield Check("store", "fail", f"{folder}{missing} is not writable", way_out)
         return
-    yield Check("store", "ok", f"{folder}{missing}, writable")
+    yield _private(folder, missing)
     free = shutil.disk_usage(place).free
     status = "ok" if free >= LITTLE else "warn" if free >= TOO_LITTLE else "fail"
     way_out = "" if status == "ok" else "free some space, or choose another store"
@@ -108,6 +108,22 @@ def _store(folder: Path) -> Iterator[Check]:
             yield Check("database", "ok", f"{folder / database.FILE} can be read")
         except SolveyardError as error:
             yield Check("database", "fail", str(error))
+
+
+def _private(folder: Path, missing: str) -> Check:
+    """Whether a manager takes it; the superuser may look at another's."""
+    from solveyard.store import ownership
+
+    if missing:
+        return Check("store", "ok", f"{folder}{missing}, writable")
+    if told := ownership.trouble(folder):
+        status = "warn" if sys.platform != "win32" and os.geteuid() == 0 else "fail"
+        return Check(
+            "store", status, told, "run it as the account that it belongs to, or choose another"
+        )
+    if ownership.open_to_others(folder):
+        return Check("store", "warn", f"{folder} is open to others", f"chmod go= {folder}")
+    return Check("store", "ok", f"{folder}, writable")
 
 
 def _manager(place: Here) -> Iterator[Check]:

@@ -37,7 +37,7 @@ RUNNING, COMPLETED = JobState.RUNNING, JobState.COMPLETED
 FAILED, CANCELLED = JobState.FAILED, JobState.CANCELLED
 
 
-#: Keys that a job remembers of the changes that were asked for: the newest.
+#: Keys that a job remembers of the changes that were asked for, and of submissions: the newest.
 REMEMBERED = 16
 
 
@@ -296,6 +296,7 @@ def _retried(job: Job, event: JobRetried, state: JobState) -> Job:
         outcome=None,
         ended_at=None,
         key=job.key if event.spec is None else event.key,
+        earlier=job.earlier if event.spec is None else job.submissions[-REMEMBERED:],
         after=job.after if event.spec is None else event.after,
         session=job.session if event.spec is None else event.session,
         closed=event.closed,

@@ -65,7 +65,9 @@ class Keeper:
             return await handler(request)
         answer = self.turned_away(request, found)
         if answer is found and found.status == 401 and _open(request):
-            return await handler(request)
+            seen = await handler(request)
+            seen.force_close()
+            return seen
         return answer
 
     def turned_away(self, request: web.Request, refusal: web.Response) -> web.Response:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from solveyard.doors import bounds, lending, ports, rest, sessions
+from solveyard.doors import bounds, lending, ports, rest, sessions, wirelog
 from solveyard.doors.auth import Keeper
 from solveyard.doors.dashboard import routes as dashboard
-from solveyard.doors.keys import KEEPER, LISTEN, Handler
+from solveyard.doors.keys import CALLER, KEEPER, LISTEN, Handler
 from solveyard.doors.rules import Rules
 from solveyard.doors.telling import Telling
 from solveyard.manager.manager import Manager
@@ -68,6 +68,7 @@ class Door:
         self._runner = web.AppRunner(
             app,
             access_log=None,
+            logger=wirelog.log,
             handle_signals=False,
             shutdown_timeout=_GOODBYE,
             keepalive_timeout=bounds.IDLE,
@@ -148,6 +149,8 @@ class Door:
     @web.middleware
     async def _count(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         self.requests += 1
+        if self._newcomers is not None and CALLER in request:
+            self._newcomers.know(request)
         return await handler(request)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:

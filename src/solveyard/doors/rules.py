@@ -79,7 +79,8 @@ class Rules:
             return any(here.resolve(one) == there for one in programs)
 
         searched = not program  # where it runs, by its solver alone
-        if not searched and not among(map(str, self.programs)) and not among(solver.programs(here)):
+        named = not searched and among(map(str, self.programs))
+        if not searched and not named and not among(solver.programs(here)):
             raise NotAllowed(
                 f"{program!r} may not be run over the network: it is none that was found on"
                 " this machine (admit it with solveyard serve --ansysedt PATH)"
@@ -88,6 +89,12 @@ class Rules:
             raise NotAllowed(
                 f"{program!r} may not be run over the network: others may write {writable}"
                 f" (chmod go-w {writable}, or admit another: solveyard serve --ansysedt PATH)"
+            )
+        if not searched and not named and not owner and (place := here.of_another(program)):
+            raise NotAllowed(
+                f"{program!r} may not be run over the network with a token: {place} belongs to"
+                " another account, which may write it (admit that with solveyard serve --ansysedt"
+                f" {program})"
             )
         scripts = solver.scripts(spec)
         if scripts and "command" not in self.allow:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from solveyard.core.roll import Roll
 from solveyard.model.ids import array_of
-from solveyard.model.jobs import Job, JobId, JobSpec
+from solveyard.model.jobs import Job, JobId, JobSpec, Submission
 from solveyard.model.messages import AnyEvent, JobRetried, JobSubmitted
 from solveyard.store.base import Past
 
@@ -19,16 +19,16 @@ class Whose(NamedTuple):
 
 
 class Repeats:
-    """Knows the jobs of each key. The jobs keep their key, so a restart forgets none."""
+    """Knows the jobs of each key. The jobs keep their keys, so a restart forgets none."""
 
     def __init__(self, jobs: Iterable[Job], past: Iterable[Past] = ()) -> None:
         self._ids: dict[Whose, list[JobId]] = {}
         self._under_way: dict[Whose, asyncio.Event] = {}
         whole = [job for job in jobs if array_of(job.id) is None]  # a task has its array's key
-        keyed = [(job.arrival, Whose(job.owner, job.key), job.id) for job in whole if job.key]
-        keyed += [(one.arrival, Whose(one.owner, one.key), one.id) for one in past if one.key]
-        for _, key, job_id in sorted(keyed):
-            self._ids.setdefault(key, []).append(job_id)
+        made = [(job.id, each) for job in whole for each in job.submissions]
+        made += [(one.id, each) for one in past for each in one.submissions]
+        for job_id, each in sorted(made, key=lambda one: one[1].arrival):
+            self._ids.setdefault(_whose(each), []).append(job_id)
 
     def note(self, events: Sequence[AnyEvent]) -> None:
         """These are on disk."""
@@ -60,10 +60,14 @@ class Repeats:
             done.set()
 
     def _known(self, key: Whose, jobs: Roll) -> list[Job]:
-        """Those that are left; a job that was submitted anew belongs to its newer key."""
+        """Those that are left, be they submitted anew meanwhile, and remember it."""
         jobs.bring(self._ids.get(key, ()))
         left = [jobs[i] for i in self._ids.get(key, ()) if i in jobs]
-        found = [job for job in left if Whose(job.owner, job.key) == key]
+        found = [job for job in left if key in map(_whose, job.submissions)]
         if not found:
             self._ids.pop(key, None)
         return found
+
+
+def _whose(submission: Submission) -> Whose:
+    return Whose(submission.owner, submission.key)

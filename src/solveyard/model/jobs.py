@@ -188,6 +188,21 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults
         return self.outcome is None and not self.withdrawn
 
 
+class Submission(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """One that is known again by its key: whoever repeats it gets its jobs."""
+
+    owner: str
+    key: str
+    arrival: int  #: its place among those of the same key
+
+
+def submissions(
+    owner: str, key: str, arrival: int, earlier: tuple[Submission, ...]
+) -> tuple[Submission, ...]:
+    """The `earlier` ones of a job, and its present one where that has a key."""
+    return (*earlier, Submission(owner, key, arrival)) if key else earlier
+
+
 class Job(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """The record of one job, of an array as a whole, or of one task of an array.
 
@@ -207,7 +222,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
     attempts: tuple[Attempt, ...] = ()
     outcome: Outcome | None = None
     ended_at: float | None = None
-    key: str = ""  #: of the submission that it comes from; who repeats that gets this job
+    key: str = ""  #: of the submission that it comes from
+    earlier: tuple[Submission, ...] = ()  #: those with a key that it came from before
     granted: tuple[str, ...] = ()  #: keys of the newest changes that were asked for
     after: tuple[Link, ...] = ()  #: whom `spec.after` means
     held: bool = False  #: an array that has begun begins no more tasks; a batch system holds it
@@ -233,6 +249,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
     def is_array(self) -> bool:
         """It's an array as a whole: its tasks run, not itself."""
         return self.spec.array is not None and position_of(self.id) is None
+
+    @property
+    def submissions(self) -> tuple[Submission, ...]:
+        """Those with a key that are remembered, from the oldest on."""
+        return submissions(self.owner, self.key, self.arrival, self.earlier)
 
     @property
     def need(self) -> Resources:

@@ -18,15 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from solveyard.programs import hfss_run
+from solveyard.programs.folders import Unusable, copy_file, copy_folder, keep_inside
 from solveyard.programs.hfss_results import RESULTS, gather, seen, tidy
 from solveyard.programs.hfss_run import NO_ROOM, NO_START, Room, Stop, gib, say
 
 NO_COPY = 120  #: exit code
 FOLDER = "/{folder}"
-
-
-class Unusable(Exception):
-    """The project can't be copied: one sentence."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -71,11 +68,11 @@ def bring(source: Path, copy: Path) -> None:
         if source.with_name(source.name + ".lock").exists():
             say(f"note: {source} is open elsewhere; its copy is as it was last saved")
         if source.is_dir():
-            _copy_folder(source, copy)
+            copy_folder(source.resolve(), copy)
         else:
-            shutil.copyfile(source, copy)
-            if source.with_suffix(".aedb").is_dir():
-                _copy_folder(source.with_suffix(".aedb"), layout)
+            copy_file(os.path.realpath(source), copy)
+            if (beside := source.with_suffix(".aedb")).is_dir():
+                copy_folder(beside, layout)
     for left in (f"{copy.name}.lock", f"{project.name}.lock", f"{project.name}.auto"):
         _remove(copy.with_name(left))
 
@@ -94,6 +91,7 @@ def _unpack(archive: Path, copy: Path) -> None:
     projects = [*inside.rglob("*.aedt")]
     if len(projects) != 1:
         raise Unusable(f"it holds {len(projects)} projects, where one is expected")
+    keep_inside(projects[0].parent)
     packed_at = archive.stat().st_mtime_ns
     for place in projects[0].parent.rglob("*"):
         if place.is_file() and not place.is_symlink():  # as new, it would be taken for a result
@@ -119,12 +117,6 @@ def _remove(place: Path) -> None:
         place.unlink(missing_ok=True)
 
 
-def _copy_folder(source: Path, target: Path) -> None:
-    """A copy is written, by its solve, where the original may only be read."""
-    shutil.copytree(source, target)
-    _allow_writing(target)
-
-
 def _allow_writing(folder: Path) -> None:
     for place in (folder, *folder.rglob("*")):
         if not place.is_symlink():
@@ -132,10 +124,27 @@ def _allow_writing(folder: Path) -> None:
             place.chmod(stat.S_IMODE(place.stat().st_mode) | more)
 
 
-def _size(place: Path) -> int:
-    if not place.is_dir():
-        return place.stat().st_size
-    return sum(each.stat().st_size for each in place.rglob("*") if each.is_file())
+def _size(source: Path) -> int:
+    """Bytes of what is brought: the project and its layout, or all that is in an archive."""
+    if source.suffix.lower() == ".aedtz":
+        return _unpacked(source)
+    if source.is_dir():
+        return _held(source)
+    return source.stat().st_size + _held(source.with_suffix(".aedb"))
+
+
+def _held(folder: Path) -> int:
+    return sum(place.lstat().st_size for place in folder.rglob("*"))
+
+
+def _unpacked(archive: Path) -> int:
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as packed:
+            return sum(member.file_size for member in packed.infolist())
+    if tarfile.is_tarfile(archive):
+        with tarfile.open(archive) as packed:
+            return sum(member.size for member in packed)
+    return archive.stat().st_size
 
 
 if __name__ == "__main__":

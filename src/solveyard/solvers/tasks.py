@@ -1,13 +1,14 @@
 """The specification of one task of an array, as its solver reads it."""
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
 from solveyard.model import arrays
-from solveyard.model.arrays import Value
+from solveyard.model.arrays import ArraySpec, Value
 from solveyard.model.criteria import Measure, SuccessCriteria
 from solveyard.model.errors import InvalidJob
 from solveyard.model.ids import position_of
@@ -45,10 +46,11 @@ def spec_at(spec: JobSpec, position: int) -> JobSpec:
 def samples(spec: JobSpec) -> list[JobSpec]:
     """Specifications to try out before `spec` is taken: all of a small array, some of a large one.
 
-    Raises InvalidJob where a template names what no task has.
+    Raises InvalidJob where a template names what no task has, or no task could be told a value.
     """
     if spec.array is None:
         return [spec]
+    _check_values(spec.array)
     for name in ("options", "directory", "exclusive", "success", "measures"):
         unknown = arrays.unknown_places(msgspec.json.encode(getattr(spec, name)), spec.array)
         if unknown:
@@ -57,6 +59,16 @@ def samples(spec: JobSpec) -> list[JobSpec]:
     count = len(spec.array)
     step = max(1, count // _CHECKED)
     return [spec_at(spec, position) for position in {*range(0, count, step), count - 1}]
+
+
+def _check_values(array: ArraySpec) -> None:
+    """Raises InvalidJob for what no variable of an environment can hold; see `environment`."""
+    if b"\\u0000" not in msgspec.json.encode(array):  # of millions of values, that is quick
+        return
+    several = [array.values or (), *(array.grid or {}).values()]
+    for value in chain(*several, *(row.values() for row in array.rows or ())):
+        if isinstance(value, str) and "\0" in value:
+            raise InvalidJob(f"`array`: expected text without NUL characters, got {value[:40]!r}")
 
 
 def _filled(given: T, kind: Any, seen: Mapping[str, Value]) -> T:

@@ -5,7 +5,17 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from solveyard.model.jobs import Counter, Job, JobId, JobSpec, JobState, Limits, Record
+from solveyard.model.jobs import (
+    Counter,
+    Job,
+    JobId,
+    JobSpec,
+    JobState,
+    Limits,
+    Record,
+    Submission,
+    submissions,
+)
 from solveyard.model.messages import AnyEvent
 from solveyard.model.notices import Notice, NoticeState
 from solveyard.model.shares import Spent
@@ -62,6 +72,12 @@ class Past(NamedTuple):
     key: str  #: of its submission; empty: it had none
     arrival: int
     tags: tuple[str, ...]
+    earlier: tuple[Submission, ...]
+
+    @property
+    def submissions(self) -> tuple[Submission, ...]:
+        """As of the job."""
+        return submissions(self.owner, self.key, self.arrival, self.earlier)
 
 
 class Over(NamedTuple):

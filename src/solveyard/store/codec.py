@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from solveyard.model.errors import InvalidRequest
-from solveyard.model.jobs import Job, JobId, JobSpec, JobState
+from solveyard.model.jobs import Job, JobId, JobSpec, JobState, Submission
 from solveyard.model.messages import AnyEvent
 from solveyard.model.notices import Notice
 from solveyard.model.shares import Spent
@@ -37,6 +37,7 @@ class _Submitted(msgspec.Struct, frozen=True):
 
     arrival: int
     key: str = ""
+    earlier: tuple[Submission, ...] = ()
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -84,7 +85,9 @@ def decode_task(body: bytes, spec: JobSpec) -> Job:
 def past(job: Job) -> Past:
     """Of one that has ended."""
     of, spec = (job.key, job.arrival), job.spec
-    return Past(job.id, job.state, spec.name, job.owner, spec.directory, *of, spec.tags)
+    return Past(
+        job.id, job.state, spec.name, job.owner, spec.directory, *of, spec.tags, job.earlier
+    )
 
 
 def decode_past(
@@ -96,7 +99,7 @@ def decode_past(
         return None
     of = _decode_submitted(body)
     known = job_id, _STATES[state], name, owner, asked.directory
-    return Past(*known, of.key, of.arrival, asked.tags)
+    return Past(*known, of.key, of.arrival, asked.tags, of.earlier)
 
 
 def cursor_before(job_id: JobId) -> str:

@@ -19,6 +19,7 @@ from solveyard.model.errors import StoreLocked, StoreUnusable
 from solveyard.store.database import sync_folder
 from solveyard.store.failures import from_os
 from solveyard.store.holder import Holder
+from solveyard.store.ownership import make_private
 
 if sys.platform == "win32":
     import msvcrt
@@ -62,11 +63,12 @@ class Lease:
         """Have the store in `folder`, made if there is none; `details` are for those who ask.
 
         A holder that ended on this host without releasing it is succeeded. Raises LeaseTaken;
-        StoreFull or StoreUnusable when the lease can't be read or written.
+        StoreUnusable where the folder is not ours alone; that or StoreFull when the lease can't be
+        read or written.
         """
         holder = Holder.this_process(uuid.uuid4().hex, details or {})
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(folder)
             with _alone(folder):
                 before = _read(folder)
                 if before is not None and not _gone(folder, before):

@@ -2,13 +2,16 @@
 
 import asyncio
 import contextlib
-import socket
+import sys
+from pathlib import Path
 
 import pytest
 from aiohttp import web
 
 from solveyard.doors import bounds
 from solveyard.doors.bounds import Newcomers, Throttle
+
+Wire = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 def test_who_asks_too_often_is_told_how_long_to_wait_and_others_are_not() -> None:
@@ -66,10 +69,57 @@ async def test_a_connection_without_a_request_is_closed_and_one_with_is_not(
     await server.shutdown()
 
 
-async def test_more_connections_than_there_may_be_are_closed(
+async def test_the_oldest_that_is_not_known_makes_room_until_all_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(bounds, "CONNECTIONS", 2)
+    monkeypatch.setattr(bounds, "CONNECTIONS", 3)
+
+    async def handle(request: web.BaseRequest) -> web.Response:
+        if "X-Token" in request.headers:
+            newcomers.know(request)  # type: ignore[arg-type]  # all that it looks at
+        return web.Response(text="yes")
+
+    async def asked(wire: Wire, header: str = "X-Token: right") -> bytes:
+        wire[1].write(f"GET / HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n".encode())
+        return (await wire[0].readuntil(b"yes"))[:12]
+
+    server = web.Server(handle)
+    newcomers = Newcomers(server)
+    opened = await asyncio.get_running_loop().create_server(newcomers, "127.0.0.1", 0)
+    address = opened.sockets[0].getsockname()
+    wires = []
+
+    async def dialled() -> Wire:
+        wires.append(await asyncio.open_connection(*address))
+        return wires[-1]
+
+    async with asyncio.timeout(30):
+        first = await dialled()
+        assert await asked(first) == b"HTTP/1.1 200"
+        stranger, silent = await dialled(), await dialled()
+        assert await asked(stranger, "X-Other: no") == b"HTTP/1.1 200"
+        while len(server.connections) < 3:
+            await asyncio.sleep(0)
+        for gone in (stranger, silent):
+            newcomer = await dialled()
+            assert await asked(newcomer) == b"HTTP/1.1 200"
+            with contextlib.suppress(ConnectionResetError):
+                assert await gone[0].read() == b""
+        late = await dialled()
+        assert await late[0].read() == b""
+        assert await asked(first) == b"HTTP/1.1 200"
+    for wire in wires:
+        wire[1].close()
+    opened.close()
+    newcomers.close()
+    await server.shutdown()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it is no Unix socket there")
+async def test_at_the_private_socket_nobody_makes_room(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(bounds, "CONNECTIONS", 1)
 
     async def handle(request: web.BaseRequest) -> web.Response:
         return web.Response(text="yes")
@@ -77,16 +127,18 @@ async def test_more_connections_than_there_may_be_are_closed(
     server = web.Server(handle)
     newcomers = Newcomers(server)
     opened = await asyncio.get_running_loop().create_server(newcomers, "127.0.0.1", 0)
-    address = opened.sockets[0].getsockname()
-    wires = [socket.create_connection(address) for _ in range(2)]
-    while len(server.connections) < 2:
+    private = await asyncio.get_running_loop().create_unix_server(server, str(tmp_path / "s"))
+    asking, answer = await asyncio.open_unix_connection(str(tmp_path / "s"))
+    while not server.connections:
         await asyncio.sleep(0)
-    reader, writer = await asyncio.open_connection(*address)
+    reader, writer = await asyncio.open_connection(*opened.sockets[0].getsockname())
     async with asyncio.timeout(30):
         assert await reader.read() == b""
-    writer.close()
-    for wire in wires:
-        wire.close()
+        answer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await asking.readline()).startswith(b"HTTP/1.1 200")
+    for one in (writer, answer):
+        one.close()
     opened.close()
+    private.close()
     newcomers.close()
     await server.shutdown()

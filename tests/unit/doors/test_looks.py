@@ -30,6 +30,7 @@ def noted(folder: Path) -> Seen:
     here.resolve(str(folder / "there"))
     here.inside(str(folder / "there"), [folder])
     here.open_to_others(str(folder / "there"))
+    here.of_another(str(folder / "there"))
     here.note(seen)
     return seen
 
@@ -43,6 +44,7 @@ def test_a_glance_tells_what_a_look_tells(folder: Path) -> None:
         assert glance.inside(path, [folder]) is here.inside(path, [folder]) is True
     assert glance.read_only(str(folder)) is False
     assert glance.open_to_others(str(folder / "there")) == ""
+    assert glance.of_another(str(folder / "there")) == ""
 
 
 def test_a_folder_that_is_reached_through_a_link_is_resolved_by_a_glance_too(folder: Path) -> None:
@@ -70,6 +72,7 @@ def test_a_folder_that_is_reached_through_a_link_is_resolved_by_a_glance_too(fol
         lambda glance, folder: glance.exists(f"{folder}/a\0b"),
         lambda glance, folder: glance.read_only(f"{folder}/there"),
         lambda glance, folder: glance.open_to_others(f"{folder}/other"),
+        lambda glance, folder: glance.of_another(f"{folder}/other"),
         lambda glance, folder: glance.listing(str(folder)),
     ],
 )

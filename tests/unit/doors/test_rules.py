@@ -1,5 +1,7 @@
 """What may run for whom over the network, of arrays."""
 
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,6 +53,30 @@ def test_a_script_of_a_solve_runs_over_the_network_only_where_commands_may(tmp_p
     with pytest.raises(NotAllowed, match=r"export\.py.* --allow command"):
         rules.check(SOMEBODY, solve)
     replace(rules, allow=frozenset({"command"})).check(SOMEBODY, solve)
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or os.getuid() != 0, reason="only root gives files away"
+)
+@pytest.mark.parametrize("anothers", ["ansysedt", "."])
+def test_what_was_found_runs_for_others_only_where_no_other_account_can_exchange_it(
+    tmp_path: Path, anothers: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "v252" / "AnsysEM"
+    folder.mkdir(parents=True)
+    program = folder / "ansysedt"
+    program.touch(mode=0o755)
+    monkeypatch.setenv("ANSYSEM_ROOT252", str(folder))
+    options = {"project_path": str(tmp_path / "a.aedt"), "ansys_edt_path": str(program)}
+    solve = JobSpec(solver="hfss", options=msgspec.Raw(msgspec.json.encode(options)))
+    rules = Rules(roots=(tmp_path,))
+    rules.check(SOMEBODY, solve)
+    os.chown(folder / anothers, 4242, 4242)
+    told = rf"{folder / anothers} belongs to another account.*--ansysedt {program}"
+    with pytest.raises(NotAllowed, match=told):
+        rules.check(SOMEBODY, solve)
+    rules.check(Caller("me", owner=True), solve)
+    replace(rules, programs=(program,)).check(SOMEBODY, solve)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from solveyard import registry
 from solveyard.backends.batch import Batch, ClusterOptions
 from solveyard.backends.dialects.base import Answer
-from solveyard.backends.dialects.slurm import _END
+from solveyard.backends.dialects.slurm_tables import _END
 from solveyard.manager.forwarding import Forwarding
 from solveyard.manager.ordering import Ordering
 from solveyard.model.errors import InvalidJob

@@ -5,6 +5,7 @@ import msgspec
 import pytest
 
 from solveyard.manager.ordering import Ordering
+from solveyard.model.arrays import ArraySpec
 from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import AttemptId, JobId, JobSpec, Placement, Reason
 from solveyard.model.messages import Launch
@@ -57,6 +58,23 @@ def test_a_job_with_gpus_sees_those_that_it_was_given_whatever_it_says_itself(tm
     assert env["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
     without = Ordering(StorePlaces(tmp_path)).order(launch(spec)).command.env
     assert without["CUDA_VISIBLE_DEVICES"] == "7"
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        ArraySpec(values=(*map(str, range(777)), "a\0b", *map(str, range(777)))),
+        ArraySpec(grid={"n": (1, 2), "text": ("a", "a\0b")}),
+        ArraySpec(rows=({"text": "a"}, {"text": "a\0b"})),
+    ],
+)
+def test_a_value_that_no_task_could_be_told_is_refused(tmp_path, array):
+    with pytest.raises(InvalidJob, match=r"`array`: .* without NUL characters, got 'a\\x00b'"):
+        Ordering(StorePlaces(tmp_path)).check(command(array=array))
+
+
+def test_how_a_nul_is_written_may_be_a_value(tmp_path):
+    Ordering(StorePlaces(tmp_path)).check(command(array=ArraySpec(values=(r"\u0000", "é", 1.5))))
 
 
 def test_each_attempts_output_is_kept_apart(tmp_path):

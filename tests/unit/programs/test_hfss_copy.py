@@ -262,7 +262,7 @@ def test_a_try_that_was_killed_while_it_was_brought_is_mended_by_the_next(
     monkeypatch.chdir(bench.here)
     copy = Path("board.aedt")
     hfss_copy.bring(source, copy)
-    steps = ("copyfile", "copytree", "rmtree", "utime", "replace", "unlink")
+    steps = ("copyfileobj", "rmtree", "utime", "replace", "unlink")
     done = 0
 
     def killing(step: Callable[..., Any], last: int) -> Callable[..., Any]:

@@ -1,0 +1,2 @@
+-- No table is another: a job remembers `earlier` submissions by their keys. A program of version 5
+-- would forget them.
