@@ -41,7 +41,7 @@ from solveyard.model.shares import NO_SHARES, Shares
 from solveyard.notify import Recipient
 from solveyard.places import StorePlaces, runtime_folder
 from solveyard.secret import Secret
-from solveyard.store import failures
+from solveyard.store import failures, ownership
 from solveyard.store.lease import Lease
 from solveyard.store.sqlite import SqliteStore
 from solveyard.tokens import Tokens
@@ -221,7 +221,7 @@ async def opened(
     """
     places = StorePlaces(folder)
     tls = _certificate(options.network)
-    lease = Lease.take(folder, {})
+    lease = _leased(folder)
     listeners: list[socket.socket] = []
     try:
         if options.network is not None:
@@ -294,6 +294,12 @@ async def opened(
         for listener in listeners:
             listener.close()
         lease.release()
+
+
+def _leased(folder: Path) -> Lease:
+    """Raises StoreError: LeaseTaken, and StoreUnusable where it is another account's."""
+    ownership.judge(folder)
+    return Lease.take(folder, {})
 
 
 @contextlib.asynccontextmanager

@@ -7,6 +7,10 @@ import sys
 
 import pytest
 
+from e2e.asking import root
+from solveyard import Yard
+from solveyard.model.errors import StoreUnusable
+
 
 def command(store, *words: str) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "solveyard.cli", "--store", str(store), *words]
@@ -36,6 +40,22 @@ def test_a_second_manager_says_where_the_first_runs(service):
     assert second.returncode == 4
     assert str(first.process.pid) in second.stderr
     assert first.client.healthy()
+
+
+@root
+def test_nobody_else_starts_a_manager_on_an_accounts_store(service):
+    yard = service().start()
+    assert yard.stop() == 0
+    for place in (yard.store, *yard.store.rglob("*")):
+        os.chown(place, 4242, 4242)
+    here = {"submit": ["--", "true"], "serve": [], "token": ["create", "me"]}
+    for word, rest in here.items():
+        done = command(yard.store, word, *rest)
+        assert done.returncode == 3, word
+        assert "sudo -u '#4242' solveyard" in done.stderr, word
+    with pytest.raises(StoreUnusable, match="belongs to the account 4242"):
+        Yard(yard.store)
+    assert {place.stat().st_uid for place in yard.store.rglob("*")} == {4242}
 
 
 def test_what_was_left_running_is_taken_up_by_the_next_manager(service, until, tmp_path, alive):

@@ -31,9 +31,13 @@ def start(folder: Path) -> "subprocess.Popen[bytes]":
     """Start a manager on the store in `folder`, in a session of its own; it answers on return.
 
     Where it doesn't come up, raises what it ended for: InvalidSettings, InvalidRequest, StoreFull
-    or Refused, else ManagerUnavailable, with the end of its log.
+    or Refused, else ManagerUnavailable, with the end of its log. StoreUnusable where the store is
+    another account's.
     """
+    from solveyard.store import ownership
+
     places = StorePlaces(folder)
+    ownership.judge(folder)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         log = places.manager_log.open("ab")
