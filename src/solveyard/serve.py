@@ -266,12 +266,11 @@ async def opened(
                 await _let_in(manager, door, stop)
 
                 def announce() -> None:
-                    if agents.complete or agents.unable is not None:
-                        _announce(places, manager, door, token, options.network)
+                    _announce(places, manager, door, token, options.network)
 
                 with _in_our_words(folder):
                     announce()
-                agents.changed = lambda: _again(announce)
+                agents.changed = lambda: _again(announce, agents)
                 chores = [
                     tasks.create_task(_stop_when_idle(manager, door, options.idle_exit, stop)),
                     tasks.create_task(abandoned.watch(manager, _me())),
@@ -374,7 +373,7 @@ async def _let_in(manager: Manager, door: Door, stop: Stop) -> None:
         coming = tasks.create_task(manager.agents.ready(_READY))
         asked = tasks.create_task(stop.asked.wait())
         await asyncio.wait((coming, asked), return_when=asyncio.FIRST_COMPLETED)
-        if coming.done() and not coming.result():
+        if coming.done() and not coming.result() and not manager.agents.kept:
             log.error("the agent didn't connect", extra={"store": str(manager.store_folder)})
         coming.cancel()
         asked.cancel()
@@ -448,8 +447,10 @@ def _announce(
     _write_private(places.manager_json, msgspec.json.format(msgspec.json.encode(told)))
 
 
-def _again(announce: Callable[[], None]) -> None:
-    """On a full disk what was said stands: its address holds."""
+def _again(announce: Callable[[], None], agents: Agents) -> None:
+    """Once all are there, or can't be. On a full disk what was said stands: its address holds."""
+    if not (agents.complete or agents.kept):
+        return
     try:
         announce()
     except OSError as error:

@@ -34,6 +34,25 @@ def test_manager_json_tells_all_that_lives(service, alive):
     assert len(told["token"]) >= 32
 
 
+def test_a_manager_without_one_of_its_spawners_answers_and_says_why(service, until):
+    yard = service("--on-stop", "drain").start()
+    assert yard.stop() == 0
+    broken = yard.store / "agent" / "ledger-1.log"
+    broken.unlink()
+    broken.mkdir()
+    yard.start()
+    trouble = "spawner 1 of the agent ends as soon as it is started: [Errno 21] Is a directory: "
+    trouble += repr(str(broken))
+    assert yard.client.status()["agent_trouble"] == trouble
+    assert command(yard.store, "run", "--", "true").returncode == 0
+    doctor = command(yard.store, "doctor")
+    assert doctor.returncode == 1
+    assert trouble in doctor.stdout
+    broken.rmdir()
+    until(lambda: len(yard.told["spawner_pids"]) == 2, "manager.json tells of both")
+    assert yard.client.status()["agent_trouble"] == ""
+
+
 def test_a_second_manager_says_where_the_first_runs(service):
     first = service().start()
     second = command(first.store, "serve")

@@ -411,10 +411,10 @@ class Manager:
         return Path(out), Path(err)
 
     def _agent_trouble(self) -> str:
-        """Why this machine's agent can't be started; "": nothing keeps it."""
+        """Why this machine's agent, or a part of it, can't be started; "": nothing keeps it."""
         error = self.agents.unable
         if error is None:
-            return ""
+            return self.agents.failing
         if error.errno in failures.NO_SPACE:
             return str(failures.full(self.store_folder))
         return f"the agent of this machine can't be started: {error}"
