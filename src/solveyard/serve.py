@@ -14,7 +14,15 @@ from pathlib import Path
 
 import msgspec
 
-from solveyard import __version__, abandoned, clusters, footprint, readiness, registry
+from solveyard import (
+    __version__,
+    abandoned,
+    clusters,
+    footprint,
+    readiness,
+    registry,
+    succession,
+)
 from solveyard.backends import precedence
 from solveyard.backends.agents import Agents
 from solveyard.backends.batch import ClusterOptions
@@ -79,6 +87,8 @@ class ServeOptions:
     limits: Limits = field(default_factory=Limits)  #: kept in the store
     locked: Mapping[str, str] = field(default_factory=dict)  #: limits, and what locks each
     on_stop: str = "leave"  #: what a signal, or a plain `stop`, does with running jobs
+    background: bool = False  #: it makes room for one that `succeeds`
+    succeeds: bool = False  #: it takes the store over from one in the background
     idle_exit: float | None = None  #: s without jobs and requests after which it stops
     platform: str = "auto"  #: how the agent starts processes: "auto" or "portable"
     network: Network | None = None  #: None: only the store's private socket
@@ -221,7 +231,8 @@ async def opened(
     """
     places = StorePlaces(folder)
     tls = _certificate(options.network)
-    lease = _leased(folder)
+    stop = stop or Stop(options.on_stop)
+    lease = await _leased(folder, options, stop)
     listeners: list[socket.socket] = []
     try:
         if options.network is not None:
@@ -254,7 +265,6 @@ async def opened(
             licence_server=options.licence_server,
             shares=options.shares,
         )
-        stop = stop or Stop(options.on_stop)
         try:
             door = _door(manager, options, token, stop, store.uuid)
             async with _alive(manager) as (tasks, life):
@@ -295,10 +305,12 @@ async def opened(
         lease.release()
 
 
-def _leased(folder: Path) -> Lease:
+async def _leased(folder: Path, options: ServeOptions, stop: Stop) -> Lease:
     """Raises StoreError: LeaseTaken, and StoreUnusable where it is another account's."""
     ownership.judge(folder)
-    return Lease.take(folder, {})
+    if options.succeeds:
+        return await succession.lease(folder, stop.asked)
+    return Lease.take(folder, succession.BACKGROUND if options.background else {})
 
 
 @contextlib.asynccontextmanager

@@ -138,3 +138,27 @@ def test_nothing_is_left_behind_when_nothing_runs(service, alive, until):
 def test_an_idle_manager_leaves_when_it_was_told_to(service):
     yard = service("--idle-exit", "1").start()
     assert yard.process.wait(30) == 0
+
+
+def test_a_service_takes_over_from_a_manager_in_the_background_and_what_runs_goes_on(
+    service, until, tmp_path
+):
+    yard = service("--cores", "2", "--on-stop", "drain")
+    gate = tmp_path / "gate"
+    script = f"echo began; while [ ! -e {gate} ]; do sleep 0.05; done; echo ended; exit 6"
+    argv = [sys.executable, "-m", "solveyard.cli", "--store", str(yard.store), "run", "--name", "x"]
+    watching = subprocess.Popen([*argv, "--", "sh", "-c", script], stdout=subprocess.PIPE)
+    try:
+        assert watching.stdout.readline() == b"began\n"
+        before = yard.told["pid"]
+        yard.start()
+        assert yard.told["pid"] == yard.process.pid != before
+        assert yard.client.job("x").state == "running"
+        gate.touch()
+        assert watching.communicate(timeout=60)[0] == b"ended\n"
+        assert watching.returncode == 1
+    finally:
+        watching.kill()
+        watching.communicate()
+    job = yard.client.job("x")
+    assert (job.exit_code, len(job.attempts)) == (6, 1)
