@@ -184,7 +184,10 @@ def submitted(place: Here, wanted: Sequence[JobSpec]) -> list[JobRecord]:
 def _start_where_none_answers(place: Here) -> None:
     if background.answers(place.folder):
         return
-    background.disown(background.start(place.folder))
+    child = background.start(place.folder)
+    if child is None:
+        return
+    background.disown(child)
     talk.say(
         f"note: started a manager on {place.folder}; it leaves after a while without work"
         f" (solveyard {place.options}stop ends it now)"
