@@ -27,7 +27,8 @@ ENV PATH=/opt/solveyard/bin:/usr/local/bin:/usr/bin:/bin \
     SOLVEYARD_HOME=/data \
     PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001
-WORKDIR /data
+# No files of the store are a job's: what is run from here may name its own without a path.
+WORKDIR /tmp
 VOLUME /data
 EXPOSE 8080
 STOPSIGNAL SIGTERM

@@ -14,7 +14,15 @@ from pathlib import Path
 
 import msgspec
 
-from solveyard import __version__, abandoned, clusters, footprint, readiness, registry
+from solveyard import (
+    __version__,
+    abandoned,
+    clusters,
+    footprint,
+    readiness,
+    registry,
+    succession,
+)
 from solveyard.backends import precedence
 from solveyard.backends.agents import Agents
 from solveyard.backends.batch import ClusterOptions
@@ -41,9 +49,8 @@ from solveyard.model.shares import NO_SHARES, Shares
 from solveyard.notify import Recipient
 from solveyard.places import StorePlaces, runtime_folder
 from solveyard.secret import Secret
-from solveyard.store import failures, private
+from solveyard.store import failures, ownership, private
 from solveyard.store.lease import Lease
-from solveyard.store.ownership import make_private
 from solveyard.store.sqlite import SqliteStore
 from solveyard.tokens import Tokens
 
@@ -80,6 +87,8 @@ class ServeOptions:
     limits: Limits = field(default_factory=Limits)  #: kept in the store
     locked: Mapping[str, str] = field(default_factory=dict)  #: limits, and what locks each
     on_stop: str = "leave"  #: what a signal, or a plain `stop`, does with running jobs
+    background: bool = False  #: it makes room for one that `succeeds`
+    succeeds: bool = False  #: it takes the store over from one in the background
     idle_exit: float | None = None  #: s without jobs and requests after which it stops
     platform: str = "auto"  #: how the agent starts processes: "auto" or "portable"
     network: Network | None = None  #: None: only the store's private socket
@@ -225,7 +234,8 @@ async def opened(
     """
     places = StorePlaces(folder)
     tls = _certificate(options.network)
-    lease = Lease.take(folder, {})
+    stop = stop or Stop(options.on_stop)
+    lease = await _leased(folder, options, stop)
     listeners: list[socket.socket] = []
     try:
         if options.network is not None:
@@ -258,7 +268,6 @@ async def opened(
             licence_server=options.licence_server,
             shares=options.shares,
         )
-        stop = stop or Stop(options.on_stop)
         try:
             door = _door(manager, options, token, stop, store.uuid)
             async with _alive(manager) as (tasks, life):
@@ -270,12 +279,11 @@ async def opened(
                 await _let_in(manager, door, stop)
 
                 def announce() -> None:
-                    if agents.complete or agents.unable is not None:
-                        _announce(places, manager, door, token, options.network)
+                    _announce(places, manager, door, token, options.network)
 
                 with _in_our_words(folder):
                     announce()
-                agents.changed = lambda: _again(announce)
+                agents.changed = lambda: _again(announce, agents)
                 chores = [
                     tasks.create_task(_stop_when_idle(manager, door, options.idle_exit, stop)),
                     tasks.create_task(abandoned.watch(manager, _me())),
@@ -298,6 +306,14 @@ async def opened(
         for listener in listeners:
             listener.close()
         lease.release()
+
+
+async def _leased(folder: Path, options: ServeOptions, stop: Stop) -> Lease:
+    """Raises StoreError: LeaseTaken, and StoreUnusable where it is another account's."""
+    ownership.judge(folder)
+    if options.succeeds:
+        return await succession.lease(folder, stop.asked)
+    return Lease.take(folder, succession.BACKGROUND if options.background else {})
 
 
 @contextlib.asynccontextmanager
@@ -346,7 +362,7 @@ def _local_agent(
     places: StorePlaces, address: str, token: str, options: ServeOptions
 ) -> LocalAgent:
     """Not started yet; it will find the manager at `address`."""
-    make_private(places.agent)  # programs in it are run
+    ownership.make_private(places.agent)  # programs in it are run
     private.write(places.agent_address, address.encode())
     private.write(places.agent_token, token.encode())
     return LocalAgent(
@@ -372,7 +388,7 @@ async def _let_in(manager: Manager, door: Door, stop: Stop) -> None:
         coming = tasks.create_task(manager.agents.ready(_READY))
         asked = tasks.create_task(stop.asked.wait())
         await asyncio.wait((coming, asked), return_when=asyncio.FIRST_COMPLETED)
-        if coming.done() and not coming.result():
+        if coming.done() and not coming.result() and not manager.agents.kept:
             log.error("the agent didn't connect", extra={"store": str(manager.store_folder)})
         coming.cancel()
         asked.cancel()
@@ -446,8 +462,10 @@ def _announce(
     private.write(places.manager_json, msgspec.json.format(msgspec.json.encode(told)))
 
 
-def _again(announce: Callable[[], None]) -> None:
-    """On a full disk what was said stands: its address holds."""
+def _again(announce: Callable[[], None], agents: Agents) -> None:
+    """Once all are there, or can't be. On a full disk what was said stands: its address holds."""
+    if not (agents.complete or agents.kept):
+        return
     try:
         announce()
     except OSError as error:

@@ -12,7 +12,7 @@ import msgspec
 
 from solveyard.agent.locks import Lock
 from solveyard.model.errors import Conflict, InvalidRequest, StoreLocked, StoreUnusable
-from solveyard.store import private
+from solveyard.store import ownership, private
 from solveyard.store.failures import from_os
 
 FILE = "tokens.json"
@@ -99,7 +99,8 @@ class Tokens:
         return self._by_hash.get(sha256)
 
     def _change(self, change: Callable[[list[Token]], list[Token]]) -> None:
-        """Raises StoreFull or StoreUnusable where it can't be written."""
+        """Raises StoreFull or StoreUnusable where it can't be written, or its owner not read it."""
+        ownership.judge(self._path.parent)
         try:
             with self._locked():
                 content = msgspec.json.encode(change(self.all()))

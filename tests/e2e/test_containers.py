@@ -103,6 +103,7 @@ def needed(name: str) -> set[str]:
 def test_image_compose_and_kubernetes_agree() -> None:
     port, uid, data = last("EXPOSE"), last("USER").split(":")[0], last("VOLUME")
     assert settings()["SOLVEYARD_HOME"] == data
+    assert last("WORKDIR") == "/tmp"  # a job that runs in the store shows no files
     assert last("STOPSIGNAL") == "SIGTERM"
     assert words("CMD")[words("CMD").index("--port") + 1] == port
 

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 import pytest
@@ -292,6 +292,26 @@ def test_who_has_a_token_is_no_owner(service: Any, tmp_path: Path) -> None:
     answer = ask(url, "POST", "/system/stop", {"how": "now"}, bearer(secret))
     assert answer.status == 403
     assert ask(url, "GET", "/healthz").status == 200
+
+
+def test_a_job_that_runs_in_the_store_or_above_shows_nothing_of_it(service: Any) -> None:
+    yard = service().start()
+    url = told(yard)["url"]
+    guest = bearer(shell(yard, "token", "create", "guest").stdout.strip())
+    for number, (folder, way) in enumerate(((yard.store, ""), (yard.store.parent, "store/")), 1):
+        done = shell(yard, "run", "--directory", str(folder), "--", "touch", "mine.txt")
+        assert done.returncode == 0, done.stderr
+        listed = ask(url, "GET", f"/jobs/{number}/files", headers=guest)
+        assert "is there" in unquote(listed.headers["x-unread"])
+        assert {one["path"] for one in listed.json} <= {"mine.txt", "serve.log"}
+        for name in ("manager.json", "tokens.json", "store.db", "agent/token"):
+            answer = ask(url, "GET", f"/jobs/{number}/files/{way}{name}", headers=guest)
+            assert answer.status == 404, name
+    assert ask(url, "POST", "/jobs", DIPOLE, guest).status == 201
+    there = yard.store / "jobs" / "3"
+    there.mkdir(parents=True, exist_ok=True)
+    (there / "mine.txt").write_text("mine")
+    assert ask(url, "GET", "/jobs/3/files/mine.txt", headers=guest).body == b"mine"
 
 
 def test_anothers_key_is_another_key_also_for_a_job_that_was_anothers(service: Any) -> None:

@@ -7,6 +7,10 @@ import sys
 
 import pytest
 
+from e2e.asking import root
+from solveyard import Yard
+from solveyard.model.errors import StoreUnusable
+
 
 def command(store, *words: str) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", "solveyard.cli", "--store", str(store), *words]
@@ -30,12 +34,47 @@ def test_manager_json_tells_all_that_lives(service, alive):
     assert len(told["token"]) >= 32
 
 
+def test_a_manager_without_one_of_its_spawners_answers_and_says_why(service, until):
+    yard = service("--on-stop", "drain").start()
+    assert yard.stop() == 0
+    broken = yard.store / "agent" / "ledger-1.log"
+    broken.unlink()
+    broken.mkdir()
+    yard.start()
+    trouble = "spawner 1 of the agent ends as soon as it is started: [Errno 21] Is a directory: "
+    trouble += repr(str(broken))
+    assert yard.client.status()["agent_trouble"] == trouble
+    assert command(yard.store, "run", "--", "true").returncode == 0
+    doctor = command(yard.store, "doctor")
+    assert doctor.returncode == 1
+    assert trouble in doctor.stdout
+    broken.rmdir()
+    until(lambda: len(yard.told["spawner_pids"]) == 2, "manager.json tells of both")
+    assert yard.client.status()["agent_trouble"] == ""
+
+
 def test_a_second_manager_says_where_the_first_runs(service):
     first = service().start()
     second = command(first.store, "serve")
     assert second.returncode == 4
     assert str(first.process.pid) in second.stderr
     assert first.client.healthy()
+
+
+@root
+def test_nobody_else_starts_a_manager_on_an_accounts_store(service):
+    yard = service().start()
+    assert yard.stop() == 0
+    for place in (yard.store, *yard.store.rglob("*")):
+        os.chown(place, 4242, 4242)
+    here = {"submit": ["--", "true"], "serve": [], "token": ["create", "me"]}
+    for word, rest in here.items():
+        done = command(yard.store, word, *rest)
+        assert done.returncode == 3, word
+        assert "sudo -u '#4242' solveyard" in done.stderr, word
+    with pytest.raises(StoreUnusable, match="belongs to the account 4242"):
+        Yard(yard.store)
+    assert {place.stat().st_uid for place in yard.store.rglob("*")} == {4242}
 
 
 def test_what_was_left_running_is_taken_up_by_the_next_manager(service, until, tmp_path, alive):
@@ -99,3 +138,27 @@ def test_nothing_is_left_behind_when_nothing_runs(service, alive, until):
 def test_an_idle_manager_leaves_when_it_was_told_to(service):
     yard = service("--idle-exit", "1").start()
     assert yard.process.wait(30) == 0
+
+
+def test_a_service_takes_over_from_a_manager_in_the_background_and_what_runs_goes_on(
+    service, until, tmp_path
+):
+    yard = service("--cores", "2", "--on-stop", "drain")
+    gate = tmp_path / "gate"
+    script = f"echo began; while [ ! -e {gate} ]; do sleep 0.05; done; echo ended; exit 6"
+    argv = [sys.executable, "-m", "solveyard.cli", "--store", str(yard.store), "run", "--name", "x"]
+    watching = subprocess.Popen([*argv, "--", "sh", "-c", script], stdout=subprocess.PIPE)
+    try:
+        assert watching.stdout.readline() == b"began\n"
+        before = yard.told["pid"]
+        yard.start()
+        assert yard.told["pid"] == yard.process.pid != before
+        assert yard.client.job("x").state == "running"
+        gate.touch()
+        assert watching.communicate(timeout=60)[0] == b"ended\n"
+        assert watching.returncode == 1
+    finally:
+        watching.kill()
+        watching.communicate()
+    job = yard.client.job("x")
+    assert (job.exit_code, len(job.attempts)) == (6, 1)

@@ -12,20 +12,23 @@ import sys
 import zipfile
 from typing import Callable, List, Optional
 
-from solveyard.agent import locks, platform
+from solveyard.agent import failing, locks, platform
 from solveyard.agent.identity import Identity
 from solveyard.agent.ledger import Ledger
 from solveyard.agent.loop import Loop
 from solveyard.agent.platform.base import Platform, name_agent
 from solveyard.agent.spawner import Spawner
-from solveyard.agent.supervisor import Supervisor
+from solveyard.agent.supervisor import LOG, Supervisor
 from solveyard.agent.telemetry import Telemetry
 
 LOG_LIMIT = 1_000_000  #: bytes; a longer log is put aside when a supervisor starts
 
 
 def main(argv: List[str]) -> int:
-    """Run until it leaves by itself: 0, also when another process has this place already."""
+    """Run until it leaves by itself: 0, also when another process has this place already.
+
+    1: it can't go on, and the log says why.
+    """
     options = _parser().parse_args(argv)
     state: str = os.path.abspath(options.state)
     os.makedirs(state, mode=0o700, exist_ok=True)
@@ -36,7 +39,18 @@ def main(argv: List[str]) -> int:
     if not lock.take():
         return 0
     lock.note(str(os.getpid()))
-    _detach(os.path.join(state, "agent.log"), rotate=options.role == "supervisor")
+    _detach(os.path.join(state, LOG), rotate=options.role == "supervisor")
+    try:
+        _work(options, state, lock)
+    except Exception as error:  # whoever started this reads it in the log, to tell it
+        failing.say(error)
+        return 1
+    lock.note(locks.LEFT)
+    lock.release()
+    return 0
+
+
+def _work(options: argparse.Namespace, state: str, lock: locks.Lock) -> None:
     command = _command(options, state)
     os.chdir(state)
     name_agent(state)
@@ -45,9 +59,6 @@ def main(argv: List[str]) -> int:
         _supervise(options, state, loop, command)
     else:
         _spawn(options, state, loop, lock)
-    lock.note(locks.LEFT)
-    lock.release()
-    return 0
 
 
 def _supervise(

@@ -11,7 +11,7 @@ import threading
 import time
 from typing import Callable, List, Optional
 
-from solveyard.agent import gpus, locks, orders
+from solveyard.agent import failing, gpus, locks, orders
 from solveyard.agent.connection import Connection, Owner
 from solveyard.agent.identity import Identity
 from solveyard.agent.loop import Loop
@@ -20,6 +20,7 @@ from solveyard.agent.telemetry import Telemetry, probe
 from solveyard.wire.apart import apart
 from solveyard.wire.frames import Message
 
+LOG = "agent.log"  #: in the agent's folder; spawners write it, too
 LOOK = 1.0  #: s between two looks at a spawner that is no child of ours
 SAMPLE = 5.0  #: s between two samples
 SOON, LATEST = 0.05, 5.0  #: s until a spawner that died young is started again
@@ -57,6 +58,7 @@ class Supervisor(Owner):
     ) -> None:
         """`command`: what starts the spawner of that index."""
         self._loop = loop
+        self._log = os.path.join(state, LOG)
         self._telemetry = telemetry
         self._identity = identity
         self._linger = linger
@@ -175,6 +177,9 @@ class Supervisor(Owner):
     def _ended(self, slot: Slot, process: "subprocess.Popen[bytes]") -> None:
         _log.info("spawner %d (pid %d) ended: %s", slot.index, process.pid, process.returncode)
         slot.process = None
+        if process.returncode and self._connection.welcomed:
+            why = failing.told(self._log, process.pid, process.returncode)
+            self._connection.send({"t": "spawner_ended", "spawner": slot.index, "why": why})
         young = time.monotonic() - slot.born < YOUNG
         slot.wait = min(max(SOON, 2 * slot.wait), LATEST) if young else 0.0
         if slot.wait:

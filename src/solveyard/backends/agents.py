@@ -44,8 +44,10 @@ LARGEST = frames.LIMIT // 2
 #: Between two pings, and how long a silent connection is believed; s.
 PING = 10.0
 SILENCE = 30.0
+FAILING = 2  #: times that something ended before it was connected: it will again
 _HELLO_TIMEOUT = 10.0
 _REAP = 5.0  #: between two looks whether an agent that we started has ended; s
+_PAUSE = 2.0  #: in which an agent that was started should connect; s
 _AGAIN = 5.0  #: after which an agent that could not be started is tried again; s
 _RETURN = 0.2  #: in which an agent whose connection broke comes back by itself; s
 
@@ -112,6 +114,8 @@ class Agents:
         self._agents: dict[str, Link] = {}
         self._spawners: dict[tuple[str, int], Link] = {}
         self._expected: dict[str, int] = {}  #: spawners of each machine
+        #: How often each ended since it was connected, and why it did last.
+        self._ends: dict[tuple[str, int], tuple[int, str]] = {}
         self._reports: list[Report] = []
         self._news = asyncio.Event()
         self._moved = asyncio.Event()  #: a connection came or went
@@ -131,10 +135,24 @@ class Agents:
     async def ready(self, seconds: float) -> bool:
         """Wait until this machine's agent and all its spawners are connected.
 
-        False: they aren't by then, or the agent can't be started now.
+        False: they aren't by then, or something keeps them from it now.
         """
-        await self._until(lambda: self.complete or self.unable is not None, seconds)
+        await self._until(lambda: self.complete or self.kept, seconds)
         return self.complete
+
+    @property
+    def kept(self) -> bool:
+        """Does something keep this machine's agent, or a spawner of it, from being here?"""
+        return self.unable is not None or bool(self.failing)
+
+    @property
+    def failing(self) -> str:
+        """Which of this machine's spawners ends again and again, and why; empty: none does."""
+        for (machine, index), (ends, why) in sorted(self._ends.items()):
+            own = self._local is not None and machine == self._local.machine
+            if own and ends >= FAILING and (machine, index) not in self._spawners:
+                return f"spawner {index} of the agent ends as soon as it is started: {why}"
+        return ""
 
     async def leave(self, seconds: float = 3.0) -> None:
         """Tell all agents that this manager goes: they leave once nothing runs there."""
@@ -281,24 +299,25 @@ class Agents:
             local.reap()
             if local.machine not in self._agents:
                 await self._start(local)
-                pause = 2.0 if self.unable is None else _AGAIN
+                pause = _PAUSE if self.unable is None else _AGAIN
                 await self._until(lambda: local.machine in self._agents or self._closing, pause)
             elif await self._until(lambda: local.machine not in self._agents, _REAP):
                 await asyncio.sleep(_RETURN)
 
     async def _start(self, local: LocalAgent) -> None:
         """A full disk, say, keeps no manager from being asked; see `unable`."""
+        trouble = local.failing
         try:
             await asyncio.to_thread(local.prepare)
             local.start()
         except OSError as error:
-            if self.unable is None:
-                log.warning("the agent can't be started", extra={"error": str(error)})
-            self.unable = error
+            trouble = error
+        if trouble is not None and self.unable is None:
+            log.warning("the agent can't be started", extra={"error": str(trouble)})
+        self.unable = trouble
+        if trouble is not None:
             self._moved.set()
             self.changed()
-        else:
-            self.unable = None
 
     async def _keep_time(self) -> None:
         while True:
@@ -356,8 +375,12 @@ class Agents:
             self._expected[link.machine] = hello.spawners
             self._agents[link.machine] = link
             self._report(self._agent_joined(link))
+            if self._local is not None and link.machine == self._local.machine:
+                self._local.connected()
+                self.unable = None
         else:
             self._spawners[link.machine, hello.index] = link
+            self._ends.pop((link.machine, hello.index), None)
             self._report(_spawner_joined(link))
         self._moved.set()
         self.changed()
@@ -397,6 +420,8 @@ class Agents:
             case "sample":
                 self.samples[link.machine] = message
                 self._report(translation.sample(message, link.machine, link.hello.cores))
+            case "spawner_ended":
+                self._note_end(link.machine, translation.spawner_ended(message))
             case "pong" | "probed":
                 pass
             case _:
@@ -409,6 +434,15 @@ class Agents:
                     if isinstance(report, Started | RawEnd):
                         self.blocked.pop(report.attempt, None)
                     self._report(report)
+
+    def _note_end(self, machine: str, told: translation.SpawnerEnded) -> None:
+        key = machine, told.spawner
+        ends = self._ends.get(key, (0, ""))[0] + 1
+        self._ends[key] = ends, told.why
+        if ends == FAILING:
+            log.warning("a spawner ends again and again", extra={"why": told.why})
+            self._moved.set()
+            self.changed()
 
 
 def _spawner_joined(link: Link) -> SpawnerJoined:

@@ -13,6 +13,8 @@ from solveyard.wire.apart import apart
 
 log = logging.getLogger(__name__)
 
+_FAILING = 2  #: ends before it connected
+
 
 class LocalAgent:
     """Starts the supervisor; the agent's own lock lets only one live for each folder."""
@@ -37,6 +39,19 @@ class LocalAgent:
         self._platform = platform
         self._withheld = {"SOLVEYARD_ATTEMPT", *withheld}  # a job that starts it doesn't own it
         self._process: subprocess.Popen[bytes] | None = None
+        self._ends = 0  #: since one was connected
+        self._status = 0  #: of the last
+
+    @property
+    def failing(self) -> OSError | None:
+        """Why it will be of no use to start it: it ended again and again before it connected."""
+        if self._ends < _FAILING:
+            return None
+        log_file = self._folder / "agent.log"
+        return OSError(f"it ends at once, with status {self._status} ({log_file} may tell why)")
+
+    def connected(self) -> None:
+        self._ends = 0
 
     def prepare(self) -> None:
         """Make its file, unless it is there. Blocking; raises OSError."""
@@ -76,6 +91,8 @@ class LocalAgent:
     def reap(self) -> None:
         """Take note of the end of the one we started, if it has ended."""
         if self._process is not None and self._process.poll() is not None:
+            self._status = self._process.returncode
+            self._ends += 1 if self._status else 0  # 0: another is there
             self._process = None
 
 

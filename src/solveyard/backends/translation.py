@@ -75,6 +75,13 @@ class _Ended(_About, frozen=True):
     since: _Seconds | None = None
 
 
+class SpawnerEnded(msgspec.Struct, frozen=True):
+    """A spawner ended that nobody told to; it is started again."""
+
+    spawner: _Count
+    why: str
+
+
 class Blocked(NamedTuple):
     """An attempt can't be started for now."""
 
@@ -97,6 +104,11 @@ def sample(message: frames.Message, machine: str, cores: int) -> Sampled:
         memory_free=told.memory_free,
         disk_free=told.disk_free,
     )
+
+
+def spawner_ended(message: frames.Message) -> SpawnerEnded:
+    """Raises msgspec.ValidationError."""
+    return msgspec.convert(message, SpawnerEnded)
 
 
 def report(message: frames.Message, boot_id: str, ledger: str) -> Report | Blocked | None:

@@ -5,9 +5,11 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
+from solveyard.backends.withheld import Store
 from solveyard.model import paths
 from solveyard.model.errors import InvalidRequest
 
@@ -15,6 +17,7 @@ T = TypeVar("T")
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _LEAST = 1 << 16  #: bytes that are asked for: a file may have grown
 _SHOWN = 100  #: characters of a path that can't be read
+_OURS = "the manager's own store is there"
 
 
 class NoSuchFile(InvalidRequest):
@@ -98,18 +101,27 @@ class LocalWorkspace:
     Blocking: call it in a thread.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, store: Store | None = None) -> None:
+        """`store`: the manager's, of which nothing is shown but a job's own folder."""
         self.root = root
         self.real = ""  #: the same with all links resolved; empty: not known yet
+        self._store = store
+
+    @cached_property
+    def withheld(self) -> Store | None:
+        """What isn't shown here, if any; looked up once."""
+        store = self._store
+        return None if store is None or store.given(str(self.root)) else store
 
     def walk(self, below: str = "", unread: Unread = _pass) -> Iterator[FileEntry]:
         """All regular files in the folder `below`, in no order. Follows no links."""
-        return _walk(str(self.root / below), f"{below}/" if below else "", unread)
+        prefix = f"{below}/" if below else ""
+        return _walk(str(self.root / below), prefix, unread, withheld=self.withheld)
 
     def page(self, limit: int, after: str = "", fits: Fits = every) -> Page:
         """Holds no more in memory than these, and looks at no others than by name."""
         missing = Missing()
-        found = _regular(str(self.root), "", missing.note)
+        found = _regular(str(self.root), "", missing.note, withheld=self.withheld)
         chosen, total, more = chosen_of(
             ((path, entry) for path, entry in found if fits(path)), limit, after
         )
@@ -119,10 +131,9 @@ class LocalWorkspace:
 
     def stat(self, path: str) -> FileEntry | None:
         """None: there is no such file. Raises InvalidRequest when that can't be told."""
-        place = self._inside(path)
         try:
-            found = os.stat(place)  # noqa: PTH116  # no Path: see `_inside`
-        except (FileNotFoundError, NotADirectoryError):
+            found = os.stat(self._inside(path))  # noqa: PTH116  # no Path: see `_inside`
+        except (FileNotFoundError, NotADirectoryError, NoSuchFile):
             return None
         except OSError as error:
             raise InvalidRequest(f"cannot look at {path[:100]}: {error.strerror}") from error
@@ -164,11 +175,13 @@ class LocalWorkspace:
             raise InvalidRequest(f"{path!r} is no path")
         if not self.real:
             self.real = os.path.realpath(self.root)
-        if (place := _without_links(self.real, path)) is not None:
-            return place
-        place = os.path.realpath(os.path.join(self.real, path))  # noqa: PTH118
-        if place != self.real and not place.startswith(self.real.rstrip(os.sep) + os.sep):
-            raise InvalidRequest(f"{path!r} leaves the job's folder")
+        place = _without_links(self.real, path)
+        if place is None:
+            place = os.path.realpath(os.path.join(self.real, path))  # noqa: PTH118
+            if place != self.real and not place.startswith(self.real.rstrip(os.sep) + os.sep):
+                raise InvalidRequest(f"{path!r} leaves the job's folder")
+        if self.withheld is not None and self.withheld.has(place):
+            raise NoSuchFile(f"cannot read {path[:100]}: {_OURS}")
         return place
 
 
@@ -181,12 +194,12 @@ class Brief(LocalWorkspace):
     def __init__(self, seen: LocalWorkspace, entries: int, size: int) -> None:
         """In the folder of `seen`: at most so many `entries` of folders, files of `size` bytes."""
         super().__init__(seen.root)
-        self.real = seen.real
+        self.real, self.withheld = seen.real, seen.withheld
         self._entries, self._size = entries, size
 
     def walk(self, below: str = "", unread: Unread = _pass) -> Iterator[FileEntry]:
         prefix = f"{below}/" if below else ""
-        return _walk(self._inside(below), prefix, unread, self._entries)
+        return _walk(self._inside(below), prefix, unread, self._entries, self.withheld)
 
     def _take(self, size: int) -> None:
         self._size -= size
@@ -195,7 +208,7 @@ class Brief(LocalWorkspace):
 
     def _inside(self, path: str) -> str:
         place = _without_links(self.real, path) if self.real else None
-        if place is None:
+        if place is None or (self.withheld is not None and self.withheld.has(place)):
             raise TooMuch
         return place
 
@@ -218,22 +231,35 @@ def chosen_of(
     return chosen, total, chosen[-1][0] if left > len(chosen) else ""
 
 
-def _walk(top: str, prefix: str, unread: Unread, most: int = sys.maxsize) -> Iterator[FileEntry]:
+def _walk(
+    top: str,
+    prefix: str,
+    unread: Unread,
+    most: int = sys.maxsize,
+    withheld: Store | None = None,
+) -> Iterator[FileEntry]:
     """Regular files below `top`; `prefix` goes before their names."""
-    for path, entry in _regular(top, prefix, unread, most):
+    for path, entry in _regular(top, prefix, unread, most, withheld):
         seen = _seen(entry, path, unread)
         if seen is not None and stat.S_ISREG(seen.st_mode):
             yield FileEntry(path, seen.st_size, seen.st_mtime)
 
 
 def _regular(
-    top: str, prefix: str, unread: Unread, most: int = sys.maxsize
+    top: str,
+    prefix: str,
+    unread: Unread,
+    most: int = sys.maxsize,
+    withheld: Store | None = None,
 ) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """By name alone. Text, not Paths, and no list of a folder, since it may have a million.
 
     Raises TooMuch for more than `most` entries.
     """
     folders = [(top, prefix)]
+    if withheld is not None and withheld.has(os.path.realpath(top)):
+        unread(_why(prefix, _OURS))
+        folders.clear()
     while folders:
         folder, before = folders.pop()
         try:
@@ -243,13 +269,16 @@ def _regular(
                     if most < 0:
                         raise TooMuch
                     if entry.is_dir(follow_symlinks=False):
+                        if withheld is not None and withheld.is_it(entry.path):
+                            unread(_why(before + entry.name, _OURS))
+                            continue
                         folders.append((entry.path, f"{before}{entry.name}/"))
                     elif entry.is_file(follow_symlinks=False):
                         yield before + entry.name, entry
         except (FileNotFoundError, NotADirectoryError):  # it went meanwhile, or was never there
             continue
         except OSError as error:
-            unread(_why(before, error))
+            unread(_why(before, error.strerror))
 
 
 def _seen(entry: os.DirEntry[str], path: str, unread: Unread) -> os.stat_result | None:
@@ -259,15 +288,15 @@ def _seen(entry: os.DirEntry[str], path: str, unread: Unread) -> os.stat_result 
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        unread(_why(path, error))
+        unread(_why(path, error.strerror))
         return None
 
 
-def _why(path: str, error: OSError) -> str:
+def _why(path: str, why: str | None) -> str:
     """Its path may be too long to be told whole: that is why it can't be read."""
     name = path.rstrip("/")
     shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…"
-    return f"{shown or 'its folder'}: {error.strerror}"
+    return f"{shown or 'its folder'}: {why}"
 
 
 def _without_links(root: str, path: str) -> str | None:

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
+from solveyard.backends import withheld
 from solveyard.backends.workspace import LocalWorkspace, named
 from solveyard.client.calls import PIECE, FileEntry, FilePage, Listing, LogPart, exact
 from solveyard.client.output import so_far
@@ -245,4 +246,5 @@ class Archive:
         return self._workspace_of(self._found(key))
 
     def _workspace_of(self, job: Job) -> LocalWorkspace:
-        return LocalWorkspace(Path(job.directory or self._places.job_folder(job.id)))
+        folder = Path(job.directory or self._places.job_folder(job.id))
+        return LocalWorkspace(folder, withheld.Store(self._places.folder))

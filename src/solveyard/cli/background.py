@@ -27,17 +27,20 @@ _SOLVEYARD = (sys.executable, "-P", "-m", "solveyard.cli")  # -P: nothing from t
 _TAIL = 2000  #: bytes of its log that may tell why it failed
 
 
-def start(folder: Path) -> "subprocess.Popen[bytes]":
-    """Start a manager on the store in `folder`, in a session of its own; it answers on return.
+def start(folder: Path) -> "subprocess.Popen[bytes] | None":
+    """Start a manager on the store in `folder`, in a session of its own; one answers on return.
 
+    None: it is another, which somebody else started meanwhile.
     Where it doesn't come up, raises what it ended for: InvalidSettings, InvalidRequest, StoreFull
-    or Refused, else ManagerUnavailable, with the end of its log.
+    or Refused, else ManagerUnavailable, with the end of its log. StoreUnusable where the store is
+    another account's.
     """
-    from solveyard.store.ownership import make_private
+    from solveyard.store import ownership
 
     places = StorePlaces(folder)
+    ownership.judge(folder)
     try:
-        make_private(folder)
+        ownership.make_private(folder)
         log = places.manager_log.open("ab")
         places.manager_log.chmod(0o600)
     except OSError as error:
@@ -62,7 +65,25 @@ def start(folder: Path) -> "subprocess.Popen[bytes]":
         status = child.poll()
         disown(child)
         raise _why(status, places, _end_of(places.manager_log, begin))
-    return child
+    if _is_it(child, folder):
+        return child
+    disown(child)
+    return None
+
+
+def _is_it(child: "subprocess.Popen[bytes]", folder: Path) -> bool:
+    """Is the manager that answers this child, or one of its own: a venv's Python on Windows?"""
+    where = find.manager(folder)
+    if where is None or where.pid is None:
+        return False
+    if where.pid == child.pid:
+        return True
+    import psutil
+
+    try:
+        return bool(psutil.Process(where.pid).ppid() == child.pid)
+    except psutil.Error:
+        return False
 
 
 def disown(child: "subprocess.Popen[bytes]") -> None:

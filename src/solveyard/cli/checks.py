@@ -151,7 +151,8 @@ def _manager(place: Here) -> Iterator[Check]:
         way_out = "that was set so far ahead once; it is right again when the clock gets there"
         yield Check("clock", "warn", told, way_out)
     if trouble := status.get("agent_trouble"):
-        yield Check("agent", "fail", f"no job starts here: {trouble}")
+        none = "" if status.get("spawner_pids") else "no job starts here: "
+        yield Check("agent", "fail", f"{none}{trouble}")
         return
     processes = [pid for pid in (where.agent_pid, *where.spawner_pids) if pid is not None]
     dead = [pid for pid in processes if find.gone(where._replace(pid=pid))]

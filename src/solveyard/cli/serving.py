@@ -3,6 +3,7 @@
 import importlib
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -199,7 +200,8 @@ def serve_options(  # noqa: PLR0913  what `serve` takes
             if value is not None
         },
     )
-    return serving.service(found, idle_exit=background.IDLE_EXIT if in_background else None)
+    options = serving.service(found, idle_exit=background.IDLE_EXIT if in_background else None)
+    return replace(options, background=in_background, succeeds=not in_background)
 
 
 def stop(

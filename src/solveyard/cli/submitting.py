@@ -5,6 +5,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import uuid4
 
 import typer
 
@@ -162,18 +163,35 @@ def _submit_lines(place: Here, source: str, lines: list[specs.Line]) -> list[Job
 
 def submitted(place: Here, wanted: Sequence[JobSpec]) -> list[JobRecord]:
     """Starts a manager where none answers on a store of this machine."""
-    if place.remote is None and not background.answers(place.folder):
-        background.disown(background.start(place.folder))
-        talk.say(
-            f"note: started a manager on {place.folder}; it leaves after a while without work"
-            f" (solveyard {place.options}stop ends it now)"
-        )
-    with place.client() as client:
-        jobs = client.submit_many(wanted)
+    key = uuid4().hex  # by which a second try submits nothing twice
+    if place.remote is None:
+        _start_where_none_answers(place)
+    try:
+        with place.client() as client:
+            jobs = client.submit_many(wanted, key=key)
+    except ManagerUnavailable:
+        if place.remote is not None or background.answers(place.folder):
+            raise
+        _start_where_none_answers(place)  # that one made room for a service, which is coming
+        with place.client() as client:
+            jobs = client.submit_many(wanted, key=key)
     if place.remote is None:
         for folder in missing(wanted):
             talk.say(f"note: there is no folder {folder}; what runs there fails until there is")
     return jobs
+
+
+def _start_where_none_answers(place: Here) -> None:
+    if background.answers(place.folder):
+        return
+    child = background.start(place.folder)
+    if child is None:
+        return
+    background.disown(child)
+    talk.say(
+        f"note: started a manager on {place.folder}; it leaves after a while without work"
+        f" (solveyard {place.options}stop ends it now)"
+    )
 
 
 def missing(wanted: Sequence[JobSpec]) -> list[str]:

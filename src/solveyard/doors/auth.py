@@ -26,6 +26,7 @@ from solveyard.model.errors import StoreUnusable
 
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")  #: somebody else asked a proxy
 _NOBODY = "the caller shows no token, and is not known to be the manager's own account"
+_OWNERS = "the token in manager.json is good on the manager's own machine alone"
 _WRONG = "the token is not one of this manager's, or it was revoked"
 
 
@@ -96,6 +97,8 @@ class Keeper:
         """
         secret = given or _bearer(request)
         if secret and hmac.compare_digest(tokens.digest(secret), tokens.digest(self._token)):
+            if not _from_here(request):
+                return _unauthorized(_OWNERS)
             private = sys.platform == "win32"  # there it is what the private socket is here
             return Caller(self._owner, owner=True, private=private)
         if secret and (name := self._tokens.whose(secret)) is not None:
@@ -164,6 +167,18 @@ def _open(request: web.Request) -> bool:
 def _signs_in(request: web.Request) -> bool:
     shown = "Authorization" in request.headers
     return not shown and (request.method, request.path) == ("POST", "/session")
+
+
+def _from_here(request: web.Request) -> bool:
+    """Is it a connection of this machine to itself, by loopback or by an address of its own?"""
+    connection = request.get_extra_info("socket")
+    if connection is None:
+        return False
+    try:
+        (ours, _), (theirs, _) = procnet.endpoints(connection)
+    except OSError:
+        return False
+    return procnet.loopback(theirs) or ours == theirs
 
 
 def _proxied(request: web.Request) -> bool:

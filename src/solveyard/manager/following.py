@@ -14,6 +14,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from solveyard import registry
+from solveyard.backends import withheld
 from solveyard.backends.workspace import LocalWorkspace
 from solveyard.manager.ordering import Ordering
 from solveyard.model.errors import InvalidJob, InvalidRequest
@@ -54,6 +55,7 @@ class Following:
         self._look = look
         self._ordering = ordering
         self._places = places
+        self._store = withheld.Store(places.folder)
         self._followed: OrderedDict[JobId, _Followed | None] = OrderedDict()  #: the next one first
         self._newest: dict[JobId, JobId] = {}  #: of an array the task that told something last
         self._news = asyncio.Event()
@@ -143,11 +145,11 @@ class Following:
             spec = tasks.spec_of(job.spec, job.id)
             stdout, stderr = map(Path, self._places.output(job.id, len(job.attempts)))
             if watched := solver.watch(spec):
-                root, path = Path(self._ordering.directory(job)), watched
+                root, path, store = Path(self._ordering.directory(job)), watched, self._store
             else:
-                root, path = stdout.parent, stdout.name
+                root, path, store = stdout.parent, stdout.name, None
             since = (attempt.started_at or 0.0) - self._ahead() - OLDER
-            told = _File(LocalWorkspace(root), path, since)
+            told = _File(LocalWorkspace(root, store), path, since)
             alarm = solver.alarm(spec) if isinstance(solver, Warns) else None
             said = _File(LocalWorkspace(stderr.parent), stderr.name, since) if alarm else None
             return _Followed(attempt.id, told, reader, said, alarm)

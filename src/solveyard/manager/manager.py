@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import msgspec
 
+from solveyard.backends import withheld
 from solveyard.backends.agents import Agents
 from solveyard.backends.batch import Batch
 from solveyard.backends.routing import Routes
@@ -102,6 +103,7 @@ class Manager:
         self.agents = agents
         self._store = store
         self._places = StorePlaces(folder)
+        self._withheld = withheld.Store(folder)
         self._ordering = Ordering(self._places, secrets)
         self.routes = Routes(agents, clusters)
         self.forwarding = Forwarding(self._ordering, clusters, rules)
@@ -139,6 +141,7 @@ class Manager:
             self.directory,
             lambda job, attempt: self._places.output(job.id, attempt),
             self._turns.put,
+            self._withheld,
         )
 
     # What people ask for
@@ -390,7 +393,7 @@ class Manager:
         directory = self.directory(job)
         runs = job.state is JobState.RUNNING
         there = self.forwarding.workspace(job, directory, runs=runs)
-        return there or LocalWorkspace(Path(directory))
+        return there or LocalWorkspace(Path(directory), self._withheld)
 
     def directory(self, job: Job) -> str:
         """Where the job runs."""
@@ -408,10 +411,10 @@ class Manager:
         return Path(out), Path(err)
 
     def _agent_trouble(self) -> str:
-        """Why this machine's agent can't be started; "": nothing keeps it."""
+        """Why this machine's agent, or a part of it, can't be started; "": nothing keeps it."""
         error = self.agents.unable
         if error is None:
-            return ""
+            return self.agents.failing
         if error.errno in failures.NO_SPACE:
             return str(failures.full(self.store_folder))
         return f"the agent of this machine can't be started: {error}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from solveyard.backends.base import RawEnd, Report
+from solveyard.backends.withheld import Store
 from solveyard.backends.workspace import Brief, LocalWorkspace, TooMuch, Workspace
 from solveyard.manager.judging import Case
 from solveyard.manager.written import Earlier
@@ -36,10 +37,10 @@ class Reporting(Protocol):
 class _Folder:
     """Where jobs end, known for a moment: where links lead is looked up once."""
 
-    def __init__(self, directory: str = "") -> None:
+    def __init__(self, directory: str = "", store: Store | None = None) -> None:
         self.directory = directory
         self.until = time.monotonic() + _MOMENT
-        self.workspace = LocalWorkspace(Path(directory))
+        self.workspace = LocalWorkspace(Path(directory), store)
         self.ends = 0  #: that were judged there
         self.near: bool | None = (
             None  #: on a disk of this machine, with little in it; None: unknown
@@ -61,12 +62,14 @@ class Verdicts:
         directory: Callable[[Job], str],
         output: Callable[[Job, int], tuple[str, str]],
         tell: Callable[[Message], None],
+        store: Store | None = None,
     ) -> None:
         """`find`: an attempt and its job; `place`: where a job's results are, if not here;
-        `directory`: where it runs; `output`: of one of its attempts; `tell`: the engine.
+        `directory`: where it runs; `output`: of one of its attempts; `tell`: the engine; `store`:
+        the folder that no job's results are in, but for its own.
         """
         self._find, self._place, self._directory = find, place, directory
-        self._output, self._tell = output, tell
+        self._output, self._tell, self._store = output, tell, store
         self._folder = _Folder()
         self._glances = Glances()
         self._earlier = Earlier()
@@ -137,7 +140,7 @@ class Verdicts:
 
     def _here(self, directory: str) -> _Folder:
         if directory != self._folder.directory or time.monotonic() > self._folder.until:
-            self._folder = _Folder(directory)
+            self._folder = _Folder(directory, self._store)
         self._folder.ends += 1
         return self._folder
 

@@ -1,4 +1,6 @@
-"""A folder that nobody else may write: who could, would run programs of theirs as this account."""
+"""Whose a store is, and who may write there: what waits in it, and the programs in it, would run
+as whoever starts a manager on it.
+"""
 
 import logging
 import os
@@ -9,10 +11,33 @@ from contextlib import suppress
 from pathlib import Path
 
 from solveyard.model.errors import StoreUnusable
+from solveyard.store.database import FILE
 
 log = logging.getLogger("solveyard.store")
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+def judge(folder: Path) -> None:
+    """Raises StoreUnusable where the store in `folder` is another account's; root is one, too.
+
+    Its database tells, not the folder: that of a mounted volume may be root's.
+    """
+    if sys.platform == "win32":
+        return
+    try:
+        owner = (folder / FILE).stat().st_uid
+    except OSError:  # there is none yet, or whoever opens it says what is wrong
+        return
+    if owner in {os.geteuid(), _of_what_we_write(folder)}:
+        return
+    me, name = os.geteuid(), _name(owner)
+    theirs = name or f"'#{owner}'"
+    raise StoreUnusable(
+        f"the store in {folder} belongs to the account {name or owner}, and its jobs would run as"
+        f" {_name(me) or me} (sudo -u {theirs} solveyard --store {folder} ..., or choose another"
+        " with --store)"
+    )
 
 
 def make_private(folder: Path) -> None:
@@ -46,7 +71,7 @@ def trouble(folder: Path) -> str:
     if sys.platform == "win32":
         return ""
     found, ours = folder.stat(), {os.geteuid(), 0}
-    if found.st_uid != os.geteuid() and _given(folder, found.st_uid):
+    if found.st_uid != os.geteuid() and _of_what_we_write(folder) == found.st_uid:
         return ""
     if found.st_uid not in ours:
         return f"{folder} belongs to another account (number {found.st_uid})"
@@ -59,10 +84,22 @@ def trouble(folder: Path) -> str:
     return ""
 
 
-def _given(folder: Path, owner: int) -> bool:
-    """Is this account's new file its folder's owner's?"""
+def _of_what_we_write(folder: Path) -> int | None:
+    """Some network file systems give all files to one account. None: nothing can be written."""
     try:
         with tempfile.TemporaryFile(dir=folder) as probe:
-            return os.fstat(probe.fileno()).st_uid == owner
+            return os.fstat(probe.fileno()).st_uid
     except OSError:
-        return False
+        return None
+
+
+def _name(uid: int) -> str:
+    """The account's; empty: it has none."""
+    if sys.platform == "win32":
+        return ""
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return ""

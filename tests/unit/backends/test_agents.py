@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -149,4 +150,64 @@ async def test_an_agent_that_can_not_be_started_is_told_at_once_and_tried_again(
         assert isinstance(agents.unable, OSError)
         await local.started.wait()
         assert agents.unable is None
+        life.cancel()
+
+
+class Ending(LocalAgent):
+    """Ends as soon as it is started."""
+
+    def prepare(self) -> None:
+        """It has no file."""
+
+    def start(self) -> None:
+        self.reap()
+        self._process = subprocess.Popen(["false"])
+        self._process.wait()
+
+
+async def test_an_agent_that_ends_again_and_again_before_it_connects_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_AGAIN", 0.01)
+    monkeypatch.setattr(module, "_PAUSE", 0.01)
+    agents = Agents(f"unix:{tmp_path / 's'}", "u", Ending(tmp_path, ""))
+    async with asyncio.TaskGroup() as tasks:
+        life = tasks.create_task(agents.run())
+        assert not await agents.ready(3600.0)
+        assert str(agents.unable).startswith("it ends at once, with status 1 (")
+        reader, writer = await asyncio.open_unix_connection(str(tmp_path / "s"))
+        writer.write(frames.encode([HELLO | {"role": "agent", "machine": "here"}]))
+        await reader.read(1)
+        assert agents.unable is None
+        writer.close()
+        life.cancel()
+
+
+async def test_a_spawner_that_ends_again_and_again_before_it_connects_is_told(
+    tmp_path: Path,
+) -> None:
+    local = NoRoom(tmp_path)
+    agents = Agents(f"unix:{tmp_path / 's'}", "u", local)
+    ended = {"t": "spawner_ended", "spawner": 1, "why": "there is no room"}
+    async with asyncio.TaskGroup() as tasks:
+        life = tasks.create_task(agents.run())
+        while not (tmp_path / "s").exists():
+            await asyncio.sleep(0)
+        agents.unable = None
+        reader, writer = await asyncio.open_unix_connection(str(tmp_path / "s"))
+        hello = HELLO | {"role": "agent", "machine": "here", "spawners": 2}
+        writer.write(frames.encode([hello, ended]))
+        await reader.read(1)
+        assert agents.failing == ""
+        writer.write(frames.encode([ended]))
+        assert not await agents.ready(3600.0)
+        assert agents.failing.startswith("spawner 1 of the agent ends")
+        assert agents.failing.endswith(": there is no room")
+        _, second = await asyncio.open_unix_connection(str(tmp_path / "s"))
+        second.write(frames.encode([HELLO | {"machine": "here", "index": 1}]))
+        while agents.failing:
+            await asyncio.sleep(0)
+        assert not agents.kept
+        for one in (writer, second):
+            one.close()
         life.cancel()

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from solveyard.backends.workspace import Brief, FileEntry, LocalWorkspace, Missing, TooMuch
+from solveyard.backends.withheld import Store
+from solveyard.backends.workspace import (
+    Brief,
+    FileEntry,
+    LocalWorkspace,
+    Missing,
+    NoSuchFile,
+    TooMuch,
+)
 from solveyard.model.errors import InvalidRequest
 
 
@@ -136,3 +144,53 @@ def test_links_to_folders_are_not_followed_and_a_part_is_found_by_its_whole_path
     assert found == ["top/a/3", "top/b-c/4", "top/b/2", "top/b/z/1"]
     below = LocalWorkspace(tmp_path / "top").walk("b")
     assert sorted(one.path for one in below) == ["b/2", "b/z/1"]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A manager's, in somebody's home, with a job and a task that have folders of their own."""
+    folder = tmp_path / "home" / "data" / "store"
+    for name in ("jobs/7/own.txt", "jobs/8/3/own.txt", "agent/token"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    (folder / "manager.json").write_text("the owner's token")
+    (tmp_path / "home" / "mine.txt").touch()
+    return folder
+
+
+def test_of_the_managers_store_a_job_above_it_shows_nothing(store, tmp_path):
+    home = tmp_path / "home"
+    (home / "way").symlink_to(store)
+    seen = LocalWorkspace(home, Store(store))
+    assert [one.path for one in seen.walk()] == ["mine.txt"]
+    page = seen.page(9)
+    assert ([one.path for one in page.files], page.total) == (["mine.txt"], 1)
+    assert page.unread == "data/store: the manager's own store is there"
+    assert list(seen.walk("data/store/agent")) == []
+    for path in ("data/store/manager.json", "way/manager.json", "data/store/jobs/7/own.txt"):
+        assert seen.stat(path) is None
+        with pytest.raises(NoSuchFile):
+            seen.read(path)
+        with pytest.raises(TooMuch):
+            Brief(seen, 99, 99).read(path)
+    with pytest.raises(TooMuch):
+        list(Brief(seen, 99, 99).walk("data/store"))
+    assert seen.read("mine.txt") == b""
+
+
+@pytest.mark.parametrize("place", [".", "agent", "jobs", "jobs/7/.."])
+def test_a_job_in_the_managers_store_shows_nothing(store, place):
+    seen = LocalWorkspace(store / place, Store(store))
+    assert list(seen.walk()) == []
+    assert seen.page(9).total == 0
+    for path in ("manager.json", "token", "7/own.txt"):
+        assert seen.stat(path) is None
+
+
+@pytest.mark.parametrize("place", ["jobs/7", "jobs/8/3", "jobs/8/3/../../7"])
+def test_a_jobs_own_folder_in_the_store_is_all_shown(store, tmp_path, place):
+    (tmp_path / "way").symlink_to(store)
+    for named in (store, tmp_path / "way"):
+        seen = LocalWorkspace(named / place, Store(store))
+        assert [one.path for one in seen.walk()] == ["own.txt"]
+        assert seen.read("own.txt") == b""

@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from solveyard.doors import bounds, sessions
+from solveyard.doors import bounds, procnet, sessions
 from solveyard.doors.auth import Keeper
 from solveyard.doors.keys import KEEPER, Caller
 from solveyard.doors.sessions import Sessions
@@ -72,3 +72,30 @@ async def test_who_signs_in_in_vain_waits_after_a_while_and_who_has_a_token_does
         assert found == [(status, False)] * 3 + [(429, True)] * 2
         right = {"token": "sy_right"}
         assert (await client.post("/session", json=right, headers=passed)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "status"),
+    [
+        ("127.0.0.1", "127.0.0.1", 200),
+        ("192.0.2.1", "192.0.2.1", 200),
+        ("192.0.2.1", "192.0.2.7", 401),
+        ("2001:db8::1", "2001:db8::7", 401),
+    ],
+)
+async def test_the_owners_token_signs_in_on_the_managers_own_machine_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ours: str, theirs: str, status: int
+) -> None:
+    monkeypatch.setattr(procnet, "endpoints", lambda _: ((ours, 8080), (theirs, 40000)))
+    keeper = Keeper("me", "sy_right", Tokens(tmp_path), Sites(), Sessions("x"))
+    app = web.Application(middlewares=[keeper.keep])
+    app[KEEPER] = keeper
+    app.router.add_post("/session", sessions.sign_in)
+    app.router.add_get("/session", sessions.who)
+    shown = {"Authorization": "Bearer sy_right"}
+    async with TestClient(TestServer(app)) as client:
+        assert (await client.post("/session", json={"token": "sy_right"})).status == status
+        assert (await client.get("/session", headers=shown)).status == status
+        secret = Tokens(tmp_path).create("guest")
+        shown = {"Authorization": f"Bearer {secret}"}
+        assert (await client.get("/session", headers=shown)).status == 200

@@ -1,4 +1,4 @@
-"""A store's folder is one account's: whose it must be, and what is done where it is open."""
+"""A store is one account's: whose it must be, and what is done where its folder is open."""
 
 import os
 import sys
@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from solveyard.model.errors import StoreUnusable
-from solveyard.store import ownership
+from solveyard.store import database, ownership
 from solveyard.store.lease import Lease
 from solveyard.store.ownership import make_private
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="modes tell nothing there")
 ANOTHER = 4242
+THEIRS = os.getuid() + 4242 if os.name != "nt" else 0
 
 
 def mode(folder: Path) -> int:
@@ -67,7 +68,7 @@ def test_what_another_account_made_is_not_taken(tmp_path: Path, planted: str) ->
 def test_a_volumes_root_may_be_the_superusers_and_be_written_by_others(
     tmp_path: Path, owners: dict[Path, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ownership, "_given", lambda *_: False)
+    monkeypatch.setattr(ownership, "_of_what_we_write", lambda _: None)
     owners[tmp_path], owners[tmp_path / "lost+found"] = 0, 0
     (tmp_path / "lost+found").mkdir()
     (tmp_path / "agent").mkdir()
@@ -99,3 +100,28 @@ def test_owners_tell_nothing_where_a_mount_gives_them(
 
     monkeypatch.setattr(os, "fstat", given)
     make_private(tmp_path)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    (tmp_path / database.FILE).touch()
+    return tmp_path
+
+
+def test_a_store_is_its_own_accounts(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ownership.judge(store)
+    ownership.judge(tmp_path / "none")
+    monkeypatch.setattr(os, "geteuid", lambda: THEIRS)
+    monkeypatch.setattr(ownership, "_of_what_we_write", lambda folder: THEIRS)
+    with pytest.raises(StoreUnusable, match=r"belongs to the account .*sudo -u .* solveyard"):
+        ownership.judge(store)
+
+
+def test_where_all_files_are_one_accounts_so_is_the_store(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: THEIRS)
+    ownership.judge(store)
+    assert [one.name for one in store.iterdir()] == [database.FILE]
