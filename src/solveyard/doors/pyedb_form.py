@@ -236,11 +236,12 @@ def _unfinished(request: web.Request, name: str) -> Job:
 
 
 def _under_way(request: web.Request, name: str) -> Job | None:
+    """The job of that very name, unless it has ended; another's number may read like it."""
     try:
         job = request.app[MANAGER].find(name)
     except UnknownJob:
         return None
-    return None if job.state.final else job
+    return None if job.spec.name != name or job.state.final else job
 
 
 def _unique() -> str:
