@@ -13,34 +13,43 @@ LONGEST = 1 << 20  #: bytes of output that are read, from its end
 KEPT = 100  #: jobs whose output is kept when their session is closed: the newest
 
 
+class Own(NamedTuple):
+    """A job that a session submitted, or found under way."""
+
+    config: Any  #: of whatever kind it was submitted
+    number: int  #: its name may be another's by now
+
+
 class Sight(NamedTuple):
     """One job, at one time."""
 
-    config: Any  #: of whatever kind it was submitted
+    config: Any
     record: JobRecord
     output: str = ""
     error: str = ""  #: its standard error
 
 
-def look(client: Client, job: str, config: Any) -> Sight:
-    return _read(client, Sight(config, client.job(job)))
+def look(client: Client, own: Own) -> Sight:
+    return _read(client, Sight(own.config, client.job(own.number)))
 
 
 def drained(
-    client: Client, own: Mapping[str, Any], grace: float, ending: float
+    client: Client, own: Mapping[str, Own], session: str, grace: float, ending: float
 ) -> dict[str, Sight]:
     """End what runs of these, hold what waits; what a batch system has goes on. How they are then.
 
-    `grace`: s between TERM and KILL; `ending`: s in which they have to be gone.
+    What isn't the `session`'s, or somebody submitted anew since, is left as it is. `grace`: s
+    between TERM and KILL; `ending`: s in which they have to be gone.
     """
-    found = {job: record for job in own if (record := _held(client, job)) is not None}
-    running = [job for job, record in found.items() if not _rests(record)]
+    held = {job: _held(client, one.number, session) for job, one in own.items()}
+    found = {job: record for job, record in held.items() if record is not None}
+    running = [job for job, record in found.items() if not _rests(record, session)]
     for job in running:
-        client.cancel(job, grace)
-    client.wait(running, ending)
+        client.cancel(own[job].number, grace)
+    client.wait([own[job].number for job in running], ending)
     for job in running:
-        found[job] = client.job(job)
-    last = {job: Sight(own[job], record) for job, record in found.items()}
+        found[job] = client.job(own[job].number)
+    last = {job: Sight(own[job].config, record) for job, record in found.items()}
     for job in list(last)[-KEPT:]:
         last[job] = _read(client, last[job])
     return last
@@ -57,20 +66,22 @@ def _read(client: Client, sight: Sight) -> Sight:
     return sight._replace(output=told[0], error=told[1])
 
 
-def _held(client: Client, job: str) -> JobRecord | None:
+def _held(client: Client, number: int, session: str) -> JobRecord | None:
     """As it is, held where it waited; None: it is gone."""
     try:
-        record = client.job(job)
-        return client.hold(job) if record.state is JobState.QUEUED else record
+        record = client.job(number)
+        waits = record.state is JobState.QUEUED and record.session == session
+        return client.hold(number) if waits else record
     except UnknownJob:
         return None
     except Conflict:  # it has just started
-        return client.job(job)
+        return client.job(number)
 
 
-def _rests(record: JobRecord) -> bool:
-    """It won't start any more, or has ended; or it belongs to a batch system."""
-    return record.state is JobState.HELD or record.state.final or _forwarded(record)
+def _rests(record: JobRecord, session: str) -> bool:
+    """It won't start any more, or has ended; or it belongs to a batch system, or to others."""
+    ended = record.state is JobState.HELD or record.state.final
+    return ended or record.session != session or _forwarded(record)
 
 
 def _forwarded(record: JobRecord) -> bool:
