@@ -273,6 +273,16 @@ def test_a_jobid_is_one_job_until_it_ends_and_then_a_new_attempt(
     assert [one["reason"] for one in record["attempts"]] == ["cancelled", "success"]
 
 
+def test_a_jobid_is_a_name_whichever_job_has_that_number(yard: Yard) -> None:
+    places = [str(project(yard.folder, "slow", f"board{n}.aedt")) for n in range(5)]
+    forms = [{"config": {"project_path": place, "jobid": str(n)}} for n, place in enumerate(places)]
+    for form in forms[:2]:  # number 1 is under way when jobid 1 comes
+        assert yard.ask("/jobs/submit", [form]).status == 200
+    jobs = yard.ask("/jobs/submit", forms).json["jobs"]
+    assert [(job["id"], job["number"]) for job in jobs] == [(str(n), n + 1) for n in range(5)]
+    assert [job["config"]["project_path"] for job in jobs] == places
+
+
 def test_jobs_without_a_jobid_never_collide(yard: Yard) -> None:
     board = project(yard.folder)
     for jobid in ({}, {"jobid": ""}, {"jobid": None}):

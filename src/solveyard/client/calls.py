@@ -337,9 +337,14 @@ def stop(how: str | None) -> Call[Any]:
     return Call("POST", "/system/stop", value, body, doubt=doubt, repeatable=False)
 
 
-def open_port(host: str, port: int) -> Call[Reply]:
+def open_port(host: str, port: int) -> Call[str]:
     body = given.encoded({"host": host, "port": port})
-    return Call("POST", "/system/ports", checked, body)
+    return Call("POST", "/system/ports", _lent, body)
+
+
+def close_port(lent: str) -> Call[Reply]:
+    target = f"/system/ports/{given.quoted(lent)}"
+    return Call("DELETE", target, removed, patience=CONNECT)
 
 
 def get(path: str) -> Call[Any]:
@@ -435,6 +440,11 @@ def _overlaid(reply: Reply) -> list[Overlaid]:
 
 def _plan(reply: Reply) -> Plan:
     return msgspec.json.decode(checked(reply).body, type=Plan)
+
+
+def _lent(reply: Reply) -> str:
+    """The id of a port."""
+    return checked(reply).headers["x-port-id"]
 
 
 def _left(reply: Reply) -> list[str]:

@@ -345,13 +345,18 @@ class Client:
         """By the names that set them; None: there is none."""
         return self._ask(calls.Call("GET", "/system/status", calls.limits))
 
-    def open_port(self, port: int, host: str = "") -> None:
+    def open_port(self, port: int, host: str = "") -> str:
         """Have the manager listen there, too, until this client is closed. Ask nothing more by it.
 
-        For the private socket alone. Raises Conflict where the port is taken.
+        Answers what another client's `close_port` takes. For the private socket alone. Raises
+        Conflict where the port is taken.
         """
-        reply, _ = self._answer(calls.open_port(host, port), whole=False)
-        calls.checked(reply)
+        call = calls.open_port(host, port)
+        return calls.read(call, self._answer(call, whole=False)[0])
+
+    def close_port(self, lent: str) -> None:
+        """Have the manager listen there no longer: it is free then."""
+        self._ask(calls.close_port(lent))
 
     def stop(self, how: str | None = None) -> dict[str, Any]:
         """Begin to stop the manager: "leave", "drain", "now"; None: as it was told to.

@@ -14,7 +14,7 @@ from aiohttp import web
 from solveyard.doors import bounds, lending, ports, rest, sessions, wirelog
 from solveyard.doors.auth import Keeper
 from solveyard.doors.dashboard import routes as dashboard
-from solveyard.doors.keys import CALLER, KEEPER, LISTEN, Handler
+from solveyard.doors.keys import CALLER, KEEPER, LENT, LISTEN, Handler
 from solveyard.doors.rules import Rules
 from solveyard.doors.telling import Telling
 from solveyard.manager.manager import Manager
@@ -57,7 +57,7 @@ class Door:
             locked=locked,
         )
         app[KEEPER] = keeper
-        app[LISTEN] = self.listen
+        app[LISTEN], app[LENT] = self.listen, {}
         app.middlewares.extend([self._heard, keeper.keep, self._count, self._early])
         dashboard.add(app)
         self._telling = Telling(manager) if public else None

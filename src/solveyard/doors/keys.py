@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
 from aiohttp import web
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from solveyard.doors.texts import Texts
 
 __all__ = [
-    "CALLER", "CLOSING", "KEEPER", "LISTEN", "LOCKED", "LOOKS", "MANAGER", "RULES", "STOP",
+    "CALLER", "CLOSING", "KEEPER", "LENT", "LISTEN", "LOCKED", "LOOKS", "MANAGER", "RULES", "STOP",
     "TABLE", "TEXTS", "Caller", "Handler", "Middleware", "by", "caller",
 ]  # fmt: skip
 
@@ -42,6 +43,7 @@ CLOSING = web.AppKey("closing", Closing)  #: set when the door closes
 LISTEN: web.AppKey[Callable[[Sequence[socket.socket]], Awaitable[list[asyncio.Server]]]] = (
     web.AppKey("listen")
 )
+LENT: web.AppKey[dict[str, ExitStack]] = web.AppKey("lent")  #: ports, by id; closed, it is free
 STOP: web.AppKey[Callable[[str], None]] = web.AppKey("stop")
 KEEPER: web.AppKey["Keeper"] = web.AppKey("keeper")  #: where there are sessions
 TEXTS: web.AppKey["Texts"] = web.AppKey("texts")  #: jobs' records

@@ -20,6 +20,7 @@ _PLACES = {
     "numbers": "jobs' numbers, with commas",
     "receiver": "a receiver's name in the settings",
     "path": "a file's path in the job's folder",
+    "port": "what lending it answered as X-Port-Id",
 }
 _REFUSED = {
     400: "bad input",

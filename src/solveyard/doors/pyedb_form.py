@@ -1,8 +1,8 @@
 """PyEDB's form of a submission: {"config": {...}, "priority": 0}, or a bare configuration; or a
 list of such.
 
-The configuration's `jobid` is the job's name. A jobid of a job that has not ended is that job
-again; one of an ended job is a new attempt. `user` is a label alone.
+The configuration's `jobid` is the job's name. A jobid of an HFSS job that has not ended is that
+job again; one of an ended job is a new attempt. `user` is a label alone.
 """
 
 import datetime as dt
@@ -236,11 +236,23 @@ def _unfinished(request: web.Request, name: str) -> Job:
 
 
 def _under_way(request: web.Request, name: str) -> Job | None:
+    """The job of that very name, unless it has ended; another's number may read like it.
+
+    Raises Conflict where it is none that a configuration asks for.
+    """
     try:
         job = request.app[MANAGER].find(name)
     except UnknownJob:
         return None
-    return None if job.state.final else job
+    if job.spec.name != name or job.state.final:
+        return None
+    if job.is_array or job.spec.solver != "hfss":
+        kind = "an array" if job.is_array else f"a job of solver {job.spec.solver!r}"
+        raise Conflict(
+            f"the jobid {name!r} is the name of {kind}, number {job.id}, which is {job.state}"
+            " (wait for its end, or choose another jobid)"
+        )
+    return job
 
 
 def _unique() -> str:

@@ -172,6 +172,7 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     config: Mapping[str, Any] | None = None  #: of an HFSS job what it was submitted with
     progress: Progress | None = None  #: while it runs, where its solver tells; null: it doesn't
     held: bool = False  #: it waits until released, be it with a batch system; of an array its rest
+    session: str = ""  #: of the program that it shall not go on without; empty: it may
 
 
 @lru_cache(maxsize=4096)  # most are asked for again and again
@@ -252,6 +253,7 @@ def record(
         config=config,
         progress=progress,
         held=job.state is JobState.HELD or (job.held and not job.state.final),
+        session=job.session,
     )
 
 

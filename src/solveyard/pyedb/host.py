@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from solveyard.client import find
 from solveyard.client.find import Address
 from solveyard.client.sync import Client
+from solveyard.model.errors import SolveyardError
 from solveyard.places import store_folder
 from solveyard.pyedb import errors
 from solveyard.yard import Yard
@@ -45,6 +46,8 @@ class Host(Yard):
         self._lent = threading.RLock()
         self._lender: Client | None = None  #: while it is open, another's manager listens for us
         self._lent_by: int | None = None  #: that manager's process
+        self._lent_to = 0  #: the process that asked: this one, or a parent
+        self._lent_id = ""
         with errors.translated():
             super().__init__(folder)
 
@@ -56,10 +59,13 @@ class Host(Yard):
             return self._port or find.running(self.store).port
 
     def close(self) -> None:
+        """As a Yard; the port that it listened at is free then."""
         with self._lent:
-            if self._lender is not None:
-                self._lender.close()
-                self._lender = None
+            lender, self._lender = self._lender, None
+            if lender is not None:
+                if self._lent_to == os.getpid():
+                    self._give_back()
+                lender.close()
         super().close()
 
     def _locate(self) -> Address:
@@ -84,11 +90,17 @@ class Host(Yard):
             first_token(Path(self.store))
         lender = Client(where)
         try:
-            lender.open_port(port, self._host)
+            lent = lender.open_port(port, self._host)
         except BaseException:
             lender.close()
             raise
         self._lender, self._lent_by = lender, where.pid
+        self._lent_to, self._lent_id = os.getpid(), lent
+
+    def _give_back(self) -> None:
+        assert self.store is not None
+        with contextlib.suppress(SolveyardError), Client(self.store, patience=0) as client:
+            client.close_port(self._lent_id)
 
     def _serve_options(self) -> "ServeOptions":
         from solveyard import config, serve

@@ -1,5 +1,6 @@
 """The parts of a configuration, with the methods that PyEDB's have."""
 
+import numbers
 import re
 import tempfile
 from collections.abc import Mapping
@@ -20,6 +21,14 @@ class Checked(hfss.Fields):
             super().__init__(**fields)
         except ValidationError as error:
             raise errors.invalid(error) from error
+
+    @model_validator(mode="before")
+    @classmethod
+    def _reads_integers(cls, given: Any) -> Any:
+        """Of any kind, numpy's too."""
+        if not isinstance(given, Mapping):
+            return given
+        return {name: _integer(value) for name, value in given.items()}
 
     def __setattr__(self, name: str, value: object) -> None:
         raise errors.InvalidConfig(
@@ -84,4 +93,10 @@ class HFSS3DLayoutBatchOptions(Checked, hfss.HFSS3DLayoutBatchOptions):
 def _whole(value: Any) -> Any:
     if isinstance(value, str) and re.fullmatch(r"-?\d{1,9}", value, re.ASCII):
         return int(value)
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    floating = isinstance(value, numbers.Real) and not isinstance(value, numbers.Rational)
+    return int(value) if floating and float(value).is_integer() else value
+
+
+def _integer(value: Any) -> Any:
+    integral = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    return int(value) if integral else value

@@ -117,7 +117,7 @@ class SessionPool:
     def add_job(self, job_id: str, priority: int = 0) -> None:
         """Give one that was submitted another priority. Raises ServiceError."""
         with self._session.client() as client:
-            client.set_priority(job_id, priority)
+            client.set_priority(self._session.meant(client, job_id), priority)
 
     def can_start_job(self, resource_monitor: ResourceMonitor) -> bool:
         """Would a JobPoolManager with these jobs? The manager decides for all sessions together."""
@@ -131,15 +131,15 @@ class SessionPool:
 
     def _now(self) -> JobPoolManager:
         pool = JobPoolManager(self.resource_limits)
-        own = set(self._session.own)
+        own = self._session.numbers
         if not own:
             return pool
         states = (JobState.QUEUED, JobState.SUBMITTED, JobState.RUNNING)
         with self._session.client() as client:
             found = client.jobs(states, limit=None).jobs
         for record in reversed(found):  # they come newest first
-            if record.id in own and record.state is JobState.QUEUED:
+            if record.number in own and record.state is JobState.QUEUED:
                 pool.add_job(record.id, record.priority)
-            elif record.id in own:
+            elif record.number in own:
                 pool.running_jobs.add(record.id)
         return pool

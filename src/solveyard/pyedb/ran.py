@@ -13,11 +13,13 @@ _FILLED = frozenset({"ansys_edt_path", "jobid"})  #: by the manager, where they 
 
 
 def config(record: JobRecord, known: Iterable[tuple[Any, Mapping[str, Any]]]) -> Any:
-    """The first of `known` that it was submitted with, else as the manager tells it.
+    """The first of `known` that it was submitted with, else as the manager tells it, if it does.
 
     `known` are configurations, of whatever kind, each with its fields as JSON has them.
     """
-    told = record.config or {}
+    told = record.config
+    if told is None:
+        return None
     for one, fields in known:
         if _same(fields, told) or _same(_whole(fields), told):
             return one

@@ -17,10 +17,12 @@ def fields(config: Any) -> dict[str, Any]:
     if isinstance(config, hfss.HFSSSimulationConfig):
         _refuse_its_own_command(type(config))
         return config.model_dump(mode="json", include=set(hfss.HFSSSimulationConfig.model_fields))
-    if hasattr(config, "model_dump"):
+    found = None
+    is_class = isinstance(config, type)  # it has the methods, and no fields
+    if not is_class and hasattr(config, "model_dump"):
         found = config.model_dump(mode="json")
-    else:
-        found = config.to_dict() if hasattr(config, "to_dict") else None
+    elif not is_class and hasattr(config, "to_dict"):
+        found = config.to_dict()
     if not isinstance(found, dict):
         raise errors.InvalidConfig(
             f"expected a configuration, such as create_simulation_config(PROJECT) makes, not"
@@ -30,11 +32,11 @@ def fields(config: Any) -> dict[str, Any]:
 
 
 def _refuse_its_own_command(kind: type[Any]) -> None:
-    for one in kind.__mro__:
-        if one.__module__.startswith("solveyard."):
-            return
+    """A method beside those that make the command, such as `generate_report`, changes nothing."""
+    ours = next(one for one in kind.__mro__ if one.__module__.startswith("solveyard."))
+    for one in kind.__mro__[: kind.__mro__.index(ours)]:
         for name in vars(one):
-            if name.startswith("generate_"):
+            if name.startswith("generate_") and hasattr(ours, name):
                 raise errors.InvalidConfig(
                     f"{one.__name__}.{name}() would not be asked: the manager makes the command"
                     " from the fields (have a command of your own run by"

@@ -54,7 +54,7 @@ class Session:
         self._id = ""
         self._process = 0
         self._forks = 0  #: that this process had made when it was opened
-        self._own: dict[str, Any] = {}  #: its jobs' ids, oldest first, and their configurations
+        self._own: dict[str, sights.Own] = {}  #: its jobs by id, oldest first
         self._past: dict[str, sights.Sight] = {}  #: those that it had when it was closed
         self._taken = 0  #: submissions that were answered
         self._flights = Flights()
@@ -110,6 +110,11 @@ class Session:
             return list(self._own)
 
     @property
+    def numbers(self) -> set[int]:
+        with self._lock:
+            return {one.number for one in self._own.values()}
+
+    @property
     def known(self) -> list[str]:
         """Its own, after those that it had when it was closed before."""
         with self._lock:
@@ -123,9 +128,21 @@ class Session:
         with self._lock:
             if job not in self._own:
                 return self._past[job]
-            config = self._own[job]
+            own = self._own[job]
         with self.client() as client:
-            return sights.look(client, job, config)
+            return sights.look(client, own)
+
+    def meant(self, client: Client, job: str) -> str | int:
+        """As the manager finds it: its own by number, since others may have the name by now.
+
+        An id of somebody else's job is its name; "#40" is job number 40. Raises UnknownJob.
+        """
+        with self._lock:
+            if job in self._own:
+                return self._own[job].number
+        if job.isdecimal() and client.job(job).name != job:
+            raise UnknownJob(f"there is no job named {job!r}")
+        return job
 
     def submit(self, config: Any, priority: int = 0, patience: float | None = calls.SILENCE) -> str:
         """Its id, once it is on disk."""
@@ -152,20 +169,22 @@ class Session:
             with self._lock:
                 for record, asked in zip(records, zip(configs, sent, strict=True), strict=True):
                     before = self._own.get(record.id)
-                    known = [asked] if before is None else [asked, (before, fields(before))]
-                    self._own[record.id] = ran.config(record, known)
+                    known = [asked]
+                    if before is not None:
+                        known.append((before.config, fields(before.config)))
+                    self._own[record.id] = sights.Own(ran.config(record, known), record.number)
                 self._taken += 1
         return [record.id for record in records]
 
     def record(self, job: str) -> JobRecord:
         with self.client() as client:
-            return client.job(job)
+            return client.job(self.meant(client, job))
 
     def cancel(self, job: str) -> bool:
         """Whether there is such a job; asked twice, it changes nothing more."""
         with self.client() as client:
             try:
-                client.cancel(job)
+                client.cancel(self.meant(client, job))
             except UnknownJob:
                 return False
             return True
@@ -186,7 +205,8 @@ class Session:
             while not given_up():
                 taken, some = self._taken, self.own if jobs is None else jobs
                 with self.client() as client:
-                    late = waits.until_ended(client, some, deadline, given_up)
+                    which = {job: self.meant(client, job) for job in some}
+                    late = waits.until_ended(client, which, deadline, given_up)
                 if late:
                     shown = ", ".join(late[:5]) + (", ..." if len(late) > 5 else "")
                     raise errors.WaitTimeout(f"not ended in {timeout} s: {shown}")
@@ -211,7 +231,7 @@ class Session:
     # Its end
 
     def close(self) -> None:
-        """Its running jobs get TERM, and KILL after 30 s; its waiting ones are held.
+        """The running jobs that it submitted get TERM, and KILL after 30 s; waiting ones are held.
 
         What a batch system has goes on.
         """
@@ -243,7 +263,7 @@ class Session:
         for one in self.followers:
             one.end()
         with errors.translated(), host.client() as client:
-            last = sights.drained(client, own, GRACE, GRACE + _ENDING)
+            last = sights.drained(client, own, self._id, GRACE, GRACE + _ENDING)
         with self._lock:
             for job in last:  # the newest last
                 self._past.pop(job, None)

@@ -4,7 +4,7 @@ import contextlib
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from concurrent import futures
 from concurrent.futures import Future, InvalidStateError
 
@@ -65,15 +65,21 @@ def outcome(future: "Future[None]") -> None:
 
 
 def until_ended(
-    client: Client, jobs: Sequence[str], deadline: float | None, given_up: Callable[[], bool]
+    client: Client,
+    jobs: Mapping[str, str | int],
+    deadline: float | None,
+    given_up: Callable[[], bool],
 ) -> list[str]:
-    """Which of `jobs` have not ended when the `deadline` has come."""
+    """Which of `jobs` have not ended when the `deadline` has come.
+
+    They are by id, each as the manager finds it.
+    """
     while not given_up():
         left = math.inf if deadline is None else deadline - time.monotonic()
-        if client.wait(jobs, min(calls.LONG_POLL, left)):
+        if client.wait(jobs.values(), min(calls.LONG_POLL, left)):
             break
         if left <= calls.LONG_POLL:
-            return [job for job in jobs if not client.job(job).state.final]
+            return [job for job, which in jobs.items() if not client.job(which).state.final]
     return []
 
 

@@ -1,5 +1,6 @@
 """PyEDB's configurations, and the commands and scripts that they stand for."""
 
+import math
 import os
 import re
 import shlex
@@ -10,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,9 +82,12 @@ def test_a_configuration_survives_its_dictionary_exactly(board: Path) -> None:
 def test_a_nodes_numbers_may_be_written_in_any_way(board: Path) -> None:
     node = MachineNode(hostname="7", cores="4", max_cores=8.0)
     assert str(node) == "7:4:8:90%"
+    numpys: Any = {"cores": np.int64(4), "max_cores": np.float32(8), "utilization": np.uint8(50)}
+    assert str(MachineNode(hostname="7", **numpys)) == "7:4:8:50%"
+    assert SchedulerOptions(nodes=np.int64(2)).to_dict()["nodes"] == 2
     [read] = config(board, machine_nodes=[{"cores": "-1"}]).machine_nodes
     assert read == MachineNode()
-    for wrong in ("four", 4.5, True, "4.0"):
+    for wrong in ("four", 4.5, True, "4.0", np.float64("nan"), math.inf):
         with pytest.raises(errors.InvalidConfig, match="`cores`: expected"):
             MachineNode(cores=wrong)
 

@@ -16,6 +16,9 @@ class Tagged(HFSSSimulationConfig):
     def label(self) -> str:
         return f"{self.my_tag} {self.jobid}"
 
+    def generate_report(self) -> str:
+        return f"report of {self.label()}"
+
 
 class Otherwise(Tagged):
     def generate_command_list(self) -> list[str]:
@@ -41,7 +44,7 @@ def test_a_command_that_would_not_be_asked_for_is_refused(board: Path) -> None:
         fields(Otherwise(project_path=board))
 
 
-@pytest.mark.parametrize("wrong", [None, "x.aedt", 7, ("jobid", "a")])
+@pytest.mark.parametrize("wrong", [None, "x.aedt", 7, ("jobid", "a"), Tagged, dict])
 def test_what_is_no_configuration_is_refused_in_words(wrong: Any) -> None:
     with pytest.raises(errors.InvalidConfig, match="expected a configuration, such as create_"):
         fields(wrong)

@@ -31,11 +31,12 @@ def test_a_job_that_somebody_removes_while_its_session_is_closed_is_drained(
         return told
 
     with Client(served.folder) as client:
-        own = {client.submit(replace(SPEC, name=name)).id: name for name in ("one", "two", "three")}
+        made = [client.submit(replace(SPEC, name=name)) for name in ("one", "two", "three")]
+        own = {record.id: sights.Own(record.id, record.number) for record in made}
         starting = [2] if call == "hold" else [1, 2]
         served.do(*(lambda number=number: served.manager.start(number) for number in starting))
         monkeypatch.setattr(Client, call, meanwhile)
-        last = sights.drained(client, own, 30.0, 5.0)
+        last = sights.drained(client, own, made[0].session, 30.0, 5.0)
     assert {job: sight.record.state for job, sight in last.items() if job != "one"} == {
         "two": JobState.CANCELLED,
         "three": JobState.HELD,
