@@ -55,10 +55,10 @@ class Earlier:
 
 
 def _where(workspace: Workspace, folder: str) -> str:
-    """The path of a folder of this machine, its links resolved where that was done already."""
+    """The path of a folder of this machine, its own links resolved."""
     if not isinstance(workspace, LocalWorkspace):
         return ""
-    return f"{workspace.real or workspace.root}/{folder}"
+    return f"{workspace.real}/{folder}"
 
 
 def written(

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from solveyard.backends.workspace import Brief, FileEntry, LocalWorkspace, Missing, TooMuch
-from solveyard.model.errors import InvalidRequest
+from solveyard.model.errors import InvalidRequest, NotAllowed
+from solveyard.wire.beneath import Folder
 
 
 @pytest.fixture
@@ -111,6 +112,45 @@ def test_nothing_outside_is_ever_read(workspace, path):
     (workspace.root / "link").symlink_to(workspace.root.parent / "secret")
     with pytest.raises(InvalidRequest):
         workspace.read(path)
+
+
+def test_a_file_is_read_from_where_it_was_found_whatever_is_there_by_then(workspace, tmp_path):
+    with workspace.open("sub/b.txt") as file:
+        (workspace.root / "sub").rename(workspace.root / "moved")
+        (workspace.root / "sub").symlink_to(tmp_path)
+        assert (file.entry.size, file.read(), file.read(-1)) == (1, b"b", b"b")
+    assert file.read() == b""  # closed
+
+
+def test_a_folder_that_became_a_link_meanwhile_is_not_listed(workspace, tmp_path, monkeypatch):
+    listed = Folder.listed
+
+    def exchanged(self, path="", *, strict=False):
+        if path == "sub":
+            (workspace.root / "sub").rename(workspace.root / "moved")
+            (workspace.root / "sub").symlink_to(tmp_path)
+        return listed(self, path, strict=strict)
+
+    monkeypatch.setattr(Folder, "listed", exchanged)
+    assert [one.path for one in workspace.walk()] == ["a.txt"]
+
+
+def test_a_bound_folder_that_leads_elsewhere_by_now_is_refused(workspace, tmp_path):
+    bound = LocalWorkspace(workspace.root, [os.path.realpath(workspace.root)])
+    assert bound.read("sub/b.txt") == b"b"
+    workspace.root.rename(tmp_path / "moved")
+    workspace.root.symlink_to(tmp_path)
+    for look in (
+        lambda: bound.read("secret"),
+        lambda: bound.stat("secret"),
+        lambda: bound.page(9),
+        lambda: list(bound.walk()),
+        lambda: list(bound.walk("moved")),
+        lambda: Brief(bound, 9, 9).read("secret"),
+    ):
+        with pytest.raises(NotAllowed, match="leads out of the folders in which it may run"):
+            look()
+    assert workspace.read("secret") == b"not yours"  # as whoever owns the store says
 
 
 def test_what_is_no_regular_file_is_refused_and_does_not_hang(workspace, tmp_path):
