@@ -73,6 +73,7 @@ class FakeManager:
         self.keys: dict[str, list[JobId]] = {}
         self.blocked = ""
         self.connected = True
+        self.spawners = 2
         self.changed = asyncio.Event()
         self.asked = threading.Event()  # somebody waits
         self.first_words = FirstWords(self.records.get)
@@ -335,7 +336,8 @@ class FakeManager:
     def status(self) -> dict[str, object]:
         sample = {"at": NOW, "cpu": 12.5, "memory_free": 1024, "memory_total": 4096}
         sample |= {"disk_free": 2048, "disk_total": 8192}
-        machine = {"connected": self.connected, "cores": 2, "free_cores": 1, "sample": sample}
+        machine = {"connected": self.connected, "spawners": self.spawners, "cores": 2}
+        machine |= {"free_cores": 1, "sample": sample}
         return {
             "blocked": self.blocked,
             "limits": to_builtins(self.limits),

@@ -430,6 +430,7 @@ class Manager:
             "machines": {
                 name: {
                     "connected": machine.connected,
+                    "spawners": self.agents.spawners(name),
                     "cores": sum(n.capacity.cores for n in machine.nodes.values()),
                     "free_cores": sum(max(0, n.free.cores) for n in machine.nodes.values()),
                     "memory": sum(n.capacity.memory for n in machine.nodes.values()),
