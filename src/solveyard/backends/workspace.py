@@ -122,8 +122,8 @@ class LocalFile:
     def __init__(self, path: str, descriptor: int) -> None:
         self._descriptor: int | None = descriptor
         self._turn = threading.Lock()  # who was cancelled closes it while a thread still reads
-        found = os.fstat(descriptor)
-        self.entry = FileEntry(path, found.st_size, found.st_mtime)
+        self.found = os.fstat(descriptor)
+        self.entry = FileEntry(path, self.found.st_size, self.found.st_mtime)
 
     def __enter__(self) -> Self:
         return self
@@ -164,6 +164,9 @@ class LocalWorkspace:
         self.root = root
         self.within = within
         self._real = ""
+
+    def same(self, other: "LocalWorkspace") -> bool:
+        return (self.root, self.within) == (other.root, other.within)
 
     @property
     def real(self) -> str:

@@ -245,4 +245,5 @@ class Archive:
         return self._workspace_of(self._found(key))
 
     def _workspace_of(self, job: Job) -> LocalWorkspace:
-        return LocalWorkspace(Path(job.directory or self._places.job_folder(job.id)))
+        place = Path(job.directory or self._places.job_folder(job.id))
+        return LocalWorkspace(place, job.bounds)

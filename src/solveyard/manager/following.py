@@ -142,12 +142,11 @@ class Following:
         with contextlib.suppress(InvalidJob):  # accepted by another version
             spec = tasks.spec_of(job.spec, job.id)
             stdout, stderr = map(Path, self._places.output(job.id, len(job.attempts)))
+            place, path = LocalWorkspace(stdout.parent), stdout.name
             if watched := solver.watch(spec):
-                root, path = Path(self._ordering.directory(job)), watched
-            else:
-                root, path = stdout.parent, stdout.name
+                place, path = self._ordering.workspace(job), watched
             since = (attempt.started_at or 0.0) - self._ahead() - OLDER
-            told = _File(LocalWorkspace(root), path, since)
+            told = _File(place, path, since)
             alarm = solver.alarm(spec) if isinstance(solver, Warns) else None
             said = _File(LocalWorkspace(stderr.parent), stderr.name, since) if alarm else None
             return _Followed(attempt.id, told, reader, said, alarm)

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from solveyard import attendance, registry
 from solveyard.backends.base import Order
+from solveyard.backends.workspace import LocalWorkspace
 from solveyard.core.clusters import Clusters
 from solveyard.model.criteria import files as named_files
 from solveyard.model.errors import InvalidJob, InvalidSettings
@@ -93,6 +94,10 @@ class Ordering:
     def directory(self, job: Job) -> str:
         """Where the job runs."""
         return job.directory or self._places.job_directory(job.id)
+
+    def workspace(self, job: Job) -> LocalWorkspace:
+        """Its folder here."""
+        return LocalWorkspace(Path(self.directory(job)), job.bounds)
 
     def _placed(self, command: Command, launch: Launch, spec: JobSpec) -> Command:
         directory = spec.directory or command.directory

@@ -36,10 +36,9 @@ class Reporting(Protocol):
 class _Folder:
     """Where jobs end, known for a moment: where links lead is looked up once."""
 
-    def __init__(self, directory: str = "") -> None:
-        self.directory = directory
+    def __init__(self, workspace: LocalWorkspace) -> None:
+        self.workspace = workspace
         self.until = time.monotonic() + _MOMENT
-        self.workspace = LocalWorkspace(Path(directory))
         self.ends = 0  #: that were judged there
         self.near: bool | None = (
             None  #: on a disk of this machine, with little in it; None: unknown
@@ -58,16 +57,16 @@ class Verdicts:
         self,
         find: Callable[[AttemptId], tuple[Job, Attempt] | None],
         place: Callable[[Job], Workspace | None],
-        directory: Callable[[Job], str],
+        here: Callable[[Job], LocalWorkspace],
         output: Callable[[Job, int], tuple[str, str]],
         tell: Callable[[Message], None],
     ) -> None:
         """`find`: an attempt and its job; `place`: where a job's results are, if not here;
-        `directory`: where it runs; `output`: of one of its attempts; `tell`: the engine.
+        `here`: where it runs; `output`: of one of its attempts; `tell`: the engine.
         """
-        self._find, self._place, self._directory = find, place, directory
+        self._find, self._place, self._workspace = find, place, here
         self._output, self._tell = output, tell
-        self._folder = _Folder()
+        self._folder = _Folder(LocalWorkspace(Path()))
         self._glances = Glances()
         self._earlier = Earlier()
         self._judges = Workers("judge", 2)  # a large log keeps nobody from reading the store
@@ -108,7 +107,7 @@ class Verdicts:
         if elsewhere is not None:
             self._judges.post(lambda: self._read(case, elsewhere, streams, report), self._tell)
             return
-        folder = self._here(self._directory(job))
+        folder = self._here(self._workspace(job))
         if folder.near and case.plain and self._glances.may_be:
             ended = self._at_once(case, folder, streams, report)
             if ended is not None:
@@ -135,9 +134,9 @@ class Verdicts:
             folder.near = False
             return None
 
-    def _here(self, directory: str) -> _Folder:
-        if directory != self._folder.directory or time.monotonic() > self._folder.until:
-            self._folder = _Folder(directory)
+    def _here(self, workspace: LocalWorkspace) -> _Folder:
+        if not workspace.same(self._folder.workspace) or time.monotonic() > self._folder.until:
+            self._folder = _Folder(workspace)
         self._folder.ends += 1
         return self._folder
 
