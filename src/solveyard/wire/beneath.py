@@ -115,6 +115,31 @@ class Folder:
                     os.unlink(fresh, dir_fd=folder)
                 raise
 
+    def make(self, path: str) -> None:
+        """A folder, and those that it lacks above it."""
+        with self._opened(path, make=True):
+            pass
+
+    def symlink(self, path: str, target: str) -> None:
+        with self.holding(path) as (folder, name):
+            os.symlink(target, name, dir_fd=folder)
+
+    def utime(self, path: str, modified: float) -> None:
+        """`modified`: s since 1970. Of a link itself, where the system can."""
+        with self.holding(path) as (folder, name):
+            follow = os.utime not in os.supports_follow_symlinks
+            os.utime(name, (modified, modified), dir_fd=folder, follow_symlinks=follow)
+
+    def unlink(self, path: str) -> None:
+        """Of a link the link itself. What isn't there is gone already."""
+        with contextlib.suppress(FileNotFoundError), self.holding(path) as (folder, name):
+            os.unlink(name, dir_fd=folder)
+
+    def replace(self, path: str, target: str) -> None:
+        """Give what is at `path` the name `target`, whatever has that by now."""
+        with self.holding(path) as (start, old), self.holding(target) as (end, new):
+            os.replace(old, new, src_dir_fd=start, dst_dir_fd=end)
+
     @contextlib.contextmanager
     def holding(self, path: str, make: bool = False) -> Iterator[Tuple[Optional[int], str]]:
         """The folder that holds `path`, and its name there: for what takes a `dir_fd`.
