@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 import sys
 from typing import Callable, Iterable, Iterator, List, Optional, Sequence, Tuple, TypeVar
@@ -102,7 +101,7 @@ class Folder:
         What has its name is replaced: of a link the link itself.
         """
         with self.holding(path, make=True) as (folder, name):
-            fresh = beside(name, ".{}.{}.new".format(_short(name), secrets.token_hex(4)))
+            fresh = os.path.join(os.path.dirname(name), ".{}.new".format(os.urandom(8).hex()))
             file = os.open(
                 fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, 0o666, dir_fd=folder
             )
@@ -218,15 +217,6 @@ class Folder:
 
     def _path(self, path: str) -> str:
         return os.path.join(os.path.realpath(self.path), *self.followed(path))
-
-
-def beside(name: str, other: str) -> str:
-    """`other` in the folder where `name`, which may be a whole path, is."""
-    return os.path.join(os.path.dirname(name), other)
-
-
-def _short(name: str) -> str:
-    return os.path.basename(name)[:200]
 
 
 def _link(path: str) -> OSError:

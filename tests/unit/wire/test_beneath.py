@@ -96,7 +96,7 @@ def test_a_pipe_or_a_folder_is_refused_and_nobody_waits(folder: Folder, root: Pa
         folder.open("pipe", os.O_WRONLY)
 
 
-@pytest.mark.parametrize("name", ["out", "pipe", "plain", "new", "deep/er/new"])
+@pytest.mark.parametrize("name", ["out", "pipe", "plain", "new", "deep/er/new", "試" * 85])
 def test_a_file_is_put_in_the_place_of_what_has_its_name(
     folder: Folder, root: Path, name: str
 ) -> None:
