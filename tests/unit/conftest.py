@@ -16,7 +16,7 @@ from aiohttp import web
 from msgspec import to_builtins
 from msgspec.structs import replace
 
-from solveyard.backends.workspace import LocalWorkspace
+from solveyard.backends.here import LocalWorkspace
 from solveyard.doors import peer, rest
 from solveyard.manager import belongings
 from solveyard.manager.first_words import FirstWords

@@ -9,7 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
-from solveyard.backends.workspace import LocalWorkspace, named
+from solveyard.backends.here import LocalWorkspace
+from solveyard.backends.workspace import named
 from solveyard.client.calls import PIECE, FileEntry, FilePage, Listing, LogPart, exact
 from solveyard.client.output import so_far
 from solveyard.core.arrays import counted

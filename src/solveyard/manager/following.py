@@ -14,7 +14,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from solveyard import registry
-from solveyard.backends.workspace import LocalWorkspace
+from solveyard.backends.here import LocalWorkspace
 from solveyard.manager.ordering import Ordering
 from solveyard.model.errors import InvalidJob, InvalidRequest
 from solveyard.model.ids import AttemptId, array_of, position_of

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from solveyard import attendance, registry
 from solveyard.backends.base import Order
-from solveyard.backends.workspace import LocalWorkspace
+from solveyard.backends.here import LocalWorkspace
 from solveyard.core.clusters import Clusters
 from solveyard.model.criteria import files as named_files
 from solveyard.model.errors import InvalidJob, InvalidSettings

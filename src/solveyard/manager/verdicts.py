@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from solveyard.backends.base import RawEnd, Report
-from solveyard.backends.workspace import Brief, LocalWorkspace, TooMuch, Workspace
+from solveyard.backends.here import Brief, LocalWorkspace, TooMuch
+from solveyard.backends.workspace import Workspace
 from solveyard.manager.judging import Case
 from solveyard.manager.written import Earlier
 from solveyard.model.errors import StoreError

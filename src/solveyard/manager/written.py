@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from operator import attrgetter
 
-from solveyard.backends.workspace import FileEntry, LocalWorkspace, Workspace
+from solveyard.backends.here import LocalWorkspace
+from solveyard.backends.workspace import FileEntry, Workspace
 from solveyard.model.ids import AttemptId
 from solveyard.solvers.base import Query
 

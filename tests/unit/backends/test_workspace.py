@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from solveyard.backends.workspace import Brief, FileEntry, LocalWorkspace, Missing, TooMuch
+from solveyard.backends.here import Brief, LocalWorkspace, TooMuch
+from solveyard.backends.workspace import FileEntry, Missing
 from solveyard.model.errors import InvalidRequest, NotAllowed
 from solveyard.wire.beneath import Folder
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from solveyard.backends.workspace import LocalFile
+from solveyard.backends.here import LocalFile
 from solveyard.doors import listing
 from solveyard.model.errors import InvalidRequest, StoreUnusable
 

@@ -8,7 +8,7 @@ from typing import NoReturn
 import pytest
 
 from solveyard.backends.base import RawEnd
-from solveyard.backends.workspace import LocalWorkspace
+from solveyard.backends.here import LocalWorkspace
 from solveyard.core.engine import Engine
 from solveyard.manager import ondisk
 from solveyard.manager.forwarding import Forwarding

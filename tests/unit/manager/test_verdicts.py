@@ -10,7 +10,7 @@ import pytest
 
 from solveyard import pauses
 from solveyard.backends.base import RawEnd, Report
-from solveyard.backends.workspace import LocalWorkspace
+from solveyard.backends.here import LocalWorkspace
 from solveyard.manager import verdicts
 from solveyard.model import reading
 from solveyard.model.jobs import Attempt, AttemptId, Job, JobId, JobState, Placement, Reason

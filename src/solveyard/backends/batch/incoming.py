@@ -12,9 +12,9 @@ from typing import NamedTuple
 from solveyard.backends.batch import links
 from solveyard.backends.batch.mirror import Mirror, Pair
 from solveyard.backends.batch.outgoing import checksum
+from solveyard.backends.here import LocalFile
 from solveyard.backends.hosts.remote import PIECE, Part, Remote, Stat, Walked, shown
 from solveyard.backends.hosts.ssh import Failed
-from solveyard.backends.workspace import LocalFile
 from solveyard.model.jobs import AttemptId
 from solveyard.model.texts import is_plain
 from solveyard.wire.beneath import Folder

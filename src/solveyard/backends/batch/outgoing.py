@@ -8,9 +8,9 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from solveyard.backends.here import LocalFile, LocalWorkspace
 from solveyard.backends.hosts.remote import PIECE, Remote, Step
 from solveyard.backends.hosts.ssh import Failed
-from solveyard.backends.workspace import LocalFile, LocalWorkspace
 from solveyard.model.errors import InvalidJob, InvalidRequest, NotAllowed
 from solveyard.model.texts import is_plain
 

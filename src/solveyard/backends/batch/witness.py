@@ -9,7 +9,7 @@ from solveyard.backends.base import Order
 from solveyard.backends.batch import files
 from solveyard.backends.dialects.base import Unreadable
 from solveyard.backends.dialects.record import Record, read
-from solveyard.backends.workspace import LocalWorkspace
+from solveyard.backends.here import LocalWorkspace
 from solveyard.model.errors import InvalidRequest
 from solveyard.solvers.base import OutputFile
 
