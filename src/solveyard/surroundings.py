@@ -92,10 +92,14 @@ class Here:
             found = Path(path).resolve()
         except (OSError, ValueError, RuntimeError):
             return False
+        return any(found.is_relative_to(root) for root in self.real(roots))
+
+    def real(self, roots: Iterable[Path]) -> list[Path]:
+        """These folders, with all links resolved."""
         for root in roots:
             if root not in self._roots:
                 self._roots[root] = root.resolve()
-        return any(found.is_relative_to(self._roots[root]) for root in roots)
+        return [self._roots[root] for root in roots]
 
     def open_to_others(self, program: str) -> str:
         """`open_to_others`."""
@@ -157,9 +161,12 @@ class Glance(Here):
 
     def inside(self, path: str, roots: Iterable[Path]) -> bool:
         found = Path(self.resolve(path))
+        return any(found.is_relative_to(root) for root in self.real(roots))
+
+    def real(self, roots: Iterable[Path]) -> list[Path]:
         if any(root not in self._seen.roots for root in roots):
             raise Unseen
-        return any(found.is_relative_to(self._seen.roots[root]) for root in roots)
+        return [self._seen.roots[root] for root in roots]
 
     def open_to_others(self, program: str) -> str:
         if program not in self._seen.closed:

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from solveyard import serve
 from solveyard.backends.offers import Offer
-from solveyard.doors import encoding, live, rest
+from solveyard.doors import encoding, live, refusing, rest
 from solveyard.doors.dashboard import routes
 from solveyard.doors.keys import CALLER, Caller, Handler
 from solveyard.doors.telling import Telling
@@ -115,7 +115,7 @@ class Served:
         self._live = live.Live(self.manager, lambda caller: True, Telling(self.manager))
         for method in ("GET", "HEAD", "POST", "OPTIONS"):
             app.router.add_route(method, "/socket.io/", self._live.answer)
-        below = web.Application(client_max_size=rest.MAX_BODY)  # as a proxy would have it
+        below = web.Application(client_max_size=refusing.MAX_BODY)  # as a proxy would have it
         below.add_subapp("/yard/", app)
         self._runner = web.AppRunner(below, access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()

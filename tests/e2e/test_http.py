@@ -280,6 +280,61 @@ async def test_over_http_jobs_stay_below_the_project_roots(service: Any, tmp_pat
         assert (await client.submit(spec)).directory == str(outside)
 
 
+def test_a_folder_that_is_exchanged_after_its_admission_is_neither_looked_at_nor_run_in(
+    service: Any, tmp_path: Path
+) -> None:
+    work, secrets = tmp_path / "projects" / "work", tmp_path / "secrets"
+    work.mkdir(parents=True)
+    secrets.mkdir()
+    (secrets / "key").write_text("secret")
+    yard = service("--project-root", str(work.parent)).start()
+    url = told(yard)["url"]
+    jobs = DIPOLE | {"directory": str(work)}
+    assert ask(url, "POST", "/jobs", jobs | {"name": "held"}).status == 201
+    assert ask(url, "GET", "/jobs/held/files").json == []
+    work.rename(tmp_path / "moved")
+    work.symlink_to(secrets)
+    assert ask(url, "POST", "/jobs", jobs).status == 403
+    for target in ("files", "files/key", "touchstone"):
+        answer = ask(url, "GET", f"/jobs/held/{target}")
+        assert answer.status == (200 if target == "touchstone" else 403), target
+        assert b"secret" not in answer.body
+    assert ask(url, "POST", "/jobs/held/release").status == 200
+    ended = ask(url, "GET", "/jobs/held/wait?timeout=30").json
+    assert (ended["state"], ended["reason"]) == ("failed", "launch")
+    assert "it leads out of the folders in which it may run" in ended["message"]
+    assert [one.name for one in secrets.iterdir()] == ["key"]
+    (tmp_path / "moved").rename(tmp_path / "projects" / "again")
+    work.unlink()
+    work.symlink_to(tmp_path / "projects" / "again")  # where its submitter may run jobs, too
+    assert ask(url, "POST", "/jobs/held/retry").status == 200
+    assert ask(url, "GET", "/jobs/held/wait?timeout=30").json["state"] == "completed"
+    assert ask(url, "GET", "/jobs/held/files/result.s1p").status == 200
+
+
+def test_links_and_pipes_in_the_place_of_a_jobs_files_do_no_harm(
+    service: Any, tmp_path: Path
+) -> None:
+    yard = service("--project-root", str(tmp_path)).start()
+    url = told(yard)["url"]
+    mine = tmp_path / "mine"
+    mine.write_text("mine")
+    for name in ("a", "b", "c"):
+        work = tmp_path / name
+        work.mkdir()
+        for file in ("result.nec", "result.s1p", "result.s1p.error"):
+            if name == "a":
+                (work / file).symlink_to(mine)
+            else:
+                os.mkfifo(work / file)
+        job = DIPOLE | {"name": name, "hold": False, "directory": str(work)}
+        assert ask(url, "POST", "/jobs", job).status == 201
+    for name in ("a", "b", "c"):
+        assert ask(url, "GET", f"/jobs/{name}/wait?timeout=60").json["state"] == "completed"
+        assert (tmp_path / name / "result.nec").read_text().startswith("CM dipole")
+    assert mine.read_text() == "mine"
+
+
 def test_who_has_a_token_is_no_owner(service: Any, tmp_path: Path) -> None:
     yard = service("--allow", "command").start()
     url = told(yard)["url"]

@@ -107,6 +107,18 @@ def test_what_keeps_a_command_from_starting_is_said(
     assert stage.run("b", "true")["code"] == 0
 
 
+def test_a_command_runs_in_its_folder_and_pipes_there_keep_nobody_waiting(
+    stage: Stage, platform: str
+) -> None:
+    stage.spawner(platform)
+    os.mkfifo(stage.work / "deck")
+    within = [os.path.realpath(stage.work)]
+    assert stage.run("a", "cp", "deck", "copy", files={"deck": "GW"}, within=within)["code"] == 0
+    assert (stage.work / "copy").read_text() == "GW"
+    end = stage.run("b", "true", within=[f"{within[0]}/other"])
+    assert "it leads out of the folders in which it may run" in end["launch_error"]
+
+
 def test_a_missing_field_is_named(stage: Stage) -> None:
     stage.spawner()
     launch = stage.launch("a", "true")

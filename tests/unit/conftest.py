@@ -16,7 +16,7 @@ from aiohttp import web
 from msgspec import to_builtins
 from msgspec.structs import replace
 
-from solveyard.backends.workspace import LocalWorkspace
+from solveyard.backends.here import LocalWorkspace
 from solveyard.doors import peer, rest
 from solveyard.manager import belongings
 from solveyard.manager.first_words import FirstWords
@@ -73,6 +73,7 @@ class FakeManager:
         self.keys: dict[str, list[JobId]] = {}
         self.blocked = ""
         self.connected = True
+        self.spawners = 2
         self.changed = asyncio.Event()
         self.asked = threading.Event()  # somebody waits
         self.first_words = FirstWords(self.records.get)
@@ -91,11 +92,12 @@ class FakeManager:
         *,
         any_name: bool = False,
         session: str = "",
+        within: tuple[str, ...] = (),
         checked: bool = False,
     ) -> tuple[list[Job], bool]:
         if key in self.keys:
             return [self.records[number] for number in self.keys[key]], True
-        jobs = await self.submit(specs, by)
+        jobs = await self.submit(specs, by, within=within)
         self.keys[key] = [job.id for job in jobs]
         return jobs, False
 
@@ -115,6 +117,7 @@ class FakeManager:
         *,
         any_name: bool = False,
         session: str = "",
+        within: tuple[str, ...] = (),
         checked: bool = False,
     ) -> list[Job]:
         if self.blocked:
@@ -127,13 +130,13 @@ class FakeManager:
                 raise InvalidJob(f"{place}{error}") from error
             if spec.name and any(job.spec.name == spec.name for job in self.records.values()):
                 raise Conflict(f"the name {spec.name!r} is taken")
-        return [self._new(spec, by) for spec in specs]
+        return [self._new(spec, by, within) for spec in specs]
 
     def check(self, spec: JobSpec, by: str) -> None:
         if spec.solver not in {"command", "nec"}:
             raise InvalidJob(f"there is no solver {spec.solver!r}")
 
-    def _new(self, spec: JobSpec, by: str) -> Job:
+    def _new(self, spec: JobSpec, by: str, within: tuple[str, ...]) -> Job:
         job_id = JobId(max(self.records, default=0) + 1)
         state = JobState.HELD if spec.hold else JobState.QUEUED
         job = Job(
@@ -144,6 +147,7 @@ class FakeManager:
             arrival=job_id,
             priority=spec.priority,
             state=state,
+            within=within,
         )
         self.records[job_id] = job
         event = JobSubmitted(at=NOW, by=by, job=job_id, spec=spec, arrival=job_id)
@@ -319,7 +323,8 @@ class FakeManager:
         return self.advances.get(job_id)
 
     def workspace(self, job_id: JobId) -> LocalWorkspace:
-        return LocalWorkspace(Path(self.directory(self.job(job_id))))
+        job = self.job(job_id)
+        return LocalWorkspace(Path(self.directory(job)), job.bounds)
 
     def directory(self, job: Job) -> str:
         return job.spec.directory or self._places.job_directory(job.id)
@@ -338,7 +343,8 @@ class FakeManager:
     def status(self) -> dict[str, object]:
         sample = {"at": NOW, "cpu": 12.5, "memory_free": 1024, "memory_total": 4096}
         sample |= {"disk_free": 2048, "disk_total": 8192}
-        machine = {"connected": self.connected, "cores": 2, "free_cores": 1, "sample": sample}
+        machine = {"connected": self.connected, "spawners": self.spawners, "cores": 2}
+        machine |= {"free_cores": 1, "sample": sample}
         return {
             "blocked": self.blocked,
             "limits": to_builtins(self.limits),

@@ -40,6 +40,7 @@ class Launch(NamedTuple):
     pin: Sequence[int] = ()  #: the processors that its whole tree is bound to; none: unbound
     session: str = ""  #: file that tells of the process without which it shall not go on
     alone: float = 0.0  #: s for which TERM is the first process's alone, at most half of the grace
+    within: Sequence[str] = ()  #: real folders, in one of which `cwd` must be; none: anywhere
 
 
 _TEXT = frozenset({str})  # what JSON brings is of exactly these types
@@ -114,6 +115,7 @@ _LAUNCH: Dict[str, Callable[[Any], bool]] = {
     "pin": _numbers,
     "session": _text,
     "alone": _seconds,
+    "within": lambda value: _texts(value) and all(map(_absolute, value)),
 }
 _REQUIRED = ("attempt", "argv", "env", "cwd", "stdout", "stderr", "grace")
 
@@ -152,6 +154,7 @@ def _usual(order: Launch) -> bool:
         and type(order.session) is str
         and type(order.alone) is float
         and 0.0 <= order.alone < math.inf
+        and order.within == []
     )
 
 

@@ -7,13 +7,15 @@ import logging
 import os
 import selectors
 import time
-from typing import Callable, Dict, List, Optional, Set, Tuple
+from typing import Callable, Dict, List, Optional, Set
 
+from solveyard.agent.folders import compare, entered, prepare
 from solveyard.agent.ledger import Ledger, Record
 from solveyard.agent.loop import Loop, Timer
 from solveyard.agent.orders import Launch
 from solveyard.agent.platform.base import Child, End, LaunchError, Order, Platform, Tree
 from solveyard.agent.trees import Ending
+from solveyard.wire.beneath import Folder
 from solveyard.wire.frames import Message
 
 STRAY_GRACE = 2.0  #: s that processes get which outlive their command
@@ -21,7 +23,6 @@ POLL = 0.2  #: s between two looks at a process that is no child of ours
 SHORT = 1.0  #: s; a command that took longer leaves its control group to no other
 NEWS = 0.010  #: s; a command that ends within it is told of once, by its end
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  #: of a disk, and of a share of it
-Stat = Optional[Tuple[int, ...]]
 _log = logging.getLogger(__name__)
 
 
@@ -78,7 +79,21 @@ class Runs:
     def begin(self, launch: Launch) -> None:
         """Start a command. Raises OSError when the disk takes no more: it did not start."""
         try:
-            stats = prepare(launch)
+            folder = entered(launch)
+        except LaunchError as error:
+            _raise_if_full(error)
+            self.never(launch.attempt, launch_error=str(error))
+            return
+        try:
+            self._begin(launch, folder)
+        finally:
+            if folder is not None:
+                folder.close()
+
+    def _begin(self, launch: Launch, folder: Optional[Folder]) -> None:
+        """In the `folder` that was opened for it, if it was."""
+        try:
+            stats = prepare(launch, folder)
         except LaunchError as error:
             _raise_if_full(error)
             self.never(launch.attempt, launch_error=str(error))
@@ -98,10 +113,12 @@ class Runs:
             terms["session"] = launch.session
         if launch.alone:
             terms["alone"] = launch.alone
+        if launch.within:
+            terms["within"] = list(launch.within)
         record = self._ledger.accept(launch.attempt, terms)
         order = Order(
             launch.attempt, launch.argv, launch.env, launch.cwd, launch.stdout, launch.stderr,
-            record["folder"], launch.pin,
+            record["folder"], launch.pin, folder.file if folder else None,
         )  # fmt: skip
         began, at = time.monotonic(), time.time()
         try:
@@ -370,44 +387,3 @@ def ended(attempt: str, launch_error: str = "", lost: str = "", ended_by: str = 
         "cpu": 0.0,
         "peak": 0,
     }
-
-
-def prepare(launch: Launch) -> Dict[str, Stat]:
-    """Make the folder and its files; what the outputs are before the start.
-
-    Raises LaunchError.
-    """
-    try:
-        if launch.mkdir:
-            os.makedirs(launch.cwd, exist_ok=True)
-        for path, text in launch.files.items():
-            place = os.path.join(launch.cwd, path)
-            if os.path.dirname(path):
-                os.makedirs(os.path.dirname(place), exist_ok=True)
-            with open(place, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-                file.write(text)
-        return {path: _stat(launch.cwd, path) for path in launch.outputs}
-    except (OSError, ValueError) as error:
-        where = getattr(error, "filename", None) or launch.cwd
-        reason = getattr(error, "strerror", None) or str(error)
-        raise LaunchError("cannot prepare {}: {}".format(where, reason)) from error
-
-
-def compare(record: Record) -> List[List[object]]:
-    """Path, size (None: not there) and whether it is new or changed, for each output."""
-    found: List[List[object]] = []
-    for path, before in record["outputs"].items():
-        now = _stat(record["cwd"], path)
-        if now is None:
-            found.append([path, None, False])
-        else:
-            found.append([path, now[1], before is None or tuple(before) != now])
-    return found
-
-
-def _stat(folder: str, path: str) -> Stat:
-    try:
-        found = os.stat(os.path.join(folder, path))
-    except (OSError, ValueError):  # ValueError: a NUL in the path
-        return None
-    return (found.st_mtime_ns, found.st_size, found.st_ino, found.st_ctime_ns)

@@ -173,6 +173,10 @@ class Agents:
         link = self._agents.get(self._local.machine) if self._local is not None else None
         return link.pid if link is not None else None
 
+    def spawners(self, machine: str) -> int:
+        """How many of its spawners are connected."""
+        return sum(1 for m, _ in self._spawners if m == machine)
+
     @property
     def spawner_pids(self) -> list[int]:
         mine = self._local.machine if self._local is not None else None
@@ -281,7 +285,7 @@ class Agents:
         if self._local is None:
             return True
         machine = self._local.machine
-        spawners = sum(1 for m, _ in self._spawners if m == machine)
+        spawners = self.spawners(machine)
         return machine in self._agents and spawners >= self._expected.get(machine, 1)
 
     async def _listen(self) -> asyncio.Server:

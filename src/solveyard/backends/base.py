@@ -18,6 +18,11 @@ class Order(NamedTuple):
     watched: str = ""  #: the file in its directory that tells progress; "": its standard output
     session: str = ""  #: path; while the process that it tells of is dead, it isn't to go on
 
+    @property
+    def within(self) -> tuple[str, ...]:
+        """Real folders, in one of which its directory must be; none: anywhere, or it is its own."""
+        return () if self.command.own_folder else self.launch.within
+
 
 class RawEnd(NamedTuple):
     """A command's end before its solver judged it."""

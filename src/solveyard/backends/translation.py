@@ -159,6 +159,7 @@ def launch(order: Order) -> frames.Message:
         "pin": list(order.launch.placement.allocation.shares[0].core_ids) if spec.pin else [],
         "session": order.session,
         "alone": spec.grace / 2 if command.ends_itself else 0.0,
+        "within": list(order.within),
     }
 
 

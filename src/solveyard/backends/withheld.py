@@ -30,8 +30,20 @@ class Store:
         """Is this, links resolved, the store's folder or anything in it?"""
         return self._rest(place) is not None
 
-    def is_it(self, place: str) -> bool:
+    def is_it(self, place: str | int) -> bool:
+        """Is this, by its path or open, the store's folder?"""
         return self._mark is not None and _mark(place) == self._mark
+
+    def hides(self, folder: int | None, top: str, path: str, *, first: bool) -> bool:
+        """A folder that is being listed: `path` in `top`, open where the system can.
+
+        What is above the `first` is looked at, too: below that each is asked about.
+        """
+        place = os.path.join(top, path)  # noqa: PTH118
+        if folder is not None and not first:
+            return self.is_it(folder)
+        real = really(folder) if folder is not None else ""
+        return self.has(real or os.path.realpath(place))
 
     def _rest(self, place: str) -> str | None:
         """The way to a place from the store's folder, each part with "/"; None: it isn't there."""
@@ -50,7 +62,15 @@ class Store:
         return _mark(self._folder)
 
 
-def _mark(place: str) -> tuple[int, int] | None:
+def really(descriptor: int) -> str:
+    """Where an open file or folder is, whatever has been exchanged since; empty: who knows."""
+    try:
+        return os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115
+    except OSError:
+        return ""
+
+
+def _mark(place: str | int) -> tuple[int, int] | None:
     """None: there is nothing, or it can't be looked at."""
     try:
         found = os.stat(place)  # noqa: PTH116  # no Path: see `workspace`

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from solveyard.backends import withheld
-from solveyard.backends.workspace import LocalWorkspace, named
+from solveyard.backends.here import LocalWorkspace
+from solveyard.backends.workspace import named
 from solveyard.client.calls import PIECE, FileEntry, FilePage, Listing, LogPart, exact
 from solveyard.client.output import so_far
 from solveyard.core.arrays import counted
@@ -246,5 +247,5 @@ class Archive:
         return self._workspace_of(self._found(key))
 
     def _workspace_of(self, job: Job) -> LocalWorkspace:
-        folder = Path(job.directory or self._places.job_folder(job.id))
-        return LocalWorkspace(folder, withheld.Store(self._places.folder))
+        place = Path(job.directory or self._places.job_folder(job.id))
+        return LocalWorkspace(place, job.bounds, withheld.Store(self._places.folder))

@@ -118,6 +118,7 @@ def unopened(array: Job, position: int) -> Job:
         state=CANCELLED if array.closed else waiting,
         key=array.key,
         after=array.after,
+        within=array.within,
         outcome=outcome if array.closed else None,
         ended_at=array.ended_at if array.closed else None,
     )
@@ -177,6 +178,7 @@ def _submitted(event: AnyJobEvent, state: JobState) -> Job:
         key=event.key,
         after=event.after,
         session=event.session,
+        within=event.within,
     )
 
 
@@ -299,6 +301,7 @@ def _retried(job: Job, event: JobRetried, state: JobState) -> Job:
         earlier=job.earlier if event.spec is None else job.submissions[-REMEMBERED:],
         after=job.after if event.spec is None else event.after,
         session=job.session if event.spec is None else event.session,
+        within=job.within if event.spec is None else event.within,
         closed=event.closed,
         held=False,
         tries=1,

@@ -80,6 +80,7 @@ def submit(board: Board, asked: Submit) -> Parts:
                 key=key,
                 after=after,
                 session=session,
+                within=asked.within,
             )
         )
         if place % _PART == 0:

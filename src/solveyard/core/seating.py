@@ -203,6 +203,7 @@ class Seating:
             after=self._slots[attempt.placement.slot].before(attempt.id),
             brief=self._pace.brief(job.spec) is not None,
             session=job.session,
+            within=job.within,
         )
 
     # Where there is a place

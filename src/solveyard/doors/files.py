@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import os
 import re
 from urllib.parse import quote
@@ -10,7 +11,7 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET, UnsetType
 
-from solveyard.backends.workspace import every, named
+from solveyard.backends.workspace import File, every, opened
 from solveyard.doors import encoding, ranges
 from solveyard.doors.keys import MANAGER
 from solveyard.model import paths
@@ -81,16 +82,25 @@ async def content(request: web.Request) -> web.StreamResponse:
     if "\0" in asked:
         raise InvalidRequest(f"{asked!r} is not a path")
     try:
-        found = await asyncio.to_thread(named, workspace, asked)
+        file = await asyncio.to_thread(opened, workspace, asked)
     except OSError as error:
         raise InvalidRequest(f"cannot read {asked}: {error.strerror}") from error
-    if found is None:
+    if file is None:
         return encoding.refusal(404, "unknown_file", f"the job has no file {asked!r}")
+    try:
+        return await _sent(request, file, asked)
+    finally:
+        await asyncio.to_thread(file.close)
+
+
+async def _sent(request: web.Request, file: File, asked: str) -> web.StreamResponse:
+    """All of it from one file, whatever has its name meanwhile."""
+    found = file.entry
     etag = f'"{found.modified:.6f}-{found.size}"'
     part = ranges.wanted(request, found.size, etag)
     if part is None:
         return ranges.unsatisfiable(found.size)
-    chunk = await asyncio.to_thread(workspace.read, found.path, part.start, min(CHUNK, len(part)))
+    chunk = await asyncio.to_thread(file.read, part.start, min(CHUNK, len(part)))
     headers = {"ETag": etag, "Content-Disposition": _attachment(asked), **ranges.SAFE}
     response = web.StreamResponse(headers=headers)
     response.content_type = "application/octet-stream"
@@ -104,8 +114,9 @@ async def content(request: web.Request) -> web.StreamResponse:
         at, left = part.start + sent, len(part) - sent
         chunk = b""
         if left:
-            chunk = await asyncio.to_thread(workspace.read, found.path, at, min(CHUNK, left))
-    if sent < len(part):  # it has shrunk meanwhile: the reader must not take this for all of it
+            with contextlib.suppress(OSError):
+                chunk = await asyncio.to_thread(file.read, at, min(CHUNK, left))
+    if sent < len(part):  # it shrank, or can't be read: the reader must not take this for all of it
         ranges.cut(request)
     return response
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from solveyard.doors.texts import Texts
 
 __all__ = [
-    "CALLER", "CLOSING", "KEEPER", "LENT", "LISTEN", "LOCKED", "LOOKS", "MANAGER", "RULES", "STOP",
+    "BEGUN", "CALLER", "CLOSING", "KEEPER", "LENT", "LISTEN", "LOCKED", "LOOKS", "MANAGER", "RULES",
+    "STOP",
     "TABLE", "TEXTS", "Caller", "Handler", "Middleware", "by", "caller",
 ]  # fmt: skip
 
@@ -38,6 +39,8 @@ class Caller(NamedTuple):
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MANAGER = web.AppKey("manager", Manager)
 CALLER = web.RequestKey("caller", Caller)
+#: The answer whose head is on its way, if one is.
+BEGUN: web.RequestKey[web.StreamResponse] = web.RequestKey("begun", web.StreamResponse)
 CLOSING = web.AppKey("closing", Closing)  #: set when the door closes
 #: Has the door listen on more sockets.
 LISTEN: web.AppKey[Callable[[Sequence[socket.socket]], Awaitable[list[asyncio.Server]]]] = (

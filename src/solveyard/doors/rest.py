@@ -24,6 +24,7 @@ from solveyard.doors import (
     overlays,
     previews,
     pyedb_form,
+    refusing,
     retention,
     system,
     viewer,
@@ -39,7 +40,6 @@ from solveyard.doors.keys import (
     STOP,
     TABLE,
     TEXTS,
-    Handler,
     by,
 )
 from solveyard.doors.looks import Looks
@@ -50,7 +50,6 @@ from solveyard.doors.texts import Texts
 from solveyard.manager.manager import Manager
 from solveyard.manager.selecting import JobWish
 from solveyard.model import reading
-from solveyard.model.errors import SolveyardError
 from solveyard.model.jobs import Job, JobId
 from solveyard.model.messages import (
     Annotate,
@@ -65,7 +64,6 @@ from solveyard.pauses import Pauses
 
 T = TypeVar("T")
 
-MAX_BODY = 64 << 20  #: bytes
 SLICE = 200  #: jobs that are told of in one answer to one action
 
 
@@ -85,7 +83,9 @@ def application(
     `public`: the address by which people come through a proxy. `locked`: the limits that nobody
     may change, each with the place that locks it.
     """
-    app = web.Application(middlewares=[_refusals, *keepers], client_max_size=MAX_BODY)
+    app = web.Application(
+        middlewares=[refusing.refusals, *keepers], client_max_size=refusing.MAX_BODY
+    )
     app[MANAGER] = manager
     app[STOP] = stop
     app[RULES] = rules or Rules()
@@ -94,6 +94,7 @@ def application(
     app[LOCKED] = {} if locked is None else locked
     app[CLOSING] = Closing()
     app.on_shutdown.append(_close)
+    app.on_response_prepare.append(refusing.note_begun)
     app[TABLE] = Table(public)
     routes = (
         *ROUTES,
@@ -421,23 +422,3 @@ ROUTES = (
         refused=(410,),
     ),
 )
-
-
-@web.middleware
-async def _refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Errors become refusals, in JSON, whoever raised them."""
-    try:
-        return await handler(request)
-    except SolveyardError as error:
-        return encoding.refused(error)
-    except web.HTTPMethodNotAllowed as error:
-        allowed = ", ".join(sorted(error.allowed_methods))
-        why = f"{request.path} doesn't take {request.method} (it takes {allowed})"
-        return encoding.refusal(405, "invalid_request", why, headers={"Allow": allowed})
-    except web.HTTPNotFound:
-        return encoding.refusal(404, "unknown_route", f"there is no {request.path} here")
-    except web.HTTPRequestEntityTooLarge:
-        why = f"the body is larger than {MAX_BODY >> 20} MiB (submit in several parts)"
-        return encoding.refusal(413, "invalid_request", why)
-    except web.HTTPException as error:
-        return encoding.refusal(error.status, "invalid_request", error.text or error.reason)

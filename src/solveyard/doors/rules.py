@@ -70,6 +70,14 @@ class Rules:
                 " with `project_roots` in config.toml or solveyard serve --project-root DIR)"
             )
 
+    def within(self, caller: Caller, specs: Iterable[JobSpec], here: Here) -> tuple[str, ...]:
+        """The folders, links resolved, in one of which each directory of such jobs must be whenever
+        it is used: what is admitted now may be exchanged later. None: anywhere.
+        """
+        if caller.private or not any(spec.directory for spec in specs):
+            return ()
+        return tuple(map(str, here.real(self.roots)))
+
     def _check_on_site(self, solver: OnSite, spec: JobSpec, here: Here, *, owner: bool) -> None:
         """Only what was found or admitted, where nobody else can exchange it, on what is open."""
         program = solver.program(spec)

@@ -67,14 +67,18 @@ async def _submitted(
     key = encoding.idempotency_key(request)
     _check_tags(specs)
     await _sought(manager, specs)
+    within: tuple[str, ...] = ()
     looked = _looks_at(who, specs)
     if looked:
-        specs = await _complete(request, specs, check=True)
+        specs, within = await _complete(request, specs, check=True)
     if key:
         return await manager.submit_once(
-            specs, who.name, key, any_name=any_name, session=session, checked=looked
-        )
-    jobs = await manager.submit(specs, who.name, any_name=any_name, session=session, checked=looked)
+            specs, who.name, key,
+            any_name=any_name, session=session, within=within, checked=looked,
+        )  # fmt: skip
+    jobs = await manager.submit(
+        specs, who.name, any_name=any_name, session=session, within=within, checked=looked
+    )
     return jobs, False
 
 
@@ -85,7 +89,7 @@ async def planned(request: web.Request, specs: list[JobSpec]) -> list[Plan]:
     await _sought(request.app[MANAGER], specs)
     found = []
     if _looks_at(who, specs):
-        specs = await _complete(request, specs)
+        specs, _ = await _complete(request, specs)
     for spec in specs:
         sent = forwarding.sent(spec, who.name)
         told = await asyncio.to_thread(plan.of, sent)
@@ -119,8 +123,9 @@ def _looks_at(who: Caller, specs: list[JobSpec]) -> bool:
 
 async def _complete(
     request: web.Request, specs: list[JobSpec], *, check: bool = False
-) -> list[JobSpec]:
-    """`specs`, completed and admitted; with `check` each could be launched, too.
+) -> tuple[list[JobSpec], tuple[str, ...]]:
+    """`specs`, completed and admitted, and within which folders; with `check` each could be
+    launched, too.
 
     All that is to be known of one is looked up at once: its options are read once then.
     """
@@ -133,8 +138,9 @@ async def _complete(
             manager.check(whole, who.name)
         return whole
 
-    def looked(here: Here) -> list[JobSpec]:
-        return _each(specs, partial(step, here=here))
+    def looked(here: Here) -> tuple[list[JobSpec], tuple[str, ...]]:
+        done = _each(specs, partial(step, here=here))
+        return done, rules.within(who, done, here)
 
     about = manager.licences, manager.forwarding.elsewhere
     return await request.app[LOOKS].look(looked, *about, short=len(specs) == 1)

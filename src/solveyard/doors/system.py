@@ -110,6 +110,8 @@ async def ready(request: web.Request) -> web.Response:
     if not why and not any(machine["connected"] for machine in machines.values()):
         why = str(now.get("agent_trouble") or "")
         why = why or "the agent of this machine is not connected, so no job can start"
+    if not why and not any(machine["spawners"] for machine in machines.values()):
+        why = "no spawner of this machine's agent is connected, so no job can start"
     why = why or await asyncio.to_thread(_unwritable, manager.store_folder)
     if why:
         return encoding.refusal(503, "unavailable", why)

@@ -14,8 +14,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from solveyard import registry
-from solveyard.backends import withheld
-from solveyard.backends.workspace import LocalWorkspace
+from solveyard.backends.here import LocalWorkspace
 from solveyard.manager.ordering import Ordering
 from solveyard.model.errors import InvalidJob, InvalidRequest
 from solveyard.model.ids import AttemptId, array_of, position_of
@@ -55,7 +54,6 @@ class Following:
         self._look = look
         self._ordering = ordering
         self._places = places
-        self._store = withheld.Store(places.folder)
         self._followed: OrderedDict[JobId, _Followed | None] = OrderedDict()  #: the next one first
         self._newest: dict[JobId, JobId] = {}  #: of an array the task that told something last
         self._news = asyncio.Event()
@@ -144,12 +142,11 @@ class Following:
         with contextlib.suppress(InvalidJob):  # accepted by another version
             spec = tasks.spec_of(job.spec, job.id)
             stdout, stderr = map(Path, self._places.output(job.id, len(job.attempts)))
+            place, path = LocalWorkspace(stdout.parent), stdout.name
             if watched := solver.watch(spec):
-                root, path, store = Path(self._ordering.directory(job)), watched, self._store
-            else:
-                root, path, store = stdout.parent, stdout.name, None
+                place, path = self._ordering.workspace(job), watched
             since = (attempt.started_at or 0.0) - self._ahead() - OLDER
-            told = _File(LocalWorkspace(root, store), path, since)
+            told = _File(place, path, since)
             alarm = solver.alarm(spec) if isinstance(solver, Warns) else None
             said = _File(LocalWorkspace(stderr.parent), stderr.name, since) if alarm else None
             return _Followed(attempt.id, told, reader, said, alarm)

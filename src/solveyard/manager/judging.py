@@ -10,7 +10,8 @@ import msgspec
 from msgspec.structs import replace
 
 from solveyard import registry
-from solveyard.backends.workspace import FileEntry, LocalWorkspace, NoSuchFile, Workspace
+from solveyard.backends.here import LocalWorkspace
+from solveyard.backends.workspace import FileEntry, NoSuchFile, Workspace
 from solveyard.manager.written import Old, nothing_old, written
 from solveyard.model.criteria import STREAMS, files
 from solveyard.model.errors import InvalidJob, InvalidRequest

@@ -15,11 +15,10 @@ from typing import TypeVar
 
 import msgspec
 
-from solveyard.backends import withheld
 from solveyard.backends.agents import Agents
 from solveyard.backends.batch import Batch
 from solveyard.backends.routing import Routes
-from solveyard.backends.workspace import LocalWorkspace, Workspace
+from solveyard.backends.workspace import Workspace
 from solveyard.core.arrays import counted
 from solveyard.core.destinations import Rule
 from solveyard.core.retention import Policy
@@ -103,7 +102,6 @@ class Manager:
         self.agents = agents
         self._store = store
         self._places = StorePlaces(folder)
-        self._withheld = withheld.Store(folder)
         self._ordering = Ordering(self._places, secrets)
         self.routes = Routes(agents, clusters)
         self.forwarding = Forwarding(self._ordering, clusters, rules)
@@ -138,10 +136,9 @@ class Manager:
         self._verdicts = Verdicts(
             lambda attempt: self._turns.engine.attempt(attempt),
             lambda job: self.forwarding.workspace(job, self.directory(job), runs=False),
-            self.directory,
+            self._ordering.workspace,
             lambda job, attempt: self._places.output(job.id, attempt),
             self._turns.put,
-            self._withheld,
         )
 
     # What people ask for
@@ -154,12 +151,14 @@ class Manager:
         *,
         any_name: bool = False,
         session: str = "",
+        within: tuple[str, ...] = (),
         checked: bool = False,
     ) -> list[Job]:
         """Take all of `specs`, or none; on disk when it returns. `key` is kept with the jobs.
 
         `any_name`: names that read like a selector are taken, too. `session`: of the program that
-        they shall not go on without. `checked`: by `check`.
+        they shall not go on without. `within`: real folders, in one of which each `directory` must
+        be; none: anywhere. `checked`: by `check`.
 
         Raises InvalidJob or Conflict, naming the job by its place; StoreError.
         """
@@ -179,7 +178,9 @@ class Manager:
                     raise
                 raise type(error)(f"job {index + 1} of {len(specs)}: {error}") from error
             await pauses.due()
-        asked = Submit(specs=tuple(placed), by=by, key=key, any_name=any_name, session=session)
+        asked = Submit(
+            specs=tuple(placed), by=by, key=key, any_name=any_name, session=session, within=within
+        )
         await self.retention.spare(placed)
         ids = await self._turns.ask(asked)
         return [self._turns.jobs[i] for i in ids if i in self._turns.jobs]
@@ -196,6 +197,7 @@ class Manager:
         *,
         any_name: bool = False,
         session: str = "",
+        within: tuple[str, ...] = (),
         checked: bool = False,
     ) -> tuple[list[Job], bool]:
         """`submit`, or the jobs that `by` submitted with this key before, and whether it is so.
@@ -206,7 +208,13 @@ class Manager:
             Whose(by, key),
             self.jobs,
             lambda: self.submit(
-                specs, by, key, any_name=any_name, session=session, checked=checked
+                specs,
+                by,
+                key,
+                any_name=any_name,
+                session=session,
+                within=within,
+                checked=checked,
             ),
         )
 
@@ -393,7 +401,7 @@ class Manager:
         directory = self.directory(job)
         runs = job.state is JobState.RUNNING
         there = self.forwarding.workspace(job, directory, runs=runs)
-        return there or LocalWorkspace(Path(directory), self._withheld)
+        return there or self._ordering.workspace(job)
 
     def directory(self, job: Job) -> str:
         """Where the job runs."""
@@ -433,6 +441,7 @@ class Manager:
             "machines": {
                 name: {
                     "connected": machine.connected,
+                    "spawners": self.agents.spawners(name),
                     "cores": sum(n.capacity.cores for n in machine.nodes.values()),
                     "free_cores": sum(max(0, n.free.cores) for n in machine.nodes.values()),
                     "memory": sum(n.capacity.memory for n in machine.nodes.values()),

@@ -8,7 +8,9 @@ from types import MappingProxyType
 from msgspec.structs import replace
 
 from solveyard import attendance, registry
+from solveyard.backends import withheld
 from solveyard.backends.base import Order
+from solveyard.backends.here import LocalWorkspace
 from solveyard.core.clusters import Clusters
 from solveyard.model.criteria import files as named_files
 from solveyard.model.errors import InvalidJob, InvalidSettings
@@ -32,6 +34,7 @@ class Ordering:
         self, places: StorePlaces, secrets: Mapping[str, Secret] = MappingProxyType({})
     ) -> None:
         self._places = places
+        self._store = withheld.Store(places.folder)
         self._secrets = secrets
         self._shards: set[str] = set()
 
@@ -94,6 +97,10 @@ class Ordering:
     def directory(self, job: Job) -> str:
         """Where the job runs."""
         return job.directory or self._places.job_directory(job.id)
+
+    def workspace(self, job: Job) -> LocalWorkspace:
+        """Its folder here."""
+        return LocalWorkspace(Path(self.directory(job)), job.bounds, self._store)
 
     def _placed(self, command: Command, launch: Launch, spec: JobSpec) -> Command:
         directory = spec.directory or command.directory

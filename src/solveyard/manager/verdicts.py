@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from solveyard.backends.base import RawEnd, Report
-from solveyard.backends.withheld import Store
-from solveyard.backends.workspace import Brief, LocalWorkspace, TooMuch, Workspace
+from solveyard.backends.here import Brief, LocalWorkspace, TooMuch
+from solveyard.backends.workspace import Workspace
 from solveyard.manager.judging import Case
 from solveyard.manager.written import Earlier
 from solveyard.model.errors import StoreError
@@ -37,10 +37,9 @@ class Reporting(Protocol):
 class _Folder:
     """Where jobs end, known for a moment: where links lead is looked up once."""
 
-    def __init__(self, directory: str = "", store: Store | None = None) -> None:
-        self.directory = directory
+    def __init__(self, workspace: LocalWorkspace) -> None:
+        self.workspace = workspace
         self.until = time.monotonic() + _MOMENT
-        self.workspace = LocalWorkspace(Path(directory), store)
         self.ends = 0  #: that were judged there
         self.near: bool | None = (
             None  #: on a disk of this machine, with little in it; None: unknown
@@ -59,18 +58,16 @@ class Verdicts:
         self,
         find: Callable[[AttemptId], tuple[Job, Attempt] | None],
         place: Callable[[Job], Workspace | None],
-        directory: Callable[[Job], str],
+        here: Callable[[Job], LocalWorkspace],
         output: Callable[[Job, int], tuple[str, str]],
         tell: Callable[[Message], None],
-        store: Store | None = None,
     ) -> None:
         """`find`: an attempt and its job; `place`: where a job's results are, if not here;
-        `directory`: where it runs; `output`: of one of its attempts; `tell`: the engine; `store`:
-        the folder that no job's results are in, but for its own.
+        `here`: where it runs; `output`: of one of its attempts; `tell`: the engine.
         """
-        self._find, self._place, self._directory = find, place, directory
-        self._output, self._tell, self._store = output, tell, store
-        self._folder = _Folder()
+        self._find, self._place, self._workspace = find, place, here
+        self._output, self._tell = output, tell
+        self._folder = _Folder(LocalWorkspace(Path()))
         self._glances = Glances()
         self._earlier = Earlier()
         self._judges = Workers("judge", 2)  # a large log keeps nobody from reading the store
@@ -111,7 +108,7 @@ class Verdicts:
         if elsewhere is not None:
             self._judges.post(lambda: self._read(case, elsewhere, streams, report), self._tell)
             return
-        folder = self._here(self._directory(job))
+        folder = self._here(self._workspace(job))
         if folder.near and case.plain and self._glances.may_be:
             ended = self._at_once(case, folder, streams, report)
             if ended is not None:
@@ -138,9 +135,9 @@ class Verdicts:
             folder.near = False
             return None
 
-    def _here(self, directory: str) -> _Folder:
-        if directory != self._folder.directory or time.monotonic() > self._folder.until:
-            self._folder = _Folder(directory, self._store)
+    def _here(self, workspace: LocalWorkspace) -> _Folder:
+        if not workspace.same(self._folder.workspace) or time.monotonic() > self._folder.until:
+            self._folder = _Folder(workspace)
         self._folder.ends += 1
         return self._folder
 

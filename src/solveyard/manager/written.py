@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from operator import attrgetter
 
-from solveyard.backends.workspace import FileEntry, LocalWorkspace, Workspace
+from solveyard.backends.here import LocalWorkspace
+from solveyard.backends.workspace import FileEntry, Workspace
 from solveyard.model.ids import AttemptId
 from solveyard.solvers.base import Query
 
@@ -55,10 +56,10 @@ class Earlier:
 
 
 def _where(workspace: Workspace, folder: str) -> str:
-    """The path of a folder of this machine, its links resolved where that was done already."""
+    """The path of a folder of this machine, its own links resolved."""
     if not isinstance(workspace, LocalWorkspace):
         return ""
-    return f"{workspace.real or workspace.root}/{folder}"
+    return f"{workspace.real}/{folder}"
 
 
 def written(

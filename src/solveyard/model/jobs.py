@@ -233,6 +233,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
     not_before: float | None = None  #: when its next try may start
     memory: int | None = None  #: MiB, where a retry asks for more than the specification
     session: str = ""  #: of the program that it shall not go on without; empty: it may
+    within: tuple[str, ...] = ()  #: see `bounds`
 
     @property
     def attempt(self) -> Attempt | None:
@@ -276,6 +277,13 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
         if position is None or array is None:
             return self.spec.directory
         return filled_text(self.spec.directory, array, position)
+
+    @property
+    def bounds(self) -> tuple[str, ...]:
+        """Real folders, in one of which its directory must be whenever somebody looks, since it
+        came over the network; none: it may be anywhere, or is the job's own.
+        """
+        return self.within if self.spec.directory else ()
 
     @property
     def label(self) -> str:

@@ -26,6 +26,7 @@ class Submit(Request, frozen=True, kw_only=True, tag="submit", omit_defaults=Tru
     key: str = ""  #: by which the submission is known again
     any_name: bool = False  #: names that read like a selector are taken, too
     session: str = ""  #: of the program that the jobs shall not go on without
+    within: tuple[str, ...] = ()  #: real folders, in one of which a `directory` must be; none: any
 
 
 class JobRequest(Request, frozen=True, kw_only=True, omit_defaults=True):
@@ -279,6 +280,7 @@ class JobSubmitted(JobEvent, frozen=True, kw_only=True, tag="job.submitted", omi
     arrival: int
     after: tuple[Link, ...] = ()
     session: str = ""
+    within: tuple[str, ...] = ()
 
 
 class ArrayBegun(JobEvent, frozen=True, kw_only=True, tag="array.begun", omit_defaults=True):
@@ -366,6 +368,7 @@ class JobRetried(JobEvent, frozen=True, kw_only=True, tag="job.retried", omit_de
     after: tuple[Link, ...] = ()  #: of the new `spec`
     closed: bool = False  #: of an array: only some of its tasks are; the others stay ended
     session: str = ""  #: of the new `spec`
+    within: tuple[str, ...] = ()  #: the same
 
 
 class EvidenceAdded(
@@ -414,6 +417,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True, tag="launch", tag_field=
     after: AttemptId | None = None  #: start only once this one, on the same spawner, has ended
     brief: bool = False  #: jobs like it took a few ms: not worth a cgroup of its own
     session: str = ""  #: of the program that it shall not go on without
+    within: tuple[str, ...] = ()  #: real folders, in one of which a `directory` must be; none: any
 
 
 class Recall(msgspec.Struct, frozen=True, kw_only=True, tag="recall", tag_field="type"):

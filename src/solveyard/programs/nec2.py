@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         solve(asked.deck, result, asked.z0, asked.engine)
     except tuple(EXIT_CODES) as error:
         sys.stderr.write(f"nec2: {error}\n")
-        complaint.write_text(f"{error}\n", "utf-8")
+        _replace(complaint, f"{error}\n")
         return EXIT_CODES[type(error)]
     return 0
 
@@ -86,9 +86,10 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _replace(path: Path, text: str) -> None:
+    """Whole or not at all, and never through a link that others put there."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="ascii", newline="\n") as file:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
         Path(temporary).replace(path)
     except OSError:

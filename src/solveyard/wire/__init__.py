@@ -1,1 +1,1 @@
-"""Frames between a manager and its agents. Standard library, Python 3.8 and newer."""
+"""What a manager and its agents share, frames first. Standard library, Python 3.8 and newer."""

@@ -1,5 +1,7 @@
 """When a start is written and told, and that one which was not yet is found all the same."""
 
+import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -295,6 +297,29 @@ def test_a_clock_that_was_set_back_makes_no_file_older_than_its_command(
     stage.end()
     (end,) = stage.told
     assert end["since"] <= told - 100.0 < end["started_at"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it opens no folders")
+def test_a_command_starts_in_the_folder_that_its_files_were_written_in(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = stage.folder / "work"
+    work.mkdir()
+    seen = work.stat().st_ino
+    entered: list[int] = []
+
+    def exchanged(order: Order) -> Child:
+        work.rename(stage.folder / "moved")
+        work.symlink_to(stage.folder)
+        assert order.entered is not None
+        entered.append(os.fstat(order.entered).st_ino)
+        return Child(PID, f"{START}:{START}")
+
+    monkeypatch.setattr(stage.platform, "spawn", exchanged)
+    place = str(stage.folder)
+    launch = Launch("a", ["x"], {}, str(work), place + "/o", place + "/e", 1.0, files={"a": "1"})
+    stage.runs.begin(launch)
+    assert entered == [seen]
 
 
 def test_what_is_due_may_fail_and_the_loop_goes_on() -> None:

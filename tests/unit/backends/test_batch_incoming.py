@@ -1,5 +1,6 @@
 """What a job left there comes whole, or it is told what didn't, and where that is."""
 
+import hashlib
 import os
 import sys
 from pathlib import Path
@@ -161,6 +162,66 @@ async def test_nothing_is_written_through_a_link_that_came(near: Near) -> None:
     assert (here / "sub" / "b").read_text() == "2"
     assert (here / "a").read_text() == "1"
     assert (here / "top").read_text() == "of the second"
+
+
+@pytest.mark.parametrize("size", [1, 100_000])
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+async def test_what_others_put_in_the_way_of_a_result_is_replaced(
+    near: Near, size: int, kind: str
+) -> None:
+    content = b"3" * size
+    (made(near, "one") / "c").write_bytes(content)
+    here, secret = near.there.parent / "one", near.there.parent / "secret"
+    here.mkdir()
+    secret.write_text("mine")
+    digest = hashlib.sha256(content).hexdigest()
+    for name in ("c", f".c.{digest[:12]}.part"):
+        if kind == "link":
+            (here / name).symlink_to(secret)
+        else:
+            os.mkfifo(here / name)
+    assert await bring(near, "one") == {"one": []}
+    assert (here / "c").read_bytes() == content
+    assert secret.read_text() == "mine"
+    assert sorted(one.name for one in here.iterdir()) == ["a", "c", "sub"]
+
+
+async def test_into_a_bound_folder_that_leads_elsewhere_by_now_nothing_comes(near: Near) -> None:
+    folder = made(near, "one")
+    (folder / "link").symlink_to("a")
+    here = near.there.parent / "one"
+    here.symlink_to(near.there.parent / "elsewhere")
+    (near.there.parent / "elsewhere").mkdir()
+    pair = Pair(str(folder), here, within=(str(near.there.resolve()),))
+    remote = (await near.layout()).remote
+    several = [Results(AttemptId("one"), [], pair, {})]
+    left, _, _ = await Incoming(remote, Mirror(remote)).bring(several)
+    told = left[AttemptId("one")]
+    assert len(told) == 3
+    assert all("it leads out of the folders in which it may run" in one for one in told)
+    assert not [*(near.there.parent / "elsewhere").iterdir()]
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+async def test_a_log_in_a_jobs_folder_is_not_written_through_what_others_put_there(
+    near: Near, kind: str
+) -> None:
+    mirror, (pair,) = await mirrored(near, "one")
+    root, secret = near.there.parent / "work", near.there.parent / "secret"
+    root.mkdir()
+    secret.write_text("mine")
+    place = root / "log"
+    if kind == "link":
+        place.symlink_to(secret)
+    else:
+        os.mkfifo(place)
+    pair = pair._replace(here=place, root=root)
+    came = await mirror.catch_up([pair])
+    assert list(came.failed) == [place]
+    assert secret.read_text() == "mine"
+    place.unlink()
+    assert await mirror.catch_up([pair]) == (True, {})
+    assert place.read_text() == Path(pair.there).read_text()
 
 
 async def mirrored(near: Near, *names: str) -> tuple[Mirror, list[Pair]]:

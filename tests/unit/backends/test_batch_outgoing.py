@@ -1,5 +1,6 @@
 """What is sent arrives whole, whatever others do there and here meanwhile."""
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from solveyard.backends.batch.outgoing import Load, Outgoing
 from solveyard.backends.hosts import remote as there
 from solveyard.backends.hosts.remote import PIECE, Remote
 from solveyard.backends.hosts.ssh import Failed
+from solveyard.model.errors import InvalidJob
 from unit.backends.near import Near
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no POSIX shell")
@@ -93,3 +95,32 @@ async def test_what_changes_while_it_is_sent_is_named(near: Near, work: Path) ->
     (work / "mesh").write_bytes(MUCH[::-1])
     with pytest.raises(Failed, match="mesh changes while it is sent: keep it out of the job's"):
         await one.send(whole)
+
+
+async def test_what_is_exchanged_while_it_is_sent_is_not_followed_out_of_its_folder(
+    near: Near, work: Path
+) -> None:
+    one = await outgoing(near)
+    whole = load(one, near, work)
+    secret = work.parent / "secret"
+    secret.write_bytes(MUCH[::-1])
+    (work / "mesh").unlink()
+    (work / "mesh").symlink_to(secret)
+    with pytest.raises(InvalidJob, match="'mesh' leaves the job's folder"):
+        await one.send(whole)
+    (work / "mesh").unlink()
+    os.mkfifo(work / "mesh")
+    with pytest.raises(InvalidJob, match="mesh: it is not a regular file"):
+        await one.send(whole)
+    assert not [one for one in near.there.rglob("*") if one.is_file() and one.stat().st_size]
+
+
+async def test_of_a_bound_folder_that_leads_elsewhere_by_now_nothing_is_sent(
+    near: Near, work: Path
+) -> None:
+    one, roots = await outgoing(near), [str(work.resolve())]
+    one.add(Load(), work, f"{near.there}/jobs/1", within=roots)
+    work.rename(work.parent / "moved")
+    work.symlink_to(work.parent)
+    with pytest.raises(InvalidJob, match="it leads out of the folders in which it may run"):
+        one.add(Load(), work, f"{near.there}/jobs/2", within=roots)

@@ -4,9 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from solveyard.backends.base import Order
 from solveyard.backends.batch import files
+from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import AttemptId, JobId, JobSpec, Placement
 from solveyard.model.messages import Launch
 from solveyard.model.resources import Allocation, Share
@@ -26,6 +28,27 @@ def order(folder: Path, number: int) -> Order:
     )
     command = Command(argv=("true",), directory=str(folder))
     return Order(launch, command, f"{folder}/{number}.out", f"{folder}/{number}.err")
+
+
+def test_a_jobs_files_are_written_in_its_folder_alone(tmp_path: Path) -> None:
+    work, secret = tmp_path / "work", tmp_path / "secret"
+    work.mkdir()
+    secret.write_text("mine")
+    (work / "deck").symlink_to(secret)
+    one = order(work, 7)
+    one = one._replace(
+        command=replace(one.command, files={"deck": "GW"}),
+        launch=replace(one.launch, within=(str(work.resolve()),)),
+    )
+    files.write([one], "exit 0\n", "sh")
+    assert (work / "deck").read_text() == "GW"
+    work.rename(tmp_path / "moved")
+    work.symlink_to(tmp_path)
+    for bare in (one, one._replace(command=replace(one.command, files={}))):
+        with pytest.raises(InvalidJob, match="it leads out of the folders in which it may run"):
+            files.write([bare], "exit 0\n", "sh")
+    assert secret.read_text() == "mine"
+    assert not (tmp_path / "deck").exists()
 
 
 def sent(orders: list[Order]) -> list[tuple[str, int | None] | None]:

@@ -81,9 +81,20 @@ def test_a_launch_tells_the_spawner_all_it_needs():
         "mkdir": True, "stdout": "/o", "stderr": "/e", "files": {"in": "text"},
         "outputs": ["out"], "limit": 5.0, "warning": 1.0, "warning_signal": "USR1", "grace": 2.0,
         "after": "u.0.0.1", "brief": True, "pin": [], "session": "/s", "alone": 0.0,
+        "within": [],
     }  # fmt: skip
     pinned = msgspec.structs.replace(launch, spec=JobSpec(solver="command", pin=True))
     assert translation.launch(Order(pinned, command, "/o", "/e"))["pin"] == [3]
 
     itself = msgspec.structs.replace(command, ends_itself=True)
     assert translation.launch(Order(launch, itself, "/o", "/e"))["alone"] == 1.0
+
+
+def test_a_command_is_bound_to_folders_unless_it_has_one_of_its_own():
+    at = Placement(machine="here", allocation=Allocation(shares=(Share(node="here", cores=1),)),
+                   slot=1)  # fmt: skip
+    launch = Launch(job=JobId(1), attempt=AttemptId("u.1.0.1"), spec=JobSpec(solver="command"),
+                    placement=at, within=("/p",))  # fmt: skip
+    for own, within in ((False, ["/p"]), (True, [])):
+        command = Command(argv=("a",), directory="/p/d", own_folder=own)
+        assert translation.launch(Order(launch, command, "/o", "/e"))["within"] == within

@@ -6,16 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from solveyard.backends.here import Brief, LocalWorkspace, TooMuch
 from solveyard.backends.withheld import Store
-from solveyard.backends.workspace import (
-    Brief,
-    FileEntry,
-    LocalWorkspace,
-    Missing,
-    NoSuchFile,
-    TooMuch,
-)
-from solveyard.model.errors import InvalidRequest
+from solveyard.backends.workspace import FileEntry, Missing, NoSuchFile
+from solveyard.model.errors import InvalidRequest, NotAllowed
+from solveyard.wire.beneath import Folder
 
 
 @pytest.fixture
@@ -121,6 +116,45 @@ def test_nothing_outside_is_ever_read(workspace, path):
         workspace.read(path)
 
 
+def test_a_file_is_read_from_where_it_was_found_whatever_is_there_by_then(workspace, tmp_path):
+    with workspace.open("sub/b.txt") as file:
+        (workspace.root / "sub").rename(workspace.root / "moved")
+        (workspace.root / "sub").symlink_to(tmp_path)
+        assert (file.entry.size, file.read(), file.read(-1)) == (1, b"b", b"b")
+    assert file.read() == b""  # closed
+
+
+def test_a_folder_that_became_a_link_meanwhile_is_not_listed(workspace, tmp_path, monkeypatch):
+    listed = Folder.listed
+
+    def exchanged(self, path="", *, strict=False):
+        if path == "sub":
+            (workspace.root / "sub").rename(workspace.root / "moved")
+            (workspace.root / "sub").symlink_to(tmp_path)
+        return listed(self, path, strict=strict)
+
+    monkeypatch.setattr(Folder, "listed", exchanged)
+    assert [one.path for one in workspace.walk()] == ["a.txt"]
+
+
+def test_a_bound_folder_that_leads_elsewhere_by_now_is_refused(workspace, tmp_path):
+    bound = LocalWorkspace(workspace.root, [os.path.realpath(workspace.root)])
+    assert bound.read("sub/b.txt") == b"b"
+    workspace.root.rename(tmp_path / "moved")
+    workspace.root.symlink_to(tmp_path)
+    for look in (
+        lambda: bound.read("secret"),
+        lambda: bound.stat("secret"),
+        lambda: bound.page(9),
+        lambda: list(bound.walk()),
+        lambda: list(bound.walk("moved")),
+        lambda: Brief(bound, 9, 9).read("secret"),
+    ):
+        with pytest.raises(NotAllowed, match="leads out of the folders in which it may run"):
+            look()
+    assert workspace.read("secret") == b"not yours"  # as whoever owns the store says
+
+
 def test_what_is_no_regular_file_is_refused_and_does_not_hang(workspace, tmp_path):
     os.mkfifo(workspace.root / "pipe")
     with socket.socket(socket.AF_UNIX) as listener:
@@ -161,7 +195,7 @@ def store(tmp_path: Path) -> Path:
 def test_of_the_managers_store_a_job_above_it_shows_nothing(store, tmp_path):
     home = tmp_path / "home"
     (home / "way").symlink_to(store)
-    seen = LocalWorkspace(home, Store(store))
+    seen = LocalWorkspace(home, store=Store(store))
     assert [one.path for one in seen.walk()] == ["mine.txt"]
     page = seen.page(9)
     assert ([one.path for one in page.files], page.total) == (["mine.txt"], 1)
@@ -180,7 +214,7 @@ def test_of_the_managers_store_a_job_above_it_shows_nothing(store, tmp_path):
 
 @pytest.mark.parametrize("place", [".", "agent", "jobs", "jobs/7/.."])
 def test_a_job_in_the_managers_store_shows_nothing(store, place):
-    seen = LocalWorkspace(store / place, Store(store))
+    seen = LocalWorkspace(store / place, store=Store(store))
     assert list(seen.walk()) == []
     assert seen.page(9).total == 0
     for path in ("manager.json", "token", "7/own.txt"):
@@ -191,6 +225,6 @@ def test_a_job_in_the_managers_store_shows_nothing(store, place):
 def test_a_jobs_own_folder_in_the_store_is_all_shown(store, tmp_path, place):
     (tmp_path / "way").symlink_to(store)
     for named in (store, tmp_path / "way"):
-        seen = LocalWorkspace(named / place, Store(store))
+        seen = LocalWorkspace(named / place, store=Store(store))
         assert [one.path for one in seen.walk()] == ["own.txt"]
         assert seen.read("own.txt") == b""

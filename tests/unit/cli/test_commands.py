@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import pytest
 from msgspec.structs import replace
 
-from solveyard.backends.workspace import LocalWorkspace, Page
+from solveyard.backends.here import LocalWorkspace
+from solveyard.backends.workspace import Page
 from solveyard.cli import app, exits, main, words
 from solveyard.model.errors import Conflict, NotAllowed, QuotaReached, StoreFull, StoreLocked
 from solveyard.model.jobs import JobState

@@ -13,7 +13,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from solveyard.backends.workspace import LocalWorkspace, Page
+from solveyard.backends.here import LocalWorkspace
+from solveyard.backends.workspace import Page
 from solveyard.client import calls, find
 from solveyard.client.aio import AsyncClient
 from solveyard.client.calls import LogPart

@@ -10,6 +10,7 @@ from solveyard.model.messages import (
     Cancel,
     EndSessions,
     Kill,
+    Launch,
     Release,
     Retry,
     SetLimits,
@@ -107,3 +108,24 @@ def test_a_record_of_before_sessions_were_noted_is_of_none() -> None:
     text = msgspec.json.encode(drive.job(job_id))
     assert b"session" not in text
     assert msgspec.json.decode(text, type=Job).session == ""
+
+
+def test_a_job_stays_within_the_folders_of_its_newest_submission_with_all_its_tasks() -> None:
+    drive = Drive(cores=1)
+    named = msgspec.structs.replace(X, name="n", directory="/p/d")
+    drive.send(Submit(specs=(named,), within=("/p",)))
+    [job] = drive.engine.jobs
+    drive.end(job)
+    step = drive.send(Retry(job=job))
+    assert [one.within for one in step.actions if isinstance(one, Launch)] == [("/p",)]
+    assert drive.job(job).bounds == ("/p",)
+    drive.end(job)
+    drive.send(Submit(specs=(named,)))  # by the owner, whom nothing binds
+    assert drive.job(job).bounds == ()
+    drive.end(job)
+    several = msgspec.structs.replace(X, directory="/p/d", array=ArraySpec(stop=2))
+    step = drive.send(Submit(specs=(several, X), within=("/p", "/q")))
+    [launched] = [one for one in step.actions if isinstance(one, Launch)]
+    assert launched.within == ("/p", "/q")
+    assert drive.job(launched.job).bounds == ("/p", "/q")
+    assert [one.bounds for one in drive.engine.jobs.values() if one.spec == X] == [()]  # its own

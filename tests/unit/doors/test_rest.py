@@ -15,6 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from solveyard.backends.here import LocalFile
+from solveyard.doors import listing
+from solveyard.model.errors import InvalidRequest, StoreUnusable
+
 SPEC = {"solver": "command", "options": {"argv": ["true"]}}
 
 
@@ -375,6 +379,67 @@ def test_a_jobs_files_are_listed_and_read_and_none_outside_its_folder(
         answer = ask(served, "GET", f"/jobs/1/files/{path}")
         assert answer.status in {400, 404}, path
         assert answer.json["success"] is False
+
+
+def test_a_download_is_of_one_file_whatever_takes_its_name_meanwhile(
+    served: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "large").write_bytes(b"\0" * 3_000_000)
+    (tmp_path / "secret").write_bytes(b"s" * 3_000_000)
+    ask(served, "POST", "/jobs", SPEC | {"directory": str(folder)})
+    read = LocalFile.read
+
+    def exchanged(self: LocalFile, offset: int, limit: int) -> bytes:
+        if offset:
+            (folder / "large").unlink(missing_ok=True)
+            (folder / "large").symlink_to(tmp_path / "secret")
+        return read(self, offset, limit)
+
+    monkeypatch.setattr(LocalFile, "read", exchanged)
+    assert ask(served, "GET", "/jobs/1/files/large").body == b"\0" * 3_000_000
+    assert ask(served, "GET", "/jobs/1/files/large").status == 400
+
+
+@pytest.mark.parametrize("error", [InvalidRequest("it is gone"), OSError(5, "Input/output error")])
+def test_a_download_that_can_not_go_on_is_cut_off_and_nothing_is_added_to_it(
+    served: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    (tmp_path / "large").write_bytes(b"\0" * 3_000_000)
+    ask(served, "POST", "/jobs", SPEC | {"directory": str(tmp_path)})
+    read = LocalFile.read
+
+    def failing(self: LocalFile, offset: int, limit: int) -> bytes:
+        if offset:
+            raise error
+        return read(self, offset, limit)
+
+    monkeypatch.setattr(LocalFile, "read", failing)
+    with pytest.raises(http.client.IncompleteRead) as cut:
+        ask(served, "GET", "/jobs/1/files/large")
+    assert set(cut.value.partial) == {0}
+
+
+def test_a_list_that_can_not_go_on_is_cut_off_and_no_refusal_is_added_to_it(
+    served: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        ask(served, "POST", "/jobs", SPEC)
+    page = served.manager.page
+
+    async def failing(which: Any, limit: int, cursor: str | None) -> Any:
+        if cursor is not None:
+            raise StoreUnusable("disk I/O error")
+        return await page(which, limit, cursor)
+
+    monkeypatch.setattr(listing, "_PAGE", 1)
+    monkeypatch.setattr(listing, "_PIECE", 1)
+    monkeypatch.setattr(served.manager, "page", failing)
+    with pytest.raises(http.client.IncompleteRead) as cut:
+        ask(served, "GET", "/jobs?all=1")
+    assert b"HTTP" not in cut.value.partial
+    assert b"I/O" not in cut.value.partial
 
 
 def test_of_many_files_pages_are_answered_that_say_how_many_there_are(

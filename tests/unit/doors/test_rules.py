@@ -15,6 +15,7 @@ from solveyard.model.arrays import ArraySpec
 from solveyard.model.batch import BatchOptions
 from solveyard.model.errors import NotAllowed
 from solveyard.model.jobs import JobSpec
+from solveyard.surroundings import Here
 
 SOMEBODY = Caller("token:ci")
 
@@ -91,3 +92,17 @@ def test_what_can_run_anything_on_a_cluster_takes_what_a_command_takes(
         Rules().check(SOMEBODY, risky)
     Rules(allow=frozenset({"command"})).check(SOMEBODY, risky)
     Rules().check(SOMEBODY, JobSpec(solver="nec", on="slurm", batch=BatchOptions(queue="a")))
+
+
+def test_what_is_admitted_stays_bound_to_the_folders_that_are_open_by_then(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "root").symlink_to(tmp_path / "real")
+    rules, here = Rules(roots=(tmp_path / "root",)), Here()
+    named = JobSpec(solver="nec", directory=str(tmp_path / "root" / "d"))
+    own = JobSpec(solver="nec")
+    real = (str((tmp_path / "real").resolve()),)
+    assert rules.within(SOMEBODY, [own, named], here) == real
+    assert rules.within(Caller("me", owner=True), [named], here) == real  # by TCP
+    assert rules.within(SOMEBODY, [own], here) == ()
+    assert rules.within(Caller("me", private=True), [named], here) == ()
+    assert Rules().within(SOMEBODY, [named], here) == ()

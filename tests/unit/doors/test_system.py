@@ -154,6 +154,11 @@ def test_it_is_ready_while_the_store_is_written_and_the_agent_is_there(
     assert status == 503
     assert "agent" in json.loads(body)["error"]
     served.manager.connected = True
+    served.manager.spawners = 0
+    status, _, body = ask(served, "GET", "/readyz")
+    assert (status, "no spawner" in json.loads(body)["error"]) == (503, True)
+    served.manager.spawners = 1
+    assert ask(served, "GET", "/readyz")[0] == 200
     served.manager.blocked = "the disk is full"
     assert json.loads(ask(served, "GET", "/readyz")[2])["error"] == "the disk is full"
     served.manager.blocked = ""

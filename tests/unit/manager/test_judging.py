@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from solveyard import registry
-from solveyard.backends.workspace import FileEntry, LocalWorkspace, Unread
+from solveyard.backends.here import LocalWorkspace
+from solveyard.backends.workspace import FileEntry, Unread
 from solveyard.manager import written
 from solveyard.manager.judging import Case, read_later
 from solveyard.manager.ordering import Ordering

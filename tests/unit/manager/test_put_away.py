@@ -8,6 +8,7 @@ from typing import NoReturn
 import pytest
 
 from solveyard.backends.base import RawEnd
+from solveyard.backends.here import LocalWorkspace
 from solveyard.core.engine import Engine
 from solveyard.manager import ondisk
 from solveyard.manager.forwarding import Forwarding
@@ -50,7 +51,11 @@ async def _end_told(engine: Engine, attempt: AttemptId) -> list[Message]:
 
     told: list[Message] = []
     judges = Verdicts(
-        engine.attempt, lambda job: None, lambda job: "/", lambda job, number: ("", ""), told.append
+        engine.attempt,
+        lambda job: None,
+        lambda job: LocalWorkspace(Path("/")),
+        lambda job, number: ("", ""),
+        told.append,
     )
     try:
         await judges.listen(Again())

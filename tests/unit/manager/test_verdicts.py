@@ -10,6 +10,7 @@ import pytest
 
 from solveyard import pauses
 from solveyard.backends.base import RawEnd, Report
+from solveyard.backends.here import LocalWorkspace
 from solveyard.manager import verdicts
 from solveyard.model import reading
 from solveyard.model.jobs import Attempt, AttemptId, Job, JobId, JobState, Placement, Reason
@@ -75,7 +76,7 @@ class Project:
         judges = verdicts.Verdicts(
             lambda attempt: (job, Attempt(id=attempt, placement=placement, placed_at=1.0)),
             lambda job: None,
-            lambda job: str(self.folder),
+            lambda job: LocalWorkspace(self.folder),
             lambda job, attempt: (f"{self.folder}/1.out", f"{self.folder}/1.err"),
             self.tell,
         )

@@ -197,6 +197,22 @@ def test_a_bad_deck_leaves_its_reason_and_no_result(
     assert ended.stderr == f"nec2: {said}"
 
 
+def test_a_reason_is_not_written_through_a_link_that_came_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secret").write_text("mine")
+
+    def failing(path: Path, result: Path, z0: float, engine: str) -> None:
+        (tmp_path / "r.s1p.error").symlink_to(tmp_path / "secret")
+        raise nec_deck.BadCard("é")
+
+    monkeypatch.setattr(nec2, "solve", failing)
+    deck, result = str(tmp_path / "d.nec"), str(tmp_path / "r.s1p")
+    assert nec2.main(["--deck", deck, "--result", result]) == 2
+    assert (tmp_path / "r.s1p.error").read_text("utf-8") == "é\n"
+    assert (tmp_path / "secret").read_text() == "mine"
+
+
 def test_a_missing_engine_is_said_with_the_way_to_get_it(tmp_path: Path) -> None:
     ended = run(tmp_path, DECK, "nec2c", path=str(tmp_path))
     assert ended.returncode == 3

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from solveyard.backends.workspace import LocalWorkspace
+from solveyard.backends.here import LocalWorkspace
 from solveyard.model.arrays import ArraySpec
 from solveyard.model.criteria import Measure
 from solveyard.model.errors import InvalidRequest

@@ -29,6 +29,7 @@ class Order(NamedTuple):
     stderr: str
     folder: str  #: its control group, "": none
     pin: Sequence[int] = ()  #: the processors that it is bound to; none: unbound
+    entered: Optional[int] = None  #: `cwd`, open: nobody can exchange it; None: it isn't
 
 
 class Child(NamedTuple):

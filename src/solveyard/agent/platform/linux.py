@@ -86,7 +86,8 @@ class Linux(Platform):
             else (os.POSIX_SPAWN_OPEN, 2, order.stderr, _WRITE, 0o666),
         ]
         try:
-            os.chdir(order.cwd)  # the loop's thread is the only one that looks at the folder
+            # the loop's thread is the only one that looks at the folder
+            os.chdir(order.cwd if order.entered is None else order.entered)
             program = self._programs.find(order, environment.get("PATH", os.defpath))
             inside = self._inside(order.folder) if order.folder else _ANYWHERE
             pinned = bound(order.pin) if order.pin else _ANYWHERE

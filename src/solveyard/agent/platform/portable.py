@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import os
 import socket
 import subprocess
 import threading
-from typing import Any, Deque, Dict, List
+from typing import Any, Deque, Dict, Iterator, List, Optional
 
 from solveyard.agent.platform.base import (
     MARK,
@@ -61,11 +62,11 @@ class Portable(Platform):
     def _popen(
         self, order: Order, program: str, environment: Dict[str, str], stdout: Any, stderr: Any
     ) -> "subprocess.Popen[bytes]":
-        with bound(order.pin):
+        with bound(order.pin), _standing_in(order.entered):
             return subprocess.Popen(
                 order.argv,
                 executable=program,
-                cwd=order.cwd,
+                cwd=order.cwd if order.entered is None else None,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
@@ -89,3 +90,16 @@ class Portable(Platform):
         self._ended.append(self._end(process))
         with contextlib.suppress(OSError):  # full: awake anyway; closed: leaving
             self._wakeup.send(b"c")
+
+
+@contextlib.contextmanager
+def _standing_in(folder: Optional[int]) -> Iterator[None]:
+    """In an open folder, whatever its path leads to by now; None: wherever we are."""
+    if folder is None:
+        yield
+        return
+    os.chdir(folder)  # the loop's thread is the only one that looks at the folder
+    try:
+        yield
+    finally:
+        os.chdir("/")

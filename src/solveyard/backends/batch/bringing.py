@@ -17,6 +17,7 @@ from solveyard.backends.batch.sharing import Ties
 from solveyard.backends.hosts.base import Away
 from solveyard.backends.hosts.ssh import Failed
 from solveyard.model.jobs import AttemptId
+from solveyard.wire.beneath import Folder
 
 log = logging.getLogger(__name__)
 
@@ -115,8 +116,7 @@ class Bringing:
         pairs = self._layout.streams(order)
         if not order.watched or self._layout.mapped(order.command.directory):
             return pairs
-        attempt = order.launch.attempt
-        place = Path(order.command.directory) / order.watched
+        attempt, root = order.launch.attempt, Path(order.command.directory)
         record = await asyncio.to_thread(witness.record, order)
         if record is None or record.began is None:
             return pairs
@@ -126,9 +126,9 @@ class Bringing:
         if attempt not in self._begun:  # what is here is of an earlier run
             self._begun.add(attempt)
             with suppress(OSError):
-                await asyncio.to_thread(place.unlink, missing_ok=True)
+                await asyncio.to_thread(_unlink, root, order.watched, order.within)
         there = f"{self._layout.place(attempt)}/{order.watched}"
-        return [*pairs, Pair(there, place, record.began - 1)]
+        return [*pairs, Pair(there, root / order.watched, record.began - 1, root, order.within)]
 
     async def _bring(self, ties: Ties, work: asyncio.Event, chosen: Callable[[], _Next]) -> None:
         """Results of those that are over, as they are chosen."""
@@ -205,7 +205,7 @@ class Bringing:
                 Results(
                     order.launch.attempt,
                     [*self._layout.streams(order), Pair(f"{place}.log", files.log(order))],
-                    None if mapped else Pair(place, Path(directory)),
+                    None if mapped else Pair(place, Path(directory), within=order.within),
                     {} if mapped else (await asyncio.to_thread(notes.read, order)).sums,
                     f"{place}.record",
                 )
@@ -231,3 +231,8 @@ class Bringing:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
+
+
+def _unlink(root: Path, path: str, within: Sequence[str]) -> None:
+    with Folder(str(root), within) as folder:
+        folder.unlink(path)

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from solveyard.backends.base import Order
+from solveyard.model.errors import InvalidJob
+from solveyard.wire.beneath import Astray, Folder
 
 #: Begins the last line of an array's script and the first of a list of its other tasks: the id of
 #: its first task, and the place in it of those whose ids follow.
@@ -73,19 +75,29 @@ def write(
 ) -> None:
     """All that the jobs need, before they are sent, `text` being their script. Blocking.
 
-    `ending`: of the script's name. `seen`: is its directory on this machine?
+    `ending`: of the script's name. `seen`: is its directory on this machine? Raises InvalidJob,
+    OSError.
     """
     for order in orders:
-        directory = Path(order.command.directory)
         if order.command.own_folder:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name, content in order.command.files.items() if seen(order) else ():
-            (directory / name).write_text(content)
+            Path(order.command.directory).mkdir(mode=0o700, parents=True, exist_ok=True)
+        if (order.command.files or order.within) and seen(order):
+            _write_own(order)
     first = orders[0].launch.attempt
     for at in range(1, len(orders), _LISTED):
         _list(orders[at : at + _LISTED], f"{IN_ARRAY}{first} {at}\n", ending)
     title = f"{IN_ARRAY}{first} 0\n" if len(orders) > 1 else ""
     _put(script(orders[0], ending), text + title)
+
+
+def _write_own(order: Order) -> None:
+    """Into its folder alone, in which others may write."""
+    try:
+        with Folder(order.command.directory, order.within) as folder:
+            for name, content in order.command.files.items():
+                folder.put(name, content.encode())
+    except Astray as error:
+        raise InvalidJob(f"{error.filename}: {error.strerror}") from error
 
 
 def _list(orders: Sequence[Order], title: str, ending: str) -> None:

@@ -6,18 +6,22 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
+from stat import S_ISREG
 from typing import NamedTuple
 
 from solveyard.backends.batch import links
 from solveyard.backends.batch.mirror import Mirror, Pair
 from solveyard.backends.batch.outgoing import checksum
+from solveyard.backends.here import LocalFile
 from solveyard.backends.hosts.remote import PIECE, Part, Remote, Stat, Walked, shown
 from solveyard.backends.hosts.ssh import Failed
 from solveyard.model.jobs import AttemptId
 from solveyard.model.texts import is_plain
+from solveyard.wire.beneath import Folder
 
 _SMALL = 64 << 10  #: bytes of a file that comes with others
 _AT_ONCE = 50
+_APPEND = os.O_WRONLY | os.O_APPEND
 _TRIES = 2  #: of a file whose checksum is wrong, of a folder that can't be listed
 
 
@@ -43,14 +47,21 @@ class _Result(NamedTuple):
     """One file."""
 
     attempt: AttemptId
-    root: Path
+    pair: Pair  #: of its folder
     path: str
-    there: str
     stat: Stat
 
     @property
+    def there(self) -> str:
+        return f"{self.pair.there}/{self.path}"
+
+    @property
     def here(self) -> Path:
-        return self.root / self.path
+        return self.pair.here / self.path
+
+    def folder(self) -> Folder:
+        """Its folder here, open. Raises OSError."""
+        return Folder(str(self.pair.here), self.pair.within)
 
 
 class _Folder(NamedTuple):
@@ -133,7 +144,7 @@ class Incoming:
     async def _files(self, folders: Sequence[_Folder]) -> list[tuple[AttemptId, str]]:
         """What of them could not come, in words."""
         results = [
-            _Result(one.whose.attempt, one.pair.here, path, f"{one.pair.there}/{path}", stat)
+            _Result(one.whose.attempt, one.pair, path, stat)
             for one in folders
             for path, stat in sorted(one.walked.files.items())
         ]
@@ -204,17 +215,16 @@ class Incoming:
 
     async def _one(self, one: _Result, sha256: str, content: bytes | None) -> str:
         """Why it isn't here; "": it is. `content`: as it was read already."""
-        here, stat = one.here, one.stat
-        part = here.with_name(f".{here.name[:200]}.{sha256[:12]}.part")
+        folder, slash, name = one.path.rpartition("/")
+        part = f"{folder}{slash}.{name[:200]}.{sha256[:12]}.part"
         try:
-            if await asyncio.to_thread(_prepare, one.root, here, stat, sha256):
+            if await asyncio.to_thread(_prepare, one, sha256):
                 return ""
             if content is not None:
-                await asyncio.to_thread(part.unlink, missing_ok=True)
-                await asyncio.to_thread(part.write_bytes, content)
+                await asyncio.to_thread(_put, one, part, content)
             for _ in range(_TRIES):
-                await self._fetch(Pair(one.there, part), stat.size)
-                if await asyncio.to_thread(_settle, part, here, stat, sha256):
+                await self._fetch(one, part)
+                if await asyncio.to_thread(_settle, one, part, sha256):
                     return ""
         except Failed:
             return "it changes while it is read"
@@ -222,13 +232,14 @@ class Incoming:
             return getattr(error, "strerror", None) or str(error)
         return "it changes while it is read"
 
-    async def _fetch(self, pair: Pair, size: int) -> None:
+    async def _fetch(self, one: _Result, part: str) -> None:
         """Where an earlier try ended, this one goes on."""
-        have = await asyncio.to_thread(_have, pair.here, size)
+        size = one.stat.size
+        have = await asyncio.to_thread(_have, one, part)
         while have < size:
-            part = Part(pair.there, have, min(PIECE, size - have))
-            (content,) = await self._remote.read([part])
-            await asyncio.to_thread(_append, pair.here, content)
+            wanted = Part(one.there, have, min(PIECE, size - have))
+            (content,) = await self._remote.read([wanted])
+            await asyncio.to_thread(_append, one, part, content)
             have += len(content)
 
 
@@ -251,46 +262,58 @@ def _links(pair: Pair, found: Mapping[str, str]) -> tuple[dict[str, str], dict[s
         kept = links.inside(path, target, pair.there)
         if kept is None:
             out[path] = target
-        elif why := links.make(pair.here, path, kept):
+        elif why := links.make(pair.here, path, kept, pair.within):
             bad[path] = why
     return bad, out
 
 
-def _prepare(root: Path, here: Path, stat: Stat, sha256: str) -> bool:
+def _prepare(one: _Result, sha256: str) -> bool:
     """Is it here already? No link leads it elsewhere. Raises ValueError, OSError."""
-    if why := links.astray(root, here):
+    if why := links.astray(one.pair.here, one.here):
         raise ValueError(why)
-    here.parent.mkdir(parents=True, exist_ok=True)
-    same = here.is_file() and not here.is_symlink() and here.stat().st_size == stat.size
-    if same and checksum(here) == sha256:
-        os.utime(here, (stat.modified, stat.modified))
-        return True
+    with one.folder() as folder:
+        folder.make(one.path.rpartition("/")[0])
+        with suppress(FileNotFoundError):
+            found = folder.lstat(one.path)
+            same = S_ISREG(found.st_mode) and found.st_size == one.stat.size
+            if same and _sum(folder, one.path) == sha256:
+                folder.utime(one.path, one.stat.modified)
+                return True
     return False
 
 
-def _have(place: Path, size: int) -> int:
-    if place.is_symlink():
-        place.unlink()
-    try:
-        found = place.stat().st_size
-    except FileNotFoundError:
-        place.touch(0o600)
-        return 0
-    if found > size:
-        place.write_bytes(b"")
-        return 0
-    return found
+def _put(one: _Result, part: str, content: bytes) -> None:
+    with one.folder() as folder:
+        folder.put(part, content)
 
 
-def _append(place: Path, content: bytes) -> None:
-    with place.open("ab") as file:
+def _have(one: _Result, part: str) -> int:
+    """Bytes of it, in a file that can be written."""
+    with one.folder() as folder:
+        with suppress(FileNotFoundError):
+            found = folder.lstat(part)
+            if S_ISREG(found.st_mode) and found.st_size <= one.stat.size:
+                return found.st_size
+            folder.unlink(part)
+        os.close(folder.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    return 0
+
+
+def _append(one: _Result, part: str, content: bytes) -> None:
+    with one.folder() as folder, os.fdopen(folder.open(part, _APPEND), "ab") as file:
         file.write(content)
 
 
-def _settle(part: Path, here: Path, stat: Stat, sha256: str) -> bool:
-    if checksum(part) != sha256:
-        part.unlink()
-        return False
-    os.utime(part, (stat.modified, stat.modified))
-    part.replace(here)
+def _settle(one: _Result, part: str, sha256: str) -> bool:
+    with one.folder() as folder:
+        if _sum(folder, part) != sha256:
+            folder.unlink(part)
+            return False
+        folder.utime(part, one.stat.modified)
+        folder.replace(part, one.path)
     return True
+
+
+def _sum(folder: Folder, path: str) -> str:
+    with LocalFile(path, folder.open(path)) as file:
+        return checksum(file)

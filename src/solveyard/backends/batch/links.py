@@ -1,10 +1,11 @@
 """Symbolic links among results: here as they were there, as long as they stay in their folder."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from solveyard.model.texts import is_plain, plain
+from solveyard.wire.beneath import Folder
 
 _OUT = "a link leads it out of the job's folder"
 _NAMED = 5  #: links that lead out, in words
@@ -26,23 +27,28 @@ def inside(path: str, target: str, there: str) -> str | None:
     return target
 
 
-def make(root: Path, path: str, target: str) -> str:
-    """Why it isn't here; "": it is. Replaces a file or another link. Blocking."""
+def make(root: Path, path: str, target: str, within: Sequence[str] = ()) -> str:
+    """Why it isn't here; "": it is. Replaces a file or another link. Blocking.
+
+    `within`: real folders, in one of which `root` must be; none: anywhere.
+    """
     if not is_plain(path) or not is_plain(target):
         return "its name isn't plain"
     here, real = root / path, os.path.realpath(root)
-    fresh = here.with_name(f".{here.name[:200]}.link.part")
+    folder, slash, name = path.rpartition("/")
+    fresh = f"{folder}{slash}.{name[:200]}.link.part"
     try:
         if why := astray(root, here):
             return why
         if not f"{os.path.realpath(here.parent / target)}/".startswith(f"{real}/"):
             return _OUT
-        here.parent.mkdir(parents=True, exist_ok=True)
-        if here.is_symlink() and str(here.readlink()) == target:
-            return ""
-        fresh.unlink(missing_ok=True)
-        fresh.symlink_to(target)
-        fresh.replace(here)
+        with Folder(str(root), within) as inside:
+            inside.make(folder)
+            if here.is_symlink() and str(here.readlink()) == target:
+                return ""
+            inside.unlink(fresh)
+            inside.symlink(fresh, target)
+            inside.replace(fresh, path)
     except (OSError, ValueError) as error:
         return getattr(error, "strerror", None) or str(error)
     return ""

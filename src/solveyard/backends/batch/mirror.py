@@ -1,13 +1,16 @@
 """Files that grow there, here as far as they were there: what came since the last look is read."""
 
 import asyncio
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from solveyard.backends.hosts.base import Away
 from solveyard.backends.hosts.remote import PIECE, Part, Remote
 from solveyard.backends.hosts.ssh import Failed
+from solveyard.wire.beneath import Folder
 
 _SHARE = 1 << 20  #: bytes of one file in one command
 
@@ -16,6 +19,8 @@ class Pair(NamedTuple):
     there: str
     here: Path
     since: float = 0.0  #: s since 1970, there: what is older isn't meant
+    root: Path | None = None  #: the job's folder, in which `here` is; None: `here` is beside it
+    within: tuple[str, ...] = ()  #: real folders, in one of which `root` must be; none: anywhere
 
 
 class Came(NamedTuple):
@@ -41,7 +46,7 @@ class Mirror:
                     raise Away(str(error)) from error
                 for (pair, part), content in zip(parts, read, strict=True):
                     try:
-                        await asyncio.to_thread(_write, pair.here, part.offset, content)
+                        await asyncio.to_thread(_write, pair, part.offset, content)
                     except OSError as error:
                         failed[pair.here] = error.strerror or str(error)
             anything = anything or bool(parts)
@@ -63,7 +68,7 @@ class Mirror:
                 continue  # what is here may be all that there ever will be
             size = found.size
             try:
-                have = await asyncio.to_thread(_size, pair.here, size)
+                have = await asyncio.to_thread(_size, pair, size)
             except OSError as error:
                 failed[pair.here] = error.strerror or str(error)
                 continue
@@ -74,20 +79,39 @@ class Mirror:
         return parts
 
 
-def _size(place: Path, most: int) -> int:
+def _size(pair: Pair, most: int) -> int:
     """How much of it is here; more than there ever was is of something else."""
     try:
-        size = place.stat().st_size
+        with _folder(pair) as (folder, path):
+            size = folder.stat(path).st_size
+            if size > most:
+                os.close(_emptied(folder, path))
+                return 0
     except FileNotFoundError:
         return 0
-    if size <= most:
-        return size
-    place.write_bytes(b"")
-    return 0
+    return size
 
 
-def _write(place: Path, offset: int, content: bytes) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with place.open("r+b" if offset else "wb") as file:
-        file.seek(offset)
-        file.write(content)
+def _write(pair: Pair, offset: int, content: bytes) -> None:
+    if pair.root is None:
+        pair.here.parent.mkdir(parents=True, exist_ok=True)
+    with _folder(pair) as (folder, path):
+        into = folder.open(path, os.O_RDWR) if offset else _emptied(folder, path)
+        with os.fdopen(into, "r+b") as file:
+            file.seek(offset)
+            file.write(content)
+
+
+def _emptied(folder: Folder, path: str) -> int:
+    """The file, open; made where it isn't there."""
+    file = folder.open(path, os.O_RDWR | os.O_CREAT)
+    os.ftruncate(file, 0)
+    return file
+
+
+@contextmanager
+def _folder(pair: Pair) -> Iterator[tuple[Folder, str]]:
+    """In which it is, and its path there."""
+    root = pair.root or pair.here.parent
+    with Folder(str(root), pair.within) as folder:
+        yield folder, pair.here.relative_to(root).as_posix()

@@ -8,10 +8,10 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from solveyard.backends.here import LocalFile, LocalWorkspace
 from solveyard.backends.hosts.remote import PIECE, Remote, Step
 from solveyard.backends.hosts.ssh import Failed
-from solveyard.backends.workspace import LocalWorkspace
-from solveyard.model.errors import InvalidJob
+from solveyard.model.errors import InvalidJob, InvalidRequest, NotAllowed
 from solveyard.model.texts import is_plain
 
 _SMALL = 64 << 10  #: bytes of a file that goes with the others of its job
@@ -23,8 +23,12 @@ _TRIES = 3  #: of a file that changes while it is sent
 class Kept(NamedTuple):
     """What is kept there by its checksum is so much of a file here."""
 
-    place: Path
+    workspace: LocalWorkspace
+    path: str
     size: int  #: bytes; what is written to its end later doesn't go
+
+    def open(self) -> LocalFile:
+        return _opened(self.workspace, self.path)
 
 
 @dataclass
@@ -44,13 +48,26 @@ class Outgoing:
         self._turn = asyncio.Lock()  # two jobs may need the same
         self._sums: dict[tuple[str, int, int], str] = {}  #: by path, size and time
 
-    def add(self, load: Load, folder: Path, there: str, *, shared: bool = False) -> dict[str, str]:
+    def add(
+        self,
+        load: Load,
+        folder: Path,
+        there: str,
+        *,
+        within: Sequence[str] = (),
+        shared: bool = False,
+    ) -> dict[str, str]:
         """All regular files below `folder`; returns their checksums. Blocking.
 
-        `shared`: it is added for several jobs. Raises InvalidJob, OSError.
+        `within`: real folders, in one of which that must be; none: anywhere. `shared`: it is added
+        for several jobs. Raises InvalidJob, OSError.
         """
         load.steps.append(Step("folder", there))
-        entries = sorted(islice(LocalWorkspace(folder).walk(), _FILES + 1))
+        workspace = LocalWorkspace(folder, within)
+        try:
+            entries = sorted(islice(workspace.walk(), _FILES + 1))
+        except NotAllowed as error:
+            raise InvalidJob(str(error)) from error
         size = sum(entry.size for entry in entries)
         if len(entries) > _FILES or size > self._most:
             raise InvalidJob(
@@ -67,23 +84,29 @@ class Outgoing:
                 if (parent := f"{there}/{above}") not in made:
                     made.add(parent)
                     load.steps.append(Step("folder", parent))
-            sums[entry.path] = self.add_file(
-                load, folder / entry.path, f"{there}/{entry.path}", shared=shared
+            sums[entry.path] = self._add_file(
+                load, workspace, entry.path, f"{there}/{entry.path}", shared=shared
             )
         return sums
 
-    def add_file(self, load: Load, place: Path, there: str, *, shared: bool = False) -> str:
-        """One file, into a folder that is there; returns its checksum. Blocking."""
-        found = place.stat()
-        mode = 0o700 if found.st_mode & 0o100 else 0o600
-        if found.st_size <= (0 if shared else _SMALL):
-            content = place.read_bytes()
-            sha256 = hashlib.sha256(content).hexdigest()
-            load.steps.append(Step("file", there, sha256, mode, content))
-        else:
-            sha256 = self._sum(place, found.st_size, found.st_mtime_ns)
-            load.content[sha256] = Kept(place, found.st_size)
-            load.steps.append(Step("copy", there, sha256, mode))
+    def add_file(self, load: Load, place: Path, there: str) -> str:
+        """One file of ours, into a folder that is there; returns its checksum. Blocking."""
+        return self._add_file(load, LocalWorkspace(place.parent), place.name, there, shared=False)
+
+    def _add_file(
+        self, load: Load, workspace: LocalWorkspace, path: str, there: str, *, shared: bool
+    ) -> str:
+        with _opened(workspace, path) as file:
+            found = file.found
+            mode = 0o700 if found.st_mode & 0o100 else 0o600
+            if found.st_size <= (0 if shared else _SMALL):
+                content = b"".join(_pieces(file, None))
+                sha256 = hashlib.sha256(content).hexdigest()
+                load.steps.append(Step("file", there, sha256, mode, content))
+            else:
+                sha256 = self._sum(f"{workspace.root}/{path}", file)
+                load.content[sha256] = Kept(workspace, path, found.st_size)
+                load.steps.append(Step("copy", there, sha256, mode))
         return sha256
 
     async def send(self, load: Load) -> None:
@@ -116,8 +139,8 @@ class Outgoing:
                 await self._append(part, one)
                 await self._remote.keep(part, sha256)
             except Failed as error:
-                if last and await asyncio.to_thread(checksum, *one) != sha256:
-                    raise Failed(_changes(one.place)) from error
+                if last and await asyncio.to_thread(_sum_of, one) != sha256:
+                    raise Failed(_changes(one)) from error
                 if last:
                     raise
             else:
@@ -132,37 +155,54 @@ class Outgoing:
         while offset < one.size:
             content = await asyncio.to_thread(_piece, one, offset)
             if not content:
-                raise Failed(_changes(one.place))
+                raise Failed(_changes(one))
             await self._remote.append(part, offset, content)
             offset += len(content)
 
-    def _sum(self, place: Path, size: int, modified: int) -> str:
-        key = (str(place), size, modified)
+    def _sum(self, place: str, file: LocalFile) -> str:
+        key = (place, file.found.st_size, file.found.st_mtime_ns)
         if key not in self._sums:
-            self._sums[key] = checksum(place, size)
+            self._sums[key] = checksum(file, file.found.st_size)
         return self._sums[key]
 
 
-def checksum(place: Path, size: int | None = None) -> str:
+def checksum(file: LocalFile, size: int | None = None) -> str:
     """SHA-256, of its first `size` bytes where that is given. Blocking."""
-    with place.open("rb") as file:
-        if size is None:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-        digest = hashlib.sha256()
-        while size and (content := file.read(min(size, PIECE))):
-            digest.update(content)
-            size -= len(content)
-        return digest.hexdigest()
+    digest = hashlib.sha256()
+    for content in _pieces(file, size):
+        digest.update(content)
+    return digest.hexdigest()
 
 
-def _changes(place: Path) -> str:
+def _pieces(file: LocalFile, size: int | None) -> Iterator[bytes]:
+    """From its beginning, to its end where no `size` is given."""
+    at = 0
+    while content := file.read(at, PIECE if size is None else min(PIECE, size - at)):
+        yield content
+        at += len(content)
+
+
+def _opened(workspace: LocalWorkspace, path: str) -> LocalFile:
+    """Raises InvalidJob."""
+    try:
+        return workspace.open(path)
+    except InvalidRequest as error:
+        raise InvalidJob(f"it can't be sent: {error}") from error
+
+
+def _sum_of(one: Kept) -> str:
+    with one.open() as file:
+        return checksum(file, one.size)
+
+
+def _changes(one: Kept) -> str:
+    place = one.workspace.root / one.path
     return f"{place} changes while it is sent: keep it out of the job's folder"
 
 
 def _piece(one: Kept, offset: int) -> bytes:
-    with one.place.open("rb") as file:
-        file.seek(offset)
-        return file.read(min(PIECE, one.size - offset))
+    with one.open() as file:
+        return file.read(offset, min(PIECE, one.size - offset))
 
 
 def _slices(steps: Sequence[Step]) -> Iterator[Sequence[Step]]:

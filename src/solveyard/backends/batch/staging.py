@@ -123,7 +123,9 @@ class Staged:
                     load.steps.append(Step("file", f"{there}/{name}", digest, 0o600, content))
             elif not self._layout.mapped(order.command.directory):
                 folder = order.command.directory
-                sums = self._outgoing.add(load, Path(folder), there, shared=folders[folder] > 1)
+                sums = self._outgoing.add(
+                    load, Path(folder), there, within=order.within, shared=folders[folder] > 1
+                )
             root = self._layout.root(order.launch.attempt)
             notes.write(order, Note(sums, self._remote.host.where, root))
         place = files.script(orders[0], ending)

@@ -1,7 +1,7 @@
 """The job's own witness: its script's record, and what became of the results that it owes."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +9,8 @@ from solveyard.backends.base import Order
 from solveyard.backends.batch import files
 from solveyard.backends.dialects.base import Unreadable
 from solveyard.backends.dialects.record import Record, read
+from solveyard.backends.here import LocalWorkspace
+from solveyard.model.errors import InvalidRequest
 from solveyard.solvers.base import OutputFile
 
 _SAID = 400  #: bytes of a log that are told
@@ -33,7 +35,7 @@ def of(order: Order, look: Look | None = None) -> Witness:
     found = record(order)
     if found is None or found.began is None:
         return Witness(found, (), said=_last_words(files.log(order)))
-    look = look or _looking(Path(order.command.directory))
+    look = look or _looking(Path(order.command.directory), order.within)
     began = found.began
     return Witness(found, tuple(_output(path, look(path), began) for path in order.command.outputs))
 
@@ -86,7 +88,14 @@ def _last_words(log: Path) -> str:
     return "; ".join(" ".join(line.split()) for line in lines if line.strip())
 
 
-def _looking(folder: Path) -> Look:
+def _looking(folder: Path, within: Sequence[str]) -> Look:
+    def bound(path: str) -> tuple[int, float] | None:
+        try:
+            found = LocalWorkspace(folder, within).stat(path)
+        except InvalidRequest:
+            return None
+        return found and (found.size, found.modified)
+
     def look(path: str) -> tuple[int, float] | None:
         try:
             found = (folder / path).stat()
@@ -94,7 +103,7 @@ def _looking(folder: Path) -> Look:
             return None
         return found.st_size, found.st_mtime
 
-    return look
+    return bound if within else look
 
 
 def _output(path: str, found: tuple[int, float] | None, started_at: float) -> OutputFile:

@@ -11,6 +11,7 @@ from solveyard.backends.workspace import (
     FileEntry,
     Fits,
     Missing,
+    NoSuchFile,
     Page,
     Unread,
     chosen_of,
@@ -54,6 +55,12 @@ class RemoteWorkspace:
         """None: there is no such file."""
         return self._wait(self._stat(path), f"cannot look at {path[:100]}")
 
+    def open(self, path: str) -> "_File":
+        """Raises NoSuchFile where there is none."""
+        if (found := self.stat(path)) is None:
+            raise NoSuchFile(f"{path} is not a regular file in the job's folder")
+        return _File(self, found)
+
     def read(self, path: str, offset: int = 0, limit: int = 1 << 20) -> bytes:
         """At most `limit` bytes from `offset`; a negative offset counts from the end."""
         return self._wait(self._read(path, offset, limit), f"cannot read {path[:100]}")
@@ -94,3 +101,17 @@ class RemoteWorkspace:
         except TimeoutError as error:
             future.cancel()
             raise InvalidRequest(f"{fails}: {self._remote.host.where} doesn't answer") from error
+
+
+class _File:
+    """It is found anew for each part of it."""
+
+    def __init__(self, workspace: RemoteWorkspace, entry: FileEntry) -> None:
+        self._workspace = workspace
+        self.entry = entry
+
+    def read(self, offset: int = 0, limit: int = 1 << 20) -> bytes:
+        return self._workspace.read(self.entry.path, offset, limit)
+
+    def close(self) -> None:
+        """Nothing of it is open."""

@@ -1,0 +1,2 @@
+-- No table is another: a job is bound to the folders `within` which it was admitted. An earlier
+-- program would run it wherever its directory leads by then.

@@ -1,0 +1,285 @@
+"""Files beneath a folder, whatever others put in their way: links, pipes, devices.
+
+Others may write in a job's folder, and exchange what is there between two steps. So nothing is
+judged by its path and opened by that later: each folder on the way is opened in the one above it,
+and no link is followed. Where there is one, it is looked up where it leads, and the way there is
+gone in the same manner. On Windows, which opens no folders, paths are judged just before their use.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import sys
+from typing import Callable, Iterable, Iterator, List, Optional, Sequence, Tuple, TypeVar
+
+T = TypeVar("T")
+BY_FOLDERS = sys.platform != "win32"
+#: Never waits for the other end of a pipe, and takes no terminal.
+_SAFE = (
+    getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NOCTTY", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+#: A folder that may be entered need not be readable, where the system can tell that apart.
+_ENTER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0)
+_STRICT = _ENTER | getattr(os, "O_NOFOLLOW", 0)
+_LIST = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
+#: What systems say of a link where none is followed.
+_LINKS = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EMLINK})
+_LONGEST = 4096  #: characters of a path
+
+
+class Astray(OSError):
+    """It leads out of the folder in which it must be."""
+
+
+class Irregular(OSError):
+    """It is no regular file: a folder, a pipe, a device."""
+
+
+class Folder:
+    """An open folder; close it. All paths are relative to it, with "/".
+
+    What can't be done raises OSError: Astray, where something leads out of it.
+    """
+
+    def __init__(self, path: str, within: Sequence[str] = ()) -> None:
+        """`within`: real folders, in one of which it must be, links resolved; none: anywhere."""
+        self.path = path
+        self.file: Optional[int] = None  #: None: this system has none of a folder
+        if BY_FOLDERS:
+            self.file = _entered(path, within)
+        elif within:
+            _parted(path, within)
+
+    def __enter__(self) -> "Folder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self.file is not None:
+            os.close(self.file)
+            self.file = None
+
+    def open(self, path: str, flags: int = os.O_RDONLY, mode: int = 0o666) -> int:
+        """A regular file, as a descriptor. Don't give O_TRUNC: it may be something else."""
+
+        def opened(folder: Optional[int], name: str) -> int:
+            file = os.open(name, flags | _SAFE, mode, dir_fd=folder)
+            if not stat.S_ISREG(os.fstat(file).st_mode):
+                os.close(file)
+                raise Irregular(errno.EINVAL, "it is not a regular file", path)
+            return file
+
+        return self._do(path, opened)
+
+    def stat(self, path: str) -> os.stat_result:
+        """Of what links lead to, as long as that is in the folder."""
+
+        def looked(folder: Optional[int], name: str) -> os.stat_result:
+            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            if stat.S_ISLNK(found.st_mode):
+                raise _link(path)
+            return found
+
+        return self._do(path, looked)
+
+    def lstat(self, path: str) -> os.stat_result:
+        """Of a link itself."""
+        with self.holding(path) as (folder, name):
+            return os.stat(name, dir_fd=folder, follow_symlinks=False)
+
+    def put(self, path: str, content: bytes) -> None:
+        """Write a file anew, whole or not at all, and the folders that it lacks.
+
+        What has its name is replaced: of a link the link itself.
+        """
+        with self.holding(path, make=True) as (folder, name):
+            fresh = os.path.join(os.path.dirname(name), ".{}.new".format(os.urandom(8).hex()))
+            file = os.open(
+                fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, 0o666, dir_fd=folder
+            )
+            try:
+                with os.fdopen(file, "wb") as stream:
+                    stream.write(content)
+                os.replace(fresh, name, src_dir_fd=folder, dst_dir_fd=folder)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.unlink(fresh, dir_fd=folder)
+                raise
+
+    def make(self, path: str) -> None:
+        """A folder, and those that it lacks above it."""
+        with self._opened(path, make=True):
+            pass
+
+    def symlink(self, path: str, target: str) -> None:
+        with self.holding(path) as (folder, name):
+            os.symlink(target, name, dir_fd=folder)
+
+    def utime(self, path: str, modified: float) -> None:
+        """`modified`: s since 1970. Of a link itself, where the system can."""
+        with self.holding(path) as (folder, name):
+            follow = os.utime not in os.supports_follow_symlinks
+            os.utime(name, (modified, modified), dir_fd=folder, follow_symlinks=follow)
+
+    def unlink(self, path: str) -> None:
+        """Of a link the link itself. What isn't there is gone already."""
+        with contextlib.suppress(FileNotFoundError), self.holding(path) as (folder, name):
+            os.unlink(name, dir_fd=folder)
+
+    def replace(self, path: str, target: str) -> None:
+        """Give what is at `path` the name `target`, whatever has that by now."""
+        with self.holding(path) as (start, old), self.holding(target) as (end, new):
+            os.replace(old, new, src_dir_fd=start, dst_dir_fd=end)
+
+    @contextlib.contextmanager
+    def holding(self, path: str, make: bool = False) -> Iterator[Tuple[Optional[int], str]]:
+        """The folder that holds `path`, and its name there: for what takes a `dir_fd`.
+
+        `make` it where it isn't there. Where systems open no folders, None and the whole path.
+        """
+        head, _, name = path.rpartition("/")
+        with self._opened(head, make) as folder:
+            yield folder, name if BY_FOLDERS else os.path.join(self._path(head), name)
+
+    @contextlib.contextmanager
+    def listed(
+        self, path: str = "", *, strict: bool = False
+    ) -> Iterator[Tuple[Iterable["os.DirEntry[str]"], Optional[int]]]:
+        """What is in a folder, and its `dir_fd`. `strict`: no link leads there."""
+        if not BY_FOLDERS:
+            with os.scandir(self._path(path)) as entries:
+                yield entries, None
+            return
+        with self._opened(path, strict=strict) as folder:
+            file = os.open(".", _LIST, dir_fd=folder)
+            try:
+                with os.scandir(file) as entries:
+                    yield entries, file
+            finally:
+                os.close(file)
+
+    def followed(self, path: str) -> List[str]:
+        """The way to where `path` leads by now, without links."""
+        real = os.path.realpath(self.path)
+        rest = _rest(real, os.path.realpath(os.path.join(real, path)))
+        if rest is None:
+            raise Astray(errno.EXDEV, "it leads out of its folder", path)
+        return _parts(rest)
+
+    # Inside
+
+    def _do(self, path: str, step: Callable[[Optional[int], str], T]) -> T:
+        """`step` takes the folder that holds it and its name there, and fails for a link."""
+        if not BY_FOLDERS:
+            return step(None, self._path(path))
+        head, _, name = path.rpartition("/")
+        if name not in {"", ".", ".."} and not path.startswith("/"):
+            try:
+                with self._opened(head) as folder:
+                    return step(folder, name)
+            except OSError as error:
+                if error.errno not in _LINKS:
+                    raise
+        parts = self.followed(path)
+        with self._opened("/".join(parts[:-1]), strict=True) as folder:
+            return step(folder, "".join(parts[-1:]) or ".")
+
+    @contextlib.contextmanager
+    def _opened(
+        self, path: str, make: bool = False, strict: bool = False
+    ) -> Iterator[Optional[int]]:
+        """A folder. `strict`: without a link."""
+        if not BY_FOLDERS:
+            if make:
+                os.makedirs(self._path(path), exist_ok=True)
+            yield None
+            return
+        assert self.file is not None
+        try:
+            below = _below(self.file, _parts(path), make)
+        except OSError as error:
+            if strict or error.errno not in _LINKS:
+                raise
+            below = _below(self.file, self.followed(path), make)
+        try:
+            yield below
+        finally:
+            if below != self.file:
+                os.close(below)
+
+    def _path(self, path: str) -> str:
+        return os.path.join(os.path.realpath(self.path), *self.followed(path))
+
+
+def _link(path: str) -> OSError:
+    return OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+
+
+def _parts(path: str) -> List[str]:
+    """Raises OSError for what may lead elsewhere, as a link would."""
+    if len(path) > _LONGEST:
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), path)
+    parts = path.split(os.sep)
+    if path.startswith(os.sep) or ".." in parts:
+        raise _link(path)
+    return [part for part in parts if part not in {"", "."}]
+
+
+def _rest(base: str, place: str) -> Optional[str]:
+    """Of a path in the folder `base`; None: it isn't there."""
+    start = base.rstrip(os.sep) + os.sep
+    if place == base:
+        return ""
+    return place[len(start) :] if place.startswith(start) else None
+
+
+def _parted(path: str, within: Sequence[str]) -> Tuple[str, List[str]]:
+    """Which of `within` holds it, and the way from there, links resolved. Raises Astray."""
+    real = os.path.realpath(path)
+    for base in within:
+        rest = _rest(base, real)
+        if rest is not None:
+            return base, _parts(rest)
+    raise Astray(errno.EXDEV, "it leads out of the folders in which it may run", path)
+
+
+def _entered(path: str, within: Sequence[str]) -> int:
+    if not within:
+        return os.open(path, _ENTER)
+    base, parts = _parted(path, within)
+    top = os.open(base, _ENTER)
+    try:
+        below = _below(top, parts)
+    except OSError:
+        os.close(top)
+        raise
+    if below != top:
+        os.close(top)
+    return below
+
+
+def _below(top: int, parts: Sequence[str], make: bool = False) -> int:
+    """The folder there, open; `top` itself where there are no parts. No link is followed."""
+    at = top
+    try:
+        for part in parts:
+            if make:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(part, dir_fd=at)
+            below = os.open(part, _STRICT, dir_fd=at)
+            if at != top:
+                os.close(at)
+            at = below
+    except OSError:
+        if at != top:
+            os.close(at)
+        raise
+    return at
