@@ -294,6 +294,16 @@ async def test_how_it_ended_stays_open_while_accounting_is_silent(
     assert one.end is not None
 
 
+async def test_what_ended_by_itself_waits_for_no_accounting(yard: Yard) -> None:
+    one = yard.entry()
+    yard.record(one, ended=9.0, stage="command", code=0)
+    yard.host.queue()
+    yard.host.answers["sacct"] = Answer(1, "", REFUSED)
+    await yard.look(2)
+    assert one.end is not None
+    assert (one.end.exit.code, one.end.exit.ended_by) == (0, "")
+
+
 async def test_accounting_that_answers_again_tells_how_it_ended(
     yard: Yard, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -330,6 +330,7 @@ class Follower:
         entry.unseen += 1
         if entry.unseen < _ENOUGH or seen is None:
             return
+        waits = waits and not (seen.record and ending.by_itself(seen.record))
         if waits and now - entry.unseen_since < max(_SILENCE, self._options.lost_after):
             self.blocked[entry.attempt] = f"the accounting of {self._name} to tell how it ended"
             return
