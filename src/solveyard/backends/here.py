@@ -145,7 +145,7 @@ class LocalWorkspace:
         try:
             with self.folder() as folder:
                 found = folder.stat(path)
-            if self._hides(os.path.join(self.real, path)):  # noqa: PTH118
+            if self._hides(f"{self.real}{os.sep}{path}"):
                 return None
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -166,7 +166,7 @@ class LocalWorkspace:
         except OSError as error:
             kind = NoSuchFile if _is_none(error) else InvalidRequest
             raise kind(_refusal(path, error, "read")) from error
-        if self.withheld is not None and self._hides(file.place or os.path.join(self.real, path)):
+        if self._hides(file.place or f"{self.real}{os.sep}{path}"):
             file.close()
             raise NoSuchFile(f"cannot read {path[:100]}: {_OURS}")
         return file
@@ -221,7 +221,7 @@ class Brief(LocalWorkspace):
         self._entries, self._size = entries, size
 
     def walk(self, below: str = "", unread: Unread = passed) -> Iterator[FileEntry]:
-        self._hides(os.path.join(self.real, below))  # noqa: PTH118
+        self._hides(f"{self.real}{os.sep}{below}")
         with self._if_there(unread) as folder:
             yield from _entries(folder, below, unread, self._entries, withheld=self.withheld)
 
