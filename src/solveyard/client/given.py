@@ -7,9 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import msgspec
-
-from solveyard.model import paths
+from solveyard.model import paths, writing
 from solveyard.model.errors import InvalidRequest
 from solveyard.model.jobs import JobSpec
 
@@ -48,13 +46,11 @@ def quoted(text: str, safe: str = "") -> str:
 
 
 def specifications(specs: JobSpec | Sequence[JobSpec]) -> bytes:
-    """As JSON. Raises InvalidRequest."""
-    try:
-        return msgspec.json.encode(specs, enc_hook=_finite)
-    except UnicodeEncodeError as error:
-        raise _unsendable(error) from error
-    except (TypeError, ValueError) as error:
-        raise InvalidRequest(f"it can't be sent as JSON: {error}") from error
+    """As JSON. Raises MalformedJob."""
+    if isinstance(specs, JobSpec):
+        return writing.specification(specs)
+    each = [writing.specification(spec, f"$[{place}]") for place, spec in enumerate(specs)]
+    return b"[" + b",".join(each) + b"]"
 
 
 def encoded(content: object) -> bytes:
@@ -64,7 +60,7 @@ def encoded(content: object) -> bytes:
         return text.encode()
     except UnicodeEncodeError as error:
         raise _unsendable(error) from error
-    except (TypeError, ValueError, RecursionError) as error:
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise InvalidRequest(f"it can't be sent as JSON: {error}") from error
 
 
@@ -88,5 +84,4 @@ def _number(value: object) -> Any:  # whatever else it was
 
 
 def _unsendable(error: UnicodeEncodeError) -> InvalidRequest:
-    near = error.object[max(0, error.start - 100) : error.end + 100]
-    return InvalidRequest(f"{paths.spelt(near)!r} isn't UTF-8 (%FF is a byte of it)")
+    return InvalidRequest(paths.unencodable(error))

@@ -19,6 +19,7 @@ from solveyard.client.aio import AsyncClient
 from solveyard.client.calls import LogPart
 from solveyard.client.output import Place
 from solveyard.client.sync import Client
+from solveyard.model.criteria import Bounds, Measure, SuccessCriteria
 from solveyard.model.errors import (
     Conflict,
     InvalidJob,
@@ -29,6 +30,7 @@ from solveyard.model.errors import (
     UnknownJob,
 )
 from solveyard.model.jobs import JobSpec, JobState
+from solveyard.model.reading import MalformedJob
 from solveyard.places import StorePlaces
 
 SPEC = JobSpec(solver="command", options=msgspec.Raw(b'{"argv":["true"]}'))
@@ -170,6 +172,54 @@ def test_what_json_has_no_number_for_is_refused_and_changes_nothing(
     with pytest.raises(InvalidRequest, match="`wait` must be a number of seconds"):
         client.log(1, wait=number)
     assert client.limits() == before
+
+
+def endless() -> list[Any]:
+    whole: list[Any] = []
+    whole.append(whole)
+    return whole
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "why"),
+    [
+        (
+            {
+                "success": SuccessCriteria(bounds={"g": Bounds(min=float("nan"), max=9.0)}),
+                "measures": {"g": Measure(pattern="g=(.*)")},
+            },
+            "success.bounds.g.min",
+            "must be a finite number, not nan",
+        ),
+        ({"options": {"x": np.float32("inf")}}, "options.x", "must be a finite number, not inf"),
+        ({"options": {"argv": ["echo", b"x"]}}, "options.argv[1]", "must be text, not bytes"),
+        ({"tags": (bytearray(b"x"),)}, "tags[0]", "must be text, not bytes"),
+        ({"options": {"argv": endless()}}, "options", "is nested too deeply"),
+        ({"note": object()}, "note", "can't be written as JSON"),
+        ({"options": {"x": Fraction(10**400)}}, "options", "can't be written as JSON"),
+    ],
+)
+def test_what_a_specification_cannot_say_is_refused_by_its_field_and_nothing_is_submitted(
+    client: Any, fields: dict[str, Any], field: str, why: str
+) -> None:
+    bad = JobSpec(**{"solver": "command", "options": {"argv": ["true"]}, **fields})
+    for ask, at in (
+        (lambda: client.preview(bad), "$"),
+        (lambda: client.submit_many([SPEC, bad]), "$[1]"),
+    ):
+        with pytest.raises(MalformedJob, match=why) as told:
+            ask()
+        assert told.value.field == f"{at}.{field}"
+    assert client.jobs().jobs == []
+
+
+def test_a_specification_may_hold_what_other_libraries_make(client: Any, served: Any) -> None:
+    options: Any = {"argv": np.array(["true"]), "at": Path("/x"), "of": (n for n in (1, 2))}
+    wanted = JobSpec(solver="command", name=np.str_("zz"), tags=np.array(["a"]), options=options)
+    client.submit(wanted)
+    taken = served.manager.jobs()[1].spec
+    assert (taken.name, taken.tags) == ("zz", ("a",))
+    assert msgspec.json.decode(taken.options) == {"argv": ["true"], "at": "/x", "of": [1, 2]}
 
 
 def test_one_text_is_taken_for_one_where_several_may_be(client: Any, served: Any) -> None:
