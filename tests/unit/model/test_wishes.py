@@ -82,8 +82,8 @@ def test_paths_arrays_and_scalars_of_other_libraries_are_read() -> None:
         after=[Scalar(7)],
     )
     assert spec.retry is not None
-    assert (spec.retry.tries, spec.after) == (2, (Dependency(job="7"),))
-    assert [one.job for one in read(after=array.array("i", [3, 4])).after] == ["3", "4"]
+    assert (spec.retry.tries, spec.after) == (2, (Dependency(job="#7"),))
+    assert [one.job for one in read(after=array.array("i", [3, 4])).after] == ["#3", "#4"]
     assert (spec.directory, spec.priority, spec.time_limit) == ("/tmp/x", 4, 5.5)
     assert spec.wait_limit == 1.5
     assert (spec.note, spec.tags, spec.resources.cores) == ("note", ("a", "red"), 2)
