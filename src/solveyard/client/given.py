@@ -29,8 +29,9 @@ def seconds(given: object) -> float | None:
 
 
 def target(path: str, query: Mapping[str, object]) -> str:
-    """Path and query; None and "" are left out."""
-    given = {name: _number(item) for name, item in query.items() if item not in {None, ""}}
+    """Path and query; None and "" are left out. Raises InvalidRequest."""
+    given = {name: _word(name, item) for name, item in query.items() if item is not None}
+    given = {name: word for name, word in given.items() if word}
     try:
         return f"{path}?{urlencode(given)}" if given else path
     except UnicodeEncodeError as error:
@@ -38,7 +39,9 @@ def target(path: str, query: Mapping[str, object]) -> str:
 
 
 def quoted(text: str, safe: str = "") -> str:
-    """As a part of a path."""
+    """As a part of a path. Raises InvalidRequest."""
+    if not isinstance(text, str):
+        raise InvalidRequest(f"a text is needed, not {text!r:.60}")
     try:
         return quote(text, safe=safe)
     except UnicodeEncodeError as error:
@@ -72,6 +75,16 @@ def _finite(value: object) -> object:
     if isinstance(number, float) and not math.isfinite(number):
         raise ValueError(f"{number} is no finite number")
     return number
+
+
+def _word(name: str, item: object) -> str:
+    """A query's. Raises InvalidRequest for what is neither text nor number."""
+    if not isinstance(item, str | numbers.Real):
+        raise InvalidRequest(f"`{name}` is a text or a number, not {item!r:.60}")
+    try:
+        return str.__str__(item) if isinstance(item, str) else str(_number(item))
+    except OverflowError as error:
+        raise InvalidRequest(f"`{name}` is too large a number") from error
 
 
 def _number(value: object) -> Any:  # whatever else it was

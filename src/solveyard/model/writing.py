@@ -20,8 +20,12 @@ _DEFAULTS = {field.name: field.default for field in msgspec.structs.fields(JobSp
 
 def specification(spec: JobSpec, at: str = "$") -> bytes:
     """Its fields, but for those that nobody gave; its path is `at`. Raises MalformedJob."""
-    asked = msgspec.structs.asdict(spec).items()
-    return fields({name: one for name, one in asked if one is not _DEFAULTS[name]}, at)
+    asked = {
+        name: one
+        for name, one in msgspec.structs.asdict(spec).items()
+        if one is not _DEFAULTS[name] and not (type(one) is dict and not one)
+    }
+    return fields(asked, at)
 
 
 def fields(given: Mapping[str, Any], whole: str = "$") -> bytes:

@@ -19,7 +19,6 @@ from solveyard.client.aio import AsyncClient
 from solveyard.client.calls import LogPart
 from solveyard.client.output import Place
 from solveyard.client.sync import Client
-from solveyard.model.criteria import Bounds, Measure, SuccessCriteria
 from solveyard.model.errors import (
     Conflict,
     InvalidJob,
@@ -30,7 +29,6 @@ from solveyard.model.errors import (
     UnknownJob,
 )
 from solveyard.model.jobs import JobSpec, JobState
-from solveyard.model.reading import MalformedJob
 from solveyard.places import StorePlaces
 
 SPEC = JobSpec(solver="command", options=msgspec.Raw(b'{"argv":["true"]}'))
@@ -174,54 +172,6 @@ def test_what_json_has_no_number_for_is_refused_and_changes_nothing(
     assert client.limits() == before
 
 
-def endless() -> list[Any]:
-    whole: list[Any] = []
-    whole.append(whole)
-    return whole
-
-
-@pytest.mark.parametrize(
-    ("fields", "field", "why"),
-    [
-        (
-            {
-                "success": SuccessCriteria(bounds={"g": Bounds(min=float("nan"), max=9.0)}),
-                "measures": {"g": Measure(pattern="g=(.*)")},
-            },
-            "success.bounds.g.min",
-            "must be a finite number, not nan",
-        ),
-        ({"options": {"x": np.float32("inf")}}, "options.x", "must be a finite number, not inf"),
-        ({"options": {"argv": ["echo", b"x"]}}, "options.argv[1]", "must be text, not bytes"),
-        ({"tags": (bytearray(b"x"),)}, "tags[0]", "must be text, not bytes"),
-        ({"options": {"argv": endless()}}, "options", "is nested too deeply"),
-        ({"note": object()}, "note", "can't be written as JSON"),
-        ({"options": {"x": Fraction(10**400)}}, "options", "can't be written as JSON"),
-    ],
-)
-def test_what_a_specification_cannot_say_is_refused_by_its_field_and_nothing_is_submitted(
-    client: Any, fields: dict[str, Any], field: str, why: str
-) -> None:
-    bad = JobSpec(**{"solver": "command", "options": {"argv": ["true"]}, **fields})
-    for ask, at in (
-        (lambda: client.preview(bad), "$"),
-        (lambda: client.submit_many([SPEC, bad]), "$[1]"),
-    ):
-        with pytest.raises(MalformedJob, match=why) as told:
-            ask()
-        assert told.value.field == f"{at}.{field}"
-    assert client.jobs().jobs == []
-
-
-def test_a_specification_may_hold_what_other_libraries_make(client: Any, served: Any) -> None:
-    options: Any = {"argv": np.array(["true"]), "at": Path("/x"), "of": (n for n in (1, 2))}
-    wanted = JobSpec(solver="command", name=np.str_("zz"), tags=np.array(["a"]), options=options)
-    client.submit(wanted)
-    taken = served.manager.jobs()[1].spec
-    assert (taken.name, taken.tags) == ("zz", ("a",))
-    assert msgspec.json.decode(taken.options) == {"argv": ["true"], "at": "/x", "of": [1, 2]}
-
-
 def test_one_text_is_taken_for_one_where_several_may_be(client: Any, served: Any) -> None:
     client.submit(named("trunc"))
     assert client.annotate(1, tags="urgent").tags == ("urgent",)
@@ -231,6 +181,14 @@ def test_one_text_is_taken_for_one_where_several_may_be(client: Any, served: Any
     assert client.wait("trunc", timeout=0) is client.wait(np.int64(1), timeout=0) is False
     served.manager.end(1)
     assert client.wait("trunc") is client.wait(1) is True
+
+
+def test_a_url_may_stand_where_a_folder_may(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOLVEYARD_TOKEN", "said")
+    assert find.locator("http://h:1/base")() == find.address("http://h:1/base", "said")
+    socket = find.running(served.folder).socket
+    with Client(f"unix:{socket}") as client:
+        assert client.jobs().jobs == []
 
 
 def test_a_stores_folder_may_be_a_text(served: Any) -> None:
@@ -402,12 +360,18 @@ def test_what_changes_something_is_sent_again_with_the_key_it_had(kind: Any, dro
         kind(dropping(99), patience=0.2).submit(SPEC, key="mine")
     assert "solveyard ps --all" in str(caught.value)
     assert dropping.made[1].keys == ["mine"] * 3
-    for act in ("cancel", "hold", "release", "retry"):
-        with pytest.raises(ManagerUnavailable, match=f"{act} is not known .*solveyard show 7"):
-            getattr(kind(dropping(99), patience=0.2), act)(7)
+    for act, job, told in (
+        ("cancel", "plate", "plate"),
+        ("hold", 7, "'#7'"),
+        ("release", "#7", "'#7'"),
+        ("retry", "a b", "'a b'"),
+        ("annotate", 7, "'#7'"),
+    ):
+        with pytest.raises(ManagerUnavailable, match=rf"is not known \(look: .* show {told}\)$"):
+            getattr(kind(dropping(99), patience=0.2), act)(job)
     made = [one.keys for one in dropping.made[2:]]
-    assert [len(set(keys)) for keys in made] == [1] * 4
-    assert len({keys[0] for keys in made} - {""}) == 4
+    assert [len(set(keys)) for keys in made] == [1] * 5
+    assert len({keys[0] for keys in made} - {""}) == 5
 
 
 @pytest.mark.parametrize("kind", [Client, Blocking])
