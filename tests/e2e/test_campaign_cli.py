@@ -111,10 +111,10 @@ def test_last_is_the_newest_job_of_whoever_asks(shell):
     assert shell("submit", "--name", "one", "--hold", "--", "true")[0] == 0
     _, out, _ = shell("submit", "--after", "last:end", "--json", "--", "true")
     two = json.loads(out)
-    assert [link["job"] for link in two["after"]] == ["2"]
+    assert [link["job"] for link in two["after"]] == ["#2"]
     assert "one" in two["waiting"]
     _, out, _ = shell("submit", "--after", "last", "--json", "--dry-run", "--", "true")
-    assert json.loads(out)["after"] == [{"job": str(two["number"])}]
+    assert json.loads(out)["after"] == [{"job": f"#{two['number']}"}]
 
 
 def test_tasks_of_the_last_job_are_selected_as_any_others(shell):

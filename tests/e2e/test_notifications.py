@@ -254,7 +254,7 @@ def test_a_command_gets_the_notice_and_one_that_hangs_is_ended_with_its_children
 
 def test_a_command_may_ask_the_manager_about_the_job(started, until, tmp_path):
     ask = (
-        f'cd {tmp_path}; {sys.executable} -m solveyard.cli show --json "$SOLVEYARD_JOB" >said 2>&1'
+        f'cd {tmp_path}; {sys.executable} -m solveyard.cli show --json "#$SOLVEYARD_JOB" >said 2>&1'
     )
     yard = started(
         'public_url = "https://host/solveyard"\n'

@@ -127,7 +127,7 @@ def test_a_job_gets_what_the_settings_say_there_is_and_no_more(service, tmp_path
     [
         ("gpus = -1", "greater than or equal to 0"),
         ('memory = "lots"', "expected a size"),
-        ('licences = { em = "two" }', "expected a integer"),
+        ('licences = { em = "two" }', "expected a whole number"),
         ('licences = { "e.m" = 1 }', "expected a name"),
         ("licence = { em = 1 }", "did you mean"),
     ],

@@ -85,12 +85,12 @@ def fields(place: Here, given: Mapping[str, Any], **own: Any) -> dict[str, objec
 
 
 def last(place: Here) -> str:
-    """The number of the newest job that whoever asks has submitted. Raises UnknownJob."""
+    """The newest job that whoever asks has submitted, as "#7". Raises UnknownJob."""
     with place.reading() as source:
         newest = source.jobs(owner=source.who(), limit=1).jobs if source is not None else []
     if not newest:
         raise UnknownJob("--after last: you have submitted no job yet")
-    return str(newest[0].number)
+    return f"#{newest[0].number}"
 
 
 def _hang(after: str, *, end: bool) -> dict[str, object] | None:

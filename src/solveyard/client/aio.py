@@ -113,7 +113,7 @@ class AsyncClient:
 
     async def jobs(
         self,
-        states: Collection[JobState] = (),
+        states: Collection[JobState] | None = (),
         name: str | None = None,
         owner: str | None = None,
         tag: str | None = None,
@@ -244,7 +244,7 @@ class AsyncClient:
     async def tasks(
         self,
         job: str | int,
-        states: Collection[JobState] = (),
+        states: Collection[JobState] | None = (),
         limit: int = 50,
         offset: int = 0,
     ) -> list[JobRecord]:

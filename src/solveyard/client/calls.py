@@ -2,6 +2,8 @@
 
 import json
 import math
+import numbers
+import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypedDict, TypeVar
 from urllib.parse import unquote
@@ -168,7 +170,7 @@ def preview_config(config: Mapping[str, Any]) -> Call[Plan]:
 
 
 def jobs(
-    states: Collection[JobState] = (),
+    states: Collection[JobState] | None = (),
     name: str | None = None,
     owner: str | None = None,
     tag: str | None = None,
@@ -176,7 +178,7 @@ def jobs(
     cursor: str | None = None,
 ) -> Call[Listing]:
     """`limit` None: all of them."""
-    query: dict[str, object] = {"state": ",".join(given.several(states)), "name": name}
+    query: dict[str, object] = {"state": _states(states), "name": name}
     query |= {"owner": owner, "tag": tag, "cursor": cursor}
     query |= {"all": 1} if limit is None else {"limit": limit}
     return Call("GET", given.target("/jobs", query), listing)
@@ -191,7 +193,7 @@ def act(
 ) -> Call[JobRecord]:
     """Cancel, hold, release, retry, priority."""
     body = given.encoded(content) if content else None
-    doubt = f"whether job {which} got its {verb} is not known (look: solveyard show {which})"
+    doubt = f"whether job {which} got its {verb} is not known ({_look(which)})"
     return Call("POST", _job(which, verb), acted, body, key=_key(key), doubt=doubt)
 
 
@@ -213,9 +215,7 @@ def annotate(
         "note": note,
     }
     body = given.encoded({name: value for name, value in change.items() if value is not None})
-    doubt = (
-        f"whether job {which} has the new tags or note is not known (look: solveyard show {which})"
-    )
+    doubt = f"whether job {which} has the new tags or note is not known ({_look(which)})"
     return Call("PATCH", _job(which), acted, body, key=_key(""), doubt=doubt)
 
 
@@ -223,9 +223,9 @@ def remove(found: JobRecord, files: bool) -> Call[Reply]:
     """Of a job that was there just now. A number is never given again, so a repetition, which
     aiohttp makes by itself, too, removes nothing else and finds it gone.
     """
-    number = str(found.number) if found.task is None else f"{found.number}[{found.task}]"
-    doubt = f"whether job {number} was removed is not known (look: solveyard show {number})"
-    target = given.target(_job(f"#{number}"), {"files": 1 if files else None})
+    number = f"#{found.number}" if found.task is None else f"#{found.number}[{found.task}]"
+    doubt = f"whether job {number} was removed is not known ({_look(number)})"
+    target = given.target(_job(number), {"files": 1 if files else None})
     return Call("DELETE", target, removed, doubt=doubt)
 
 
@@ -236,7 +236,7 @@ def keys(jobs: str | int | Iterable[str | int]) -> list[str]:
 
 def wait(jobs: Sequence[str], timeout: float) -> Call[list[str]]:
     """Which of them have not ended when `timeout` s are over."""
-    body = msgspec.json.encode({"jobs": jobs, "timeout": timeout})
+    body = given.encoded({"jobs": jobs, "timeout": timeout})
     return Call("POST", "/jobs/wait", _left, body, patience=timeout + SILENCE)
 
 
@@ -259,9 +259,9 @@ def file(which: str | int, path: str) -> Call[Reply]:
 
 
 def tasks(
-    which: str | int, states: Collection[JobState], limit: int, offset: int
+    which: str | int, states: Collection[JobState] | None, limit: int, offset: int
 ) -> "Call[list[JobRecord]]":
-    query = {"state": ",".join(given.several(states)), "limit": limit, "offset": offset}
+    query = {"state": _states(states), "limit": limit, "offset": offset}
     return Call("GET", given.target(_job(which, "tasks"), query), _records)
 
 
@@ -280,7 +280,7 @@ def overlay(which: str | int, s: str, file: str, limit: int, offset: int) -> "Ca
 
 def act_on_tasks(which: str, verb: str) -> Call[int]:
     """Of some tasks, as "sweep[3,5-9]"; answers how many they are."""
-    doubt = f"whether {which} got its {verb} is not known (look: solveyard show {which})"
+    doubt = f"whether {which} got its {verb} is not known ({_look(which)})"
     return Call("POST", _job(which, verb), _count, key=_key(""), doubt=doubt)
 
 
@@ -530,17 +530,41 @@ def value(reply: Reply) -> Any:
 
 def _key(chosen: str) -> str:
     """Of the caller's choice, else one that nobody else has."""
+    if not isinstance(chosen, str):
+        raise InvalidRequest(f"a key is a text, not {chosen!r:.60}")
     if len(chosen) > LONGEST_KEY or not (chosen.isascii() and chosen.isprintable()):
         raise InvalidRequest(f"a key has at most {LONGEST_KEY} printable ASCII characters")
     return chosen or str(uuid4())
 
 
-def exact(which: str | int) -> str:
-    """As the manager finds it: a name or what was typed; a number whatever others are called."""
-    return which if isinstance(which, str) else f"#{which}"
+def exact(which: object) -> str:
+    """As the manager finds it: a name or what was typed; a number whatever others are called.
+
+    Raises InvalidRequest for what is neither.
+    """
+    if isinstance(which, str):
+        return which
+    if not isinstance(which, numbers.Integral) or isinstance(which, bool):
+        raise InvalidRequest(f"a job is asked for by its name or number, not by {which!r:.60}")
+    return f"#{which}"
 
 
 def _job(which: str | int, *rest: str) -> str:
-    if not str(which):
+    found = exact(which)
+    if not found:
         raise UnknownJob("there is no job without a name")
-    return "/".join(("/jobs", given.quoted(exact(which)), *rest))
+    return "/".join(("/jobs", given.quoted(found), *rest))
+
+
+def _look(which: str | int) -> str:
+    """As a shell reads it."""
+    return f"look: solveyard show {shlex.quote(exact(which))}"
+
+
+def _states(states: Collection[JobState] | None) -> str:
+    """In a query; of none at all, any. Raises InvalidRequest."""
+    chosen = [] if states is None else given.several(states)
+    for state in chosen:
+        if not isinstance(state, str):
+            raise InvalidRequest(f"a state is one of {', '.join(JobState)}, not {state!r:.60}")
+    return ",".join(chosen)

@@ -54,7 +54,8 @@ class Address(NamedTuple):
             raise ManagerUnavailable(f"cannot trust {self.url}: {error}") from error
 
 
-Where = Address | Path | str | Callable[[], Address] | None  #: a folder is a store's
+#: A store's folder, a manager's URL, or what finds one.
+Where = Address | Path | str | Callable[[], Address] | None
 
 
 def address(url: str, token: str = "") -> Address:
@@ -109,6 +110,8 @@ def locator(where: Where) -> Callable[[], Address]:
     if where is None:
         url = elsewhere()
         where = remote(url) if url else store_folder()
+    elif isinstance(where, str) and ("://" in where or where.startswith("unix:")):
+        where = remote(where)
     if isinstance(where, Address):
         known = where
         return lambda: known

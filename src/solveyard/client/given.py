@@ -7,9 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import msgspec
-
-from solveyard.model import paths
+from solveyard.model import paths, writing
 from solveyard.model.errors import InvalidRequest
 from solveyard.model.jobs import JobSpec
 
@@ -31,8 +29,9 @@ def seconds(given: object) -> float | None:
 
 
 def target(path: str, query: Mapping[str, object]) -> str:
-    """Path and query; None and "" are left out."""
-    given = {name: _number(item) for name, item in query.items() if item not in {None, ""}}
+    """Path and query; None and "" are left out. Raises InvalidRequest."""
+    given = {name: _word(name, item) for name, item in query.items() if item is not None}
+    given = {name: word for name, word in given.items() if word}
     try:
         return f"{path}?{urlencode(given)}" if given else path
     except UnicodeEncodeError as error:
@@ -40,7 +39,9 @@ def target(path: str, query: Mapping[str, object]) -> str:
 
 
 def quoted(text: str, safe: str = "") -> str:
-    """As a part of a path."""
+    """As a part of a path. Raises InvalidRequest."""
+    if not isinstance(text, str):
+        raise InvalidRequest(f"a text is needed, not {text!r:.60}")
     try:
         return quote(text, safe=safe)
     except UnicodeEncodeError as error:
@@ -48,13 +49,11 @@ def quoted(text: str, safe: str = "") -> str:
 
 
 def specifications(specs: JobSpec | Sequence[JobSpec]) -> bytes:
-    """As JSON. Raises InvalidRequest."""
-    try:
-        return msgspec.json.encode(specs, enc_hook=_finite)
-    except UnicodeEncodeError as error:
-        raise _unsendable(error) from error
-    except (TypeError, ValueError) as error:
-        raise InvalidRequest(f"it can't be sent as JSON: {error}") from error
+    """As JSON. Raises MalformedJob."""
+    if isinstance(specs, JobSpec):
+        return writing.specification(specs)
+    each = [writing.specification(spec, f"$[{place}]") for place, spec in enumerate(specs)]
+    return b"[" + b",".join(each) + b"]"
 
 
 def encoded(content: object) -> bytes:
@@ -64,7 +63,7 @@ def encoded(content: object) -> bytes:
         return text.encode()
     except UnicodeEncodeError as error:
         raise _unsendable(error) from error
-    except (TypeError, ValueError, RecursionError) as error:
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise InvalidRequest(f"it can't be sent as JSON: {error}") from error
 
 
@@ -78,6 +77,16 @@ def _finite(value: object) -> object:
     return number
 
 
+def _word(name: str, item: object) -> str:
+    """A query's. Raises InvalidRequest for what is neither text nor number."""
+    if not isinstance(item, str | numbers.Real):
+        raise InvalidRequest(f"`{name}` is a text or a number, not {item!r:.60}")
+    try:
+        return str.__str__(item) if isinstance(item, str) else str(_number(item))
+    except OverflowError as error:
+        raise InvalidRequest(f"`{name}` is too large a number") from error
+
+
 def _number(value: object) -> Any:  # whatever else it was
     """Python's own, in the place of numpy's and others; what is no number stays."""
     if isinstance(value, bool):
@@ -88,5 +97,4 @@ def _number(value: object) -> Any:  # whatever else it was
 
 
 def _unsendable(error: UnicodeEncodeError) -> InvalidRequest:
-    near = error.object[max(0, error.start - 100) : error.end + 100]
-    return InvalidRequest(f"{paths.spelt(near)!r} isn't UTF-8 (%FF is a byte of it)")
+    return InvalidRequest(paths.unencodable(error))

@@ -39,7 +39,7 @@ class Client:
     """
 
     def __init__(self, where: Where = None, *, patience: float = tries.PATIENCE) -> None:
-        """`where`: a store's folder, an address, or what finds one, asked each time; None:
+        """`where`: a store's folder, a manager's URL, or what finds one, asked each time; None:
         $SOLVEYARD_URL, else $SOLVEYARD_HOME, else the platform's data folder.
         `patience`: s for which a manager that went away is waited for.
         """
@@ -122,7 +122,7 @@ class Client:
 
     def jobs(
         self,
-        states: Collection[JobState] = (),
+        states: Collection[JobState] | None = (),
         name: str | None = None,
         owner: str | None = None,
         tag: str | None = None,
@@ -250,7 +250,7 @@ class Client:
     def tasks(
         self,
         job: str | int,
-        states: Collection[JobState] = (),
+        states: Collection[JobState] | None = (),
         limit: int = 50,
         offset: int = 0,
     ) -> list[JobRecord]:

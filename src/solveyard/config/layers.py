@@ -279,6 +279,7 @@ def _sentence(problem: Mapping[str, Any]) -> tuple[str, str]:
         whole = ".".join(words[:-1])
         return whole, f"`{whole}` has no `{words[-1]}`, which it needs"
     expected = problem["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+    expected = expected.replace("a valid integer", "a whole number")
     expected = expected.replace("a valid array", "a list").replace("a valid dictionary", "a table")
     expected = expected.replace("an object", "a table").replace("a valid ", "a ")
     if problem["loc"][-1] == "[key]":

@@ -22,6 +22,8 @@ from solveyard.model.reading import nearest
 from solveyard.model.resources import MOST_CORES
 from solveyard.secret import Secret
 
+_BARE = re.compile(r"([\d.]+)\s*(?:I?B)?", re.IGNORECASE)
+
 
 class Table(BaseModel):
     """Base of a table of settings."""
@@ -53,25 +55,36 @@ def _seconds(given: Any) -> Any:  # whatever somebody wrote
         raise ValueError('expected a duration such as "30d", "12h" or 90') from error
 
 
-def _bytes(given: Any) -> Any:  # as above
-    number = isinstance(given, int | float) and not isinstance(given, bool)
-    try:
-        return amounts.file_size(str(given)) if number or isinstance(given, str) else given
-    except InvalidRequest as error:
-        raise ValueError('expected a size such as "500M", "10G" or 10 (GiB)') from error
+def _bytes(given: Any) -> int:  # as above
+    found = _file_size(given)
+    if found is None:
+        raise ValueError('expected a size such as "500M", "10G" or 10 (GiB)')
+    return found
 
 
-def _with_unit(given: Any) -> Any:  # as above
+def _with_unit(given: Any) -> int:  # as above
     """Of what jobs ask for, a bare number may be meant in MiB, as they have it, or in GiB."""
-    number = str(given).strip()
-    if isinstance(given, bool) or not re.fullmatch(r"[0-9.]*[1-9][0-9.]*", number):
-        return given
-    raise ValueError(f'expected a size with its unit, "{number}M" or "{number}G"')
+    found = _file_size(given)
+    if found and (number := _BARE.fullmatch(str(given).strip())):
+        raise ValueError(f'expected a size with its unit, "{number[1]}M" or "{number[1]}G"')
+    if found is None:
+        raise ValueError('expected a size with its unit, such as "500M" or "10G"')
+    return found
+
+
+def _file_size(given: Any) -> int | None:  # as above
+    """Bytes; a bare number is GiB. None: it is no size."""
+    if isinstance(given, bool) or not isinstance(given, int | float | str):
+        return None
+    try:
+        return amounts.file_size(str(given))
+    except (InvalidRequest, ValueError):  # an integer may be too long to write
+        return None
 
 
 Duration = Annotated[float, BeforeValidator(_seconds), Field(ge=0)]  #: s
 Size = Annotated[int, BeforeValidator(_bytes), Field(ge=0)]  #: bytes
-Told = Annotated[Size, BeforeValidator(_with_unit)]  #: bytes
+Told = Annotated[int, BeforeValidator(_with_unit), Field(ge=0)]  #: bytes
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]  #: "~" is the home folder
 Word = Annotated[str, Field(min_length=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$")]  #: of what people name

@@ -165,10 +165,15 @@ class Board:
             )
 
     def next(self, what: str) -> int:
-        """The next number of that counter."""
+        """The next number of that counter, which isn't the jobs' own."""
         number: int = getattr(self.counter, what)
         self.counter = replace(self.counter, **{what: number + 1})
         return number
+
+    def take(self, number: JobId) -> None:
+        """A new job has it; no other gets it, nor one that was passed over."""
+        assert number >= self.counter.next
+        self.counter = replace(self.counter, next=number + 1)
 
     def look(self, job_id: JobId) -> Job | None:
         """A job, or a task, be it that nothing has happened to it alone; None: there is none."""

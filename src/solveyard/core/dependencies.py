@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from solveyard.core.names import numbered
 from solveyard.model.ids import array_of, position_of, task_id
 from solveyard.model.jobs import Job, JobId, JobState, Outcome, Reason
 from solveyard.model.policies import Link
@@ -120,7 +121,7 @@ class Dependencies:
         assert job is not None  # nobody waits for a job that isn't there
         link = next(one for one in self._links[waiting][first] if not met(job.state, one))
         more = f", and {len(unmet) - 1} others" if len(unmet) > 1 else ""
-        return f"job {job.label} {_WANTED[link.on]} (it is {job.state}){more}"
+        return f"job {_called(job)} {_WANTED[link.on]} (it is {job.state}){more}"
 
     def _forget_task(self, other: JobId) -> None:
         """Nobody waits for it any more, if it is one."""
@@ -149,13 +150,21 @@ def met(other: JobState | None, link: Link) -> bool:
 def doom(other: Job, link: Link) -> Outcome:
     """Why what waited for `other` can never run."""
     told = other.outcome.message if other.outcome is not None else ""
-    because = f"job {other.label} {_DID[other.state]}"
+    label = _called(other)
+    because = f"job {label} {_DID[other.state]}"
     return Outcome(
         reason=Reason.DEPENDENCY,
-        message=f"it could run only after {_ONLY[link.on]} of job {other.label},"
+        message=f"it could run only after {_ONLY[link.on]} of job {label},"
         f" which {_DID[other.state]} (retry that, then this)",
         evidence=(f"{because}: {told}" if told else because, *_chain(other)),
     )
+
+
+def _called(job: Job) -> str:
+    """By its label; by its number, too, where its name reads like another's."""
+    whole = array_of(job.id) or job.id
+    reads_like = numbered(job.spec.name)
+    return job.label if reads_like in {None, whole} else f"#{whole} ({job.label})"
 
 
 def _chain(other: Job) -> tuple[str, ...]:

@@ -18,15 +18,21 @@ Named = Mapping[str, tuple[JobId, JobSpec]]  #: by name, those of one submission
 
 
 def numbered(board: Board, specs: Sequence[JobSpec]) -> tuple[Named, list[JobId]]:
-    """The number of each of `specs`: of the job whose name it takes, else a new one."""
+    """The number of each of `specs`: of the job whose name it takes, else a new one, which is no
+    other job's name: whoever types it means this job.
+    """
     ids: list[JobId] = []
+    named: dict[str, tuple[JobId, JobSpec]] = {}
     new = board.counter.next
     for spec in specs:
         known = board.names.get(spec.name) if spec.name else None
         if known is None:
+            while (typed := str(new)) != spec.name and (typed in board.names or typed in named):
+                new += 1
             known, new = JobId(new), new + 1
         ids.append(known)
-    named = {spec.name: (i, spec) for i, spec in zip(ids, specs, strict=True) if spec.name}
+        if spec.name:
+            named[spec.name] = known, spec
     return named, ids
 
 

@@ -28,6 +28,12 @@ def spelt(path: str) -> str:
     return _OTHER.sub("\ufffd", _BYTE.sub(lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", path))
 
 
+def unencodable(error: UnicodeEncodeError) -> str:
+    """Why a text can't be written, in words that can."""
+    near = error.object[max(0, error.start - 100) : error.end + 100]
+    return f"{spelt(near)!r} isn't UTF-8 (%FF is a byte of it)"
+
+
 def unspelt(path: str) -> str:
     """What `spelt` was given. It may be another file's own name: look for that first."""
     return _WRITTEN.sub(lambda byte: chr(0xDC00 + int(byte[1], 16)), path)

@@ -95,5 +95,5 @@ def _dependency(one: Any) -> Any:  # whatever was given: what can't be read is r
 
 def _name(job: Any) -> Any:
     if isinstance(number := writing.unwrapped(job), int):
-        return str(number)
+        return f"#{number}"  # be another job called so
     return getattr(job, "key", job)

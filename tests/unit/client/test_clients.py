@@ -184,6 +184,14 @@ def test_one_text_is_taken_for_one_where_several_may_be(client: Any, served: Any
     assert client.wait("trunc") is client.wait(1) is True
 
 
+def test_a_url_may_stand_where_a_folder_may(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOLVEYARD_TOKEN", "said")
+    assert find.locator("http://h:1/base")() == find.address("http://h:1/base", "said")
+    socket = find.running(served.folder).socket
+    with Client(f"unix:{socket}") as client:
+        assert client.jobs().jobs == []
+
+
 def test_a_stores_folder_may_be_a_text(served: Any) -> None:
     with Client(str(served.folder)) as client:
         assert client.jobs().jobs == []
@@ -353,12 +361,18 @@ def test_what_changes_something_is_sent_again_with_the_key_it_had(kind: Any, dro
         kind(dropping(99), patience=0.2).submit(SPEC, key="mine")
     assert "solveyard ps --all" in str(caught.value)
     assert dropping.made[1].keys == ["mine"] * 3
-    for act in ("cancel", "hold", "release", "retry"):
-        with pytest.raises(ManagerUnavailable, match=f"{act} is not known .*solveyard show 7"):
-            getattr(kind(dropping(99), patience=0.2), act)(7)
+    for act, job, told in (
+        ("cancel", "plate", "plate"),
+        ("hold", 7, "'#7'"),
+        ("release", "#7", "'#7'"),
+        ("retry", "a b", "'a b'"),
+        ("annotate", 7, "'#7'"),
+    ):
+        with pytest.raises(ManagerUnavailable, match=rf"is not known \(look: .* show {told}\)$"):
+            getattr(kind(dropping(99), patience=0.2), act)(job)
     made = [one.keys for one in dropping.made[2:]]
-    assert [len(set(keys)) for keys in made] == [1] * 4
-    assert len({keys[0] for keys in made} - {""}) == 4
+    assert [len(set(keys)) for keys in made] == [1] * 5
+    assert len({keys[0] for keys in made} - {""}) == 5
 
 
 @pytest.mark.parametrize("kind", [Client, Blocking])

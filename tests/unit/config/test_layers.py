@@ -72,10 +72,10 @@ def test_a_line_is_found_behind_texts_and_lists_that_go_on(places):
         ("[notify.a]\nonn = ['ended']", 2, ["`onn` in `notify.a`", "did you mean 'on'"]),
         ("\nmax_concurrent = 1", 2, ["`max_concurrent`", "'limits.max_concurrent'"]),
         ("[limits]\nmax_concurent = 1", 2, ["`limits.max_concurent`", "'limits.max_concurrent'"]),
-        ('port = "8080"', 1, ["`port`", "integer", "'8080'"]),
+        ('port = "8080"', 1, ["`port`", "whole number", "'8080'"]),
         ("port = 70000", 1, ["`port`", "65535", "70000"]),
         ("cores = 100001", 1, ["`cores`", "less than or equal to 100000", "100001"]),
-        ("cores = true", 1, ["`cores`", "integer", "True"]),
+        ("cores = true", 1, ["`cores`", "whole number", "True"]),
         ('on_stop = "stay"', 1, ["`on_stop`", "'leave' or 'drain'", "'stay'"]),
         ('project_roots = ["x"]', 1, ["`project_roots.0`", "an absolute path", "'x'"]),
         ("limits = 3", 1, ["`limits`", "3"]),
@@ -221,14 +221,25 @@ def test_what_a_command_line_gives_wrongly_is_wrong_usage(places):
     assert str(caught.value).startswith("--idle-exit: `idle_exit`")
 
 
-@pytest.mark.parametrize("value", ["4096", '"4096"', "1.5"])
+@pytest.mark.parametrize("value", ["4096", '"4096"', "1.5", '"4096B"'])
 @pytest.mark.parametrize("key", ["resources.memory", "resources.disk"])
 def test_what_jobs_ask_for_says_its_unit(places, key, value):
     """A bare number is MiB in a job and GiB in a setting."""
     write(places.user, f"{key} = {value}\n")
-    number = value.strip('"')
+    number = value.strip('"B')
     assert f'`{key}`: expected a size with its unit, "{number}M" or "{number}G"' in why(places)
+    for value in ("'1e2'", "'+5'", "inf", "-1", "true", "['4G']", str(10**400), "'5.5.5'", "''"):
+        write(places.user, f"{key} = {value}\n")
+        assert f'`{key}`: expected a size with its unit, such as "500M" or "10G"' in why(places)
     write(places.user, f"{key} = '4096M'\n")
     assert config.load(places, {}).value(key) == 4096 << 20
     write(places.user, f"{key} = 0\n")
     assert config.load(places, {}).value(key) == 0
+
+
+@pytest.mark.parametrize("value", ["true", "'much'", "-1", str(10**400)])
+def test_what_is_no_size_or_no_whole_number_is_told_what_to_write(places, value):
+    write(places.user, f"retention.max_size = {value}\n")
+    assert 'expected a size such as "500M", "10G" or 10 (GiB)' in why(places)
+    write(places.user, "resources.gpus = true\n")
+    assert "`resources.gpus`: expected a whole number, got True" in why(places)

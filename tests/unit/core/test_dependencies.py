@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from solveyard.model.arrays import ArraySpec
 from solveyard.model.errors import Conflict, InvalidJob
 from solveyard.model.ids import task_id
-from solveyard.model.jobs import JobSpec, JobState, Reason
+from solveyard.model.jobs import JobId, JobSpec, JobState, Reason
 from solveyard.model.messages import Cancel, Release, Remove, Retry, Submit, Ticked
 from solveyard.model.policies import Dependency, RetryPolicy
 from unit.core.drive import Drive
@@ -63,6 +63,20 @@ def test_who_waits_for_a_number_waits_for_no_other_that_is_called_so() -> None:
     by_name, by_number = drive.one(after=after(first)), drive.one(after=after(f"#{first}"))
     assert drive.job(by_name).after[0].job == first + 1
     assert drive.job(by_number).after[0].job == first
+
+
+def test_a_job_whose_name_is_a_number_is_told_by_its_own_too() -> None:
+    drive = Drive(cores=2)
+    first = drive.one()
+    named = tuple(JobSpec(solver="x", name=name) for name in (str(first), "3"))
+    drive.send(Submit(specs=named, any_name=True))
+    waiting, other = drive.one(after=after("1")), drive.one(after=after("3"))
+    assert drive.why(waiting) == "job #2 (1) to succeed (it is submitted)"
+    assert drive.why(other) == "job 3 to succeed (it is queued)"
+    drive.end(JobId(2), Reason.EXIT_CODE)
+    outcome = drive.job(waiting).outcome
+    assert "the success of job #2 (1), which failed" in outcome.message
+    assert outcome.evidence[0].startswith("job #2 (1) failed")
 
 
 def test_a_chain_of_3000_falls_at_once() -> None:

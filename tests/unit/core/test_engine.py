@@ -361,6 +361,17 @@ def test_a_removed_job_leaves_its_name_but_not_its_number() -> None:
         drive.send(Cancel(job=job))
 
 
+def test_a_new_jobs_number_is_no_other_jobs_name() -> None:
+    drive = Drive()
+    called = [JobSpec(solver="x", name=name) for name in ("3", "4", "7")]
+    drive.send(Submit(specs=tuple(called), any_name=True))
+    assert drive.engine.names == {"3": 1, "4": 2, "7": 5}
+    assert drive.submit(X, X) == [6, 8]
+    assert drive.restored().counter.next == 9
+    drive.send(Submit(specs=(JobSpec(solver="x", name="9"), X), any_name=True))
+    assert (drive.engine.names["9"], max(drive.engine.jobs)) == (9, 10)  # its own name is no other
+
+
 def test_a_submission_is_taken_whole_or_not_at_all() -> None:
     drive = Drive()
     with pytest.raises(InvalidJob, match=r"job 2 of 2: this job could never run: it needs 2 cores"):

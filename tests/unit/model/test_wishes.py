@@ -4,6 +4,7 @@ import array
 import datetime as dt
 import enum
 import math
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import JobSpec
-from solveyard.model.policies import Dependency
+from solveyard.model.policies import Dependency, RetryPolicy
 from solveyard.model.reading import MalformedJob
 from solveyard.model.resources import Resources
 from solveyard.model.wishes import Wishes, parameters, specification
@@ -71,6 +72,7 @@ def test_paths_arrays_and_scalars_of_other_libraries_are_read() -> None:
         directory=Path("/tmp/x"),
         priority=Scalar(4),
         time_limit=Real(5.5),
+        wait_limit=Fraction(3, 2),
         note=Word("note"),
         tags=(one for one in ("a", Colour.RED)),
         resources=Resources(cores=2),
@@ -80,9 +82,10 @@ def test_paths_arrays_and_scalars_of_other_libraries_are_read() -> None:
         after=[Scalar(7)],
     )
     assert spec.retry is not None
-    assert (spec.retry.tries, spec.after) == (2, (Dependency(job="7"),))
-    assert [one.job for one in read(after=array.array("i", [3, 4])).after] == ["3", "4"]
+    assert (spec.retry.tries, spec.after) == (2, (Dependency(job="#7"),))
+    assert [one.job for one in read(after=array.array("i", [3, 4])).after] == ["#3", "#4"]
     assert (spec.directory, spec.priority, spec.time_limit) == ("/tmp/x", 4, 5.5)
+    assert spec.wait_limit == 1.5
     assert (spec.note, spec.tags, spec.resources.cores) == ("note", ("a", "red"), 2)
     assert spec.array is not None
     assert spec.array.grid == {"w": (0.5, 1.5), "n": (0, 1)}
@@ -95,6 +98,7 @@ def test_paths_arrays_and_scalars_of_other_libraries_are_read() -> None:
         ({"note": object()}, "$.note"),
         ({"options": {"argv": [b"echo"]}}, "$.options.argv[0]"),
         ({"options": {"argv": ["echo", "\ud800"]}}, "$.options"),
+        ({"retry": RetryPolicy(on=(b"lost",))}, "$.retry.on[0]"),  # type: ignore[arg-type]
         ({"note": dt}, "$.note"),
         ({"note": "\udcff"}, "$.note"),
         ({"tags": [{"a": {1j: 2}}]}, "$.tags"),
