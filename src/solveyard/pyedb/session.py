@@ -170,7 +170,7 @@ class Session:
                 for record, asked in zip(records, zip(configs, sent, strict=True), strict=True):
                     before = self._own.get(record.id)
                     known = [asked]
-                    if before is not None:
+                    if before is not None and before.config is not None:
                         known.append((before.config, fields(before.config)))
                     self._own[record.id] = sights.Own(ran.config(record, known), record.number)
                 self._taken += 1
