@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -23,19 +24,21 @@ class Child:
 
 
 @pytest.mark.parametrize(
-    ("pid", "told"), [(os.getpid(), True), (os.getppid(), True), (1 << 22, False)]
+    ("pid", "told"),
+    [(os.getpid, True), (os.getppid, True), (lambda: 1 << 22, False)],
+    ids=["itself", "its parent", "another"],
 )
 def test_a_manager_that_somebody_else_started_meanwhile_is_not_said_to_be_started(
     served: Any,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
-    pid: int,
+    pid: Callable[[], int],
     told: bool,
 ) -> None:
     """On Windows the process that is started may be the manager's parent."""
     looks = iter([False])  # then it answers
     monkeypatch.setattr(background, "answers", lambda _: next(looks, True))
-    monkeypatch.setattr(background.subprocess, "Popen", lambda *_, **__: Child(pid))
+    monkeypatch.setattr(background.subprocess, "Popen", lambda *_, **__: Child(pid()))
     assert main(["--store", str(served.folder), "submit", "--", "true"]) == 0
     out, err = capfd.readouterr()
     assert out == "1\n"
