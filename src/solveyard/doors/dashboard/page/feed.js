@@ -182,7 +182,7 @@ function missed() {
 async function explain(numbers) {
   if (!numbers.length) return;
   const { jobs: rows } = await get(`dashboard/jobs/${numbers.slice(0, 100).join(",")}`);
-  jobs.take(rows.filter((row) => row.why !== jobs.row(row.number)?.why));
+  jobs.explain(rows);
 }
 
 /** The visible jobs that wait. */

@@ -100,6 +100,18 @@ export function take(changed, removed = []) {
   });
 }
 
+/** Take from rows that were asked for apart why the jobs wait, or how far they are, and nothing else: the answer may be
+ *  older than what is known by now. */
+export function explain(told) {
+  const news = told.filter(({ number, state, started_at, why }) => {
+    const known = rows.get(number);
+    return known?.state === state && known.started_at === started_at && known.why !== why;
+  });
+  if (!news.length) return;
+  for (const { number, why } of news) rows.set(number, { ...rows.get(number), why, said: undefined });
+  version.value += 1;
+}
+
 /** A running job, or task of an array, tells how far it is. */
 export function advance(told) {
   batch(() => {
