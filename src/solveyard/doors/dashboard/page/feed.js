@@ -4,6 +4,7 @@
 // new is then asked for by the number of the last event known, so nothing is missed or seen twice,
 // whatever the socket lost.
 import { get, Refused } from "./api.js";
+import { unask } from "./dialogs.js";
 import { batch, signal } from "./html.js";
 import * as jobs from "./jobs.js";
 import * as socket from "./socket.js";
@@ -113,12 +114,21 @@ async function attempt() {
 
 /** Forget what this browser may not see any more, until somebody signs in. */
 function lock() {
+  if (store) forget(); // else nothing was shown yet, and the address is what somebody came for
   last = null;
+  store = "";
   jobs.clear();
   jobs.status.value = null;
   connection.value = { state: "locked" };
   socket.close();
   return BEAT;
+}
+
+/** What somebody looked at, searched for and was asked is no business of who comes next. */
+function forget() {
+  unask();
+  jobs.forget();
+  location.hash = "";
 }
 
 /** Look, and throw unless the same store still answers as when it was `before`: a job's number means

@@ -133,6 +133,14 @@ export function clear() {
   version.value += 1;
 }
 
+/** Forget what was looked for and looked at. */
+export function forget() {
+  batch(() => {
+    state.value = text.value = mine.value = "";
+    for (const one of [current, opened, task, looked, advanced]) one.value = null;
+  });
+}
+
 /** Take a job to those that are acted on together, or away from them. */
 export function select(number) {
   const chosen = new Set(selected.peek());

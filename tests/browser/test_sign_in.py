@@ -1,0 +1,54 @@
+"""Who looks at the dashboard, and what is left of who looked before: a real Chromium, real jobs."""
+
+from typing import Any
+
+import pytest
+
+from pages import row, shell
+
+sync_api = pytest.importorskip("playwright.sync_api")
+expect = sync_api.expect
+expect.set_options(timeout=20_000)
+
+
+def sign_in(page: Any, served: Any) -> None:
+    """Any token will do."""
+
+    def session(route: Any) -> None:
+        served.locked = route.request.method == "DELETE"
+        route.fulfill(json={"name": served.user, "owner": False, "session": True})
+
+    page.route("**/yard/session", session)
+    page.get_by_label("Token").fill("any")
+    page.get_by_role("button", name="Sign in").click()
+
+
+def test_what_was_asked_and_searched_for_is_gone_when_a_token_is_revoked(
+    page: Any, served: Any
+) -> None:
+    served.submit(shell("secret", "true", hold=True))
+    page.goto(f"{served.url}#/jobs/1")
+    page.get_by_role("button", name="0 running").click()
+    page.get_by_role("searchbox").fill("secret")
+    page.get_by_role("button", name="Cancel…").click()
+    expect(page.get_by_role("dialog", name="Cancel secret?")).to_be_visible()
+    served.locked = True
+    expect(page.get_by_role("dialog", name="Sign in")).to_be_visible()
+    expect(page.get_by_role("searchbox")).to_have_value("")
+    assert page.evaluate("location.hash") == ""
+    served.user = "token:ann"
+    sign_in(page, served)
+    expect(row(page, "secret")).to_contain_text("held")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_role("complementary")).to_have_count(0)
+    expect(page.get_by_role("button", name="0 running")).to_have_attribute("aria-pressed", "false")
+    page.expected.append("401 (Unauthorized)")
+
+
+def test_who_signs_in_comes_to_the_job_that_the_address_names(page: Any, served: Any) -> None:
+    served.submit(shell("wanted", "true", hold=True))
+    served.locked = True
+    page.goto(f"{served.url}#/jobs/1")
+    sign_in(page, served)
+    expect(page.get_by_role("complementary", name="Job wanted")).to_contain_text("held")
+    page.expected.append("401 (Unauthorized)")
