@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from batchsystems import BatchSystem
-from pages import findings, open_job, row, shell, waits_for
+from pages import LOOK_AWAY, findings, open_job, row, shell, waits_for
 from standin.player import player
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -527,12 +527,6 @@ def test_where_no_websocket_gets_through_the_page_asks_by_itself(page: Any, serv
     served.websockets = True
     expect(page.locator(".connection")).to_have_attribute("title", HEARD)
     page.expected.append("WebSocket connection to")
-
-
-LOOK_AWAY = """hidden => {
-    Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
-    document.dispatchEvent(new Event("visibilitychange"));
-}"""
 
 
 def test_a_page_that_nobody_sees_hears_nothing_and_misses_nothing(page: Any, served: Any) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pages import row, shell
+from pages import LOOK_AWAY, row, shell
 
 sync_api = pytest.importorskip("playwright.sync_api")
 expect = sync_api.expect
@@ -51,4 +51,57 @@ def test_who_signs_in_comes_to_the_job_that_the_address_names(page: Any, served:
     page.goto(f"{served.url}#/jobs/1")
     sign_in(page, served)
     expect(page.get_by_role("complementary", name="Job wanted")).to_contain_text("held")
+    page.expected.append("401 (Unauthorized)")
+
+
+def test_who_signs_in_beside_a_page_is_who_it_knows_from_then_on(page: Any, served: Any) -> None:
+    def session(route: Any) -> None:
+        route.fulfill(json={"name": served.user, "owner": False, "session": True})
+
+    page.route("**/yard/session", session)
+    served.user = "token:ann"
+    served.submit(shell("kept", "true", hold=True))
+    page.goto(f"{served.url}#/jobs/1")
+    expect(page.locator(".who")).to_have_text("ann")
+    page.get_by_role("button", name="Cancel…").click()
+    expect(page.get_by_role("dialog", name="Cancel kept?")).to_be_visible()
+    page.evaluate(LOOK_AWAY, True)
+    served.user = "token:bob"
+    page.evaluate(LOOK_AWAY, False)
+    expect(page.locator(".who")).to_have_text("bob")
+    expect(row(page, "kept")).to_contain_text("held")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_role("complementary")).to_have_count(0)
+
+
+def test_nothing_is_done_in_the_name_of_who_signed_in_beside_a_page(page: Any, served: Any) -> None:
+    served.submit(shell("kept", "true", hold=True))
+    page.goto(f"{served.url}#/jobs/1")
+    release = page.get_by_role("button", name="Release")
+    release.wait_for()
+    page.clock.install()  # from now on nothing is looked at by itself
+    page.clock.pause_at(page.evaluate("Date.now() + 1000"))
+    served.user = "token:bob"
+    release.click()
+    expect(page.get_by_role("status")).to_contain_text(
+        "Could not release kept: somebody else is signed in by now"
+    )
+    assert served.ask("GET", "jobs/kept")["state"] == "held"
+
+
+def test_a_page_that_asks_for_a_token_shows_jobs_once_somebody_has_signed_in_beside_it(
+    page: Any, served: Any
+) -> None:
+    served.submit(shell("found", "true", hold=True))
+    served.locked = True
+    page.goto(served.url)
+    page.get_by_label("Token").fill("half a tok")
+    page.evaluate(LOOK_AWAY, True)
+    page.evaluate(LOOK_AWAY, False)
+    expect(page.get_by_label("Token")).to_have_value("half a tok")
+    page.evaluate(LOOK_AWAY, True)
+    served.locked = False
+    page.evaluate(LOOK_AWAY, False)
+    expect(row(page, "found")).to_contain_text("held")
+    expect(page.get_by_role("dialog")).to_have_count(0)
     page.expected.append("401 (Unauthorized)")

@@ -1,7 +1,7 @@
 // What can be done to a job. What ends or repeats work, or forgets it, asks first.
 import { ask, get, keyOf, ofJob } from "./api.js";
 import { confirm, say } from "./dialogs.js";
-import { look, store, sure } from "./feed.js";
+import { look, sure, view } from "./feed.js";
 import { waitsElsewhere } from "./jobs.js";
 import { count, FINAL, WAITING } from "./words.js";
 
@@ -113,7 +113,7 @@ export async function actOnAll(action, all) {
   const words = question?.fields
     ? { title: `${verb} of ${many}`, text: `${those} ${question.text}` }
     : { title: `${verb} ${many}?`, text: those, yes: `${verb} them` };
-  const asked = store;
+  const asked = view.peek();
   const answer = await confirm({ ...question, ...words, no: "Leave them as they are" });
   if (!answer) return;
   try {
@@ -133,7 +133,7 @@ export async function actOnAll(action, all) {
 
 /** Do it, after asking where it asks, and tell what became of it. */
 export async function act(action, job) {
-  const asked = store;
+  const asked = view.peek();
   const answer = action.question ? await confirm(action.question(job)) : {};
   if (!answer) return;
   try {

@@ -21,8 +21,11 @@ const GLANCE = 5; // s between two looks at why the visible jobs wait
  *  `retryAt` in ms; `why` in words. */
 export const connection = signal({ state: "connecting" });
 
+/** {store, who}: whose jobs these are, and who looks; null before that is known. Another store may answer at the same
+ *  address, and another person sign in beside this page. */
+export const view = signal(null);
+
 let last = null; // number of the last event known
-export let store = ""; // whose jobs these are: another may answer at the same address
 let newest = 0; // number of the last event heard of
 let looked = 0; // ms: when the last look succeeded
 let ahead = 0; // s that the manager's clock is ahead of this browser's
@@ -34,6 +37,7 @@ let ticks = 0;
 export function start() {
   socket.listen({ news: heard, progress: jobs.advance, lost: beat, begun: missed });
   document.addEventListener("visibilitychange", seen);
+  window.addEventListener("focus", () => connection.peek().state === "locked" && seen());
   window.addEventListener("online", beat);
   setInterval(tick, 1000);
   beat();
@@ -74,9 +78,10 @@ function heard(number) {
   if (!busy) later(Math.max(0, looked + PAUSE - Date.now()));
 }
 
-function seen() {
+/** Seen again it looks even while it is locked: somebody may have signed in beside it. */
+async function seen() {
   if (document.hidden) socket.close();
-  else beat();
+  else later(await look());
 }
 
 /** Each second: what changes without an event. */
@@ -114,9 +119,9 @@ async function attempt() {
 
 /** Forget what this browser may not see any more, until somebody signs in. */
 function lock() {
-  if (store) forget(); // else nothing was shown yet, and the address is what somebody came for
+  if (view.peek()) forget(); // else nothing was shown yet, and the address is what somebody came for
   last = null;
-  store = "";
+  view.value = null;
   jobs.clear();
   jobs.status.value = null;
   connection.value = { state: "locked" };
@@ -131,19 +136,23 @@ function forget() {
   location.hash = "";
 }
 
-/** Look, and throw unless the same store still answers as when it was `before`: a job's number means
- *  another one elsewhere. */
+/** Look, and throw unless it is the same view still as it was `before`: a job's number means another one elsewhere. */
 export async function sure(before) {
   await look();
   if (connection.value.state !== "live") throw new Error("the manager does not answer");
-  if (store !== before) throw new Error("another store answers at this address by now");
+  const { store } = view.peek();
+  if (store !== before.store) throw new Error("another store answers at this address by now");
+  if (view.peek() !== before) throw new Error("somebody else is signed in by now");
 }
 
 /** Everything from the beginning, as much as is kept. */
 async function load() {
   const begun = await get("dashboard/changes");
-  if (store && begun.store !== store) location.hash = ""; // what is open has gone with its store
-  store = begun.store;
+  const { store, who } = begun;
+  const before = view.peek();
+  if (before && who !== before.who) forget();
+  else if (before && store !== before.store) location.hash = ""; // what is open has gone with its store
+  if (store !== before?.store || who !== before.who) view.value = { store, who };
   jobs.clear();
   tell(begun);
   for (const [states, most] of jobs.FIRST) await pages(states, most);
@@ -168,8 +177,9 @@ async function pages(states, most) {
 async function catchUp() {
   let news;
   do {
+    const { store, who } = view.peek();
     news = await get(`dashboard/changes?after=${last}&store=${store}`);
-    if (news.forgotten) {
+    if (news.forgotten || news.who !== who) {
       last = null;
       return load();
     }

@@ -1,7 +1,7 @@
 // Who looks at the page: signing in with a token, and out.
 import { ask, get } from "./api.js";
 import { Modal, say } from "./dialogs.js";
-import { connection, look, resume } from "./feed.js";
+import { connection, look, resume, view } from "./feed.js";
 import { html, signal, useEffect, useState } from "./html.js";
 import { person } from "./words.js";
 
@@ -13,7 +13,7 @@ export function Session() {
   useEffect(() => {
     if (state === "locked") who.value = null;
     else if (state === "live") get("session").then((told) => (who.value = told), () => {});
-  }, [state]);
+  }, [state, view.value?.who]);
   if (!who.value) return null;
   const { name, owner, session } = who.value;
   const shown = person(name);
