@@ -5,36 +5,11 @@ from typing import Any
 
 import pytest
 
-from pages import row, shell, waits_for
+from pages import open_job, row, shell, waits_for
 
 sync_api = pytest.importorskip("playwright.sync_api")
 expect = sync_api.expect
 expect.set_options(timeout=20_000)
-
-
-class Kept:
-    """Answers that the page waits for, until they are passed on as they were."""
-
-    def __init__(self, page: Any, address: str, most: int = 1) -> None:
-        self.most = most  #: how many are kept back
-        self.answers: list[tuple[Any, Any]] = []
-        page.route(address, self._keep)
-
-    def _keep(self, route: Any) -> None:
-        if len(self.answers) < self.most:
-            self.answers.append((route, route.fetch()))
-        else:
-            route.continue_()
-
-    def all_there(self, page: Any) -> bool:
-        page.evaluate("0")  # answers come while the browser is talked to
-        return len(self.answers) == self.most
-
-    def pass_on(self) -> None:
-        self.most = 0
-        while self.answers:
-            route, answer = self.answers.pop(0)
-            route.fulfill(response=answer)
 
 
 def test_a_late_answer_about_how_far_a_job_is_changes_nothing_about_its_end(
@@ -43,15 +18,51 @@ def test_a_late_answer_about_how_far_a_job_is_changes_nothing_about_its_end(
     go = tmp_path / "go"
     served.submit(shell("breaks", f"{waits_for(go)}; exit 3"))
     served.until(lambda: served.ask("GET", "jobs/breaks")["state"] == "running")
-    kept = Kept(page, "**/dashboard/jobs/1")
+    served.late = "dashboard/jobs/1"
     page.goto(served.url)
-    served.until(lambda: kept.all_there(page))
+    served.until(lambda: bool(served.kept))
     go.touch()
     expect(row(page, "breaks")).to_contain_text("failed")
     with page.expect_response("**/dashboard/jobs/1") as late:
-        kept.pass_on()
+        served.pass_on()
     late.value.finished()
     served.submit(shell("next", "true", hold=True))
     expect(row(page, "next")).to_contain_text("held")
     expect(row(page, "breaks")).to_contain_text("Exit code 3.")
     expect(row(page, "breaks").locator(".badge")).to_contain_text("failed")
+
+
+def test_what_is_read_slowly_is_shown_though_it_changes_meanwhile(
+    page: Any, served: Any, tmp_path: Path
+) -> None:
+    line = f"until [ -e {tmp_path}/{{{{index}}}} ]; do sleep 0.02; done"
+    served.submit(shell("sweep", line, array={"stop": 2}))
+    served.late = "jobs/#1/tasks"
+    detail = open_job(page, served, "sweep")
+    served.until(lambda: bool(served.kept))
+    for index in (0, 1):
+        with page.expect_request("**/jobs/%231"):  # where its row has changed, as its tasks
+            (tmp_path / str(index)).touch()
+            expect(row(page, "sweep")).to_contain_text(f"{index + 1}/2")
+    expect(detail).to_contain_text("reading…")
+    served.pass_on(1)
+    expect(detail.locator("tr.task")).to_have_count(2)
+    served.pass_on()
+    expect(detail.locator("tr.task").first).to_contain_text("completed")
+
+
+def test_of_a_job_that_is_tried_again_nothing_is_told_of_the_try_before_meanwhile(
+    page: Any, served: Any, tmp_path: Path
+) -> None:
+    seen = tmp_path / "seen"
+    served.submit(shell("again", f"[ -e {seen} ] && sleep 1000; touch {seen}; exit 4"))
+    detail = open_job(page, served, "again")
+    expect(detail.locator(".verdict")).to_have_text("Exit code 4.")
+    expect(detail.locator(".facts")).to_contain_text("Exit code")
+    served.late = "jobs/#1"
+    served.ask("POST", "jobs/again/retry", {})
+    expect(detail.locator("header .badge")).to_contain_text("running")
+    expect(detail.locator(".verdict")).to_have_count(0)
+    expect(detail.locator(".facts")).not_to_contain_text("Exit code")
+    served.pass_on()
+    expect(detail.locator(".attempts > li")).to_have_count(2)

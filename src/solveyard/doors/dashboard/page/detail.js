@@ -5,11 +5,12 @@ import { Badge } from "./badge.js";
 import { useCalm } from "./calm.js";
 import { Convergence } from "./convergence.js";
 import { connection } from "./feed.js";
-import { html, signal, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
+import { html, signal, useEffect, useLayoutEffect, useRef } from "./html.js";
 import * as jobs from "./jobs.js";
 import { Log } from "./log.js";
 import { Overlay } from "./overlay.js";
 import { chosenFile, Plots, TOUCHSTONE } from "./plot.js";
+import { useReading } from "./reading.js";
 import { Results } from "./results.js";
 import { Progress, Tasks } from "./tasks.js";
 import {
@@ -39,30 +40,24 @@ export function close() {
 export function Detail({ number, task }) {
   const whole = jobs.row(number);
   const row = task === null ? whole : undefined;
-  const [{ job, files, trouble }, settle] = useState({});
-  const loaded = jobs.loaded.value;
+  const key = keyOf({ number, task });
+  const known = jobs.loaded.value || whole !== undefined;
   jobs.today.value; // the times of another day are told with it
   const lost = connection.value.state === "lost";
   const changed = useCalm(whole, PAUSE);
-  const { state } = row ?? job ?? {};
+  const state = row?.state ?? jobs.looked.value?.state;
   const beat = state && !FINAL.has(state) ? Math.floor(jobs.clock.value / GLANCE) : 0;
+  const read = async (signal) => {
+    const found = await get(ofJob(key), { signal });
+    if (!signal.aborted) jobs.looked.value = found; // before it is shown: keys act on what is seen
+    return found;
+  };
+  const { found: record, error } = useReading(read, known ? key : null, [changed, beat, lost]);
+  const job = record && row && row.state !== record.state ? asItsRow(record, row) : record;
+  const hasFiles = job && !job.tasks;
+  const { found: files } = useReading((signal) => folder(key, signal), hasFiles ? key : null, [record]);
+  const trouble = error instanceof Refused ? error.message : "";
   useEffect(() => () => (jobs.looked.value = null), []);
-  useEffect(() => {
-    if (!loaded && !whole) return undefined;
-    let here = true;
-    const keep = (found) => {
-      if (!here) return;
-      if (found.job) jobs.looked.value = found.job; // before it is shown: keys act on what is seen
-      settle((now) => ({ ...now, trouble: "", ...found }));
-    };
-    const key = keyOf({ number, task });
-    const read = (job) => {
-      keep({ job });
-      if (!job.tasks && here) folder(key).then((files) => keep({ files }), () => {});
-    };
-    get(ofJob(key)).then(read, (error) => keep({ trouble: error instanceof Refused ? error.message : "" }));
-    return () => (here = false);
-  }, [changed, loaded, beat, lost]);
 
   if (trouble && (!job || !whole)) {
     return html`<aside class="detail" aria-label="Job"><${Close} />
@@ -101,6 +96,12 @@ export function Detail({ number, task }) {
     </div></aside>`;
 }
 
+/** A record that is older than its row: nothing of it tells how the job is now. */
+function asItsRow(record, row) {
+  const none = { reason: null, exit_code: null, signal: null, run_time: null, ended_at: null, stale_since: null, evidence: [] };
+  return { ...record, ...none, state: row.state, message: row.why, waiting: WAITING.has(row.state) ? row.why : null };
+}
+
 /** What its row says, while nobody answers. */
 function Known({ number, row }) {
   const facts = row && [
@@ -137,14 +138,14 @@ function Curves({ number, whole }) {
 
 /** What is in a job's folder: the first page of it, what can be plotted, the job's own before what may
  *  be another's, and how much there is. */
-async function folder(key) {
+async function folder(key, signal) {
   const place = ofJob(key, "files");
-  const response = await ask(place);
+  const response = await ask(place, { signal });
   const first = await response.json();
   const total = Number(response.headers.get("X-Total-Count"));
   const unread = decodeURIComponent(response.headers.get("X-Unread") ?? "");
   const some = first.length < total || first.some((file) => TOUCHSTONE.test(file.path));
-  const plots = some ? await get(`${place}?touchstone=true`) : [];
+  const plots = some ? await get(`${place}?touchstone=true`, { signal }) : [];
   const [own, others] = [plots.filter((file) => file.own), plots.filter((file) => !file.own)];
   return { first, own, others, total, unread };
 }

@@ -1,7 +1,8 @@
 // Scattering parameters of a job's Touchstone files: over frequency in dB or degrees, or in the Smith chart.
 import { get, ofJob } from "./api.js";
 import { Chart, CURVES } from "./chart.js";
-import { html, signal, useEffect, useState } from "./html.js";
+import { html, signal, useState } from "./html.js";
+import { useReading } from "./reading.js";
 import { Smith } from "./smith.js";
 import { angle, count, frequency, frequencyUnit, level } from "./words.js";
 
@@ -30,15 +31,8 @@ export function Plots({ of, files, fresh }) {
 function Network({ of, path, fresh }) {
   const ports = Number(TOUCHSTONE.exec(path)[1]);
   const [chosen, choose] = useState(["11"]);
-  const [{ plot, trouble }, settle] = useState({});
-  useEffect(() => {
-    let here = true;
-    get(`${ofJob(of, "touchstone", path)}?s=${encodeURIComponent(chosen.join(" "))}`).then(
-      (plot) => here && settle({ plot }),
-      (error) => here && settle({ trouble: error.message }),
-    );
-    return () => (here = false);
-  }, [chosen.join(" "), fresh]);
+  const place = `${ofJob(of, "touchstone", path)}?s=${encodeURIComponent(chosen.join(" "))}`;
+  const { found: plot, error } = useReading((signal) => get(place, { signal }), place, [fresh]);
   const toggle = (name) => {
     const next = chosen.includes(name) ? chosen.filter((one) => one !== name) : [...chosen, name];
     if (next.length && next.length <= CURVES) choose(next);
@@ -52,8 +46,8 @@ function Network({ of, path, fresh }) {
         onClick=${() => toggle(name)}>S${name}</button>`)}</div>`}
     ${ports > CHIPS && html`<label class="field">Parameters, such as 1,1 2,1 <input value=${chosen.join(" ")}
       onChange=${(event) => choose(event.target.value.trim().split(/\s+/))} /></label>`}
-    ${trouble && html`<p class="trouble" role="alert">${trouble}</p>`}
-    ${plot && html`<${Curves} plot=${plot} /><${Summary} plot=${plot} />`}
+    ${error && html`<p class="trouble" role="alert">${error.message}</p>`}
+    ${plot && !error && html`<${Curves} plot=${plot} /><${Summary} plot=${plot} />`}
   </div>`;
 }
 

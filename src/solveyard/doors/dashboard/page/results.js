@@ -1,25 +1,18 @@
 // An array's parameters and what was measured: a table, and one quantity over another.
 import { get, keyOf, ofJob } from "./api.js";
 import { Chart, CURVES } from "./chart.js";
-import { html, useEffect, useState } from "./html.js";
+import { html, useState } from "./html.js";
 import { PAGE, Pager } from "./pager.js";
+import { useReading } from "./reading.js";
 import { parameters, sentence, short, value } from "./words.js";
 
 const MOST = 200_000; // rows that are looked through for a plot
 
 export function Results({ number, id, fresh }) {
-  const [{ rows, trouble }, settle] = useState({});
   const [offset, turn] = useState(0);
   const place = ofJob(keyOf({ number }), "results");
-  useEffect(() => {
-    let current = true;
-    get(`${place}?format=json`).then(
-      (rows) => current && settle({ rows, trouble: "" }),
-      (error) => current && settle((now) => ({ ...now, trouble: error.message })),
-    );
-    return () => (current = false);
-  }, [place, fresh]);
-  const told = trouble && html`<p class="trouble" role="alert">${sentence(trouble)}</p>`;
+  const { found: rows, error } = useReading((signal) => get(`${place}?format=json`, { signal }), place, [fresh]);
+  const told = error && html`<p class="trouble" role="alert">${sentence(error.message)}</p>`;
   if (!rows) return told || html`<p class="faint">reading…</p>`;
   const names = Object.keys(rows[0] ?? {}).filter((name) => name !== "id");
   const given = names.slice(1, names.indexOf("state"));
