@@ -105,3 +105,19 @@ def test_a_page_that_asks_for_a_token_shows_jobs_once_somebody_has_signed_in_bes
     expect(row(page, "found")).to_contain_text("held")
     expect(page.get_by_role("dialog")).to_have_count(0)
     page.expected.append("401 (Unauthorized)")
+
+
+def test_what_can_be_no_token_is_told_as_that(page: Any, served: Any) -> None:
+    served.locked = True
+    page.goto(served.url)
+    dialog = page.get_by_role("dialog", name="Sign in")
+    for text in ("\u201ctoken\u201d", "x" * 20_000, "to ken"):
+        dialog.get_by_label("Token").fill(text)
+        dialog.get_by_role("button", name="Sign in").click()
+        expect(dialog.get_by_role("alert")).to_contain_text("that is no token")
+        dialog.get_by_label("Token").fill("")
+    page.route("**/yard/session", lambda route: route.abort())
+    dialog.get_by_label("Token").fill("right")
+    dialog.get_by_role("button", name="Sign in").click()
+    expect(dialog.get_by_role("alert")).to_have_text("the manager does not answer")
+    page.expected += ["401 (Unauthorized)", "net::ERR_"]

@@ -66,3 +66,56 @@ def test_of_a_job_that_is_tried_again_nothing_is_told_of_the_try_before_meanwhil
     expect(detail.locator(".facts")).not_to_contain_text("Exit code")
     served.pass_on()
     expect(detail.locator(".attempts > li")).to_have_count(2)
+
+
+def test_a_list_whose_reading_was_cut_off_is_read_on_from_there(page: Any, served: Any) -> None:
+    served.submit(*[shell(f"job-{i}", "true", hold=True) for i in range(1200)])
+    asked: list[str] = []
+
+    def second_fails(route: Any) -> None:
+        asked.append(route.request.url)
+        if len(asked) == 2:
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/dashboard/jobs?state=submitted,held&*", second_fails)
+    page.goto(served.url)
+    expect(page.get_by_role("alert")).to_contain_text("Connection lost.")
+    expect(page.get_by_text("1\u202f200 jobs", exact=True)).to_be_visible()
+    assert ["cursor" in url for url in asked] == [False, True, True, True]
+    assert asked[1] == asked[2]
+    page.expected.append("net::ERR_FAILED")
+
+
+ANSWER = """async () => {
+    const main = document.querySelector("script[type=module]").src;
+    const { ask } = await import(main.replace("main.js", "api.js"));
+    const fetched = window.fetch;
+    let line;
+    window.fetch = (_, { signal }) => {
+        window.fetch = fetched;
+        const stream = new ReadableStream({ start: one => { line = one; } });
+        signal.addEventListener("abort", () => line.error(signal.reason));
+        return Promise.resolve(new Response(stream));
+    };
+    window.told = ask("anything").then(answer => answer.text(), error => error.message);
+    window.send = part => line.enqueue(new TextEncoder().encode(part));
+    window.end = () => line.close();
+}"""
+
+
+def test_an_answer_may_take_long_while_something_of_it_comes(page: Any, served: Any) -> None:
+    page.goto(served.url)
+    expect(page.locator(".connection")).to_contain_text("live")
+    page.clock.install()
+    page.clock.pause_at(page.evaluate("Date.now() + 1000"))
+    for whole, told in ((True, "abc"), (False, "the manager does not answer")):
+        page.evaluate(ANSWER)
+        for part in "abc":
+            page.clock.run_for(10_000)
+            page.evaluate("part => send(part)", part)
+        if whole:
+            page.evaluate("end()")
+        page.clock.run_for(16_000)
+        assert page.evaluate("told") == told

@@ -10,7 +10,7 @@ import * as jobs from "./jobs.js";
 import * as socket from "./socket.js";
 import { WAITING } from "./words.js";
 
-const PAGE = 1000; // rows of one answer
+const PAGE = 500; // rows of one answer
 const PAUSE = 100; // ms from one look to the next, at least
 const BEAT = 1000; // ms between two looks where nothing is heard by the socket
 const GAUGES = 5000; // ms between two looks where it is: machines are measured without an event
@@ -26,6 +26,7 @@ export const connection = signal({ state: "connecting" });
 export const view = signal(null);
 
 let last = null; // number of the last event known
+let unread = null; // of the beginning: {last: the event known then, parts: [{states, most, cursor}]}
 let newest = 0; // number of the last event heard of
 let looked = 0; // ms: when the last look succeeded
 let ahead = 0; // s that the manager's clock is ahead of this browser's
@@ -105,6 +106,7 @@ async function attempt() {
     return socket.hears.value ? GAUGES : BEAT;
   } catch (error) {
     if (error instanceof Refused && error.status === 401) return lock();
+    if (connection.value.state === "locked") return BEAT; // nothing is shown that could be old
     const delay = RETRIES[Math.min(failures, RETRIES.length - 1)];
     connection.value = {
       state: "lost",
@@ -120,8 +122,7 @@ async function attempt() {
 /** Forget what this browser may not see any more, until somebody signs in. */
 function lock() {
   if (view.peek()) forget(); // else nothing was shown yet, and the address is what somebody came for
-  last = null;
-  view.value = null;
+  last = unread = view.value = null;
   jobs.clear();
   jobs.status.value = null;
   connection.value = { state: "locked" };
@@ -145,33 +146,37 @@ export async function sure(before) {
   if (view.peek() !== before) throw new Error("somebody else is signed in by now");
 }
 
-/** Everything from the beginning, as much as is kept. */
+/** Everything from the beginning, as much as is kept; after an answer that didn't come, on from there. */
 async function load() {
   const begun = await get("dashboard/changes");
   const { store, who } = begun;
   const before = view.peek();
   if (before && who !== before.who) forget();
   else if (before && store !== before.store) location.hash = ""; // what is open has gone with its store
-  if (store !== before?.store || who !== before.who) view.value = { store, who };
-  jobs.clear();
+  if (store !== before?.store || who !== before.who) {
+    view.value = { store, who };
+    unread = null;
+  }
+  if (!unread) jobs.clear();
+  unread ??= { last: begun.last, parts: jobs.FIRST.map(([states, most]) => ({ states, most, cursor: "" })) };
   tell(begun);
-  for (const [states, most] of jobs.FIRST) await pages(states, most);
+  for (; unread.parts.length; unread.parts.shift()) await pages(unread.parts[0]);
   jobs.loaded.value = true;
-  last = newest = begun.last;
+  last = newest = unread.last;
+  unread = null;
 }
 
-/** The newest `most` jobs in these states, "" for any, while there is room. */
-async function pages(states, most) {
-  let cursor = "";
-  let left = most;
-  while (cursor !== null && left > 0 && !jobs.isFull()) {
-    const more = cursor && `&cursor=${encodeURIComponent(cursor)}`;
-    const page = await get(`dashboard/jobs?state=${states}&limit=${Math.min(PAGE, left)}${more}`);
+/** The newest `most` jobs in these states, "" for any, while there is room. Told in `part` how far that is. */
+async function pages(part) {
+  const { states } = part;
+  while (part.cursor !== null && part.most > 0 && !jobs.isFull()) {
+    const more = part.cursor && `&cursor=${encodeURIComponent(part.cursor)}`;
+    const page = await get(`dashboard/jobs?state=${states}&limit=${Math.min(PAGE, part.most)}${more}`);
     jobs.take(page.jobs);
-    cursor = page.cursor;
-    left -= page.jobs.length;
+    part.cursor = page.cursor;
+    part.most -= page.jobs.length;
   }
-  if (states === "" && cursor !== null) jobs.cut.value = true;
+  if (states === "" && part.cursor !== null) jobs.cut.value = true;
 }
 
 async function catchUp() {

@@ -5,6 +5,8 @@ import { connection, look, resume, view } from "./feed.js";
 import { html, signal, useEffect, useState } from "./html.js";
 import { person } from "./words.js";
 
+const TOKEN = /^[\x21-\x7e]{1,1000}$/; // what a request's head takes
+
 export const who = signal(null); // {name, owner, session: there is something to sign out of}
 
 /** In the header: the name, and the way out. */
@@ -41,10 +43,12 @@ export function SignIn() {
   if (connection.value.state !== "locked") return null;
   const send = async (event) => {
     event.preventDefault();
+    const shown = token.trim();
+    if (!TOKEN.test(shown)) return setTrouble("that is no token: it is too long, or has signs that no token has");
     setBusy(true);
     setTrouble("");
     try {
-      const headers = { Authorization: `Bearer ${token.trim()}` };
+      const headers = { Authorization: `Bearer ${shown}` };
       await ask("session", { method: "POST", body: {}, headers });
       setToken("");
       await resume();
