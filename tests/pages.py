@@ -3,6 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+LOOK_AWAY = """hidden => {
+    Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
 AXE = Path(__file__).parent / "browser/vendor/axe.min.js"
 
 

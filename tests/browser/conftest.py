@@ -46,6 +46,8 @@ class Served:
         self.user = "tester"  #: who asks
         self.locked = False  #: nobody is let in, but to the page and its files
         self.websockets = True  #: they get through
+        self.late: str | None = None  #: a path; its answers come when `pass_on` says so
+        self.kept: list[asyncio.Event] = []  #: for each such answer
         self._loop = asyncio.new_event_loop()
         self._up = threading.Event()
         self._leave = asyncio.Event()
@@ -85,6 +87,14 @@ class Served:
     def mend(self) -> None:
         """Somebody listens again, at the same port."""
         self._do(self._open_port)
+
+    def pass_on(self, most: int | None = None) -> None:
+        """So many of the late answers; else all, and from now on none is late."""
+        if most is None:
+            self.late = None
+        for one in self.kept[:most]:
+            self._loop.call_soon_threadsafe(one.set)
+        del self.kept[:most]
 
     def _do(self, what: Callable[[], Any]) -> None:
         asyncio.run_coroutine_threadsafe(what(), self._loop).result(PATIENCE)
@@ -133,7 +143,11 @@ class Served:
         if not self.websockets and "Upgrade" in request.headers:
             return encoding.refusal(502, "unreachable", "this proxy passes no websockets on")
         request[CALLER] = Caller(self.user, private=True, owner=True)
-        return await handler(request)
+        answer = await handler(request)
+        if path == self.late:
+            self.kept.append(passed := asyncio.Event())
+            await passed.wait()
+        return answer
 
     async def _close_port(self) -> None:
         if not self._telling.cancel():

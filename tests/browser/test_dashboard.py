@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from batchsystems import BatchSystem
-from pages import findings, open_job, row, shell, waits_for
+from pages import LOOK_AWAY, findings, open_job, row, shell, waits_for
 from standin.player import player
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -445,7 +445,7 @@ def test_no_page_waits_for_the_library_that_draws(page: Any, served: Any) -> Non
     page.goto(served.url)
     expect(page.locator(".connection")).to_contain_text("live")
     assert "main.js" in loaded
-    assert not {"uplot.js", "chart.js", "plot.js", "results.js"} & {*loaded}
+    assert not {"uplot.js", "plot.js", "results.js", "overlay.js", "smith.js"} & set(loaded)
 
 
 def test_a_broken_touchstone_file_is_refused_in_words(page: Any, served: Any) -> None:
@@ -527,12 +527,6 @@ def test_where_no_websocket_gets_through_the_page_asks_by_itself(page: Any, serv
     served.websockets = True
     expect(page.locator(".connection")).to_have_attribute("title", HEARD)
     page.expected.append("WebSocket connection to")
-
-
-LOOK_AWAY = """hidden => {
-    Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
-    document.dispatchEvent(new Event("visibilitychange"));
-}"""
 
 
 def test_a_page_that_nobody_sees_hears_nothing_and_misses_nothing(page: Any, served: Any) -> None:
@@ -833,6 +827,15 @@ def test_it_fits_a_telephone(page: Any, served: Any) -> None:
     page.locator("tr.row").click()
     expect(page.get_by_role("complementary")).to_contain_text("completed")
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
+
+
+def test_what_is_said_of_a_long_name_fits_a_telephone(page: Any, served: Any) -> None:
+    page.set_viewport_size({"width": 390, "height": 740})
+    served.submit(shell("n" * 200, "true", hold=True))
+    open_job(page, served, "n" * 200).get_by_role("button", name="Release").click()
+    said = page.locator(".message")
+    expect(said).to_contain_text("waits for its turn.")
+    assert said.evaluate("one => one.scrollWidth <= one.clientWidth")
 
 
 SIZES = [(1280, 720), (390, 664), (360, 640), (1366, 650), (1280, 600), (1024, 600), (740, 360)]

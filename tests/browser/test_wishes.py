@@ -38,6 +38,54 @@ def test_waiting_jobs_are_given_a_priority_one_by_one_or_together(page: Any, ser
     assert [served.ask("GET", f"jobs/{name}")["priority"] for name in ("a", "b")] == [-3, -3]
 
 
+def test_a_job_that_ended_while_its_question_stood_there_is_not_cancelled(
+    page: Any, served: Any, tmp_path: Path
+) -> None:
+    ends = [tmp_path / name for name in ("a", "b", "c")]
+    served.submit(*(shell(end.name, waits_for(end), resources={"cores": 0}) for end in ends))
+    open_job(page, served, "a").get_by_role("button", name="Cancel…").click()
+    ends[0].touch()
+    expect(row(page, "a")).to_contain_text("completed")
+    page.get_by_role("button", name="Cancel the job").click()
+    said = page.locator(".message")
+    expect(said).to_contain_text("Could not cancel a: it is completed by now")
+    page.goto(f"{served.url}#")
+    for name in ("b", "c"):
+        row(page, name).click(modifiers=["Control"])
+    page.get_by_role("button", name="Cancel…").click()
+    ends[1].touch()
+    expect(row(page, "b")).to_contain_text("completed")
+    page.get_by_role("button", name="Cancel them").click()
+    expect(said).to_contain_text("Done for 1 job. Not for b: it is completed by now")
+    expect(row(page, "c")).to_contain_text("cancelled")
+
+
+def test_a_cancel_that_comes_right_after_the_end_is_told_as_none(page: Any, served: Any) -> None:
+    def ended(route: Any) -> None:
+        answer = route.fetch()
+        told = answer.json()
+        told["job"] |= {"state": "completed", "cancel_requested": False}
+        route.fulfill(response=answer, json=told)
+
+    page.route("**/jobs/%231/cancel", ended)
+    served.submit(shell("brief", "true", hold=True))
+    open_job(page, served, "brief").get_by_role("button", name="Cancel…").click()
+    page.get_by_role("button", name="Cancel the job").click()
+    told = "Could not cancel brief: it is completed by now"
+    expect(page.locator(".message")).to_contain_text(told)
+
+
+def test_the_job_that_is_open_stays_so_when_another_is_removed(page: Any, served: Any) -> None:
+    served.submit(shell("open", "true", hold=True), shell("gone", "true"))
+    detail = open_job(page, served, "open")
+    row(page, "gone").click(modifiers=["Control"])
+    page.get_by_role("group", name="Selected jobs").get_by_role("button", name="Remove…").click()
+    page.get_by_role("button", name="Remove", exact=True).click()
+    expect(page.get_by_text("gone is removed.")).to_be_visible()
+    expect(row(page, "gone")).to_have_count(0)
+    expect(detail).to_contain_text("held")
+
+
 def test_the_limits_are_told_and_set(page: Any, served: Any, tmp_path: Path) -> None:
     go = tmp_path / "go"
     page.goto(served.url)

@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 
 from solveyard.doors import encoding
-from solveyard.doors.keys import MANAGER
+from solveyard.doors.keys import MANAGER, caller
 from solveyard.manager.manager import Manager
 from solveyard.model.errors import InvalidRequest, LogCompacted
 from solveyard.model.ids import array_of
@@ -72,6 +72,7 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
     now: float  #: s since 1970, by the manager's clock
     store: str  #: the uuid of the store: another may answer at the same address later
+    who: str  #: asks: another may have signed in by now
     last: int  #: to ask from next time
     more: bool  #: there are later events already
     forgotten: bool  #: `after` is no event of this store: read everything anew
@@ -142,6 +143,7 @@ async def changes(request: web.Request) -> web.Response:
         Changes(
             now=manager.now(),
             store=manager.store_uuid,
+            who=caller(request).name,
             last=last,
             more=more,
             forgotten=forgotten,

@@ -1,8 +1,9 @@
 // What can be done to a job. What ends or repeats work, or forgets it, asks first.
 import { ask, get, keyOf, ofJob } from "./api.js";
+import { called } from "./badge.js";
 import { confirm, say } from "./dialogs.js";
-import { look, store, sure } from "./feed.js";
-import { waitsElsewhere } from "./jobs.js";
+import { look, sure, view } from "./feed.js";
+import * as jobs from "./jobs.js";
 import { count, FINAL, WAITING } from "./words.js";
 
 const NAMED = 5; // jobs that are told by name
@@ -44,7 +45,7 @@ export const ACTIONS = [
       title: `Cancel ${job.id}?`,
       text: job.tasks
         ? "Its tasks that run are told to end; those that wait never start, unless they are retried."
-        : job.state === "running" || (job.state === "submitted" && !waitsElsewhere(job))
+        : job.state === "running" || (job.state === "submitted" && !jobs.waitsElsewhere(job))
         ? "Its processes are told to end; those that don't are killed after the job's grace period."
         : "It has not started, and then never will, unless it is retried.",
       yes: job.tasks ? "Cancel the array" : "Cancel the job",
@@ -95,7 +96,7 @@ export const ACTIONS = [
 
 /** In no line of ours, but it may be held: in a batch system's, or an array that begins more tasks. */
 function canWait(job) {
-  return waitsElsewhere(job) || (job.tasks && job.state === "running");
+  return jobs.waitsElsewhere(job) || (job.tasks && job.state === "running");
 }
 
 /** Do it to those of the jobs that it fits, after one question, and tell what became of it. */
@@ -113,7 +114,7 @@ export async function actOnAll(action, all) {
   const words = question?.fields
     ? { title: `${verb} of ${many}`, text: `${those} ${question.text}` }
     : { title: `${verb} ${many}?`, text: those, yes: `${verb} them` };
-  const asked = store;
+  const asked = view.peek();
   const answer = await confirm({ ...question, ...words, no: "Leave them as they are" });
   if (!answer) return;
   try {
@@ -133,24 +134,36 @@ export async function actOnAll(action, all) {
 
 /** Do it, after asking where it asks, and tell what became of it. */
 export async function act(action, job) {
-  const asked = store;
+  const asked = view.peek();
   const answer = action.question ? await confirm(action.question(job)) : {};
   if (!answer) return;
   try {
     await sure(asked);
     await send(action, job, answer);
     say(action.done(job.id, answer.values));
-    if (action.name === "remove") location.hash = "";
   } catch (error) {
     say(`Could not ${action.name.replace("-", " ")} ${job.id}: ${error.message}`, "error");
   }
   look();
 }
 
-function send(action, job, { extra, values }) {
+/** Throws where it doesn't fit any more: the job may have gone on while its question stood there. */
+async function send(action, job, { extra, values }) {
+  const now = (job.task == null && jobs.row(job.number)) || job;
+  if (!action.fits(now)) throw new Error(asItIs(now));
   if (action.name === "retry-failed") return retryFailed(job);
-  if (action.name === "remove") return ask(`${ofJob(keyOf(job))}?files=${extra}`, { method: "DELETE" });
-  return ask(ofJob(keyOf(job), action.name), { method: "POST", body: values ?? {} });
+  if (action.name === "remove") {
+    await ask(`${ofJob(keyOf(job))}?files=${extra}`, { method: "DELETE" });
+    if (jobs.opened.peek() === job.number) location.hash = "";
+    return;
+  }
+  const { job: after } = await get(ofJob(keyOf(job), action.name), { method: "POST", body: values ?? {} });
+  const ended = FINAL.has(after.state) && after.state !== "cancelled" && !after.cancel_requested;
+  if (action.name === "cancel" && ended) throw new Error(asItIs(after)); // right before
+}
+
+function asItIs({ state, cancel_requested }) {
+  return cancel_requested && !FINAL.has(state) ? "it is being cancelled already" : `it is ${called(state)} by now`;
 }
 
 /** The failed tasks alone, which the table of results names in fewer words than the tasks do. */

@@ -1,6 +1,6 @@
 // Requests to the manager, by addresses relative to the page: it may live below any path.
 
-const PATIENCE = 15_000; // ms
+const PATIENCE = 15_000; // ms, from one part of an answer to the next
 
 /** The manager refused; `message` is its own sentence. */
 export class Refused extends Error {
@@ -10,18 +10,41 @@ export class Refused extends Error {
   }
 }
 
-/** Ask, and have the response. Throws Refused, or TypeError/DOMException when nobody answers. */
+/** Ask, and have the response, all of it. Throws Refused, or another Error when nobody answers. */
 export async function ask(path, { method = "GET", body, headers = {}, signal, patience = PATIENCE } = {}) {
-  const limit = AbortSignal.timeout(patience);
-  const response = await fetch(path, {
-    method,
-    body: body === undefined ? undefined : JSON.stringify(body),
-    headers: body === undefined ? headers : { "Content-Type": "application/json", ...headers },
-    signal: signal ? AbortSignal.any([signal, limit]) : limit,
-    cache: "no-store",
-  });
+  const silence = new AbortController();
+  let timer = null;
+  const heard = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => silence.abort(), patience);
+  };
+  heard();
+  let response;
+  try {
+    const begun = await fetch(path, {
+      method,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      headers: body === undefined ? headers : { "Content-Type": "application/json", ...headers },
+      signal: signal ? AbortSignal.any([signal, silence.signal]) : silence.signal,
+      cache: "no-store",
+    });
+    response = await whole(begun, heard);
+  } catch (error) {
+    throw signal?.aborted ? error : new Error("the manager does not answer", { cause: error });
+  } finally {
+    clearTimeout(timer);
+  }
   if (!response.ok) throw new Refused(response.status, await reason(response));
   return response;
+}
+
+/** Over a thin line it takes its time; each part that comes is `heard`. */
+async function whole(response, heard) {
+  if (!response.body) return response;
+  const parts = [];
+  const reader = response.body.getReader();
+  for (let next; !(next = await reader.read()).done; heard()) parts.push(next.value);
+  return new Response(new Blob(parts), response);
 }
 
 /** Ask, and have the JSON. */

@@ -11,6 +11,12 @@ export function confirm(asked) {
   return new Promise((answer) => (question.value = { ...asked, answer }));
 }
 
+/** Whatever is asked, the answer is no; and what was said is not said any more. */
+export function unask() {
+  question.peek()?.answer(null);
+  question.value = message.value = null;
+}
+
 /** Say something for some seconds; errors stay until they are closed. */
 export function say(text, kind = "") {
   const mine = { text, kind };

@@ -4,12 +4,13 @@
 // new is then asked for by the number of the last event known, so nothing is missed or seen twice,
 // whatever the socket lost.
 import { get, Refused } from "./api.js";
+import { unask } from "./dialogs.js";
 import { batch, signal } from "./html.js";
 import * as jobs from "./jobs.js";
 import * as socket from "./socket.js";
 import { WAITING } from "./words.js";
 
-const PAGE = 1000; // rows of one answer
+const PAGE = 500; // rows of one answer
 const PAUSE = 100; // ms from one look to the next, at least
 const BEAT = 1000; // ms between two looks where nothing is heard by the socket
 const GAUGES = 5000; // ms between two looks where it is: machines are measured without an event
@@ -20,8 +21,12 @@ const GLANCE = 5; // s between two looks at why the visible jobs wait
  *  `retryAt` in ms; `why` in words. */
 export const connection = signal({ state: "connecting" });
 
+/** {store, who}: whose jobs these are, and who looks; null before that is known. Another store may answer at the same
+ *  address, and another person sign in beside this page. */
+export const view = signal(null);
+
 let last = null; // number of the last event known
-export let store = ""; // whose jobs these are: another may answer at the same address
+let unread = null; // of the beginning: {last: the event known then, parts: [{states, most, cursor}]}
 let newest = 0; // number of the last event heard of
 let looked = 0; // ms: when the last look succeeded
 let ahead = 0; // s that the manager's clock is ahead of this browser's
@@ -33,6 +38,7 @@ let ticks = 0;
 export function start() {
   socket.listen({ news: heard, progress: jobs.advance, lost: beat, begun: missed });
   document.addEventListener("visibilitychange", seen);
+  window.addEventListener("focus", () => connection.peek().state === "locked" && seen());
   window.addEventListener("online", beat);
   setInterval(tick, 1000);
   beat();
@@ -73,9 +79,10 @@ function heard(number) {
   if (!busy) later(Math.max(0, looked + PAUSE - Date.now()));
 }
 
-function seen() {
+/** Seen again it looks even while it is locked: somebody may have signed in beside it. */
+async function seen() {
   if (document.hidden) socket.close();
-  else beat();
+  else later(await look());
 }
 
 /** Each second: what changes without an event. */
@@ -99,6 +106,7 @@ async function attempt() {
     return socket.hears.value ? GAUGES : BEAT;
   } catch (error) {
     if (error instanceof Refused && error.status === 401) return lock();
+    if (connection.value.state === "locked") return BEAT; // nothing is shown that could be old
     const delay = RETRIES[Math.min(failures, RETRIES.length - 1)];
     connection.value = {
       state: "lost",
@@ -113,7 +121,8 @@ async function attempt() {
 
 /** Forget what this browser may not see any more, until somebody signs in. */
 function lock() {
-  last = null;
+  if (view.peek()) forget(); // else nothing was shown yet, and the address is what somebody came for
+  last = unread = view.value = null;
   jobs.clear();
   jobs.status.value = null;
   connection.value = { state: "locked" };
@@ -121,45 +130,61 @@ function lock() {
   return BEAT;
 }
 
-/** Look, and throw unless the same store still answers as when it was `before`: a job's number means
- *  another one elsewhere. */
+/** What somebody looked at, searched for and was asked is no business of who comes next. */
+function forget() {
+  unask();
+  jobs.forget();
+  location.hash = "";
+}
+
+/** Look, and throw unless it is the same view still as it was `before`: a job's number means another one elsewhere. */
 export async function sure(before) {
   await look();
   if (connection.value.state !== "live") throw new Error("the manager does not answer");
-  if (store !== before) throw new Error("another store answers at this address by now");
+  const { store } = view.peek();
+  if (store !== before.store) throw new Error("another store answers at this address by now");
+  if (view.peek() !== before) throw new Error("somebody else is signed in by now");
 }
 
-/** Everything from the beginning, as much as is kept. */
+/** Everything from the beginning, as much as is kept; after an answer that didn't come, on from there. */
 async function load() {
   const begun = await get("dashboard/changes");
-  if (store && begun.store !== store) location.hash = ""; // what is open has gone with its store
-  store = begun.store;
-  jobs.clear();
+  const { store, who } = begun;
+  const before = view.peek();
+  if (before && who !== before.who) forget();
+  else if (before && store !== before.store) location.hash = ""; // what is open has gone with its store
+  if (store !== before?.store || who !== before.who) {
+    view.value = { store, who };
+    unread = null;
+  }
+  if (!unread) jobs.clear();
+  unread ??= { last: begun.last, parts: jobs.FIRST.map(([states, most]) => ({ states, most, cursor: "" })) };
   tell(begun);
-  for (const [states, most] of jobs.FIRST) await pages(states, most);
+  for (; unread.parts.length; unread.parts.shift()) await pages(unread.parts[0]);
   jobs.loaded.value = true;
-  last = newest = begun.last;
+  last = newest = unread.last;
+  unread = null;
 }
 
-/** The newest `most` jobs in these states, "" for any, while there is room. */
-async function pages(states, most) {
-  let cursor = "";
-  let left = most;
-  while (cursor !== null && left > 0 && !jobs.isFull()) {
-    const more = cursor && `&cursor=${encodeURIComponent(cursor)}`;
-    const page = await get(`dashboard/jobs?state=${states}&limit=${Math.min(PAGE, left)}${more}`);
+/** The newest `most` jobs in these states, "" for any, while there is room. Told in `part` how far that is. */
+async function pages(part) {
+  const { states } = part;
+  while (part.cursor !== null && part.most > 0 && !jobs.isFull()) {
+    const more = part.cursor && `&cursor=${encodeURIComponent(part.cursor)}`;
+    const page = await get(`dashboard/jobs?state=${states}&limit=${Math.min(PAGE, part.most)}${more}`);
     jobs.take(page.jobs);
-    cursor = page.cursor;
-    left -= page.jobs.length;
+    part.cursor = page.cursor;
+    part.most -= page.jobs.length;
   }
-  if (states === "" && cursor !== null) jobs.cut.value = true;
+  if (states === "" && part.cursor !== null) jobs.cut.value = true;
 }
 
 async function catchUp() {
   let news;
   do {
+    const { store, who } = view.peek();
     news = await get(`dashboard/changes?after=${last}&store=${store}`);
-    if (news.forgotten) {
+    if (news.forgotten || news.who !== who) {
       last = null;
       return load();
     }
@@ -182,7 +207,7 @@ function missed() {
 async function explain(numbers) {
   if (!numbers.length) return;
   const { jobs: rows } = await get(`dashboard/jobs/${numbers.slice(0, 100).join(",")}`);
-  jobs.take(rows.filter((row) => row.why !== jobs.row(row.number)?.why));
+  jobs.explain(rows);
 }
 
 /** The visible jobs that wait. */

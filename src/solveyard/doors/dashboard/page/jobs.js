@@ -22,7 +22,6 @@ export const selected = signal(new Set()); // numbers of the jobs to act on toge
 export const opened = signal(null); // the number of the job that is looked at
 export const task = signal(null); // the index of its task that is looked at, where it is an array
 export const looked = signal(null); // the record of what is looked at
-export const plotted = signal(null); // {of: the key of its job, path}: what was chosen in the list of files
 export const advanced = signal(null); // {job, task, id, progress}: how far the last that told is
 
 /** Newest first. */
@@ -101,6 +100,18 @@ export function take(changed, removed = []) {
   });
 }
 
+/** Take from rows that were asked for apart why the jobs wait, or how far they are, and nothing else: the answer may be
+ *  older than what is known by now. */
+export function explain(told) {
+  const news = told.filter(({ number, state, started_at, why }) => {
+    const known = rows.get(number);
+    return known?.state === state && known.started_at === started_at && known.why !== why;
+  });
+  if (!news.length) return;
+  for (const { number, why } of news) rows.set(number, { ...rows.get(number), why, said: undefined });
+  version.value += 1;
+}
+
 /** A running job, or task of an array, tells how far it is. */
 export function advance(told) {
   batch(() => {
@@ -120,6 +131,14 @@ export function clear() {
   mine.value = "";
   loaded.value = cut.value = false;
   version.value += 1;
+}
+
+/** Forget what was looked for and looked at. */
+export function forget() {
+  batch(() => {
+    state.value = text.value = mine.value = "";
+    for (const one of [current, opened, task, looked, advanced]) one.value = null;
+  });
 }
 
 /** Take a job to those that are acted on together, or away from them. */

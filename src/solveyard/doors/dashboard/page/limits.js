@@ -1,7 +1,7 @@
 // What may start: how many jobs at once, and how busy a machine may be for another.
 import { ask } from "./api.js";
 import { confirm, say } from "./dialogs.js";
-import { look, store, sure } from "./feed.js";
+import { look, sure, view } from "./feed.js";
 import { html } from "./html.js";
 import * as jobs from "./jobs.js";
 import { count, value } from "./words.js";
@@ -24,7 +24,7 @@ export function Limits() {
 }
 
 async function change(limits) {
-  const asked = store;
+  const asked = view.peek();
   const answer = await confirm({
     title: "Limits",
     text: "What may start on the machines from now on; what runs goes on. An empty field is no limit.",

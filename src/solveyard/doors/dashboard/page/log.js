@@ -1,17 +1,16 @@
 // A job's output: its end first, then what comes.
 import { ask, keyOf, ofJob } from "./api.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
+import { readable } from "./terminal.js";
 import { bytes } from "./words.js";
 
 const TAIL = 64 << 10; // bytes read first, and at each step backwards
-const KEPT = 1 << 19; // characters shown while following, and bytes read at once
+const KEPT = 1 << 19; // bytes shown while following, and read at once
 const LARGEST = 1 << 24; // bytes that one answer holds
 const WAIT = 20; // s that the manager may wait for more
 const PAUSE = 250; // ms between two readings
 const LATER = 3000; // ms, after one that failed
-
-// ECMA-48 control sequences: colours and cursor moves of programs that believe in a terminal
-const CONTROLS = /\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)?/g;
+const NOTHING = { content: new Uint8Array(), text: "", start: 0 }; // `start`: bytes before the content
 
 export function Log({ job }) {
   const newest = job.attempts.length || 1;
@@ -35,10 +34,10 @@ export function Log({ job }) {
 }
 
 function Stream({ job, stream, attempt }) {
-  const [log, setLog] = useState({ text: "", start: 0, size: 0, passed: 0, ended: false, trouble: "" });
+  const [log, setLog] = useState({ ...NOTHING, size: 0, passed: 0, ended: false, trouble: "" });
   const [following, setFollowing] = useState(true);
   const reader = useRef({ goOn() {} }).current;
-  Object.assign(reader, { following, full: log.text.length >= KEPT });
+  Object.assign(reader, { following, full: log.content.length >= KEPT });
   const [reading, setReading] = useState(false); // what came earlier
   const pane = useRef(null);
   const output = `${ofJob(keyOf(job), "logs")}?stream=${stream}&attempt=${attempt}`;
@@ -65,9 +64,9 @@ function Stream({ job, stream, attempt }) {
       const response = await ask(`${output}&offset=${from}&limit=${log.start - from}`);
       const content = new Uint8Array(await response.arrayBuffer());
       const left = from > 0 ? begunBefore(content) : 0;
-      const before = new TextDecoder().decode(content.subarray(left));
       const { scrollHeight } = pane.current;
-      setLog((now) => ({ ...now, text: before + now.text, start: from + left, trouble: "" }));
+      setLog((now) => now.start !== log.start ? now : // more came, and pushed out what this joins
+        shown({ ...now, start: from + left, trouble: "" }, joined(content.subarray(left), now.content)));
       requestAnimationFrame(() => {
         const { scrollTop, scrollHeight: grown } = pane.current;
         pane.current.scrollTop = (seen ?? scrollTop) + grown - scrollHeight;
@@ -103,7 +102,6 @@ function Stream({ job, stream, attempt }) {
  * beyond what is kept while the reader looks at what is there. Where more has come than is kept, on to its end.
  */
 async function follow(address, leaving, setLog, reader) {
-  let decoder = new TextDecoder();
   let offset = -TAIL;
   let begin = null;
   let known = 0; // bytes of it all, when it was read last
@@ -126,25 +124,25 @@ async function follow(address, leaving, setLog, reader) {
       const next = Number(response.headers.get("X-Next-Offset"));
       const size = Number(response.headers.get("X-Size"));
       if (size < known) { // it was cut, and is written anew
-        [decoder, offset, begin, known, behind] = [new TextDecoder(), 0, null, 0, null];
-        setLog((now) => ({ ...now, text: "", start: 0, size, passed: 0 }));
+        [offset, begin, known, behind] = [0, null, 0, null];
+        setLog((now) => ({ ...now, ...NOTHING, size, passed: 0 }));
         continue;
       }
       known = size;
       if (offset >= 0 && next < size && reader.following) {
-        [decoder, offset, begin, behind] = [new TextDecoder(), -TAIL, null, offset];
+        [offset, begin, behind] = [-TAIL, null, offset];
         continue;
       }
       const ended = response.headers.get("X-Ended") === "1" && next >= size;
       const from = next - content.length;
       const left = begin === null && from > 0 ? begunBefore(content) : 0;
       begin ??= from + left;
-      const text = decoder.decode(content.subarray(left), { stream: !ended });
       const over = behind === null ? 0 : begin - behind;
       const { following } = reader;
       setLog((now) => {
-        const before = over ? { ...now, text: "", passed: now.passed + over } : now;
-        return extended(before, text, begin, { size, ended, trouble: "" }, following);
+        const before = over ? { ...now, ...NOTHING, passed: now.passed + over } : now;
+        const start = before.content.length ? before.start : begin;
+        return extended({ ...before, start, size, ended, trouble: "" }, content.subarray(left), following);
       });
       [offset, behind] = [next, null];
       if (ended) return;
@@ -159,15 +157,25 @@ async function follow(address, leaving, setLog, reader) {
   }
 }
 
-function extended(now, more, begin, rest, following) {
-  let text = now.text + more;
-  let start = now.text ? now.start : begin;
-  if (text.length > KEPT && following) {
-    const cut = text.indexOf("\n", text.length - KEPT) + 1 || text.length - KEPT;
-    start += new TextEncoder().encode(text.slice(0, cut)).length;
-    text = text.slice(cut);
-  }
-  return { ...now, ...rest, text, start };
+function extended(log, more, following) {
+  const content = joined(log.content, more);
+  const excess = following ? content.length - KEPT : 0;
+  if (excess <= 0) return shown(log, content);
+  const line = content.indexOf(0x0a, excess) + 1;
+  const cut = line && line < content.length ? line : excess + begunBefore(content.subarray(excess));
+  return shown({ ...log, start: log.start + cut }, content.slice(cut));
+}
+
+/** With their text; the bytes are kept beside it, since in another encoding they are fewer than it would have. */
+function shown(log, content) {
+  return { ...log, content, text: new TextDecoder().decode(content, { stream: !log.ended }) };
+}
+
+function joined(first, second) {
+  const all = new Uint8Array(first.length + second.length);
+  all.set(first);
+  all.set(second, first.length);
+  return all;
 }
 
 /** Bytes of a slice that belong to a character begun before it, in UTF-8: the earlier slice has them. */
@@ -175,16 +183,4 @@ function begunBefore(content) {
   let count = 0;
   while (count < 3 && (content[count] & 0xc0) === 0x80) count += 1;
   return count;
-}
-
-/** As a terminal would leave it: no colours, and of an overwritten line the last state alone. */
-function readable(text) {
-  const plain = text.replace(CONTROLS, "");
-  return plain.includes("\r") ? plain.split("\n").map(lastState).join("\n") : plain;
-}
-
-function lastState(line) {
-  let end = line.length;
-  while (line[end - 1] === "\r") end -= 1;
-  return line.slice(line.lastIndexOf("\r", end - 1) + 1, end);
 }

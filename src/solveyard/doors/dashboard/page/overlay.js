@@ -1,26 +1,21 @@
 // One scattering parameter of all of an array's tasks, in one plot.
 import { ask, keyOf, ofJob } from "./api.js";
 import { Chart } from "./chart.js";
-import { html, useEffect, useState } from "./html.js";
+import { html, useState } from "./html.js";
 import { PAGE, Pager } from "./pager.js";
 import { decibels } from "./plot.js";
-import { count, frequency, frequencyUnit, level, parameters, sentence } from "./words.js";
+import { useReading } from "./reading.js";
+import { count, differing, frequency, frequencyUnit, level, parameters, sentence } from "./words.js";
 
 const SHOWN = 5; // troubles told one by one
 
 export function Overlay({ number, fresh }) {
   const [wanted, want] = useState({ s: "11", file: "", offset: 0 });
-  const [{ tasks, total, trouble }, settle] = useState({});
-  useEffect(() => {
-    let here = true;
-    read(number, wanted).then(
-      (found) => here && settle({ ...found, trouble: "" }),
-      (error) => here && settle((now) => ({ ...now, trouble: error.message })),
-    );
-    return () => (here = false);
-  }, [number, wanted, fresh]);
+  const what = JSON.stringify([number, wanted]);
+  const { found, error } = useReading((signal) => read(number, wanted, signal), what, [fresh]);
+  const { tasks, total } = found ?? {};
   const choose = (key) => (event) => want({ ...wanted, [key]: event.target.value.trim() });
-  const told = trouble && html`<p class="trouble" role="alert">${sentence(trouble)}</p>`;
+  const told = error && html`<p class="trouble" role="alert">${sentence(error.message)}</p>`;
   if (!tasks) return told || html`<p class="faint">reading…</p>`;
   return html`<div class="plot">
     <div class="pickers"><label class="field">Parameter, such as 21 <input class="short" value=${wanted.s}
@@ -33,9 +28,9 @@ export function Overlay({ number, fresh }) {
     <${Pager} offset=${wanted.offset} total=${total} noun="tasks" turn=${(offset) => want({ ...wanted, offset })} /></div>`;
 }
 
-async function read(number, { s, file, offset }) {
+async function read(number, { s, file, offset }, signal) {
   const query = new URLSearchParams({ s, file, offset, limit: PAGE });
-  const response = await ask(`${ofJob(keyOf({ number }), "touchstone")}?${query}`);
+  const response = await ask(`${ofJob(keyOf({ number }), "touchstone")}?${query}`, { signal });
   return { tasks: await response.json(), total: Number(response.headers.get("X-Total-Count")) };
 }
 
@@ -44,10 +39,11 @@ function Curves({ name, tasks }) {
   const places = [...new Set(tasks.flatMap((task) => task.frequencies))].sort((a, b) => a - b);
   const at = new Map(places.map((place, index) => [place, index]));
   const [unit, scale] = frequencyUnit(places.at(-1));
-  const curves = tasks.map((task) => {
+  const labels = differing(tasks.map((task) => task.parameters));
+  const curves = tasks.map((task, index) => {
     const values = places.map(() => null);
     decibels(task).forEach((one, index) => (values[at.get(task.frequencies[index])] = one));
-    return { label: parameters(task.parameters) || `task ${task.task}`, values };
+    return { label: parameters(labels[index]) || `task ${task.task}`, values };
   });
   return html`<${Chart} over=${places.map((one) => one / scale)} curves=${curves} fresh=${tasks} ramp=${true}
     unit=${unit} across=${`frequency in ${unit}`} up=${`|${name}| in dB`} points=${places.length < 3}

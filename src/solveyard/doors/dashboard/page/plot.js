@@ -1,10 +1,11 @@
 // Scattering parameters of a job's Touchstone files: over frequency in dB or degrees, or in the Smith chart.
 import { get, ofJob } from "./api.js";
 import { Chart, CURVES } from "./chart.js";
-import { html, signal, useEffect, useState } from "./html.js";
-import { plotted } from "./jobs.js";
+import { chosenFile, TOUCHSTONE } from "./files.js";
+import { html, signal, useState } from "./html.js";
+import { useReading } from "./reading.js";
 import { Smith } from "./smith.js";
-import { angle, count, frequency, frequencyUnit, level, TOUCHSTONE } from "./words.js";
+import { angle, count, frequency, frequencyUnit, level } from "./words.js";
 
 const CHIPS = 4; // ports up to which all parameters are offered as buttons
 const VIEWS = { level: "dB", phase: "Phase", smith: "Smith" };
@@ -14,13 +15,13 @@ const view = signal("level");
 export function Plots({ of, files, fresh }) {
   if (!files) return html`<p class="faint">reading…</p>`;
   const { own, others } = files;
-  const wanted = plotted.value?.of === of ? plotted.value.path : null;
+  const wanted = chosenFile.value?.of === of ? chosenFile.value.path : null;
   const { path, modified } = [...own, ...others].find((file) => file.path === wanted) ?? own[0] ?? {};
   const options = (some) => some.map((file) => html`<option key=${file.path}>${file.path}</option>`);
   return html`
     ${!own.length && html`<p class="faint nothing">No Touchstone files (.s1p, .s2p, …) of its own yet.</p>`}
     ${own.length + others.length > (own.length ? 1 : 0) && html`<label class="field">File <select value=${path ?? ""}
-      onChange=${(event) => (plotted.value = { of, path: event.target.value })}>
+      onChange=${(event) => (chosenFile.value = { of, path: event.target.value })}>
       ${!path && html`<option value="">choose one</option>`}${options(own)}
       ${others.length > 0 && html`<optgroup label="Other files in this folder">${options(others)}</optgroup>`}</select></label>`}
     ${path && html`<${Network} key=${`${of} ${path}`} of=${of} path=${path} fresh=${`${fresh} ${modified}`} />`}`;
@@ -29,15 +30,8 @@ export function Plots({ of, files, fresh }) {
 function Network({ of, path, fresh }) {
   const ports = Number(TOUCHSTONE.exec(path)[1]);
   const [chosen, choose] = useState(["11"]);
-  const [{ plot, trouble }, settle] = useState({});
-  useEffect(() => {
-    let here = true;
-    get(`${ofJob(of, "touchstone", path)}?s=${encodeURIComponent(chosen.join(" "))}`).then(
-      (plot) => here && settle({ plot }),
-      (error) => here && settle({ trouble: error.message }),
-    );
-    return () => (here = false);
-  }, [chosen.join(" "), fresh]);
+  const place = `${ofJob(of, "touchstone", path)}?s=${encodeURIComponent(chosen.join(" "))}`;
+  const { found: plot, error } = useReading((signal) => get(place, { signal }), place, [fresh]);
   const toggle = (name) => {
     const next = chosen.includes(name) ? chosen.filter((one) => one !== name) : [...chosen, name];
     if (next.length && next.length <= CURVES) choose(next);
@@ -51,8 +45,8 @@ function Network({ of, path, fresh }) {
         onClick=${() => toggle(name)}>S${name}</button>`)}</div>`}
     ${ports > CHIPS && html`<label class="field">Parameters, such as 1,1 2,1 <input value=${chosen.join(" ")}
       onChange=${(event) => choose(event.target.value.trim().split(/\s+/))} /></label>`}
-    ${trouble && html`<p class="trouble" role="alert">${trouble}</p>`}
-    ${plot && html`<${Curves} plot=${plot} /><${Summary} plot=${plot} />`}
+    ${error && html`<p class="trouble" role="alert">${error.message}</p>`}
+    ${plot && !error && html`<${Curves} plot=${plot} /><${Summary} plot=${plot} />`}
   </div>`;
 }
 

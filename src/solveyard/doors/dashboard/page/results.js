@@ -1,25 +1,18 @@
 // An array's parameters and what was measured: a table, and one quantity over another.
 import { get, keyOf, ofJob } from "./api.js";
 import { Chart, CURVES } from "./chart.js";
-import { html, useEffect, useState } from "./html.js";
+import { html, useState } from "./html.js";
 import { PAGE, Pager } from "./pager.js";
-import { parameters, sentence, short, value } from "./words.js";
+import { useReading } from "./reading.js";
+import { differing, parameters, sentence, short, value } from "./words.js";
 
 const MOST = 200_000; // rows that are looked through for a plot
 
 export function Results({ number, id, fresh }) {
-  const [{ rows, trouble }, settle] = useState({});
   const [offset, turn] = useState(0);
   const place = ofJob(keyOf({ number }), "results");
-  useEffect(() => {
-    let current = true;
-    get(`${place}?format=json`).then(
-      (rows) => current && settle({ rows, trouble: "" }),
-      (error) => current && settle((now) => ({ ...now, trouble: error.message })),
-    );
-    return () => (current = false);
-  }, [place, fresh]);
-  const told = trouble && html`<p class="trouble" role="alert">${sentence(trouble)}</p>`;
+  const { found: rows, error } = useReading((signal) => get(`${place}?format=json`, { signal }), place, [fresh]);
+  const told = error && html`<p class="trouble" role="alert">${sentence(error.message)}</p>`;
   if (!rows) return told || html`<p class="faint">reading…</p>`;
   const names = Object.keys(rows[0] ?? {}).filter((name) => name !== "id");
   const given = names.slice(1, names.indexOf("state"));
@@ -66,10 +59,12 @@ function drawn(rows, over, of, others) {
   }
   const places = [...new Set(points.map((row) => row[over]))];
   const at = new Map(places.map((place, index) => [place, index]));
-  const curves = [...groups.values()].map((some) => {
+  const given = [...groups.values()].map(([row]) => Object.fromEntries(others.map((name) => [name, row[name]])));
+  const labels = differing(given);
+  const curves = [...groups.values()].map((some, index) => {
     const values = places.map(() => null);
     for (const row of some) values[at.get(row[over])] = row[of];
-    return { label: parameters(Object.fromEntries(others.map((name) => [name, some[0][name]]))) || of, values };
+    return { label: parameters(labels[index]) || of, values };
   });
   return { ...told, over: places, curves };
 }

@@ -1,9 +1,11 @@
 // Who looks at the page: signing in with a token, and out.
 import { ask, get } from "./api.js";
 import { Modal, say } from "./dialogs.js";
-import { connection, look, resume } from "./feed.js";
+import { connection, look, resume, view } from "./feed.js";
 import { html, signal, useEffect, useState } from "./html.js";
 import { person } from "./words.js";
+
+const TOKEN = /^[\x21-\x7e]{1,1000}$/; // what a request's head takes
 
 export const who = signal(null); // {name, owner, session: there is something to sign out of}
 
@@ -13,7 +15,7 @@ export function Session() {
   useEffect(() => {
     if (state === "locked") who.value = null;
     else if (state === "live") get("session").then((told) => (who.value = told), () => {});
-  }, [state]);
+  }, [state, view.value?.who]);
   if (!who.value) return null;
   const { name, owner, session } = who.value;
   const shown = person(name);
@@ -41,10 +43,12 @@ export function SignIn() {
   if (connection.value.state !== "locked") return null;
   const send = async (event) => {
     event.preventDefault();
+    const shown = token.trim();
+    if (!TOKEN.test(shown)) return setTrouble("that is no token: it is too long, or has signs that no token has");
     setBusy(true);
     setTrouble("");
     try {
-      const headers = { Authorization: `Bearer ${token.trim()}` };
+      const headers = { Authorization: `Bearer ${shown}` };
       await ask("session", { method: "POST", body: {}, headers });
       setToken("");
       await resume();

@@ -1,8 +1,9 @@
 // An array's tasks: how many are in which state, and each of them.
 import { ask, keyOf, ofJob } from "./api.js";
-import { html, signal, useEffect, useState } from "./html.js";
+import { html, signal, useEffect } from "./html.js";
 import { PAGE, Pager } from "./pager.js";
 import { Badge, called } from "./badge.js";
+import { useReading } from "./reading.js";
 import { duration, ended, grouped, parameters, sentence, STATES } from "./words.js";
 
 const BEGIN = { state: "", offset: 0 };
@@ -23,15 +24,9 @@ export function Progress({ tasks }) {
 
 export function Tasks({ number, counts, fresh }) {
   const here = seen.value.number === number ? seen.value : { number, ...BEGIN };
-  const [{ tasks, total, trouble }, settle] = useState({});
-  useEffect(() => {
-    let current = true;
-    read(number, here).then(
-      (found) => current && settle(found),
-      (error) => current && settle((now) => ({ ...now, trouble: error.message })),
-    );
-    return () => (current = false);
-  }, [number, here.state, here.offset, fresh]);
+  const what = `${number} ${here.state} ${here.offset}`;
+  const { found, error } = useReading((signal) => read(number, here, signal), what, [fresh]);
+  const { tasks, total } = found ?? {};
   useEffect(() => {
     if (!tasks || left === null) return;
     document.getElementById(`task-${left}`)?.focus();
@@ -48,7 +43,7 @@ export function Tasks({ number, counts, fresh }) {
         aria-pressed=${here.state === name} onClick=${() => filter(name)}>
         <span class="sign" aria-hidden="true">${icon}</span><strong>${grouped(counts[name])}</strong> ${called(name)}</button>`)}
     </div>
-    ${trouble && html`<p class="trouble" role="alert">${sentence(trouble)}</p>`}
+    ${error && html`<p class="trouble" role="alert">${sentence(error.message)}</p>`}
     ${!tasks ? html`<p class="faint">reading…</p>` : html`
       <table class="facts-table tasks" onKeyDown=${step}>
         <caption class="unseen">Tasks by index</caption>
@@ -75,11 +70,12 @@ function Task({ number, task }) {
 }
 
 /** A page of them; the last one where there are fewer meanwhile. */
-async function read(number, { state, offset }) {
-  const response = await ask(`${ofJob(keyOf({ number }), "tasks")}?state=${state}&limit=${PAGE}&offset=${offset}`);
+async function read(number, { state, offset }, signal) {
+  const wanted = `state=${state}&limit=${PAGE}&offset=${offset}`;
+  const response = await ask(`${ofJob(keyOf({ number }), "tasks")}?${wanted}`, { signal });
   const total = Number(response.headers.get("X-Total-Count"));
   if (offset >= total && total > 0) seen.value = { ...seen.value, offset: PAGE * Math.floor((total - 1) / PAGE) };
-  return { tasks: await response.json(), total, trouble: "" };
+  return { tasks: await response.json(), total };
 }
 
 /** The arrows and j, k go from task to task. */

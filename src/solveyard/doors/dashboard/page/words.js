@@ -12,7 +12,6 @@ export const STATES = {
 };
 export const FINAL = new Set(["completed", "failed", "cancelled"]);
 export const WAITING = new Set(["held", "queued", "submitted"]);
-export const TOUCHSTONE = /\.s([1-9]\d{0,2})p$/i;
 
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 
@@ -115,6 +114,14 @@ function rounded(one, digits) {
 /** A task's own: "length 0.44, radius 0.001". */
 export function parameters(of, said = value) {
   return Object.entries(of).map(([name, one]) => `${name} ${said(one)}`).join(", ");
+}
+
+/** Of the parameters of several, those that aren't the same in all. */
+export function differing(several) {
+  const [first] = several;
+  const differs = (name) => several.some((of) => of[name] !== first[name]);
+  if (several.length < 2) return several;
+  return several.map((of) => Object.fromEntries(Object.entries(of).filter(([name]) => differs(name))));
 }
 
 /** How many of an array's tasks have ended. */
