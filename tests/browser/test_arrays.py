@@ -225,6 +225,23 @@ def test_no_text_of_a_plot_lies_on_another_or_is_cut(page: Any, served: Any) -> 
         assert one is name or name["right"] <= one["left"], one
 
 
+def test_long_parameters_fit_a_telephone_and_none_that_all_curves_share_is_repeated(
+    page: Any, served: Any
+) -> None:
+    page.set_viewport_size({"width": 390, "height": 740})
+    meshes = [f"/home/ann/{'a_long_folder/' * 8}mesh_{one}.nas" for one in (1, 2)]
+    grid = {"k": [1, 2], "mesh": meshes, "board": ["the same"]}
+    measures = {"gain": {"pattern": "gain=(.*)"}}
+    served.submit(shell("paths", "echo gain={{k}}", array={"grid": grid}, measures=measures))
+    detail = open_job(page, served, "paths")
+    expect(detail.locator("header .badge")).to_contain_text("completed")
+    detail.get_by_role("tab", name="Results").click()
+    legend = detail.locator(".canvas .u-legend")
+    expect(legend).to_contain_text("mesh_2.nas")
+    expect(legend).not_to_contain_text("board")
+    assert detail.evaluate("one => one.scrollWidth <= one.clientWidth")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious_about_arrays(
     page: Any, served: Any, tmp_path: Path, scheme: str

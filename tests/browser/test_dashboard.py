@@ -829,6 +829,15 @@ def test_it_fits_a_telephone(page: Any, served: Any) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
 
 
+def test_what_is_said_of_a_long_name_fits_a_telephone(page: Any, served: Any) -> None:
+    page.set_viewport_size({"width": 390, "height": 740})
+    served.submit(shell("n" * 200, "true", hold=True))
+    open_job(page, served, "n" * 200).get_by_role("button", name="Release").click()
+    said = page.locator(".message")
+    expect(said).to_contain_text("waits for its turn.")
+    assert said.evaluate("one => one.scrollWidth <= one.clientWidth")
+
+
 SIZES = [(1280, 720), (390, 664), (360, 640), (1366, 650), (1280, 600), (1024, 600), (740, 360)]
 WORDS = "cannot connect to the licence server system; see that it has this feature free " * 4
 SEEN_IN = """(element, panel) => {

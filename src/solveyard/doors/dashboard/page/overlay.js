@@ -5,7 +5,7 @@ import { html, useState } from "./html.js";
 import { PAGE, Pager } from "./pager.js";
 import { decibels } from "./plot.js";
 import { useReading } from "./reading.js";
-import { count, frequency, frequencyUnit, level, parameters, sentence } from "./words.js";
+import { count, differing, frequency, frequencyUnit, level, parameters, sentence } from "./words.js";
 
 const SHOWN = 5; // troubles told one by one
 
@@ -39,10 +39,11 @@ function Curves({ name, tasks }) {
   const places = [...new Set(tasks.flatMap((task) => task.frequencies))].sort((a, b) => a - b);
   const at = new Map(places.map((place, index) => [place, index]));
   const [unit, scale] = frequencyUnit(places.at(-1));
-  const curves = tasks.map((task) => {
+  const labels = differing(tasks.map((task) => task.parameters));
+  const curves = tasks.map((task, index) => {
     const values = places.map(() => null);
     decibels(task).forEach((one, index) => (values[at.get(task.frequencies[index])] = one));
-    return { label: parameters(task.parameters) || `task ${task.task}`, values };
+    return { label: parameters(labels[index]) || `task ${task.task}`, values };
   });
   return html`<${Chart} over=${places.map((one) => one / scale)} curves=${curves} fresh=${tasks} ramp=${true}
     unit=${unit} across=${`frequency in ${unit}`} up=${`|${name}| in dB`} points=${places.length < 3}

@@ -4,7 +4,7 @@ import { Chart, CURVES } from "./chart.js";
 import { html, useState } from "./html.js";
 import { PAGE, Pager } from "./pager.js";
 import { useReading } from "./reading.js";
-import { parameters, sentence, short, value } from "./words.js";
+import { differing, parameters, sentence, short, value } from "./words.js";
 
 const MOST = 200_000; // rows that are looked through for a plot
 
@@ -59,10 +59,12 @@ function drawn(rows, over, of, others) {
   }
   const places = [...new Set(points.map((row) => row[over]))];
   const at = new Map(places.map((place, index) => [place, index]));
-  const curves = [...groups.values()].map((some) => {
+  const given = [...groups.values()].map(([row]) => Object.fromEntries(others.map((name) => [name, row[name]])));
+  const labels = differing(given);
+  const curves = [...groups.values()].map((some, index) => {
     const values = places.map(() => null);
     for (const row of some) values[at.get(row[over])] = row[of];
-    return { label: parameters(Object.fromEntries(others.map((name) => [name, some[0][name]]))) || of, values };
+    return { label: parameters(labels[index]) || of, values };
   });
   return { ...told, over: places, curves };
 }

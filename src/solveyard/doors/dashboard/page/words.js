@@ -116,6 +116,14 @@ export function parameters(of, said = value) {
   return Object.entries(of).map(([name, one]) => `${name} ${said(one)}`).join(", ");
 }
 
+/** Of the parameters of several, those that aren't the same in all. */
+export function differing(several) {
+  const [first] = several;
+  const differs = (name) => several.some((of) => of[name] !== first[name]);
+  if (several.length < 2) return several;
+  return several.map((of) => Object.fromEntries(Object.entries(of).filter(([name]) => differs(name))));
+}
+
 /** How many of an array's tasks have ended. */
 export function ended(tasks) {
   return tasks.completed + tasks.failed + tasks.cancelled;
