@@ -1,17 +1,16 @@
 // One job, array or task: how it is in words, its parts, and what can be done to it.
 import { act, ACTIONS } from "./actions.js";
-import { ask, get, keyOf, ofJob, Refused } from "./api.js";
+import { get, keyOf, ofJob, Refused } from "./api.js";
 import { Badge } from "./badge.js";
 import { useCalm } from "./calm.js";
 import { Convergence } from "./convergence.js";
 import { connection } from "./feed.js";
+import { Files, folder } from "./files.js";
 import { html, signal, useEffect, useLayoutEffect, useRef } from "./html.js";
 import * as jobs from "./jobs.js";
+import { later } from "./later.js";
 import { Log } from "./log.js";
-import { Overlay } from "./overlay.js";
-import { chosenFile, Plots, TOUCHSTONE } from "./plot.js";
 import { useReading } from "./reading.js";
-import { Results } from "./results.js";
 import { Progress, Tasks } from "./tasks.js";
 import {
   bytes, count, duration, FINAL, grouped, moment, parameters, seconds, sentence, short, WAITING, waits,
@@ -21,6 +20,9 @@ const GLANCE = 5; // s between two looks at a job that has not ended
 const PAUSE = 500; // ms from one look to the next, at least: an array may change all the time
 const TABLE_PAUSE = 3000; // ms, where its whole table is read
 const WIDE = new Set(["Folder", "Note", "Parameters", "Measured"]);
+const Plots = later(() => import("./plot.js"), "Plots");
+const Overlay = later(() => import("./overlay.js"), "Overlay");
+const Results = later(() => import("./results.js"), "Results");
 export const TABS = { overview: "Overview", log: "Log", plots: "Plots", files: "Files" };
 export const ARRAY_TABS = { tasks: "Tasks", results: "Results", plots: "Plots", overview: "Overview" };
 const tab = signal("overview"); // of a job or a task
@@ -92,7 +94,8 @@ export function Detail({ number, task }) {
       ${chosen.value === "log" && html`<${Log} job=${job} />`}
       ${chosen.value === "plots" && tasks && html`<${Curves} number=${number} whole=${whole} />`}
       ${chosen.value === "plots" && !tasks && html`<${Plots} of=${keyOf(job)} files=${files} fresh=${now.state} />`}
-      ${chosen.value === "files" && html`<${Files} of=${keyOf(job)} files=${files} directory=${job.directory} />`}
+      ${chosen.value === "files" && html`<${Files} of=${keyOf(job)} files=${files} directory=${job.directory}
+        plot=${() => (tab.value = "plots")} />`}
     </div></aside>`;
 }
 
@@ -134,20 +137,6 @@ function Measured({ number, id, whole }) {
 
 function Curves({ number, whole }) {
   return html`<${Overlay} number=${number} fresh=${useCalm(whole, TABLE_PAUSE)} />`;
-}
-
-/** What is in a job's folder: the first page of it, what can be plotted, the job's own before what may
- *  be another's, and how much there is. */
-async function folder(key, signal) {
-  const place = ofJob(key, "files");
-  const response = await ask(place, { signal });
-  const first = await response.json();
-  const total = Number(response.headers.get("X-Total-Count"));
-  const unread = decodeURIComponent(response.headers.get("X-Unread") ?? "");
-  const some = first.length < total || first.some((file) => TOUCHSTONE.test(file.path));
-  const plots = some ? await get(`${place}?touchstone=true`, { signal }) : [];
-  const [own, others] = [plots.filter((file) => file.own), plots.filter((file) => !file.own)];
-  return { first, own, others, total, unread };
 }
 
 /** What the tabs count. */
@@ -245,26 +234,4 @@ function Attempt({ attempt, told }) {
     <div>${sentence(end)}</div>
     ${[...(told ? [] : attempt.evidence), ...attempt.notes].map((line) => html`
       <div class="faint small" key=${line}>${line}</div>`)}</li>`;
-}
-
-function Files({ of, files, directory }) {
-  if (!files) return html`<p class="faint">reading…</p>`;
-  const missing = files.unread && html`<p class="faint small">Not all could be looked at: ${files.unread}</p>`;
-  if (!files.total) {
-    const where = directory ? ` (${directory})` : "";
-    return missing || html`<p class="faint nothing">No files in its folder${where} yet.</p>`;
-  }
-  const show = (path) => {
-    chosenFile.value = { of, path };
-    tab.value = "plots";
-  };
-  const part = files.first.length < files.total ? `the first ${grouped(files.first.length)} of ` : "";
-  return html`${missing}<table class="facts-table files"><caption>${part}${count(files.total, "file")} in ${directory}</caption>
-    <thead><tr><th scope="col">name</th><th scope="col">size</th><th scope="col">changed</th>
-      <th scope="col"><span class="unseen">what to do</span></th></tr></thead>
-    <tbody>${files.first.map((file) => html`<tr key=${file.path}>
-      <th scope="row"><a download href=${ofJob(of, "files", file.path)}>${file.path}</a></th>
-      <td>${bytes(file.size)}</td><td>${moment(file.modified)}</td>
-      <td>${TOUCHSTONE.test(file.path) && html`<button onClick=${() => show(file.path)}
-        aria-label=${`Plot ${file.path}`}>Plot</button>`}</td></tr>`)}</tbody></table>`;
 }

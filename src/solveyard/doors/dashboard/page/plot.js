@@ -1,16 +1,15 @@
 // Scattering parameters of a job's Touchstone files: over frequency in dB or degrees, or in the Smith chart.
 import { get, ofJob } from "./api.js";
 import { Chart, CURVES } from "./chart.js";
+import { chosenFile, TOUCHSTONE } from "./files.js";
 import { html, signal, useState } from "./html.js";
 import { useReading } from "./reading.js";
 import { Smith } from "./smith.js";
 import { angle, count, frequency, frequencyUnit, level } from "./words.js";
 
 const CHIPS = 4; // ports up to which all parameters are offered as buttons
-export const TOUCHSTONE = /\.s([1-9]\d{0,2})p$/i;
 const VIEWS = { level: "dB", phase: "Phase", smith: "Smith" };
 const view = signal("level");
-export const chosenFile = signal(null); // {of: the key of its job, path}, from the list of files
 
 /** `files`: the job's own, and others in its folder, which are drawn only when they are chosen. */
 export function Plots({ of, files, fresh }) {
