@@ -17,7 +17,7 @@ def test_no_digit_of_a_parameter_is_left_out(page: Any, served: Any) -> None:
     grid = {
         "seed": [1234567, 1234568],
         "hertz": [2400002500, 2400005000],
-        "length": [0.30000000000000004],
+        "length": [0.30000000000000004, 0.5],
     }
     served.submit(
         shell(
