@@ -118,9 +118,11 @@ def test_a_job_may_be_waited_for_by_its_name_or_number(store):
         job = yard.command(["true"], name="one")
         for which in ("one", job.number, np.int64(job.number)):
             assert yard.wait(which, timeout=60)
-        for nothing in ("two", 7, 1.5):
+        for nothing in ("two", 7):
             with pytest.raises(UnknownJob):
                 yard.wait(nothing, timeout=60)
+        with pytest.raises(InvalidRequest, match="by its name or number, not by 1.5"):
+            yard.wait(1.5, timeout=60)
 
 
 def test_it_attaches_to_a_manager_that_runs(service):
