@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -417,7 +417,7 @@ def _door(
     return Door(
         manager,
         keeper,
-        network.rules,
+        replace(network.rules, closed=(manager.store_folder,)),
         stop,
         public=options.network is not None,
         public_url=network.public_url,

@@ -37,6 +37,7 @@ class Rules:
     allow: frozenset[str] = frozenset()  #: solvers that are admitted beside the specialised ones
     programs: tuple[Path, ...] = ()  #: admitted beside those that solvers find on this machine
     roots: tuple[Path, ...] = ()  #: folders in which jobs may run; none: see `check`
+    closed: tuple[Path, ...] = ()  #: folders in them in which only the owner's may: the store's
 
     def check(self, caller: Caller, spec: JobSpec, here: Here | None = None) -> None:
         """Raises NotAllowed, which names the setting that would admit it.
@@ -123,7 +124,11 @@ class Rules:
                 )
 
     def _inside(self, directory: str, here: Here, *, owner: bool) -> bool:
-        return here.inside(directory, self.roots) if self.roots else owner
+        if not self.roots:
+            return owner
+        return here.inside(directory, self.roots) and (
+            owner or not here.inside(directory, self.closed)
+        )
 
 
 def _tasks(spec: JobSpec) -> Iterable[JobSpec]:

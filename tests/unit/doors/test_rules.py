@@ -20,6 +20,10 @@ from solveyard.surroundings import Here
 SOMEBODY = Caller("token:ci")
 
 
+def alone(directory: Path) -> JobSpec:
+    return JobSpec(solver="nec", directory=str(directory))
+
+
 def spec(root: Path, array: ArraySpec) -> JobSpec:
     return JobSpec(solver="nec", directory=f"{root}/{{{{value}}}}", array=array)
 
@@ -33,6 +37,18 @@ def test_each_tasks_directory_must_be_below_the_roots(tmp_path: Path) -> None:
     for last in ("..", "../other", "link", "link/x"):
         with pytest.raises(NotAllowed, match="--project-root"):
             rules.check(SOMEBODY, spec(root, ArraySpec(values=("a", "b", last))))
+
+
+def test_nobody_elses_job_is_in_the_store_though_that_is_below_a_root(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    (store / "agent").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(store)
+    rules = Rules(roots=(tmp_path,), closed=(store,))
+    rules.check(SOMEBODY, alone(tmp_path / "work"))
+    for place in (store, store / "agent", tmp_path / "link" / "jobs"):
+        with pytest.raises(NotAllowed, match="not in a folder that is open"):
+            rules.check(SOMEBODY, alone(place))
+        rules.check(replace(SOMEBODY, owner=True), alone(place))
 
 
 def test_more_directories_than_can_be_looked_at_are_refused(tmp_path: Path) -> None:
