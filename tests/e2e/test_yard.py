@@ -121,7 +121,7 @@ def test_a_job_may_be_waited_for_by_its_name_or_number(store):
         for nothing in ("two", 7):
             with pytest.raises(UnknownJob):
                 yard.wait(nothing, timeout=60)
-        with pytest.raises(InvalidRequest, match="by its name or number, not by 1.5"):
+        with pytest.raises(InvalidRequest, match=r"by its name or number, not by 1\.5"):
             yard.wait(1.5, timeout=60)
 
 

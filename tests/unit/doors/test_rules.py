@@ -48,7 +48,7 @@ def test_nobody_elses_job_is_in_the_store_though_that_is_below_a_root(tmp_path: 
     for place in (store, store / "agent", tmp_path / "link" / "jobs"):
         with pytest.raises(NotAllowed, match="not in a folder that is open"):
             rules.check(SOMEBODY, alone(place))
-        rules.check(replace(SOMEBODY, owner=True), alone(place))
+        rules.check(SOMEBODY._replace(owner=True), alone(place))
 
 
 def test_more_directories_than_can_be_looked_at_are_refused(tmp_path: Path) -> None:
