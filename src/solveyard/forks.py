@@ -7,6 +7,7 @@ connections would wait for theirs.
 import contextlib
 import os
 import selectors
+import stat
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,9 +17,14 @@ _parents: dict[int, tuple[int, int]] = {}  #: descriptors, and the files that th
 
 
 def parents(descriptor: int) -> None:
-    """It is this process's alone: what is forked from now on lets go of it."""
+    """It is this process's alone: what is forked from now on lets go of it.
+
+    Only of sockets and pipes: of what else there is, pidfds say, many may share one inode, so that
+    another that got the same number later couldn't be told from it.
+    """
     status = os.fstat(descriptor)
-    _parents[descriptor] = (status.st_dev, status.st_ino)
+    if stat.S_ISSOCK(status.st_mode) or stat.S_ISFIFO(status.st_mode):
+        _parents[descriptor] = (status.st_dev, status.st_ino)
 
 
 class Selector(selectors.DefaultSelector):

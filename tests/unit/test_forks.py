@@ -44,6 +44,20 @@ def test_the_end_of_a_parents_connection_is_heard_while_a_child_lives() -> None:
             assert theirs.recv(1) == b""
 
 
+@pytest.mark.skipif(not hasattr(os, "eventfd"), reason="Linux' own, from Python 3.10 on")
+def test_what_shares_its_inode_with_others_is_kept_by_the_child() -> None:
+    ours = os.eventfd(0)
+    forks.parents(ours)
+    os.close(ours)
+    another = os.eventfd(7)
+    assert another == ours, "or nothing is shown"
+    try:
+        with child(lambda: os.eventfd_read(another) == 7):
+            pass
+    finally:
+        os.close(another)
+
+
 def test_whatever_a_loop_waits_for_is_its_parents_also_while_nobody_reads_it() -> None:
     async def run() -> None:
         ours, theirs = socket.socketpair()
