@@ -18,7 +18,7 @@ RESERVED = frozenset(
         "AGENT", "ATTEMPT", "BOOT_ID", "CA_FILE", "CONFIG", "CORES", "CORE_IDS", "EVENT", "EXIT",
         "GPU_IDS", "HOME", "JOB", "MESSAGE", "NAME", "NODES", "NOTICE", "PAGE", "REASON",
         "SITE_CONFIG", "STATE", "TASK", "TASKS", "TEXT", "TOKEN", "TOKEN_FILE", "TRY", "URL",
-        "VALUE",
+        "VALUE", "WITHIN",
     )
 )  # fmt: skip
 

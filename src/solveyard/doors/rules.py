@@ -72,10 +72,13 @@ class Rules:
             )
 
     def within(self, caller: Caller, specs: Iterable[JobSpec], here: Here) -> tuple[str, ...]:
-        """The folders, links resolved, in one of which each directory of such jobs must be whenever
-        it is used: what is admitted now may be exchanged later. None: anywhere.
+        """The folders, links resolved, in one of which each directory of such jobs, and what they
+        copy, must be whenever it is used: what is admitted now may be exchanged later. None:
+        anywhere.
         """
-        if caller.private or not any(spec.directory for spec in specs):
+        if caller.private or not any(
+            one.directory or registry.on_site(one.solver) for one in specs
+        ):
             return ()
         return tuple(map(str, here.real(self.roots)))
 

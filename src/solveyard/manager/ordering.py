@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
+import msgspec
 from msgspec.structs import replace
 
 from solveyard import attendance, registry
@@ -147,7 +148,15 @@ def _environment(launch: Launch) -> Mapping[str, str]:
         "SOLVEYARD_NAME": launch.spec.name,
         "SOLVEYARD_CORES": str(allocation.cores),
         **({} if launch.placement.forwarded else _places(allocation)),
+        **({} if launch.placement.forwarded else _bounds(launch)),
     }
+
+
+def _bounds(launch: Launch) -> Mapping[str, str]:
+    """Where what it copies must be: for our own programs. A cluster's nodes have other paths."""
+    if not launch.within:
+        return {}
+    return {"SOLVEYARD_WITHIN": msgspec.json.encode(launch.within).decode()}
 
 
 def _places(allocation: Allocation) -> Mapping[str, str]:

@@ -13,7 +13,8 @@ import stat
 import sys
 import tarfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from solveyard.programs import hfss_run
 from solveyard.programs.folders import Unusable, copy_file, copy_folder, keep_inside
 from solveyard.programs.hfss_results import RESULTS, gather, seen, tidy
 from solveyard.programs.hfss_run import NO_ROOM, NO_START, Room, Stop, gib, say
+from solveyard.wire.beneath import Astray, Folder
 
 NO_COPY = 120  #: exit code
 FOLDER = "/{folder}"
@@ -35,7 +37,8 @@ def main(argv: Sequence[str]) -> int:
             say(f"no room for a copy of {source}: {gib(room.least)} are needed, {room} free")
             return NO_ROOM
         _remove(Path(RESULTS))  # of a try before
-        bring(source, copy)
+        with _bound(source) as bound:
+            bring(bound, copy, follow=bound == source)
     except (Unusable, OSError, zipfile.BadZipFile, tarfile.TarError) as error:
         say(f"{source} can't be copied: {error}")
         return NO_COPY
@@ -53,8 +56,28 @@ def main(argv: Sequence[str]) -> int:
     return code
 
 
-def bring(source: Path, copy: Path) -> None:
+@contextmanager
+def _bound(source: Path) -> Iterator[Path]:
+    """Where it is. A job that came over the network may use what is in some folders only
+    (SOLVEYARD_WITHIN): by a way that nobody can exchange meanwhile. Raises Unusable, OSError.
+    """
+    within = json.loads(os.environ.get("SOLVEYARD_WITHIN", "[]"))
+    if not within:
+        yield source
+        return
+    try:
+        folder = Folder(str(source.parent), within)
+    except Astray as error:
+        raise Unusable(error.strerror) from error
+    with folder:
+        place = Path(f"/proc/self/fd/{folder.file}")
+        yield (place if place.is_dir() else source.parent.resolve()) / source.name
+
+
+def bring(source: Path, copy: Path, *, follow: bool = True) -> None:
     """Copy a project, or unpack an archive of one, under the name of `copy`. Raises Unusable.
+
+    `follow`: where a link has its name, what that points at is meant; else that is refused.
 
     What a try before has brought, or made of it, is replaced, wherever that one was ended; its
     solutions stay, so that this one goes on from them.
@@ -62,15 +85,17 @@ def bring(source: Path, copy: Path) -> None:
     project, layout = copy.with_suffix(".aedt"), copy.with_suffix(".aedb")  # of a 3D Layout design
     for old in (copy, project, layout):  # a layout alone is opened as a project, which is saved
         _remove(old)
+    if not follow and source.is_symlink():
+        raise Unusable("it is a link (put there what it points at)")
     if source.suffix.lower() == ".aedtz":
         _unpack(source, copy)
     else:
         if source.with_name(source.name + ".lock").exists():
             say(f"note: {source} is open elsewhere; its copy is as it was last saved")
         if source.is_dir():
-            copy_folder(source.resolve(), copy)
+            copy_folder(source.resolve() if follow else source, copy)
         else:
-            copy_file(os.path.realpath(source), copy)
+            copy_file(os.path.realpath(source) if follow else str(source), copy)
             if (beside := source.with_suffix(".aedb")).is_dir():
                 copy_folder(beside, layout)
     for left in (f"{copy.name}.lock", f"{project.name}.lock", f"{project.name}.auto"):

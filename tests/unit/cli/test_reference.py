@@ -31,7 +31,7 @@ _OPTION = re.compile(r"(?<![\w-])--?[a-z][\w-]*")
 #: Means to us what it means to every program.
 SYSTEMS = {"PATH"}
 #: What a manager says to the agent that it starts.
-TO_AGENTS = {"SOLVEYARD_BOOT_ID", "SOLVEYARD_ATTEMPT", "SOLVEYARD_AGENT"}
+TO_AGENTS = {"SOLVEYARD_BOOT_ID", "SOLVEYARD_ATTEMPT", "SOLVEYARD_AGENT", "SOLVEYARD_WITHIN"}
 
 
 def test_the_schema_of_a_specification_is_the_one_that_is_published() -> None:

@@ -120,5 +120,6 @@ def test_what_is_admitted_stays_bound_to_the_folders_that_are_open_by_then(tmp_p
     assert rules.within(SOMEBODY, [own, named], here) == real
     assert rules.within(Caller("me", owner=True), [named], here) == real  # by TCP
     assert rules.within(SOMEBODY, [own], here) == ()
+    assert rules.within(SOMEBODY, [JobSpec(solver="hfss")], here) == real  # what it copies
     assert rules.within(Caller("me", private=True), [named], here) == ()
     assert Rules().within(SOMEBODY, [named], here) == ()

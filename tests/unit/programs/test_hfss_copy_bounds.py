@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -46,6 +47,37 @@ def test_what_a_project_only_points_at_is_not_copied(copying: Copying, tmp_path:
     code, told = copying.refused(copying.source)
     assert (code, "board.aedb' is a link" in told) == (NO_COPY, True), told
     assert "secret" not in {place.read_text() for place in Path().rglob("*") if place.is_file()}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="paths are judged before their use there")
+@pytest.mark.parametrize("exchanged", ["its folder", "itself", "nothing"])
+def test_of_a_job_that_came_over_the_network_nothing_outside_is_copied(
+    exchanged: str, copying: Copying, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, secrets = tmp_path / "root", tmp_path / "secrets.aedb"
+    for folder in (root / "mine" / "board.aedb", secrets):
+        folder.mkdir(parents=True)
+    (secrets / "key").write_text("secret")
+    (secrets / "board.aedb").mkdir()
+    (secrets / "board.aedb" / "key").write_text("secret")
+    place = root / "mine" / "board.aedb"
+    if exchanged == "its folder":
+        place.parent.rename(root / "old")
+        place.parent.symlink_to(secrets)
+    elif exchanged == "itself":
+        place.rmdir()
+        place.symlink_to(secrets)
+    monkeypatch.setenv("SOLVEYARD_WITHIN", json.dumps([str(root)]))
+    if exchanged == "nothing":
+        (place / "edb.def").write_text("layout")
+        with hfss_copy._bound(place) as bound:
+            hfss_copy.bring(bound, Path("board.aedb"), follow=False)
+        assert Path("board.aedb/edb.def").read_text() == "layout"
+        return
+    code, told = copying.refused(place)
+    assert code == NO_COPY
+    assert told.count("can't be copied") == 1
+    assert not [one for one in Path().rglob("*") if one.name == "key"]
 
 
 def test_nor_is_what_an_archive_points_at_beside_its_project(
