@@ -7,7 +7,6 @@ Threads are done without, and folders of outputs are not made: nothing else is r
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from simulation.disk import Disk
@@ -96,6 +95,16 @@ class SimulatedAgents(Agents):
         await self._keep_time()
 
 
+class _StartedElsewhere:
+    """As much of the local agent as the manager needs, whose processes the world has."""
+
+    machine = "m0"
+    failing = None
+
+    def connected(self) -> None:
+        """It is."""
+
+
 class Life:
     """One process of the manager, from its start to its death."""
 
@@ -104,7 +113,7 @@ class Life:
         self.loop = ManagerLoop(world)
         self.store = Opened(world, service.store, service.judge)
         self.agents = SimulatedAgents(
-            "", UUID, SimpleNamespace(machine="m0"),  # type: ignore[arg-type]
+            "", UUID, _StartedElsewhere(),  # type: ignore[arg-type]
             offer=Offer(licences=LICENCES), token=TOKEN,
         )  # fmt: skip
         self.connections: list[Connection] = []

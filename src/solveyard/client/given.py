@@ -50,7 +50,7 @@ def quoted(text: str, safe: str = "") -> str:
 
 def specifications(specs: JobSpec | Sequence[JobSpec]) -> bytes:
     """As JSON. Raises MalformedJob."""
-    if isinstance(specs, JobSpec):
+    if isinstance(specs, JobSpec | Mapping):
         return writing.specification(specs)
     each = [writing.specification(spec, f"$[{place}]") for place, spec in enumerate(specs)]
     return b"[" + b",".join(each) + b"]"

@@ -18,8 +18,10 @@ _BYTES = (bytes, bytearray)  #: msgspec would write them as base64
 _DEFAULTS = {field.name: field.default for field in msgspec.structs.fields(JobSpec)}
 
 
-def specification(spec: JobSpec, at: str = "$") -> bytes:
+def specification(spec: JobSpec | Mapping[str, Any], at: str = "$") -> bytes:
     """Its fields, but for those that nobody gave; its path is `at`. Raises MalformedJob."""
+    if not isinstance(spec, JobSpec):
+        return fields(spec, at)
     asked = {
         name: one
         for name, one in msgspec.structs.asdict(spec).items()

@@ -224,6 +224,17 @@ async def test_a_log_in_a_jobs_folder_is_not_written_through_what_others_put_the
     assert place.read_text() == Path(pair.there).read_text()
 
 
+async def test_a_log_in_a_folder_that_is_not_here_yet_is_followed(near: Near) -> None:
+    mirror, (pair,) = await mirrored(near, "one")
+    place = near.there.parent / "work" / "board.aedt.batchinfo" / "board.log"
+    for within in ((), (str(near.there.parent.resolve()),)):
+        pair = pair._replace(here=place, root=near.there.parent / "work", within=within)
+        assert await mirror.catch_up([pair]) == (True, {})
+        assert place.read_text() == Path(pair.there).read_text()
+        place.unlink()
+        place.parent.rmdir()
+
+
 async def mirrored(near: Near, *names: str) -> tuple[Mirror, list[Pair]]:
     """Files beside jobs', each with a line that is here, too."""
     remote = (await near.layout()).remote

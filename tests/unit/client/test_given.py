@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from solveyard.client import calls
+from solveyard.client import calls, given
 from solveyard.model import reading
 from solveyard.model.criteria import Bounds, Measure, SuccessCriteria
 from solveyard.model.errors import InvalidRequest
@@ -98,3 +98,9 @@ def test_no_states_are_any() -> None:
     assert calls.jobs(states=None).target == calls.jobs().target == "/jobs?limit=50"
     assert calls.tasks(1, None, 5, 0).target == "/jobs/%231/tasks?limit=5&offset=0"
     assert "state=held%2Cqueued" in calls.jobs([JobState.HELD, JobState.QUEUED]).target
+
+
+def test_a_specification_may_be_given_by_its_fields() -> None:
+    named: Any = {"solver": "command", "options": {"argv": ["true"]}}
+    assert msgspec.json.decode(given.specifications(named)) == named
+    assert msgspec.json.decode(given.specifications([named, SPEC])) == [named, named]

@@ -93,9 +93,10 @@ def _size(pair: Pair, most: int) -> int:
 
 
 def _write(pair: Pair, offset: int, content: bytes) -> None:
-    if pair.root is None:
-        pair.here.parent.mkdir(parents=True, exist_ok=True)
+    if not pair.within:
+        (pair.root or pair.here.parent).mkdir(parents=True, exist_ok=True)
     with _folder(pair) as (folder, path):
+        folder.make(path.rpartition("/")[0])
         into = folder.open(path, os.O_RDWR) if offset else _emptied(folder, path)
         with os.fdopen(into, "r+b") as file:
             file.seek(offset)
