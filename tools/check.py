@@ -28,6 +28,8 @@ ENVIRONMENT = {name: one for name, one in os.environ.items() if name != "PYTHOND
 AT_ONCE = 2
 #: four keep more than two cores busy: many tests wait
 LANES = ("-p", "xdist", "-n", "4", "--dist", "loadscope", "--no-loadscope-reorder")
+#: of those that state machines and losses of power are tried with: a named part has them all
+EXAMPLES = {"SOLVEYARD_EXAMPLES": "0.5"}
 #: what failed once more, with the machine to itself: a real fault fails again (random finds are
 #: kept and replayed), and what doesn't is named twice in what is printed, to be looked into
 ALONE = ("--last-failed", "--last-failed-no-failures", "none", "--maxfail", "5")
@@ -49,7 +51,8 @@ def check(command: list[str]) -> tuple[float, int, str]:
 
 def _tested(*arguments: str) -> bool:
     command = [sys.executable, "-m", "pytest", "-ra", "--durations=10", *arguments]
-    status = subprocess.run(command, cwd=ROOT, check=False).returncode
+    environment = {**EXAMPLES, **os.environ} if arguments == LANES else None
+    status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
     if status != 0 and arguments == LANES:
         print("\nONCE MORE, ALONE: the tests that failed in company", flush=True)
     return status == 0
