@@ -37,8 +37,9 @@ def main(argv: Sequence[str]) -> int:
             say(f"no room for a copy of {source}: {gib(room.least)} are needed, {room} free")
             return NO_ROOM
         _remove(Path(RESULTS))  # of a try before
-        with _bound(source) as bound:
-            bring(bound, copy, follow=bound == source)
+        within = json.loads(os.environ.get("SOLVEYARD_WITHIN", "[]"))
+        with _bound(source, within) as bound:
+            bring(bound, copy, follow=not within)
     except (Unusable, OSError, zipfile.BadZipFile, tarfile.TarError) as error:
         say(f"{source} can't be copied: {error}")
         return NO_COPY
@@ -57,11 +58,10 @@ def main(argv: Sequence[str]) -> int:
 
 
 @contextmanager
-def _bound(source: Path) -> Iterator[Path]:
-    """Where it is. A job that came over the network may use what is in some folders only
-    (SOLVEYARD_WITHIN): by a way that nobody can exchange meanwhile. Raises Unusable, OSError.
+def _bound(source: Path, within: Sequence[str]) -> Iterator[Path]:
+    """Where it is. A job that came over the network may use what is `within` some folders alone:
+    by a way that nobody can exchange meanwhile. Raises Unusable, OSError.
     """
-    within = json.loads(os.environ.get("SOLVEYARD_WITHIN", "[]"))
     if not within:
         yield source
         return

@@ -70,7 +70,7 @@ def test_of_a_job_that_came_over_the_network_nothing_outside_is_copied(
     monkeypatch.setenv("SOLVEYARD_WITHIN", json.dumps([str(root)]))
     if exchanged == "nothing":
         (place / "edb.def").write_text("layout")
-        with hfss_copy._bound(place) as bound:
+        with hfss_copy._bound(place, [str(root)]) as bound:
             hfss_copy.bring(bound, Path("board.aedb"), follow=False)
         assert Path("board.aedb/edb.def").read_text() == "layout"
         return

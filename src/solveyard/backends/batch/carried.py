@@ -41,6 +41,7 @@ def there(argv: Sequence[str], archive: str) -> tuple[str, ...]:
     return ("python3", archive, *argv[3:])
 
 
+_NEEDED = ("wire/__init__.py", "wire/beneath.py")  #: by programs
 _MORE = {"__main__.py": _MAIN, "solveyard/__init__.py": ""}
 
 
@@ -48,12 +49,10 @@ _MORE = {"__main__.py": _MAIN, "solveyard/__init__.py": ""}
 def archive() -> bytes:
     """The file's content."""
     stream = io.BytesIO()
-    package = resources.files("solveyard") / "programs"
-    sources = {
-        f"solveyard/programs/{one.name}": one.read_text()
-        for one in package.iterdir()
-        if one.name.endswith(".py")
-    }
+    package = resources.files("solveyard")
+    programs = [one.name for one in (package / "programs").iterdir() if one.name.endswith(".py")]
+    paths = [*(f"programs/{name}" for name in programs), *_NEEDED]
+    sources = {f"solveyard/{path}": package.joinpath(path).read_text() for path in paths}
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as packed:
         for name, text in sorted({**_MORE, **sources}.items()):
             packed.writestr(zipfile.ZipInfo(name, _BEGIN), text, zipfile.ZIP_DEFLATED)
