@@ -20,7 +20,7 @@ _SHORT = 10.0  #: s for its answer: all else that is to be seen waits for that
 _ASIDE = 60.0  #: s until it is asked again where it was silent
 
 
-class Told(NamedTuple):
+class Account(NamedTuple):
     states: Mapping[AttemptId, NativeState] = {}
     silent: frozenset[AttemptId] = frozenset()  #: of whom it may tell something later
 
@@ -32,24 +32,24 @@ class Accounts:
         self._cluster, self._marks = cluster, marks
         self._again_at = 0.0  #: by the loop's clock
 
-    async def of(self, gone: Sequence[Entry]) -> Told:
+    async def of(self, gone: Sequence[Entry]) -> Account:
         ids = list(dict.fromkeys(entry.native_id for entry in gone))
         call = self._cluster.dialect.accounting(ids) if ids else None
         if call is None:
-            return Told()
+            return Account()
         now = asyncio.get_running_loop().time()
         if now >= self._again_at:
             call = call._replace(timeout=min(call.timeout, _SHORT))
             answer = await self._cluster.run(call)
             if self._cluster.absent(call, answer):
-                return Told()
+                return Account()
             told = self._cluster.dialect.accounted(answer)
             if not isinstance(told, Unreadable):
-                return Told((await self._marks.own(gone, told)).own)
+                return Account((await self._marks.own(gone, told)).own)
             if not _SILENT.search(told.why):
-                return Told()
+                return Account()
             log.warning(
                 "accounting is silent", extra={"cluster": self._cluster.name, "why": told.why}
             )
             self._again_at = now + _ASIDE
-        return Told(silent=frozenset(entry.attempt for entry in gone if entry.kill is None))
+        return Account(silent=frozenset(entry.attempt for entry in gone if entry.kill is None))

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from solveyard.backends.base import RawEnd
 from solveyard.backends.batch import ending
-from solveyard.backends.batch.accounts import Accounts, Told
+from solveyard.backends.batch.accounts import Account, Accounts
 from solveyard.backends.batch.common import Cluster
 from solveyard.backends.batch.entries import Entry, Phase
 from solveyard.backends.batch.marks import Marks
@@ -58,7 +58,7 @@ class _Look(NamedTuple):
     asked_at: float  #: by the loop's clock
     states: Mapping[AttemptId, NativeState]
     found: Mapping[str, Sequence[str]]  #: native ids by mark
-    accounted: Told = Told()  #: of those that it doesn't know any more
+    accounted: Account = Account()  #: of those that it doesn't know any more
     unmarked: Mapping[AttemptId, NativeState] = {}  #: of those, or of strangers with their ids
 
 
