@@ -42,7 +42,7 @@ def test_a_manager_without_one_of_its_spawners_answers_and_says_why(service, unt
     broken.mkdir()
     yard.start()
     trouble = "spawner 1 of the agent ends as soon as it is started: [Errno 21] Is a directory: "
-    trouble += repr(str(broken))
+    trouble += f"{str(broken)!r} (mend that: it is tried again all the time)"
     assert yard.client.status()["agent_trouble"] == trouble
     assert command(yard.store, "run", "--", "true").returncode == 0
     doctor = command(yard.store, "doctor")

@@ -151,7 +151,8 @@ class Agents:
         for (machine, index), (ends, why) in sorted(self._ends.items()):
             own = self._local is not None and machine == self._local.machine
             if own and ends >= FAILING and (machine, index) not in self._spawners:
-                return f"spawner {index} of the agent ends as soon as it is started: {why}"
+                told = f"spawner {index} of the agent ends as soon as it is started: {why}"
+                return f"{told} (mend that: it is tried again all the time)"
         return ""
 
     async def leave(self, seconds: float = 3.0) -> None:

@@ -58,6 +58,9 @@ COMMANDS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "service": ("services", _SERVES),
 }
 
+#: What goes before the command.
+_EVERYWHERE = ("--store", "--url")
+
 
 def application(names: Iterable[str]) -> typer.Typer:
     """The commands of these names. typer takes 1 ms for each option of each: build what is used."""
@@ -153,7 +156,7 @@ def _command(given: Sequence[str]) -> str:
     """The command that is named; "" where none is, or one that there isn't."""
     words = iter(given)
     for word in words:
-        if word in {"--store", "--url"}:
+        if word in _EVERYWHERE:
             next(words, None)
         elif not word.startswith(("--store=", "--url=")):
             return word if word in COMMANDS else ""
@@ -161,7 +164,7 @@ def _command(given: Sequence[str]) -> str:
 
 
 def _misused(error: typer.TyperException, given: Sequence[str]) -> str:
-    """What is wrong with the words, and the way out: an option too early is a command's."""
+    """What is wrong with the words, and the way out: an option may be in the wrong place."""
     option, context = getattr(error, "option_name", ""), getattr(error, "ctx", None)
     name = next((word for word in given if word in COMMANDS), "")
     if option and name and context is not None and context.parent is None:
@@ -173,6 +176,8 @@ def _misused(error: typer.TyperException, given: Sequence[str]) -> str:
                 f"{option} goes after the command (solveyard {name} {option}); before it there are"
                 " --store and --url alone"
             )
+    if option in _EVERYWHERE and name:
+        return f"{option} goes before the command (solveyard {option} ... {name})"
     return f"{error.format_message()} ({_help(error)})"
 
 

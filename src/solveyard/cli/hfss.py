@@ -121,8 +121,8 @@ def hfss(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
         spec = _spec({**chosen, "min_disk_gb": 1.0}, fields)
     if dry_run:
         return hfss_plan.show(spec, place, as_json=as_json)
-    if chosen.get("workspace") != "copy" and place.remote is None:
-        hfss_lock.look(Path(chosen["project_path"]), place.options)
+    if place.remote is None:
+        _look(spec, chosen, place)
     [job] = submitting.submitted(place, [spec])
     if wait:
         with place.client() as client:
@@ -143,6 +143,13 @@ def _there(path: str, way_out: str) -> None:
     """Raises InvalidJob for one that isn't. Those of an array's tasks are looked for one by one."""
     if "{{" not in path and not os.path.exists(path):  # noqa: PTH110  Path's may raise
         raise InvalidJob(f"no such file or directory: {path!r} ({way_out})")
+
+
+def _look(spec: JobSpec, chosen: Mapping[str, Any], place: Here) -> None:
+    """Before a manager is started for it. Raises InvalidJob, Conflict."""
+    preview.check(spec)
+    if chosen.get("workspace") != "copy":
+        hfss_lock.look(Path(chosen["project_path"]), place.options)
 
 
 def _options(**said: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from solveyard import registry
 from solveyard.cli import exits, talk
 from solveyard.cli.here import Here
 from solveyard.model.jobs import JobSpec
-from solveyard.solvers import tasks
+from solveyard.solvers import criteria, endings, options, tasks
 
 if TYPE_CHECKING:
     from solveyard.manager.forwarding import Forwarding
@@ -25,16 +25,13 @@ def show(wanted: Sequence[JobSpec], place: Here) -> int:
 
     Raises InvalidJob for what its solver, where it is installed here, wouldn't take.
     """
-    solvers = registry.solvers()
-    for spec in wanted:
-        for sample in tasks.samples(spec):
-            if spec.solver in solvers:
-                solvers[spec.solver].command(sample)
     elsewhere = place.remote is not None and not any(spec.on for spec in wanted)
     # a manager elsewhere has rules of its own
     ways = None if elsewhere else forwarding(place, wanted)
-    for spec in wanted:
-        found, rule = (spec, "") if ways is None else ways.decided(spec, account())
+    decided = [(spec, "") if ways is None else ways.decided(spec, account()) for spec in wanted]
+    for found, _ in decided:
+        check(found)
+    for spec, (found, rule) in zip(wanted, decided, strict=True):
         if rule:
             talk.say(rule)
         if ways is not None and found.on:
@@ -49,6 +46,17 @@ def show(wanted: Sequence[JobSpec], place: Here) -> int:
                 task = f"[{spec.array.index(position)}], {position + 1} of {count}"
                 talk.say(f"{task}: {_command(tasks.spec_at(spec, position))}")
     return exits.OK
+
+
+def check(spec: JobSpec) -> None:
+    """Raises InvalidJob for what a manager with the solvers that are installed here refuses."""
+    solvers = registry.solvers()
+    options.check(spec)
+    endings.check(spec, solvers)
+    for sample in tasks.samples(spec):
+        criteria.check(sample)
+        if spec.solver in solvers:
+            solvers[spec.solver].command(sample)
 
 
 def shown(script: str, argv: Sequence[str]) -> str:
@@ -94,8 +102,8 @@ def account() -> str:
 
 def _command(spec: JobSpec) -> str:
     """What is run, or else the options of its solver."""
-    options: dict[str, Any] = msgspec.json.decode(spec.options)
-    argv = options.get("argv")
+    chosen: dict[str, Any] = msgspec.json.decode(spec.options)
+    argv = chosen.get("argv")
     if spec.solver == "command" and isinstance(argv, list):
         return shlex.join(str(word) for word in argv)
-    return msgspec.json.encode(options).decode()
+    return msgspec.json.encode(chosen).decode()

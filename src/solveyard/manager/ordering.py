@@ -41,9 +41,7 @@ class Ordering:
 
     def check(self, spec: JobSpec) -> None:
         """Raises InvalidJob for what could not be launched later."""
-        options.directory(spec)
-        options.size(spec)
-        options.warning(spec)
+        options.check(spec)
         endings.check(spec, registry.solvers())
         solver = registry.solver(spec.solver)
         for sample in tasks.samples(spec):

@@ -46,6 +46,13 @@ def _validated(model: type[Options], text: bytes) -> Options:
     return model.model_validate_json(text)
 
 
+def check(spec: JobSpec) -> None:
+    """Raises InvalidJob for what no job of any solver may have."""
+    directory(spec)
+    size(spec)
+    warning(spec)
+
+
 def directory(spec: JobSpec) -> str:
     """Where the job runs: absolute, or empty. Raises InvalidJob."""
     where = spec.directory

@@ -202,7 +202,9 @@ async def test_a_spawner_that_ends_again_and_again_before_it_connects_is_told(
         writer.write(frames.encode([ended]))
         assert not await agents.ready(3600.0)
         assert agents.failing.startswith("spawner 1 of the agent ends")
-        assert agents.failing.endswith(": there is no room")
+        assert agents.failing.endswith(
+            ": there is no room (mend that: it is tried again all the time)"
+        )
         _, second = await asyncio.open_unix_connection(str(tmp_path / "s"))
         second.write(frames.encode([HELLO | {"machine": "here", "index": 1}]))
         while agents.failing:

@@ -365,6 +365,13 @@ def test_an_option_before_its_command_is_told_where_it_goes(
     assert told.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("option", ["--store", "--url"])
+def test_an_option_for_all_commands_is_told_where_it_goes(nowhere: Run, option: str) -> None:
+    told = nowhere("ps", option, "x")
+    assert (told.status, told.out) == (2, "")
+    assert told.err == f"error: {option} goes before the command (solveyard {option} ... ps)\n"
+
+
 def test_every_command_says_its_exit_statuses_and_takes_json(nowhere: Run) -> None:
     listed = nowhere("--help").out.split("Commands:")[1].split("Exit statuses")[0]
     commands = [line.split()[0] for line in listed.splitlines() if line.strip()]
@@ -540,6 +547,33 @@ def test_a_dry_run_shows_the_specification_and_two_tasks_and_submits_nothing(
     assert (wrong.status, wrong.out) == (2, "")
     assert "`options` has {{width}}, but a task has only index, value" in wrong.err
     assert served.manager.records == {}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ('"warning":60', "`warning` is 60 s before the time limit, and there is none"),
+        ('"retry":{"on":["exitcode"]}', "`retry.on`: 'exitcode' is no reason why a job ends"),
+    ],
+)
+def test_a_dry_run_refuses_what_a_manager_would(
+    nowhere: Run, tmp_path: Path, wrong: str, told: str
+) -> None:
+    path = tmp_path / "jobs"
+    good = '{"solver":"command","options":{"argv":["true"]}'
+    path.write_text(f"{good}}}\n{good},{wrong}}}\n")
+    refused = nowhere("submit", "--dry-run", "--from", str(path))
+    assert (refused.status, refused.out) == (2, "")
+    assert told in refused.err
+
+
+def test_options_that_hfss_has_not_start_no_manager(nowhere: Run, tmp_path: Path) -> None:
+    project = tmp_path / "p.aedt"
+    project.touch()
+    refused = nowhere("hfss", "--cores", "1", "--set", "desing_name=D", str(project))
+    assert (refused.status, refused.out) == (2, "")
+    assert "desing_name" in refused.err
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.fixture
