@@ -18,7 +18,8 @@ from cluster.slurm import Slurm
 from conftest import Service, until
 from e2e.test_hfss_stop import STOP
 from ports import free_port
-from solveyard.client.calls import Call, value
+from solveyard.client.calls import Call
+from solveyard.client.replies import value
 from solveyard.model.jobs import JobSpec
 from standin.endings import ENDINGS, QUICK, SPECIAL, ended
 

@@ -12,8 +12,9 @@ from typing import Any, Self
 from solveyard.backends import withheld
 from solveyard.backends.here import LocalWorkspace
 from solveyard.backends.workspace import named
-from solveyard.client.calls import PIECE, FileEntry, FilePage, Listing, LogPart, exact
+from solveyard.client.calls import PIECE, exact
 from solveyard.client.output import so_far
+from solveyard.client.replies import FileEntry, FilePage, Listing, LogPart
 from solveyard.core.arrays import counted
 from solveyard.core.names import numbered
 from solveyard.core.shelf import Shelf

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from solveyard.cli.words import exact
-from solveyard.client.calls import Listing
+from solveyard.client.replies import Listing
 from solveyard.model import reading
 from solveyard.model.errors import InvalidRequest, UnknownJob
 from solveyard.model.jobs import JobState

@@ -7,17 +7,10 @@ from typing import Any, Self, TypeVar, Unpack
 
 import aiohttp
 
-from solveyard.client import calls, find, output, tries
-from solveyard.client.calls import (
-    Call,
-    FileEntry,
-    FilePage,
-    LimitWishes,
-    Listing,
-    LogPart,
-    Reply,
-)
+from solveyard.client import calls, find, output, replies, tries
+from solveyard.client.calls import Call, LimitWishes
 from solveyard.client.find import Address, Where
+from solveyard.client.replies import FileEntry, FilePage, Listing, LogPart, Reply
 from solveyard.model.errors import ManagerUnavailable
 from solveyard.model.jobs import JobSpec, JobState
 from solveyard.model.notices import NoticeRecord, ReceiverRecord
@@ -295,7 +288,7 @@ class AsyncClient:
 
     async def who(self) -> str:
         """As whom the manager knows you: the `owner` of what you submit."""
-        return await self._ask(Call("GET", "/session", calls.caller))
+        return await self._ask(Call("GET", "/session", replies.caller))
 
     async def queue(self) -> dict[str, int]:
         """How many jobs are in each state."""
@@ -311,7 +304,7 @@ class AsyncClient:
 
     async def shares(self) -> SharesRecord:
         """Who has what share of the machines, what they have had of it, and their quotas."""
-        return await self._ask(calls.Call("GET", "/shares", calls.shares))
+        return await self._ask(calls.Call("GET", "/shares", replies.shares))
 
     async def limits(self) -> dict[str, Any]:
         """By the names that set them; None: there is none."""

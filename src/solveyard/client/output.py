@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Protocol
 
-from solveyard.client.calls import PIECE, LogPart
+from solveyard.client.calls import PIECE
+from solveyard.client.replies import LogPart
 from solveyard.model.records import JobRecord
 
 SOONEST = 0.1  #: s until what has nothing to say for now is looked at once more

@@ -9,17 +9,10 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
 from solveyard import forks
-from solveyard.client import calls, find, output, tries
-from solveyard.client.calls import (
-    Call,
-    FileEntry,
-    FilePage,
-    LimitWishes,
-    Listing,
-    LogPart,
-    Reply,
-)
+from solveyard.client import calls, find, output, replies, tries
+from solveyard.client.calls import Call, LimitWishes
 from solveyard.client.find import Address, Where
+from solveyard.client.replies import FileEntry, FilePage, Listing, LogPart, Reply
 from solveyard.model.errors import ManagerUnavailable
 from solveyard.model.jobs import JobSpec, JobState
 from solveyard.model.notices import NoticeRecord, ReceiverRecord
@@ -244,7 +237,7 @@ class Client:
     def read_file(self, job: str | int, path: str) -> Iterator[bytes]:
         """One file's bytes, in pieces. Read them all before the next call."""
         reply, response = self._answer(calls.file(job, path), whole=False)
-        calls.checked(reply)
+        replies.checked(reply)
         return _pieces(response)
 
     def tasks(
@@ -274,7 +267,7 @@ class Client:
     def results_csv(self, job: str | int) -> Iterator[bytes]:
         """The same as CSV, in pieces. Read them all before the next call."""
         reply, response = self._answer(calls.results_csv(job), whole=False)
-        calls.checked(reply)
+        replies.checked(reply)
         return _pieces(response)
 
     def retry_tasks(self, which: str) -> int:
@@ -311,7 +304,7 @@ class Client:
 
     def who(self) -> str:
         """As whom the manager knows you: the `owner` of what you submit."""
-        return self._ask(Call("GET", "/session", calls.caller))
+        return self._ask(Call("GET", "/session", replies.caller))
 
     def queue(self) -> dict[str, int]:
         """How many jobs are in each state."""
@@ -323,7 +316,7 @@ class Client:
 
     def cluster_status(self) -> list[ClusterRecord]:
         """Each cluster that jobs may be forwarded to, as it answered last."""
-        return self._ask(Call("GET", "/system/status", calls.clusters))
+        return self._ask(Call("GET", "/system/status", replies.clusters))
 
     def batch_system(self) -> str:
         """Which one a PyEDB configuration goes to that leaves it open; "none": it stays there."""
@@ -339,7 +332,7 @@ class Client:
 
     def shares(self) -> SharesRecord:
         """Who has what share of the machines, what they have had of it, and their quotas."""
-        return self._ask(calls.Call("GET", "/shares", calls.shares))
+        return self._ask(calls.Call("GET", "/shares", replies.shares))
 
     def limits(self) -> dict[str, Any]:
         """By the names that set them; None: there is none."""

@@ -3,9 +3,10 @@
 import ssl
 from typing import Any
 
-from solveyard.client import calls, find, given
-from solveyard.client.calls import Call, Reply
+from solveyard.client import find, given, replies
+from solveyard.client.calls import Call
 from solveyard.client.find import Address
+from solveyard.client.replies import Reply
 from solveyard.model.errors import InvalidRequest, ManagerUnavailable
 
 FIRST = 0.05  #: s before the second try; each pause is twice the one before
@@ -50,7 +51,7 @@ class Tries:
 
     def answered(self, reply: Reply) -> float | None:
         """None: that is its answer; else s to wait for a manager that can give one."""
-        return self._next() if calls.away(reply) else None
+        return self._next() if replies.away(reply) else None
 
     def _next(self) -> float | None:
         if self.sent and not self._call.repeatable:

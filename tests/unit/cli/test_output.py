@@ -7,7 +7,7 @@ import pytest
 
 from solveyard import Yard
 from solveyard.cli import main, submitting
-from solveyard.client.calls import LogPart
+from solveyard.client.replies import LogPart
 from solveyard.client.sync import Client
 from solveyard.model.jobs import JobId
 from solveyard.model.messages import Retry

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from solveyard.cli import exits, hfss, selectors, specs, talk, units, words
-from solveyard.client.calls import Listing
+from solveyard.client.replies import Listing
 from solveyard.model import records
 from solveyard.model.errors import InvalidJob, InvalidRequest, UnknownJob
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState

@@ -15,10 +15,10 @@ import pytest
 
 from solveyard.backends.here import LocalWorkspace
 from solveyard.backends.workspace import Page
-from solveyard.client import calls, find
+from solveyard.client import calls, find, replies
 from solveyard.client.aio import AsyncClient
-from solveyard.client.calls import LogPart
 from solveyard.client.output import Place
+from solveyard.client.replies import LogPart
 from solveyard.client.sync import Client
 from solveyard.model.errors import (
     Conflict,
@@ -415,7 +415,7 @@ def test_an_address_is_read_from_what_a_manager_leaves(tmp_path: Path) -> None:
 def test_what_answers_nonsense_is_no_manager() -> None:
     for body in (b"<html>", b"[]", b"{}"):
         with pytest.raises(ManagerUnavailable, match="502"):
-            calls.checked(calls.Reply(502, {}, body))
+            replies.checked(replies.Reply(502, {}, body))
 
 
 def test_a_url_may_have_a_path_and_leave_out_its_port() -> None:

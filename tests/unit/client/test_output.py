@@ -2,8 +2,8 @@
 
 import pytest
 
-from solveyard.client.calls import LogPart
 from solveyard.client.output import Place, present, so_far
+from solveyard.client.replies import LogPart
 from solveyard.model import records
 from solveyard.model.jobs import (
     Attempt,
