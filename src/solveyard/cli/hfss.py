@@ -29,6 +29,7 @@ from solveyard.cli.here import Here, Json, absolute, here
 from solveyard.model.errors import InvalidJob, InvalidRequest, ManagerUnavailable
 from solveyard.model.jobs import JobSpec
 from solveyard.model.records import JobRecord
+from solveyard.solvers import options, tasks
 from solveyard.solvers.hfss.batch import HfssOptions
 from solveyard.solvers.hfss.licences import INCLUDED
 
@@ -147,7 +148,8 @@ def _there(path: str, way_out: str) -> None:
 
 def _look(spec: JobSpec, chosen: Mapping[str, Any], place: Here) -> None:
     """Before a manager is started for it. Raises InvalidJob, Conflict."""
-    preview.check(spec)
+    for sample in tasks.samples(spec):
+        options.read(HfssOptions, sample)
     if chosen.get("workspace") != "copy":
         hfss_lock.look(Path(chosen["project_path"]), place.options)
 

@@ -576,6 +576,19 @@ def test_options_that_hfss_has_not_start_no_manager(nowhere: Run, tmp_path: Path
     assert not (tmp_path / "none").exists()
 
 
+def test_which_ansysedt_it_is_the_manager_finds_out(
+    nowhere: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def submitted(place: object, specs: list[Any]) -> None:
+        raise Conflict(f"asked for {json.loads(specs[0].options)['design_name']}")
+
+    monkeypatch.setattr("solveyard.cli.submitting.submitted", submitted)
+    project = tmp_path / "p.aedt"
+    project.touch()
+    told = nowhere("hfss", "--cores", "1", "--design", "D", str(project))
+    assert told.err == "error: asked for D\n"
+
+
 @pytest.fixture
 def clusters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = tmp_path / "config.toml"
