@@ -580,7 +580,7 @@ def test_which_ansysedt_it_is_the_manager_finds_out(
     nowhere: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def submitted(place: object, specs: list[Any]) -> None:
-        raise Conflict(f"asked for {json.loads(specs[0].options)['design_name']}")
+        raise Conflict(f"asked for {json.loads(bytes(specs[0].options))['design_name']}")
 
     monkeypatch.setattr("solveyard.cli.submitting.submitted", submitted)
     project = tmp_path / "p.aedt"
