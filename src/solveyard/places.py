@@ -18,15 +18,31 @@ _SHARD = 1000  #: jobs whose output files share a folder
 def store_folder(given: str | Path | None = None) -> Path:
     """The store to use: the one given, else $SOLVEYARD_HOME, else the platform's data folder.
 
-    Raises StoreUnusable for a name that no job, record or answer could hold.
+    Raises StoreUnusable for a name that no job, record or answer could hold, and for a place where
+    no folder can be.
     """
     found = _chosen(given or os.environ.get("SOLVEYARD_HOME"))
+    if "\0" in str(found):
+        raise StoreUnusable("the name of the store's folder has a NUL character (choose another)")
     if (spelt := paths.spelt(str(found))) != str(found):
         raise StoreUnusable(
             f"the name of the store's folder isn't UTF-8: {spelt!r} (%FF is a byte of it; choose"
             " another with --store or SOLVEYARD_HOME)"
         )
+    there = next((one for one in (found, *found.parents) if _is_there(one)), None)
+    if there is not None and there.is_file():
+        raise StoreUnusable(
+            f"the store {found} can't be there: {there} is no folder (choose another with --store"
+            " or SOLVEYARD_HOME)"
+        )
     return found
+
+
+def _is_there(place: Path) -> bool:
+    try:
+        return place.exists()
+    except OSError:  # one that may not be looked at
+        return False
 
 
 def _chosen(given: str | Path | None) -> Path:

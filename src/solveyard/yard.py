@@ -369,7 +369,11 @@ class YardJob:
         return self.record
 
     def output(self, stream: str = "stdout") -> str:
-        """All of its standard output ("stderr": standard error), of the newest attempt so far."""
+        """All of its standard output ("stderr": standard error), of the newest attempt so far.
+
+        Raises InvalidRequest for an array: its tasks have output.
+        """
+        self._know_one()
         with self._yard.client() as client:
             parts = list(output.so_far(client, self.key, stream))
         return b"".join(parts).decode("utf-8", "replace")
@@ -378,10 +382,21 @@ class YardJob:
         """Its standard output as it comes, of one attempt after the other until it has ended.
 
         It begins with the attempt that ran, or was to come next, when it was last looked at: of a
-        job just submitted the first.
+        job just submitted the first. Raises InvalidRequest for an array: its tasks have output.
         """
+        self._know_one()
+        return self._follow()
+
+    def _follow(self) -> Iterator[bytes]:
         with self._yard.client() as client:
             yield from client.follow_log(self.key, attempt=output.present(self.record))
+
+    def _know_one(self) -> None:
+        if self.record.tasks is not None:
+            raise InvalidRequest(
+                f"{self.id} is an array: its tasks have output (the first: job.tasks(), or by its"
+                " index: job[3])"
+            )
 
     def __getitem__(self, index: int) -> "YardJob":
         """One task of an array, by its index. Raises UnknownJob."""

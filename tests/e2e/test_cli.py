@@ -242,6 +242,17 @@ def test_ctrl_c_stops_watching_and_the_job_goes_on(shell: Shell) -> None:
     assert shell("show", "last", "--json").json["state"] == "running"
 
 
+def test_ctrl_c_while_it_is_waited_for_leaves_the_job_and_its_id(shell: Shell) -> None:
+    waiting = shell.start("submit", "--wait", "--name", "long", "--", "sleep", "600")
+    assert waiting.stdout is not None
+    assert waiting.stdout.readline() == b"long\n"
+    waiting.send_signal(signal.SIGINT)
+    _, err = waiting.communicate(timeout=PATIENCE)
+    assert waiting.returncode == 130
+    assert b"job 1 goes on" in err
+    assert not shell("show", "long", "--json").json["ended_at"]
+
+
 def test_the_demo_brings_curves_and_leaves_no_process(shell: Shell) -> None:
     for _ in range(2):  # old results are no hindrance
         told = shell("demo", "--json")

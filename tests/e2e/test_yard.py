@@ -322,6 +322,9 @@ def test_a_sweep_takes_fields_of_a_specification_as_such(store):
 def test_an_array_is_gone_through_by_task_and_waited_for_alone(store):
     with Yard(store) as yard:
         sweep = yard.sweep(["echo", "{{w}}"], w=[5, 6, 7])
+        for ask in (sweep.output, sweep.follow):
+            with pytest.raises(InvalidRequest, match="is an array: its tasks have output"):
+                ask()
         assert yard.wait(sweep, 60)
         assert [task.output() for task in sweep] == ["5\n", "6\n", "7\n"]
         held = yard.command(["true"], hold=True, name="held")
@@ -331,6 +334,13 @@ def test_an_array_is_gone_through_by_task_and_waited_for_alone(store):
         with pytest.raises(UnknownJob, match="nobody"):
             yard.wait(["held", "nobody"], 0)
         assert yard.wait(sweep[1], 0)
+
+
+def test_a_store_that_can_not_be_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "store", "a\0b"):
+        with pytest.raises(StoreUnusable, match="the store"):
+            Yard(place)
 
 
 def test_a_notebook_shows_tables_with_everything_escaped(store):

@@ -89,7 +89,7 @@ def _version(asked: bool) -> None:
 def begin(
     context: typer.Context,
     store: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             metavar="DIR", help="The store; else $SOLVEYARD_HOME, else the platform's data folder."
         ),
@@ -104,7 +104,9 @@ def begin(
     ] = False,
 ) -> None:
     """A job manager for simulations. `solveyard COMMAND --help` says more."""
-    context.obj = Here(store, url)
+    if store is not None and not store:
+        raise InvalidRequest("--store names no folder: it is empty (is its variable set?)")
+    context.obj = Here(None if store is None else Path(store), url)
 
 
 def run(given: Sequence[str]) -> int:

@@ -1,6 +1,7 @@
 """Arrays as people type them: index ranges, lists of values, grids, tables."""
 
 import csv
+import io
 import math
 import re
 from collections.abc import Sequence
@@ -91,7 +92,7 @@ def table(path: str) -> list[dict[str, Value]]:
         text = files.content(path).decode()
     except UnicodeDecodeError as error:
         raise InvalidRequest(f"{named} is not UTF-8: {error.reason}") from error
-    lines = csv.reader(text.splitlines(), skipinitialspace=True, strict=True)
+    lines = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
     rows: list[dict[str, Value]] = []
     names: list[str] = []
     try:

@@ -1,7 +1,9 @@
 """What holds for one run of the command line: which store, and who answers for it."""
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -9,9 +11,10 @@ import typer
 
 from solveyard.cli import talk
 from solveyard.client import find
+from solveyard.client.find import Address
 from solveyard.client.sync import Client
 from solveyard.model import paths
-from solveyard.model.errors import InvalidRequest, ManagerUnavailable, StoreUnusable
+from solveyard.model.errors import InvalidRequest, ManagerUnavailable
 from solveyard.places import store_folder
 
 if TYPE_CHECKING:
@@ -32,8 +35,18 @@ class Here:
         if given is not None and url:
             raise InvalidRequest("give --store or --url, not both")
         self._given, self._url = given, url
-        where = url or ("" if given else find.elsewhere())
-        self.remote = find.remote(where) if where else None  #: None: it's a store of this machine
+
+    @cached_property
+    def remote(self) -> Address | None:
+        """None: it's a store of this machine. Raises InvalidRequest."""
+        if self._url:
+            return find.remote(self._url)
+        if self.given or not (where := find.elsewhere()):
+            return None
+        try:
+            return find.remote(where)
+        except InvalidRequest as error:
+            raise InvalidRequest(f"SOLVEYARD_URL: {error}") from error
 
     @property
     def given(self) -> bool:
@@ -51,8 +64,8 @@ class Here:
     def options(self) -> str:
         """What to type in front of a command so that it finds the same jobs."""
         if self._url:
-            return f"--url {self._url} "
-        return f"--store {self.folder} " if self.given else ""
+            return f"--url {shlex.quote(self._url)} "
+        return f"--store {shlex.quote(str(self.folder))} " if self.given else ""
 
     def client(self) -> Client:
         """For its manager; that none runs is known when it is asked something."""
@@ -73,7 +86,6 @@ class Here:
             from solveyard.store.database import FILE
 
             if not (self.folder / FILE).exists():
-                _check_absent(self.folder)
                 yield None
                 return
             from solveyard.cli.archive import Archive
@@ -84,13 +96,6 @@ class Here:
         else:
             with client:
                 yield client
-
-
-def _check_absent(store: Path) -> None:
-    """Raises StoreUnusable where there can be no store, neither now nor later."""
-    there = next((one for one in (store, *store.parents) if one.exists()), None)
-    if there is not None and not there.is_dir():
-        raise StoreUnusable(f"the store {store} can't be there: {there} is no folder")
 
 
 def current_folder() -> str:

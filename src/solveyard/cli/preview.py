@@ -10,6 +10,7 @@ import msgspec
 from solveyard import registry
 from solveyard.cli import exits, talk
 from solveyard.cli.here import Here
+from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import JobSpec
 from solveyard.solvers import criteria, endings, options, tasks
 
@@ -23,14 +24,19 @@ def show(wanted: Sequence[JobSpec], place: Here) -> int:
     Of a job for a cluster instead the script and the command by which it would be submitted, of an
     array with as many of its tasks as go together; and which rule has it go where it goes.
 
-    Raises InvalidJob for what its solver, where it is installed here, wouldn't take.
+    Raises InvalidJob for what a manager wouldn't take, of several as a manager does.
     """
     elsewhere = place.remote is not None and not any(spec.on for spec in wanted)
     # a manager elsewhere has rules of its own
     ways = None if elsewhere else forwarding(place, wanted)
     decided = [(spec, "") if ways is None else ways.decided(spec, account()) for spec in wanted]
-    for found, _ in decided:
-        check(found)
+    for number, (found, _) in enumerate(decided, 1):
+        try:
+            check(found)
+        except InvalidJob as error:
+            if len(wanted) == 1:
+                raise
+            raise InvalidJob(f"job {number} of {len(wanted)}: {error}") from error
     for spec, (found, rule) in zip(wanted, decided, strict=True):
         if rule:
             talk.say(rule)

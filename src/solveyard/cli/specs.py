@@ -1,5 +1,6 @@
 """From what a person typed, or wrote into a file, to specifications."""
 
+import json
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -111,7 +112,24 @@ def _json(option: str, given: str) -> tuple[bytes, dict[str, object]]:
     try:
         return text, msgspec.json.decode(text, type=dict[str, object])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidJob(f"{option} is no JSON object: {error}{_example(option)}") from error
+        named = f"{option}, {files.named(given[1:])}," if given.startswith("@") else option
+        raise InvalidJob(
+            f"{named} is no JSON object: {_where(text, error)}{_example(option)}"
+        ) from error
+
+
+def _where(text: bytes, error: Exception) -> str:
+    """What is wrong with `text`, and at which line of several."""
+    try:
+        json.loads(text.decode())
+    except UnicodeDecodeError as wrong:
+        return f"it is not UTF-8 (byte {wrong.start})"
+    except json.JSONDecodeError as wrong:
+        if b"\n" in text.strip():
+            return f"line {wrong.lineno}, column {wrong.colno}: {wrong.msg}"
+    except (ValueError, RecursionError):
+        return str(error)
+    return str(error)
 
 
 def _spec(solver: str, options: bytes, given: dict[str, object]) -> JobSpec:

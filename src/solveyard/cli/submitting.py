@@ -18,6 +18,7 @@ from solveyard.model.jobs import JobSpec
 from solveyard.model.records import JobRecord
 
 GLANCE = 1.0  #: s between two looks at an array that is watched
+_NAMED = 10  #: of the jobs that go on
 
 
 @shared.takes_options
@@ -77,21 +78,16 @@ def submit(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
             raise InvalidRequest("--options belongs to --solver (a command has none)")
         wanted = [specs.of_argv(argv or (), env or (), output or (), fields)]
     if dry_run:
-        return preview.show(wanted, place)
+        return _preview_lines(place, source, lines) if source else preview.show(wanted, place)
     jobs = _submit_lines(place, source, lines) if source else submitted(place, wanted)
     for native in filter(None, map(words.native, jobs)):
         talk.say(native)
+    if jobs and not as_json:
+        talk.answer("\n".join(job.id for job in jobs))
     if wait:
-        numbers = [job.number for job in jobs]
-        with place.client() as client:
-            client.wait(numbers)
-            jobs = [client.job(number) for number in numbers]
-        for job in jobs:
-            talk.say(words.ending(job))
+        jobs = _ended(place, jobs)
     if as_json:
         talk.answer_json(jobs if source else jobs[0])
-    elif jobs:
-        talk.answer("\n".join(job.id for job in jobs))
     return acting.verdict(jobs) if wait else 0
 
 
@@ -151,6 +147,30 @@ def run(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     return acting.verdict([job])
 
 
+def _ended(place: Here, jobs: Sequence[JobRecord]) -> list[JobRecord]:
+    """How they ended, once they have, which is told; or what goes on when the wait is stopped."""
+    numbers = [job.number for job in jobs]
+    try:
+        with place.client() as client:
+            client.wait(numbers)
+            ended = [client.job(number) for number in numbers]
+    except KeyboardInterrupt:
+        some = ",".join(map(str, numbers[:_NAMED])) + (",..." if len(numbers) > _NAMED else "")
+        which = f"job {some} goes" if len(numbers) == 1 else f"jobs {some} go"
+        talk.say(f"{which} on (solveyard {place.options}cancel ends what is named)")
+        raise
+    for job in ended:
+        talk.say(words.ending(job))
+    return ended
+
+
+def _preview_lines(place: Here, source: str, lines: list[specs.Line]) -> int:
+    try:
+        return preview.show([line.spec for line in lines], place)
+    except InvalidRequest as error:
+        raise specs.with_line(error, source, lines) from error
+
+
 def _submit_lines(place: Here, source: str, lines: list[specs.Line]) -> list[JobRecord]:
     if not lines:
         talk.say("note: there is no specification in it")
@@ -197,7 +217,15 @@ def _start_where_none_answers(place: Here) -> None:
 def missing(wanted: Sequence[JobSpec]) -> list[str]:
     """Folders of this machine that are named and aren't there, where no other job may make them."""
     named = {one.directory for one in wanted if not (one.on or one.after or one.array)}
-    return sorted(folder for folder in named if folder and not Path(folder).is_dir())
+    return sorted(folder for folder in named if folder and not _may_be(folder))
+
+
+def _may_be(folder: str) -> bool:
+    """Is it there, or can that not be told from here?"""
+    try:
+        return Path(folder).is_dir()
+    except OSError:
+        return True
 
 
 def _show_output(place: Here, job: JobRecord, *, quiet: bool) -> None:

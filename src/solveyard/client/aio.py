@@ -11,7 +11,7 @@ from solveyard.client import calls, find, output, replies, tries
 from solveyard.client.calls import Call, LimitWishes
 from solveyard.client.find import Address, Where
 from solveyard.client.replies import FileEntry, FilePage, Listing, LogPart, Reply
-from solveyard.model.errors import ManagerUnavailable
+from solveyard.model.errors import InvalidRequest, ManagerUnavailable
 from solveyard.model.jobs import JobSpec, JobState
 from solveyard.model.notices import NoticeRecord, ReceiverRecord
 from solveyard.model.overlaid import Overlaid
@@ -32,6 +32,7 @@ class AsyncClient:
         self._find = find.locator(where)
         self._patience = patience
         self._sessions: dict[str, aiohttp.ClientSession] = {}  #: by the manager's URL
+        self._closed = False
 
     @classmethod
     def at(cls, url: str, token: str = "", *, patience: float = tries.PATIENCE) -> Self:
@@ -50,6 +51,8 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
+        """For good; what is asked for afterwards is refused."""
+        self._closed = True
         while self._sessions:
             await self._sessions.popitem()[1].close()
 
@@ -341,6 +344,8 @@ class AsyncClient:
             await asyncio.sleep(pause)
 
     async def _send(self, call: Call[Any], where: Address) -> Reply:
+        if self._closed:
+            raise InvalidRequest("this client is closed (make another: AsyncClient())")
         session = self._sessions.get(where.url + where.socket)
         if session is None:
             session = self._sessions[where.url + where.socket] = _session(where)

@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import shlex
 import ssl
 import stat
 import sys
@@ -161,9 +162,14 @@ def running(folder: Path) -> Address:
     found = manager(folder)
     if found is None:
         raise ManagerUnavailable(
-            f"no manager runs on the store {folder} (start one: solveyard serve)"
+            f"no manager runs on the store {folder} (start one: solveyard {_given(folder)}serve)"
         )
     return found
+
+
+def _given(folder: Path) -> str:
+    """What a command needs to find it."""
+    return "" if folder == store_folder() else f"--store {shlex.quote(str(folder))} "
 
 
 def gone(where: Address) -> bool:

@@ -64,7 +64,11 @@ class Tries:
     def _told(self, error: Exception, where: Address | None) -> str:
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
         local = where is None or where.pid is not None or bool(where.socket)
-        way_out = "start one: solveyard serve" if local else "is it up, and is the address right?"
+        way_out = (
+            "start one on that store: solveyard serve"
+            if local
+            else "is it up, and is the address right?"
+        )
         if self.sent and self._call.doubt:
             return f"the manager went away before it answered: {why}; {self._call.doubt}"
         if self.sent:

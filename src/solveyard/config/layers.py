@@ -67,6 +67,8 @@ class Places(NamedTuple):
         if chosen:
             needed.add("user")
         user = _user() if chosen is None else Path(chosen).absolute() if chosen else None
+        if folder is not None and not folder.is_dir():
+            raise InvalidSettings(f"the project's folder {folder} is no folder (see --project)")
         project = (folder or Path()).absolute() / PROJECT_FILE
         return cls(site, user, project, frozenset(needed))
 

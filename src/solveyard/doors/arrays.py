@@ -52,7 +52,8 @@ async def tasks(request: web.Request) -> web.Response:
     key = request.match_info["id"]
     ids = _tasks(manager, key)
     if ids is None:
-        raise InvalidRequest(f"job {key} is no array, so it has no tasks")
+        label = manager.find(key).label
+        raise InvalidRequest(f"job {label} is no array, so it has no tasks")
     total, found = await _page(manager, ids, wanted)
     shown = [encoding.shown(manager, task) for task in await manager.looked(found)]
     return encoding.answer(shown, 200, {"X-Total-Count": str(total)})

@@ -180,7 +180,7 @@ class Forwarding:
         """Raises InvalidJob for what the cluster that it names could not be asked for."""
         if not spec.on:
             if spec.batch is not None:
-                raise InvalidJob("`batch` is for jobs on a cluster (name it: `on`)")
+                raise InvalidJob("`batch` (--queue) is for jobs on a cluster (name it: `on`, --on)")
             return
         options = self.cluster(spec.on).options
         for count, amount in spec.resources.counts.items():

@@ -57,6 +57,12 @@ def test_a_table_gives_a_task_for_each_line(tmp_path: Path) -> None:
     }
 
 
+def test_a_cell_keeps_the_line_ends_that_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes('w,n\n"a\nb",1\nc\u2028d,2\n'.encode())
+    assert array(rows=str(path)) == {"rows": [{"w": "a\nb", "n": 1}, {"w": "c\u2028d", "n": 2}]}
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [

@@ -1,6 +1,7 @@
 """The commands, against the real REST of a manager that only remembers."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from msgspec.structs import replace
 from solveyard.backends.here import LocalWorkspace
 from solveyard.backends.workspace import Page
 from solveyard.cli import app, exits, main, words
+from solveyard.cli.here import Here
 from solveyard.model.errors import Conflict, NotAllowed, QuotaReached, StoreFull, StoreLocked
 from solveyard.model.jobs import JobState
 from solveyard.model.resources import Resources
@@ -372,6 +374,38 @@ def test_an_option_for_all_commands_is_told_where_it_goes(nowhere: Run, option: 
     assert told.err == f"error: {option} goes before the command (solveyard {option} ... ps)\n"
 
 
+def test_an_empty_store_is_no_store(nowhere: Run, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["--store", "", "ps"]) == 2
+    assert "--store names no folder: it is empty" in capfd.readouterr().err
+
+
+def test_an_address_is_read_by_who_needs_it(
+    nowhere: Run, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SOLVEYARD_URL", "foo")
+    assert main(["ps"]) == 2
+    assert "error: SOLVEYARD_URL: 'foo' is no manager's address" in capfd.readouterr().err
+    assert main(["doctor"]) in {0, 1}
+    assert "foo" not in capfd.readouterr().err
+
+
+def test_what_is_typed_next_is_as_a_shell_reads_it(tmp_path: Path) -> None:
+    assert Here(tmp_path / "my store").options == f"--store '{tmp_path}/my store' "
+    assert Here(None, "http://localhost:1/a&b").options == "--url 'http://localhost:1/a&b' "
+
+
+def test_options_in_a_file_that_are_no_json_are_told_by_their_line(
+    nowhere: Run, tmp_path: Path
+) -> None:
+    path = tmp_path / "bad.json"
+    path.write_text('{"dipole": {"length": 1,\n "radius": oops}}')
+    told = nowhere("submit", "--solver", "nec", "--options", f"@{path}")
+    assert f"--options, {path}, is no JSON object: line 2, column 12: Expecting value" in told.err
+    path.write_bytes(b"\xff\xfe{}")
+    told = nowhere("submit", "--solver", "nec", "--options", f"@{path}")
+    assert "is no JSON object: it is not UTF-8 (byte 0)" in told.err
+
+
 def test_every_command_says_its_exit_statuses_and_takes_json(nowhere: Run) -> None:
     listed = nowhere("--help").out.split("Commands:")[1].split("Exit statuses")[0]
     commands = [line.split()[0] for line in listed.splitlines() if line.strip()]
@@ -453,11 +487,14 @@ def test_a_reader_that_goes_away_is_no_error(run: Run, served: Any) -> None:
 
 def test_starting_imports_nothing_heavy() -> None:
     program = (
-        "import sys; from solveyard.cli import main; main(['--store', '/nowhere', 'ps', '--json']);"
+        "import sys; from solveyard.cli import main; main(['ps', '--json']);"
         "heavy = {'rich', 'aiohttp', 'asyncio', 'psutil', 'platformdirs', 'pydantic', 'tomllib',"
         "'solveyard.core.engine'}; print(sorted(heavy & set(sys.modules)))"
     )
-    told = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    environment = os.environ | {"SOLVEYARD_HOME": "/nowhere"}
+    told = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, env=environment
+    )
     assert told.stdout.splitlines()[-1] == b"[]"
 
 
@@ -564,7 +601,7 @@ def test_a_dry_run_refuses_what_a_manager_would(
     path.write_text(f"{good}}}\n{good},{wrong}}}\n")
     refused = nowhere("submit", "--dry-run", "--from", str(path))
     assert (refused.status, refused.out) == (2, "")
-    assert told in refused.err
+    assert f"line 2 of {path}: {told}" in refused.err
 
 
 def test_options_that_hfss_has_not_start_no_manager(nowhere: Run, tmp_path: Path) -> None:

@@ -269,7 +269,7 @@ def test_all_files_are_listed_however_many_and_what_could_not_be_looked_at_is_sa
 
 @pytest.mark.parametrize("kind", [Client, Blocking])
 def test_no_manager_is_said_with_the_way_out(kind: Any, tmp_path: Path) -> None:
-    with pytest.raises(ManagerUnavailable, match="solveyard serve"):
+    with pytest.raises(ManagerUnavailable, match=f"solveyard --store {tmp_path} serve"):
         kind(tmp_path).queue()
     told = {"url": f"unix:{tmp_path / 'gone'}", "pid": 2**22 + 1}
     StorePlaces(tmp_path).manager_json.write_text(json.dumps(told))
@@ -277,6 +277,13 @@ def test_no_manager_is_said_with_the_way_out(kind: Any, tmp_path: Path) -> None:
         kind(tmp_path).queue()
     with pytest.raises(ManagerUnavailable, match="solveyard serve"):
         kind(tmp_path).submit(SPEC)
+
+
+async def test_a_closed_client_is_asked_nothing(served: Any) -> None:
+    async with AsyncClient(served.folder) as client:
+        await client.queue()
+    with pytest.raises(InvalidRequest, match="this client is closed"):
+        await client.queue()
 
 
 class Dropping:

@@ -173,6 +173,11 @@ def test_a_users_files_cannot_replace_the_machines(tmp_path, monkeypatch):
         assert Places.here(tmp_path, ours).site == machine
 
 
+def test_a_projects_folder_has_to_be_there(tmp_path):
+    with pytest.raises(InvalidSettings, match="gone is no folder"):
+        Places.here(tmp_path / "gone", {})
+
+
 def test_a_file_that_was_named_has_to_be_there(tmp_path):
     places = Places.here(tmp_path, {"SOLVEYARD_CONFIG": str(tmp_path / "none.toml")})
     assert str(tmp_path / "none.toml") in why(places)
