@@ -529,6 +529,54 @@ def test_where_no_websocket_gets_through_the_page_asks_by_itself(page: Any, serv
     page.expected.append("WebSocket connection to")
 
 
+def test_where_no_websocket_gets_through_a_running_job_goes_on_telling(
+    page: Any, served: Any
+) -> None:
+    passes = iter(range(1, 1000))
+
+    def further(route: Any) -> None:
+        answer = route.fetch()
+        told = answer.json()
+        told["jobs"][0]["why"] = f"pass {next(passes)}"
+        route.fulfill(response=answer, json=told)
+
+    served.websockets = False
+    served.submit(shell("solves", "sleep 1000"))
+    served.until(lambda: served.ask("GET", "jobs/solves")["state"] == "running")
+    page.route("**/dashboard/jobs/1", further)
+    page.goto(served.url)
+    expect(row(page, "solves")).to_contain_text("Pass 2")
+    page.expected.append("WebSocket connection to")
+
+
+def test_a_running_row_that_tells_nothing_any_more_says_nothing(page: Any, served: Any) -> None:
+    served.submit(shell("sweep", "sleep 1000", array={"stop": 2, "at_once": 1}))
+    served.until(lambda: served.ask("GET", "jobs/sweep")["state"] == "running")
+    page.goto(served.url)
+    expect(row(page, "sweep")).to_contain_text("0/2")
+    told = page.evaluate(
+        """async (name) => {
+            const place = document.querySelector("script[type=module]").src;
+            const jobs = await import(new URL("jobs.js", place));
+            const progress = { text: "pass 3" };
+            jobs.advance({ job: 1, task: 0, id: `${name}[0]`, attempt: 1, progress });
+            const before = jobs.row(1).why;
+            jobs.take([{ ...jobs.row(1), why: null }]);
+            return [before, jobs.row(1).why];
+        }""",
+        "sweep",
+    )
+    assert told == ["task 0: pass 3", ""]
+
+
+def test_a_name_that_is_cut_is_told_in_full(page: Any, served: Any) -> None:
+    name = "antenna_array_patch_" + "x" * 60
+    served.submit(shell(name, "true", hold=True, tags=["draft"]))
+    page.goto(served.url)
+    cell = row(page, name).locator(".col-job")
+    expect(cell).to_have_attribute("title", f"{name} · draft")
+
+
 def test_a_page_that_nobody_sees_hears_nothing_and_misses_nothing(page: Any, served: Any) -> None:
     page.goto(served.url)
     expect(page.locator(".connection")).to_have_attribute("title", HEARD)

@@ -148,6 +148,21 @@ def test_what_an_earlier_attempt_wrote_can_be_read(page: Any, served: Any, tmp_p
     expect(detail.locator("pre.output")).to_have_text("now well\n")
 
 
+def test_a_reflection_at_one_frequency_is_a_point_and_one_outside_the_disk_is_in_the_picture(
+    page: Any, served: Any
+) -> None:
+    served.submit(shell("one", "printf '# GHz S RI R 50\\n1 1.5 0\\n' > out.s1p"))
+    detail = open_job(page, served, "one")
+    detail.get_by_role("tab", name="Plots").click()
+    expect(detail.locator("caption")).to_contain_text("1 frequency")
+    detail.get_by_role("button", name="Smith").click()
+    chart = detail.get_by_role("img", name="Smith chart")
+    expect(chart.locator("circle.mark")).to_have_count(1)
+    box = [float(one) for one in chart.locator("svg").get_attribute("viewBox").split()]
+    assert box[0] < -1.5
+    assert box[0] + box[2] > 1.5
+
+
 def test_reflections_are_drawn_in_the_smith_chart_and_phases_over_frequency(
     page: Any, served: Any
 ) -> None:
@@ -173,6 +188,7 @@ def test_reflections_are_drawn_in_the_smith_chart_and_phases_over_frequency(
         picture.hover(position=place)
         expect(chart.locator("figcaption")).to_have_text(said)
     assert findings(page) == []
+    expect(chart.locator("circle.mark")).to_have_count(4 + 1)
     detail.get_by_role("button", name="S22").click()
     detail.get_by_role("button", name="S21").click()
     detail.get_by_role("button", name="S11").click()

@@ -142,6 +142,7 @@ class Live:
                 "job": array_of(job.id) or job.id,
                 "task": position_of(job.id),
                 "id": job.label,
+                "attempt": len(job.attempts),
                 "progress": msgspec.to_builtins(progress),
             }
             self._news.set()

@@ -23,6 +23,11 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
     """Errors become refusals, in JSON, whoever raised them; an answer that has begun is cut off."""
     try:
         return await handler(request)
+    except ConnectionError:
+        if (left := request.get(BEGUN)) is None:
+            raise
+        response: web.StreamResponse = left
+        return response  # whoever read it has gone
     except (SolveyardError, web.HTTPException) as error:
         begun: web.StreamResponse | None = request.get(BEGUN)
         if begun is None:

@@ -87,6 +87,8 @@ def parse(text: str, ports: int) -> Network:
             )
         if len(record) == needed:
             frequency = record[0] * options.scale
+            if not math.isfinite(frequency):
+                raise InvalidResult(f"line {number}: frequency {record[0]:g} is too large")
             if frequency < 0 or (frequencies and frequency <= frequencies[-1]):
                 raise InvalidResult(f"line {number}: frequency {record[0]:g} is not ascending")
             frequencies.append(frequency)

@@ -93,6 +93,7 @@ def test_frequencies_are_given_in_hertz(unit: str, hertz: float) -> None:
         ("# Hz S RI R 50\n1 0 1_0\n", "line 2: '1_0' is no number"),
         ("# Hz S RI R 50\n1 0 0\n2 nan 0\n", "line 3: nan is not finite"),
         ("# Hz S RI R 50\n1 0 1e999\n", "line 2: 1e999 is not finite"),
+        ("# GHz S RI R 50\n1e300 0 0\n", "line 2: frequency 1e+300 is too large"),
         ("# Hz S DB R 50\n1 99999 0\n", "line 2: a value in dB is not finite"),
         ("# Hz S RI R 50\n2 0 0\n1 0 0\n", "line 3: frequency 1 is not ascending"),
         ("# Hz S RI R 50\n1 0 0\n1 0 0\n", "line 3: frequency 1 is not ascending"),

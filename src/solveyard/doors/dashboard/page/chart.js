@@ -1,4 +1,5 @@
 // Curves over a common quantity, drawn in the page's colours; the library comes when one is needed.
+import { connection } from "./feed.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { short, value } from "./words.js";
 
@@ -13,9 +14,11 @@ export const CURVES = 8; // curves with colours of their own
 export function Chart({ over, curves, across, up, unit = across, at = value, told = short, points, lines = true, log, ramp, label, fresh }) {
   const place = useRef(null);
   const [uPlot, have] = useState(null);
+  const live = connection.value.state === "live";
   useEffect(() => {
-    import("../vendor/uplot.js").then((library) => have(() => library.default)); // no page waits for it
-  }, []);
+    if (uPlot || !live) return;
+    import("../vendor/uplot.js").then((library) => have(() => library.default), () => {}); // no page waits for it
+  }, [live]);
   useEffect(() => {
     if (!uPlot) return undefined;
     let drawn = null;

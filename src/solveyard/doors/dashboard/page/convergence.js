@@ -19,7 +19,7 @@ export function Convergence({ job, told }) {
   return html`
     ${told?.text && html`<p class=${told.warning ? "advance warned" : "advance"}>${sentence(told.text + left)}</p>`}
     ${told?.fraction != null && html`<progress value=${told.fraction} aria-label="How far it is"></progress>`}
-    ${shown?.points.length > 1 && html`<${Curve} curve=${shown} />`}`;
+    ${shown?.points.length > 1 && shown.points.some(([, one]) => one > 0) && html`<${Curve} curve=${shown} />`}`;
 }
 
 function Curve({ curve }) {

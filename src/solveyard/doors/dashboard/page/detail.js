@@ -70,7 +70,8 @@ export function Detail({ number, task }) {
   const now = row ?? job;
   const tasks = now.tasks;
   const heard = jobs.advanced.value;
-  const fresher = heard?.job === number && heard.id === job.id ? heard.progress : job.progress;
+  const newer = heard?.job === number && heard.id === job.id && heard.attempt >= (job.attempts.at(-1)?.number ?? 0);
+  const fresher = newer ? heard.progress : job.progress;
   const told = now.state === "running" ? fresher : null;
   const [tabs, chosen] = tasks ? [ARRAY_TABS, arrayTab] : [TABS, tab];
   return html`<aside class="detail" aria-label=${`Job ${job.id}`}>

@@ -95,7 +95,7 @@ export function Modal({ label, close, children }) {
   const element = useRef(null);
   const show = () => {
     element.current.showModal();
-    element.current.querySelector("[data-first=true]").focus();
+    element.current.querySelector("[data-first=true]").focus({ preventScroll: true });
   };
   useEffect(() => {
     const before = document.activeElement;

@@ -90,7 +90,9 @@ function tick() {
   if (document.hidden || connection.value.state !== "live") return;
   jobs.clock.value = Date.now() / 1000 + ahead;
   const unexplained = inQuestion().some((number) => !jobs.row(number).why);
-  if (ticks++ % GLANCE === 0 || unexplained) waiting().catch(() => {}); // the next tick asks again
+  const due = ticks++ % GLANCE === 0;
+  if (due || unexplained) waiting().catch(() => {}); // the next tick asks again
+  if (due && !socket.hears.value) missed(); // nobody tells how far they are
 }
 
 /** Look once; ms until the next look. */

@@ -90,7 +90,8 @@ export function take(changed, removed = []) {
   batch(() => {
     for (const one of changed) {
       const before = rows.get(one.number);
-      if (one.why === null) one.why = before?.state === one.state ? before.why : ""; // until asked for
+      const same = before?.state === one.state && WAITING.has(one.state);
+      if (one.why === null) one.why = same ? before.why : ""; // until asked for
       rows.set(one.number, one);
       if (one.number === advanced.peek()?.job && one.state !== "running") advanced.value = null;
     }

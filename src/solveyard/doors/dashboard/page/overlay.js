@@ -12,18 +12,18 @@ const SHOWN = 5; // troubles told one by one
 export function Overlay({ number, fresh }) {
   const [wanted, want] = useState({ s: "11", file: "", offset: 0 });
   const what = JSON.stringify([number, wanted]);
-  const { found, error } = useReading((signal) => read(number, wanted, signal), what, [fresh]);
-  const { tasks, total } = found ?? {};
+  const { found, error, stale } = useReading((signal) => read(number, wanted, signal), what, [fresh]);
+  const { tasks, total, s } = found ?? {};
   const choose = (key) => (event) => want({ ...wanted, [key]: event.target.value.trim() });
   const told = error && html`<p class="trouble" role="alert">${sentence(error.message)}</p>`;
   if (!tasks) return told || html`<p class="faint">reading…</p>`;
-  return html`<div class="plot">
+  return html`<div class=${stale ? "plot stale" : "plot"} aria-busy=${stale}>
     <div class="pickers"><label class="field">Parameter, such as 21 <input class="short" value=${wanted.s}
         onChange=${choose("s")} /></label>
       <label class="field">File <input value=${wanted.file} placeholder="as each task names it"
         onChange=${choose("file")} /></label></div>
     ${told}
-    <${Curves} name=${`S${wanted.s}`} tasks=${tasks.filter((task) => !task.trouble)} />
+    <${Curves} name=${`S${s}`} tasks=${tasks.filter((task) => !task.trouble)} />
     <${Missing} tasks=${tasks.filter((task) => task.trouble)} />
     <${Pager} offset=${wanted.offset} total=${total} noun="tasks" turn=${(offset) => want({ ...wanted, offset })} /></div>`;
 }
@@ -31,7 +31,7 @@ export function Overlay({ number, fresh }) {
 async function read(number, { s, file, offset }, signal) {
   const query = new URLSearchParams({ s, file, offset, limit: PAGE });
   const response = await ask(`${ofJob(keyOf({ number }), "touchstone")}?${query}`, { signal });
-  return { tasks: await response.json(), total: Number(response.headers.get("X-Total-Count")) };
+  return { s, tasks: await response.json(), total: Number(response.headers.get("X-Total-Count")) };
 }
 
 function Curves({ name, tasks }) {

@@ -5,7 +5,7 @@ import { chosenFile, TOUCHSTONE } from "./files.js";
 import { html, signal, useState } from "./html.js";
 import { useReading } from "./reading.js";
 import { Smith } from "./smith.js";
-import { angle, count, frequency, frequencyUnit, level } from "./words.js";
+import { angle, count, frequency, frequencyUnit, grouped, level } from "./words.js";
 
 const CHIPS = 4; // ports up to which all parameters are offered as buttons
 const VIEWS = { level: "dB", phase: "Phase", smith: "Smith" };
@@ -64,13 +64,13 @@ function Curves({ plot }) {
     ? { label: title(curve), values: degrees(curve) } : { label: `|${title(curve)}|`, values: decibels(curve) });
   return html`<${Chart} over=${over} curves=${curves} key=${view.value} fresh=${plot}
     unit=${unit} across=${`frequency in ${unit}`} up=${phase ? "phase in degrees" : "magnitude in dB"} label=${spoken(plot)}
-    at=${frequency} told=${phase ? angle : level} points=${plot.frequencies.length < 3} />`;
+    at=${frequency} ramp=${true} told=${phase ? angle : level} points=${plot.frequencies.length < 3} />`;
 }
 
 /** The smallest value of each curve: for reflections, where the antenna matches. */
 function Summary({ plot }) {
   return html`<table class="facts-table"><caption>
-      ${[plot.path, count(plot.ports, "port"), `${plot.resistance} Ω`, `${plot.frequencies.length} frequencies`].join(" · ")}</caption>
+      ${[plot.path, count(plot.ports, "port"), `${plot.resistance} Ω`, `${grouped(plot.frequencies.length)} ${plot.frequencies.length === 1 ? "frequency" : "frequencies"}`].join(" · ")}</caption>
     <thead><tr><th scope="col">parameter</th><th scope="col">smallest</th><th scope="col">largest</th></tr></thead>
     <tbody>${plot.curves.map((curve) => {
       const [low, high] = extremes(plot, curve);

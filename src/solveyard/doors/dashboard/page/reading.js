@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "./html.js";
 
 /**
- * {found, error}: what `read(signal)` found last, and why it failed since. Read when `what` is another (null: nothing
+ * {found, error, stale}: what `read(signal)` found last, why it failed since, and is it still of another `what`? Read when `what` is another (null: nothing
  * is), which ends the reading before, and when something of `fresh` is another: that waits for the reading under way,
  * since one that began anew at each change would never end where changes come faster than answers.
  */
@@ -20,7 +20,7 @@ export function useReading(read, what, fresh) {
       busy = true;
       while (wanted && !leaving.signal.aborted) {
         wanted = false;
-        const news = await newest.current(leaving.signal).then((found) => ({ found, error: null }), (error) => ({ error }));
+        const news = await newest.current(leaving.signal).then((found) => ({ found, of: what, error: null }), (error) => ({ error }));
         if (!leaving.signal.aborted) settle((before) => ({ ...before, ...news }));
       }
       busy = false;
@@ -30,5 +30,5 @@ export function useReading(read, what, fresh) {
   useEffect(() => {
     if (what !== null) look.current();
   }, [what, ...fresh]);
-  return told;
+  return { ...told, stale: told.of !== what };
 }

@@ -4,26 +4,30 @@ import { html, useState } from "./html.js";
 import { frequency, short } from "./words.js";
 
 const GRID = [0.2, 0.5, 1, 2, 5]; // normalized resistances, and reactances of either sign
-const SIZE = 1.08; // of the half of the picture; the disk's radius is 1
+const EDGE = 1.08; // half of the picture, at least over what is in it; the disk's radius is 1
+const FEW = 3; // points below which each is marked
 const DIGITS = 4; // of a coordinate
 
 /** `curves`: {label, real, imag} over `over`, in `unit`; `resistance`: what they are normalized to, ohm. */
 export function Smith({ over, unit, curves, resistance, label }) {
   const [at, look] = useState(null); // {curve, index}: what the pointer is at
   const found = at && curves[at.curve] && at.index < over.length ? at : null;
+  const size = EDGE * Math.max(1, ...curves.flatMap(({ real, imag }) => real.map((one, i) => Math.hypot(one, imag[i]))));
   const near = (event) => {
     const box = event.currentTarget.getBoundingClientRect();
-    const x = (2 * (event.clientX - box.left) / box.width - 1) * SIZE;
-    const y = (1 - 2 * (event.clientY - box.top) / box.height) * SIZE;
+    const x = (2 * (event.clientX - box.left) / box.width - 1) * size;
+    const y = (1 - 2 * (event.clientY - box.top) / box.height) * size;
     look(nearest(curves, x, y));
   };
   return html`<figure class="smith" role="img" aria-label=${label}>
-    <svg viewBox=${`${-SIZE} ${-SIZE} ${2 * SIZE} ${2 * SIZE}`} onPointerMove=${near} onPointerLeave=${() => look(null)} aria-hidden="true">
+    <svg viewBox=${`${-size} ${-size} ${2 * size} ${2 * size}`} onPointerMove=${near} onPointerLeave=${() => look(null)} aria-hidden="true">
       <g class="grid"><circle r="1" /><path d="M-1 0 H1" />
         ${GRID.map((r) => html`<circle key=${r} cx=${r / (1 + r)} r=${1 / (1 + r)} />`)}
         ${GRID.flatMap((x) => [html`<path key=${x} d=${reactance(x, 1)} />`, html`<path key=${-x} d=${reactance(x, -1)} />`])}</g>
       ${curves.map((curve, index) => html`<path key=${curve.label} class="trace" d=${path(curve)}
         style=${{ stroke: `var(--curve-${index % CURVES})` }} />`)}
+      ${over.length < FEW && curves.flatMap((curve, index) => curve.real.map((one, i) => html`<circle class="mark" r="0.03"
+        key=${`${curve.label} ${i}`} cx=${one} cy=${-curve.imag[i]} style=${{ fill: `var(--curve-${index % CURVES})` }} />`))}
       ${found && html`<circle class="mark" r="0.022" cx=${curves[found.curve].real[found.index]} cy=${-curves[found.curve].imag[found.index]}
         style=${{ fill: `var(--curve-${found.curve % CURVES})` }} />`}
     </svg>

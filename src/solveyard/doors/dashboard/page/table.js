@@ -112,13 +112,13 @@ function Row({ number, index, reachable }) {
       aria-selected=${selected} aria-current=${opened} tabindex=${reachable ? 0 : -1}
       onFocus=${() => (jobs.current.value = number)} onClick=${click}>
       <td role="gridcell" class="col-state"><${Badge} state=${row.state} row=${row} /></td>
-      <td role="gridcell" class="col-job"><div><span class="called"><span class="name" dir="auto">${row.id}</span
+      <td role="gridcell" class="col-job" title=${[row.id, ...row.tags].join(" · ")}><div><span class="called"><span class="name" dir="auto">${row.id}</span
         >${row.id !== String(number) && html`<span class="faint">#${number}</span>`}</span>
         ${row.tags.map((tag) => html`<span class="tag" dir="auto" key=${tag}>${tag}</span>`)}</div></td>
       ${jobs.owners.value.size > 1 && html`<td role="gridcell" class="col-owner" title=${row.owner}><bdi>${person(row.owner)}</bdi></td>`}
       <td role="gridcell" class="col-tasks">${row.tasks && html`<${Progress} tasks=${row.tasks} />`}</td>
-      <td role="gridcell" class="col-solver">${row.solver}</td>
-      <td role="gridcell" class="col-machine">${row.machine || "–"}</td>
+      <td role="gridcell" class="col-solver" title=${row.solver}>${row.solver}</td>
+      <td role="gridcell" class="col-machine" title=${row.machine}>${row.machine || "–"}</td>
       <td role="gridcell" class="col-submitted" title=${moment(row.submitted_at, 0)}>${brief(row.submitted_at, now)}</td>
       <td role="gridcell" class="col-time"><${RunTime} row=${row} /></td>
       <td role="gridcell" class="col-why" title=${why(row, now) || row.why}>${why(row, now)}</td>

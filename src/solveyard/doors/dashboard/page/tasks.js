@@ -25,7 +25,7 @@ export function Progress({ tasks }) {
 export function Tasks({ number, counts, fresh }) {
   const here = seen.value.number === number ? seen.value : { number, ...BEGIN };
   const what = `${number} ${here.state} ${here.offset}`;
-  const { found, error } = useReading((signal) => read(number, here, signal), what, [fresh]);
+  const { found, error, stale } = useReading((signal) => read(number, here, signal), what, [fresh]);
   const { tasks, total } = found ?? {};
   useEffect(() => {
     if (!tasks || left === null) return;
@@ -45,7 +45,7 @@ export function Tasks({ number, counts, fresh }) {
     </div>
     ${error && html`<p class="trouble" role="alert">${sentence(error.message)}</p>`}
     ${!tasks ? html`<p class="faint">reading…</p>` : html`
-      <table class="facts-table tasks" onKeyDown=${step}>
+      <table class=${`facts-table tasks ${stale ? "stale" : ""}`} aria-busy=${stale} onKeyDown=${step}>
         <caption class="unseen">Tasks by index</caption>
         <thead><tr><th scope="col">task</th><th scope="col">state</th><th scope="col">parameters</th>
           <th scope="col">time</th></tr></thead>
