@@ -1,5 +1,6 @@
 """What a job left there comes whole, or it is told what didn't, and where that is."""
 
+import errno
 import hashlib
 import os
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from solveyard.backends.batch import incoming
 from solveyard.backends.batch.incoming import Incoming, Results
 from solveyard.backends.batch.mirror import Mirror, Pair
 from solveyard.backends.hosts.remote import Remote
@@ -138,9 +140,10 @@ async def test_links_that_lead_out_are_told_and_not_made(near: Near) -> None:
     (told,) = gone[attempt]
     assert told == (
         "links that may lead out of its folder did not come: 'etc' to '/etc/passwd', 'round' to"
-        " 'self/self/../../secret', 'self' to '.', 'sub/out' to '../../secret'"
+        " 'self/self/../../secret', 'sub/out' to '../../secret'"
     )
-    assert not any(one.is_symlink() for one in here.rglob("*"))
+    assert [one for one in here.rglob("*") if one.is_symlink()] == [here / "self"]
+    assert (here / "self").resolve() == here.resolve()
 
 
 async def test_nothing_is_written_through_a_link_that_came(near: Near) -> None:
@@ -175,7 +178,7 @@ async def test_what_others_put_in_the_way_of_a_result_is_replaced(
     here.mkdir()
     secret.write_text("mine")
     digest = hashlib.sha256(content).hexdigest()
-    for name in ("c", f".c.{digest[:12]}.part"):
+    for name in ("c", f".{digest}.part"):
         if kind == "link":
             (here / name).symlink_to(secret)
         else:
@@ -184,6 +187,48 @@ async def test_what_others_put_in_the_way_of_a_result_is_replaced(
     assert (here / "c").read_bytes() == content
     assert secret.read_text() == "mine"
     assert sorted(one.name for one in here.iterdir()) == ["a", "c", "sub"]
+
+
+@pytest.mark.parametrize("name", ["r\\s.txt", "波" * 80, "é" * 120 + ".txt", "x" * 255])
+@pytest.mark.parametrize("size", [1, 100_000])
+async def test_a_result_comes_whatever_it_is_called(near: Near, name: str, size: int) -> None:
+    (made(near, "one") / name).write_bytes(b"3" * size)
+    before = os.umask(0o022)
+    try:
+        assert await bring(near, "one") == {"one": []}
+    finally:
+        os.umask(before)
+    found = near.there.parent / "one" / name
+    assert found.read_bytes() == b"3" * size
+    assert found.stat().st_mode & 0o777 == 0o644
+
+
+async def test_a_folder_that_was_moved_away_is_made_anew(near: Near) -> None:
+    folder = made(near, "one")
+    (folder / "link").symlink_to("a")
+    assert await bring(near, "one") == {"one": []}
+    here = near.there.parent / "one"
+    here.rename(near.there.parent / "moved")
+    remote = (await near.layout()).remote
+    several = [Results(AttemptId("one"), [], Pair(str(folder), here), {})]
+    left, _, _ = await Incoming(remote, Mirror(remote)).bring(several)
+    assert left == {AttemptId("one"): []}
+    assert sorted(one.name for one in here.rglob("*")) == ["a", "b", "link", "sub"]
+
+
+async def test_what_finds_no_room_here_takes_none_from_the_others(
+    near: Near, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (made(near, "one") / "a").write_bytes(b"3" * 100_000)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(incoming, "_append", full)
+    (told,) = (await bring(near, "one"))["one"]
+    assert told.startswith("the result 'a' could not come: No space left on device")
+    here = near.there.parent / "one"
+    assert sorted(one.name for one in here.rglob("*")) == ["b", "sub"]
 
 
 async def test_into_a_bound_folder_that_leads_elsewhere_by_now_nothing_comes(near: Near) -> None:

@@ -1,16 +1,20 @@
 """What is sent arrives whole, whatever others do there and here meanwhile."""
 
+import hashlib
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from solveyard.backends.batch.outgoing import Load, Outgoing
+from solveyard.backends.here import LocalWorkspace
 from solveyard.backends.hosts import remote as there
 from solveyard.backends.hosts.remote import PIECE, Remote
 from solveyard.backends.hosts.ssh import Failed
+from solveyard.backends.workspace import FileEntry, Unread, passed
 from solveyard.model.errors import InvalidJob
 from unit.backends.near import Near
 
@@ -61,6 +65,45 @@ async def test_two_stores_send_the_same_file_to_one_folder_at_the_same_time(
     for name in ("1", "2"):
         assert (near.there / "jobs" / name / "mesh").read_bytes() == MUCH
     assert near.asked.count(there._APPEND) == 4, "nothing is sent twice by one of them"
+
+
+async def test_what_finds_no_room_there_leaves_it_to_the_others(near: Near, work: Path) -> None:
+    one = await outgoing(near)
+    near.program("df", "printf 'Name Size Used Free Share On\\ndisk 9 8 1 90%% /there\\n'")
+    with pytest.raises(
+        Failed, match=r"No space left on device: 0 MiB are free, and \d+ MiB are to"
+    ):
+        await one.send(load(one, near, work))
+    assert there._APPEND not in near.asked
+    near.program("df", "exit 1")
+    near.failing[there._APPEND] = "head: write error: No space left on device"
+    part = near.there / "content" / f"{hashlib.sha256(MUCH).hexdigest()}.a.part"
+    part.parent.mkdir(exist_ok=True)
+    part.write_bytes(MUCH[:PIECE])
+    with pytest.raises(Failed, match="No space left"):
+        await one.send(load(one, near, work))
+    assert not part.exists()
+
+
+async def test_a_folder_that_can_not_be_read_is_told(near: Near, work: Path) -> None:
+    (work / "locked").mkdir()
+
+    def walk(self: LocalWorkspace, below: str = "", unread: Unread = passed) -> Iterator[FileEntry]:
+        unread("locked: Permission denied")  # the superuser may read it
+        return iter(())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LocalWorkspace, "walk", walk)
+        with pytest.raises(InvalidJob, match="can be sent: locked: Permission denied"):
+            load(await outgoing(near), near, work)
+
+
+@pytest.mark.parametrize("name", ["a\\b", "x" * 255, "波" * 80])
+async def test_an_input_goes_whatever_it_is_called(near: Near, work: Path, name: str) -> None:
+    (work / name).write_text("3")
+    one = await outgoing(near)
+    await one.send(load(one, near, work))
+    assert (near.there / "jobs" / "1" / name).read_text() == "3"
 
 
 @pytest.mark.parametrize("folder", ["content", ""])

@@ -1,6 +1,7 @@
 """Results on their way from a cluster: what a job made or changed there, whole or not at all."""
 
 import asyncio
+import errno
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -22,6 +23,7 @@ from solveyard.wire.beneath import Folder
 _SMALL = 64 << 10  #: bytes of a file that comes with others
 _AT_ONCE = 50
 _APPEND = os.O_WRONLY | os.O_APPEND
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _TRIES = 2  #: of a file whose checksum is wrong, of a folder that can't be listed
 
 
@@ -157,7 +159,7 @@ class Incoming:
         ]
         early = await self._small([one for one in new if one.there in sums])
         left: list[tuple[AttemptId, str]] = []
-        for one in new:
+        for one in sorted(new, key=lambda one: one.stat.size):  # should not all find room
             if not is_plain(one.path):
                 why = "its name isn't plain"
             elif one.there in sums:
@@ -168,7 +170,7 @@ class Incoming:
                 where = f"{self._remote.host.where}:{one.there}"
                 told = f"the result {one.path!r} could not come: {why} (it is {where})"
                 left.append((one.attempt, told))
-        return left
+        return sorted(left)
 
     def _at(self, one: _Folder) -> str:
         return f"{self._remote.host.where}:{one.pair.there}"
@@ -215,8 +217,8 @@ class Incoming:
 
     async def _one(self, one: _Result, sha256: str, content: bytes | None) -> str:
         """Why it isn't here; "": it is. `content`: as it was read already."""
-        folder, slash, name = one.path.rpartition("/")
-        part = f"{folder}{slash}.{name[:200]}.{sha256[:12]}.part"
+        folder, slash, _ = one.path.rpartition("/")
+        part = f"{folder}{slash}.{sha256}.part"
         try:
             if await asyncio.to_thread(_prepare, one, sha256):
                 return ""
@@ -228,8 +230,12 @@ class Incoming:
                     return ""
         except Failed:
             return "it changes while it is read"
-        except (OSError, ValueError) as error:
-            return getattr(error, "strerror", None) or str(error)
+        except OSError as error:
+            if error.errno in _FULL:
+                await asyncio.to_thread(_leave, one, part)
+            return error.strerror or str(error)
+        except ValueError as error:
+            return str(error)
         return "it changes while it is read"
 
     async def _fetch(self, one: _Result, part: str) -> None:
@@ -271,6 +277,8 @@ def _prepare(one: _Result, sha256: str) -> bool:
     """Is it here already? No link leads it elsewhere. Raises ValueError, OSError."""
     if why := links.astray(one.pair.here, one.here):
         raise ValueError(why)
+    if not one.pair.within:
+        one.pair.here.mkdir(parents=True, exist_ok=True)  # should it have gone
     with one.folder() as folder:
         folder.make(one.path.rpartition("/")[0])
         with suppress(FileNotFoundError):
@@ -295,7 +303,7 @@ def _have(one: _Result, part: str) -> int:
             if S_ISREG(found.st_mode) and found.st_size <= one.stat.size:
                 return found.st_size
             folder.unlink(part)
-        os.close(folder.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        os.close(folder.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     return 0
 
 
@@ -312,6 +320,12 @@ def _settle(one: _Result, part: str, sha256: str) -> bool:
         folder.utime(part, one.stat.modified)
         folder.replace(part, one.path)
     return True
+
+
+def _leave(one: _Result, part: str) -> None:
+    """Nothing of what finds no room."""
+    with suppress(OSError), one.folder() as folder:
+        folder.unlink(part)
 
 
 def _sum(folder: Folder, path: str) -> str:

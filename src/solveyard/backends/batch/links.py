@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 from solveyard.model.texts import is_plain, plain
@@ -16,13 +17,19 @@ def inside(path: str, target: str, there: str) -> str | None:
 
     No ".." comes behind a name: that name may be a link's.
     """
-    if target.startswith(f"{there}/"):  # by its absolute name
-        target = os.path.relpath(target.removeprefix(f"{there}/"), PurePosixPath(path).parent)
+    if f"{target}/".startswith(f"{there}/"):  # by its absolute name
+        below = target.removeprefix(there).lstrip("/") or "."
+        target = os.path.relpath(below, PurePosixPath(path).parent)
     parts = PurePosixPath(target).parts
     up = 0
     while parts[up : up + 1] == ("..",):
         up += 1
-    if not parts or parts[0] == "/" or ".." in parts[up:] or up >= len(PurePosixPath(path).parts):
+    if (
+        parts[:1] == ("/",)
+        or not target
+        or ".." in parts[up:]
+        or up >= len(PurePosixPath(path).parts)
+    ):
         return None
     return target
 
@@ -36,12 +43,14 @@ def make(root: Path, path: str, target: str, within: Sequence[str] = ()) -> str:
         return "its name isn't plain"
     here, real = root / path, os.path.realpath(root)
     folder, slash, name = path.rpartition("/")
-    fresh = f"{folder}{slash}.{name[:200]}.link.part"
+    fresh = f"{folder}{slash}.{sha256(os.fsencode(name)).hexdigest()}.link.part"
     try:
         if why := astray(root, here):
             return why
         if not f"{os.path.realpath(here.parent / target)}/".startswith(f"{real}/"):
             return _OUT
+        if not within:
+            root.mkdir(parents=True, exist_ok=True)  # should it have gone
         with Folder(str(root), within) as inside:
             inside.make(folder)
             if here.is_symlink() and str(here.readlink()) == target:

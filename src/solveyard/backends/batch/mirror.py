@@ -22,6 +22,11 @@ class Pair(NamedTuple):
     root: Path | None = None  #: the job's folder, in which `here` is; None: `here` is beside it
     within: tuple[str, ...] = ()  #: real folders, in one of which `root` must be; none: anywhere
 
+    def make(self) -> None:
+        """Its folder here, should it have gone, where it may be anywhere. Raises OSError."""
+        if not self.within:
+            (self.root or self.here.parent).mkdir(parents=True, exist_ok=True)
+
 
 class Came(NamedTuple):
     anything: bool
@@ -93,8 +98,7 @@ def _size(pair: Pair, most: int) -> int:
 
 
 def _write(pair: Pair, offset: int, content: bytes) -> None:
-    if not pair.within:
-        (pair.root or pair.here.parent).mkdir(parents=True, exist_ok=True)
+    pair.make()
     with _folder(pair) as (folder, path):
         folder.make(path.rpartition("/")[0])
         into = folder.open(path, os.O_RDWR) if offset else _emptied(folder, path)

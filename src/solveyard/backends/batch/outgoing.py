@@ -2,7 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -18,6 +19,7 @@ _SMALL = 64 << 10  #: bytes of a file that goes with the others of its job
 _STEPS = 200  #: in one command
 _FILES = 10_000  #: of one job
 _TRIES = 3  #: of a file that changes while it is sent
+_FULL = re.compile("no space left|quota exceeded", re.IGNORECASE)
 
 
 class Kept(NamedTuple):
@@ -64,10 +66,16 @@ class Outgoing:
         """
         load.steps.append(Step("folder", there))
         workspace = LocalWorkspace(folder, within)
+        unread: list[str] = []
         try:
-            entries = sorted(islice(workspace.walk(), _FILES + 1))
+            entries = sorted(islice(workspace.walk(unread=unread.append), _FILES + 1))
         except NotAllowed as error:
             raise InvalidJob(str(error)) from error
+        if unread:
+            raise InvalidJob(
+                f"not all of {folder} can be sent: {unread[0]} (let it be read, or keep it out of"
+                " the job's folder)"
+            )
         size = sum(entry.size for entry in entries)
         if len(entries) > _FILES or size > self._most:
             raise InvalidJob(
@@ -114,6 +122,7 @@ class Outgoing:
         async with self._turn:
             kept = {sha256: self._remote.content(sha256) for sha256 in load.content}
             known = await self._remote.stat(list(kept.values()))
+            await self._fits(load.content[one] for one, there in kept.items() if there not in known)
             small: list[Step] = []
             for sha256, there in kept.items():
                 one = load.content[sha256]
@@ -127,6 +136,16 @@ class Outgoing:
             await self._put(small)
         await self._put(load.steps)
 
+    async def _fits(self, new: Iterable[Kept]) -> None:
+        """Raises Failed: a part of it would take the room from what runs there."""
+        needed = sum(one.size for one in new if one.size > _SMALL)
+        room = await self._remote.room() if needed else None
+        if room is not None and needed > room:
+            raise Failed(
+                f"{self._remote.root}: No space left on device: {room >> 20} MiB are free, and"
+                f" {-(-needed >> 20)} MiB are to be sent"
+            )
+
     async def _put(self, steps: Sequence[Step]) -> None:
         for some in _slices(steps):
             await self._remote.put(some)
@@ -139,6 +158,9 @@ class Outgoing:
                 await self._append(part, one)
                 await self._remote.keep(part, sha256)
             except Failed as error:
+                if _FULL.search(str(error)):
+                    await self._remote.remove([part])
+                    raise
                 if last and await asyncio.to_thread(_sum_of, one) != sha256:
                     raise Failed(_changes(one)) from error
                 if last:

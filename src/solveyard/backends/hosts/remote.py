@@ -64,6 +64,7 @@ check() { [ "$(sha256sum <"$1")" = "$2  -" ] || { echo "$1: its checksum is wron
 while IFS=' ' read -r what sum size mode path; do
   path=${path%|}; part=$path.part
   case $path in "$1/content/"*) part=$path.$2.part ;; esac
+  name=${path##*/}; [ "${#name}" -le 60 ] || part=${path%/*}/.$sum.part
   case $what in
   folder) mkdir -p -- "$path" || exit ;;
   file) head -c "$size" >"$part" && check "$part" "$sum" ;;
@@ -77,6 +78,8 @@ _APPEND = r"""umask 077; mkdir -p -- "${1%/*}" || exit
 head -c "$3" >>"$1" """
 _KEEP = r"""if [ "$(sha256sum <"$1")" = "$2  -" ]; then mv -f -- "$1" "$3"; else
 rm -f -- "$1"; echo "$1: its checksum is wrong" >&2; exit 1; fi"""
+_ROOM = 'df -Pk -- "$1" || true'
+_DF = 6  #: words of a line of df: device, size, used, free, share, place
 _NAMES = 'ls -A -- "$1"'
 _TOUCH = _PATHS + 'umask 077; touch -- "$@"'
 _REMOVE = """code=0; while IFS= read -r path; do
@@ -175,10 +178,18 @@ class Remote:
         for some in _slices(paths):
             told = await self.host.ask(_SUMS, stdin=_lines(some), timeout=_HASHING)
             for line in _text(told).split("\n"):
-                match = re.fullmatch(r"([0-9a-f]{64})  (/.*)", line)
+                match = re.fullmatch(r"(\\?)([0-9a-f]{64})  (/.*)", line)
                 if match is not None:
-                    found[match[2]] = match[1]
+                    path = _unescaped(match[3]) if match[1] else match[3]
+                    found[path] = match[2]
         return found
+
+    async def room(self) -> int | None:
+        """Bytes that are free in our folder; None: nobody says."""
+        told = _text(await self.host.ask(_ROOM, self.root)).split("\n")
+        words = told[-2].split() if len(told) > 1 else []
+        known = len(words) >= _DF and words[-3].isdigit()
+        return int(words[-3]) << 10 if known else None
 
     async def read(self, parts: Sequence[Part]) -> list[bytes]:
         """All of them whole. Failed: one has shrunk meanwhile."""
@@ -250,6 +261,11 @@ _GRACE = 20.0  #: s for what somebody waits for
 
 def _slices(paths: Sequence[str]) -> Iterable[Sequence[str]]:
     return (paths[at : at + _AT_ONCE] for at in range(0, len(paths), _AT_ONCE))
+
+
+def _unescaped(path: str) -> str:
+    """As GNU's programs for checksums spell a name with a backslash, which they say before it."""
+    return re.sub(r"\\(.)", lambda one: {"n": "\n", "r": "\r"}.get(one[1], one[1]), path)
 
 
 def _stats(lines: Iterable[str], begin: str = "/") -> Iterable[tuple[str, Stat]]:
