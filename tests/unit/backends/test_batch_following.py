@@ -277,7 +277,15 @@ async def test_how_it_ended_is_believed_of_accounting_that_bears_its_mark(yard: 
 REFUSED = "sacct: error: Problem talking to the database: Connection refused"
 
 
-@pytest.mark.parametrize("silent", [Answer(None), Answer(1, "", REFUSED)])
+@pytest.mark.parametrize(
+    "silent",
+    [
+        Answer(None),
+        Answer(None, "", "/bin/sh had not ended after 10 s"),
+        Answer(None, "", "cannot reach login: ssh failed without a word"),
+        Answer(1, "", REFUSED),
+    ],
+)
 async def test_how_it_ended_stays_open_while_accounting_is_silent(
     silent: Answer, yard: Yard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
