@@ -96,3 +96,30 @@ def test_a_list_that_is_cut_off_says_that_it_may_have_been_sent(
     place = files.script(orders[1], "sh")
     os.truncate(place, length)
     assert files.sent(orders[1], "sh") == (orders[1].launch.attempt, None)
+
+
+@pytest.mark.parametrize("many", [1, 3])
+def test_when_it_was_submitted_stands_once_in_a_script_and_hides_nothing_there(
+    many: int, tmp_path: Path
+) -> None:
+    orders = [order(tmp_path, number) for number in range(many)]
+    files.write(orders, TEXT, "sh")
+    how = sent(orders)
+    for _ in range(2):
+        for one in orders:
+            files.keep_submitted(one, "sh", 1795828564.0)
+    assert sent(orders) == how
+    assert [files.submitted(one, "sh") for one in orders] == [1795828564.0] * many
+    assert files.script(orders[-1], "sh").read_text().count("1795828564") == 1
+
+
+def test_two_times_of_submission_are_none(tmp_path: Path) -> None:
+    """Two of one list, say, of which one began anew."""
+    orders = [order(tmp_path, number) for number in range(3)]
+    assert files.submitted(orders[1], "sh") is None
+    files.write(orders, TEXT, "sh")
+    assert files.submitted(orders[1], "sh") is None
+    files.keep_submitted(orders[1], "sh", 1.0)
+    files.keep_submitted(orders[2], "sh", 2.0)
+    assert files.submitted(orders[1], "sh") is None
+    assert sent(orders)[1:] == [(orders[0].launch.attempt, 1), (orders[0].launch.attempt, 2)]

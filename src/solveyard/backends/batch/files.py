@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from solveyard.backends.base import Order
 from solveyard.model.errors import InvalidJob
@@ -12,6 +13,9 @@ from solveyard.wire.beneath import Astray, Folder
 #: its first task, and the place in it of those whose ids follow.
 IN_ARRAY = "# solveyard: in the array of "
 _LISTED = 500  #: tasks in one list
+#: Begins a line that follows once the batch system has told when it was submitted, Unix time.
+_SUBMITTED = "# solveyard: submitted at "
+_TAIL = 400  #: bytes, in which such lines are
 
 
 def script(order: Order, ending: str) -> Path:
@@ -55,8 +59,10 @@ def sent(order: Order, ending: str) -> tuple[str, int | None] | None:
             if file.read(len(IN_ARRAY)) == IN_ARRAY.encode():
                 title, *listed = file.read().decode("utf-8", "replace").split("\n")
             else:
-                file.seek(max(0, file.seek(0, 2) - 200))
-                last = file.read().decode("utf-8", "replace").rstrip("\n").rpartition("\n")[2]
+                lines = _last_lines(file)
+                while lines and lines[-1].startswith(_SUBMITTED):
+                    lines.pop()
+                last = lines[-1] if lines else ""
                 title = last.removeprefix(IN_ARRAY) if last.startswith(IN_ARRAY) else ""
                 listed = [order.launch.attempt]
     except FileNotFoundError:
@@ -65,6 +71,30 @@ def sent(order: Order, ending: str) -> tuple[str, int | None] | None:
     if not position.isdecimal() or order.launch.attempt not in listed:
         return order.launch.attempt, None
     return mark, int(position) + listed.index(order.launch.attempt)
+
+
+def submitted(order: Order, ending: str) -> float | None:
+    """When the batch system took it, by its own word; None: nobody wrote that down. Blocking."""
+    try:
+        with script(order, ending).open("rb") as file:
+            told = {line for line in _last_lines(file) if line.startswith(_SUBMITTED)}
+        return float(told.pop().removeprefix(_SUBMITTED)) if len(told) == 1 else None
+    except (OSError, ValueError):
+        return None
+
+
+def keep_submitted(order: Order, ending: str, at: float) -> None:
+    """Write it down; tasks in one list do so once. Blocking. Raises OSError."""
+    line = f"{_SUBMITTED}{at}"
+    with script(order, ending).open("rb+") as file:
+        if line not in _last_lines(file):
+            file.write(f"{line}\n".encode())
+
+
+def _last_lines(file: BinaryIO) -> list[str]:
+    """Whole ones; it is at its end then."""
+    file.seek(max(0, file.seek(0, 2) - _TAIL))
+    return file.read().decode("utf-8", "replace").split("\n")[:-1]
 
 
 def write(
