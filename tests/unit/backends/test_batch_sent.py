@@ -1,6 +1,9 @@
 """What stays beside a job's output of how it was sent, for a manager that was killed meanwhile."""
 
+import errno
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -49,6 +52,53 @@ def test_a_jobs_files_are_written_in_its_folder_alone(tmp_path: Path) -> None:
             files.write([bare], "exit 0\n", "sh")
     assert secret.read_text() == "mine"
     assert not (tmp_path / "deck").exists()
+
+
+def no_disk(number: int, below: Path) -> Callable[..., int]:
+    """Opens nothing to write in this folder, as a disk that takes nothing."""
+    opened = os.open
+
+    def open_(path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        folder = Path(f"/proc/self/fd/{dir_fd}").readlink() if dir_fd else Path()
+        if flags & os.O_CREAT and below in (folder / path).parents:
+            raise OSError(number, os.strerror(number), path)
+        return opened(path, flags, mode, dir_fd=dir_fd)
+
+    return open_
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+@pytest.mark.parametrize("number", [errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO])
+def test_a_disk_that_takes_no_files_is_told_from_that_of_the_store(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read-only is a job's own folder for good."""
+    work, store = tmp_path / "work", tmp_path / "store"
+    work.mkdir()
+    store.mkdir()
+    one = order(work, 7)._replace(stdout=f"{store}/7.out")
+    one = one._replace(command=replace(one.command, files={"deck": "GW"}))
+    words = os.strerror(number)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", no_disk(number, work))
+        with pytest.raises(InvalidJob) as own:
+            files.write([one], TEXT, "sh")
+    assert str(own.value) == f"{work}/deck: {words}"
+    assert isinstance(own.value, files.Full) is (number != errno.EROFS)
+
+    def nowhere(*_: object, **__: object) -> None:
+        raise OSError(number, words)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", nowhere)
+        with pytest.raises(files.NoRoom) as shared:
+            files.write([one], TEXT, "sh")
+    assert str(shared.value) == f"this machine takes no files: {store}: {words}"
+    one = one._replace(command=replace(one.command, own_folder=True))
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", no_disk(number, work))
+        with pytest.raises(files.NoRoom):
+            files.write([one], TEXT, "sh")
 
 
 def sent(orders: list[Order]) -> list[tuple[str, int | None] | None]:
