@@ -13,10 +13,11 @@ import psutil
 import pytest
 
 from cluster.conftest import SETTINGS, serving
-from cluster.jobs import ended, job, known, running, submit
+from cluster.jobs import ended, job, known, running, submit, waits_for
 from cluster.slurm import NODES, Slurm, absent
 from conftest import Service, until
 from solveyard.model.jobs import JobState, Reason
+from solveyard.model.policies import RetryPolicy
 from solveyard.model.resources import Resources
 
 pytestmark = pytest.mark.timeout(280)
@@ -168,6 +169,24 @@ def test_a_cancellation_that_was_asked_for_before_a_kill_is_carried_out_after_it
     assert slurm.state(record.scheduler_job_id) == "CANCELLED"
 
 
+def test_a_waiting_job_that_was_renamed_is_known_again_after_a_kill(
+    slurm: Slurm, service: Service, marks: Path
+) -> None:
+    """Its comment and its name were its marks, and it has no record yet."""
+    wishes = {"native": ["--begin=now+1hour"]}
+    one = submit(service, marking(marks), batch=wishes, retry=RetryPolicy(tries=2, delay=0))
+    waits_for(service, one, "slurm to start it (")
+    native = known(service, one)
+    slurm.run("scontrol", "update", f"jobid={native}", "comment=mine", "name=mine")
+    service.kill()
+    service.start()
+    waits_for(service, one, "slurm to start it (")
+    slurm.run("scontrol", "update", f"jobid={native}", "starttime=now")
+    record = ended(service, one)
+    assert (record.state, record.scheduler_job_id) == (JobState.COMPLETED, native)
+    assert started(marks) == {f"{one}.1": 1}
+
+
 def test_what_starts_the_commands_is_killed_at_work_and_no_job_is_lost_or_runs_twice(
     slurm: Slurm, service: Service, marks: Path
 ) -> None:
@@ -211,6 +230,8 @@ def _meets_strangers(slurm: Slurm, service: Service, marks: Path) -> None:
     wishes = {"native": ["--begin=now+1hour"]}
     ours = [submit(service, marking(marks), batch=wishes) for _ in range(2)]
     ids = [known(service, one) for one in ours]
+    for one in ours:
+        waits_for(service, one, "slurm to start it (")  # so that it knows when they were submitted
     service.stop()
     slurm.end("slurmctld", signal.SIGKILL)
     for place in (slurm.folder / "state").iterdir():

@@ -117,7 +117,7 @@ class Board:
     def began(self, job: Job, report: Started | Ended) -> float | None:
         """When the attempt that lives began: as its machine said, but after its launch and before
         now, by whatever clock. What was told of it stands; so does a batch system's own time, but
-        before now.
+        before now, and after the launch where it tells no more than the second.
         """
         said = report.at if isinstance(report, Started) else report.started_at
         attempt = job.live_attempt
@@ -129,7 +129,9 @@ class Board:
         if isinstance(report, Ended) and report.usage is not None and said > self.now:
             ran = report.usage.wall
         said = min(said, self.now - ran)
-        return said if attempt.placement.forwarded else max(said, attempt.placed_at)
+        if attempt.placement.forwarded and said + 1.0 <= attempt.placed_at:
+            return said
+        return max(said, attempt.placed_at)
 
     def settle(self, array: Job, *, by: str = "") -> None:
         """End an array of which all tasks have ended."""

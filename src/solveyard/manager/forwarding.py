@@ -36,7 +36,7 @@ class Known(NamedTuple):
     @classmethod
     def of(cls, batch: Batch) -> "Known":
         known_by = "the settings name it" if batch.named else "its commands answered here"
-        answers = batch.answered_at is not None and not batch.trouble
+        answers = batch.answered_at is not None and not batch.away
         return cls(batch.name, batch.options.dialect, known_by, answers)
 
 
@@ -133,7 +133,7 @@ class Forwarding:
             ClusterRecord(
                 name=name,
                 dialect=batch.options.dialect,
-                answers=batch.answered_at is not None and not batch.trouble,
+                answers=batch.answered_at is not None and not batch.away,
                 trouble=_trouble(batch),
                 answered_at=instant(batch.answered_at),
                 max_queued=batch.options.max_queued,
@@ -298,5 +298,5 @@ def _used(total: int | None, free: int | None) -> int | None:
 
 
 def _trouble(batch: Batch) -> str:
-    """Why it is believed to be away, or that its machine owes an answer; "": neither."""
+    """Why it is away or takes no jobs, or that its machine owes an answer; "": neither."""
     return batch.trouble or batch.host.silent

@@ -52,6 +52,7 @@ class Following:
         self.answers.set()
         self.wanted = asyncio.Event()
         self.doubts: dict[str, str] = {}
+        self.blocked: dict[str, str] = {}
 
     def doubt(self, why: str) -> None:
         raise AssertionError(why)

@@ -234,6 +234,41 @@ async def test_what_bears_no_mark_for_a_new_manager_is_ours_if_its_record_is_no_
     assert ours or (one.end is not None and one.end.exit.lost)
 
 
+async def test_what_waits_without_a_mark_is_not_lost_to_a_new_manager(yard: Yard) -> None:
+    """Nothing tells it from a stranger, and it may run yet."""
+    one = yard.entry(sure=False)
+    yard.host.queue(("7", "PENDING", "mine", "mine"))
+    await yard.look(3)
+    assert one.end is None
+    assert not one.reachable
+    assert yard.reports[1:] == [Stale(attempt=one.attempt)]
+    yard.record(one, ended=2.0, stage="command", code=3)
+    yard.host.queue(("7", "RUNNING", "mine", "mine"))
+    await yard.look(3)
+    assert one.reachable
+
+
+@pytest.mark.parametrize(("submitted", "ours"), [("1", True), ("200", False)])
+@pytest.mark.parametrize("many", [1, 3])
+async def test_what_waits_without_a_mark_is_known_by_when_it_was_submitted(
+    submitted: str, ours: bool, many: int, yard: Yard
+) -> None:
+    """That was written down as it was seen with its mark."""
+    ids = [f"7_{at}" for at in range(many)] if many > 1 else ["7"]
+    files.write([yard.order(number + 1) for number in range(many)], "#!/bin/sh\n", "sh")
+    for number, native_id in enumerate(ids):
+        yard.entry(native_id, number + 1).mark = OURS
+    yard.host.queue(*[(native_id, "PENDING", OURS, f"dipole.{OURS}") for native_id in ids])
+    await yard.look(2)
+    new = Yard(yard.folder)
+    entries = [new.entry(one, number + 1, sure=False) for number, one in enumerate(ids)]
+    new.host.queue(*[(one, "PENDING", "mine", "mine") for one in ids], submitted=submitted)
+    await new.look(3)
+    assert [one.reachable for one in entries] == [ours] * many
+    assert [one.end is None for one in entries] == [ours] * many
+    assert ours or (entries[0].end is not None and entries[0].end.exit.lost)
+
+
 async def test_what_may_be_ours_or_a_strangers_is_neither_lost_nor_touched(yard: Yard) -> None:
     one = yard.entry()
     yard.record(one)
@@ -277,7 +312,15 @@ async def test_how_it_ended_is_believed_of_accounting_that_bears_its_mark(yard: 
 REFUSED = "sacct: error: Problem talking to the database: Connection refused"
 
 
-@pytest.mark.parametrize("silent", [Answer(None), Answer(1, "", REFUSED)])
+@pytest.mark.parametrize(
+    "silent",
+    [
+        Answer(None),
+        Answer(None, "", "/bin/sh had not ended after 10 s"),
+        Answer(None, "", "cannot reach login: ssh failed without a word"),
+        Answer(1, "", REFUSED),
+    ],
+)
 async def test_how_it_ended_stays_open_while_accounting_is_silent(
     silent: Answer, yard: Yard, monkeypatch: pytest.MonkeyPatch
 ) -> None:

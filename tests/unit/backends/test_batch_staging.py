@@ -7,12 +7,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from solveyard.backends.base import Order
+from solveyard.backends.batch.files import Full, NoRoom
 from solveyard.backends.batch.sharing import Ties
 from solveyard.backends.batch.staging import Staged
+from solveyard.backends.hosts import remote
 from solveyard.backends.hosts.paths import PathMap
 from solveyard.backends.hosts.remote import Remote
+from solveyard.model.errors import InvalidJob
 from unit.backends.near import Near
 from unit.backends.test_batch_sent import STORE, order
 
@@ -28,8 +32,8 @@ def near(tmp_path: Path) -> Near:
 
 def staged(near: Near, folder: str = "one") -> Staged:
     """By settings that name this folder there."""
-    remote = Remote(near, str(near.there / folder), STORE)  # type: ignore[arg-type]
-    return Staged(remote, PathMap({}), STORE, most=1 << 30, often=1000.0)
+    there = Remote(near, str(near.there / folder), STORE)  # type: ignore[arg-type]
+    return Staged(there, PathMap({}), STORE, most=1 << 30, often=1000.0)
 
 
 @asynccontextmanager
@@ -98,3 +102,48 @@ async def test_what_an_earlier_version_sent_is_where_the_settings_say(near: Near
     await files.ready()
     assert await files.remember(one) == ""
     assert files.there(one).command.directory.startswith(str(near.there / "two"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "head: write error: Disk quota exceeded",
+        "sh: cannot create x.part: Read-only file system",
+    ],
+)
+async def test_no_room_there_says_where_and_in_whose_folder(words: str, near: Near) -> None:
+    """A mapped folder is a job's own, that of all jobs is ours."""
+    work = near.there.parent / "work"
+    one = order(work, 7)._replace(stdout=f"{work}.out", stderr=f"{work}.err")
+    root = near.there / "one"
+    there = Remote(near, str(root), STORE)  # type: ignore[arg-type]
+    await there.ready()
+    work.mkdir()
+    near.failing[remote._PUT] = words
+    ours = Staged(there, PathMap({}), STORE, most=1 << 30, often=1000.0)
+    with pytest.raises(NoRoom) as shared:
+        await ours.send([one], "exit 0\n", "sh")
+    assert str(shared.value) == f"login takes no files: {root}: {words}"
+    work.rmdir()
+    own = Staged(there, PathMap({str(work): "/far"}), STORE, most=1 << 30, often=1000.0)
+    one = one._replace(command=replace(one.command, files={"deck": "3 4"}))
+    with pytest.raises(InvalidJob) as alone:
+        await own.send([one], "exit 0\n", "sh")
+    assert str(alone.value) == f"login: /far/deck: {words}"
+    assert isinstance(alone.value, Full) is ("quota" in words)
+
+
+async def test_what_is_too_large_for_the_room_there_waits_by_itself(near: Near) -> None:
+    near.program("df", "printf 'Name Size Used Free Share On\\ndisk 9 8 1 90%% /there\\n'")
+    work = near.there.parent / "work"
+    work.mkdir()
+    (work / "mesh").write_bytes(b"3" * 3_000_000)
+    one = order(work, 7)._replace(stdout=f"{work}.out", stderr=f"{work}.err")
+    files = staged(near)
+    await files.ready()
+    with pytest.raises(Full) as told:
+        await files.send([one], "exit 0\n", "sh")
+    assert str(told.value) == (
+        f"login: {near.there}/one: No space left on device: 0 MiB are free, and 3 MiB are to be"
+        " sent"
+    )

@@ -203,8 +203,12 @@ def test_one_that_is_taken_back_before_it_was_sent_ends_as_cancelled() -> None:
     assert driven.job(far).state is JobState.CANCELLED
 
 
-@pytest.mark.parametrize(("said", "told"), [(90.0, 90.0), (4000.0, 101.0)])
-def test_a_start_by_a_batch_systems_clock_is_before_now(said: float, told: float) -> None:
+@pytest.mark.parametrize(
+    ("said", "told"), [(90.0, 90.0), (99.0, 99.0), (99.25, 100.0), (100.5, 100.5), (4000.0, 101.0)]
+)
+def test_a_start_by_a_batch_systems_clock_is_before_now_and_not_in_the_second_before_its_launch(
+    said: float, told: float
+) -> None:
     driven = drive()
     (far,) = driven.submit(FAR)
     accept(driven, far)

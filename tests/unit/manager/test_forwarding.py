@@ -107,3 +107,18 @@ async def test_a_job_that_names_a_batch_system_which_did_not_answer_has_it_asked
     assert slurm.asleep
     await forwarding.sought({"slurm"})
     assert forwarding.cluster("slurm") is slurm
+
+
+async def test_a_cluster_that_no_files_can_be_sent_to_answers_all_the_same(tmp_path: Path) -> None:
+    host = Told()
+    host.answer = lambda _: Answer(0, f"{_END}\n")
+    slurm, forwarding = unnamed(host, tmp_path)
+    slurm.wake()
+    assert await slurm._follower.look()
+    slurm._submitter.trouble = "login takes no files: /far: Disk quota exceeded"
+    (told,) = forwarding.status([])
+    assert told.answers
+    assert told.trouble == slurm._submitter.trouble
+    slurm._follower.doubt("cannot reach login")
+    (told,) = forwarding.status([])
+    assert (told.answers, told.trouble) == (False, "cannot reach login")

@@ -14,7 +14,8 @@ from solveyard.model.jobs import AttemptId
 
 log = logging.getLogger(__name__)
 
-#: Said of accounting that is down for a moment: where there is none, the words are others.
+#: Said of accounting that is down for a moment: where there is none, the words are others. What
+#: has no exit status was ended by us, or the way to it broke: that is silence, whatever the words.
 _SILENT = re.compile(r"connection|timed out|no answer|unable to contact|persist", re.IGNORECASE)
 _SHORT = 10.0  #: s for its answer: all else that is to be seen waits for that
 _ASIDE = 60.0  #: s until it is asked again where it was silent
@@ -46,7 +47,7 @@ class Accounts:
             told = self._cluster.dialect.accounted(answer)
             if not isinstance(told, Unreadable):
                 return Account((await self._marks.own(gone, told)).own)
-            if not _SILENT.search(told.why):
+            if not (answer.code is None or _SILENT.search(told.why)):
                 return Account()
             log.warning(
                 "accounting is silent", extra={"cluster": self._cluster.name, "why": told.why}

@@ -138,6 +138,11 @@ class Batch:
         return self._follower.doubts
 
     @property
+    def away(self) -> str:
+        """Why it is believed to be so; "": it isn't."""
+        return self._follower.trouble
+
+    @property
     def trouble(self) -> str:
         """Why it is believed to be away, or can be sent nothing; "": neither."""
         return self._follower.trouble or self._submitter.trouble
@@ -285,6 +290,7 @@ class Batch:
             return
         self._entries.drop(entry.attempt)
         self._follower.doubts.pop(entry.attempt, None)
+        self._follower.blocked.pop(entry.attempt, None)
         self._report(Recalled(attempt=entry.attempt))
 
     def _report(self, report: Report) -> None:

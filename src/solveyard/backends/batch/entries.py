@@ -43,6 +43,8 @@ class Entry:
     wish: Modify | None = None  #: not granted yet
     strays: str = ""  #: another host than the settings', to which it was sent; "": it is seen
     submitted: float | None = None  #: when, as the batch system says of what is this one's
+    kept: bool = False  #: that was written down, for a manager that comes after this one
+    written: float | None = None  #: what an earlier one wrote down of it
     unmarked: bool = False  #: what has its id may be a stranger's
     sure: bool = True  #: since we began, the batch system said that the id is this one's
     end: RawEnd | None = None

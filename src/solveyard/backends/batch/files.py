@@ -1,8 +1,11 @@
 """Where a forwarded attempt's own files lie: beside its output, on what manager and nodes share."""
 
+import contextlib
+import errno
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from solveyard.backends.base import Order
 from solveyard.model.errors import InvalidJob
@@ -12,6 +15,19 @@ from solveyard.wire.beneath import Astray, Folder
 #: its first task, and the place in it of those whose ids follow.
 IN_ARRAY = "# solveyard: in the array of "
 _LISTED = 500  #: tasks in one list
+#: Begins a line that follows once the batch system has told when it was submitted, Unix time.
+_SUBMITTED = "# solveyard: submitted at "
+_TAIL = 400  #: bytes, in which such lines are
+#: What a disk says that takes nothing now, and may later.
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
+
+
+class NoRoom(Exception):
+    """Where the files of all jobs lie takes none now. That is no job's fault; says which place."""
+
+
+class Full(InvalidJob):
+    """So does a job's own folder: that holds up nobody else."""
 
 
 def script(order: Order, ending: str) -> Path:
@@ -55,8 +71,10 @@ def sent(order: Order, ending: str) -> tuple[str, int | None] | None:
             if file.read(len(IN_ARRAY)) == IN_ARRAY.encode():
                 title, *listed = file.read().decode("utf-8", "replace").split("\n")
             else:
-                file.seek(max(0, file.seek(0, 2) - 200))
-                last = file.read().decode("utf-8", "replace").rstrip("\n").rpartition("\n")[2]
+                lines = _last_lines(file)
+                while lines and lines[-1].startswith(_SUBMITTED):
+                    lines.pop()
+                last = lines[-1] if lines else ""
                 title = last.removeprefix(IN_ARRAY) if last.startswith(IN_ARRAY) else ""
                 listed = [order.launch.attempt]
     except FileNotFoundError:
@@ -65,6 +83,30 @@ def sent(order: Order, ending: str) -> tuple[str, int | None] | None:
     if not position.isdecimal() or order.launch.attempt not in listed:
         return order.launch.attempt, None
     return mark, int(position) + listed.index(order.launch.attempt)
+
+
+def submitted(order: Order, ending: str) -> float | None:
+    """When the batch system took it, by its own word; None: nobody wrote that down. Blocking."""
+    try:
+        with script(order, ending).open("rb") as file:
+            told = {line for line in _last_lines(file) if line.startswith(_SUBMITTED)}
+        return float(told.pop().removeprefix(_SUBMITTED)) if len(told) == 1 else None
+    except (OSError, ValueError):
+        return None
+
+
+def keep_submitted(order: Order, ending: str, at: float) -> None:
+    """Write it down; tasks in one list do so once. Blocking. Raises OSError."""
+    line = f"{_SUBMITTED}{at}"
+    with script(order, ending).open("rb+") as file:
+        if line not in _last_lines(file):
+            file.write(f"{line}\n".encode())
+
+
+def _last_lines(file: BinaryIO) -> list[str]:
+    """Whole ones; it is at its end then."""
+    file.seek(max(0, file.seek(0, 2) - _TAIL))
+    return file.read().decode("utf-8", "replace").split("\n")[:-1]
 
 
 def write(
@@ -76,28 +118,49 @@ def write(
     """All that the jobs need, before they are sent, `text` being their script. Blocking.
 
     `ending`: of the script's name. `seen`: is its directory on this machine? Raises InvalidJob,
-    OSError.
+    Full, NoRoom, OSError.
     """
     for order in orders:
         if order.command.own_folder:
-            Path(order.command.directory).mkdir(mode=0o700, parents=True, exist_ok=True)
+            with in_store(order.command.directory):
+                Path(order.command.directory).mkdir(mode=0o700, parents=True, exist_ok=True)
         if (order.command.files or order.within) and seen(order):
             _write_own(order)
     first = orders[0].launch.attempt
-    for at in range(1, len(orders), _LISTED):
-        _list(orders[at : at + _LISTED], f"{IN_ARRAY}{first} {at}\n", ending)
-    title = f"{IN_ARRAY}{first} 0\n" if len(orders) > 1 else ""
-    _put(script(orders[0], ending), text + title)
+    with in_store(orders[0].stdout):
+        for at in range(1, len(orders), _LISTED):
+            _list(orders[at : at + _LISTED], f"{IN_ARRAY}{first} {at}\n", ending)
+        title = f"{IN_ARRAY}{first} 0\n" if len(orders) > 1 else ""
+        _put(script(orders[0], ending), text + title)
+
+
+@contextlib.contextmanager
+def in_store(place: str) -> Iterator[None]:
+    """What is written there, in a folder of ours that all jobs share. Raises NoRoom, OSError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL or error.errno == errno.EROFS:
+            folder = Path(place).parent
+            raise NoRoom(f"this machine takes no files: {folder}: {error.strerror}") from error
+        raise
 
 
 def _write_own(order: Order) -> None:
-    """Into its folder alone, in which others may write."""
-    try:
-        with Folder(order.command.directory, order.within) as folder:
-            for name, content in order.command.files.items():
-                folder.put(name, content.encode())
-    except Astray as error:
-        raise InvalidJob(f"{error.filename}: {error.strerror}") from error
+    """Into its folder alone, in which others may write. A disk that is read-only stays so."""
+    folder, name = order.command.directory, ""
+    with in_store(folder) if order.command.own_folder else contextlib.nullcontext():
+        try:
+            with Folder(folder, order.within) as opened:
+                for name, content in order.command.files.items():
+                    opened.put(name, content.encode())
+        except Astray as error:
+            raise InvalidJob(f"{error.filename}: {error.strerror}") from error
+        except OSError as error:
+            if order.command.own_folder:
+                raise
+            kind = Full if error.errno in _FULL else InvalidJob
+            raise kind(f"{Path(folder, name)}: {error.strerror}") from error
 
 
 def _list(orders: Sequence[Order], title: str, ending: str) -> None:

@@ -173,6 +173,7 @@ class Follower:
         gone = [one for one in there if self._is_gone(one, look)]
         look = look._replace(accounted=await self._accounts.of(gone))
         self._conclude(there, unknown, look, witnesses)
+        await self._marks.keep(there)
         return True
 
     async def _ask(
@@ -309,6 +310,7 @@ class Follower:
         entry.before = (entry.native_id,)
         entry.native_id = entry.array_id = entry.mark = ""
         entry.sure, entry.submitted = True, None
+        entry.kept, entry.written = False, None
         entry.position, entry.alone = None, True
         entry.state, entry.over_since = None, 0.0
         self._send_again(entry)
@@ -369,7 +371,7 @@ class Follower:
 
     def _found(self, entry: Entry, native_id: str) -> None:
         entry.native_id, entry.array_id, entry.sure = native_id, "", False
-        entry.over_since = 0.0
+        entry.over_since, entry.kept = 0.0, False
         entry.enter(Phase.THERE, asyncio.get_running_loop().time())
         self.doubts.pop(entry.attempt, None)
         self._strays.seen(entry)

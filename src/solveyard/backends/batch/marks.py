@@ -6,6 +6,7 @@ one runs beside it.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -40,10 +41,16 @@ def is_at(entry: Entry, state: NativeState) -> bool | None:
 
 
 def is_at_by(entry: Entry, state: NativeState, record: Record | None) -> bool | None:
-    """The same of one of which nobody knows: a stranger is handed in after ours has begun."""
-    if record is None or record.native_id not in {"", entry.native_id}:
-        return None if entry.sure else False
-    if state.submitted is not None and record.began is not None and not state.restarts:
+    """The same of one of which nobody knows: a stranger is handed in after ours has begun.
+
+    Without a record it may wait there, as ours under a name that somebody gave it.
+    """
+    if record is None:
+        if state.restarts or None in {state.submitted, entry.written}:
+            return None
+        return state.submitted == entry.written
+    its = record.native_id in {"", entry.native_id} and not state.restarts
+    if its and state.submitted is not None and record.began is not None:
         return state.submitted <= record.began + CLOCKS
     return None if record.ended is None else False  # then its end is known
 
@@ -62,8 +69,9 @@ class Marks:
         doubtful = [one for one, state in named if not (one.mark or is_at(one, state))]
         if doubtful:  # an earlier manager may have sent it in an array
             sent = await asyncio.to_thread(self._sent, [one.order for one in doubtful])
-            for one, how in zip(doubtful, sent, strict=True):
+            for one, (how, at) in zip(doubtful, sent, strict=True):
                 one.mark, one.position = how or (one.attempt, None)
+                one.written = at
         return _apart([(one.attempt, state, is_at(one, state)) for one, state in named], {})
 
     def by_records(
@@ -98,9 +106,38 @@ class Marks:
         self._blocked.pop(entry.attempt, None)
         self._cluster.report(Accepted(attempt=entry.attempt, native_id=entry.native_id))
 
-    def _sent(self, orders: Sequence[Order]) -> list[tuple[str, int | None] | None]:
-        """Blocking."""
-        return [files.sent(order, self._cluster.dialect.ending) for order in orders]
+    async def keep(self, entries: Sequence[Entry]) -> None:
+        """Write down when those were submitted that wait there: of those that run a record tells.
+
+        By it a manager that comes after this one knows them again without their mark.
+        """
+        new = [one for one in entries if not one.kept and _waits(one)]
+        if new:
+            for one in new:
+                one.kept = True
+            await asyncio.to_thread(self._keep, [(one.order, one.submitted) for one in new])
+
+    def _keep(self, times: Sequence[tuple[Order, float | None]]) -> None:
+        """Blocking. Where it can't be written, nobody will know."""
+        for order, at in times:
+            if at is not None:
+                with contextlib.suppress(OSError):
+                    files.keep_submitted(order, self._cluster.dialect.ending, at)
+
+    def _sent(
+        self, orders: Sequence[Order]
+    ) -> list[tuple[tuple[str, int | None] | None, float | None]]:
+        """How, and when. Blocking."""
+        ending = self._cluster.dialect.ending
+        return [(files.sent(order, ending), files.submitted(order, ending)) for order in orders]
+
+
+def _waits(entry: Entry) -> bool:
+    """Is it there as its own, told when it was submitted, and has it not begun?"""
+    state = entry.state
+    if entry.recorded or entry.unmarked or state is None or state.submitted is None:
+        return False
+    return not (state.state.over or state.restarts)
 
 
 def _apart(

@@ -22,6 +22,10 @@ _TRIES = 3  #: of a file that changes while it is sent
 _FULL = re.compile("no space left|quota exceeded", re.IGNORECASE)
 
 
+class TooLarge(Failed):
+    """What is to be sent finds no room there, where other jobs' files may."""
+
+
 class Kept(NamedTuple):
     """What is kept there by its checksum is so much of a file here."""
 
@@ -118,7 +122,7 @@ class Outgoing:
         return sha256
 
     async def send(self, load: Load) -> None:
-        """Raises Away, Failed, OSError."""
+        """Raises Away, Failed, TooLarge, OSError."""
         async with self._turn:
             kept = {sha256: self._remote.content(sha256) for sha256 in load.content}
             known = await self._remote.stat(list(kept.values()))
@@ -137,13 +141,13 @@ class Outgoing:
         await self._put(load.steps)
 
     async def _fits(self, new: Iterable[Kept]) -> None:
-        """Raises Failed: a part of it would take the room from what runs there."""
+        """Raises TooLarge: a part of it would take the room from what runs there."""
         needed = sum(one.size for one in new if one.size > _SMALL)
         room = await self._remote.room() if needed else None
         if room is not None and needed > room:
-            raise Failed(
-                f"{self._remote.root}: No space left on device: {room >> 20} MiB are free, and"
-                f" {-(-needed >> 20)} MiB are to be sent"
+            raise TooLarge(
+                f"No space left on device: {room >> 20} MiB are free, and {-(-needed >> 20)} MiB"
+                " are to be sent"
             )
 
     async def _put(self, steps: Sequence[Step]) -> None:

@@ -43,7 +43,7 @@ class Files(Protocol):
     async def send(self, orders: Sequence[Order], script: str, ending: str) -> None:
         """All that the jobs need, and the script of the first, whose name ends so.
 
-        Raises OSError, InvalidJob.
+        Raises OSError, InvalidJob; files.NoRoom, files.Full.
         """
         ...
 

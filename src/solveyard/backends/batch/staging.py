@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from solveyard.backends.batch import carried, files, notes, witness
 from solveyard.backends.batch.bringing import Bringing
 from solveyard.backends.batch.layout import Layout
 from solveyard.backends.batch.notes import Note
-from solveyard.backends.batch.outgoing import Load, Outgoing
+from solveyard.backends.batch.outgoing import Load, Outgoing, TooLarge
 from solveyard.backends.batch.sharing import Ties
 from solveyard.backends.batch.witness import Witness
 from solveyard.backends.hosts.base import Away
@@ -24,6 +25,9 @@ from solveyard.model.errors import InvalidJob
 from solveyard.model.jobs import AttemptId
 
 _ENDING = "sh"  #: of scripts, wherever ssh goes
+#: What a disk there says that takes nothing now, and may later.
+_FULL = re.compile(r"no space left on device|quota exceeded|input/output error", re.IGNORECASE)
+_READ_ONLY = "read-only file system"
 _RECORD = 4096  #: bytes; a record has some hundred
 
 
@@ -63,10 +67,24 @@ class Staged:
         return f"{note.host}:{note.root}"
 
     async def send(self, orders: Sequence[Order], script: str, ending: str) -> None:
-        load = await asyncio.to_thread(self._load, orders, script, ending)
+        load, own = await asyncio.to_thread(self._load, orders, script, ending)
+        where = self._remote.host.where
+        try:
+            if own.steps:
+                await self._outgoing.send(own)
+        except Failed as error:
+            kind = files.Full if _FULL.search(str(error)) else InvalidJob
+            raise kind(f"{where}: {own.steps[0].path}: {error}") from error
         try:
             await self._outgoing.send(load)
+        except TooLarge as error:
+            one = len({order.command.directory for order in orders}) == 1
+            place = self._layout.root(orders[0].launch.attempt)
+            raise (files.Full if one else files.NoRoom)(f"{where}: {place}: {error}") from error
         except Failed as error:
+            if _FULL.search(str(error)) or _READ_ONLY in str(error).lower():
+                root = self._layout.root(orders[0].launch.attempt)
+                raise files.NoRoom(f"{where} takes no files: {root}: {error}") from error
             raise InvalidJob(str(error)) from error
 
     async def witnesses(self, orders: Sequence[Order]) -> list[Witness]:
@@ -103,9 +121,10 @@ class Staged:
 
     # Inside
 
-    def _load(self, orders: Sequence[Order], script: str, ending: str) -> Load:
+    def _load(self, orders: Sequence[Order], script: str, ending: str) -> tuple[Load, Load]:
+        """For the folder of ours there, and for folders of the jobs' own."""
         files.write(orders, script, ending, lambda order: self._layout.unseen(order) is None)
-        load = Load()
+        load, own = Load(), Load()
         folders = Counter(order.command.directory for order in orders)
         for order in orders:
             there = self._layout.there(order).command.directory
@@ -120,18 +139,19 @@ class Staged:
                 for name, text in order.command.files.items():
                     content = text.encode()
                     digest = hashlib.sha256(content).hexdigest()
-                    load.steps.append(Step("file", f"{there}/{name}", digest, 0o600, content))
+                    own.steps.append(Step("file", f"{there}/{name}", digest, 0o600, content))
             elif not self._layout.mapped(order.command.directory):
                 folder = order.command.directory
                 sums = self._outgoing.add(
                     load, Path(folder), there, within=order.within, shared=folders[folder] > 1
                 )
             root = self._layout.root(order.launch.attempt)
-            notes.write(order, Note(sums, self._remote.host.where, root))
+            with files.in_store(order.stdout):
+                notes.write(order, Note(sums, self._remote.host.where, root))
         place = files.script(orders[0], ending)
         there = str(files.script(self._layout.there(orders[0]), ending))
         self._outgoing.add_file(load, place, there)
-        return load
+        return load, own
 
     def _witness(self, order: Order, unseen: Mapping[str, Stat]) -> Witness:
         folder = self._layout.unseen(order)

@@ -1,7 +1,6 @@
 """Submission: each has three ends, an id, a refusal, or nobody knows."""
 
 import asyncio
-import re
 from collections import deque
 from collections.abc import Sequence
 from typing import assert_never
@@ -12,12 +11,14 @@ from solveyard.backends.base import Order, RawEnd
 from solveyard.backends.batch import files
 from solveyard.backends.batch.common import Cluster
 from solveyard.backends.batch.entries import Entry, Phase
+from solveyard.backends.batch.files import Full, NoRoom
 from solveyard.backends.batch.following import Follower
 from solveyard.backends.batch.options import ClusterOptions
 from solveyard.backends.dialects import alive
 from solveyard.backends.dialects.base import (
     Accepted,
     BatchJob,
+    Call,
     Refused,
     Run,
     Unknown,
@@ -31,12 +32,7 @@ from solveyard.model.resources import Resources
 from solveyard.solvers.base import Exit
 
 _AT_ONCE = 4  #: submissions under way
-#: What a disk says that takes nothing from anybody now: that is no job's fault.
-_NO_ROOM = re.compile(
-    r"no space left on device|disk quota exceeded|read-only file system|input/output error",
-    re.IGNORECASE,
-)
-_LATER = 30.0  #: s after which it is tried again then
+_LATER = 30.0  #: s after which it is tried again where a disk takes no files
 _TOGETHER = 0.02  #: s within which what comes may go together
 _ASKED = ("name", "resources", "batch", "time_limit", "warning", "warning_signal", "hang", "on")
 
@@ -93,7 +89,6 @@ class Submitter:
             await self._gather()
             group = self._take()
             if group:
-                await self._pace()
                 await self._send(group)
 
     async def _gather(self) -> None:
@@ -126,26 +121,11 @@ class Submitter:
             await asyncio.sleep(at - now)
 
     async def _send(self, group: Sequence[Entry]) -> None:
-        orders = [entry.order for entry in group]
-        try:
-            await self._files.ready()
-            there = [self._files.there(order) for order in orders]
-            job = self.job(there)
-            script = self._dialect.script(job)
-            path = files.script(there[0], self._dialect.ending)
-            call = self._dialect.submit(job, str(path))
-            await self._files.send(orders, script, self._dialect.ending)
-        except Away as error:
-            self._put_back(group)
-            self._follower.doubt(str(error))
+        prepared = await self._prepared(group)
+        if prepared is None:
             return
-        except (InvalidJob, OSError) as error:
-            if _NO_ROOM.search(str(error)):
-                self._wait_for_room(group, str(error))
-            else:
-                self._refuse(group, f"cannot start it: {error}")
-            return
-        self.trouble = ""
+        job, call = prepared
+        await self._pace()
         for position, entry in enumerate(group if job.array else ()):
             entry.mark, entry.position = job.mark, position
         answer = await self._cluster.run(call)
@@ -165,11 +145,47 @@ class Submitter:
                 assert_never(unknown)
         self._follower.wanted.set()
 
+    async def _prepared(self, group: Sequence[Entry]) -> tuple[BatchJob, Call] | None:
+        """With all its files where it runs. None: it waits, or was refused."""
+        orders = [entry.order for entry in group]
+        try:
+            await self._files.ready()
+            there = [self._files.there(order) for order in orders]
+            job = self.job(there)
+            script = self._dialect.script(job)
+            path = files.script(there[0], self._dialect.ending)
+            call = self._dialect.submit(job, str(path))
+            await self._files.send(orders, script, self._dialect.ending)
+        except Away as error:
+            self._put_back(group)
+            self._follower.doubt(str(error))
+        except NoRoom as error:
+            self._wait_for_room(group, str(error))
+        except (InvalidJob, OSError) as error:
+            if isinstance(error, Full) and len({one.command.directory for one in orders}) == 1:
+                self._wait_apart(group, str(error))
+            else:
+                self._refuse(group, f"cannot start it: {error}")
+        else:
+            self.trouble = ""
+            for entry in group:
+                self._follower.blocked.pop(entry.attempt, None)
+            return job, call
+        return None
+
     def _wait_for_room(self, group: Sequence[Entry], why: str) -> None:
+        """Whatever comes next would find none either."""
         self._again_at = _now() + _LATER
-        where = self._cluster.host.where
-        self.trouble = f"{where} takes no files: {why} (make room there; it is tried again)"
+        self.trouble = f"{why} (make room there; it is tried again)"
         self._put_back(group)
+
+    def _wait_apart(self, group: Sequence[Entry], why: str) -> None:
+        """They come to the end of the line later."""
+        told = f"room for its files: {why} (make room there; it is tried again)"
+        for entry in group:
+            entry.enter(Phase.WAITING, _now())
+            self._follower.blocked[entry.attempt] = told
+            asyncio.get_running_loop().call_later(_LATER, self.put, entry)
 
     def _put_back(self, group: Sequence[Entry]) -> None:
         """Nothing was sent."""
@@ -196,6 +212,7 @@ class Submitter:
                 entry.enter(Phase.WAITING, _now())
                 self.put(entry)
                 continue
+            self._follower.blocked.pop(entry.attempt, None)
             entry.enter(Phase.ENDED, _now())
             entry.end = RawEnd(entry.attempt, Exit(launch_error=why), "", None)
             self._report(entry.end)
