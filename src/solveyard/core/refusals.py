@@ -3,11 +3,15 @@
 Each raises a Conflict, or another InvalidRequest, that says what is wrong and the way out.
 """
 
+from collections.abc import Collection, Iterator
+from itertools import chain
+
 from solveyard.core import wishes
 from solveyard.core.board import Board
 from solveyard.core.retention import check_ended, wanted
 from solveyard.model.errors import Conflict, InvalidJob, QuotaReached
-from solveyard.model.jobs import Job, JobState
+from solveyard.model.ids import array_of, task_id
+from solveyard.model.jobs import FINAL, Job, JobId, JobState, Reason
 from solveyard.model.messages import (
     Annotate,
     Cancel,
@@ -18,6 +22,7 @@ from solveyard.model.messages import (
     Retry,
     SetPriority,
 )
+from solveyard.model.policies import Link
 
 UNSUCCESSFUL = frozenset({JobState.FAILED, JobState.CANCELLED})
 
@@ -88,8 +93,48 @@ def _check_retry(board: Board, job: Job) -> None:
         raise Conflict(f"{circle} (cancel another of them first)")
     if array is not None and array.cancel_requested and not array.state.final:
         raise Conflict(f"job {array.label} is being cancelled (wait for its end)")
+    _check_removed(board, job)
     if not again(board, job):
         raise Conflict(f"all tasks of {job.label} succeeded (name those to run again: [0-4])")
+
+
+def _check_removed(board: Board, job: Job) -> None:
+    """How a job ended that was removed is known by those alone whom it let run."""
+    whole = board.array(job) or job
+    for wish, link in zip(whole.spec.after, whole.after, strict=False):
+        there = (array_of(JobId(link.job)) or link.job) in board.jobs
+        if not (there or link.on == "end" or _let_run(board, job, link)):
+            raise Conflict(
+                f"job {job.label} could run only after the {link.on} of job {wish.job}, which was"
+                " removed: nobody knows any more how that ended (submit this one anew)"
+            )
+
+
+def _let_run(board: Board, job: Job, link: Link) -> bool:
+    """Has `link`, as far as their records tell, ended as `job` wants, or as its tasks do?"""
+    arrays = board.scheduler.arrays
+    tasks = [*_ended(board, job, UNSUCCESSFUL)] if job.is_array else [job]
+    for one in (job, *tasks):
+        if one.outcome is not None and one.outcome.reason is Reason.DEPENDENCY:
+            return False
+    if link.each:
+        unopened = job.is_array and job.closed and arrays.tray(job.id).unopened
+        return not unopened and all(map(_ran, tasks))
+    array = job if job.is_array else board.array(job)
+    if array is None:
+        return _ran(job)
+    return any(map(_ran, chain(arrays.tasks(array), _ended(board, array, FINAL))))
+
+
+def _ended(board: Board, array: Job, states: Collection[JobState]) -> Iterator[Job]:
+    for position in board.scheduler.arrays.ended(array, states):
+        if (task := board.look(task_id(array.id, position))) is not None:
+            yield task
+
+
+def _ran(job: Job) -> bool:
+    """Was it placed since it was submitted? Then nobody was left to wait for."""
+    return any(one.placed_at >= job.submitted_at and not one.withdrawn for one in job.attempts)
 
 
 def _check_remove(board: Board, job: Job, asked: Remove) -> None:
