@@ -8,6 +8,7 @@ from itertools import chain
 
 from solveyard.core import wishes
 from solveyard.core.board import Board
+from solveyard.core.clusters import waits_elsewhere
 from solveyard.core.retention import check_ended, wanted
 from solveyard.model.errors import Conflict, InvalidJob, QuotaReached
 from solveyard.model.ids import array_of, task_id
@@ -59,13 +60,6 @@ def again(board: Board, job: Job) -> int:
         return 1
     tray = board.scheduler.arrays.tray(job.id)
     return sum(tray.opened[state] for state in UNSUCCESSFUL) + (tray.unopened if job.closed else 0)
-
-
-def waits_elsewhere(job: Job) -> bool:
-    """Is it in a batch system's line?"""
-    attempt = job.live_attempt
-    waits = job.state is JobState.SUBMITTED and attempt is not None
-    return waits and attempt is not None and attempt.placement.forwarded
 
 
 def _check_hold(job: Job) -> None:

@@ -434,13 +434,17 @@ class Recall(msgspec.Struct, frozen=True, kw_only=True, tag="recall", tag_field=
     placement: Placement
 
 
+#: Why an attempt is ended that waits in a batch system's line; one that has begun isn't.
+WAITED = "wait_limit"
+
+
 class Kill(msgspec.Struct, frozen=True, kw_only=True, tag="kill", tag_field="type"):
     """End the whole process tree: TERM, `grace` seconds, KILL."""
 
     attempt: AttemptId
     placement: Placement
     grace: float  #: s
-    because: str  #: "cancelled", "hang" or "shutdown"
+    because: str  #: "cancelled", "hang", "shutdown" or `WAITED`
 
 
 class Modify(msgspec.Struct, frozen=True, kw_only=True, tag="modify", tag_field="type"):
