@@ -118,6 +118,16 @@ def test_a_waiting_job_is_cancelled(site: Site, service: Service, tmp_path: Path
     assert not ran.exists()
 
 
+def test_a_job_that_waits_for_too_long_is_cancelled(
+    site: Site, service: Service, tmp_path: Path
+) -> None:
+    ran = tmp_path / "ran"
+    one = submit(site, service, f"touch {ran}", batch=site.later, wait_limit=1.0)
+    record = ended(service, one)
+    assert (record.state, record.reason) == (JobState.FAILED, Reason.WAIT_LIMIT)
+    assert not ran.exists()
+
+
 def test_what_somebody_else_cancels_is_told_as_far_as_it_tells(
     site: Site, service: Service
 ) -> None:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from e2e.asking import root
+from e2e.asking import ask, root
 from solveyard import Yard
 from solveyard.model.errors import StoreUnusable
 
@@ -89,6 +89,22 @@ def test_what_was_left_running_is_taken_up_by_the_next_manager(service, until, t
     assert yard.client.wait(["long"], 60)
     assert yard.client.job("long").exit_code == 6
     assert len(yard.client.job("long").attempts) == 1
+
+
+def test_what_is_asked_of_many_tasks_is_kept_by_a_kill_right_after_the_answer(service):
+    yard = service("--allow", "command").start()
+    url = yard.told["url"]
+    sweep = {"solver": "command", "name": "sweep", "options": {"argv": ["true"]}, "hold": True}
+    assert ask(url, "POST", "/jobs", sweep | {"array": {"stop": 100_001}}).status == 201
+    told = ask(url, "POST", "/jobs/sweep%5B0-999%5D/cancel", {})
+    yard.kill()
+    assert (told.status, told.json["count"]) == (200, 1000)
+    yard.start()
+    url = yard.told["url"]
+    assert ask(url, "GET", "/jobs/sweep").json["tasks"]["cancelled"] == 1000
+    refused = ask(url, "POST", "/jobs/sweep%5B0-100000%5D/cancel", {})
+    assert refused.status == 400
+    assert "100001 tasks are more than the 100000" in refused.json["error"]
 
 
 def test_an_agent_follows_a_manager_that_listens_elsewhere(service, until, tmp_path, monkeypatch):

@@ -42,6 +42,7 @@ from solveyard.model.messages import (
     Cancel,
     Hold,
     JobSubmitted,
+    JobWish,
     Release,
     Remove,
     Retry,
@@ -162,9 +163,9 @@ class FakeManager:
         if files:
             belongings.delete(list(self._belongings.pieces(job_id)))
 
-    async def request_all(self, requests: Sequence[AnyRequest]) -> None:
-        for request in requests:
-            await self.request(request)
+    async def request_of(self, jobs: Sequence[JobId], wish: JobWish) -> None:
+        for job in jobs:
+            await self.request(replace(wish, job=job))
 
     async def request(self, request: AnyRequest) -> None:
         self.requests.append(request)

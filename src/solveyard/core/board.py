@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
+from solveyard.core.clusters import waits_elsewhere
 from solveyard.core.lifecycle import evolve, unopened
 from solveyard.core.roll import Roll
 from solveyard.core.scheduler import Scheduler
@@ -23,6 +24,7 @@ from solveyard.model.jobs import (
     Outcome,
 )
 from solveyard.model.messages import (
+    WAITED,
     Action,
     AnyEvent,
     AnyJobEvent,
@@ -152,11 +154,16 @@ class Board:
                 )
             )
 
+    def kill_overdue(self, job: Job) -> None:
+        """Have its batch system drop it from its line, where it has waited there for too long."""
+        asked = job.cancel_requested or self.ending is not None
+        if not asked and self.scheduler.overdue(job, self.now):
+            self.kill(job, None, WAITED)
+
     def modify(self, job: Job) -> None:
         """Have its batch system know its hold and its priority, while it waits there."""
         attempt = job.live_attempt
-        waits = job.state is JobState.SUBMITTED and attempt is not None
-        if waits and attempt is not None and attempt.placement.forwarded:
+        if waits_elsewhere(job) and attempt is not None:
             self.actions.append(
                 Modify(
                     attempt=attempt.id,

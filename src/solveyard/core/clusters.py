@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from solveyard.core.fitting import fewest
-from solveyard.model.jobs import Job, Placement
+from solveyard.model.jobs import Job, JobState, Placement
 from solveyard.model.messages import ClusterJoined
 from solveyard.model.resources import Allocation, Resources, Share
 
@@ -95,6 +95,12 @@ class Clusters:
 
     def _of(self, name: str) -> _Cluster:
         return self._known.setdefault(name, _Cluster())
+
+
+def waits_elsewhere(job: Job) -> bool:
+    """Is it in a batch system's line?"""
+    attempt = job.live_attempt
+    return job.state is JobState.SUBMITTED and attempt is not None and attempt.placement.forwarded
 
 
 def _asked(name: str, need: Resources, counts: Mapping[str, int]) -> Allocation:

@@ -239,6 +239,8 @@ class Engine:
                         evidence=(f"it waited for {why}",) if why else (),
                     ),
                 )
+            else:  # it waits elsewhere
+                board.kill_overdue(job)
         for job_id in board.scheduler.line.pauses.due(board.now):
             board.scheduler.line.pause_over(job_id)
             board.scheduler.moved = True

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from solveyard.core.board import Board
 from solveyard.core.lifecycle import never_started
-from solveyard.model.jobs import AttemptId, Job, JobState, Outcome, Reason
+from solveyard.model.jobs import Attempt, AttemptId, Job, JobState, Outcome, Reason
 from solveyard.model.messages import (
     Accepted,
     AgentJoined,
@@ -65,7 +65,7 @@ def started(board: Board, report: Started) -> None:
         board.record(
             JobStarted(job=job.id, at=board.now, native_id=report.native_id, started_at=at)
         )
-    _kill_again(board, job)
+    _kill_again(board, board.jobs[job.id])
 
 
 def ended(board: Board, report: Ended) -> None:
@@ -108,7 +108,7 @@ def missing(board: Board, report: Missing) -> None:
         job = _live(board, attempt.id) or job
         if job.cancel_requested:
             _end_unstarted(board, job)
-        elif board.draining or not board.scheduler.seating.may_launch_again(attempt):
+        elif board.draining or not _may_launch_again(board, job, attempt):
             board.record(JobRecalled(job=job.id, at=board.now))
             _hold_with_array(board, job)
         else:
@@ -122,6 +122,12 @@ def missing(board: Board, report: Missing) -> None:
         evidence = "it had started, and its spawner's ledger doesn't know it"
     told = "it is not known whether it ran or how it ended: look at its output, then retry it"
     _conclude(board, job, Outcome(reason=Reason.LOST, message=told, evidence=(evidence,)))
+
+
+def _may_launch_again(board: Board, job: Job, attempt: Attempt) -> bool:
+    if board.scheduler.overdue(job, board.now):
+        return False
+    return board.scheduler.seating.may_launch_again(attempt)
 
 
 def stale(board: Board, report: Stale) -> None:
@@ -277,6 +283,8 @@ def _kill_again(board: Board, job: Job) -> None:
         board.kill(job, None, "cancelled")
     elif board.ending is not None:
         board.kill(job, board.ending, "shutdown")
+    else:
+        board.kill_overdue(job)
 
 
 def _end_unstarted(board: Board, job: Job) -> None:

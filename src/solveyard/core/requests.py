@@ -1,5 +1,6 @@
 """What people ask for: each request is granted, or refused with nothing changed."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,8 +9,8 @@ from msgspec.structs import replace
 from solveyard.core import names, wishes
 from solveyard.core.board import Board
 from solveyard.core.lifecycle import never_started
-from solveyard.core.retention import check_ended, wanted
-from solveyard.model.errors import Conflict, InvalidJob, InvalidRequest, QuotaReached
+from solveyard.core.refusals import UNSUCCESSFUL, again, check, check_waiting
+from solveyard.model.errors import Conflict, InvalidJob, InvalidRequest
 from solveyard.model.ids import task_id
 from solveyard.model.jobs import WAITING, Job, JobId, JobSpec, JobState, Outcome, Reason
 from solveyard.model.messages import (
@@ -24,10 +25,11 @@ from solveyard.model.messages import (
     JobHeld,
     JobReleased,
     JobRemoved,
-    JobRequest,
     JobRetried,
     JobSubmitted,
+    JobWish,
     LimitsChanged,
+    OfSeveral,
     PriorityChanged,
     Release,
     Remove,
@@ -62,7 +64,7 @@ def submit(board: Board, asked: Submit) -> Parts:
     if circle := wishes.circle(board, links, dict(zip(ids, asked.specs, strict=True))):
         raise InvalidJob(f"{circle} (take one of them out of `after`)")
     more = sum(1 if spec.array is None else len(spec.array) for spec in asked.specs)
-    _check_waiting(board, asked.by, more)
+    check_waiting(board, asked.by, more)
     by, key, session, now = asked.by, asked.key, asked.session, board.now
     for place, (spec, job) in enumerate(zip(asked.specs, ids, strict=True), 1):
         arrival, after = board.next("arrival"), links[job]
@@ -116,12 +118,6 @@ def _check_quota(board: Board, spec: JobSpec, owner: str) -> None:
         raise InvalidJob(f"this job could never run: {never} (ask for less, or for a larger quota)")
 
 
-def _check_waiting(board: Board, owner: str, more: int) -> None:
-    """Raises QuotaReached."""
-    if told := board.scheduler.owners.overflow(owner, more):
-        raise QuotaReached(f"{told} (wait until some have started, or cancel some)")
-
-
 def cancel(board: Board, asked: Cancel) -> None:
     job = board.known(asked.job)
     if job.state.final:
@@ -153,9 +149,6 @@ def hold(board: Board, asked: Hold) -> None:
     if job.state is JobState.HELD or job.held:
         board.modify(job)  # somebody may have released it in its batch system
         return
-    may = job.state is JobState.QUEUED or (job.is_array and job.state is JobState.RUNNING)
-    if not may and not _waits_elsewhere(job):
-        raise Conflict(f"job {job.label} is {job.state}; only a queued job can be held")
     board.record(JobHeld(job=job.id, at=board.now, by=asked.by, key=asked.key))
     board.modify(board.jobs[job.id])
     for task in _tasks(board, job):
@@ -165,16 +158,9 @@ def hold(board: Board, asked: Hold) -> None:
 
 def release(board: Board, asked: Release) -> None:
     job = board.known(asked.job)
-    running = job.state is JobState.RUNNING and job.is_array
-    if job.state is JobState.QUEUED or running or _waits_elsewhere(job):
-        if not job.held:
-            board.modify(job)  # or held it there
-            return
-    elif job.state is not JobState.HELD:
-        raise Conflict(f"job {job.label} is {job.state}; only a held job can be released")
-    array = board.array(job)
-    if array is not None and (array.held or array.state is JobState.HELD):
-        raise Conflict(f"job {array.label} is held as a whole (release that)")
+    if not job.held and job.state is not JobState.HELD:
+        board.modify(job)  # somebody may have held it in its batch system
+        return
     board.record(JobReleased(job=job.id, at=board.now, by=asked.by, key=asked.key))
     board.modify(board.jobs[job.id])
     for task in _tasks(board, job):
@@ -184,32 +170,19 @@ def release(board: Board, asked: Release) -> None:
 
 def retry(board: Board, asked: Retry) -> None:
     job = board.known(asked.job)
-    if not job.state.final:
-        raise Conflict(f"job {job.label} is {job.state}; only an ended job can be retried")
     array = board.array(job)
-    again = job if array is None else array
-    if circle := wishes.circle(board, {again.id: again.after}, {}):
-        raise Conflict(f"{circle} (cancel another of them first)")
     if array is not None:
         _retry_task(board, array, job, asked)
         return
-    states = {JobState.FAILED, JobState.CANCELLED}
-    ended = board.scheduler.arrays.ended(job, states) if job.is_array else []
-    unsuccessful = [task_id(job.id, position) for position in ended]
-    reopened = board.scheduler.arrays.tray(job.id).unopened if job.is_array and job.closed else 0
-    if job.is_array and not unsuccessful and not reopened:
-        raise Conflict(f"all tasks of {job.label} succeeded (name those to run again: [0-4])")
-    _check_waiting(board, job.owner, len(unsuccessful) + reopened if job.is_array else 1)
+    ended = board.scheduler.arrays.ended(job, UNSUCCESSFUL) if job.is_array else []
     arrival = board.next("arrival")
     board.record(JobRetried(job=job.id, at=board.now, by=asked.by, arrival=arrival, key=asked.key))
-    for task in unsuccessful:
+    for position in ended:
+        task = task_id(job.id, position)
         board.record(JobRetried(job=task, at=board.now, by=asked.by, arrival=arrival))
 
 
 def _retry_task(board: Board, array: Job, task: Job, asked: Retry) -> None:
-    if array.cancel_requested and not array.state.final:
-        raise Conflict(f"job {array.label} is being cancelled (wait for its end)")
-    _check_waiting(board, array.owner, 1)
     arrival, by, now = board.next("arrival"), asked.by, board.now
     if array.state.final:
         board.record(JobRetried(job=array.id, at=now, by=by, arrival=arrival, closed=array.closed))
@@ -219,28 +192,11 @@ def _retry_task(board: Board, array: Job, task: Job, asked: Retry) -> None:
 
 
 def remove(board: Board, asked: Remove) -> None:
-    job = board.known(asked.job)
-    if board.array(job) is not None:
-        raise Conflict(
-            f"{job.label} is a task: its whole array can be removed, once that has ended"
-        )
-    check_ended(job)
-    if asked.spare and wanted(job.spec.tags):
-        raise Conflict(f"job {job.label} is to be kept")
-    dependencies = board.scheduler.dependencies
-    for other in (job.id, *dependencies.watched_tasks(job.id)):
-        if waiting := dependencies.waiting_for(other):
-            who = board.jobs[waiting[0]].label
-            raise Conflict(f"job {who} waits for how job {job.label} ends (cancel that one first)")
-    board.record(JobRemoved(job=job.id, at=board.now, by=asked.by))
+    board.record(JobRemoved(job=asked.job, at=board.now, by=asked.by))
 
 
 def set_priority(board: Board, asked: SetPriority) -> None:
     job = board.known(asked.job)
-    if job.state.final:
-        raise Conflict(f"job {job.label} has ended; its priority can't matter any more")
-    if not -(10**9) <= asked.priority <= 10**9:
-        raise InvalidJob(f"priority {asked.priority} is not within +-1 000 000 000")
     for one in (job, *_tasks(board, job)):
         if one.state.final or one.priority == asked.priority:
             continue
@@ -254,18 +210,8 @@ def set_priority(board: Board, asked: SetPriority) -> None:
         board.modify(board.jobs[one.id])
 
 
-def _waits_elsewhere(job: Job) -> bool:
-    """Is it in a batch system's line?"""
-    attempt = job.live_attempt
-    waits = job.state is JobState.SUBMITTED and attempt is not None
-    return waits and attempt is not None and attempt.placement.forwarded
-
-
 def annotate(board: Board, asked: Annotate) -> None:
     job = board.known(asked.job)
-    array = board.array(job)
-    if array is not None:
-        raise Conflict(f"{job.label} is a task: its tags and note are those of job {array.label}")
     tags = asked.tagged(job.spec.tags)
     note = job.spec.note if asked.note is None else asked.note
     if (tags, note) == (job.spec.tags, job.spec.note):
@@ -319,26 +265,58 @@ def _forwarded(job: Job) -> bool:
     return job.attempt is not None and job.attempt.placement.forwarded
 
 
-def _once(grant: Callable[[Board, Any], None]) -> Callable[[Board, Any], None]:
+def _alone(board: Board, asked: JobWish) -> None:
+    if not _granted(board, asked):
+        check(board, asked)
+        if isinstance(asked, Retry):
+            job = board.known(asked.job)
+            check_waiting(board, job.owner, again(board, job))
+        CHANGE[type(asked)](board, asked)
+
+
+def of_several(board: Board, asked: OfSeveral) -> Parts:
+    """All are looked at before the first is changed."""
+    each = [replace(asked.wish, job=job) for job in asked.jobs]
+    more: Counter[str] = Counter()
+    try:
+        for place, wish in enumerate(each, 1):
+            if not _granted(board, wish):
+                check(board, wish)
+                if isinstance(wish, Retry):
+                    job = board.known(wish.job)
+                    more[job.owner] += again(board, job)
+            if place % _PART == 0:
+                yield
+        for owner, many in more.items():
+            check_waiting(board, owner, many)
+    except InvalidRequest as error:
+        raise type(error)(f"nothing was done: {error}") from error
+    for place, wish in enumerate(each, 1):
+        if not _granted(board, wish):
+            CHANGE[type(wish)](board, wish)
+        if place % _PART == 0:
+            yield
+
+
+def _granted(board: Board, asked: JobWish) -> bool:
     """A change that was granted before, by its key, is not made again: its answer was lost."""
-
-    def granted(board: Board, asked: JobRequest) -> None:
-        if not asked.key or asked.key not in board.known(asked.job).granted:
-            grant(board, asked)
-
-    return granted
+    return bool(asked.key) and asked.key in board.known(asked.job).granted
 
 
-#: Any: each takes the request of its own type.
+#: What `check` lets pass. Any: each takes the request of its own type.
+CHANGE: dict[type, Callable[[Board, Any], None]] = {
+    Cancel: cancel,
+    Hold: hold,
+    Release: release,
+    Retry: retry,
+    Remove: remove,
+    SetPriority: set_priority,
+    Annotate: annotate,
+}
 GRANT: dict[type, Callable[[Board, Any], Parts | None]] = {
     Submit: submit,
-    Cancel: _once(cancel),
-    Hold: _once(hold),
-    Release: _once(release),
-    Retry: _once(retry),
-    Remove: remove,
-    SetPriority: _once(set_priority),
-    Annotate: _once(annotate),
+    **dict.fromkeys(CHANGE, _alone),
+    OfSeveral: of_several,
     SetLimits: set_limits,
     Drain: drain,
     EndSessions: end_sessions,

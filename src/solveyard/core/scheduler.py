@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from solveyard.core.arrays import Arrays
-from solveyard.core.clusters import Clusters
+from solveyard.core.clusters import Clusters, waits_elsewhere
 from solveyard.core.dependencies import Dependencies, Known
 from solveyard.core.fitting import fewest
 from solveyard.core.gates import Gates
@@ -376,6 +376,13 @@ class Scheduler:
             return now
         return now - self._leaps.since(attempt.started_at)
 
+    def overdue(self, job: Job, now: float) -> bool:
+        """Has it waited in a batch system's line for longer than it may?"""
+        limit, since = job.spec.wait_limit, job.waiting_since
+        if limit is None or position_of(job.id) is not None or not waits_elsewhere(job):
+            return False
+        return since + limit + self._leaps.since(since) <= now
+
     def wake(self) -> float | None:
         """When time alone causes something next."""
         next_ones = (self.deadlines.next(), self.line.pauses.next())
@@ -385,19 +392,22 @@ class Scheduler:
     # Inside
 
     def _set_deadline(self, before: Job | None, after: Job | None) -> None:
-        """A task has none: its array's is over with the first that starts, or ends them all."""
+        """A task has none: its array's is over with the first that is placed, or ends them all."""
         job = after or before
         assert job is not None
         if position_of(job.id) is not None:
             return
-        if after is None or after.state not in WAITING:
-            if before is not None and before.spec.wait_limit is not None:
-                self.deadlines.end(before.id)
-        elif after.spec.wait_limit is not None:
+        limit = None if after is None else after.spec.wait_limit
+        if after is not None and limit is not None and _waits(after):
             since = after.waiting_since
-            self.deadlines.begin(after.id, since, since + after.spec.wait_limit)
+            self.deadlines.begin(after.id, since, since + limit)
         elif before is not None and before.spec.wait_limit is not None:
-            self.deadlines.end(after.id)
+            self.deadlines.end(before.id)
+
+
+def _waits(job: Job) -> bool:
+    """Here, or in a batch system's line."""
+    return job.state in WAITING or waits_elsewhere(job)
 
 
 def _needs_no_core(job: Job | None) -> bool:

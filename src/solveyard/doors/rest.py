@@ -48,13 +48,13 @@ from solveyard.doors.rules import Rules
 from solveyard.doors.submitting import SPECS, submitted
 from solveyard.doors.texts import Texts
 from solveyard.manager.manager import Manager
-from solveyard.manager.selecting import JobWish
 from solveyard.model import reading
 from solveyard.model.jobs import Job, JobId
 from solveyard.model.messages import (
     Annotate,
     Cancel,
     Hold,
+    JobWish,
     Release,
     Retry,
     SetPriority,
@@ -333,7 +333,7 @@ async def _act(request: web.Request, wish: Callable[[JobId, str], JobWish]) -> w
     manager = request.app[MANAGER]
     which, key = request.match_info["id"], encoding.idempotency_key(request)
     ids = manager.select(which)
-    await manager.request_all([wish(job_id, key) for job_id in ids])
+    await manager.request_of(ids, wish(ids[0], key))
     if len(ids) > 1:
         records = await _encoded(manager, ids[:SLICE])
         several = {"success": True, "job_id": which, "count": len(ids), "jobs": records}

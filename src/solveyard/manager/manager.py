@@ -36,7 +36,6 @@ from solveyard.manager.outbox import Outbox
 from solveyard.manager.paging import Pages
 from solveyard.manager.repeats import Repeats, Whose
 from solveyard.manager.retaining import Retention
-from solveyard.manager.selecting import JobWish
 from solveyard.manager.stalling import Stalls
 from solveyard.manager.turns import Turns
 from solveyard.manager.verdicts import Verdicts
@@ -48,7 +47,9 @@ from solveyard.model.messages import (
     AnyEvent,
     AnyRequest,
     Drain,
+    JobWish,
     Launch,
+    OfSeveral,
     Submit,
 )
 from solveyard.model.progress import Progress
@@ -66,6 +67,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+AT_ONCE = 100_000  #: tasks that one request may change
 _SLICE = 200  #: jobs that are read from disk at once
 _CHECKPOINT = 2.0  #: s between looks whether the store's log should move into its file
 _ENDING = 10.0  #: s beyond the grace period in which a killed tree has to be gone
@@ -225,16 +227,19 @@ class Manager:
         """
         await self._turns.ask(request)
 
-    async def request_all(self, requests: Sequence[JobWish]) -> None:
-        """The same of several jobs: where one could be refused by its state, nothing is done.
+    async def request_of(self, jobs: Sequence[JobId], wish: JobWish) -> None:
+        """`wish`, as it is for the first, for each of `jobs`: all of it, or nothing where one can't
+        be granted.
 
         Raises as `request` does.
         """
-        selecting.check_states(self._turns.engine, requests)
-        for request in requests[:-1]:
-            self._turns.put(request)
-        if requests:
-            await self._turns.ask(requests[-1])
+        if len(jobs) > AT_ONCE:
+            raise InvalidRequest(
+                f"{len(jobs)} tasks are more than the {AT_ONCE} that one request may change (name"
+                " the array as a whole, or fewer)"
+            )
+        asked = OfSeveral(jobs=tuple(jobs), wish=wish, by=wish.by) if len(jobs) > 1 else wish
+        await self.request(asked)
 
     async def remove(self, job_id: JobId, by: str, *, files: bool = False) -> None:
         """Forget an ended job; with `files` its output and its own folder, too.

@@ -5,36 +5,18 @@ whatever others are called.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from solveyard.core import names as naming
-from solveyard.core.engine import Engine
 from solveyard.core.lifecycle import unopened
-from solveyard.model.errors import Conflict, InvalidRequest, UnknownJob
+from solveyard.model.errors import InvalidRequest, UnknownJob
 from solveyard.model.ids import array_of, position_of, task_id
-from solveyard.model.jobs import FINAL, WAITING, Job, JobId, JobState
-from solveyard.model.messages import (
-    Annotate,
-    Cancel,
-    Hold,
-    Release,
-    Remove,
-    Request,
-    Retry,
-    SetPriority,
-)
+from solveyard.model.jobs import Job, JobId
 
 _TASKS = re.compile(r"(?P<array>.+)\[(?P<which>[^\[\]]*)\]")
 _PART = re.compile(r"(?P<first>-?\d{1,12})(-(?P<last>-?\d{1,12}))?")
 
-_ALLOWED: Mapping[type[Request], frozenset[JobState]] = {
-    Retry: FINAL,
-    Hold: WAITING,
-    Release: WAITING,
-}
-
 Jobs = Mapping[JobId, Job]
-JobWish = Annotate | Cancel | Hold | Release | Retry | Remove | SetPriority
 
 
 def look(jobs: Jobs, job_id: JobId, away: Callable[[JobId], Job | None]) -> Job | None:
@@ -77,17 +59,6 @@ def select(jobs: Jobs, names: Mapping[str, JobId], key: str) -> list[JobId]:
     if not found:
         raise UnknownJob(f"job {job.label} has no task {match['which']}")
     return list(found)
-
-
-def check_states(engine: Engine, requests: Sequence[JobWish]) -> None:
-    """Raises Conflict where the state of one of several jobs doesn't allow what is asked."""
-    for request in requests if len(requests) > 1 else ():
-        state = engine.state(request.job)
-        wanted = _ALLOWED.get(type(request))
-        if state is not None and wanted is not None and state not in wanted:
-            verb, job = type(request).__name__.lower(), engine.look(request.job)
-            label = request.job if job is None else job.label
-            raise Conflict(f"can't {verb} {label}: it is {state} (nothing was done)")
 
 
 def _whole(jobs: Jobs, names: Mapping[str, JobId], key: str) -> JobId:

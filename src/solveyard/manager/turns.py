@@ -28,6 +28,7 @@ from solveyard.model.messages import (
     JobSubmitted,
     LimitsChanged,
     Message,
+    OfSeveral,
     Request,
     Submit,
     Ticked,
@@ -288,7 +289,7 @@ class Turns:
         return decided
 
     async def _take(self, message: Message, now: float) -> Step:
-        if not isinstance(message, Submit) or len(message.specs) < MANY:
+        if _asks_for(message) < MANY:
             return self.engine.take(message, now)
         return await self._whole(self.engine.take_in_parts(message, now))
 
@@ -330,7 +331,9 @@ class Turns:
             await asyncio.sleep(0)
         touched: dict[JobId, Job | None] = {}
         records: list[Record] = []
-        for event in events:
+        for index, event in enumerate(events, 1):
+            if index % PART == 0:
+                await asyncio.sleep(0)
             job_id: JobId | None = getattr(event, "job", None)
             if job_id is not None:
                 touched[job_id] = self.engine.jobs.get(job_id)
@@ -433,6 +436,17 @@ class _Decided:
 
 def _take(entries: deque[Entry], most: int) -> list[Entry]:
     return [entries.popleft() for _ in range(min(most, len(entries)))]
+
+
+def _asks_for(message: Message) -> int:
+    """So many jobs are submitted or changed at once."""
+    match message:
+        case Submit(specs=specs):
+            return len(specs)
+        case OfSeveral(jobs=jobs):
+            return len(jobs)
+        case _:
+            return 1
 
 
 def _submitted(events: Sequence[AnyEvent]) -> list[JobId]:

@@ -78,6 +78,16 @@ class Annotate(JobRequest, frozen=True, kw_only=True, tag="annotate", omit_defau
         return (*kept, *(tag for tag in dict.fromkeys(self.add_tags) if tag not in kept))
 
 
+JobWish = Annotate | Cancel | Hold | Release | Retry | Remove | SetPriority
+
+
+class OfSeveral(Request, frozen=True, kw_only=True, tag="of_several", omit_defaults=True):
+    """Grant one wish for each of several jobs, or for none of them."""
+
+    jobs: tuple[JobId, ...]  #: each once
+    wish: JobWish  #: as it is for the first of them
+
+
 class SetLimits(Request, frozen=True, kw_only=True, tag="set_limits", omit_defaults=True):
     limits: Limits
     only: tuple[str, ...] | None = None  #: the fields that are meant; None: all of them
@@ -97,10 +107,7 @@ class EndSessions(Request, frozen=True, kw_only=True, tag="end_sessions", omit_d
     grace: float = 30.0  #: s between TERM and KILL
 
 
-AnyRequest = (
-    Submit | Cancel | Hold | Release | Retry | Remove | SetPriority | Annotate | SetLimits | Drain
-    | EndSessions
-)  # fmt: skip
+AnyRequest = Submit | JobWish | OfSeveral | SetLimits | Drain | EndSessions
 
 # Observations: reports.
 
@@ -427,13 +434,17 @@ class Recall(msgspec.Struct, frozen=True, kw_only=True, tag="recall", tag_field=
     placement: Placement
 
 
+#: Why an attempt is ended that waits in a batch system's line; one that has begun isn't.
+WAITED = "wait_limit"
+
+
 class Kill(msgspec.Struct, frozen=True, kw_only=True, tag="kill", tag_field="type"):
     """End the whole process tree: TERM, `grace` seconds, KILL."""
 
     attempt: AttemptId
     placement: Placement
     grace: float  #: s
-    because: str  #: "cancelled", "hang" or "shutdown"
+    because: str  #: "cancelled", "hang", "shutdown" or `WAITED`
 
 
 class Modify(msgspec.Struct, frozen=True, kw_only=True, tag="modify", tag_field="type"):

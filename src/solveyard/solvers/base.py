@@ -48,7 +48,8 @@ class Exit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     signal: int | None = None
     #: "", or who ended it: "cancelled", "time_limit", "hang", "shutdown", "session" (the agent,
     #: since the session's program died and no manager was there); of a batch system's jobs also
-    #: "out_of_memory", "node_failure", "preempted", "dependency", "cancelled_there" (not from here)
+    #: "out_of_memory", "node_failure", "preempted", "dependency", "cancelled_there" (not from
+    #: here), "wait_limit" (from here, before it began)
     ended_by: str = ""
     launch_error: str = ""  #: it never started: why
     lost: str = ""  #: its status was not observed: why

@@ -71,6 +71,10 @@ def judge(spec: JobSpec, end: Exit, expected: Iterable[str] = ()) -> Outcome:
     if end.ended_by == "time_limit":
         limit = f" of {spec.time_limit:g} s" if spec.time_limit is not None else ""
         return outcome(Reason.TIME_LIMIT, f"reached its time limit{limit} (raise `time_limit`)")
+    if end.ended_by == "wait_limit":
+        limit = f"{spec.wait_limit:g} s" if spec.wait_limit is not None else "too long"
+        told = f"it waited {limit}, and its batch system had not started it (raise `wait_limit`)"
+        return outcome(Reason.WAIT_LIMIT, told)
     if end.ended_by in _ENDERS:
         return outcome(*_ENDERS[end.ended_by])
     if end.signal is not None:

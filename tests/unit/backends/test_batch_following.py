@@ -22,7 +22,7 @@ from solveyard.backends.dialects.base import Answer, Call
 from solveyard.backends.hosts.base import Away, Host
 from solveyard.backends.hosts.local import LocalHost
 from solveyard.model.jobs import AttemptId, JobId, JobSpec, Placement
-from solveyard.model.messages import Accepted, Kill, Launch, Modify, Stale
+from solveyard.model.messages import WAITED, Accepted, Kill, Launch, Modify, Stale
 from solveyard.model.resources import Allocation, Share
 from solveyard.solvers.base import Command
 
@@ -136,8 +136,8 @@ class Yard:
             task.cancel()
 
 
-def killed(one: Entry) -> Kill:
-    return Kill(attempt=one.attempt, placement=PLACEMENT, grace=1.0, because="cancelled")
+def killed(one: Entry, because: str = "cancelled") -> Kill:
+    return Kill(attempt=one.attempt, placement=PLACEMENT, grace=1.0, because=because)
 
 
 @pytest.fixture
@@ -192,6 +192,28 @@ async def test_what_was_just_taken_is_cancelled_at_once(yard: Yard) -> None:
     yard.follower.answers.set()
     await yard.act()
     assert yard.host.acted_on("scancel") == ["7"]
+
+
+@pytest.mark.parametrize("begun", [True, False])
+async def test_what_waited_for_too_long_is_cancelled_where_it_waits_still(
+    begun: bool, yard: Yard
+) -> None:
+    one = yard.entry()
+    one.kill = killed(one, WAITED)
+    yard.follower.answers.set()
+    await yard.act()
+    assert yard.host.acted_on("scancel") == []
+    yard.host.queue(("7", "RUNNING" if begun else "PENDING", OURS, f"dipole.{OURS}"))
+    await yard.look()
+    await yard.act()
+    assert yard.host.acted_on("scancel") == ([] if begun else ["7"])
+    if begun:
+        assert one.kill is None
+        return
+    yard.host.queue(("7", "CANCELLED", OURS, f"dipole.{OURS}"))
+    await yard.look()
+    assert one.end is not None
+    assert one.end.exit.ended_by == "wait_limit"
 
 
 @pytest.mark.parametrize(

@@ -287,6 +287,79 @@ def test_a_stop_that_ends_what_runs_ends_what_was_forwarded_too() -> None:
     assert [a.attempt for a in step.actions if isinstance(a, Kill)] == [driven.attempt(far)]
 
 
+def kills(driven: Drive) -> list[str]:
+    return [action.because for action in driven.step.actions if isinstance(action, Kill)]
+
+
+def too_long(driven: Drive) -> JobId:
+    """A job that has waited there for as long as it may."""
+    far = driven.submit(msgspec.structs.replace(FAR, wait_limit=5.0))[0]
+    accept(driven, far)
+    assert driven.step.wake == driven.now + 5.0
+    driven.send(Ticked(), after=4.9)
+    assert kills(driven) == []
+    driven.send(Ticked(), after=0.1)
+    return far
+
+
+def test_what_waits_in_a_batch_systems_line_for_too_long_is_taken_out_of_it() -> None:
+    driven = drive()
+    far = too_long(driven)
+    assert kills(driven) == ["wait_limit"]
+    assert driven.step.wake is None
+    assert (driven.job(far).state, driven.job(far).cancel_requested) == (JobState.SUBMITTED, False)
+    assert kills_after_a_restart(driven) == ["wait_limit"]
+    accept(driven, far)  # it may not have been told
+    assert kills(driven) == ["wait_limit"]
+    driven.send(Ended(attempt=driven.attempt(far), outcome=Outcome(reason=Reason.WAIT_LIMIT)))
+    assert (driven.job(far).state, driven.job(far).outcome.reason) == (
+        JobState.FAILED,
+        "wait_limit",
+    )
+
+
+def kills_after_a_restart(driven: Drive) -> list[str]:
+    again = Drive(joined=False)
+    again.engine, again.now = driven.restored(), driven.now
+    again.send(Ticked())
+    return kills(again)
+
+
+def test_one_that_begins_in_time_or_meanwhile_goes_on() -> None:
+    driven = drive()
+    driven.start(driven.submit(msgspec.structs.replace(FAR, wait_limit=5.0))[0])
+    driven.send(Ticked(), after=6.0)
+    assert kills(driven) == []
+    late = too_long(driven)
+    driven.start(late)
+    assert kills(driven) == []
+    assert driven.job(late).state is JobState.RUNNING
+    assert kills_after_a_restart(driven) == []
+
+
+@pytest.mark.parametrize("never", [True, False])
+def test_one_that_waited_for_too_long_and_never_left_ends_by_that(never: bool) -> None:
+    driven = drive()
+    far = too_long(driven)
+    attempt = driven.attempt(far)
+    missing = Missing(attempt=attempt, boot_id="", ledger="")
+    driven.send(missing if never else Recalled(attempt=attempt))
+    assert driven.job(far).outcome.reason is Reason.WAIT_LIMIT
+    assert driven.launched() == [far]
+
+
+@pytest.mark.parametrize("wish", [Cancel(job=JobId(1)), Drain()])
+def test_who_is_ended_for_another_reason_has_not_waited_for_too_long(wish: Message) -> None:
+    driven = drive()
+    far = driven.submit(msgspec.structs.replace(FAR, wait_limit=5.0))[0]
+    driven.send(wish)
+    assert len(kills(driven)) == 1
+    driven.send(Ticked(), after=6.0)
+    assert kills(driven) == []
+    accept(driven, far)
+    assert kills(driven) == ["cancelled" if isinstance(wish, Cancel) else "shutdown"]
+
+
 # Whatever happens
 
 _KINDS = 12
@@ -298,7 +371,8 @@ def _message(engine: Engine, kind: int, index: int) -> Message:
     job = jobs[index % len(jobs)] if jobs else None
     if job is None or kind == 0:
         near = msgspec.structs.replace(FAR, on="near")
-        return Submit(specs=((FAR, HERE, near, bench(1), bench(2))[index % 5],))
+        brief = msgspec.structs.replace(FAR, wait_limit=2.0)
+        return Submit(specs=((FAR, HERE, near, bench(1), bench(2), brief)[index % 6],))
     attempt = job.attempts[-1] if job.attempts else None
     match kind:
         case 1:

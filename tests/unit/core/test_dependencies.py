@@ -284,6 +284,84 @@ def test_what_somebody_waits_for_is_not_removed() -> None:
     drive.send(Remove(job=a))
 
 
+@pytest.mark.parametrize("on", ["success", "failure"])
+@pytest.mark.parametrize("how", ["doomed", "cancelled"])
+def test_after_a_removal_nobody_runs_on_an_end_that_nobody_knows(on: str, how: str) -> None:
+    drive = Drive(cores=2)
+    a = drive.one(name="a")
+    b = drive.one(name="b", after=after("a", on))
+    if how == "cancelled":
+        drive.send(Cancel(job=b))
+    drive.end(a, Reason.EXIT_CODE if on == "success" else Reason.SUCCESS)
+    drive.send(Remove(job=a))
+    for engine in (drive.engine, drive.restored()):
+        with pytest.raises(Conflict, match=f"b could run only after the {on} of job a, which was"):
+            engine.handle(Retry(job=b), drive.now)
+    assert drive.launched() == [a]
+
+
+@pytest.mark.parametrize(("on", "again"), [("success", True), ("end", False)])
+def test_whom_a_removed_job_let_run_may_run_again(on: str, again: bool) -> None:
+    drive = Drive(cores=2)
+    a = drive.one()
+    b = drive.one(after=after(a, on))
+    if again:
+        drive.end(a)
+        drive.end(b, Reason.EXIT_CODE)
+    else:  # all that were removed had ended
+        drive.send(Cancel(job=b))
+        drive.end(a)
+    drive.send(Remove(job=a))
+    drive.send(Retry(job=b))
+    assert drive.launched()[-1] == b
+
+
+def test_a_job_that_is_submitted_anew_can_not_count_on_what_let_the_one_before_run() -> None:
+    drive = Drive(cores=2)
+    drive.end(drive.one(name="b"))
+    a = drive.one(hold=True)
+    drive.now += 1.0
+    drive.send(Submit(specs=(JobSpec(solver="x", name="b", after=after(a)),)))
+    drive.send(Cancel(job=a))
+    drive.send(Remove(job=a))
+    with pytest.raises(Conflict, match=f"the success of job {a}, which was removed"):
+        drive.send(Retry(job=JobId(1)))
+
+
+@pytest.mark.parametrize("link", ["mesh[{{index}}]", "mesh[1]", "mesh"])
+@pytest.mark.parametrize("whole", [True, False])
+def test_tasks_run_again_without_a_removed_array_where_that_had_let_them(
+    link: str, whole: bool
+) -> None:
+    drive = Drive(cores=4)
+    two = ArraySpec(stop=2)
+    mesh = drive.one(name="mesh", array=two)
+    solve = drive.one(array=two, after=after(link))
+    for position in (0, 1):
+        drive.end(task_id(mesh, position))
+    drive.end(task_id(solve, 0), Reason.EXIT_CODE)
+    drive.end(task_id(solve, 1))
+    drive.send(Remove(job=mesh))
+    drive.send(Retry(job=solve if whole else task_id(solve, 0)))
+    assert drive.launched()[-1] == task_id(solve, 0)
+
+
+@pytest.mark.parametrize("link", ["mesh[{{index}}]", "mesh[1]", "mesh"])
+@pytest.mark.parametrize("whole", [True, False])
+def test_tasks_that_a_removed_array_failed_stay_so(link: str, whole: bool) -> None:
+    drive = Drive(cores=4)
+    two = ArraySpec(stop=2)
+    mesh = drive.one(name="mesh", array=two)
+    solve = drive.one(array=two, after=after(link))
+    drive.end(task_id(mesh, 0))
+    drive.end(task_id(mesh, 1), Reason.EXIT_CODE)
+    if link == "mesh[{{index}}]":
+        drive.end(task_id(solve, 0))
+    drive.send(Remove(job=mesh))
+    with pytest.raises(Conflict, match="which was removed"):
+        drive.send(Retry(job=solve if whole else task_id(solve, 1)))
+
+
 @given(st.lists(st.sampled_from([Reason.SUCCESS, Reason.EXIT_CODE]), max_size=4))
 def test_a_restored_engine_waits_for_the_same(reasons: list[Reason]) -> None:
     drive = Drive(cores=1)

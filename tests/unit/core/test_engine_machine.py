@@ -5,14 +5,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from solveyard.model.arrays import ArraySpec
+from solveyard.model.ids import task_id
 from solveyard.model.jobs import JobSpec, JobState
 from solveyard.model.messages import (
     Annotate,
+    Cancel,
     Drain,
     Forget,
     Hold,
     Kill,
     Missing,
+    OfSeveral,
     Release,
     Remove,
     Retry,
@@ -80,6 +83,19 @@ class EngineMachine(DrivenEngine):
     def change(self, data: st.DataObject, kind: type[Hold | Retry | Remove], fitting: bool) -> None:
         states = {JobState.QUEUED} if kind is Hold else {state for state in JobState if state.final}
         self.request(kind(job=self.pick(data, states if fitting else None)))
+
+    @rule(data=st.data(), kind=st.sampled_from([Hold, Release, Retry, Cancel]))
+    def change_several(
+        self, data: st.DataObject, kind: type[Hold | Release | Retry | Cancel]
+    ) -> None:
+        arrays = [job for job in self.jobs.values() if job.is_array]
+        if not arrays:
+            return
+        array = data.draw(st.sampled_from(arrays))
+        assert array.spec.array is not None
+        first = data.draw(st.integers(0, len(array.spec.array) - 1))
+        tasks = tuple(task_id(array.id, n) for n in range(first, len(array.spec.array)))
+        self.request(OfSeveral(jobs=tasks, wish=kind(job=tasks[0])))
 
     @rule(data=st.data())
     def retry_or_release(self, data: st.DataObject) -> None:

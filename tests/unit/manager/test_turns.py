@@ -10,16 +10,21 @@ import pytest
 from solveyard.manager import clock
 from solveyard.manager import turns as module
 from solveyard.manager.turns import MANY, Turns
+from solveyard.model.arrays import ArraySpec
 from solveyard.model.errors import StoreFull
+from solveyard.model.ids import task_id
 from solveyard.model.jobs import JobId, JobSpec, JobState, Limits, Record
 from solveyard.model.messages import (
     Action,
     AgentJoined,
     AnyEvent,
     ClockSet,
+    Hold,
     JobSubmitted,
     MachineLeft,
     Message,
+    OfSeveral,
+    Release,
     SetLimits,
     SpawnerJoined,
     Submit,
@@ -237,6 +242,48 @@ def test_a_large_submission_is_decided_and_told_in_parts_and_nobody_waits_for_al
     assert firsts == [1, 1, 1, 1]
     assert [event.job for event in told if isinstance(event, JobSubmitted)] == [*range(1, jobs + 1)]
     assert seen > jobs // module.PART
+
+
+class _Commits(MemoryStore):
+    """Knows how many events each commit had."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+
+    def commit(self, events: Sequence[AnyEvent], records: Sequence[Record]) -> int:
+        self.sizes.append(len(events))
+        return super().commit(events, records)
+
+
+async def _changed_at_once(tasks: int) -> tuple[list[int], set[JobState | None]]:
+    store = _Commits()
+    turns = Turns(store, lambda: (), lambda first, events, actions: None)
+    array = JobSpec(solver="command", array=ArraySpec(stop=tasks))
+    try:
+        async with asyncio.TaskGroup() as group:
+            going = group.create_task(turns.run())
+            [job] = await turns.ask(Submit(specs=(array,), by="ada"))
+            ids = tuple(task_id(job, position) for position in range(tasks))
+            hold = group.create_task(turns.ask(OfSeveral(jobs=ids, wish=Hold(job=job))))
+            await asyncio.sleep(0)
+            release = group.create_task(turns.ask(Release(job=ids[-1])))
+            await hold
+            await release
+            states = {turns.kept.state(one) for one in ids[:-1]}
+            assert turns.kept.state(ids[-1]) is JobState.QUEUED
+            going.cancel()
+        return store.sizes, states
+    finally:
+        turns.close()
+
+
+def test_a_wish_for_many_is_on_disk_as_a_whole_when_it_is_answered_and_none_overtakes_it() -> None:
+    tasks = 3 * module.TURN + 1
+    sizes, states = asyncio.run(_changed_at_once(tasks))
+    assert states == {JobState.HELD}
+    assert sum(sizes) == 1 + tasks + 1
+    assert max(sizes) >= tasks
 
 
 class Full(MemoryStore):

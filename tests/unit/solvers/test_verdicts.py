@@ -55,11 +55,17 @@ def test_what_is_said_first_decides() -> None:
         ("cancelled_there", Reason.CANCELLED),
         ("shutdown", Reason.SHUTDOWN),
         ("time_limit", Reason.TIME_LIMIT),
+        ("wait_limit", Reason.WAIT_LIMIT),
     ],
 )
 def test_who_ended_it_counts_more_than_how(ended_by: str, reason: Reason) -> None:
     assert outcome(ended_by=ended_by, code=0, outputs=(GOOD,)).reason is reason
     assert outcome(ended_by=ended_by, signal=9).reason is reason
+
+
+def test_a_wait_in_a_batch_systems_line_that_was_too_long_is_named() -> None:
+    told = judge(JobSpec(solver="command", wait_limit=60), Exit(ended_by="wait_limit")).message
+    assert told == ("it waited 60 s, and its batch system had not started it (raise `wait_limit`)")
 
 
 def test_a_reached_time_limit_is_named() -> None:

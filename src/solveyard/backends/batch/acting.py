@@ -8,13 +8,11 @@ import logging
 from collections.abc import Iterable
 
 from solveyard.backends.batch.common import Cluster
-from solveyard.backends.batch.entries import Entry, Phase
+from solveyard.backends.batch.entries import WAITS, Entry, Phase
 from solveyard.backends.dialects.base import Call, Done, Refused, State, Unknown
 from solveyard.model.messages import Modify
 
 log = logging.getLogger(__name__)
-
-_WAITS = frozenset({State.PENDING, State.HELD, State.REQUEUED})
 
 
 class Actor:
@@ -48,14 +46,16 @@ class Actor:
         return [entry for entry in self._entries.at(Phase.THERE) if entry.reachable]
 
     async def _kill(self) -> None:
-        doomed = [entry for entry in self._reachable() if entry.kill is not None]
+        doomed = [entry for entry in self._reachable() if entry.doomed]
+        for entry in doomed:
+            entry.killed = True
         if doomed:
             await self._do("cancel", self._dialect.cancel(_ids(doomed)))
 
     async def _grant(self) -> None:
         wishing = [entry for entry in self._reachable() if entry.wish is not None]
         for entry in wishing:
-            if entry.state is not None and entry.state.state not in _WAITS:
+            if entry.state is not None and entry.state.state not in WAITS:
                 entry.wish = None  # it runs
         held = [(e, e.wish) for e in wishing if e.wish is not None and e.wish.held]
         free = [(e, e.wish) for e in wishing if e.wish is not None and not e.wish.held]

@@ -17,6 +17,7 @@ from solveyard.backends.dialects.base import Answer, Call, Dialect, Queue, Unrea
 from solveyard.backends.hosts.base import Host
 from solveyard.model.jobs import AttemptId
 from solveyard.model.messages import (
+    WAITED,
     Accepted,
     AnyObservation,
     Ask,
@@ -199,6 +200,8 @@ class Batch:
             if entry is None:
                 continue
             entry.kill = kill
+            if kill.because == WAITED and entry.state is not None and not entry.state.state.over:
+                entry.state = None  # it may have begun since that was said
             if entry.phase is Phase.WAITING:
                 self._take_back(entry)
             elif entry.end is not None:

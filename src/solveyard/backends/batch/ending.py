@@ -40,8 +40,9 @@ def ended(
 ) -> Exit:
     """`state`: the batch system's last word, None: it doesn't know the job any more.
 
-    `system` is its name; `because` is who asked here for the end: "", "cancelled", "shutdown";
-    `limit` is its time as the batch system has it, s; `said` is what stands in its script's log.
+    `system` is its name; `because` is who asked here for the end: "", "cancelled", "shutdown",
+    "wait_limit"; `limit` is its time as the batch system has it, s; `said` is what stands in its
+    script's log.
     """
     told = _told(system, state, record)
     finished = record if record is not None and record.ended is not None else None

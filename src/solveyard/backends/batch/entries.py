@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from solveyard.backends.base import Order, RawEnd
-from solveyard.backends.dialects.base import NativeState
+from solveyard.backends.dialects.base import NativeState, State
 from solveyard.model.jobs import AttemptId
-from solveyard.model.messages import Kill, Modify
+from solveyard.model.messages import WAITED, Kill, Modify
+
+WAITS = frozenset({State.PENDING, State.HELD, State.REQUEUED})
 
 
 class Phase(enum.Enum):
@@ -40,6 +42,7 @@ class Entry:
     recorded: bool = False  #: its start was told
     asks: bool = False  #: its script may wait for a licence
     kill: Kill | None = None  #: to be ended
+    killed: bool = False  #: the batch system was told so
     wish: Modify | None = None  #: not granted yet
     strays: str = ""  #: another host than the settings', to which it was sent; "": it is seen
     submitted: float | None = None  #: when, as the batch system says of what is this one's
@@ -62,6 +65,15 @@ class Entry:
     def reachable(self) -> bool:
         """May its id be acted on? The last answer had it, as its own."""
         return self.sure and not (self.unseen or self.unmarked)
+
+    @property
+    def doomed(self) -> bool:
+        """Is it to be ended, as far as is known? One that has waited too long only where the batch
+        system said since that it waits still.
+        """
+        if self.kill is None or self.kill.because != WAITED:
+            return self.kill is not None
+        return self.state is not None and self.state.state in WAITS
 
     def enter(self, phase: Phase, now: float) -> None:
         self.phase, self.since = phase, now

@@ -14,7 +14,7 @@ from solveyard.backends.base import RawEnd
 from solveyard.backends.batch import ending
 from solveyard.backends.batch.accounts import Account, Accounts
 from solveyard.backends.batch.common import Cluster
-from solveyard.backends.batch.entries import Entry, Phase
+from solveyard.backends.batch.entries import WAITS, Entry, Phase
 from solveyard.backends.batch.marks import Marks
 from solveyard.backends.batch.straying import Strays
 from solveyard.backends.batch.witness import Witness
@@ -29,7 +29,7 @@ from solveyard.backends.dialects.base import (
 from solveyard.backends.hosts.base import Away
 from solveyard.model import walltime
 from solveyard.model.jobs import AttemptId, JobSpec
-from solveyard.model.messages import Accepted, ClusterLeft, Missing, Started
+from solveyard.model.messages import WAITED, Accepted, ClusterLeft, Missing, Started
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,6 @@ _OFTEN, _SELDOM = 0.05, 0.5  #: s between two of them, at least and at most
 _AGAIN = (16, 8, 4)
 _SILENCE = 3600.0  #: s for which it is left open how a job ended, while accounting doesn't answer
 _ENOUGH = 2  #: answers without a job that make it absent
-_WAITS = frozenset({State.PENDING, State.HELD, State.REQUEUED})
 _RUNS = frozenset({State.RUNNING, State.SUSPENDED, State.COMPLETING})
 #: What ends a script from outside: no record of an end will come.
 _KILLED = frozenset({
@@ -253,7 +252,7 @@ class Follower:
         entry.submitted = state.submitted
         self._marks.seen(entry)
         self._strays.seen(entry)
-        if state.state in _WAITS:
+        if state.state in WAITS:
             self._waits(entry, state)
         elif state.state in _RUNS:
             self._runs(entry, state, seen)
@@ -276,6 +275,8 @@ class Follower:
             entry.asks = record.stage in {"", "licence"}
             if record.stage == "licence":
                 self.blocked[entry.attempt] = "a licence: its script asks their server"
+        if entry.kill is not None and entry.kill.because == WAITED and not entry.killed:
+            entry.kill = None  # it has begun, and goes on
         if not entry.recorded:
             entry.recorded = True
             at = _began(seen) if seen is not None else None
