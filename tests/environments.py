@@ -1,11 +1,15 @@
 """Python environments with other products, from PyPI: pytest's cache keeps them, every lane's."""
 
 import fcntl
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
 
 import pytest
+
+#: as whoever runs the tests has it, for programs that fetch something
+OUTSIDE = dict(os.environ)
 
 
 def python_with(
@@ -36,7 +40,7 @@ def _uv(name: str, *words: str) -> None:
     try:
         subprocess.run(
             [sys.executable, "-m", "uv", *words],
-            capture_output=True, text=True, timeout=280, check=True,
+            env=OUTSIDE, capture_output=True, text=True, timeout=280, check=True,
         )  # fmt: skip
     except subprocess.SubprocessError as error:
         said = getattr(error, "stderr", None) or error

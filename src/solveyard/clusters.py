@@ -57,8 +57,10 @@ def backends(
         taken = name in found or name == machine
         if taken or any(one.dialect == name for one in clusters.values()):
             continue
+        if shutil.which(command, path=environment.get("PATH")) is None:
+            continue  # most machines have none, and no use for the dialects
         dialect = registry.dialects().get(name)
-        if dialect is not None and shutil.which(command, path=environment.get("PATH")):
+        if dialect is not None:
             host = LocalHost(environment)
             found[name] = Batch(name, ClusterOptions(dialect=name), dialect, host, asleep=True)
     return found

@@ -4,13 +4,30 @@ import contextlib
 import fcntl
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 
-@dataclass
-class Part:
+class Record:
+    """Named fields with defaults; one that can be called makes a new value each time.
+
+    Not a dataclass: to import what makes those is half of a command's start.
+    """
+
+    def __init__(self, **given: Any) -> None:
+        fields = type(self).__annotations__
+        if strangers := given.keys() - fields.keys():
+            raise TypeError(f"no such fields: {strangers}")
+        for name in fields:
+            if name in given:
+                value = given[name]
+            else:
+                default = getattr(type(self), name)
+                value = default() if callable(default) else default
+            setattr(self, name, value)
+
+
+class Part(Record):
     """What runs: a job, or one task of an array."""
 
     state: str = "waiting"  #: then "running", "suspended" and again, in the end "over"
@@ -26,8 +43,7 @@ class Part:
     ended: float = 0.0
 
 
-@dataclass
-class Job:
+class Job(Record):
     number: int
     name: str
     queue: str
@@ -40,29 +56,28 @@ class Job:
     limit: float | None = None  #: s
     held: bool = False
     begin: float = 0.0  #: it may run from then on
-    depend: list[tuple[str, int]] = field(default_factory=list)  #: "ok", "failed" or "any" of one
+    depend: list[tuple[str, int]] = list  #: "ok", "failed" or "any" of one
     cores: int = 1
-    licences: dict[str, int] = field(default_factory=dict)  #: that it holds as it runs
+    licences: dict[str, int] = dict  #: that it holds as it runs
     at_once: int = 0  #: of an array; 0: all
     priority: int = 0
     submitted: float = 0.0
-    said: dict[str, Any] = field(default_factory=dict)  #: what its system keeps of it beside
+    said: dict[str, Any] = dict  #: what its system keeps of it beside
 
 
-@dataclass
-class System:
+class System(Record):
     next: int = 0  #: number of the next job
     cores: int = 8
-    queues: list[str] = field(default_factory=lambda: ["workq"])  #: the first is the default
-    stopped: list[str] = field(default_factory=list)  #: queues that start nothing
-    resources: list[str] = field(default_factory=list)  #: that it knows beside its own
-    licences: dict[str, int] = field(default_factory=dict)  #: seats by feature
+    queues: list[str] = lambda: ["workq"]  #: the first is the default
+    stopped: list[str] = list  #: queues that start nothing
+    resources: list[str] = list  #: that it knows beside its own
+    licences: dict[str, int] = dict  #: seats by feature
     keeps: bool = True  #: what has ended is remembered
     array_size: int = 10000
     minute: float = 60.0  #: s; a test may have shorter ones
     grace: float = 5.0  #: s from the first signal to KILL
     ibm: bool = True  #: LSF's forms are those of IBM's documents, not those of an open relative
-    jobs: dict[int, Job] = field(default_factory=dict)
+    jobs: dict[int, Job] = dict
 
     def add(self, folder: Path, job: Job) -> None:
         """And note it for the tests, whatever becomes of it."""
@@ -81,7 +96,7 @@ def opened(folder: Path) -> Iterator[System]:
         system = _read(json.loads(place.read_bytes())) if place.exists() else System()
         yield system
         new = folder / "state.new"
-        new.write_text(json.dumps(asdict(system)))
+        new.write_text(json.dumps(system, default=vars))
         new.replace(place)
 
 

@@ -34,6 +34,13 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
         started.stop()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _what_answers_is_found() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SOLVEYARD_DISCOVER_CLUSTERS")
+        yield
+
+
 @pytest.fixture
 def service(slurm: Slurm, tmp_path: Path) -> Iterator[Service]:
     """Its clients wait for Slurm a fifth of a second at most, where users have it at 2 s."""

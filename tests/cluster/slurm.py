@@ -98,6 +98,7 @@ class Slurm:
         self.array_size = array_size
         self.conf = folder / "slurm.conf"
         self.environment = {**os.environ, "SLURM_CONF": str(self.conf)}
+        self.environment.pop("SOLVEYARD_DISCOVER_CLUSTERS", None)
         self.sockets = Path(tempfile.mkdtemp(prefix="slurm-"))
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 

@@ -34,6 +34,7 @@ def home(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     }  # fmt: skip
     for name, text in here.items():
         monkeypatch.setenv(name, text)
+    monkeypatch.delenv("SOLVEYARD_DISCOVER_CLUSTERS")
     yield desk
     for handler in desk.handlers:
         handler.close()

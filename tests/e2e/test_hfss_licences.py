@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from solveyard.cli import main
 from solveyard.model.jobs import JobSpec
 from solveyard.model.resources import Resources
 from standin import install, project
@@ -163,9 +164,14 @@ def test_a_dry_run_shows_a_script_that_does_what_the_job_would(lab: Callable[[st
     assert (yard.projects / "board 1.aedt.batchinfo" / "board 1-b-1.log").is_file()
 
 
-def test_what_the_command_line_gets_wrong_is_told_in_a_line(lab: Callable[[str], Lab]) -> None:
+def test_what_the_command_line_gets_wrong_is_told_in_a_line(
+    lab: Callable[[str], Lab], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     yard = lab("")
     board = str(project(yard.projects))
+    monkeypatch.chdir(yard.folder)
+    for name, text in yard.service.environment.items():
+        monkeypatch.setenv(name, text)
     for words, part in (
         ([board, "--tasks", "9", "--cores", "4"], "9 tasks on localhost need as many cores"),
         ([board, "--variations", "2", "--design", "D"], "'Optimetrics'"),
@@ -182,9 +188,10 @@ def test_what_the_command_line_gets_wrong_is_told_in_a_line(lab: Callable[[str],
         ([board, "--plot", "a.svg"], "--plot needs --wait"),
         (["board.txt"], ".aedt or .aedb"),
     ):
-        told = yard.run("hfss", *words, "--dry-run")
-        assert (told.returncode, told.stdout, part in told.stderr) == (2, "", True), told.stderr
-        assert told.stderr.count("\n") == 1
+        status = main(["--store", str(yard.service.store), "hfss", *words, "--dry-run"])
+        told = capfd.readouterr()
+        assert (status, told.out, part in told.err) == (2, "", True), told.err
+        assert told.err.count("\n") == 1
 
 
 def test_a_program_that_is_not_there_is_told_with_the_way_out(lab: Callable[[str], Lab]) -> None:

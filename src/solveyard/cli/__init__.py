@@ -5,10 +5,14 @@ import os
 import sys
 from collections.abc import Sequence
 
+from solveyard import footprint
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status, as `cli.exits` documents them."""
     _open_streams()
+    if arguments is None:  # a process of its own
+        footprint.begin()
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given == ["--version"]:
         from solveyard import __version__

@@ -6,12 +6,11 @@ are skipped and say so.
 
 import json
 import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from environments import python_with
 from solveyard.model.errors import InvalidJob, InvalidRequest
 from solveyard.model.jobs import Reason
 from unit.pilot.deciding import Deciding
@@ -57,36 +56,23 @@ WRITTEN = {
 
 
 @pytest.fixture(scope="module")
-def requests(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
+def requests(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, list[dict[str, Any]]]:
     """What the client makes of WRITTEN."""
     folder = tmp_path_factory.mktemp("qcg")
-    python = folder / "env" / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-    _install(folder / "env", python)
+    python = python_with(request, "qcg-pilotjob", WANTED)
     lines = ",\n".join(f"{name!r}: {text}" for name, text in WRITTEN.items())
     program = (
         "import json\nfrom qcg.pilotjob.api.job import Jobs\n"
         f"all = {{{lines}}}\nprint(json.dumps({{n: j.ordered_jobs() for n, j in all.items()}}))"
     )
     told = subprocess.run(
-        [str(python), "-c", program], capture_output=True, text=True, check=False, cwd=folder
+        [python, "-c", program], capture_output=True, text=True, check=False, cwd=folder
     )
     assert told.returncode == 0, told.stderr
     found: dict[str, list[dict[str, Any]]] = json.loads(told.stdout)
     return found
-
-
-def _install(folder: Path, python: Path) -> None:
-    for step in (
-        [sys.executable, "-m", "venv", str(folder)],
-        [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", WANTED],
-    ):
-        try:
-            done = subprocess.run(step, capture_output=True, text=True, timeout=300, check=False)
-        except subprocess.TimeoutExpired:
-            pytest.skip(f"NOT TESTED: {WANTED} can't be installed here: it took too long")
-        if done.returncode:
-            last = (done.stderr or done.stdout).strip().splitlines()[-1:]
-            pytest.skip(f"NOT TESTED: {WANTED} can't be installed here: {''.join(last)}")
 
 
 Requests = dict[str, list[dict[str, Any]]]
