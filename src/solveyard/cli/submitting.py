@@ -197,7 +197,15 @@ def _start_where_none_answers(place: Here) -> None:
 def missing(wanted: Sequence[JobSpec]) -> list[str]:
     """Folders of this machine that are named and aren't there, where no other job may make them."""
     named = {one.directory for one in wanted if not (one.on or one.after or one.array)}
-    return sorted(folder for folder in named if folder and not Path(folder).is_dir())
+    return sorted(folder for folder in named if folder and not _may_be(folder))
+
+
+def _may_be(folder: str) -> bool:
+    """Is it there, or can that not be told from here?"""
+    try:
+        return Path(folder).is_dir()
+    except OSError:
+        return True
 
 
 def _show_output(place: Here, job: JobRecord, *, quiet: bool) -> None:
