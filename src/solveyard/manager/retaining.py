@@ -6,6 +6,7 @@ Deleting much at once makes file systems slow for the jobs that start meanwhile.
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 BY = "retention"  #: who asks for the removals
 LOOK = 30.0  #: s between two looks at what is to go
+AGAIN = 600.0  #: s until files are tried again that couldn't be looked at
 PAUSE = 0.25  #: s between two removals, and two slices of files or events
 CALM = 1.0  #: s without a launch after which something is removed
 PATIENCE = 15.0  #: s that launches can put a removal off
@@ -57,6 +59,7 @@ class Retention:
         self._news = asyncio.Event()
         self._launched = 0.0  #: by the loop's clock
         self._sizes: dict[JobId, Ended] = {}  #: as they were measured
+        self._finish_at = math.inf  #: when marked files are tried, by the loop's clock
         self._disk = Workers("remover")
         self._looks = Workers("claims")  #: for those who wait: `_disk` may be long at something
         #: Removed jobs whose files are still to be deleted: nobody is given a folder of theirs
@@ -154,15 +157,20 @@ class Retention:
 
     async def run(self) -> None:
         """Until cancelled. What was begun before is finished first."""
-        await self._finish()
+        clock = asyncio.get_running_loop().time
+        self._finish_at = clock()
         while True:
             self._news.clear()
+            if clock() >= self._finish_at:
+                self._finish_at = math.inf
+                await self._finish()
             asked, self._asked = self._asked, []
             for policy in (self.policy, *asked):
                 if policy.bounds:
                     await self._apply(policy)
+            wait = min(LOOK if self.policy.bounds else math.inf, self._finish_at - clock())
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK if self.policy.bounds else None):
+                async with asyncio.timeout(wait if wait < math.inf else None):
                     await self._news.wait()
 
     def close(self) -> None:
@@ -238,8 +246,11 @@ class Retention:
                 log.warning("files of a removed job stay", extra={"job": job})
             else:
                 await self._disk.call(partial(self._belongings.unmark, job))
-        except OSError as error:  # its mark stays: the next start tries again
+        except OSError as error:  # its mark stays: they are tried again
             log.warning("files of a removed job stay", extra={"job": job, "error": str(error)})
+            if self._finish_at == math.inf:
+                self._finish_at = asyncio.get_running_loop().time() + AGAIN
+                self._news.set()
         finally:
             self._leaving.discard(job)
 
