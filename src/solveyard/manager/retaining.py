@@ -72,10 +72,11 @@ class Retention:
 
     async def remove(
         self, job: JobId, by: str, *, files: bool, pause: float = 0.0, spare: bool = False
-    ) -> None:
+    ) -> bool:
         """Forget an ended job; with `files` also what is its alone, in slices with pauses.
 
-        `spare`: not one that somebody wants kept. Raises UnknownJob, Conflict; StoreError.
+        False: some of that stays, as the log says. `spare`: not one that somebody wants
+        kept. Raises UnknownJob, Conflict; StoreError.
         """
         asked = Remove(job=job, by=by, spare=spare)
         known = self._turns.jobs.get(job)
@@ -84,16 +85,17 @@ class Retention:
             await self._notices.caught_up()
         if job not in self._turns.jobs:  # whoever removed it may still be deleting
             await self._turns.ask(asked)
-            return
+            return True
         async with self._alone(job):
             if job not in self._turns.jobs:
                 await self._turns.ask(asked)
             elif files:
                 await self._begin(asked)
-                await self._delete(job, pause)
+                return await self._delete(job, pause)
             else:
                 await self._disk.call(partial(self._belongings.unmark, job))
                 await self._turns.ask(asked)
+        return True
 
     async def _begin(self, asked: Remove) -> None:
         """Mark a job whose files are to go, and have its record go."""
@@ -197,6 +199,7 @@ class Retention:
                     if job in self._turns.jobs:
                         await self._disk.call(partial(self._belongings.unmark, job))
                     else:
+                        self._leaving.add(job)
                         await self._calm()
                         await self._delete(job, PAUSE)
             except (StoreError, OSError) as error:
@@ -225,7 +228,8 @@ class Retention:
         except (StoreError, OSError) as error:
             log.warning("removal put off", extra={"job": one.job, "error": str(error)})
 
-    async def _delete(self, job: JobId, pause: float) -> None:
+    async def _delete(self, job: JobId, pause: float) -> bool:
+        """False: some stays."""
         jobs, away = list(self._turns.jobs.values()), self._turns.kept.directories_away()
         since = self._turns.ago(BELIEVED)
 
@@ -244,13 +248,16 @@ class Retention:
                 await self._disk.call(partial(delete, some))
             if await self._disk.call(partial(self._belongings.roots, job, named)):
                 log.warning("files of a removed job stay", extra={"job": job})
-            else:
-                await self._disk.call(partial(self._belongings.unmark, job))
+                return False
+            await self._disk.call(partial(self._belongings.unmark, job))
         except OSError as error:  # its mark stays: they are tried again
             log.warning("files of a removed job stay", extra={"job": job, "error": str(error)})
             if self._finish_at == math.inf:
                 self._finish_at = asyncio.get_running_loop().time() + AGAIN
                 self._news.set()
+            return False
+        else:
+            return True
         finally:
             self._leaving.discard(job)
 

@@ -214,7 +214,7 @@ async def test_files_that_could_not_be_looked_at_are_tried_again(
 
     monkeypatch.setattr(Belongings, "pieces", pieces)
     async with yard(tmp_path, Policy(), a_job(1)) as one, running(one):
-        await one.retention.remove(JobId(1), "me", files=True)
+        assert not await one.retention.remove(JobId(1), "me", files=True)
         await one.until(lambda: names(one.places.jobs) == names(one.places.removing) == [])
     assert failed == [1]
 
