@@ -9,7 +9,7 @@ from collections.abc import Container, Mapping, Sequence
 from types import MappingProxyType
 from typing import IO
 
-from solveyard.backends import precedence
+from solveyard.backends import openfiles, precedence
 from solveyard.wire.apart import apart
 
 
@@ -30,7 +30,7 @@ async def start(
         for name, text in os.environ.items()
         if name not in withheld and not name.startswith("SOLVEYARD_")
     }
-    with precedence.without():
+    with precedence.without(), openfiles.without():
         return await asyncio.create_subprocess_exec(
             *argv,
             stdin=stdin,

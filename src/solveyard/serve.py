@@ -23,7 +23,7 @@ from solveyard import (
     registry,
     succession,
 )
-from solveyard.backends import precedence
+from solveyard.backends import openfiles, precedence
 from solveyard.backends.agents import Agents
 from solveyard.backends.batch import ClusterOptions
 from solveyard.backends.hosts import talking
@@ -215,7 +215,7 @@ async def _run(folder: Path, options: ServeOptions, started: Callable[[Running],
     else:  # from the first answer on
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop, "")
-    with precedence.held():
+    with precedence.held(), openfiles.raised():
         async with opened(folder, options, stop) as running:
             footprint.settle()
             started(running)

@@ -7,10 +7,11 @@ as there are jobs.
 import asyncio
 import contextlib
 import logging
+from collections.abc import Coroutine
 from pathlib import Path
 
 from solveyard.client import find
-from solveyard.client.sync import Client
+from solveyard.client.aio import AsyncClient
 from solveyard.model.errors import SolveyardError
 from solveyard.store.holder import Holder
 from solveyard.store.lease import Lease, LeaseTaken
@@ -36,7 +37,7 @@ async def lease(folder: Path, given_up: asyncio.Event) -> Lease:
             holder = error.holder
             if not _makes_room(holder) or given_up.is_set() or loop.time() > deadline:
                 raise
-        if holder.instance != asked and await asyncio.to_thread(_ask_to_leave, folder, holder):
+        if holder.instance != asked and await _unless(given_up, _ask_to_leave(folder, holder)):
             asked = holder.instance
             log.info("takes over from a manager in the background", extra={"pid": holder.pid})
         with contextlib.suppress(TimeoutError):
@@ -48,14 +49,24 @@ def _makes_room(holder: Holder) -> bool:
     return ours and BACKGROUND.items() <= holder.details.items()
 
 
-def _ask_to_leave(folder: Path, holder: Holder) -> bool:
+async def _unless(given_up: asyncio.Event, asking: Coroutine[None, None, bool]) -> bool:
+    """What comes of `asking`; False where it is given up first, which ends it."""
+    async with asyncio.TaskGroup() as tasks:
+        asked, leaving = tasks.create_task(asking), tasks.create_task(given_up.wait())
+        await asyncio.wait((asked, leaving), return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        leaving.cancel()
+    return not asked.cancelled() and asked.result()
+
+
+async def _ask_to_leave(folder: Path, holder: Holder) -> bool:
     """False: it can't be asked yet."""
     try:
         where = find.manager(folder)
         if where is None or where.pid != holder.pid:
             return False
-        with Client(where, patience=0.0) as client:
-            client.stop("leave")
+        async with AsyncClient(where, patience=0.0) as client:
+            await client.stop("leave")
     except (SolveyardError, OSError):
         return False
     return True

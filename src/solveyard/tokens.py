@@ -12,7 +12,7 @@ import msgspec
 
 from solveyard.agent.locks import Lock
 from solveyard.model.errors import Conflict, InvalidRequest, StoreLocked, StoreUnusable
-from solveyard.store import ownership, private
+from solveyard.store import database, ownership, private
 from solveyard.store.failures import from_os
 
 FILE = "tokens.json"
@@ -100,14 +100,17 @@ class Tokens:
 
     def _change(self, change: Callable[[list[Token]], list[Token]]) -> None:
         """Raises StoreFull or StoreUnusable where it can't be written, or its owner not read it."""
-        ownership.judge(self._path.parent)
+        folder = self._path.parent
+        ownership.judge(folder)
         try:
+            if folder.exists() and not (folder / database.FILE).exists():
+                _judge_unused(folder)
             with self._locked():
                 content = msgspec.json.encode(change(self.all()))
                 lines = msgspec.json.format(content) + b"\n"
                 private.write(self._path, lines, lasting=True)  # what was revoked stays so
         except OSError as error:
-            raise from_os(error, self._path.parent) from error
+            raise from_os(error, folder) from error
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -123,6 +126,15 @@ class Tokens:
             yield
         finally:
             lock.release()
+
+
+def _judge_unused(folder: Path) -> None:
+    """Whoever starts the first manager there must be able to read what we write.
+
+    Raises StoreUnusable where that will be another account; OSError.
+    """
+    if found := ownership.trouble(folder):
+        raise StoreUnusable(f"{found} (do this as that account, or choose another --store)")
 
 
 def digest(secret: str) -> str:

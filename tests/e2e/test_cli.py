@@ -285,6 +285,11 @@ def test_a_folder_that_is_not_there_is_told_of_as_a_job_is_submitted(shell: Shel
     assert f"note: there is no folder {shell.folder}/gone; what runs there" in told.err
 
 
+def test_a_folder_that_can_not_be_looked_at_is_the_jobs_failure(shell: Shell) -> None:
+    told = shell("submit", "--directory", "x" * 300, "--", "true")
+    assert (told.status, told.out.startswith("1")) == (0, True), told
+
+
 def test_a_file_whose_name_is_not_utf_8_is_listed_and_printed(shell: Shell) -> None:
     script = "printf x > \"$(printf 'a\\377')\"; mkdir d; printf y > \"$(printf 'd/\\377b')\""
     (shell.folder / "w").mkdir()

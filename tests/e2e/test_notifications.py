@@ -297,6 +297,7 @@ def test_a_receiver_that_nobody_set_is_refused_with_the_nearest(started, hook):
     ("table", "told"),
     [
         ('webhook = "ftp://x"', "https://host/path"),
+        ('webhook = "https://a..b/x"', "https://host/path"),
         ('on = ["faild"]\nwebhook = "http://x"', "did you mean 'failed'"),
         ('webhook = "http://x"\ncommand = ["x"]', "either `webhook` or `command`"),
         ('webhook = "http://x"\nsecret = "NONE"', "names no 'NONE'"),

@@ -163,6 +163,7 @@ def test_more_cores_than_a_machine_can_have_are_refused_wherever_they_are_said(s
         (['public_url = "foo"'], "public_url", "'foo' is no public URL"),
         (['ansysedt = ["/none"]'], "ansysedt", "there is no program '/none'"),
         (['host = "192.0.2.1"'], "host", "cannot listen on 192.0.2.1"),
+        (['host = "a..b"'], "host", "cannot listen on a..b: no machine can have that name"),
     ],
 )
 def test_what_no_manager_starts_with_is_told_by_the_check_with_its_line(

@@ -1,5 +1,6 @@
 """HTTP by TLS, with certificates that openssl makes."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -104,6 +105,7 @@ def test_a_renewed_certificate_is_taken_up_and_a_broken_one_is_not(
     ("wrong", "said"),
     [
         ("no certificate", "--tls-certificate: `tls_certificate`: cannot read"),
+        ("a pipe", "--tls-certificate: `tls_certificate`: the certificate"),
         ("no key", "--tls-key: `tls_key`: cannot read"),
         ("not both", "expected `tls_key` beside it"),
         ("open key", "chmod 600"),
@@ -124,6 +126,9 @@ def test_what_cannot_be_used_is_said_at_the_start(
     match wrong:
         case "no certificate":
             certificate.unlink()
+        case "a pipe":
+            certificate.unlink()
+            os.mkfifo(certificate)
         case "no key":
             key.unlink()
         case "not both":

@@ -158,10 +158,11 @@ class FakeManager:
     def select(self, key: str) -> list[JobId]:
         return [self.find(key).id]
 
-    async def remove(self, job_id: JobId, by: str, *, files: bool = False) -> None:
+    async def remove(self, job_id: JobId, by: str, *, files: bool = False) -> bool:
         await self.request(Remove(job=job_id, by=by))
         if files:
             belongings.delete(list(self._belongings.pieces(job_id)))
+        return not (files and self._belongings.roots(job_id))
 
     async def request_of(self, jobs: Sequence[JobId], wish: JobWish) -> None:
         for job in jobs:

@@ -1,6 +1,8 @@
 """Who makes room for a service."""
 
 import asyncio
+import json
+import os
 from pathlib import Path
 
 import pytest
@@ -36,4 +38,27 @@ async def test_who_is_told_to_stop_meanwhile_waits_no_longer(tmp_path: Path) -> 
     given_up.set()
     with pytest.raises(LeaseTaken):
         await succession.lease(tmp_path, given_up)
+    held.release()
+
+
+async def test_who_is_told_to_stop_while_the_one_in_the_background_does_not_answer_goes(
+    tmp_path: Path,
+) -> None:
+    held = Lease.take(tmp_path, succession.BACKGROUND)
+    given_up = asyncio.Event()
+
+    async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        given_up.set()
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(never, "127.0.0.1", 0)
+    url = "http://{}:{}".format(*server.sockets[0].getsockname())
+    told = {"url": url, "token": "t", "pid": os.getpid()}
+    (tmp_path / "manager.json").write_text(json.dumps(told))
+    async with asyncio.timeout(30):
+        with pytest.raises(LeaseTaken):
+            await succession.lease(tmp_path, given_up)
+    server.close()
     held.release()

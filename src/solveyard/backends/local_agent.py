@@ -7,7 +7,7 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
-from solveyard.backends import precedence
+from solveyard.backends import openfiles, precedence
 from solveyard.backends.bundle import build
 from solveyard.wire.apart import apart
 
@@ -70,7 +70,7 @@ class LocalAgent:
         if self._token_file is not None:
             argv += ["--token-file", str(self._token_file)]
         environment = {k: v for k, v in os.environ.items() if k not in self._withheld}
-        with precedence.without():
+        with precedence.without(), openfiles.without():
             self._process = subprocess.Popen(
                 argv,
                 env=environment,

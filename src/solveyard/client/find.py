@@ -75,6 +75,7 @@ def address(url: str, token: str = "") -> Address:
     try:
         split = urlsplit(url)
         host, port = split.hostname or "", split.port
+        host.encode("idna")  # as it is looked up
     except ValueError:
         split, host, port = urlsplit(""), "", None
     plain = not (split.query or split.fragment or split.username or split.password)

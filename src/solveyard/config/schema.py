@@ -173,7 +173,8 @@ def _ending(word: str) -> str:
 def _webhook(url: str) -> str:
     try:
         split = urlsplit(url)
-        good = split.scheme in {"http", "https"} and bool(split.hostname) and split.port != 0
+        host = (split.hostname or "").encode("idna")  # as it is looked up
+        good = split.scheme in {"http", "https"} and bool(host) and split.port != 0
     except ValueError:
         good = False
     if url and not (good and url.isprintable() and " " not in url and "@" not in split.netloc):

@@ -1,11 +1,13 @@
 """How much a stranger may ask for: so that nobody outside keeps the manager from its work."""
 
 import asyncio
+import contextlib
 import socket
+import ssl
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from weakref import WeakSet
+from typing import NamedTuple
 
 from aiohttp import web
 
@@ -20,6 +22,7 @@ LISTENERS = 500  #: clients of live events at once; more are refused
 FIRST = 20.0  #: s until a new connection's first request must have come, headers and all
 IDLE = 75.0  #: s until the next one must have; longer than proxies keep a connection
 HANDSHAKE = 10.0  #: s for TLS
+GOODBYE = 2.0  #: s that the other end may take to end TLS
 _KEYS = 4096  #: remembered, at most
 
 
@@ -44,66 +47,88 @@ class Throttle:
 
 
 class Newcomers:
-    """Makes the protocols of connections over TCP; those that say nothing are closed.
+    """Connections over TCP, from their accept on; those that say nothing are closed.
 
-    Where there are too many, the oldest that nobody was let in by makes room, wherever it is from:
-    who comes with a token stays where a stranger has many. Else the newest is closed unheard.
+    Where there are too many, the oldest that nobody was let in by makes room, wherever it is from,
+    and be it in its handshake: who comes with a token stays where a stranger has many. Else the
+    newest is closed unheard.
     """
 
-    def __init__(self, server: web.Server) -> None:
+    def __init__(self, server: web.Server, tls: ssl.SSLContext | None = None) -> None:
         self._server = server
+        self._tls = tls
+        self._strangers: dict[web.RequestHandler, _Arrival] = {}  #: from the oldest on
         self._silent: dict[object, asyncio.TimerHandle] = {}
-        self._known: WeakSet[asyncio.BaseTransport] = WeakSet()
 
-    def __call__(self) -> asyncio.BaseProtocol:
-        if len(self._server.connections) >= CONNECTIONS and not self._make_room():
-            return _Unheard()
-        made = self._server()
-        loop = asyncio.get_running_loop()
+    def take(self, wire: socket.socket) -> None:
+        """It was accepted."""
+        if self._count() >= CONNECTIONS and not self._make_room():
+            wire.close()
+            return
+        loop, made = asyncio.get_running_loop(), self._server()
+        self._strangers[made] = _Arrival(wire, loop.create_task(self._connect(made, wire)))
         self._silent[made] = loop.call_later(FIRST, self._close, made)
-        return made
 
     def heard(self, request: web.Request) -> None:
         """Its connection isn't silent."""
-        timer = self._silent.pop(request.protocol, None)
-        if timer is not None:
-            timer.cancel()
+        self._hush(request.protocol)
 
     def know(self, request: web.Request) -> None:
         """Whoever has its connection was let in."""
-        if request.transport is not None:
-            self._known.add(request.transport)
+        self._strangers.pop(request.protocol, None)
 
     def close(self) -> None:
-        """Forget who is silent: the server closes them."""
+        """Forget who is silent: the server closes them. Who isn't connected yet never is."""
         for timer in self._silent.values():
             timer.cancel()
         self._silent.clear()
+        for made in [made for made in self._strangers if made.transport is None]:
+            self._close(made)
+
+    async def _connect(self, made: web.RequestHandler, wire: socket.socket) -> None:
+        secure = self._tls is not None
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: made,
+                wire,
+                ssl=self._tls,
+                ssl_handshake_timeout=HANDSHAKE if secure else None,
+                ssl_shutdown_timeout=GOODBYE if secure else None,
+            )
+        except OSError:  # it has gone, or speaks no TLS
+            self._hush(made)
+
+    def _count(self) -> int:
+        """How many there are, those in their handshake and at the private socket as well."""
+        for made, arrival in list(self._strangers.items()):
+            if made.transport is None and arrival.connecting.done():  # it has gone
+                del self._strangers[made]
+        unconnected = sum(made.transport is None for made in self._strangers)
+        return len(self._server.connections) + unconnected
 
     def _make_room(self) -> bool:
-        for connection in self._server.connections:  # from the oldest on
-            if (transport := connection.transport) is None or transport in self._known:
-                continue
-            if not transport.is_closing() and not _private(transport):
-                self._close(connection)
-                return True
+        for made in self._strangers:
+            self._close(made)
+            return True
         return False
 
-    def _close(self, silent: web.RequestHandler) -> None:
-        if (timer := self._silent.pop(silent, None)) is not None:
+    def _close(self, made: web.RequestHandler) -> None:
+        self._hush(made)
+        arrival = self._strangers.pop(made, None)
+        if made.transport is not None:
+            made.transport.abort()
+        elif arrival is not None:
+            with contextlib.suppress(OSError):  # it is closed
+                arrival.wire.shutdown(socket.SHUT_RDWR)  # which ends its handshake
+
+    def _hush(self, made: object) -> None:
+        if (timer := self._silent.pop(made, None)) is not None:
             timer.cancel()
-        if silent.transport is not None:
-            silent.transport.abort()
 
 
-class _Unheard(asyncio.Protocol):
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.close()
-
-
-def _private(transport: asyncio.BaseTransport) -> bool:
-    wire = transport.get_extra_info("socket")
-    return wire is None or wire.family not in {socket.AF_INET, socket.AF_INET6}
+class _Arrival(NamedTuple):
+    wire: socket.socket
+    connecting: asyncio.Task[None]
 
 
 def wait(seconds: int, why: str) -> web.Response:

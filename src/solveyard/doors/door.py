@@ -15,6 +15,7 @@ from solveyard.doors import bounds, lending, ports, rest, sessions, wirelog
 from solveyard.doors.auth import Keeper
 from solveyard.doors.dashboard import routes as dashboard
 from solveyard.doors.keys import CALLER, KEEPER, LENT, LISTEN, Handler
+from solveyard.doors.listener import Listener
 from solveyard.doors.rules import Rules
 from solveyard.doors.telling import Telling
 from solveyard.manager.manager import Manager
@@ -75,7 +76,7 @@ class Door:
             keepalive_timeout=bounds.IDLE,
         )
         self._newcomers: bounds.Newcomers | None = None
-        self._servers: list[asyncio.Server] = []
+        self._listeners: list[Listener] = []
         self._tls: ssl.SSLContext | None = None
 
     async def open(
@@ -100,23 +101,16 @@ class Door:
             self.url = f"http://{host}:{port}"
         self._tls = tls
         if listeners:
-            self._servers += await self.listen(listeners)
+            self._listeners += await self.listen(listeners)
             self.url = ports.url(listeners, secure=tls is not None)
 
-    async def listen(self, listeners: Sequence[socket.socket]) -> list[asyncio.Server]:
-        """On more sockets, which whoever opened them closes, once the door is open."""
+    async def listen(self, listening: Sequence[socket.socket]) -> list[Listener]:
+        """On more sockets, which are closed with what is answered, or with the door."""
         server = self._runner.server
         assert server is not None
         if self._newcomers is None:
-            self._newcomers = bounds.Newcomers(server)
-        patience = bounds.HANDSHAKE if self._tls is not None else None
-        loop = asyncio.get_running_loop()
-        return [
-            await loop.create_server(
-                self._newcomers, sock=listener, ssl=self._tls, ssl_handshake_timeout=patience
-            )
-            for listener in listeners
-        ]
+            self._newcomers = bounds.Newcomers(server, self._tls)
+        return [Listener(one, self._newcomers.take) for one in listening]
 
     def let_in(self) -> None:
         """This machine can be judged by: what waited to change something goes on."""
@@ -136,8 +130,8 @@ class Door:
     async def close(self) -> None:
         if self._live is not None:
             await self._live.close()
-        for server in self._servers:
-            server.close()
+        for listener in self._listeners:
+            await listener.close()
         if self._newcomers is not None:
             self._newcomers.close()
         await self._runner.cleanup()

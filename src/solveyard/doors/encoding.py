@@ -245,6 +245,8 @@ def query(request: web.Request, kind: type[T]) -> T:
     return reading.parameters(texts, kind)
 
 
+#: What reading one raises that can't be read, or whose sender has gone.
+UNREADABLE = (web.RequestPayloadError, HttpProcessingError, ConnectionError)
 _THERE = contextlib.nullcontext()  #: all of it has come with its head, as it does most often
 
 
@@ -255,7 +257,7 @@ async def body(request: web.Request) -> bytes:
             content = await request.read()
     except TimeoutError as error:
         raise Malformed(f"the body didn't come within {BODY:.0f} s") from error
-    except (web.RequestPayloadError, HttpProcessingError) as error:
+    except UNREADABLE as error:
         raise Malformed(f"the body can't be read: {error or type(error).__name__}") from error
     if content and not is_json(request):
         raise web.HTTPUnsupportedMediaType(text=not_json(request.content_type))

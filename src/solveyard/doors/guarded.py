@@ -13,7 +13,6 @@ from typing import Any
 import engineio
 import socketio
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 from engineio.async_drivers import aiohttp as driver
 from engineio.packet import MESSAGE, Packet
 from socketio.packet import EVENT
@@ -155,7 +154,7 @@ class _Lines(engineio.AsyncServer):  # type: ignore[misc]  # it has no types
                 request[_READ] = await _body(request)
             except TimeoutError:
                 return _refusal(408, "the body didn't come")
-            except (web.RequestPayloadError, HttpProcessingError):
+            except encoding.UNREADABLE:
                 return _refusal(400, "the body can't be read")
             except web.HTTPRequestEntityTooLarge:
                 return _refusal(413, f"the body has more than {LARGEST} bytes")

@@ -1,9 +1,8 @@
 """What a door's handlers find in the application and in a request."""
 
-import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
 from aiohttp import web
@@ -14,6 +13,7 @@ from solveyard.manager.manager import Manager
 
 if TYPE_CHECKING:
     from solveyard.doors.auth import Keeper
+    from solveyard.doors.listener import Listener
     from solveyard.doors.looks import Looks
     from solveyard.doors.openapi import Table
     from solveyard.doors.rules import Rules
@@ -43,10 +43,10 @@ CALLER = web.RequestKey("caller", Caller)
 BEGUN: web.RequestKey[web.StreamResponse] = web.RequestKey("begun", web.StreamResponse)
 CLOSING = web.AppKey("closing", Closing)  #: set when the door closes
 #: Has the door listen on more sockets.
-LISTEN: web.AppKey[Callable[[Sequence[socket.socket]], Awaitable[list[asyncio.Server]]]] = (
-    web.AppKey("listen")
+LISTEN: web.AppKey[Callable[[Sequence[socket.socket]], Awaitable[list["Listener"]]]] = web.AppKey(
+    "listen"
 )
-LENT: web.AppKey[dict[str, ExitStack]] = web.AppKey("lent")  #: ports, by id; closed, it is free
+LENT: web.AppKey[dict[str, AsyncExitStack]] = web.AppKey("lent")  #: ports, by id
 STOP: web.AppKey[Callable[[str], None]] = web.AppKey("stop")
 KEEPER: web.AppKey["Keeper"] = web.AppKey("keeper")  #: where there are sessions
 TEXTS: web.AppKey["Texts"] = web.AppKey("texts")  #: jobs' records

@@ -37,11 +37,9 @@ async def lend(request: web.Request) -> web.StreamResponse:
     except ports.PortTaken as error:
         raise Conflict(str(error)) from error
     name, lent = secrets.token_hex(8), request.app[LENT]
-    with contextlib.ExitStack() as ends:
-        for listener in listeners:
-            ends.callback(listener.close)
-        for server in await request.app[LISTEN](listeners):
-            ends.callback(server.close)
+    async with contextlib.AsyncExitStack() as ends:
+        for listener in await request.app[LISTEN](listeners):
+            ends.push_async_callback(listener.close)
         lent[name] = ends
         ends.callback(lent.pop, name, None)
         response = web.StreamResponse()
@@ -64,7 +62,7 @@ async def give_back(request: web.Request) -> web.Response:
     ends = request.app[LENT].get(request.match_info["port"])
     if ends is None:
         return encoding.refusal(404, "unknown_port", "no port is lent by that id")
-    ends.close()
+    await ends.aclose()
     return encoding.answer({"success": True})
 
 

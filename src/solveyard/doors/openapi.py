@@ -27,6 +27,7 @@ _REFUSED = {
     401: "who are you",
     403: "you may not",
     404: "no such thing",
+    408: "the body didn't come in time",
     409: "the job's state or name doesn't allow it",
     410: "it is not kept any more",
     413: "too large",

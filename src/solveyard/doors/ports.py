@@ -83,7 +83,10 @@ def _all(hosts: Sequence[str], port: int) -> list[socket.socket]:
 
 def _listening(host: str, port: int) -> socket.socket:
     """Raises OSError."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except UnicodeError as error:
+        raise OSError("no machine can have that name") from error
     family, kind, protocol, _, address = found[0]
     made = socket.socket(family, kind, protocol)
     try:

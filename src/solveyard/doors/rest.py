@@ -268,8 +268,10 @@ async def remove(request: web.Request) -> web.Response:
     wanted = encoding.query(request, encoding.RemoveQuery)
     manager = request.app[MANAGER]
     found = manager.find(request.match_info["id"])
-    await manager.remove(found.id, by(request), files=wanted.files)
+    all_gone = await manager.remove(found.id, by(request), files=wanted.files)
     shown = {"id": found.label, "number": found.id, "removed": True}
+    if not all_gone:
+        shown["files_stay"] = True
     return encoding.answer({"success": True, "job": shown})
 
 

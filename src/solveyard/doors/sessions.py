@@ -145,7 +145,7 @@ async def sign_out(request: web.Request) -> web.Response:
 
 _Answer: Any = Who
 ROUTES = (
-    Route("POST", "/session", sign_in, body=SignIn, answer=_Answer),
+    Route("POST", "/session", sign_in, body=SignIn, answer=_Answer, refused=(408,)),
     Route("GET", "/session", who, answer=_Answer),
     Route("DELETE", "/session", sign_out),
 )

@@ -52,6 +52,7 @@ class Certificate:
 
     def _loaded(self) -> ssl.SSLContext:
         """Blocking, for some milliseconds."""
+        _file(self.path, "certificate", InvalidRequest)
         _private(self._key)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         try:
@@ -92,11 +93,17 @@ def _looked_at(path: Path, fault: type[InvalidRequest]) -> os.stat_result:
         raise fault(_unread(path, error)) from error
 
 
+def _file(path: Path, what: str, fault: type[InvalidRequest]) -> os.stat_result:
+    """Raises `fault` where it is a pipe or a device, which might never end."""
+    found = _looked_at(path, fault)
+    if not stat.S_ISREG(found.st_mode):
+        raise fault(f"the {what} {path} is no file (name the file that holds it)")
+    return found
+
+
 def _private(key: Path) -> None:
     """Raises UnfitKey where others could read it."""
-    mode = _looked_at(key, UnfitKey).st_mode
-    if not stat.S_ISREG(mode):
-        raise UnfitKey(f"the key {key} is no file (name the file that holds it)")
+    mode = _file(key, "key", UnfitKey).st_mode
     if sys.platform != "win32" and mode & (stat.S_IRWXG | stat.S_IRWXO):
         shown = f"{stat.S_IMODE(mode):o}"
         raise UnfitKey(f"others can read the key {key} (its mode is {shown}: chmod 600 it)")

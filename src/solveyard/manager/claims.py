@@ -1,6 +1,7 @@
 """Which of the store's own job folders are users', since they named them or something in them.
 
-Where a folder really is counts, by whatever links it was named; where that can't be looked at now,
+Where a folder really is counts, by whatever links it was named. Of one that we may not look at,
+where no job of ours can be either, counts what can be seen of its way; where the disk doesn't tell,
 OSError is raised. All of it blocks.
 """
 
@@ -20,6 +21,7 @@ from solveyard.model.jobs import JobSpec
 MANY = 100_000
 #: Nobody runs in such a folder: it isn't there, or what leads to it is a loop, or too long.
 NOWHERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
+HIDDEN = frozenset({errno.EACCES, errno.EPERM})  #: we may not look
 BELIEVED = 30.0  #: s for which a folder is taken to be where it was, unless it is doubted
 
 
@@ -131,16 +133,18 @@ def _may_be(folder: str, directory: str, array: ArraySpec) -> bool:
             return any(one.name.startswith(begin) and one.is_symlink() for one in entries)
     except (FileNotFoundError, NotADirectoryError):
         return False
+    except PermissionError:
+        return os.access(real, os.X_OK)  # what is in it can be reached, but not listed
 
 
 def _really(folder: str) -> str:
-    """Raises OSError: what is on the way can't be looked at, so it isn't known."""
+    """Raises OSError: the disk doesn't tell what is on the way."""
     try:
         return os.path.realpath(folder, strict=True)
     except ValueError:  # no file system takes such a name
         return folder
     except OSError as error:
-        if error.errno not in NOWHERE:
+        if error.errno not in NOWHERE | HIDDEN:
             raise
         return os.path.realpath(folder)
 
@@ -151,6 +155,6 @@ def _is_link(path: str) -> bool:
     except ValueError:
         return False
     except OSError as error:
-        if error.errno not in NOWHERE:
+        if error.errno not in NOWHERE | HIDDEN:
             raise
         return False

@@ -241,12 +241,12 @@ class Manager:
         asked = OfSeveral(jobs=tuple(jobs), wish=wish, by=wish.by) if len(jobs) > 1 else wish
         await self.request(asked)
 
-    async def remove(self, job_id: JobId, by: str, *, files: bool = False) -> None:
+    async def remove(self, job_id: JobId, by: str, *, files: bool = False) -> bool:
         """Forget an ended job; with `files` its output and its own folder, too.
 
-        Raises as `request` does.
+        False: some of its files stay. Raises as `request` does.
         """
-        await self.retention.remove(job_id, by, files=files)
+        return await self.retention.remove(job_id, by, files=files)
 
     async def wait(self, ids: Sequence[JobId], seconds: float | None) -> bool:
         """Until all of them have ended or are gone; False: the time is over."""

@@ -6,6 +6,7 @@ Deleting much at once makes file systems slow for the jobs that start meanwhile.
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 BY = "retention"  #: who asks for the removals
 LOOK = 30.0  #: s between two looks at what is to go
+AGAIN = 600.0  #: s until files are tried again that couldn't be looked at
 PAUSE = 0.25  #: s between two removals, and two slices of files or events
 CALM = 1.0  #: s without a launch after which something is removed
 PATIENCE = 15.0  #: s that launches can put a removal off
@@ -57,6 +59,7 @@ class Retention:
         self._news = asyncio.Event()
         self._launched = 0.0  #: by the loop's clock
         self._sizes: dict[JobId, Ended] = {}  #: as they were measured
+        self._finish_at = math.inf  #: when marked files are tried, by the loop's clock
         self._disk = Workers("remover")
         self._looks = Workers("claims")  #: for those who wait: `_disk` may be long at something
         #: Removed jobs whose files are still to be deleted: nobody is given a folder of theirs
@@ -69,10 +72,11 @@ class Retention:
 
     async def remove(
         self, job: JobId, by: str, *, files: bool, pause: float = 0.0, spare: bool = False
-    ) -> None:
+    ) -> bool:
         """Forget an ended job; with `files` also what is its alone, in slices with pauses.
 
-        `spare`: not one that somebody wants kept. Raises UnknownJob, Conflict; StoreError.
+        False: some of that stays, as the log says. `spare`: not one that somebody wants
+        kept. Raises UnknownJob, Conflict; StoreError.
         """
         asked = Remove(job=job, by=by, spare=spare)
         known = self._turns.jobs.get(job)
@@ -81,16 +85,17 @@ class Retention:
             await self._notices.caught_up()
         if job not in self._turns.jobs:  # whoever removed it may still be deleting
             await self._turns.ask(asked)
-            return
+            return True
         async with self._alone(job):
             if job not in self._turns.jobs:
                 await self._turns.ask(asked)
             elif files:
                 await self._begin(asked)
-                await self._delete(job, pause)
+                return await self._delete(job, pause)
             else:
                 await self._disk.call(partial(self._belongings.unmark, job))
                 await self._turns.ask(asked)
+        return True
 
     async def _begin(self, asked: Remove) -> None:
         """Mark a job whose files are to go, and have its record go."""
@@ -154,15 +159,20 @@ class Retention:
 
     async def run(self) -> None:
         """Until cancelled. What was begun before is finished first."""
-        await self._finish()
+        clock = asyncio.get_running_loop().time
+        self._finish_at = clock()
         while True:
             self._news.clear()
+            if clock() >= self._finish_at:
+                self._finish_at = math.inf
+                await self._finish()
             asked, self._asked = self._asked, []
             for policy in (self.policy, *asked):
                 if policy.bounds:
                     await self._apply(policy)
+            wait = min(LOOK if self.policy.bounds else math.inf, self._finish_at - clock())
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK if self.policy.bounds else None):
+                async with asyncio.timeout(wait if wait < math.inf else None):
                     await self._news.wait()
 
     def close(self) -> None:
@@ -189,6 +199,7 @@ class Retention:
                     if job in self._turns.jobs:
                         await self._disk.call(partial(self._belongings.unmark, job))
                     else:
+                        self._leaving.add(job)
                         await self._calm()
                         await self._delete(job, PAUSE)
             except (StoreError, OSError) as error:
@@ -217,7 +228,8 @@ class Retention:
         except (StoreError, OSError) as error:
             log.warning("removal put off", extra={"job": one.job, "error": str(error)})
 
-    async def _delete(self, job: JobId, pause: float) -> None:
+    async def _delete(self, job: JobId, pause: float) -> bool:
+        """False: some stays."""
         jobs, away = list(self._turns.jobs.values()), self._turns.kept.directories_away()
         since = self._turns.ago(BELIEVED)
 
@@ -236,10 +248,16 @@ class Retention:
                 await self._disk.call(partial(delete, some))
             if await self._disk.call(partial(self._belongings.roots, job, named)):
                 log.warning("files of a removed job stay", extra={"job": job})
-            else:
-                await self._disk.call(partial(self._belongings.unmark, job))
-        except OSError as error:  # its mark stays: the next start tries again
+                return False
+            await self._disk.call(partial(self._belongings.unmark, job))
+        except OSError as error:  # its mark stays: they are tried again
             log.warning("files of a removed job stay", extra={"job": job, "error": str(error)})
+            if self._finish_at == math.inf:
+                self._finish_at = asyncio.get_running_loop().time() + AGAIN
+                self._news.set()
+            return False
+        else:
+            return True
         finally:
             self._leaving.discard(job)
 

@@ -430,7 +430,8 @@ def test_a_url_may_have_a_path_and_leave_out_its_port() -> None:
     assert (found.host, found.port, found.secure, found.base) == ("host", 443, True, "/solveyard")
     assert found.url == "https://host:443/solveyard"
     assert find.address("http://[::1]").url == "http://[::1]:80"
-    for wrong in ("host:80", "ftp://x", "http://", "http://a:b", "http://u:p@h", "http://h/?q", ""):
+    wrongs = ["host:80", "ftp://x", "http://", "http://a:b", "http://u:p@h", "http://h/?q", ""]
+    for wrong in [*wrongs, "http://a..b", f"http://{'x' * 70}"]:
         with pytest.raises(InvalidRequest, match="no manager's address"):
             find.address(wrong)
 

@@ -2,16 +2,24 @@
 
 import asyncio
 import contextlib
+import ssl
 import sys
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
-from solveyard.doors import bounds
+from solveyard.doors import bounds, ports
 from solveyard.doors.bounds import Newcomers, Throttle
+from solveyard.doors.listener import Listener
 
 Wire = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+def listening(newcomers: Newcomers) -> tuple[Listener, tuple[str, int]]:
+    """What accepts them, and where."""
+    (wire,) = ports.bind(("127.0.0.1",), 0)
+    return Listener(wire, newcomers.take), wire.getsockname()
 
 
 def test_who_asks_too_often_is_told_how_long_to_wait_and_others_are_not() -> None:
@@ -39,7 +47,6 @@ async def test_a_connection_without_a_request_is_closed_and_one_with_is_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(bounds, "FIRST", 0.3)
-    loop = asyncio.get_running_loop()
     release = asyncio.Event()
 
     async def handle(request: web.BaseRequest) -> web.Response:
@@ -49,8 +56,7 @@ async def test_a_connection_without_a_request_is_closed_and_one_with_is_not(
 
     server = web.Server(handle)
     newcomers = Newcomers(server)
-    opened = await loop.create_server(newcomers, "127.0.0.1", 0)
-    address = opened.sockets[0].getsockname()
+    listener, address = listening(newcomers)
     asking, answer = await asyncio.open_connection(*address)
     answer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     silent, quiet = await asyncio.open_connection(*address)
@@ -64,7 +70,7 @@ async def test_a_connection_without_a_request_is_closed_and_one_with_is_not(
         assert (await asking.readline()).startswith(b"HTTP/1.1 200")
     for one in (answer, writer, quiet):
         one.close()
-    opened.close()
+    await listener.close()
     newcomers.close()
     await server.shutdown()
 
@@ -85,8 +91,7 @@ async def test_the_oldest_that_is_not_known_makes_room_until_all_are(
 
     server = web.Server(handle)
     newcomers = Newcomers(server)
-    opened = await asyncio.get_running_loop().create_server(newcomers, "127.0.0.1", 0)
-    address = opened.sockets[0].getsockname()
+    listener, address = listening(newcomers)
     wires = []
 
     async def dialled() -> Wire:
@@ -110,8 +115,33 @@ async def test_the_oldest_that_is_not_known_makes_room_until_all_are(
         assert await asked(first) == b"HTTP/1.1 200"
     for wire in wires:
         wire[1].close()
-    opened.close()
+    await listener.close()
     newcomers.close()
+    await server.shutdown()
+
+
+async def test_by_tls_they_count_from_their_accept_on_and_the_oldest_makes_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bounds, "CONNECTIONS", 3)
+
+    async def handle(request: web.BaseRequest) -> web.Response:
+        return web.Response()
+
+    server = web.Server(handle)
+    newcomers = Newcomers(server, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+    listener, address = listening(newcomers)
+    wires = [await asyncio.open_connection(*address) for _ in range(5)]  # and none says a word
+    async with asyncio.timeout(bounds.HANDSHAKE / 2):
+        for reader, _ in wires[:2]:
+            assert await reader.read() == b""
+        assert len(newcomers._strangers) == 3
+        newcomers.close()
+        for reader, _ in wires[2:]:
+            assert await reader.read() == b""
+    for _, writer in wires:
+        writer.close()
+    await listener.close()
     await server.shutdown()
 
 
@@ -126,19 +156,19 @@ async def test_at_the_private_socket_nobody_makes_room(
 
     server = web.Server(handle)
     newcomers = Newcomers(server)
-    opened = await asyncio.get_running_loop().create_server(newcomers, "127.0.0.1", 0)
+    listener, address = listening(newcomers)
     private = await asyncio.get_running_loop().create_unix_server(server, str(tmp_path / "s"))
     asking, answer = await asyncio.open_unix_connection(str(tmp_path / "s"))
     while not server.connections:
         await asyncio.sleep(0)
-    reader, writer = await asyncio.open_connection(*opened.sockets[0].getsockname())
+    reader, writer = await asyncio.open_connection(*address)
     async with asyncio.timeout(30):
         assert await reader.read() == b""
         answer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert (await asking.readline()).startswith(b"HTTP/1.1 200")
     for one in (writer, answer):
         one.close()
-    opened.close()
+    await listener.close()
     private.close()
     newcomers.close()
     await server.shutdown()

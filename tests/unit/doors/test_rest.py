@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from solveyard.backends.here import LocalFile
 from solveyard.doors import listing
+from solveyard.manager import belongings
 from solveyard.model.errors import InvalidRequest, StoreUnusable
 
 SPEC = {"solver": "command", "options": {"argv": ["true"]}}
@@ -285,10 +286,20 @@ def test_a_removed_job_is_gone_and_its_own_files_with_it_where_asked(served: Any
     own = served.manager.workspace(2).root
     own.mkdir(parents=True)
     assert ask(served, "DELETE", "/jobs/1").status == 200
-    assert ask(served, "DELETE", "/jobs/2?files=1").status == 200
+    gone = ask(served, "DELETE", "/jobs/2?files=1")
+    assert (gone.status, "files_stay" in gone.json["job"]) == (200, False)
     assert ask(served, "GET", "/jobs/2").status == 404
     assert [path.exists() for path in outputs] == [True, False]
     assert not own.exists()
+
+
+def test_a_removal_that_leaves_files_says_so(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask(served, "POST", "/jobs", SPEC)
+    served.do(lambda: served.manager.end(1))
+    served.manager.workspace(1).root.mkdir(parents=True)
+    monkeypatch.setattr(belongings, "delete", lambda _: None)
+    gone = ask(served, "DELETE", "/jobs/1?files=1").json["job"]
+    assert gone == {"id": "1", "number": 1, "removed": True, "files_stay": True}
 
 
 def test_a_folder_that_is_not_the_jobs_own_is_never_deleted(served: Any, tmp_path: Path) -> None:

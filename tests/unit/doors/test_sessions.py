@@ -1,12 +1,15 @@
 """Sessions: whose they are, and when they end; and how often a stranger may try to begin one."""
 
+import asyncio
+import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from solveyard.doors import bounds, procnet, sessions
+from solveyard.doors import bounds, openapi, procnet, sessions
 from solveyard.doors.auth import Keeper
 from solveyard.doors.keys import KEEPER, Caller
 from solveyard.doors.sessions import Sessions
@@ -72,6 +75,25 @@ async def test_who_signs_in_in_vain_waits_after_a_while_and_who_has_a_token_does
         assert found == [(status, False)] * 3 + [(429, True)] * 2
         right = {"token": "sy_right"}
         assert (await client.post("/session", json=right, headers=passed)).status == 200
+
+
+async def test_a_body_that_does_not_come_in_time_is_answered_as_the_description_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "PATIENCE", 0.01)
+    app = web.Application()
+    app[KEEPER] = Keeper("me", "sy_right", Tokens(tmp_path), Sites(), Sessions("x"))
+    app.router.add_post("/session", sessions.sign_in)
+    answered = asyncio.Event()
+
+    async def late() -> AsyncIterator[bytes]:
+        yield b"{"
+        await answered.wait()
+
+    async with TestClient(TestServer(app)) as client, client.post("/session", data=late()) as found:
+        answered.set()
+        described = json.loads(openapi.document(sessions.ROUTES))["paths"]["/session"]["post"]
+        assert (found.status, "408" in described["responses"]) == (408, True)
 
 
 @pytest.mark.parametrize(

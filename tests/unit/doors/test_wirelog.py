@@ -6,7 +6,7 @@ import logging
 import pytest
 from aiohttp import web
 
-from solveyard.doors import wirelog
+from solveyard.doors import encoding, guarded, refusing, wirelog
 
 HEAD = b"POST /%s HTTP/1.1\r\nHost: x\r\n"
 
@@ -46,6 +46,37 @@ async def test_what_a_sender_got_wrong_is_not_logged(
     wrong: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert (await answered(HEAD % b"x" + wrong)).split()[1] in {b"400", b"401"}
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("target", ["x", "socket.io/?EIO=4&transport=polling"])
+async def test_a_sender_who_goes_in_the_middle_of_a_body_is_not_either(
+    target: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        begun.set()
+        try:
+            if request.path == "/x":
+                await encoding.body(request)
+            return await guarded.Server().eio.handle_request(request)
+        finally:
+            ended.set()
+
+    app = web.Application(middlewares=[refusing.refusals])
+    app.router.add_post("/{any:.*}", handle)
+    runner = web.AppRunner(app, logger=wirelog.log)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    async with asyncio.timeout(30):
+        _, writer = await asyncio.open_connection(*runner.addresses[0])
+        writer.write(HEAD % target.encode() + b"Content-Length: 20\r\n\r\n{half of")
+        await begun.wait()
+        writer.close()
+        await ended.wait()
+    await runner.cleanup()
     assert caplog.records == []
 
 

@@ -1,5 +1,6 @@
 """What is deleted of a job, and what never is."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -191,33 +192,48 @@ def an_array(directory: str, *values: str | int) -> Named:
     return Named.by([JobSpec(solver="command", directory=directory, array=array)])
 
 
-def shut_to_us(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def shut_to_us(folder: Path, monkeypatch: pytest.MonkeyPatch, number: int = errno.EACCES) -> None:
     """Nothing in it can be looked at any more."""
     for name in ("lstat", "stat"):
         look = getattr(os, name)
 
         def refused(place: Any, *args: Any, look: Any = look, **how: Any) -> Any:
             if isinstance(place, str | Path) and folder in Path(place).parents:
-                raise PermissionError(13, "Permission denied", str(place))
+                raise OSError(number, os.strerror(number), str(place))
             return look(place, *args, **how)
 
         monkeypatch.setattr(os, name, refused)
 
 
 @pytest.mark.parametrize("tasks", [False, True])
-def test_whether_a_name_that_can_not_be_looked_at_is_of_a_folder_is_not_known(
+def test_where_the_disk_does_not_tell_whether_a_name_is_of_a_folder_it_is_not_known(
     tasks: bool, places: StorePlaces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "in").mkdir()
     for link in ("link", "link0", "link1"):
         (tmp_path / "in" / link).symlink_to(places.job_folder(ONE))
     link = f"{tmp_path}/in/link"
-    shut_to_us(tmp_path / "in", monkeypatch)
+    shut_to_us(tmp_path / "in", monkeypatch, errno.EIO)
     named = an_array(f"{link}{{{{index}}}}") if tasks else Named([link])
-    with pytest.raises(PermissionError):
+    with pytest.raises(OSError, match="Input/output error"):
         Belongings(places).roots(ONE, named)
     monkeypatch.undo()
     assert places.job_folder(ONE) not in Belongings(places).roots(ONE, named)
+
+
+@pytest.mark.parametrize("tasks", [False, True])
+def test_a_folder_that_we_may_not_look_at_claims_what_can_be_seen_of_its_way(
+    tasks: bool, places: StorePlaces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shut_in(folder: Path) -> Named:
+        (folder / "shut").mkdir(exist_ok=True)
+        shut_to_us(folder / "shut", monkeypatch)
+        within = str(folder / "shut" / "in")
+        return an_array(f"{within}{{{{index}}}}") if tasks else Named([within])
+
+    own = places.job_folder(ONE)
+    assert own in Belongings(places).roots(ONE, shut_in(tmp_path))
+    assert own not in Belongings(places).roots(ONE, shut_in(own))
 
 
 @pytest.mark.parametrize("kind", ["loop", "x" * 300, "gone/deep"])

@@ -200,6 +200,25 @@ async def test_files_that_can_not_be_removed_stay_marked_and_hinder_no_others(
     assert [vars(record)["job"] for record in told] == [1, 1]
 
 
+async def test_files_that_could_not_be_looked_at_are_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retaining, "AGAIN", 0.001)
+    look, failed = Belongings.pieces, list[int]()
+
+    def pieces(mine: Belongings, job: JobId, named: Named = NOTHING) -> Iterator[Path]:
+        if not failed:
+            failed.append(job)
+            raise OSError(5, "Input/output error")
+        return look(mine, job, named)
+
+    monkeypatch.setattr(Belongings, "pieces", pieces)
+    async with yard(tmp_path, Policy(), a_job(1)) as one, running(one):
+        assert not await one.retention.remove(JobId(1), "me", files=True)
+        await one.until(lambda: names(one.places.jobs) == names(one.places.removing) == [])
+    assert failed == [1]
+
+
 async def test_a_job_that_can_not_be_removed_hinders_no_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

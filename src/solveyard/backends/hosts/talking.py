@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import NamedTuple
 
 from solveyard import forks
-from solveyard.backends import precedence
+from solveyard.backends import openfiles, precedence
 from solveyard.backends.hosts import running
 from solveyard.backends.hosts.running import LIMIT, Told
 
@@ -192,7 +192,7 @@ def _start() -> _Connected:
     ours, theirs = socket.socketpair()
     with theirs:
         try:
-            with precedence.without():
+            with precedence.without(), openfiles.without():
                 process = subprocess.Popen(
                     [sys.executable, "-I", "-S", running.__file__],
                     env={name: os.environ[name] for name in _LIBRARIES if name in os.environ},
