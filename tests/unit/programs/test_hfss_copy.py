@@ -170,6 +170,11 @@ def test_a_project_that_is_open_is_copied_with_a_note_and_its_layout_comes_along
     assert not (bench.here / "board.aedt.lock").exists()
 
 
+def bring(source: Path, copy: Path) -> None:
+    with hfss_copy.found(source) as original:
+        hfss_copy.bring(original, copy)
+
+
 def model(folder: Path, text: str, *, layout: bool = True) -> Path:
     """A project and its layout, in `folder`."""
     project, inside = folder / "board.aedt", folder / "board.aedb"
@@ -248,7 +253,7 @@ def test_a_layouts_own_project_is_made_anew_by_each_try(bench: Bench) -> None:
     assert bench.run(*solve, **source).stdout.split() == ["False", "broken"]
     (layout / "edb.def").write_text("mended")
     assert bench.run(*solve, **source).stdout.split() == ["False", "mended"]
-    hfss_copy.bring(layout, bench.here / "board.aedb")
+    bring(layout, bench.here / "board.aedb")
     assert not {"board.aedt.lock", "board.aedt.auto"} & bench.files()
 
 
@@ -261,7 +266,7 @@ def test_a_try_that_was_killed_while_it_was_brought_is_mended_by_the_next(
     source = model(folder, "old") if kind == "plain" else packed(folder, kind, "old")
     monkeypatch.chdir(bench.here)
     copy = Path("board.aedt")
-    hfss_copy.bring(source, copy)
+    bring(source, copy)
     steps = ("copyfileobj", "rmtree", "utime", "replace", "unlink")
     done = 0
 
@@ -284,12 +289,12 @@ def test_a_try_that_was_killed_while_it_was_brought_is_mended_by_the_next(
                 of = next(one for one in (shutil, os, Path) if hasattr(one, name))
                 killed.setattr(of, name, killing(getattr(of, name), last))
             try:
-                hfss_copy.bring(source, copy)
+                bring(source, copy)
             except KeyboardInterrupt:
                 ended = True
             else:
                 ended = False
-        hfss_copy.bring(source, copy)
+        bring(source, copy)
         assert (copy.read_text(), Path("board.aedb/edb.def").read_text()) == (text, text)
         if not ended:
             break
