@@ -157,7 +157,8 @@ class _Archive:
         inside = Path(f"{copy.name}.unpacked")
         _remove(inside)
         archives.unpack(self._file, inside)
-        projects = [*inside.rglob("*.aedt")]
+        named = inside.rglob("*.aedt")
+        projects = [place for place in named if place.is_file() and not place.is_symlink()]
         if len(projects) != 1:
             raise Unusable(f"it holds {len(projects)} projects, where one is expected")
         keep_inside(projects[0].parent)

@@ -144,10 +144,19 @@ def test_what_can_not_be_copied_is_told(bench: Bench) -> None:
     empty = bench.folder / "empty.aedtz"
     with zipfile.ZipFile(empty, "w"):
         pass
+    hollow = bench.folder / "hollow.aedtz"
+    with zipfile.ZipFile(hollow, "w") as packed:
+        packed.writestr("board.aedt/notes", "")  # a folder of a project's name
+    cut = bench.folder / "cut.aedtz"
+    with tarfile.open(cut, "w:gz") as packed_:
+        packed_.add(bench.source, "board.aedt")
+    cut.write_bytes(cut.read_bytes()[:-20])
     for more, code, words in (
         ({"source": "/no/such.aedt"}, hfss_copy.NO_COPY, "/no/such.aedt can't be copied"),
         ({"source": str(torn)}, hfss_copy.NO_COPY, "restore it in AEDT"),
         ({"source": str(empty)}, hfss_copy.NO_COPY, "holds 0 projects"),
+        ({"source": str(hollow)}, hfss_copy.NO_COPY, "holds 0 projects"),
+        ({"source": str(cut)}, hfss_copy.NO_COPY, "damaged or protected: archive it anew"),
         ({"min_disk": 1 << 60}, hfss_copy.NO_ROOM, "no room for a copy"),
     ):
         told = bench.run(**more)

@@ -169,15 +169,24 @@ def test_a_job_from_the_network_is_told_of_files_by_the_names_that_it_knows(
     assert capfd.readouterr().err == f"note: the folder results in {archive} is left out\n"
 
 
+@pytest.mark.parametrize("kind", ["zip", "tar"])
 def test_nor_is_what_an_archive_points_at_beside_its_project(
-    copying: Copying, tmp_path: Path
+    copying: Copying, tmp_path: Path, kind: str
 ) -> None:
-    with tarfile.open(tmp_path / "board.aedtz", "w:gz") as archive:
-        archive.add(copying.source, "inside/board.aedt")
-        link = tarfile.TarInfo("inside/leak.s1p")
-        link.type, link.linkname = tarfile.SYMTYPE, "../secret.s1p"
-        archive.addfile(link)
-    code, told = copying.refused(tmp_path / "board.aedtz")
+    place = tmp_path / "board.aedtz"
+    if kind == "zip":
+        with zipfile.ZipFile(place, "w") as packed:
+            packed.write(copying.source, "inside/board.aedt")
+            member = zipfile.ZipInfo("inside/leak.s1p")
+            member.external_attr = 0o120777 << 16
+            packed.writestr(member, "../secret.s1p")
+    else:
+        with tarfile.open(place, "w:gz") as packed_:
+            packed_.add(copying.source, "inside/board.aedt")
+            link = tarfile.TarInfo("inside/leak.s1p")
+            link.type, link.linkname = tarfile.SYMTYPE, "../secret.s1p"
+            packed_.addfile(link)
+    code, told = copying.refused(place)
     assert (code, "leads out of it" in told) == (NO_COPY, True), told
     assert not Path("leak.s1p").is_symlink()
 
