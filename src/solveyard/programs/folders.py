@@ -6,7 +6,7 @@ import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 _PIECE = 1 << 20  #: bytes
 _PLAIN = os.O_RDONLY | getattr(os, "O_BINARY", 0)
@@ -17,27 +17,30 @@ class Unusable(Exception):
     """It can't be copied: one sentence."""
 
 
-def copy_folder(source: Path, target: Path) -> None:
+def copy_folder(source: Path, target: Path, place: str = "", at: int | None = None) -> None:
     """Links stay links. The owner may write the copy, where the original may only be read.
+
+    `place`: where `source` is by now, a name in the open folder `at`, or a path; none: `source`.
 
     Raises Unusable for what is neither file, folder nor link, and for links that lead out of it.
     """
-    if source.is_symlink():
+    place = place or str(source)
+    if stat.S_ISLNK(os.stat(place, dir_fd=at, follow_symlinks=False).st_mode):
         raise Unusable(f"{str(source)!r} is a link (put there what it points at)")
-    for folder, names, at in _walk(source):
-        here = target / os.path.relpath(folder, source)
+    for folder, names, within in _walk(place, at):
+        below = os.path.relpath(folder, place)
+        here = target / below
         here.mkdir()
         for name in names:
-            place = os.path.join(folder, name) if at is None else name  # noqa: PTH118
-            found = os.stat(place, dir_fd=at, follow_symlinks=False)
+            entry, found = _look(folder, name, within)
             if stat.S_ISLNK(found.st_mode):
-                (here / name).symlink_to(_aim(os.readlink(place, dir_fd=at), folder, source))
+                (here / name).symlink_to(_aim(os.readlink(entry, dir_fd=within), below, source))
             elif stat.S_ISREG(found.st_mode):
-                found = copy_file(place, here / name, at)
+                found = copy_file(entry, here / name, within)
                 (here / name).chmod(found.st_mode & 0o777 | stat.S_IRUSR | stat.S_IWUSR)
                 os.utime(here / name, ns=(found.st_atime_ns, found.st_mtime_ns))
             elif not stat.S_ISDIR(found.st_mode):
-                raise Unusable(f"{name!r} in {source} is neither a file nor a folder")
+                raise Unusable(f"{name!r} in {source / below} is neither a file nor a folder")
     keep_inside(target)
 
 
@@ -46,13 +49,28 @@ def copy_file(place: str, target: Path, at: int | None = None) -> os.stat_result
 
     Raises Unusable for what is none, OSError for a link.
     """
-    with os.fdopen(os.open(place, _PLAIN, dir_fd=at), "rb") as original:
-        found = os.fstat(original.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise Unusable(f"{place!r} is no file")
+    with open_file(place, at) as original:
         with target.open("xb") as copy:
             shutil.copyfileobj(original, copy, _PIECE)
-    return found
+        return os.fstat(original.fileno())
+
+
+def open_file(place: str, at: int | None = None) -> BinaryIO:
+    """To read a regular file, and nothing else. Raises as `copy_file` does."""
+    file = os.open(place, _PLAIN, dir_fd=at)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise Unusable(f"{place!r} is no file")
+    return os.fdopen(file, "rb")
+
+
+def held(place: str, at: int | None = None) -> int:
+    """Bytes of what is in a folder."""
+    return sum(
+        _look(folder, name, within)[1].st_size
+        for folder, names, within in _walk(place, at)
+        for name in names
+    )
 
 
 def keep_inside(folder: Path) -> None:
@@ -63,22 +81,29 @@ def keep_inside(folder: Path) -> None:
             raise Unusable(f"the link {str(place)!r} leads out of it (put there what it points at)")
 
 
-def _walk(top: Path) -> Iterator[tuple[str, list[str], int | None]]:
+def _walk(top: str, at: int | None) -> Iterator[tuple[str, list[str], int | None]]:
     """Each folder, the names in it and, where paths may lead elsewhere meanwhile, it itself."""
     if sys.platform == "win32":
         for folder, folders, files in os.walk(top, onerror=_refuse):
             yield folder, folders + files, None
     else:
-        for folder, folders, files, at in os.fwalk(str(top), onerror=_refuse):
-            yield folder, folders + files, at
+        for folder, folders, files, within in os.fwalk(top, onerror=_refuse, dir_fd=at):
+            yield folder, folders + files, within
+
+
+def _look(folder: str, name: str, within: int | None) -> tuple[str, os.stat_result]:
+    """How something in a folder is reached, `within` that or by its path, and what it is."""
+    entry = os.path.join(folder, name) if within is None else name  # noqa: PTH118
+    return entry, os.stat(entry, dir_fd=within, follow_symlinks=False)
 
 
 def _refuse(error: OSError) -> NoReturn:
     raise error
 
 
-def _aim(aim: str, folder: str, top: Path) -> str:
-    """Where a link in `folder` leads: in the copy itself, not in what it is a copy of."""
-    if Path(aim).is_absolute() and Path(aim).is_relative_to(top):
-        return os.path.relpath(aim, folder)
+def _aim(aim: str, below: str, top: Path) -> str:
+    """Where a link in the folder `below` leads: in the copy itself, not in what it is a copy of."""
+    for way in (os.path.abspath(top), os.path.realpath(top)):  # noqa: PTH100
+        if Path(aim).is_absolute() and Path(aim).is_relative_to(way):
+            return os.path.relpath(aim, os.path.join(way, below))  # noqa: PTH118
     return aim

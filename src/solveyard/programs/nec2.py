@@ -8,13 +8,12 @@ and, in one line, in `<result>.error`. Exit codes:
 
 import argparse
 import cmath
-import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from solveyard.programs import nec_deck, nec_engines
+from solveyard.wire.beneath import Folder
 
 
 class NotFinite(Exception):
@@ -87,14 +86,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _replace(path: Path, text: str) -> None:
     """Whole or not at all, and never through a link that others put there."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        Path(temporary).replace(path)
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with Folder(str(path.parent)) as folder:
+        folder.put(path.name, text.encode())
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import pytest
 
 from solveyard.programs import folders
 from solveyard.programs.folders import Unusable, copy_folder, keep_inside
+from solveyard.wire import beneath
 
 
 @pytest.fixture
@@ -44,6 +45,24 @@ def test_links_within_it_lead_into_the_copy(source: Path, tmp_path: Path) -> Non
     assert (tmp_path / "copy" / "stackup" / "up").read_text() == "layout"
     assert (tmp_path / "copy" / "whole" / "layers.xml").read_text() == "layers"
     assert (tmp_path / "copy" / "round").is_symlink()
+
+
+@pytest.mark.parametrize("way", ["given", "real"])
+@pytest.mark.parametrize("bound", [False, True])
+def test_an_absolute_link_into_it_may_go_by_either_way_to_it(
+    source: Path, tmp_path: Path, way: str, bound: bool
+) -> None:
+    (tmp_path / "home").symlink_to(".")
+    given = tmp_path / "home" / source.name
+    (source / "stackup" / "up").symlink_to((given if way == "given" else source) / "edb.def")
+    if bound:
+        with beneath.Folder(str(given.parent), [str(tmp_path)]) as folder:
+            place = given.name if folder.file is not None else str(source)
+            copy_folder(given, tmp_path / "copy", place, folder.file)
+    else:
+        copy_folder(given, tmp_path / "copy")
+    shutil.rmtree(source)
+    assert (tmp_path / "copy" / "stackup" / "up").read_text() == "layout"
 
 
 @pytest.mark.parametrize("aim", ["../secret", "/dev/zero", "..", "stackup/../../secret"])

@@ -144,10 +144,19 @@ def test_what_can_not_be_copied_is_told(bench: Bench) -> None:
     empty = bench.folder / "empty.aedtz"
     with zipfile.ZipFile(empty, "w"):
         pass
+    hollow = bench.folder / "hollow.aedtz"
+    with zipfile.ZipFile(hollow, "w") as packed:
+        packed.writestr("board.aedt/notes", "")  # a folder of a project's name
+    cut = bench.folder / "cut.aedtz"
+    with tarfile.open(cut, "w:gz") as packed_:
+        packed_.add(bench.source, "board.aedt")
+    cut.write_bytes(cut.read_bytes()[:-20])
     for more, code, words in (
         ({"source": "/no/such.aedt"}, hfss_copy.NO_COPY, "/no/such.aedt can't be copied"),
         ({"source": str(torn)}, hfss_copy.NO_COPY, "restore it in AEDT"),
         ({"source": str(empty)}, hfss_copy.NO_COPY, "holds 0 projects"),
+        ({"source": str(hollow)}, hfss_copy.NO_COPY, "holds 0 projects"),
+        ({"source": str(cut)}, hfss_copy.NO_COPY, "damaged or protected: archive it anew"),
         ({"min_disk": 1 << 60}, hfss_copy.NO_ROOM, "no room for a copy"),
     ):
         told = bench.run(**more)
@@ -168,6 +177,11 @@ def test_a_project_that_is_open_is_copied_with_a_note_and_its_layout_comes_along
     assert (told.returncode, "open elsewhere" in told.stderr) == (0, True)
     assert (bench.here / "board.aedb" / "edb.def").read_text() == "layout"
     assert not (bench.here / "board.aedt.lock").exists()
+
+
+def bring(source: Path, copy: Path) -> None:
+    with hfss_copy.found(source) as original:
+        hfss_copy.bring(original, copy)
 
 
 def model(folder: Path, text: str, *, layout: bool = True) -> Path:
@@ -248,7 +262,7 @@ def test_a_layouts_own_project_is_made_anew_by_each_try(bench: Bench) -> None:
     assert bench.run(*solve, **source).stdout.split() == ["False", "broken"]
     (layout / "edb.def").write_text("mended")
     assert bench.run(*solve, **source).stdout.split() == ["False", "mended"]
-    hfss_copy.bring(layout, bench.here / "board.aedb")
+    bring(layout, bench.here / "board.aedb")
     assert not {"board.aedt.lock", "board.aedt.auto"} & bench.files()
 
 
@@ -261,7 +275,7 @@ def test_a_try_that_was_killed_while_it_was_brought_is_mended_by_the_next(
     source = model(folder, "old") if kind == "plain" else packed(folder, kind, "old")
     monkeypatch.chdir(bench.here)
     copy = Path("board.aedt")
-    hfss_copy.bring(source, copy)
+    bring(source, copy)
     steps = ("copyfileobj", "rmtree", "utime", "replace", "unlink")
     done = 0
 
@@ -284,12 +298,12 @@ def test_a_try_that_was_killed_while_it_was_brought_is_mended_by_the_next(
                 of = next(one for one in (shutil, os, Path) if hasattr(one, name))
                 killed.setattr(of, name, killing(getattr(of, name), last))
             try:
-                hfss_copy.bring(source, copy)
+                bring(source, copy)
             except KeyboardInterrupt:
                 ended = True
             else:
                 ended = False
-        hfss_copy.bring(source, copy)
+        bring(source, copy)
         assert (copy.read_text(), Path("board.aedb/edb.def").read_text()) == (text, text)
         if not ended:
             break

@@ -213,6 +213,21 @@ def test_a_reason_is_not_written_through_a_link_that_came_meanwhile(
     assert (tmp_path / "secret").read_text() == "mine"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("deck", [DECK, "no deck"])
+def test_what_it_writes_is_for_those_who_may_read_any_new_file(
+    engine: str, deck: str, tmp_path: Path
+) -> None:
+    before = os.umask(0o027)
+    try:
+        run(tmp_path, deck, engine)
+    finally:
+        os.umask(before)
+    (written,) = tmp_path.glob("r.s1p*")
+    assert written.stat().st_mode == (tmp_path / "d.nec").stat().st_mode
+
+
 def test_a_missing_engine_is_said_with_the_way_to_get_it(tmp_path: Path) -> None:
     ended = run(tmp_path, DECK, "nec2c", path=str(tmp_path))
     assert ended.returncode == 3
