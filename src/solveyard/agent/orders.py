@@ -15,6 +15,9 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Seq
 from solveyard.wire.beneath import CLOSED
 from solveyard.wire.frames import Message
 
+#: What a launch may ask for that spawners before did not know, and would not heed.
+ABILITIES = ("bounds",)  # `within`
+
 
 class Malformed(ValueError):
     """A known message with a field that is missing or of the wrong type."""

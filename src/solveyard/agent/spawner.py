@@ -78,6 +78,7 @@ class Spawner(Owner):
         message = self._identity.hello("spawner")
         message["index"] = self._index
         message["ledger"] = self._ledger.id
+        message["abilities"] = list(orders.ABILITIES)
         return message
 
     def joined(self) -> None:
