@@ -97,9 +97,10 @@ class Ledger:
         self._waiting.append(line)
         try:
             self._write()
-        except OSError:
+        except OSError as error:
             self._waiting.remove(line)
-            raise
+            why = "cannot write {}: {}".format(self._path, error.strerror or error)
+            raise OSError(error.errno, why) from error
         before = self.entries.get(attempt)
         if before is not None and before.started is None and before.ended is None:
             self._live -= before.size  # it was tried before, where there was no room

@@ -236,7 +236,8 @@ class Spawner(Owner):
             self._waiting.block(launch)
             if launch.attempt not in self._told:
                 self._told.add(launch.attempt)
-                why = "its machine to be able to write: {}".format(error)
+                told = error.strerror or str(error)
+                why = "its machine to be able to write: {}".format(told)
                 self._send({"t": "blocked", "attempt": launch.attempt, "why": why})
             self._try_later()
         else:

@@ -44,6 +44,7 @@ _LIST = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 #: What systems say of a link where none is followed.
 _LINKS = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EMLINK})
 _LONGEST = 4096  #: characters of a path
+_UNFINISHED = ".solveyard-", ".new"  #: how the names begin and end of what is being written
 CLOSED = "!"  #: before a folder that is shut
 Marks = FrozenSet[Tuple[int, int]]  #: folders, as the system calls them, whatever their names
 
@@ -114,18 +115,30 @@ class Folder:
         with self.holding(path) as (folder, name):
             return os.stat(name, dir_fd=folder, follow_symlinks=False)
 
-    def put(self, path: str, content: bytes) -> None:
+    def put(self, path: str, content: bytes, by: str = "") -> None:
         """Write a file anew, whole or not at all, and the folders that it lacks.
 
-        What has its name is replaced: of a link the link itself.
+        What has its name is replaced: of a link the link itself; a file's mode stays. `by`: who
+        writes; what they left unfinished, because they were killed, is replaced, too.
         """
         with self.holding(path, make=True) as (folder, name):
-            fresh = os.path.join(os.path.dirname(name), ".{}.new".format(os.urandom(8).hex()))
-            file = os.open(
-                fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, 0o666, dir_fd=folder
-            )
+            unfinished = _UNFINISHED[0] + (by or os.urandom(8).hex()) + _UNFINISHED[1]
+            fresh = os.path.join(os.path.dirname(name), unfinished)
+            mode = _mode(name, folder)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(fresh, dir_fd=folder)
+            try:
+                file = os.open(
+                    fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, 0o666, dir_fd=folder
+                )
+            except PermissionError as error:
+                why = "no file can be made in its folder: {}".format(error.strerror)
+                raise PermissionError(error.errno, why, path) from error
             try:
                 with os.fdopen(file, "wb") as stream:
+                    if mode is not None and sys.platform != "win32":
+                        with contextlib.suppress(PermissionError):  # a file system without modes
+                            os.fchmod(file, mode)
                     stream.write(content)
                 os.replace(fresh, name, src_dir_fd=folder, dst_dir_fd=folder)
             except OSError:
@@ -243,6 +256,20 @@ class Folder:
         place = os.path.join(os.path.realpath(self.path), *self.followed(path))
         _judge(place, self._shut)
         return place
+
+
+def is_unfinished(name: str) -> bool:
+    """Is it what `put` writes before it has its name?"""
+    return name.startswith(_UNFINISHED[0]) and name.endswith(_UNFINISHED[1])
+
+
+def _mode(name: str, folder: Optional[int]) -> Optional[int]:
+    """Who may do what with the file of that name; None: there is none."""
+    try:
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    return stat.S_IMODE(found.st_mode) & 0o777 if stat.S_ISREG(found.st_mode) else None
 
 
 def _link(path: str) -> OSError:

@@ -277,11 +277,11 @@ def test_a_full_disk_is_no_fault_of_the_command(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(order: Order) -> Child:
-        raise LaunchError("cannot write /o") from OSError(28, "No space left on device")
+        raise LaunchError("cannot write /o: No space left") from OSError(28, "No space left")
 
     with monkeypatch.context() as patched:
         patched.setattr(stage.platform, "spawn", full)
-        with pytest.raises(OSError, match="No space"):
+        with pytest.raises(OSError, match="cannot write /o: No space left"):
             stage.begin("a", brief=True)
     assert stage.words == []
     stage.begin("a", brief=True)

@@ -95,7 +95,7 @@ def _write_own(order: Order) -> None:
     try:
         with Folder(order.command.directory, order.within) as folder:
             for name, content in order.command.files.items():
-                folder.put(name, content.encode())
+                folder.put(name, content.encode(), by=order.launch.attempt)
     except Astray as error:
         raise InvalidJob(f"{error.filename}: {error.strerror}") from error
 
