@@ -288,7 +288,7 @@ class Agents:
             return True
         hint = "start it anew, with this version"
         if self._local is not None and link.machine == self._local.machine:
-            hint = "it is once nothing runs there any more: let that end, or cancel it"
+            hint = "that is done once nothing runs there: let what runs end, or cancel it"
             for one in self.links:  # its agent first: that starts none of its spawners again
                 if one.machine == link.machine and not one.dismissed:
                     one.dismissed = True
