@@ -39,3 +39,30 @@ def test_a_job_that_is_ended_takes_none_of_the_copys_with_it(stores: tuple[Path,
         assert (one.state, another.state) == ("cancelled", "completed")
         assert second.output() == "begun\ndone\n"
         assert one.attempts[0].id == another.attempts[0].id, "or nothing was shown"
+
+
+def test_a_copy_that_is_made_while_a_job_runs_neither_ends_it_nor_waits_for_it(
+    tmp_path: Path,
+) -> None:
+    original, copy = (Service(tmp_path / name) for name in ("store", "copy"))
+    try:
+        with Yard(original.store) as yard:
+            job = yard.command(
+                ["sh", "-c", "echo begun; until test -e end; do sleep .1; done; echo done"]
+            )
+            next(job.follow())
+            end = Path(job.refresh().directory) / "end"
+        shutil.copytree(original.store, copy.store, symlinks=True)
+        with Yard(copy.store) as other:
+            (same,) = other.jobs()
+            lost = same.wait(60)
+            assert (lost.state, lost.reason) == ("failed", "lost")
+            assert f"a copy of another one, whose agent (in {original.store}" in str(lost)
+        with Yard(original.store) as yard:
+            end.write_text("go on\n")
+            job = yard.jobs()[0]
+            assert job.wait(60).state == "completed"
+            assert job.output() == "begun\ndone\n"
+    finally:
+        original.clean_up()
+        copy.clean_up()

@@ -312,6 +312,37 @@ def test_a_folder_that_is_exchanged_after_its_admission_is_neither_looked_at_nor
     assert ask(url, "GET", "/jobs/held/files/result.s1p").status == 200
 
 
+def test_who_has_a_token_writes_nothing_into_a_store_below_a_root(
+    service: Any, tmp_path: Path
+) -> None:
+    yard = service("--project-root", str(tmp_path)).start()
+    url, secret = told(yard)["url"], shell(yard, "token", "create", "guest").stdout.strip()
+    owners = DIPOLE | {"name": "owners", "hold": False}
+    assert ask(url, "POST", "/jobs", owners).status == 201
+    place = Path(ask(url, "GET", "/jobs/owners/wait?timeout=60").json["directory"])
+    result = (place / "result.s1p").read_bytes()
+    way = (place / "result.s1p").relative_to(tmp_path)
+    options = DIPOLE["options"] | {"result": str(way)}
+    direct = DIPOLE | {"directory": str(tmp_path), "options": options}
+    answer = ask(url, "POST", "/jobs", direct, bearer(secret))
+    assert (answer.status, "the manager's own store" in answer.json["error"]) == (403, True)
+    for name, target in {"one": place, "whole": yard.store}.items():
+        work = tmp_path / f"work-{name}"
+        work.mkdir()
+        held = DIPOLE | {"name": name, "directory": str(work)}
+        assert ask(url, "POST", "/jobs", held, bearer(secret)).status == 201
+        work.rmdir()
+        work.symlink_to(target)
+        answer = ask(url, "GET", f"/jobs/{name}/files", None, bearer(secret))
+        assert (answer.status, b"result.s1p" in answer.body) == (403, False)
+        assert ask(url, "POST", f"/jobs/{name}/release", None, bearer(secret)).status == 200
+        ended = ask(url, "GET", f"/jobs/{name}/wait?timeout=60").json
+        assert (ended["state"], ended["reason"]) == ("failed", "launch")
+        assert "it leads into the manager's own store" in ended["message"]
+    assert (place / "result.s1p").read_bytes() == result
+    assert not list(yard.store.glob("result.*"))
+
+
 def test_links_and_pipes_in_the_place_of_a_jobs_files_do_no_harm(
     service: Any, tmp_path: Path
 ) -> None:

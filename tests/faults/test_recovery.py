@@ -248,7 +248,10 @@ def test_where_a_commands_own_disk_is_full_it_waits_for_room(
             (small / f"taken{number}").touch()  # all that it can have
         where = {"cwd": str(small), "stdout": str(small / "out"), "stderr": str(small / "out")}
         stage.manager.say(stage.launch("a", "sh", "-c", "exit 3", files=files, **where))
-        assert "No space left" in stage.manager.heard("blocked", "a")["why"]
+        place = small / next(iter(files), "out")
+        told = f"its machine to be able to write: cannot {{}} {place}: No space left on device"
+        why = stage.manager.heard("blocked", "a")["why"]
+        assert why == told.format("prepare" if files else "write")
         assert not stage.manager.ends("a")
         for number in range(3):
             (small / f"taken{number}").unlink()

@@ -366,7 +366,7 @@ def test_over_tcp_the_token_is_in_the_first_message(stage: Stage, platform: str)
     assert (hello["token"], hello["machine"], hello["index"]) == ("secret", "there", 3)
     assert set(hello) == {
         *("t", "role", "protocol", "version", "machine", "pid", "start", "boot_id"),
-        *("token", "index", "ledger"),
+        *("token", "index", "ledger", "abilities"),
     }
 
 

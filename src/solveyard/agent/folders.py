@@ -19,12 +19,13 @@ def entered(launch: Launch) -> Optional[Folder]:
 
     Close it. Raises LaunchError.
     """
+    doing = "make" if launch.mkdir else "enter"
     try:
         if launch.mkdir:
             os.makedirs(launch.cwd, exist_ok=True)
         return Folder(launch.cwd, launch.within) if launch.files or launch.within else None
     except (OSError, ValueError) as error:
-        raise _unprepared(getattr(error, "filename", None) or launch.cwd, error) from error
+        raise _unable("{} the folder".format(doing), launch.cwd, error) from error
 
 
 def prepare(launch: Launch, folder: Optional[Folder]) -> Dict[str, Stat]:
@@ -32,15 +33,15 @@ def prepare(launch: Launch, folder: Optional[Folder]) -> Dict[str, Stat]:
     for path, text in launch.files.items():
         assert folder is not None
         try:
-            folder.put(path, text.encode("utf-8", "surrogateescape"))
+            folder.put(path, text.encode("utf-8", "surrogateescape"), by=launch.attempt)
         except (OSError, ValueError) as error:
-            raise _unprepared(os.path.join(launch.cwd, path), error) from error
+            raise _unable("prepare", os.path.join(launch.cwd, path), error) from error
     return _stats(launch.cwd, launch.outputs, folder if launch.within else None)
 
 
-def _unprepared(place: str, error: Exception) -> LaunchError:
+def _unable(what: str, place: str, error: Exception) -> LaunchError:
     reason = getattr(error, "strerror", None) or str(error)
-    return LaunchError("cannot prepare {}: {}".format(place, reason))
+    return LaunchError("cannot {} {}: {}".format(what, place, reason))
 
 
 def compare(record: Record) -> List[List[object]]:

@@ -5,6 +5,7 @@ A text line for each record, `kind JSON`, appended with one write:
 A process that is killed loses nothing that was written; a machine that crashes comes back with
 another boot id, and nothing here is trusted across boots. So nothing is fsynced but a rewrite.
 A line that was cut is no JSON and is ignored: what it announces never happened.
+H names the folder in which the ledger is kept, too: in a copy of a store it is another's.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import logging
 import os
 import secrets
 from typing import Any, Dict, Iterable, List, Optional, Set
+
+from solveyard.agent.platform.base import agent_at, keeper_of
 
 LIMIT = 1024 * 1024  #: bytes; a file that is larger and mostly forgotten is rewritten
 _KEYS = dict.fromkeys("ASLE", "attempt")
@@ -46,6 +49,7 @@ class Ledger:
     def __init__(self, path: str) -> None:
         """Open or create. Raises OSError."""
         self.id = ""
+        self.keeper: Optional[Record] = None  #: whose it was; None: a version that noted nobody's
         self.entries: Dict[str, Entry] = {}
         self.forgotten: Set[str] = set()  #: ids still in the file, whose ends were acknowledged
         self._path = path
@@ -57,8 +61,28 @@ class Ledger:
         self._size, self._torn = self._load()
         if not self.id:
             self.id = secrets.token_hex(8)
-            self._waiting.insert(0, _line("H", {"ledger": self.id}))
+            self.keeper = keeper_of(self._path)
+            self._waiting.insert(0, self._title())
             self.flush()
+
+    @property
+    def original(self) -> str:
+        """The folder of the ledger that this is a copy of, and that is still there; "": it is none.
+
+        A folder that has moved is none's copy.
+        """
+        noted, ours = self.keeper, keeper_of(self._path)
+        if noted is None or ours is None or noted.get("agent") == ours["agent"]:
+            return ""
+        place = str(noted.get("place", ""))
+        return place if agent_at(place) == noted.get("agent") else ""
+
+    def keep(self) -> None:
+        """Note that it is ours, once nothing in it is taken for another's."""
+        ours = keeper_of(self._path)
+        if self.keeper != ours and ours is not None:
+            self.keeper = ours
+            self._waiting.append(self._title())
 
     def accept(self, attempt: str, terms: Record) -> Record:
         """Write that `attempt` is about to start; returns its record. `terms`: the rest of it, not
@@ -73,9 +97,10 @@ class Ledger:
         self._waiting.append(line)
         try:
             self._write()
-        except OSError:
+        except OSError as error:
             self._waiting.remove(line)
-            raise
+            why = "cannot write {}: {}".format(self._path, error.strerror or error)
+            raise OSError(error.errno, why) from error
         before = self.entries.get(attempt)
         if before is not None and before.started is None and before.ended is None:
             self._live -= before.size  # it was tried before, where there was no room
@@ -170,7 +195,7 @@ class Ledger:
         self._waiting.clear()
 
     def _rewrite(self) -> None:
-        lines = [_line("H", {"ledger": self.id})]
+        lines = [self._title()]
         for entry in self.entries.values():
             for kind, record in (("A", entry.accepted), ("S", entry.started), ("E", entry.ended)):
                 if record is not None:
@@ -191,13 +216,17 @@ class Ledger:
         self._size = len(data)
         self.forgotten.clear()
 
+    def _title(self) -> bytes:
+        return _line("H", {"ledger": self.id, **(self.keeper or {})})
+
     def _load(self) -> "tuple[int, bool]":
         with open(self._path, "rb") as file:
             data = file.read()
         for line in data.splitlines():
             kind, record = _parse(line)
             if kind == "H":
-                self.id = record["ledger"]
+                self.id = record.pop("ledger")
+                self.keeper = record or None
             elif kind:
                 self._replay(kind, record, len(line) + 1)
             elif line:

@@ -12,7 +12,11 @@ from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
+from solveyard.wire.beneath import CLOSED
 from solveyard.wire.frames import Message
+
+#: What a launch may ask for that spawners before did not know, and would not heed.
+ABILITIES = ("bounds",)  # `within`
 
 
 class Malformed(ValueError):
@@ -40,7 +44,7 @@ class Launch(NamedTuple):
     pin: Sequence[int] = ()  #: the processors that its whole tree is bound to; none: unbound
     session: str = ""  #: file that tells of the process without which it shall not go on
     alone: float = 0.0  #: s for which TERM is the first process's alone, at most half of the grace
-    within: Sequence[str] = ()  #: real folders, in one of which `cwd` must be; none: anywhere
+    within: Sequence[str] = ()  #: real folders that bound `cwd`, see `beneath`; none: anywhere
 
 
 _TEXT = frozenset({str})  # what JSON brings is of exactly these types
@@ -115,7 +119,7 @@ _LAUNCH: Dict[str, Callable[[Any], bool]] = {
     "pin": _numbers,
     "session": _text,
     "alone": _seconds,
-    "within": lambda value: _texts(value) and all(map(_absolute, value)),
+    "within": lambda value: _texts(value) and all(_absolute(one.lstrip(CLOSED)) for one in value),
 }
 _REQUIRED = ("attempt", "argv", "env", "cwd", "stdout", "stderr", "grace")
 

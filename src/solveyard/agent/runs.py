@@ -359,8 +359,9 @@ def deadlines(loop: Loop, runs: Runs, run: Run) -> List[Timer]:
 
 def _raise_if_full(error: LaunchError) -> None:
     """Room may come back: then it is no fault of the command."""
-    if isinstance(error.__cause__, OSError) and error.__cause__.errno in FULL:
-        raise error.__cause__
+    cause = error.__cause__
+    if isinstance(cause, OSError) and cause.errno in FULL:
+        raise OSError(cause.errno, str(error)) from cause
 
 
 def _disarm(run: Run) -> None:

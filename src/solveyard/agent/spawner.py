@@ -78,6 +78,7 @@ class Spawner(Owner):
         message = self._identity.hello("spawner")
         message["index"] = self._index
         message["ledger"] = self._ledger.id
+        message["abilities"] = list(orders.ABILITIES)
         return message
 
     def joined(self) -> None:
@@ -235,7 +236,8 @@ class Spawner(Owner):
             self._waiting.block(launch)
             if launch.attempt not in self._told:
                 self._told.add(launch.attempt)
-                why = "its machine to be able to write: {}".format(error)
+                told = error.strerror or str(error)
+                why = "its machine to be able to write: {}".format(told)
                 self._send({"t": "blocked", "attempt": launch.attempt, "why": why})
             self._try_later()
         else:

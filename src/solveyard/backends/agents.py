@@ -60,6 +60,7 @@ class Link:
         self.machine = hello.machine
         self.pid = hello.pid
         self.heard = asyncio.get_running_loop().time()
+        self.dismissed = False  #: it was told to leave once nothing runs there
         self._writer = writer
         self._waiting: list[bytes] = []
 
@@ -193,6 +194,8 @@ class Agents:
             meant = placement.boot_id, placement.ledger
             if link is None or (link.hello.boot_id, link.hello.ledger) != meant:
                 continue
+            if order.within and not self._bounds(link, order.launch.attempt):
+                continue
             try:
                 text = msgspec.json.encode(translation.launch(order))
             except UnicodeEncodeError:  # which would show the text, and that may be a secret
@@ -275,6 +278,26 @@ class Agents:
         link = self._spawners.get(key)
         if link is not None:
             link.send(message)
+
+    def _bounds(self, link: Link, attempt: AttemptId) -> bool:
+        """Does it keep a command in the folders that admitted it? One of an earlier version, which
+        goes on as long as something runs, would not heed them: the next is asked again as it joins.
+        """
+        if "bounds" in link.hello.abilities:
+            self.blocked.pop(attempt, None)
+            return True
+        hint = "start it anew, with this version"
+        if self._local is not None and link.machine == self._local.machine:
+            hint = "that is done once nothing runs there: let what runs end, or cancel it"
+            for one in self.links:  # its agent first: that starts none of its spawners again
+                if one.machine == link.machine and not one.dismissed:
+                    one.dismissed = True
+                    one.send({"t": "leave"})
+        self.blocked[attempt] = (
+            f"its agent to be replaced: version {link.hello.version or 'unknown'} can't keep it in"
+            f" the folders that admitted it ({hint})"
+        )
+        return False
 
     def _report(self, report: Report) -> None:
         self._reports.append(report)

@@ -24,7 +24,7 @@ from solveyard.backends.workspace import (
     passed,
 )
 from solveyard.model.errors import InvalidRequest, NotAllowed
-from solveyard.wire.beneath import Astray, Folder, Irregular
+from solveyard.wire.beneath import Astray, Folder, Irregular, is_unfinished
 
 _LEAST = 1 << 16  #: bytes that are asked for: a file may have grown
 _SHOWN = 100  #: characters of a path that can't be read
@@ -291,7 +291,7 @@ def _regular(
                         raise TooMuch
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(before + entry.name)
-                    elif entry.is_file(follow_symlinks=False):
+                    elif entry.is_file(follow_symlinks=False) and not is_unfinished(entry.name):
                         yield _Found(f"{above}{before}{entry.name}", entry.path, folder)
         except (FileNotFoundError, NotADirectoryError):  # it went meanwhile, or was never there
             continue

@@ -36,6 +36,8 @@ class Hello(msgspec.Struct, frozen=True):
     spawners: _Count = 1
     index: _Count = 0
     ledger: str = ""
+    version: Annotated[str, msgspec.Meta(max_length=100)] = ""
+    abilities: Annotated[tuple[str, ...], msgspec.Meta(max_length=100)] = ()
 
 
 class _About(msgspec.Struct, frozen=True):

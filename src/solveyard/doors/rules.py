@@ -9,6 +9,7 @@ from pathlib import Path
 
 from solveyard import registry
 from solveyard.doors.keys import Caller
+from solveyard.model import criteria
 from solveyard.model.arrays import filled_text
 from solveyard.model.batch import BatchOptions
 from solveyard.model.errors import InvalidRequest, NotAllowed
@@ -16,6 +17,7 @@ from solveyard.model.jobs import JobSpec
 from solveyard.solvers import tasks
 from solveyard.solvers.base import OnSite
 from solveyard.surroundings import Here, open_to_others
+from solveyard.wire.beneath import CLOSED
 
 MOST = 10_000  #: tasks that may each have a directory of their own
 GENERAL = frozenset({"command"})  #: solvers that run whatever they are told
@@ -70,17 +72,38 @@ class Rules:
                 f"`directory` {outside!r} is not in a folder that is open to the network (admit it"
                 " with `project_roots` in config.toml or solveyard serve --project-root DIR)"
             )
+        if spec.directory and any(self._shut(caller, here)):
+            self._check_files(spec, here)
 
     def within(self, caller: Caller, specs: Iterable[JobSpec], here: Here) -> tuple[str, ...]:
         """The folders, links resolved, in one of which each directory of such jobs, and what they
         copy, must be whenever it is used: what is admitted now may be exchanged later. None:
-        anywhere.
+        anywhere. What is closed to the caller in them has CLOSED before it.
         """
         if caller.private or not any(
             one.directory or registry.on_site(one.solver) for one in specs
         ):
             return ()
-        return tuple(map(str, here.real(self.roots)))
+        shut = [f"{CLOSED}{one}" for one in self._shut(caller, here)]
+        return (*map(str, here.real(self.roots)), *shut)
+
+    def _shut(self, caller: Caller, here: Here) -> list[Path]:
+        """What is closed to the caller in the roots."""
+        if caller.owner or not self.roots:
+            return []
+        roots = here.real(self.roots)
+        return [one for one in here.real(self.closed) if any(map(one.is_relative_to, roots))]
+
+    def _check_files(self, spec: JobSpec, here: Here) -> None:
+        """What it writes and reads in its directory lies in nothing that is closed, either."""
+        for sample in tasks.samples(spec):
+            command = registry.solver(spec.solver).command(sample)
+            named = criteria.files(sample.measures, sample.success)
+            for path in (*command.files, *command.outputs, *named):
+                if here.inside(f"{sample.directory}/{path}", self.closed):
+                    raise NotAllowed(
+                        f"{path!r} is in the manager's own store (name a file of the job's own)"
+                    )
 
     def _check_on_site(self, solver: OnSite, spec: JobSpec, here: Here, *, owner: bool) -> None:
         """Only what was found or admitted, where nobody else can exchange it, on what is open."""

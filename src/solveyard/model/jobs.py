@@ -281,7 +281,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
     @property
     def bounds(self) -> tuple[str, ...]:
         """Real folders, in one of which its directory must be whenever somebody looks, since it
-        came over the network; none: it may be anywhere, or is the job's own.
+        came over the network; none: it may be anywhere, or is the job's own. With "!" before it
+        one in which it must not be; see `wire.beneath`.
         """
         return self.within if self.spec.directory else ()
 

@@ -8,12 +8,14 @@ and, in one line, in `<result>.error`. Exit codes:
 
 import argparse
 import cmath
+import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from solveyard.programs import nec_deck, nec_engines
-from solveyard.wire.beneath import Folder
+from solveyard.wire.beneath import CLOSED, Folder
 
 
 class NotFinite(Exception):
@@ -31,12 +33,16 @@ EXIT_CODES: dict[type[Exception], int] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     asked = _arguments(argv)
-    result: Path = asked.result
+    try:
+        deck, result = _entered(asked.deck, asked.result)
+    except OSError as error:
+        sys.stderr.write(f"nec2: {asked.result} can't be written: {error}\n")
+        return EXIT_CODES[nec_engines.EngineFailed]
     complaint = result.with_name(result.name + ".error")
     for old in (result, complaint):
         old.unlink(missing_ok=True)
     try:
-        solve(asked.deck, result, asked.z0, asked.engine)
+        solve(deck, result, asked.z0, asked.engine)
     except tuple(EXIT_CODES) as error:
         sys.stderr.write(f"nec2: {error}\n")
         _replace(complaint, f"{error}\n")
@@ -82,6 +88,20 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--z0", type=float, default=50.0, help="reference impedance in ohm")
     parser.add_argument("--engine", choices=("auto", "nec2c", "pynec"), default="auto")
     return parser.parse_args(argv)
+
+
+def _entered(deck: Path, result: Path) -> tuple[Path, Path]:
+    """Both by their names in their folder, which is entered: nobody can exchange it meanwhile.
+
+    What is below the current folder must lead nowhere else. Raises OSError.
+    """
+    folder = result.parent
+    if folder.is_absolute() or deck.parent != folder:  # whoever calls us by hand
+        return deck, result
+    within = json.loads(os.environ.get("SOLVEYARD_WITHIN", "[]"))
+    with Folder(".", [one for one in within if one.startswith(CLOSED)]) as here:
+        here.enter("" if folder == Path() else folder.as_posix())
+    return Path(deck.name), Path(result.name)
 
 
 def _replace(path: Path, text: str) -> None:

@@ -4,6 +4,9 @@ Others may write in a job's folder, and exchange what is there between two steps
 judged by its path and opened by that later: each folder on the way is opened in the one above it,
 and no link is followed. Where there is one, it is looked up where it leads, and the way there is
 gone in the same manner. On Windows, which opens no folders, paths are judged just before their use.
+
+What bounds a folder is a list of real folders, in one of which it must be. One with CLOSED before
+it is shut: neither is the folder in it, nor does a way lead there, by whatever name.
 """
 
 from __future__ import annotations
@@ -13,7 +16,17 @@ import errno
 import os
 import stat
 import sys
-from typing import Callable, Iterable, Iterator, List, Optional, Sequence, Tuple, TypeVar
+from typing import (
+    Callable,
+    FrozenSet,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+    TypeVar,
+)
 
 T = TypeVar("T")
 BY_FOLDERS = sys.platform != "win32"
@@ -31,6 +44,9 @@ _LIST = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 #: What systems say of a link where none is followed.
 _LINKS = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EMLINK})
 _LONGEST = 4096  #: characters of a path
+_UNFINISHED = ".solveyard-", ".new"  #: how the names begin and end of what is being written
+CLOSED = "!"  #: before a folder that is shut
+Marks = FrozenSet[Tuple[int, int]]  #: folders, as the system calls them, whatever their names
 
 
 class Astray(OSError):
@@ -48,12 +64,16 @@ class Folder:
     """
 
     def __init__(self, path: str, within: Sequence[str] = ()) -> None:
-        """`within`: real folders, in one of which it must be, links resolved; none: anywhere."""
+        """`within`: real folders, in one of which it must be, links resolved; none but CLOSED ones:
+        anywhere. No way in it leads into those, either.
+        """
         self.path = path
         self.file: Optional[int] = None  #: None: this system has none of a folder
+        self._shut = closed(within)
+        self._marks = _marks(self._shut)
         if BY_FOLDERS:
-            self.file = _entered(path, within)
-        elif within:
+            self.file = _entered(path, within, self._marks)
+        elif len(within) > len(self._shut):
             _parted(path, within)
 
     def __enter__(self) -> "Folder":
@@ -95,24 +115,41 @@ class Folder:
         with self.holding(path) as (folder, name):
             return os.stat(name, dir_fd=folder, follow_symlinks=False)
 
-    def put(self, path: str, content: bytes) -> None:
+    def put(self, path: str, content: bytes, by: str = "") -> None:
         """Write a file anew, whole or not at all, and the folders that it lacks.
 
-        What has its name is replaced: of a link the link itself.
+        What has its name is replaced: of a link the link itself; a file's mode stays. `by`: who
+        writes; what they left unfinished, because they were killed, is replaced, too.
         """
         with self.holding(path, make=True) as (folder, name):
-            fresh = os.path.join(os.path.dirname(name), ".{}.new".format(os.urandom(8).hex()))
-            file = os.open(
-                fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, 0o666, dir_fd=folder
-            )
+            unfinished = _UNFINISHED[0] + (by or os.urandom(8).hex()) + _UNFINISHED[1]
+            fresh = os.path.join(os.path.dirname(name), unfinished)
+            mode = _mode(name, folder)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(fresh, dir_fd=folder)
+            try:
+                file = os.open(
+                    fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, 0o666, dir_fd=folder
+                )
+            except PermissionError as error:
+                why = "no file can be made in its folder: {}".format(error.strerror)
+                raise PermissionError(error.errno, why, path) from error
             try:
                 with os.fdopen(file, "wb") as stream:
+                    if mode is not None and sys.platform != "win32":
+                        with contextlib.suppress(PermissionError):  # a file system without modes
+                            os.fchmod(file, mode)
                     stream.write(content)
                 os.replace(fresh, name, src_dir_fd=folder, dst_dir_fd=folder)
             except OSError:
                 with contextlib.suppress(OSError):
                     os.unlink(fresh, dir_fd=folder)
                 raise
+
+    def enter(self, path: str) -> None:
+        """Make a folder this process's own, whatever its path leads to later."""
+        with self._opened(path) as folder:
+            os.chdir(self._path(path) if folder is None else folder)
 
     def make(self, path: str) -> None:
         """A folder, and those that it lacks above it."""
@@ -204,11 +241,11 @@ class Folder:
             return
         assert self.file is not None
         try:
-            below = _below(self.file, _parts(path), make)
+            below = _below(self.file, _parts(path), make, self._marks)
         except OSError as error:
             if strict or error.errno not in _LINKS:
                 raise
-            below = _below(self.file, self.followed(path), make)
+            below = _below(self.file, self.followed(path), make, self._marks)
         try:
             yield below
         finally:
@@ -216,7 +253,23 @@ class Folder:
                 os.close(below)
 
     def _path(self, path: str) -> str:
-        return os.path.join(os.path.realpath(self.path), *self.followed(path))
+        place = os.path.join(os.path.realpath(self.path), *self.followed(path))
+        _judge(place, self._shut)
+        return place
+
+
+def is_unfinished(name: str) -> bool:
+    """Is it what `put` writes before it has its name?"""
+    return name.startswith(_UNFINISHED[0]) and name.endswith(_UNFINISHED[1])
+
+
+def _mode(name: str, folder: Optional[int]) -> Optional[int]:
+    """Who may do what with the file of that name; None: there is none."""
+    try:
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    return stat.S_IMODE(found.st_mode) & 0o777 if stat.S_ISREG(found.st_mode) else None
 
 
 def _link(path: str) -> OSError:
@@ -241,9 +294,35 @@ def _rest(base: str, place: str) -> Optional[str]:
     return place[len(start) :] if place.startswith(start) else None
 
 
+def closed(within: Iterable[str]) -> List[str]:
+    """Those of the folders that are shut."""
+    return [one[len(CLOSED) :] for one in within if one.startswith(CLOSED)]
+
+
+def _marks(shut: Iterable[str]) -> Marks:
+    """What isn't there can't be entered."""
+    found = set()
+    for place in shut:
+        with contextlib.suppress(FileNotFoundError):
+            one = os.stat(place)
+            found.add((one.st_dev, one.st_ino))
+    return frozenset(found)
+
+
+def _judge(place: str, shut: Iterable[str]) -> None:
+    """Raises Astray for a real path in a folder that is shut."""
+    if any(_rest(one, place) is not None for one in shut):
+        raise _in_store(place)
+
+
+def _in_store(path: str) -> Astray:
+    return Astray(errno.EXDEV, "it leads into the manager's own store", path)
+
+
 def _parted(path: str, within: Sequence[str]) -> Tuple[str, List[str]]:
     """Which of `within` holds it, and the way from there, links resolved. Raises Astray."""
     real = os.path.realpath(path)
+    _judge(real, closed(within))
     for base in within:
         rest = _rest(base, real)
         if rest is not None:
@@ -251,13 +330,13 @@ def _parted(path: str, within: Sequence[str]) -> Tuple[str, List[str]]:
     raise Astray(errno.EXDEV, "it leads out of the folders in which it may run", path)
 
 
-def _entered(path: str, within: Sequence[str]) -> int:
-    if not within:
+def _entered(path: str, within: Sequence[str], marks: Marks) -> int:
+    if len(within) == len(closed(within)):
         return os.open(path, _ENTER)
     base, parts = _parted(path, within)
     top = os.open(base, _ENTER)
     try:
-        below = _below(top, parts)
+        below = _below(top, parts, marks=marks)
     except OSError:
         os.close(top)
         raise
@@ -266,8 +345,10 @@ def _entered(path: str, within: Sequence[str]) -> int:
     return below
 
 
-def _below(top: int, parts: Sequence[str], make: bool = False) -> int:
-    """The folder there, open; `top` itself where there are no parts. No link is followed."""
+def _below(top: int, parts: Sequence[str], make: bool = False, marks: Marks = frozenset()) -> int:
+    """The folder there, open; `top` itself where there are no parts. No link is followed, and no
+    folder entered that has one of the `marks`.
+    """
     at = top
     try:
         for part in parts:
@@ -278,6 +359,10 @@ def _below(top: int, parts: Sequence[str], make: bool = False) -> int:
             if at != top:
                 os.close(at)
             at = below
+            if marks:
+                found = os.fstat(at)
+                if (found.st_dev, found.st_ino) in marks:
+                    raise _in_store(part)
     except OSError:
         if at != top:
             os.close(at)

@@ -149,7 +149,7 @@ def test_what_does_not_fit_is_taken_back_and_only_a_start_is_refused(
 
     ledger.ended("a", {"attempt": "a"})
     monkeypatch.setattr(os, "write", full)
-    with pytest.raises(OSError, match=r"space|fitted"):
+    with pytest.raises(OSError, match=rf"cannot write {path}: .*(space|fitted)"):
         ledger.accept("b", {"boot": "b"})
     assert not ledger.flush()
     assert path.read_bytes() == before

@@ -55,6 +55,7 @@ def test_a_mark_counts_where_the_agent_that_made_it_is_ours(
         child.stdin.flush()
         child.stdout.readline()  # in the middle of an exec there is no environment
         assert procfs.marks([child.pid]) == ({child.pid: "x.1"} if ours else {})
+        assert procfs.is_anothers(child.pid) is not ours
 
 
 REFUSED = """

@@ -1,6 +1,7 @@
 """When a start is written and told, and that one which was not yet is found all the same."""
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -276,11 +277,11 @@ def test_a_full_disk_is_no_fault_of_the_command(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(order: Order) -> Child:
-        raise LaunchError("cannot write /o") from OSError(28, "No space left on device")
+        raise LaunchError("cannot write /o: No space left") from OSError(28, "No space left")
 
     with monkeypatch.context() as patched:
         patched.setattr(stage.platform, "spawn", full)
-        with pytest.raises(OSError, match="No space"):
+        with pytest.raises(OSError, match="cannot write /o: No space left"):
             stage.begin("a", brief=True)
     assert stage.words == []
     stage.begin("a", brief=True)
@@ -348,6 +349,48 @@ def test_an_attempt_of_which_power_took_the_first_line_ran_before_a_reboot(make:
     recover(stage.ledger, stage.runs, stage.platform, "boot", "spawner 0")
     (end,) = stage.told
     assert (end["attempt"], end["lost"]) == ("a", "the machine rebooted while it ran")
+
+
+@pytest.mark.parametrize("happened", ["copied", "moved"])
+def test_what_the_original_of_a_copied_store_runs_is_its_own(tmp_path: Path, happened: str) -> None:
+    """Where there is none any more, it has moved, and goes on."""
+    store, copy = tmp_path / "store", tmp_path / "copy"
+    store.mkdir()
+    stage = Stage(store, MadeUp("/group"))
+    for attempt in "ab":
+        stage.begin(attempt, brief=False)
+    stage.runs.tell("a")  # of the other it isn't written yet
+    stage.close()
+    shutil.copytree(store, copy)
+    if happened == "moved":
+        shutil.rmtree(store)
+    told: dict[str, str] = {}
+    for _ in range(2):  # once it is ended as another's, or taken for its own, it stays so
+        heir = Stage(copy, stage.platform)
+        recover(heir.ledger, heir.runs, stage.platform, "boot", "spawner 0")
+        told |= {end["attempt"]: end["lost"] for end in heir.told if end["t"] == "ended"}
+        running = set(heir.runs.running)
+        heir.close()
+    assert running == (set("ab") if happened == "moved" else set())
+    assert told.keys() == set("ab") - running
+    assert all(f"a copy of another one, whose agent (in {store})" in why for why in told.values())
+    assert set(stage.platform.running.values()) == set("ab")
+
+
+@pytest.mark.parametrize("mark", ["another's", "none"])
+def test_of_a_ledger_that_notes_nobody_the_processes_tell_whose_they_are(
+    make: Make, monkeypatch: pytest.MonkeyPatch, mark: str
+) -> None:
+    stage = make(MadeUp("/group"))
+    stage.begin("a", brief=False)
+    stage.runs.tell("a")
+    stage.ledger.flush()
+    heir = make(stage.platform)
+    heir.ledger.keeper = None  # as an older version left it
+    monkeypatch.setattr(stage.platform, "is_anothers", lambda pid: mark == "another's")
+    recover(heir.ledger, heir.runs, stage.platform, "boot", "spawner 0")
+    assert list(heir.runs.running) == ([] if mark == "another's" else ["a"])
+    assert heir.ledger.keeper is not None
 
 
 def test_a_process_that_goes_while_it_is_looked_for_is_gone(

@@ -37,9 +37,16 @@ HELLO = {"t": "hello", "role": "spawner", "protocol": 1, "machine": "m", "pid": 
          "index": 0, "boot_id": "now", "ledger": "this"}  # fmt: skip
 
 
-def order(attempt: str, boot: str, ledger: str, files: Mapping[str, str] | None = None) -> Order:
+def order(
+    attempt: str,
+    boot: str,
+    ledger: str,
+    files: Mapping[str, str] | None = None,
+    within: tuple[str, ...] = (),
+    machine: str = "m",
+) -> Order:
     placement = Placement(
-        machine="m",
+        machine=machine,
         allocation=Allocation(shares=(Share(node="m", cores=1),)),
         slot=1,
         spawner=0,
@@ -47,8 +54,9 @@ def order(attempt: str, boot: str, ledger: str, files: Mapping[str, str] | None 
         ledger=ledger,
     )
     launch = Launch(
-        job=JobId(1), attempt=AttemptId(attempt), spec=JobSpec(solver="x"), placement=placement
-    )
+        job=JobId(1), attempt=AttemptId(attempt), spec=JobSpec(solver="x"), placement=placement,
+        within=within,
+    )  # fmt: skip
     command = Command(argv=("true",), directory="/", files=files or {})
     return Order(launch, command, "/o", "/e")
 
@@ -151,6 +159,44 @@ async def test_an_agent_that_can_not_be_started_is_told_at_once_and_tried_again(
         await local.started.wait()
         assert agents.unable is None
         life.cancel()
+
+
+@pytest.mark.parametrize("machine", ["here", "elsewhere"])
+async def test_a_spawner_that_would_not_heed_a_commands_bounds_starts_none_that_has_any(
+    tmp_path: Path, machine: str
+) -> None:
+    """The manager's own leaves, so that the next can."""
+    agents = Agents(f"unix:{tmp_path / 's'}", "u", NoRoom(tmp_path))
+    bound = order("bound", "now", "this", within=("/p",), machine=machine)
+    free = order("free", "now", "this", machine=machine)
+    told: dict[str, list[str]] = {"0.1": [], "0.2": []}
+    async with asyncio.TaskGroup() as tasks:
+        life = tasks.create_task(agents.run())
+        while not (tmp_path / "s").exists():
+            await asyncio.sleep(0)
+        for version, abilities in (("0.1", ()), ("0.2", ("bounds",))):
+            reader, writer = await asyncio.open_unix_connection(str(tmp_path / "s"))
+            hello = HELLO | {"machine": machine, "version": version, "abilities": abilities}
+            writer.write(frames.encode([hello]))
+            decoder = frames.Decoder()
+            while "free" not in told[version]:
+                for message in decoder.feed(await reader.read(65536)):
+                    told[version].append(message.get("attempt", message["t"]))
+                if told[version] == ["welcome"]:
+                    for orders in ([bound], [bound, free]):
+                        await agents.submit(orders)
+            if version == "0.1":
+                why = agents.blocked[AttemptId("bound")]
+                assert why.startswith("its agent to be replaced: version 0.1 can't keep it in the")
+            writer.close()
+            await writer.wait_closed()
+        life.cancel()
+    leave = ["leave"] if machine == "here" else []
+    assert told == {
+        "0.1": ["welcome", *leave, "free"],
+        "0.2": ["welcome", "bound", "bound", "free"],
+    }
+    assert agents.blocked == {}
 
 
 class Ending(LocalAgent):

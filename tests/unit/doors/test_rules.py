@@ -20,8 +20,14 @@ from solveyard.surroundings import Here
 SOMEBODY = Caller("token:ci")
 
 
-def alone(directory: Path) -> JobSpec:
-    return JobSpec(solver="nec", directory=str(directory))
+def alone(directory: Path, result: str = "result.s1p") -> JobSpec:
+    options = {
+        "result": result,
+        "dipole": {"length": 0.5, "radius": 0.001, "segments": 21},
+        "frequencies": {"start": 2e8, "stop": 4e8, "points": 3},
+    }
+    told = msgspec.Raw(msgspec.json.encode(options))
+    return JobSpec(solver="nec", directory=str(directory), options=told)
 
 
 def spec(root: Path, array: ArraySpec) -> JobSpec:
@@ -49,6 +55,23 @@ def test_nobody_elses_job_is_in_the_store_though_that_is_below_a_root(tmp_path: 
         with pytest.raises(NotAllowed, match="not in a folder that is open"):
             rules.check(SOMEBODY, alone(place))
         rules.check(SOMEBODY._replace(owner=True), alone(place))
+
+
+def test_nor_is_a_file_of_it(tmp_path: Path) -> None:
+    store, here = tmp_path / "store", Here()
+    (store / "jobs").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(store / "jobs")
+    rules = Rules(roots=(tmp_path,), closed=(store,))
+    owner = SOMEBODY._replace(owner=True)
+    for path in ("store/jobs/result.s1p", "link/result.s1p"):
+        with pytest.raises(NotAllowed, match="is in the manager's own store"):
+            rules.check(SOMEBODY, alone(tmp_path, path))
+        rules.check(owner, alone(tmp_path, path))
+    shut = (str(tmp_path), f"!{store}")
+    assert rules.within(SOMEBODY, [alone(tmp_path)], here) == shut
+    assert rules.within(owner, [alone(tmp_path)], here) == shut[:1]
+    rules = replace(rules, closed=(tmp_path.parent / "elsewhere",))
+    assert rules.within(SOMEBODY, [alone(tmp_path)], here) == shut[:1]
 
 
 def test_more_directories_than_can_be_looked_at_are_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The NEC2 runner, with programs and libraries that are there and that are not."""
 
 import importlib.util
+import json
 import math
 import os
 import shutil
@@ -226,6 +227,30 @@ def test_what_it_writes_is_for_those_who_may_read_any_new_file(
         os.umask(before)
     (written,) = tmp_path.glob("r.s1p*")
     assert written.stat().st_mode == (tmp_path / "d.nec").stat().st_mode
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="paths are judged before their use there")
+def test_a_result_is_written_in_the_folder_below_ours_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others may exchange it once the deck is there."""
+    work, store, other = (tmp_path / name for name in ("work", "work/store", "other"))
+    for folder in (work / "sub", store, other):
+        folder.mkdir(parents=True)
+        (folder / "r.s1p").write_text("an earlier one")
+    monkeypatch.setenv("SOLVEYARD_WITHIN", json.dumps([str(tmp_path), f"!{store}"]))
+
+    def solved(deck: Path, result: Path, z0: float, engine: str) -> None:
+        (work / "sub").rename(work / "moved")
+        (work / "sub").symlink_to(other)
+        result.write_text("solved")
+
+    monkeypatch.setattr(nec2, "solve", solved)
+    for place, code in (("sub", 0), ("sub", 4), ("store", 4)):
+        monkeypatch.chdir(work)
+        assert nec2.main(["--deck", f"{place}/r.nec", "--result", f"{place}/r.s1p"]) == code
+    assert (work / "moved" / "r.s1p").read_text() == "solved"
+    assert {(one / "r.s1p").read_text() for one in (store, other)} == {"an earlier one"}
 
 
 def test_a_missing_engine_is_said_with_the_way_to_get_it(tmp_path: Path) -> None:

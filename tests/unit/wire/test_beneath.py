@@ -180,3 +180,48 @@ def test_no_descriptor_is_left_open(root: Path) -> None:
             except OSError:
                 continue
     assert len(list(Path("/dev/fd").iterdir())) == before
+
+
+@pytest.fixture(params=[True, False])
+def store(root: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """In `root`, which is open but for it; by open folders, or by paths as on Windows."""
+    (root / "store" / "jobs").mkdir(parents=True)
+    (root / "store" / "jobs" / "result").write_text("another's")
+    (root / "link").symlink_to("store/jobs")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(beneath, "BY_FOLDERS", request.param)
+        yield root / "store"
+
+
+@pytest.mark.parametrize("way", ["store", "store/jobs", "link"])
+def test_a_folder_that_is_closed_is_neither_entered_nor_what_is_in_it(
+    store: Path, root: Path, way: str
+) -> None:
+    within = [str(root), f"{beneath.CLOSED}{store}"]
+    with pytest.raises(Astray, match="leads into the manager's own store"):
+        Folder(str(root / way), within)
+    for bounds in (within, within[1:]):
+        with Folder(str(root), bounds) as folder:
+            for step in (
+                lambda folder: folder.put(f"{way}/result", b"mine"),
+                lambda folder: folder.put(f"{way}/new/result", b"mine"),
+                lambda folder: folder.open(f"{way}/result"),
+                lambda folder: folder.stat(f"{way}/jobs/result"),
+                lambda folder: folder.unlink(f"{way}/result"),
+                lambda folder: folder.enter(way),
+            ):
+                with pytest.raises(Astray):
+                    step(folder)
+            folder.put("sub/result", b"mine")
+    assert (store / "jobs" / "result").read_text() == "another's"
+    assert [one.name for one in store.iterdir()] == ["jobs"]
+
+
+def test_a_closed_folder_is_known_by_any_name(folder: Folder, root: Path) -> None:
+    """Such as a mount gives it, or one in other letters."""
+    (root / "store").mkdir()
+    within = [str(root), f"{beneath.CLOSED}{root / 'store'}"]
+    with Folder(str(root), within) as folder:
+        (root / "store").rename(root / "renamed")
+        with pytest.raises(Astray):
+            folder.put("renamed/x", b"mine")

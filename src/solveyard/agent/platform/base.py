@@ -120,6 +120,10 @@ class Platform:
         """Which attempt's mark each of `pids` carries; those that carry none are left out."""
         raise NotImplementedError
 
+    def is_anothers(self, pid: int) -> bool:
+        """Does it carry another agent's mark? One that carries none may be ours."""
+        return False
+
     def contained(self, folder: str) -> Set[int]:
         """The processes of a control group."""
         return set()
@@ -249,8 +253,28 @@ def clean_environment() -> Dict[str, str]:
 
 def name_agent(state: str) -> None:
     """Have this process and its commands carry the mark of the agent whose folder is `state`."""
+    os.environ[AGENT] = agent_of(state)
+
+
+def agent_of(state: str) -> str:
+    """The mark of the agent whose folder is `state`. Raises OSError."""
     found = os.stat(state)
-    os.environ[AGENT] = "{:x}-{:x}".format(found.st_dev, found.st_ino)
+    return "{:x}-{:x}".format(found.st_dev, found.st_ino)
+
+
+def agent_at(place: str) -> str:
+    """The same; "": there is no such folder."""
+    try:
+        return agent_of(place)
+    except (OSError, ValueError):
+        return ""
+
+
+def keeper_of(path: str) -> Optional[Dict[str, str]]:
+    """The agent in whose folder `path` is, and that; None: there is no such folder."""
+    place = os.path.realpath(os.path.dirname(path))
+    agent = agent_at(place)
+    return {"agent": agent, "place": place} if agent else None
 
 
 def own_mark(mark: Optional[str], agent: Optional[str]) -> str:

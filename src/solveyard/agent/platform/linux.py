@@ -170,6 +170,9 @@ class Linux(Platform):
     def marks(self, pids: Iterable[int]) -> Dict[int, str]:
         return procfs.marks(pids)
 
+    def is_anothers(self, pid: int) -> bool:
+        return procfs.is_anothers(pid)
+
     def contained(self, folder: str) -> Set[int]:
         return cgroups.members(folder)
 

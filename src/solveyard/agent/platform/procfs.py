@@ -98,6 +98,11 @@ def marks(pids: Iterable[int]) -> Dict[int, str]:
     return found
 
 
+def is_anothers(pid: int) -> bool:
+    """Does it carry another agent's mark?"""
+    return _value(b"\0" + environ(pid), _AGENT) not in {None, os.environ.get(AGENT)}
+
+
 def _value(environment: bytes, name: bytes) -> Optional[str]:
     at = environment.find(name)
     return None if at < 0 else os.fsdecode(environment[at + len(name) :].split(b"\0", 1)[0])

@@ -153,7 +153,7 @@ def _write_own(order: Order) -> None:
         try:
             with Folder(folder, order.within) as opened:
                 for name, content in order.command.files.items():
-                    opened.put(name, content.encode())
+                    opened.put(name, content.encode(), by=order.launch.attempt)
         except Astray as error:
             raise InvalidJob(f"{error.filename}: {error.strerror}") from error
         except OSError as error:
