@@ -233,8 +233,8 @@ FAULTS = (
     Fault(
         "pairs: a task whose counterpart ended waits for those before it",
         "arrays.py",
-        "            heappush(self._trays[waiting].early, position)\n\n    def __contains__",
-        "            pass\n\n    def __contains__",
+        "            self._trays[waiting].ready.tell(position)\n            self._trays",
+        "            self._trays",
     ),
     Fault(
         "numbers: a core that was given back is not free again",

@@ -54,7 +54,7 @@ class Scheduler:
         self._leaps = Leaps()
         self.deadlines = Waits(self._leaps)  #: of jobs that wait no longer than that
         self.dependencies = Dependencies(known)
-        self.arrays = Arrays(jobs, shelf, self.dependencies.decided)
+        self.arrays = Arrays(jobs, shelf, self.dependencies.fate)
         self.owners = Owners(shares, spent, jobs, self.arrays, self._leaps)
         parted = PartedQueue(self.owners) if shares.decides else None
         self.line = Line(jobs, self.arrays, self.dependencies, self._leaps, parted)
