@@ -34,6 +34,7 @@ TESTED_BY = {
     "numbering.py": "inventory",
     "reports.py": "engine",
     "scheduler.py": "reservation",
+    "queues.py": "waiting",
     "seating.py": "successors",
 }
 AT_ONCE = 2
@@ -64,7 +65,7 @@ FAULTS = (
     ),
     Fault(
         "queue: of equal jobs the last to arrive goes first",
-        "waiting.py",
+        "queues.py",
         "Urgency(-job.priority, job.arrival, job.id if",
         "Urgency(-job.priority, -job.arrival, job.id if",
     ),
@@ -167,14 +168,14 @@ FAULTS = (
     Fault(
         "gaps: the narrowest goes first",
         "scheduler.py",
-        "if last else 0.0, -self._fewest(need))",
-        "if last else 0.0, self._fewest(need))",
+        "if last else 0.0, -self._fewest(other))",
+        "if last else 0.0, self._fewest(other))",
     ),
     Fault(
         "gaps: the longest goes first, whoever comes",
         "scheduler.py",
-        "not more and newest < self.seating.oldest()",
-        "not more",
+        "job.is_array or task.waiting_since >= oldest for",
+        "job.is_array for",
     ),
     Fault(
         "gates: what was booked just now isn't seen",
@@ -202,9 +203,9 @@ FAULTS = (
     ),
     Fault(
         "arrays: a task that was taken back waits behind the others",
-        "waiting.py",
-        "job.arrival, job.id if place is None else place, job.id)",
-        "job.arrival, -job.id if place is None else -place, job.id)",
+        "queues.py",
+        "job.arrival, job.id if place is None else place, job.id, kind)",
+        "job.arrival, -job.id if place is None else -place, job.id, kind)",
     ),
     Fault(
         "dependencies: a failure is as good as a success",

@@ -3,12 +3,15 @@
 An array stands in line once, with its next task. Those for a cluster have a line of their own.
 """
 
+from collections.abc import Generator
+
 from solveyard.core.arrays import Arrays
 from solveyard.core.dependencies import Dependencies
 from solveyard.core.leaps import Leaps
 from solveyard.core.parting import PartedQueue
+from solveyard.core.queues import Queue, Urgency
 from solveyard.core.roll import Roll
-from solveyard.core.waiting import Parking, Queue, Urgency, Waits
+from solveyard.core.waiting import Parking, Waits
 from solveyard.model.ids import array_of
 from solveyard.model.jobs import WAITING, Job, JobId, JobState
 from solveyard.model.resources import Range
@@ -147,6 +150,21 @@ class Line:
         self._jobs.bring(ids)
         found = [self._candidate(job_id) for job_id in ids]
         return [one for one in found if one is not None]
+
+    def behind(self, on: str = "") -> Generator[tuple[Job, Job], None, None]:
+        """Of each kind, but the first's, who goes there first, in order; as `first` has them.
+
+        Of one that stands aside meanwhile the next one follows. Until it is closed nobody may ask
+        who is first.
+        """
+        heads = self._queues[on].heads()
+        try:
+            next(heads, None)
+            for entry in heads:
+                if (found := self._candidate(entry.job)) is not None:
+                    yield found
+        finally:
+            heads.close()
 
     def _candidate(self, job_id: JobId) -> tuple[Job, Job] | None:
         job = self._jobs[job_id]

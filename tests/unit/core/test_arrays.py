@@ -470,3 +470,12 @@ def test_what_an_array_came_to_is_counted_after_it_was_removed_too(ends: list[Re
     drive.send(Remove(job=array))
     assert array not in drive.engine.scheduler.arrays
     assert counted(whole, before, Shelf()) == counts
+
+
+def test_whoever_may_go_once_the_next_task_is_held_goes_at_once() -> None:
+    drive = Drive(cores=4)
+    drive.one(exclusive=("x0",))
+    array = drive.one(array=ArraySpec(stop=2), exclusive=("x{{index}}",))
+    assert len(drive.launched()) == 1
+    drive.send(Hold(job=task_id(array, 0)))
+    assert drive.launched()[1:] == [task_id(array, 1)]
