@@ -124,6 +124,13 @@ class Dependencies:
         more = f", and {len(unmet) - 1} others" if len(unmet) > 1 else ""
         return f"job {_called(job)} {_WANTED[link.on]} (it is {job.state}){more}"
 
+    def why_of(self, task: Job) -> str:
+        """The same of one that isn't watched; "": it waits for nobody."""
+        self.watch(task.id, task)
+        told = self.why(task.id) if self.waits(task.id) else ""
+        self.discard(task.id)
+        return told
+
     def _forget_task(self, other: JobId) -> None:
         """Nobody waits for it any more, if it is one."""
         array = array_of(other)

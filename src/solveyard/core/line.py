@@ -216,9 +216,9 @@ class Line:
 
     # What is known of one
 
-    def stands(self, job_id: JobId) -> bool:
-        """Is it in the line of those that go here, with nothing that keeps it aside?"""
-        return job_id in self._queues[""]
+    def stands(self, job_id: JobId, on: str = "") -> bool:
+        """Is it in the line of those that go there, with nothing that keeps it aside?"""
+        return on in self._queues and job_id in self._queues[on]
 
     def waits_for_machine(self, job_id: JobId) -> bool:
         return job_id in self._misfits

@@ -290,7 +290,7 @@ class Scheduler:
         """So many tasks of its array, or of itself, may run at once, and do; None: not so."""
         if job.spec.array is None or job.spec.array.at_once is None:
             return None
-        array = job if job.is_array else self._jobs[array_of(job.id) or job.id]
+        array = job if job.is_array else self.array(job)
         return job.spec.array.at_once if self.arrays.full(array) else None
 
     def _place(
@@ -403,6 +403,13 @@ class Scheduler:
         ordered = None if self.owners.shares.fair else urgency(first)  # else it's first by share
         held = self.seating.holders(ordered)
         return reserve(first.id, self.need(first), self.inventory, held, first.waiting_since)
+
+    def array(self, task: Job) -> Job:
+        return self._jobs[array_of(task.id) or task.id]
+
+    def has_record(self, job: Job) -> bool:
+        """False: it is a task that nothing has happened to."""
+        return position_of(job.id) is None or self._jobs.at_hand(job.id) is not None
 
     def label(self, job_id: JobId) -> str:
         return self._jobs[job_id].label
