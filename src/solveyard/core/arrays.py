@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from solveyard.core.dependencies import met
+from solveyard.core.keyed import Keyed
 from solveyard.core.lifecycle import unopened
 from solveyard.core.search import Search
 from solveyard.core.shelf import Shelf
@@ -21,7 +22,7 @@ Fate = Callable[[JobId, Sequence[Link]], bool | None]
 class Tray:
     """One array's tasks. Those below `next` have a record; of those above, some may."""
 
-    __slots__ = ("at_hand", "lost", "next", "opened", "ready", "size")
+    __slots__ = ("at_hand", "keyed", "lost", "next", "opened", "ready", "size")
 
     def __init__(self, size: int, away: Counter[JobState]) -> None:
         """`away`: its tasks that were put away, by state."""
@@ -30,6 +31,7 @@ class Tray:
         self.opened = away  #: tasks with a record, by state
         self.at_hand: set[int] = set()  #: positions of those whose records weren't put away
         self.ready = Search()  #: whose counterparts have all ended, or one as it may not
+        self.keyed = Keyed()  #: of these the ones whose own keys were busy
         self.lost = Search()  #: of these the ones that can never begin
 
     @property
@@ -53,6 +55,7 @@ class Arrays:
         self._fate = fate
         self._pairs: dict[JobId, dict[JobId, None]] = {}  #: arrays that go on task by task
         self._trays: dict[JobId, Tray] = {}
+        self._keyed: dict[str, dict[JobId, None]] = {}  #: arrays whose tasks wait for it
 
     def replace(self, before: Job | None, after: Job | None) -> None:
         """A job has changed; None: it wasn't there before, or isn't any more."""
@@ -158,7 +161,8 @@ class Arrays:
         """The next task to begin; None: each has a record.
 
         That is the first, or where each waits for its counterpart the first that needn't: whom
-        all tasks wait for makes no difference. One that can never begin is before all others.
+        all tasks wait for makes no difference. Where tasks have keys of their own it is the first
+        that isn't known to wait for one. One that can never begin is before all others.
         """
         tray = self._trays[array.id]
         while (found := self._shelf.gap(array.id, tray.next)) in tray.at_hand:
@@ -166,12 +170,14 @@ class Arrays:
         tray.next = found
         if found >= tray.size:
             return None
-        links = _links(array)
-        position = self._paired_off(array, tray, links) if links else None
+        links, own = _links(array), has_own_keys(array)
+        position = self._able(array, tray, links) if links or own else None
         return unopened(array, tray.next if position is None else position)
 
-    def _paired_off(self, array: Job, tray: Tray, links: Sequence[Link]) -> int | None:
-        """The first that waits for no counterpart any more, or for one that is lost to it."""
+    def _able(self, array: Job, tray: Tray, links: Sequence[Link]) -> int | None:
+        """The first that waits for no counterpart any more, nor for a key of its own, or that is
+        lost.
+        """
         others = [(self._jobs.get(JobId(link.job)), link) for link in links]
 
         def lost(position: int) -> bool:
@@ -179,6 +185,9 @@ class Arrays:
             return self._without_record(array, position) and self._fate(task, links) is False
 
         def ready(position: int) -> bool:
+            return position not in tray.keyed and decided(position)
+
+        def decided(position: int) -> bool:
             task = task_id(array.id, position)
             return self._without_record(array, position) and self._fate(task, links) is not None
 
@@ -187,8 +196,23 @@ class Arrays:
         found = tray.lost.first(lost, tray.next, tray.size if cut else 0)
         if found is not None:
             return found
-        over = any(o is None or o.closed or o.state.final for o, _ in others)
-        return tray.ready.first(ready, tray.next, tray.size if over else 0)
+        over = not links or any(o is None or o.closed or o.state.final for o, _ in others)
+        found = tray.ready.first(ready, tray.next, tray.size if over else 0)
+        again = tray.keyed.first(decided)
+        return min((one for one in (found, again) if one is not None), default=None)
+
+    def park(self, task: Job, key: str) -> None:
+        """It has no record, and waits for a key of its own."""
+        array = array_of(task.id) or task.id
+        self._trays[array].keyed.park(position_of(task.id) or 0, key)
+        self._keyed.setdefault(key, {})[array] = None
+
+    def key_is_free(self, key: str) -> list[JobId]:
+        """The arrays one of whose tasks may be the next by that."""
+        arrays = [one for one in self._keyed.pop(key, ()) if one in self._trays]
+        for array in arrays:
+            self._trays[array].keyed.freed(key)
+        return arrays
 
     def _without_record(self, array: Job, position: int) -> bool:
         if position in self._trays[array.id].at_hand:
@@ -257,6 +281,11 @@ def counted(array: Job, jobs: Mapping[JobId, Job], shelf: Shelf) -> dict[JobStat
     found = dict.fromkeys(JobState, 0) | dict(opened)
     found[unopened(array, 0).state] += size - opened.total()
     return found
+
+
+def has_own_keys(array: Job) -> bool:
+    """Do its tasks exclude each something else?"""
+    return any("{{" in key for key in array.spec.exclusive)
 
 
 def _links(array: Job) -> list[Link]:

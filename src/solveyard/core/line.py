@@ -179,7 +179,7 @@ class Line:
         self._let_others_in(job_id)
 
     def key_is_free(self, key: str) -> None:
-        for job_id in self._keys.freed(key):
+        for job_id in (*self._keys.freed(key), *self._arrays.key_is_free(key)):
             self.file(self._jobs[job_id])
 
     def wait_for_machine(self, job_id: JobId) -> None:

@@ -6,7 +6,7 @@ from itertools import islice
 
 from msgspec.structs import replace
 
-from solveyard.core.arrays import Arrays
+from solveyard.core.arrays import Arrays, has_own_keys
 from solveyard.core.clusters import Clusters
 from solveyard.core.dependencies import Dependencies, Known
 from solveyard.core.fitting import fewest
@@ -279,11 +279,25 @@ class Scheduler:
     def _aside(self, job: Job, task: Job) -> bool:
         """Have it stand aside where it can't start, whatever is free."""
         if (key := self.seating.busy_key(task)) is not None:
-            self.line.wait_for_key(job.id, key)
+            if not (job.is_array and has_own_keys(job) and self._another(job, task, key)):
+                self.line.wait_for_key(job.id, key)
             return True
         if self.most_at_once(job) is not None:
             self.line.wait_for_task(job, task)
             return True
+        return False
+
+    def _another(self, array: Job, task: Job, key: str | None) -> bool:
+        """Does it go on with another than this task, which waits for a key of its own?"""
+        for _ in range(FARTHEST):
+            if key is None:
+                self.line.file(array)
+                return True
+            self.arrays.park(task, key)
+            following = self.arrays.candidate(array)
+            if following is None or following.id == task.id:
+                return False
+            task, key = following, self.seating.busy_key(following)
         return False
 
     def most_at_once(self, job: Job) -> int | None:
@@ -393,10 +407,11 @@ class Scheduler:
         if first.waiting_since >= oldest:
             return False
         line = self.line.after_first(LOOKAHEAD)
+        while any(self._aside(job, task) for job, task in line):
+            line = self.line.after_first(LOOKAHEAD)
         if len(line) == LOOKAHEAD:
             return False
-        behind = [(job, task) for job, task in line if not self._aside(job, task)]
-        return not any(job.is_array or task.waiting_since >= oldest for job, task in behind)
+        return not any(job.is_array or task.waiting_since >= oldest for job, task in line)
 
     def reservation(self, first: Job) -> Reservation:
         """Of the first in line."""

@@ -452,7 +452,7 @@ class Books:
         ]
         for array in [e for e in self.entries.values() if e.is_array and not e.state.final]:
             fresh = [task for task in self.tasks(array) if task.id not in self.entries]
-            first = next((task for task in fresh if self.decided(task)), None)
+            first = next((t for t in fresh if self.decided(t) and not self.busy_key(t)), None)
             if first is not None and first.state is JobState.QUEUED and not self.full(array):
                 line.append(first)
         able = [
