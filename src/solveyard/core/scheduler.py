@@ -257,7 +257,7 @@ class Scheduler:
         if job.id not in self._fitting:
             if self.misfit(task):
                 return False
-            if len(self._fitting) >= FARTHEST:
+            if len(self._fitting) >= 4 * FARTHEST:
                 self._fitting.clear()
             self._fitting.add(job.id)
         return True
