@@ -35,6 +35,7 @@ TESTED_BY = {
     "line": "dependencies",
     "numbering": "inventory",
     "pairs": "dependencies",
+    "queues": "waiting",
     "reports": "engine",
     "scheduler": "reservation",
     "seating": "successors",
@@ -68,7 +69,7 @@ FAULTS = (
     ),
     Fault(
         "queue: of equal jobs the last to arrive goes first",
-        "waiting.py",
+        "queues.py",
         "Urgency(-job.priority, job.arrival, job.id if",
         "Urgency(-job.priority, -job.arrival, job.id if",
     ),
@@ -171,14 +172,14 @@ FAULTS = (
     Fault(
         "gaps: the narrowest goes first",
         "scheduler.py",
-        "if last else 0.0, -self._fewest(need))",
-        "if last else 0.0, self._fewest(need))",
+        "if last else 0.0, -self._fewest(other))",
+        "if last else 0.0, self._fewest(other))",
     ),
     Fault(
         "gaps: the longest goes first, whoever comes",
         "scheduler.py",
-        "not more and newest < self.seating.oldest()",
-        "not more",
+        "job.is_array or task.waiting_since >= oldest for",
+        "job.is_array for",
     ),
     Fault(
         "gates: what was booked just now isn't seen",
@@ -206,9 +207,9 @@ FAULTS = (
     ),
     Fault(
         "arrays: a task that was taken back waits behind the others",
-        "waiting.py",
-        "job.arrival, job.id if place is None else place, job.id)",
-        "job.arrival, -job.id if place is None else -place, job.id)",
+        "queues.py",
+        "job.arrival, job.id if place is None else place, job.id, kind)",
+        "job.arrival, -job.id if place is None else -place, job.id, kind)",
     ),
     Fault(
         "dependencies: a failure is as good as a success",
@@ -237,8 +238,8 @@ FAULTS = (
     Fault(
         "pairs: a task whose counterpart ended waits for those before it",
         "arrays.py",
-        "            heappush(self._trays[waiting].early, position)\n\n    def __contains__",
-        "            pass\n\n    def __contains__",
+        "            self._trays[waiting].ready.tell(position)\n            self._trays",
+        "            self._trays",
     ),
     Fault(
         "numbers: a core that was given back is not free again",

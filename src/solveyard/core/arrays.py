@@ -1,23 +1,28 @@
 """What the tasks of each array come to: counts by state, the next to begin, the array's ending."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
-from heapq import heappop, heappush
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+from solveyard.core.dependencies import met
+from solveyard.core.keyed import Keyed
 from solveyard.core.lifecycle import unopened
+from solveyard.core.search import Search
 from solveyard.core.shelf import Shelf
 from solveyard.model.arrays import ranges
 from solveyard.model.ids import array_of, position_of, task_id
 from solveyard.model.jobs import FINAL, WAITING, Job, JobId, JobState, Outcome, Reason
+from solveyard.model.policies import Link
 
 _LIVE = (JobState.SUBMITTED, JobState.RUNNING)
 _NAMED = 20  #: runs of indices that an ending names
+#: Will a job of that number have what these links ask for? None: nobody knows yet.
+Fate = Callable[[JobId, Sequence[Link]], bool | None]
 
 
 class Tray:
     """One array's tasks. Those below `next` have a record; of those above, some may."""
 
-    __slots__ = ("ahead", "at_hand", "early", "next", "opened", "size")
+    __slots__ = ("at_hand", "keyed", "lost", "next", "opened", "ready", "size")
 
     def __init__(self, size: int, away: Counter[JobState]) -> None:
         """`away`: its tasks that were put away, by state."""
@@ -25,8 +30,9 @@ class Tray:
         self.next = 0
         self.opened = away  #: tasks with a record, by state
         self.at_hand: set[int] = set()  #: positions of those whose records weren't put away
-        self.early: list[int] = []  #: positions whose counterparts ended, a heap
-        self.ahead = 0  #: those below it wait for counterparts that have a record, or have begun
+        self.ready = Search()  #: whose counterparts have all ended, or one as it may not
+        self.keyed = Keyed()  #: of these the ones whose own keys were busy
+        self.lost = Search()  #: of these the ones that can never begin
 
     @property
     def live(self) -> int:
@@ -43,15 +49,13 @@ class Arrays:
     for those that were put away on the `shelf`.
     """
 
-    def __init__(
-        self, jobs: Mapping[JobId, Job], shelf: Shelf, decided: Callable[[Job], bool]
-    ) -> None:
-        """`decided`: a task waits for nobody, or for what can't come any more."""
+    def __init__(self, jobs: Mapping[JobId, Job], shelf: Shelf, fate: Fate) -> None:
         self._jobs = jobs
         self._shelf = shelf
-        self._decided = decided
+        self._fate = fate
         self._pairs: dict[JobId, dict[JobId, None]] = {}  #: arrays that go on task by task
         self._trays: dict[JobId, Tray] = {}
+        self._keyed: dict[str, dict[JobId, None]] = {}  #: arrays whose tasks wait for it
 
     def replace(self, before: Job | None, after: Job | None) -> None:
         """A job has changed; None: it wasn't there before, or isn't any more."""
@@ -87,18 +91,18 @@ class Arrays:
             for other in _paired(after):
                 self._pair(after.id, other)
             for waiting in self.paired(after.id):  # they came before it
-                self._trays[waiting].ahead = 0
                 self._pair(waiting, after.id)
+            self._look_anew(after.id)
         elif after is None:
             self._trays.pop(before.id, None)
             for other in _paired(before):
                 self._pairs[other].pop(before.id, None)
+            self._look_anew(before.id)
         else:
-            opened = before.state.final and not after.state.final  # so it isn't in order any more
-            for waiting in self.paired(after.id):
-                if before.closed != after.closed:
-                    self._trays[waiting].ahead = 0
-                if opened:
+            if before.closed != after.closed or before.state.final != after.state.final:
+                self._look_anew(after.id)
+            if before.state.final and not after.state.final:  # so it isn't in order any more
+                for waiting in self.paired(after.id):
                     self._pair(waiting, after.id)
 
     def put_away(self, task: JobId) -> None:
@@ -113,14 +117,27 @@ class Arrays:
 
     def _pair(self, waiting: JobId, other: JobId) -> None:
         self._pairs.setdefault(other, {})[waiting] = None
-        array = self._jobs.get(other)
-        if array is not None and not array.state.final:  # else all have ended: it goes in order
+        array, tray = self._jobs.get(other), self._trays[waiting]
+        if array is None:
+            return
+        links = [link for link in _links(self._jobs[waiting]) if link.job == other]
+        wrong = {state for state in FINAL if not all(met(state, link) for link in links)}
+        for position in self.ended(array, wrong):
+            tray.lost.tell(position)
+        if not array.state.final:  # else all have ended: it goes in order
             for position in self.ended(array, FINAL):
-                heappush(self._trays[waiting].early, position)
+                tray.ready.tell(position)
 
     def _counterpart_ended(self, array: JobId, position: int) -> None:
         for waiting in self._pairs[array]:
-            heappush(self._trays[waiting].early, position)
+            self._trays[waiting].ready.tell(position)
+            self._trays[waiting].lost.tell(position)
+
+    def _look_anew(self, array: JobId) -> None:
+        """Its tasks without a record are others, or have all ended."""
+        for waiting in self.paired(array):
+            self._trays[waiting].ready.anew()
+            self._trays[waiting].lost.anew()
 
     def __contains__(self, array: JobId) -> bool:
         return array in self._trays
@@ -143,7 +160,9 @@ class Arrays:
     def candidate(self, array: Job) -> Job | None:
         """The next task to begin; None: each has a record.
 
-        That is the first, or where each waits for its counterpart the first that needn't wait.
+        That is the first, or where each waits for its counterpart the first that needn't: whom
+        all tasks wait for makes no difference. Where tasks have keys of their own it is the first
+        that isn't known to wait for one. One that can never begin is before all others.
         """
         tray = self._trays[array.id]
         while (found := self._shelf.gap(array.id, tray.next)) in tray.at_hand:
@@ -151,38 +170,54 @@ class Arrays:
         tray.next = found
         if found >= tray.size:
             return None
-        first = unopened(array, tray.next)
-        if self._decided(first):
-            return first
-        places = [self._early(array, tray), self._ahead(array, tray)]
-        able = [position for position in places if position is not None]
-        return unopened(array, min(able)) if able else first
+        links, own = _links(array), has_own_keys(array)
+        position = self._able(array, tray, links) if links or own else None
+        return unopened(array, tray.next if position is None else position)
 
-    def _early(self, array: Job, tray: Tray) -> int | None:
-        """The first whose counterpart has ended, with a record."""
-        while tray.early:
-            if self._may_begin(array, tray.early[0]):
-                return tray.early[0]
-            heappop(tray.early)  # it comes again should its counterpart end once more
-        return None
+    def _able(self, array: Job, tray: Tray, links: Sequence[Link]) -> int | None:
+        """The first that waits for no counterpart any more, nor for a key of its own, or that is
+        lost.
+        """
+        others = [(self._jobs.get(JobId(link.job)), link) for link in links]
 
-    def _ahead(self, array: Job, tray: Tray) -> int | None:
-        """The first whose counterpart was ended before it began, and so without a record."""
-        others = (self._jobs.get(JobId(link.job)) for link in array.after if link.each)
-        if not any(other is not None and other.closed for other in others):
-            return None
-        tray.ahead = max(tray.ahead, tray.next)
-        while tray.ahead < tray.size:
-            if self._may_begin(array, tray.ahead):
-                return tray.ahead
-            tray.ahead += 1
-        return None
+        def lost(position: int) -> bool:
+            task = task_id(array.id, position)
+            return self._without_record(array, position) and self._fate(task, links) is False
 
-    def _may_begin(self, array: Job, position: int) -> bool:
+        def ready(position: int) -> bool:
+            return position not in tray.keyed and decided(position)
+
+        def decided(position: int) -> bool:
+            task = task_id(array.id, position)
+            return self._without_record(array, position) and self._fate(task, links) is not None
+
+        # Nobody tells of counterparts that ended before they began, or that were removed.
+        cut = any(o is not None and o.closed and link.on == "success" for o, link in others)
+        found = tray.lost.first(lost, tray.next, tray.size if cut else 0)
+        if found is not None:
+            return found
+        over = not links or any(o is None or o.closed or o.state.final for o, _ in others)
+        found = tray.ready.first(ready, tray.next, tray.size if over else 0)
+        again = tray.keyed.first(decided)
+        return min((one for one in (found, again) if one is not None), default=None)
+
+    def park(self, task: Job, key: str) -> None:
+        """It has no record, and waits for a key of its own."""
+        array = array_of(task.id) or task.id
+        self._trays[array].keyed.park(position_of(task.id) or 0, key)
+        self._keyed.setdefault(key, {})[array] = None
+
+    def key_is_free(self, key: str) -> list[JobId]:
+        """The arrays one of whose tasks may be the next by that."""
+        arrays = [one for one in self._keyed.pop(key, ()) if one in self._trays]
+        for array in arrays:
+            self._trays[array].keyed.freed(key)
+        return arrays
+
+    def _without_record(self, array: Job, position: int) -> bool:
         if position in self._trays[array.id].at_hand:
             return False
-        task = unopened(array, position)
-        return self._shelf.state(task.id) is None and self._decided(task)
+        return self._shelf.state(task_id(array.id, position)) is None
 
     def waits(self, array: Job) -> bool:
         """Does it have tasks to begin, be it held or not?"""
@@ -248,5 +283,15 @@ def counted(array: Job, jobs: Mapping[JobId, Job], shelf: Shelf) -> dict[JobStat
     return found
 
 
+def has_own_keys(array: Job) -> bool:
+    """Do its tasks exclude each something else?"""
+    return any("{{" in key for key in array.spec.exclusive)
+
+
+def _links(array: Job) -> list[Link]:
+    """Those by which each of its tasks waits for its counterpart."""
+    return [link for link in array.after if link.each]
+
+
 def _paired(array: Job) -> list[JobId]:
-    return [JobId(link.job) for link in array.after if link.each]
+    return [JobId(link.job) for link in _links(array)]

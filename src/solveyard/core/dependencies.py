@@ -49,7 +49,7 @@ class Dependencies:
         """`waiting` is `job`, or the array whose next task it is; it has none from before."""
         links: dict[JobId, list[Link]] = {}
         for link in job.after:
-            links.setdefault(_meant(link, job), []).append(link)
+            links.setdefault(_meant(link, job.id), []).append(link)
         self._links[waiting] = links
         self._unmet[waiting] = {other for other in links if not self._met(waiting, other)}
         for other in links:
@@ -106,12 +106,13 @@ class Dependencies:
                     return job, link
         return None
 
-    def decided(self, job: Job) -> bool:
-        """It waits for nobody, or for what can't come any more."""
-        ends = [(self._known.state(_meant(link, job)), link) for link in job.after]
+    def fate(self, job: JobId, links: Iterable[Link]) -> bool | None:
+        """Will it have all that these ask for? None: nobody knows yet."""
+        ends = [(self._known.state(_meant(link, job)), link) for link in links]
         if all(met(other, link) for other, link in ends):
             return True
-        return any(o is not None and o.final and not met(o, link) for o, link in ends)
+        lost = any(o is not None and o.final and not met(o, link) for o, link in ends)
+        return False if lost else None
 
     def why(self, waiting: JobId) -> str:
         """Whom it waits for, in words."""
@@ -122,6 +123,13 @@ class Dependencies:
         link = next(one for one in self._links[waiting][first] if not met(job.state, one))
         more = f", and {len(unmet) - 1} others" if len(unmet) > 1 else ""
         return f"job {_called(job)} {_WANTED[link.on]} (it is {job.state}){more}"
+
+    def why_of(self, task: Job) -> str:
+        """The same of one that isn't watched; "": it waits for nobody."""
+        self.watch(task.id, task)
+        told = self.why(task.id) if self.waits(task.id) else ""
+        self.discard(task.id)
+        return told
 
     def _forget_task(self, other: JobId) -> None:
         """Nobody waits for it any more, if it is one."""
@@ -201,8 +209,8 @@ def circle(new: Iterable[JobId], links: Callable[[JobId], tuple[Link, ...]]) -> 
     return []
 
 
-def _meant(link: Link, job: Job) -> JobId:
+def _meant(link: Link, job: JobId) -> JobId:
     if not link.each:
         return JobId(link.job)
-    position = position_of(job.id)
+    position = position_of(job)
     return task_id(JobId(link.job), position or 0)

@@ -68,7 +68,7 @@ class Inventory:
     def allocate(self, need: Resources, machine: str) -> Allocation | None:
         """How `need` could be met on `machine` now; takes nothing."""
         place = self.machines.get(machine)
-        if place is None or not place.connected or not self._pool_has(need):
+        if place is None or not place.connected or not self.has_pools(need):
             return None
         return fit(need, place.nodes.values())
 
@@ -161,7 +161,8 @@ class Inventory:
         """There may be more or fewer of them by now."""
         self._asked = None
 
-    def _pool_has(self, need: Resources) -> bool:
+    def has_pools(self, need: Resources) -> bool:
+        """Of what has no place."""
         return self.seats.has(need.licences) and all(
             amount <= self.counts.get(name, 0) - self._counts_taken.get(name, 0)
             for name, amount in need.counts.items()

@@ -3,12 +3,15 @@
 An array stands in line once, with its next task. Those for a cluster have a line of their own.
 """
 
+from collections.abc import Generator
+
 from solveyard.core.arrays import Arrays
 from solveyard.core.dependencies import Dependencies
 from solveyard.core.leaps import Leaps
 from solveyard.core.parting import PartedQueue
+from solveyard.core.queues import Queue, Urgency
 from solveyard.core.roll import Roll
-from solveyard.core.waiting import Parking, Queue, Urgency, Waits
+from solveyard.core.waiting import Parking, Waits
 from solveyard.model.ids import array_of
 from solveyard.model.jobs import WAITING, Job, JobId, JobState
 from solveyard.model.resources import Range
@@ -148,6 +151,21 @@ class Line:
         found = [self._candidate(job_id) for job_id in ids]
         return [one for one in found if one is not None]
 
+    def behind(self, on: str = "") -> Generator[tuple[Job, Job], None, None]:
+        """Of each kind, but the first's, who goes there first, in order; as `first` has them.
+
+        Of one that stands aside meanwhile the next one follows. Until it is closed nobody may ask
+        who is first.
+        """
+        heads = self._queues[on].heads()
+        try:
+            next(heads, None)
+            for entry in heads:
+                if (found := self._candidate(entry.job)) is not None:
+                    yield found
+        finally:
+            heads.close()
+
     def _candidate(self, job_id: JobId) -> tuple[Job, Job] | None:
         job = self._jobs[job_id]
         task = self._arrays.candidate(job) if job.is_array else job
@@ -161,7 +179,7 @@ class Line:
         self._let_others_in(job_id)
 
     def key_is_free(self, key: str) -> None:
-        for job_id in self._keys.freed(key):
+        for job_id in (*self._keys.freed(key), *self._arrays.key_is_free(key)):
             self.file(self._jobs[job_id])
 
     def wait_for_machine(self, job_id: JobId) -> None:
@@ -198,9 +216,9 @@ class Line:
 
     # What is known of one
 
-    def stands(self, job_id: JobId) -> bool:
-        """Is it in the line of those that go here, with nothing that keeps it aside?"""
-        return job_id in self._queues[""]
+    def stands(self, job_id: JobId, on: str = "") -> bool:
+        """Is it in the line of those that go there, with nothing that keeps it aside?"""
+        return on in self._queues and job_id in self._queues[on]
 
     def waits_for_machine(self, job_id: JobId) -> bool:
         return job_id in self._misfits

@@ -1,10 +1,11 @@
 """The queue, parted by owners: larger priority first, then who is furthest below their share."""
 
+from collections.abc import Generator
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
+from solveyard.core.queues import Queue, Urgency, urgency
 from solveyard.core.shares import Owners
-from solveyard.core.waiting import Queue, Urgency, urgency
 from solveyard.model.jobs import Job, JobId
 
 
@@ -76,6 +77,27 @@ class PartedQueue:
         for rank in taken:
             self._queues[rank.owner].push(rank.urgency)
         return [rank.urgency.job for rank in taken[1:]]
+
+    def heads(self) -> Generator[Urgency, None, None]:
+        """As a Queue's; of each owner's kinds, none of an owner who is shut meanwhile."""
+        lines = {owner: queue.heads() for owner, queue in self._queues.items()}
+        ranks: list[_Rank] = []
+
+        def offer(owner: str) -> None:
+            head = None if owner in self._full else next(lines[owner], None)
+            if head is not None:
+                heappush(ranks, _Rank(head.lowness, self._owners.lead(owner), head, owner))
+
+        try:
+            for owner in lines:
+                offer(owner)
+            while ranks:
+                best = heappop(ranks)
+                yield best.urgency
+                offer(best.owner)
+        finally:
+            for line in lines.values():
+                line.close()
 
     def place(self, job_id: JobId) -> int:
         """How many go before it, as shares stand now; 0 where it isn't here.

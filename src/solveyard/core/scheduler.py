@@ -1,10 +1,12 @@
 """Who goes next, and where. Pure: the same jobs and the same machines give the same plan."""
 
 from collections.abc import Iterable
+from contextlib import closing
+from itertools import islice
 
 from msgspec.structs import replace
 
-from solveyard.core.arrays import Arrays
+from solveyard.core.arrays import Arrays, has_own_keys
 from solveyard.core.clusters import Clusters, waits_elsewhere
 from solveyard.core.dependencies import Dependencies, Known
 from solveyard.core.fitting import fewest
@@ -13,6 +15,7 @@ from solveyard.core.inventory import Inventory
 from solveyard.core.leaps import Leaps
 from solveyard.core.line import Line
 from solveyard.core.parting import PartedQueue
+from solveyard.core.queues import urgency
 from solveyard.core.reservation import Reservation, reserve
 from solveyard.core.roll import Roll
 from solveyard.core.seating import Seating, over_by
@@ -20,15 +23,17 @@ from solveyard.core.shares import Owners
 from solveyard.core.sharing import share
 from solveyard.core.shelf import Shelf
 from solveyard.core.slots import Pace, alike
-from solveyard.core.waiting import Waits, urgency
+from solveyard.core.waiting import Waits
 from solveyard.model.ids import array_of, position_of
 from solveyard.model.jobs import WAITING, Job, JobId, JobSpec, JobState, Limits, Passed, Placement
 from solveyard.model.messages import AgentJoined, LicencesSeen
 from solveyard.model.resources import Range, Resources
 from solveyard.model.shares import NO_SHARES, Shares, Spent
 
-#: Jobs behind the first that are looked at for one that fits a gap.
+#: Kinds of jobs behind the first that are tried in a gap.
 LOOKAHEAD = 64
+#: So many are looked at for these: some lack a licence, or a quota keeps them.
+FARTHEST = 1024
 
 
 class Scheduler:
@@ -54,12 +59,13 @@ class Scheduler:
         self._leaps = Leaps()
         self.deadlines = Waits(self._leaps)  #: of jobs that wait no longer than that
         self.dependencies = Dependencies(known)
-        self.arrays = Arrays(jobs, shelf, self.dependencies.decided)
+        self.arrays = Arrays(jobs, shelf, self.dependencies.fate)
         self.owners = Owners(shares, spent, jobs, self.arrays, self._leaps)
         parted = PartedQueue(self.owners) if shares.decides else None
         self.line = Line(jobs, self.arrays, self.dependencies, self._leaps, parted)
         self.seating = Seating(jobs, self.inventory, pace, self._leaps)
-        self._fits: JobId | None = None  #: the first in line, when it's known to be no misfit
+        self._fitting: set[JobId] = set()  #: some that are known to be no misfits
+        self._sorted = True  #: misfits were looked for since machines or licences last changed
         self.moved = True  #: something has changed that may let a job start
         self._coreless = 0  #: jobs that wait for no core, and arrays of such tasks
 
@@ -92,8 +98,8 @@ class Scheduler:
         queued = JobState.QUEUED
         if after is not None and (after.state is queued or after.state.final or after.is_array):
             self.moved = True  # an end may be what others wait for
-        elif before is not None and before.state is queued:
-            self.moved = True
+        elif before is None or before.state is queued:
+            self.moved = True  # of a task's first record: another of its array is the next
         self._coreless += _needs_no_core(after) - _needs_no_core(before)
         self._set_deadline(before, after)
 
@@ -105,16 +111,20 @@ class Scheduler:
         held = self.seating.machine(joined.machine)
         self.inventory.join(joined, held)
         self.gates.forget(joined.machine)
-        self._fits = None
+        self._refit()
         self.moved = True
-        self.line.refit()
 
     def licences_seen(self, report: LicencesSeen) -> None:
         if self.inventory.seats.seen(report, self.seating.licences()):
             self.inventory.licences_seen()
-            self._fits = None
-            self.line.refit()
+            self._refit()
         self.moved = True
+
+    def _refit(self) -> None:
+        """There is something else by now."""
+        self._fitting.clear()
+        self._sorted = False
+        self.line.refit()
 
     # What starts
 
@@ -144,10 +154,9 @@ class Scheduler:
             need = self.need(task)
             if not taken and (placement := self._place(need, limits)) is not None:
                 return task, placement
-            if self._fits != job.id and self.misfit(task):
+            if not self._fits(job, task):
                 self.line.wait_for_machine(job.id)
                 continue
-            self._fits = job.id
             alone = gated or self.owners.bounded(task.owner)
             follow = None if alone else self.seating.follow(task, now)
             if follow is not None or taken:
@@ -181,11 +190,12 @@ class Scheduler:
 
     def _behind(self, cluster: str, first: Job) -> Job | None:
         """One that goes after the first, which waits for a count, and asks for none of its."""
-        for job, task in self.line.after_first(LOOKAHEAD, cluster):
-            if task.need.counts.keys() & first.need.counts.keys() or self.lacking(task):
-                continue
-            if not self._aside(job, task):
-                return task
+        with closing(self.line.behind(cluster)) as line:
+            for job, task in islice(line, FARTHEST):
+                if task.need.counts.keys() & first.need.counts.keys() or self.lacking(task):
+                    continue
+                if not self._aside(job, task):
+                    return task
         return None
 
     def lacking(self, task: Job) -> str:
@@ -242,6 +252,16 @@ class Scheduler:
             need = replace(need, nodes=share(need.nodes, position, tasks, self.inventory.nodes))
         return need
 
+    def _fits(self, job: Job, task: Job) -> bool:
+        """Is it no misfit? Looked up once for each in line, as long as nothing else is there."""
+        if job.id not in self._fitting:
+            if self.misfit(task):
+                return False
+            if len(self._fitting) >= 4 * FARTHEST:
+                self._fitting.clear()
+            self._fitting.add(job.id)
+        return True
+
     def _misfit(self, need: Resources, asked: Resources) -> str:
         if not self.inventory.machines:
             return ""
@@ -259,18 +279,32 @@ class Scheduler:
     def _aside(self, job: Job, task: Job) -> bool:
         """Have it stand aside where it can't start, whatever is free."""
         if (key := self.seating.busy_key(task)) is not None:
-            self.line.wait_for_key(job.id, key)
+            if not (job.is_array and has_own_keys(job) and self._another(job, task, key)):
+                self.line.wait_for_key(job.id, key)
             return True
         if self.most_at_once(job) is not None:
             self.line.wait_for_task(job, task)
             return True
         return False
 
+    def _another(self, array: Job, task: Job, key: str | None) -> bool:
+        """Does it go on with another than this task, which waits for a key of its own?"""
+        for _ in range(FARTHEST):
+            if key is None:
+                self.line.file(array)
+                return True
+            self.arrays.park(task, key)
+            following = self.arrays.candidate(array)
+            if following is None or following.id == task.id:
+                return False
+            task, key = following, self.seating.busy_key(following)
+        return False
+
     def most_at_once(self, job: Job) -> int | None:
         """So many tasks of its array, or of itself, may run at once, and do; None: not so."""
         if job.spec.array is None or job.spec.array.at_once is None:
             return None
-        array = job if job.is_array else self._jobs[array_of(job.id) or job.id]
+        array = job if job.is_array else self.array(job)
         return job.spec.array.at_once if self.arrays.full(array) else None
 
     def _place(
@@ -303,15 +337,19 @@ class Scheduler:
 
     def _fill_gap(self, first: Job, limits: Limits, now: float) -> tuple[Job, Placement] | None:
         """One that goes after the first, and delays it by no more than its reservation lends."""
-        if not (self.inventory.any_free() or self._coreless):
+        room = self.inventory.any_free() or self._coreless
+        if not room and self._sorted:
             return None
-        need, reserved = self.need(first), self.reservation(first)
+        able = self._in_sight(first)
+        if not (room and able):
+            return None
+        reserved = self.reservation(first)
         equals = None if self.owners.shares.fair else first.priority
         failed: list[tuple[Resources, float, bool]] = []
-        for job, task, other in self._in_sight(first):
+        for task, other in able:
             until, equal = over_by(task, now), task.priority == equals
             tried = (other, until, equal)
-            if other == need or tried in failed or self._aside(job, task):
+            if tried in failed:
                 continue
             placement = self._place(other, limits, reserved, until, equal=equal)
             if placement is not None:
@@ -319,42 +357,74 @@ class Scheduler:
             failed.append(tried)
         return None
 
-    def _in_sight(self, first: Job) -> list[tuple[Job, Job, Resources]]:
-        """Those behind the first, with what they need, in the order in which they fill gaps.
+    def _in_sight(self, first: Job) -> list[tuple[Job, Resources]]:
+        """Those behind the first that may start, as far as quotas, licences and counts go, with
+        what they need, in the order in which they fill gaps.
 
         Of one priority the widest goes first: narrow ones fill what is left over. Where nobody has
         come since all that runs began, and these are the last, it is the one of the longest limit,
         so that it isn't what runs alone in the end. With fair shares the line's order stays.
         """
-        line = self.line.after_first(LOOKAHEAD)
+        able: list[tuple[Job, Resources]] = []
         kept: set[str] = set()  #: owners whose quota keeps one of these, and so those behind it
-        able: list[tuple[Job, Job, Resources]] = []
-        for job, task in line:
-            if task.owner in kept or self.over_quota(task):
-                if task.owner not in kept and self.never_by_quota(task):
+        passed = {first.owner}  #: owners who have one before these
+        need = self.need(first)
+        with closing(self.line.behind()) as line:
+            for job, task in islice(line, FARTHEST):
+                if task.owner in kept or self._aside(job, task):
+                    continue
+                if self.over_quota(task):
+                    if self.never_by_quota(task):
+                        self.line.wait_for_machine(job.id)
+                        continue
+                    kept.add(task.owner)
+                    if task.owner not in passed:
+                        self.line.wait_for_quota(task.owner)
+                elif not self._fits(job, task):
                     self.line.wait_for_machine(job.id)
                 else:
-                    kept.add(task.owner)
-            else:
-                able.append((job, task, self.need(task)))
+                    passed.add(task.owner)
+                    other = self.need(task)
+                    if other != need and self.inventory.has_pools(other):
+                        able.append((task, other))
+                if len(able) == LOOKAHEAD:
+                    break
+        self._sorted = True
         if self.owners.shares.fair:
             return able
-        newest = max([first.waiting_since, *(task.waiting_since for _, task in line)])
-        more = len(line) == LOOKAHEAD or any(job.is_array for job, _ in line)
-        last = not more and newest < self.seating.oldest()
+        last = self._are_last(first)
 
-        def rank(one: tuple[Job, Job, Resources]) -> tuple[float, ...]:
-            _, task, need = one
+        def rank(one: tuple[Job, Resources]) -> tuple[float, ...]:
+            task, other = one
             length = task.spec.time_limit or 0.0
-            return (-task.priority, -length if last else 0.0, -self._fewest(need))
+            return (-task.priority, -length if last else 0.0, -self._fewest(other))
 
         return sorted(able, key=rank)
+
+    def _are_last(self, first: Job) -> bool:
+        """Are these few all, and has nobody come since all that runs began?"""
+        oldest = self.seating.oldest()
+        if first.waiting_since >= oldest:
+            return False
+        line = self.line.after_first(LOOKAHEAD)
+        while any(self._aside(job, task) for job, task in line):
+            line = self.line.after_first(LOOKAHEAD)
+        if len(line) == LOOKAHEAD:
+            return False
+        return not any(job.is_array or task.waiting_since >= oldest for job, task in line)
 
     def reservation(self, first: Job) -> Reservation:
         """Of the first in line."""
         ordered = None if self.owners.shares.fair else urgency(first)  # else it's first by share
         held = self.seating.holders(ordered)
         return reserve(first.id, self.need(first), self.inventory, held, first.waiting_since)
+
+    def array(self, task: Job) -> Job:
+        return self._jobs[array_of(task.id) or task.id]
+
+    def has_record(self, job: Job) -> bool:
+        """False: it is a task that nothing has happened to."""
+        return position_of(job.id) is None or self._jobs.at_hand(job.id) is not None
 
     def label(self, job_id: JobId) -> str:
         return self._jobs[job_id].label

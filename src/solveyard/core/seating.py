@@ -8,6 +8,7 @@ from operator import itemgetter
 from solveyard.core.crowd import Crowd
 from solveyard.core.inventory import Inventory
 from solveyard.core.leaps import Leaps
+from solveyard.core.queues import Urgency, urgency
 from solveyard.core.reservation import Holder
 from solveyard.core.slots import (
     AHEAD,
@@ -19,7 +20,6 @@ from solveyard.core.slots import (
     alike,
     may_follow,
 )
-from solveyard.core.waiting import Urgency, urgency
 from solveyard.model.jobs import Attempt, AttemptId, Job, JobId, Placement
 from solveyard.model.messages import Launch, Recall, SpawnerJoined, SpawnerLeft
 from solveyard.model.resources import Allocation

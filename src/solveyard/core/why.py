@@ -4,7 +4,7 @@ from math import isinf
 
 from solveyard.core.scheduler import Scheduler
 from solveyard.core.seats import moment
-from solveyard.model.jobs import Job, JobState, Limits
+from solveyard.model.jobs import WAITING, Job, JobState, Limits
 
 NO_AGENT = "a machine's agent to connect"
 
@@ -27,16 +27,35 @@ def why(at: Scheduler, job: Job, limits: Limits, *, draining: bool, place: bool)
     elif job.state is not JobState.QUEUED:
         task = None
     if task is None:
-        return ""
+        return _tasks(at, job, limits, draining=draining) if job.is_array else ""
     if draining:
         return "the manager, which is stopping, to be started again"
     return _aside(at, job, task) or _in_line(at, job, task, limits, place=place)
 
 
+def _tasks(at: Scheduler, array: Job, limits: Limits, *, draining: bool) -> str:
+    """What an array of which nothing runs, and all tasks have records, waits for."""
+    if array.state.final or at.arrays.tray(array.id).live:
+        return ""
+    tasks = [task for task in at.arrays.tasks(array) if task.state in WAITING]
+    if not tasks:
+        return ""
+    told = why(at, tasks[0], limits, draining=draining, place=False)
+    if len(tasks) == 1:
+        return f"its task {tasks[0].label}, which waits for {told}"
+    named = ", ".join(task.label for task in tasks[:_NAMED])
+    more = " and others" if len(tasks) > _NAMED else ""
+    return f"its tasks {named}{more}, the first of which waits for {told}"
+
+
 def _aside(at: Scheduler, job: Job, task: Job) -> str:
     """What keeps it from standing in line."""
-    if at.dependencies.waits(job.id):
-        return at.dependencies.why(job.id)
+    if job.id != task.id or at.has_record(job):
+        awaited = at.dependencies.why(job.id) if at.dependencies.waits(job.id) else ""
+    else:
+        awaited = at.dependencies.why_of(job)
+    if awaited:
+        return awaited
     if job.not_before is not None and job.id in at.line.pauses:
         ended = [attempt.outcome for attempt in job.attempts if attempt.outcome is not None]
         last = f", after {ended[-1].cause or ended[-1].reason}" if ended else ""
@@ -65,12 +84,20 @@ def _in_line(at: Scheduler, job: Job, task: Job, limits: Limits, *, place: bool)
         return shut
     if not on and at.all_taken(limits):
         return f"the limit of {limits.max_concurrent} jobs at once"
+    if job.id == task.id and not at.has_record(job):
+        array = at.array(job)
+        following = at.arrays.candidate(array)
+        if following is not None and following.id != job.id:
+            return f"its turn: the next task of its array is {following.label}"
+        job = array
     head = at.line.head(on)
     if head is not None and head.job != job.id and not place:
         return "its turn: more urgent jobs wait, too"
     if ahead := at.line.place(job.id):
         now = ", as shares stand" if at.owners.shares.fair and not on else ""
         return f"its turn: {ahead} of the waiting jobs go before it{now}"
+    if head is not None and head.job != job.id and not at.line.stands(job.id, on):
+        return "its turn: other tasks of its array go before it"
     return _first(at, task, limits)
 
 

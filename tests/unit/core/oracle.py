@@ -452,7 +452,7 @@ class Books:
         ]
         for array in [e for e in self.entries.values() if e.is_array and not e.state.final]:
             fresh = [task for task in self.tasks(array) if task.id not in self.entries]
-            first = next((task for task in fresh if self.decided(task)), None)
+            first = next((t for t in fresh if self.decided(t) and not self.busy_key(t)), None)
             if first is not None and first.state is JobState.QUEUED and not self.full(array):
                 line.append(first)
         able = [
@@ -652,6 +652,8 @@ class Books:
     def judge_rest(self) -> None:
         """After a step of an engine that starts jobs: whoever could start has started."""
         turn = self.turn()
-        waiting = [e for e in self.entries.values() if e.state in WAITING]
+        arrays = [e for e in self.entries.values() if e.is_array and not e.state.final]
+        everyone = [*self.entries.values(), *(task for one in arrays for task in self.tasks(one))]
+        waiting = [e for e in everyone if e.state in WAITING]
         assert not any(self.doomed(entry) for entry in waiting), "it waits for ever"
         assert not turn or not self.room(turn[0].spec.resources), "the first in the queue fits"

@@ -446,11 +446,11 @@ def test_a_key_with_a_place_in_it_is_each_tasks_own() -> None:
     holder = drive.one(exclusive=("board-1",))
     sweep = drive.one(name="s", exclusive=("board-{{index}}",), array=ArraySpec(stop=3))
     other = drive.one(exclusive=("board-0",))
-    assert drive.launched() == [holder, task_id(sweep, 0)]
+    assert drive.launched() == [holder, task_id(sweep, 0), task_id(sweep, 2)]
     assert drive.why(sweep) == f"'board-1', which job {holder} holds"
     assert drive.why(other) == "'board-0', which job s[0] holds"
     drive.end(holder)
-    assert drive.launched() == [holder, task_id(sweep, 0), task_id(sweep, 1), task_id(sweep, 2)]
+    assert drive.launched()[3:] == [task_id(sweep, 1)]
     drive.end(task_id(sweep, 0))
     assert drive.launched()[-1] == other
 
@@ -470,3 +470,35 @@ def test_what_an_array_came_to_is_counted_after_it_was_removed_too(ends: list[Re
     drive.send(Remove(job=array))
     assert array not in drive.engine.scheduler.arrays
     assert counted(whole, before, Shelf()) == counts
+
+
+def test_a_task_whose_own_key_is_busy_keeps_no_other_waiting() -> None:
+    drive = Drive(cores=6)
+    holder = drive.one(exclusive=("a",))
+    values = ArraySpec(values=("a", "a", "b", "b", "c"))
+    array = drive.one(array=values, exclusive=("{{value}}",))
+    tasks = [task_id(array, position) for position in range(5)]
+    assert drive.launched()[1:] == [tasks[2], tasks[4]]
+    assert drive.why(tasks[1]) == "'a', which job 1 holds"
+    drive.end(tasks[4])
+    assert len(drive.launched()) == 3
+    drive.end(holder)
+    drive.end(tasks[2])
+    assert drive.launched()[3:] == [tasks[0], tasks[3]]
+    drive.end(tasks[0])
+    assert drive.launched()[5:] == [tasks[1]]
+
+
+def test_a_task_with_two_keys_waits_for_both_and_others_of_either_pass() -> None:
+    drive = Drive(cores=9)
+    first, second = drive.one(exclusive=("a",)), drive.one(exclusive=("b",))
+    rows = ArraySpec(rows=({"x": "a", "y": "b"}, {"x": "a", "y": "c"}, {"x": "b", "y": "d"}))
+    array = drive.one(array=rows, exclusive=("{{x}}", "{{y}}"))
+    tasks = [task_id(array, position) for position in range(3)]
+    drive.end(first)
+    assert drive.launched()[2:] == [tasks[1]]
+    drive.end(second)
+    assert drive.launched()[3:] == [tasks[2]]
+    drive.end(tasks[2])
+    drive.end(tasks[1])
+    assert drive.launched()[4:] == [tasks[0]]

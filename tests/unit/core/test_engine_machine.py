@@ -66,6 +66,20 @@ class EngineMachine(DrivenEngine):
             if on is not None:
                 wishes = [Dependency(job=f"{step.events[0].job}[{{{{index}}}}]", on=on)]
 
+    @rule(data=st.data(), size=st.integers(2, 4), ons=st.tuples(ends, ends, ends))
+    def submit_in_pairs_after_another(self, data: st.DataObject, size: int, ons: list[On]) -> None:
+        """As well as for their counterparts they wait for one job that is there."""
+        others = [f"#{i}" for i, job in self.jobs.items() if job.spec.array is None]
+        array = ArraySpec(stop=size)
+        mates = [
+            JobSpec(solver="x", array=array, name=f"{n}-{self.engine.counter.next}") for n in "xy"
+        ]
+        named = [f"{mate.name}[{{{{index}}}}]" for mate in mates]
+        named += [data.draw(st.sampled_from(others))] if others else []
+        after = tuple(Dependency(job=job, on=on) for job, on in zip(named, ons, strict=False))
+        waiting = JobSpec(solver="x", array=array, after=after, priority=1)
+        assert self.request(Submit(specs=(*mates, waiting))) is not None
+
     @rule(size=st.integers(2, 4), whom=st.sampled_from(["[{{index}}]", "[1]", ""]), on=ends)
     def submit_who_waits_first(self, size: int, whom: str, on: On) -> None:
         """Of two arrays the one that waits for the other, or for a task of it."""

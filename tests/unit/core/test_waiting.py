@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from solveyard.core.waiting import Deadlines, Parking, Queue
+from solveyard.core.queues import Queue
+from solveyard.core.waiting import Deadlines, Parking
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState
 
 

@@ -2,7 +2,11 @@
 
 import pytest
 
-from solveyard.model.messages import AgentJoined, SpawnerJoined
+from solveyard.model.arrays import ArraySpec
+from solveyard.model.ids import task_id
+from solveyard.model.jobs import JobId
+from solveyard.model.messages import AgentJoined, Cancel, Hold, SpawnerJoined
+from solveyard.model.policies import Dependency
 from solveyard.model.resources import Resources
 from unit.core.drive import Drive
 
@@ -74,3 +78,53 @@ def test_who_holds_most_of_it_is_named_first() -> None:
         drive.one(resources=Resources(cores=0, memory=memory))
     waiting = drive.one(resources=Resources(memory=2000))
     assert drive.why(waiting).endswith("(1900 MiB free), held by jobs 2, 4, 3 and others")
+
+
+def test_a_task_without_a_record_waits_for_whom_its_array_waits() -> None:
+    drive = joined()
+    drive.one(name="prep")
+    after = (Dependency(job="prep"),)
+    array = drive.one(name="solve", array=ArraySpec(stop=2), after=after)
+    told = "job prep to succeed (it is submitted)"
+    assert [drive.why(one) for one in (array, task_id(array, 0), task_id(array, 1))] == [told] * 3
+    assert drive.engine.scheduler.dependencies.waiting_for(JobId(1)) == [array]
+
+
+def test_a_task_waits_for_its_own_counterpart() -> None:
+    drive = joined()
+    drive.one(name="mesh", array=ArraySpec(stop=2))
+    after = (Dependency(job="mesh[{{index}}]"),)
+    array = drive.one(name="solve", array=ArraySpec(stop=2), after=after)
+    assert drive.why(task_id(array, 1)) == "job mesh[1] to succeed (it is submitted)"
+
+
+def test_a_task_behind_the_next_one_of_its_array_is_told_which_that_is() -> None:
+    drive = joined()
+    drive.one(name="holder", resources=Resources(cores=4))
+    array = drive.one(name="a", array=ArraySpec(stop=2))
+    assert drive.why(task_id(array, 0)).startswith("1 core (0 cores free), held by job holder")
+    assert drive.why(task_id(array, 1)) == "its turn: the next task of its array is a[0]"
+
+
+def test_the_next_task_of_an_array_is_told_what_its_array_waits_for() -> None:
+    drive = joined()
+    drive.one(name="holder", resources=Resources(cores=4))
+    drive.one(priority=1)
+    array = drive.one(name="a", array=ArraySpec(stop=2))
+    told = "its turn: 1 of the waiting jobs go before it"
+    assert [drive.why(one) for one in (array, task_id(array, 0))] == [told] * 2
+
+
+def test_an_array_whose_last_tasks_are_held_waits_for_whoever_releases_them() -> None:
+    drive = joined()
+    blocker = drive.one(resources=Resources(cores=4), priority=1)
+    array = drive.one(name="a", array=ArraySpec(stop=3))
+    for position in (0, 2):
+        drive.send(Hold(job=task_id(array, position)))
+    drive.end(blocker)
+    assert drive.why(array) == ""
+    drive.end(task_id(array, 1))
+    held = "somebody to release it: it is held"
+    assert drive.why(array) == f"its tasks a[0], a[2], the first of which waits for {held}"
+    drive.send(Cancel(job=task_id(array, 0)))
+    assert drive.why(array) == f"its task a[2], which waits for {held}"

@@ -63,7 +63,7 @@ specs = st.one_of(
         retry=st.none() | retries,
         priority=st.integers(-1, 1),
         hold=st.sampled_from([False, False, True]),
-        exclusive=st.sampled_from([(), (), ("p",), ("p{{index}}",)]),
+        exclusive=st.sampled_from([(), (), ("p",), ("p{{index}}",), ("p{{index}}", "q")]),
         wait_limit=st.sampled_from([None, None, 1.0]),
     ),
 )
