@@ -16,8 +16,10 @@ from ports import free_port
 from solveyard.client.sync import Client
 from solveyard.model.errors import Conflict, ManagerUnavailable, NotAllowed
 from solveyard.model.jobs import JobSpec
+from solveyard.pyedb import errors
 from solveyard.pyedb.host import Host
 from solveyard.pyedb.job_manager_handler import JobManagerHandler
+from solveyard.tokens import Tokens
 from solveyard.yard import Yard
 
 
@@ -137,6 +139,20 @@ def test_a_service_that_is_stopped_is_left_to_who_runs_it_and_listens_for_a_hand
         assert listens(host.port)
     finally:
         host.close()
+
+
+def test_who_cannot_listen_for_other_machines_leaves_no_token(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    with contextlib.ExitStack() as stack, socket.socket() as other:
+        other.bind(("0.0.0.0", 0))
+        other.listen()
+        handler = JobManagerHandler(host="0.0.0.0", port=other.getsockname()[1], store=store)
+        for _ in range(2):  # the manager's is the port, and then another's manager is to lend it
+            with pytest.raises(errors.ServiceError, match="is taken by process"):
+                handler.start_service()
+            assert not Tokens(store).all()
+            stack.enter_context(Yard(store))
+    Service(store).clean_up()
 
 
 def test_a_handlers_own_manager_that_is_stopped_comes_back_when_it_is_asked(tmp_path: Path) -> None:

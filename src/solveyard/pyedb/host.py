@@ -20,6 +20,7 @@ from solveyard.pyedb.watch import Watch
 from solveyard.yard import Yard
 
 if TYPE_CHECKING:
+    from solveyard.embedded import Embedded
     from solveyard.serve import ServeOptions
 
 _LOOPBACK = frozenset({"", "localhost"})
@@ -111,12 +112,11 @@ class Host(Yard):
         if self._lender is not None:
             self._lender.close()
             self._lender = None
-        if self._host and not _loopback(self._host):
-            assert self.store is not None
-            first_token(Path(self.store))
         lender = Client(where)
         try:
             lent = lender.open_port(port, self._host)
+            if self._host and not _loopback(self._host):
+                first_token(self.folder)
         except BaseException:
             lender.close()
             raise
@@ -128,8 +128,22 @@ class Host(Yard):
         with contextlib.suppress(SolveyardError), Client(self.store, patience=0) as client:
             client.close_port(self._lent_id)
 
+    def _embed(self, folder: Path) -> "Embedded":
+        from solveyard.embedded import Embedded
+        from solveyard.serve import exposed
+
+        options = self._serve_options()
+        embedded = Embedded(folder, options)
+        if exposed(options):
+            try:
+                first_token(folder)
+            except BaseException:
+                embedded.close()
+                raise
+        return embedded
+
     def _serve_options(self) -> "ServeOptions":
-        from solveyard import config, serve
+        from solveyard import config
         from solveyard.config import serving
 
         given = {}
@@ -138,11 +152,7 @@ class Host(Yard):
         found = config.load(config.Places.here(), given=given)
         if self._port is None:
             return serving.embedded(found, on_stop="leave")
-        options = replace(serving.service(found), idle_exit=None, on_stop="leave")
-        if serve.exposed(options):
-            assert self.store is not None
-            first_token(Path(self.store))
-        return options
+        return replace(serving.service(found), idle_exit=None, on_stop="leave")
 
     def _given(self) -> dict[str, Any]:
         if self._port is None:
@@ -171,7 +181,7 @@ def _loopback(host: str) -> bool:
 
 
 def first_token(folder: Path) -> None:
-    """Who listens for other machines needs one; it is told once, on standard error."""
+    """Who listens for other machines by now needs one; it is told once, on standard error."""
     from solveyard.tokens import Tokens
 
     tokens = Tokens(folder)
