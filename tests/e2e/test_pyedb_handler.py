@@ -205,6 +205,7 @@ def test_a_taken_port_is_the_documented_error_and_names_who_has_it(bench: Bench)
         with pytest.raises(RuntimeError, match="failed to start within 10 s") as raised:
             handler.start_service()
     assert f"process {os.getpid()}" in str(raised.value)
+    assert "or 0 for a free one" in str(raised.value)
     assert isinstance(raised.value, errors.JobManagerError)
     handler.start_service()
     assert handler.started

@@ -255,6 +255,12 @@ class Session:
         return self._waits.began_in()
 
     def set_limits(self, limits: Mapping[str, Any]) -> dict[str, Any]:
+        """Answers all, as they are then. Raises InvalidConfig."""
+        if not isinstance(limits, Mapping) or not all(isinstance(name, str) for name in limits):
+            raise errors.InvalidConfig(
+                f"limits are numbers by name, such as {{'max_concurrent_jobs': 2}}, not"
+                f" {limits!r:.100}"
+            )
         with self.client() as client:
             wishes: Any = dict(limits)  # the manager knows PyEDB's names, too
             told = client.set_limits(**wishes)

@@ -1,5 +1,6 @@
 """What a session keeps of the jobs that it was answered with."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +12,8 @@ from solveyard.client.sync import Client
 from solveyard.model.jobs import Job, JobId, JobSpec, JobState
 from solveyard.model.records import JobRecord, record
 from solveyard.pyedb import sights, views
-from solveyard.pyedb.errors import ServiceError
+from solveyard.pyedb.errors import InvalidConfig, ServiceError
+from solveyard.pyedb.service import JobManager
 from solveyard.pyedb.session import Session
 from unit.client.test_clients import SPEC
 
@@ -107,3 +109,15 @@ def test_jobs_that_are_removed_while_they_are_gone_through_are_left_out(
     with pytest.raises(KeyError):
         jobs["three"]
     assert (list(jobs), len(jobs.items())) == (["one"], 1)
+
+
+@pytest.mark.parametrize(
+    "wrong", [None, 5, {1: 1}, {"self": 5}, {"limits": 5}, {}, {"a": object()}]
+)
+def test_what_are_no_limits_is_refused_and_changes_none(session: Session, wrong: Any) -> None:
+    before = session.set_limits({"max_concurrent_jobs": 3})
+    with pytest.raises(InvalidConfig):
+        session.set_limits(wrong)
+    manager = JobManager.of(session, None)
+    assert asyncio.run(manager.edit_concurrent_limits(wrong)) is None
+    assert session.set_limits({"max_concurrent_jobs": 3}) == before
