@@ -4,6 +4,7 @@ import asyncio
 import os
 import threading
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -30,7 +31,10 @@ class Embedded:
             )
         self._started: Future[tuple[asyncio.AbstractEventLoop, Running]] = Future()
         self._thread = threading.Thread(
-            target=self._run, args=(folder, options), name="solveyard-manager", daemon=True
+            target=self._run,
+            args=(folder, replace(options, embedded=True)),
+            name="solveyard-manager",
+            daemon=True,
         )
         self._thread.start()
         try:

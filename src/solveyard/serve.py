@@ -87,6 +87,7 @@ class ServeOptions:
     limits: Limits = field(default_factory=Limits)  #: kept in the store
     locked: Mapping[str, str] = field(default_factory=dict)  #: limits, and what locks each
     on_stop: str = "leave"  #: what a signal, or a plain `stop`, does with running jobs
+    embedded: bool = False  #: it ends with a program that does something else
     background: bool = False  #: it makes room for one that `succeeds`
     succeeds: bool = False  #: it takes the store over from one in the background
     idle_exit: float | None = None  #: s without jobs and requests after which it stops
@@ -279,7 +280,7 @@ async def opened(
                 await _let_in(manager, door, stop)
 
                 def announce() -> None:
-                    _announce(places, manager, door, token, options.network)
+                    _announce(places, manager, door, token, options)
 
                 with _in_our_words(folder):
                     announce()
@@ -442,10 +443,10 @@ def _address(runtime: Path, name: str) -> str:
 
 
 def _announce(
-    places: StorePlaces, manager: Manager, door: Door, token: str, network: Network | None
+    places: StorePlaces, manager: Manager, door: Door, token: str, options: ServeOptions
 ) -> None:
     """Say in `manager.json` where the manager is; replaced whole, so never half there."""
-    network = network or Network()
+    network = options.network or Network()
     told = {
         "url": door.url,
         "public_url": network.public_url,
@@ -453,6 +454,7 @@ def _announce(
         "socket": door.socket,
         "token": token,
         "pid": os.getpid(),
+        "embedded": options.embedded,
         "agent_pid": manager.agents.agent_pid,
         "spawner_pids": manager.agents.spawner_pids,
         "host": socket.gethostname(),

@@ -287,8 +287,9 @@ class Yard:
             self._idle.pop().close()
 
     def _reachable(self, folder: Path) -> bool:
-        if self._embedded is not None:
-            return self._embedded.alive
+        if self._embedded is not None and self._embedded.alive:
+            return True
+        self._embedded = None  # it has ended, and another may be there
         where = find.manager(folder)
         return where is not None and not find.gone(where)
 

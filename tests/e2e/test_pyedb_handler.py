@@ -26,6 +26,7 @@ from solveyard.pyedb import errors
 from solveyard.pyedb.job_manager_handler import JobManagerHandler
 from solveyard.pyedb.job_submission import HFSSSimulationConfig, SchedulerOptions
 from solveyard.pyedb.service import JobManager, ResourceLimits, main, submit_job_to_manager
+from solveyard.tokens import Tokens
 from solveyard.yard import Yard
 from standin import install, project
 
@@ -204,6 +205,7 @@ def test_a_taken_port_is_the_documented_error_and_names_who_has_it(bench: Bench)
         with pytest.raises(RuntimeError, match="failed to start within 10 s") as raised:
             handler.start_service()
     assert f"process {os.getpid()}" in str(raised.value)
+    assert "or 0 for a free one" in str(raised.value)
     assert isinstance(raised.value, errors.JobManagerError)
     handler.start_service()
     assert handler.started
@@ -431,6 +433,7 @@ def test_a_starter_says_the_documents_lines_and_drains_at_sigterm(
     taken = bench.command(name, "--port", str(port), "--store", str(bench.store) + "2")
     assert taken.returncode == 1
     assert f"process {starter.pid}" in taken.stderr
+    assert not Tokens(Path(f"{bench.store}2")).all()  # nobody listens for whom it would be
     starter.send_signal(signal.SIGTERM)
     assert starter.wait(60) == 0
     starter.stderr.close()

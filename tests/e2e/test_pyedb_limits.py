@@ -35,3 +35,20 @@ def test_limits_that_were_kept_hold_again_once_they_are_assigned(
         kept.max_concurrent_jobs = shown
         handler.resource_limits = kept
         assert client.limits()["max_concurrent"] == shown
+
+
+def test_a_store_that_starts_none_does_so_again_once_its_limits_are_assigned(
+    handler: JobManagerHandler, tmp_path: Path
+) -> None:
+    with Client(tmp_path / "store") as client:
+        client.set_limits(max_concurrent=0)
+    kept = handler.resource_limits
+    handler.resource_limits.max_concurrent_jobs = 3
+    handler.resource_limits = kept
+    assert handler.resource_limits == kept
+    handler.resource_limits.max_concurrent_jobs = 3
+    handler.close()
+    handler.resource_limits = kept
+    handler.start_service()
+    with Client(tmp_path / "store") as client:
+        assert client.limits()["max_concurrent"] == 0

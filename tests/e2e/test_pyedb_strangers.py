@@ -87,6 +87,28 @@ def test_a_close_leaves_whoever_got_the_number_that_a_removed_job_was_named_by(
     assert (later.record.number, bench.state(2)) == (2, "running")
 
 
+def test_a_handler_goes_on_without_a_job_that_somebody_removed(bench: Bench) -> None:
+    handler = bench.handler()
+    for job in ("gone", "runs"):
+        handler.submit_job(bench.config(job, job))
+    jobs = handler.manager.jobs
+    handler.cancel_job("gone")
+    handler.wait_until_done("gone", timeout=60)
+    assert list(jobs) == ["gone", "runs"]
+    with bench.yard.client() as client:
+        client.remove("gone")
+    with pytest.raises(errors.WaitTimeout, match=r": runs$"):
+        handler.wait_until_all_done(timeout=0)
+    handler.cancel_job("runs")
+    handler.wait_until_all_done(timeout=60)
+    assert ("gone" in jobs, jobs.get("gone"), list(jobs), len(jobs)) == (False, None, ["runs"], 1)
+    assert {job: str(one.status) for job, one in jobs.items()} == {"runs": "cancelled"}
+    bench.yard.command(["sleep", "600"], name="gone")
+    assert not handler.cancel_job("gone")  # it is another's
+    handler.close()
+    assert (list(jobs), bench.state("gone").final) == (["runs"], False)
+
+
 def test_a_close_leaves_what_another_session_submitted_under_that_name(
     bench: Bench, until: Callable[..., None]
 ) -> None:

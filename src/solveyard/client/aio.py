@@ -301,7 +301,7 @@ class AsyncClient:
         state: dict[str, Any] = await self._ask(calls.get("/system/status"))
         return state
 
-    async def set_limits(self, **limits: Unpack[LimitWishes]) -> dict[str, Any]:
+    async def set_limits(self, /, **limits: Unpack[LimitWishes]) -> dict[str, Any]:
         """Those that are given; the others stay. Answers all. Raises InvalidRequest, NotAllowed."""
         return await self._ask(calls.set_limits(limits))
 

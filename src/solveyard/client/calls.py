@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from solveyard.client import given, replies
 from solveyard.client.replies import THEIRS, FilePage, Listing, LogPart, Reply
+from solveyard.core import names
 from solveyard.model.errors import (
     InvalidRequest,
     ManagerUnavailable,
@@ -329,6 +330,8 @@ def _job(which: str | int, *rest: str) -> str:
     found = exact(which)
     if not found:
         raise UnknownJob("there is no job without a name")
+    if len(found.partition("[")[0]) > names.LONGEST:  # a door refuses so long an address
+        raise UnknownJob(f"there is no job {found[:50]!r}...: no name is so long")
     return "/".join(("/jobs", given.quoted(found), *rest))
 
 

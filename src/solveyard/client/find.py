@@ -30,6 +30,7 @@ class Address(NamedTuple):
     secure: bool = False  #: by TLS
     base: str = ""  #: the path that all its routes are below, behind a proxy: "/solveyard"
     certificate: str = ""  #: the file that is trusted then; empty: what the system trusts
+    embedded: bool = False  #: it ends with a program that does something else
 
     @property
     def url(self) -> str:
@@ -151,6 +152,7 @@ def manager(folder: Path) -> Address | None:
             agent_pid=found.get("agent_pid"),
             spawner_pids=tuple(pids),
             certificate=str(found.get("certificate") or ""),
+            embedded=bool(found.get("embedded")),
         )
     except FileNotFoundError:
         return None

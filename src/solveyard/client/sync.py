@@ -326,7 +326,7 @@ class Client:
         """Does the manager answer?"""
         return bool(self._ask(calls.get("/healthz"))["success"])
 
-    def set_limits(self, **limits: Unpack[LimitWishes]) -> dict[str, Any]:
+    def set_limits(self, /, **limits: Unpack[LimitWishes]) -> dict[str, Any]:
         """Those that are given; the others stay. Answers all. Raises InvalidRequest, NotAllowed."""
         return self._ask(calls.set_limits(limits))
 

@@ -111,4 +111,4 @@ def _taken(port: int) -> str:
         who = f"a process of {account(found.uid)}"
     else:
         who = f"process {found.pid} of {account(found.uid)} ({found.command})"
-    return f"port {port} is taken by {who} (choose another port, or none for a free one)"
+    return f"port {port} is taken by {who} (choose another port, or 0 for a free one)"

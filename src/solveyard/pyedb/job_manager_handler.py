@@ -1,6 +1,7 @@
 """The synchronous face of the job manager, for scripts and notebooks; a command, too."""
 
 import numbers
+import os
 import re
 import secrets
 import sys
@@ -184,6 +185,8 @@ class JobManagerHandler:
         **fields: Any,
     ) -> HFSSSimulationConfig:
         """Raises InvalidConfig, MissingFile. `fields` are the configuration's other fields."""
+        if not isinstance(project_path, str | os.PathLike):
+            raise errors.InvalidConfig(f"`project_path` must be a path, not {project_path!r:.100}")
         stem = re.sub(r"[^A-Za-z0-9_-]", "_", Path(project_path).stem)[:100]
         given: dict[str, Any] = {
             "project_path": project_path,

@@ -10,6 +10,10 @@ from solveyard.pyedb.errors import InvalidConfig
 from solveyard.pyedb.session import Session
 
 
+class _Kept(int):
+    """How many a store's own limit was, which holds again, be it 0."""
+
+
 class _Owned:
     """What belongs to a session; a copy of it is nobody's, and `vars` tells of none."""
 
@@ -66,6 +70,8 @@ class ResourceLimits(_Owned):
         if self.session is not None and name in {field.name for field in fields(self)}:
             # refused here where it makes no sense
             value = getattr(replace(self, **{name: value}), name)
+            if name == "max_concurrent_jobs" and not value:
+                raise InvalidConfig("`max_concurrent_jobs` must be above 0")
             want(self.session, {name: value})
             self.none.pop(name, None)
         super().__setattr__(name, value)
@@ -79,7 +85,7 @@ def first(session: Session) -> None:
     if not session.wanted:
         return
     try:
-        session.set_limits(session.wanted)
+        session.set_limits(_named(session.wanted))
     except BaseException:
         session.close()
         raise
@@ -94,6 +100,8 @@ def assign(session: Session, limits: ResourceLimits) -> None:
         )
     content: dict[str, Any] = limits.to_dict()
     if limits.session is session:  # what shows no limit stands for none
+        if not content["max_concurrent_jobs"]:
+            content["max_concurrent_jobs"] = _Kept(0)
         none = [name for name, shown in limits.none.items() if content[name] == shown]
         if session.host is not None:
             content |= dict.fromkeys(none)
@@ -107,8 +115,16 @@ def assign(session: Session, limits: ResourceLimits) -> None:
 def want(session: Session, some: Mapping[str, Any]) -> None:
     """Set these in the session's store, now and whenever it opens. Raises InvalidConfig."""
     if session.host is not None:
-        session.set_limits(some)
+        session.set_limits(_named(some))
     session.wanted |= some
+
+
+def _named(some: Mapping[str, Any]) -> dict[str, Any]:
+    """As the manager takes them: by PyEDB's name it takes no 0, which its store may have had."""
+    found = dict(some)
+    if isinstance(found.get("max_concurrent_jobs"), _Kept):
+        found["max_concurrent"] = int(found.pop("max_concurrent_jobs"))
+    return found
 
 
 def current(session: Session) -> ResourceLimits:

@@ -55,6 +55,7 @@ class Session:
         self._process = 0
         self._forks = 0  #: that this process had made when it was opened
         self._own: dict[str, sights.Own] = {}  #: its jobs by id, oldest first
+        self._gone: set[int] = set()  #: of those, by number, whom somebody removed
         self._past: dict[str, sights.Sight] = {}  #: those that it had when it was closed
         self._taken = 0  #: submissions that were answered
         self._flights = Flights()
@@ -106,31 +107,39 @@ class Session:
 
     @property
     def own(self) -> list[str]:
+        """But for those that are known to be removed."""
         with self._lock:
-            return list(self._own)
+            return [job for job, one in self._own.items() if one.number not in self._gone]
 
     @property
     def numbers(self) -> set[int]:
+        """Of the same ones."""
         with self._lock:
-            return {one.number for one in self._own.values()}
+            return {one.number for one in self._own.values()} - self._gone
 
     @property
     def known(self) -> list[str]:
-        """Its own, after those that it had when it was closed before."""
+        """Its own that nobody removed, after those that it had when it was closed before."""
+        if self._host is not None:
+            with self.client() as client:
+                self._miss(client, self.numbers)
         with self._lock:
-            return [*(job for job in self._past if job not in self._own), *self._own]
+            return [*(job for job in self._past if job not in self._own), *self.own]
 
     def look(self, job: str) -> sights.Sight:
         """As it is; where it is of a time before a `close`, as it was then.
 
-        Raises KeyError for a job of somebody else.
+        Raises KeyError for a job of somebody else, and for one that was removed.
         """
         with self._lock:
             if job not in self._own:
                 return self._past[job]
             own = self._own[job]
         with self.client() as client:
-            return sights.look(client, own)
+            try:
+                return sights.look(client, own)
+            except UnknownJob as error:
+                raise KeyError(job) from error
 
     def meant(self, client: Client, job: str) -> str | int:
         """As the manager finds it: its own by number, since others may have the name by now.
@@ -206,7 +215,7 @@ class Session:
                 taken, some = self._taken, self.own if jobs is None else jobs
                 with self.client() as client:
                     which = {job: self.meant(client, job) for job in some}
-                    late = waits.until_ended(client, which, deadline, given_up)
+                    late = self._late(client, which, deadline, given_up)
                 if late:
                     shown = ", ".join(late[:5]) + (", ..." if len(late) > 5 else "")
                     raise errors.WaitTimeout(f"not ended in {timeout} s: {shown}")
@@ -218,10 +227,40 @@ class Session:
                 raise errors.ServiceError(self._absent)
             return self._waits.begin(ended)
 
+    def _late(
+        self,
+        client: Client,
+        which: Mapping[str, str | int],
+        deadline: float | None,
+        given_up: Callable[[], bool],
+    ) -> list[str]:
+        """As `waits.until_ended` tells; one of its own that was removed had ended."""
+        while True:
+            try:
+                return waits.until_ended(client, which, deadline, given_up)
+            except UnknownJob:
+                gone = self._miss(client, self.numbers.intersection(which.values()))
+                if not gone:
+                    raise
+                which = {job: meant for job, meant in which.items() if meant not in gone}
+
+    def _miss(self, client: Client, some: set[int]) -> set[int]:
+        """Which of `some` of its own were removed: they are no longer looked for."""
+        gone = sights.gone(client, some)
+        with self._lock:
+            self._gone |= gone
+        return gone
+
     def waiting_in(self) -> set[threading.Thread]:
         return self._waits.began_in()
 
     def set_limits(self, limits: Mapping[str, Any]) -> dict[str, Any]:
+        """Answers all, as they are then. Raises InvalidConfig."""
+        if not isinstance(limits, Mapping) or not all(isinstance(name, str) for name in limits):
+            raise errors.InvalidConfig(
+                f"limits are numbers by name, such as {{'max_concurrent_jobs': 2}}, not"
+                f" {limits!r:.100}"
+            )
         with self.client() as client:
             wishes: Any = dict(limits)  # the manager knows PyEDB's names, too
             told = client.set_limits(**wishes)
@@ -259,7 +298,8 @@ class Session:
     def _end(self, host: Host) -> None:
         sure = self._flights.landed(_LANDING)  # those are among its own by now
         with self._lock:
-            own, self._own = self._own, {}
+            own = {job: self._own[job] for job in self.own}
+            self._own, self._gone = {}, set()
         for one in self.followers:
             one.end()
         with errors.translated(), host.client() as client:

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from solveyard.client.sync import Client
@@ -33,6 +33,15 @@ class Sight(NamedTuple):
 
 def look(client: Client, own: Own) -> Sight:
     return _read(client, Sight(own.config, client.job(own.number)))
+
+
+def gone(client: Client, jobs: Collection[int]) -> set[int]:
+    """Which of these somebody removed. Where nobody did, one request tells."""
+    try:
+        client.wait(jobs, 0.0)
+    except UnknownJob:
+        return {job for job in jobs if _record(client, job) is None}
+    return set()
 
 
 def drained(

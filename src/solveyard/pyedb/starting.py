@@ -94,10 +94,10 @@ def _serve(given: argparse.Namespace, limits: dict[str, Any]) -> int:
         given={name: config.Given(_option(name), value) for name, value in wanted.items()},
     )
     options = replace(serving.service(found), on_stop="drain", idle_exit=None)
-    if serve.exposed(options):
-        first_token(folder)
 
     def started(running: serve.Running) -> None:
+        if serve.exposed(options):
+            first_token(folder)
         port = running.url.rpartition(":")[2]
         host = f"[{given.host}]" if ":" in given.host else given.host
         url = f"http://{host}:{port}"

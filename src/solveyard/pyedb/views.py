@@ -1,7 +1,8 @@
 """A session's jobs and its machine, as its scripts look at them."""
 
+import contextlib
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +33,10 @@ class JobInfo:
 
 
 class Jobs(Mapping[str, JobInfo]):
-    """By id, oldest first; each look asks the manager. Once it is closed, as they were then."""
+    """By id, oldest first; each look asks the manager. Once it is closed, as they were then.
+
+    One that somebody removed is none of them any more.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -45,6 +49,36 @@ class Jobs(Mapping[str, JobInfo]):
 
     def __len__(self) -> int:
         return len(self._session.known)
+
+    def items(self) -> ItemsView[str, JobInfo]:
+        return _Items(self)
+
+    def values(self) -> ValuesView[JobInfo]:
+        return _Values(self)
+
+
+class _Items(ItemsView[str, JobInfo]):
+    """Without those that are removed while it is gone through."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        super().__init__(jobs)
+        self._jobs = jobs
+
+    def __iter__(self) -> Iterator[tuple[str, JobInfo]]:
+        for job in self._jobs:
+            with contextlib.suppress(KeyError):
+                yield job, self._jobs[job]
+
+
+class _Values(ValuesView[JobInfo]):
+    """The same."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        super().__init__(jobs)
+        self._jobs = jobs
+
+    def __iter__(self) -> Iterator[JobInfo]:
+        return (one for _, one in _Items(self._jobs))
 
 
 class Machine(ResourceMonitor):

@@ -102,6 +102,8 @@ def test_what_is_asked_is_answered_with_the_new_record(client: Any, served: Any)
     }  # fmt: skip
     with pytest.raises(InvalidRequest, match="min_disk_gb"):
         client.set_limits(max_concurrent=9, min_disk_gb=-1)
+    with pytest.raises(InvalidRequest, match="self"):
+        client.set_limits(self=5)
     assert client.limits() == held
     assert client.jobs().jobs == []
     assert client.status()["blocked"] == ""
@@ -111,6 +113,8 @@ def test_what_is_asked_is_answered_with_the_new_record(client: Any, served: Any)
 def test_refusals_come_back_as_the_models_errors(client: Any, served: Any) -> None:
     with pytest.raises(UnknownJob, match="7"):
         client.job(7)
+    with pytest.raises(UnknownJob, match="no name is so long"):
+        client.cancel("a" * 100_000)
     with pytest.raises(InvalidJob, match="no solver"):
         client.submit(JobSpec(solver="nothing"))
     client.submit(SPEC)

@@ -59,6 +59,13 @@ def test_what_are_no_limits_is_refused_in_words(wrong: Any) -> None:
                 kind(resource_limits=wrong)
 
 
+def test_a_session_is_not_told_to_start_none(session: Session) -> None:
+    theirs = limits.current(session)
+    with pytest.raises(InvalidConfig, match="must be above 0"):
+        theirs.max_concurrent_jobs = 0
+    assert (session.wanted, theirs) == ({}, limits.current(session))
+
+
 def test_what_a_session_was_not_to_set_it_is_not_once_that_is_assigned_again(
     session: Session,
 ) -> None:
