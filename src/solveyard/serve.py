@@ -484,7 +484,8 @@ async def _stop_when_idle(
     step = min(seconds, 5.0)
     while True:
         await asyncio.sleep(step)
-        quiet = 0.0 if manager.busy or door.requests != seen else quiet + step
+        busy = manager.busy or door.lends or door.requests != seen
+        quiet = 0.0 if busy else quiet + step
         seen = door.requests
         if quiet >= seconds:
             stop("leave")

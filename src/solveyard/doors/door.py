@@ -1,6 +1,7 @@
 """The doors of one manager, on every socket that it listens on."""
 
 import asyncio
+import contextlib
 import importlib
 import socket
 import ssl
@@ -42,6 +43,7 @@ class Door:
         locked: Mapping[str, str] | None = None,
     ) -> None:
         self.requests = 0  #: of those who were let in
+        self._lent: dict[str, contextlib.AsyncExitStack] = {}  #: ports, by id
         self.socket = ""  #: the private one's path; empty: there is none
         self.url = ""
         self._let_in = asyncio.Event()
@@ -59,7 +61,7 @@ class Door:
             locked=locked,
         )
         app[KEEPER] = keeper
-        app[LISTEN], app[LENT] = self.listen, {}
+        app[LISTEN], app[LENT] = self.listen, self._lent
         app.middlewares.extend([self._heard, keeper.keep, self._count, self._early])
         dashboard.add(app)
         self._telling = Telling(manager) if public else None
@@ -115,6 +117,11 @@ class Door:
     def let_in(self) -> None:
         """This machine can be judged by: what waited to change something goes on."""
         self._let_in.set()
+
+    @property
+    def lends(self) -> bool:
+        """Does it listen for another process, too?"""
+        return bool(self._lent)
 
     async def run(self) -> None:
         """Send live events from when the first asks for them, until cancelled."""
