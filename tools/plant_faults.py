@@ -172,8 +172,8 @@ FAULTS = (
     Fault(
         "gaps: the narrowest goes first",
         "scheduler.py",
-        "if last else 0.0, -self._fewest(other))",
-        "if last else 0.0, self._fewest(other))",
+        "if last else 0.0, -self.needs.fewest(other))",
+        "if last else 0.0, self.needs.fewest(other))",
     ),
     Fault(
         "gaps: the longest goes first, whoever comes",

@@ -185,7 +185,7 @@ def _next_try(board: Board, job: Job, outcome: Outcome) -> Job | None:
         return None
     if outcome.reason is Reason.OUT_OF_MEMORY and policy.memory_factor > 1 and job.need.memory:
         again = replace(again, memory=ceil(job.need.memory * policy.memory_factor))
-    return None if board.scheduler.misfit(again) else again
+    return None if board.scheduler.needs.misfit(again) else again
 
 
 def quiet(board: Board, report: Quiet) -> None:

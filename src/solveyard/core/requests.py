@@ -92,7 +92,7 @@ def submit(board: Board, asked: Submit) -> Parts:
 def _check(board: Board, spec: JobSpec, taken: set[str], *, any_name: bool) -> None:
     """Raises InvalidJob or Conflict; `taken` are the names of the same submission."""
     names.check(spec.name, any_name=any_name)
-    if misfit := board.scheduler.misfit_of(spec):
+    if misfit := board.scheduler.needs.misfit_of(spec):
         raise InvalidJob(f"this job could never run: {misfit} (ask for less)")
     if not spec.name:
         return
@@ -114,7 +114,7 @@ def _check(board: Board, spec: JobSpec, taken: set[str], *, any_name: bool) -> N
 
 def _check_quota(board: Board, spec: JobSpec, owner: str) -> None:
     """Raises InvalidJob."""
-    if never := board.scheduler.misfit_of_quota(owner, spec):
+    if never := board.scheduler.needs.misfit_of_quota(owner, spec):
         raise InvalidJob(f"this job could never run: {never} (ask for less, or for a larger quota)")
 
 

@@ -9,25 +9,24 @@ from msgspec.structs import replace
 from solveyard.core.arrays import Arrays, has_own_keys
 from solveyard.core.clusters import Clusters, waits_elsewhere
 from solveyard.core.dependencies import Dependencies, Known
-from solveyard.core.fitting import fewest
 from solveyard.core.gates import Gates
 from solveyard.core.inventory import Inventory
 from solveyard.core.leaps import Leaps
 from solveyard.core.line import Line
+from solveyard.core.needs import Needs
 from solveyard.core.parting import PartedQueue
 from solveyard.core.queues import urgency
 from solveyard.core.reservation import Reservation, reserve
 from solveyard.core.roll import Roll
 from solveyard.core.seating import Seating, over_by
 from solveyard.core.shares import Owners
-from solveyard.core.sharing import share
 from solveyard.core.shelf import Shelf
 from solveyard.core.slots import Pace, alike
 from solveyard.core.waiting import Waits
 from solveyard.model.ids import array_of, position_of
-from solveyard.model.jobs import WAITING, Job, JobId, JobSpec, JobState, Limits, Passed, Placement
+from solveyard.model.jobs import WAITING, Job, JobId, JobState, Limits, Passed, Placement
 from solveyard.model.messages import AgentJoined, LicencesSeen
-from solveyard.model.resources import Range, Resources
+from solveyard.model.resources import Resources
 from solveyard.model.shares import NO_SHARES, Shares, Spent
 
 #: Kinds of jobs behind the first that are tried in a gap.
@@ -61,10 +60,10 @@ class Scheduler:
         self.dependencies = Dependencies(known)
         self.arrays = Arrays(jobs, shelf, self.dependencies.fate)
         self.owners = Owners(shares, spent, jobs, self.arrays, self._leaps)
+        self.needs = Needs(self.inventory, self.owners)
         parted = PartedQueue(self.owners) if shares.decides else None
         self.line = Line(jobs, self.arrays, self.dependencies, self._leaps, parted)
         self.seating = Seating(jobs, self.inventory, pace, self._leaps)
-        self._fitting: set[JobId] = set()  #: some that are known to be no misfits
         self._sorted = True  #: misfits were looked for since machines or licences last changed
         self.moved = True  #: something has changed that may let a job start
         self._coreless = 0  #: jobs that wait for no core, and arrays of such tasks
@@ -122,7 +121,7 @@ class Scheduler:
 
     def _refit(self) -> None:
         """There is something else by now."""
-        self._fitting.clear()
+        self.needs.forget()
         self._sorted = False
         self.line.refit()
 
@@ -145,16 +144,16 @@ class Scheduler:
             job, task = first
             if self._aside(job, task):
                 continue
-            if self.over_quota(task):
-                if self.never_by_quota(task):
+            if self.needs.over_quota(task):
+                if self.needs.never_by_quota(task):
                     self.line.wait_for_machine(job.id)
                 else:
                     self.line.wait_for_quota(task.owner)
                 continue
-            need = self.need(task)
+            need = self.needs.of(task)
             if not taken and (placement := self._place(need, limits)) is not None:
                 return task, placement
-            if not self._fits(job, task):
+            if not self.needs.fits(job, task):
                 self.line.wait_for_machine(job.id)
                 continue
             alone = gated or self.owners.bounded(task.owner)
@@ -202,74 +201,6 @@ class Scheduler:
         """The count that one for a cluster waits for, in words; "": none."""
         counts = task.need.counts
         return self.clusters.lacking(task.spec.on, task.need, self.inventory.free(counts))
-
-    def need(self, task: Job) -> Resources:
-        """What it needs, of all that there is now, and of what its owner may have."""
-        need = self._shared(task.need, task.spec, position_of(task.id) or 0)
-        return self.owners.within(task.owner, need)
-
-    def over_quota(self, task: Job) -> str:
-        """Why its owner's quota keeps it, with the reading; "": it doesn't."""
-        if task.spec.on or not self.owners.bounded(task.owner):
-            return ""
-        return self.owners.closed(task.owner, self._fewest(self.need(task)))
-
-    def never_by_quota(self, task: Job) -> str:
-        """Why its owner's quota never lets it run, in words; "": it may."""
-        if task.spec.on or not self.owners.bounded(task.owner):
-            return ""
-        return self.owners.misfit(task.owner, self._fewest(self.need(task)))
-
-    def misfit_of_quota(self, owner: str, spec: JobSpec) -> str:
-        """Why their quota never lets it run, in words; "": it may."""
-        return "" if spec.on else self.owners.misfit(owner, self._fewest(spec.resources))
-
-    def _fewest(self, need: Resources) -> int:
-        """Cores that it takes at least; whole nodes count as the largest that there are."""
-        cores = fewest(need)
-        if need.whole_nodes:
-            cores = max(cores, self.inventory.largest)
-        nodes = 1 if need.nodes is None else need.nodes
-        return cores * (nodes if isinstance(nodes, int) else nodes.min)
-
-    def misfit(self, task: Job) -> str:
-        """Why no known machine could ever run it, in words; "" if one could, or a cluster may."""
-        return "" if task.spec.on else self._misfit(self.need(task), task.need)
-
-    def misfit_of(self, spec: JobSpec) -> str:
-        """The same, of what is only asked for yet."""
-        return (
-            "" if spec.on else self._misfit(self._shared(spec.resources, spec, 0), spec.resources)
-        )
-
-    def _shared(self, need: Resources, spec: JobSpec, position: int) -> Resources:
-        if isinstance(need.cores, int) and need.nodes is None:
-            return need
-        tasks = len(spec.array) if spec.array is not None else 1
-        if isinstance(need.cores, Range) and need.cores.split is not None:
-            need = replace(need, cores=share(need.cores, position, tasks, self.inventory.cores))
-        if isinstance(need.nodes, Range) and need.nodes.split is not None:
-            need = replace(need, nodes=share(need.nodes, position, tasks, self.inventory.nodes))
-        return need
-
-    def _fits(self, job: Job, task: Job) -> bool:
-        """Is it no misfit? Looked up once for each in line, as long as nothing else is there."""
-        if job.id not in self._fitting:
-            if self.misfit(task):
-                return False
-            if len(self._fitting) >= 4 * FARTHEST:
-                self._fitting.clear()
-            self._fitting.add(job.id)
-        return True
-
-    def _misfit(self, need: Resources, asked: Resources) -> str:
-        if not self.inventory.machines:
-            return ""
-        if need.cores == 0 and asked.cores != 0:
-            return f"its share of {self.inventory.cores} cores comes to none"
-        if need.nodes == 0 and asked.nodes != 0:
-            return f"its share of {self.inventory.nodes} nodes comes to none"
-        return self.inventory.misfit(need)
 
     def all_taken(self, limits: Limits) -> bool:
         """Do as many jobs run here as may at once?"""
@@ -368,23 +299,23 @@ class Scheduler:
         able: list[tuple[Job, Resources]] = []
         kept: set[str] = set()  #: owners whose quota keeps one of these, and so those behind it
         passed = {first.owner}  #: owners who have one before these
-        need = self.need(first)
+        need = self.needs.of(first)
         with closing(self.line.behind()) as line:
             for job, task in islice(line, FARTHEST):
                 if task.owner in kept or self._aside(job, task):
                     continue
-                if self.over_quota(task):
-                    if self.never_by_quota(task):
+                if self.needs.over_quota(task):
+                    if self.needs.never_by_quota(task):
                         self.line.wait_for_machine(job.id)
                         continue
                     kept.add(task.owner)
                     if task.owner not in passed:
                         self.line.wait_for_quota(task.owner)
-                elif not self._fits(job, task):
+                elif not self.needs.fits(job, task):
                     self.line.wait_for_machine(job.id)
                 else:
                     passed.add(task.owner)
-                    other = self.need(task)
+                    other = self.needs.of(task)
                     if other != need and self.inventory.has_pools(other):
                         able.append((task, other))
                 if len(able) == LOOKAHEAD:
@@ -397,7 +328,7 @@ class Scheduler:
         def rank(one: tuple[Job, Resources]) -> tuple[float, ...]:
             task, other = one
             length = task.spec.time_limit or 0.0
-            return (-task.priority, -length if last else 0.0, -self._fewest(other))
+            return (-task.priority, -length if last else 0.0, -self.needs.fewest(other))
 
         return sorted(able, key=rank)
 
@@ -417,7 +348,7 @@ class Scheduler:
         """Of the first in line."""
         ordered = None if self.owners.shares.fair else urgency(first)  # else it's first by share
         held = self.seating.holders(ordered)
-        return reserve(first.id, self.need(first), self.inventory, held, first.waiting_since)
+        return reserve(first.id, self.needs.of(first), self.inventory, held, first.waiting_since)
 
     def array(self, task: Job) -> Job:
         return self._jobs[array_of(task.id) or task.id]

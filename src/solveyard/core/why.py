@@ -65,15 +65,15 @@ def _aside(at: Scheduler, job: Job, task: Job) -> str:
     if (most := at.most_at_once(job)) is not None:
         whose = "its own" if job.is_array else "its array's"
         return f"one of {whose} tasks to end: {most} may run at once"
-    if never := at.never_by_quota(task):
+    if never := at.needs.never_by_quota(task):
         return f"another quota: {never}"
-    if told := at.over_quota(task):
+    if told := at.needs.over_quota(task):
         return told
     if job.spec.on:
         return ""
     if not at.seating.any_connected:
         return NO_AGENT
-    if misfit := at.misfit(task):
+    if misfit := at.needs.misfit(task):
         return f"a machine that can run it: {misfit}"
     return ""
 
@@ -103,7 +103,7 @@ def _in_line(at: Scheduler, job: Job, task: Job, limits: Limits, *, place: bool)
 
 def _first(at: Scheduler, task: Job, limits: Limits) -> str:
     """What keeps the first in line from starting."""
-    need = at.need(task)
+    need = at.needs.of(task)
     for machine in sorted(at.inventory.machines):
         shut = at.gates.closed(machine, at.inventory.allocate(need, machine), limits)
         if shut and at.inventory.connected(machine):
