@@ -164,7 +164,7 @@ def test_a_cluster_that_the_settings_dont_name_is_refused_with_the_way_out(
     assert wish.returncode != 0
     assert "the settings name no cluster 'lsf' (there is: slurm;" in wish.stderr
     wish = solveyard(service, "submit", "-p", "debug", "--", "true")
-    assert "`batch` is for jobs on a cluster" in wish.stderr
+    assert "`batch` (--queue) is for jobs on a cluster" in wish.stderr
 
 
 def test_nothing_that_is_shown_waits_for_a_controller_that_hangs(

@@ -131,6 +131,8 @@ class JobSpec(
             _check_seconds(self)
         if not -(10**9) <= self.priority <= 10**9:
             raise ValueError(f"`priority` is {self.priority}; it must be within +-1 000 000 000")
+        if self.resources.nodes == 0:
+            raise ValueError("`resources.nodes` is 0; it is 1 at least (leave it out: any will do)")
         if self.exclusive and len(set(self.exclusive)) != len(self.exclusive):
             raise ValueError("`exclusive` names a key twice")
         if self.measures or self.success is not None:

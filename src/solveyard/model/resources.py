@@ -62,8 +62,6 @@ class Resources(
             value = getattr(self, name)
             if isinstance(value, int) and value < 0:
                 raise ValueError(f"`{name}` is {value}; it can't be negative")
-        if self.nodes == 0:
-            raise ValueError("`nodes` is 0; a job has 1 at least (leave it out: any will do)")
         for name, amounts in (("licences", self.licences), ("counts", self.counts)):
             for key, value in amounts.items():
                 if value < 0:

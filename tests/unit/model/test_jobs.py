@@ -40,6 +40,7 @@ ATTEMPT = Attempt(id=AttemptId("u.1.0.1"), placement=PLACEMENT, placed_at=1.0)
         ({"priority": 10**9 + 1}, "`priority` is 1000000001; it must be within"),
         ({"priority": -(10**9) - 1}, "`priority` is -1000000001; it must be within"),
         ({"exclusive": ("p", "p")}, "`exclusive` names a key twice"),
+        ({"resources": Resources(nodes=0)}, "`resources.nodes` is 0; it is 1 at least"),
     ],
 )
 def test_a_specification_that_makes_no_sense_is_refused(

@@ -208,8 +208,9 @@ function missed() {
 
 async function explain(numbers) {
   if (!numbers.length) return;
+  const asked = jobs.heard();
   const { jobs: rows } = await get(`dashboard/jobs/${numbers.slice(0, 100).join(",")}`);
-  jobs.explain(rows);
+  jobs.explain(rows, asked);
 }
 
 /** The visible jobs that wait. */

@@ -8,6 +8,7 @@ const LEAVES = { queued: 1, held: 2, submitted: 3 }; // after those that ended, 
 
 const rows = new Map(); // by number
 const version = signal(0); // goes up with every change to `rows`
+let advances = 0; // how often a job has told how far it is
 
 export const loaded = signal(false); // all that shall be known is
 export const cut = signal(false); // and there are more than that
@@ -101,12 +102,15 @@ export function take(changed, removed = []) {
   });
 }
 
+export const heard = () => advances;
+
 /** Take from rows that were asked for apart why the jobs wait, or how far they are, and nothing else: the answer may be
- *  older than what is known by now. */
-export function explain(told) {
+ *  older than what is known by now. Of one that told more since `asked` nothing. */
+export function explain(told, asked) {
   const news = told.filter(({ number, state, started_at, why }) => {
     const known = rows.get(number);
-    return known?.state === state && known.started_at === started_at && known.why !== why;
+    const same = known?.state === state && known.started_at === started_at && known.why !== why;
+    return same && !(known.heard > asked);
   });
   if (!news.length) return;
   for (const { number, why } of news) rows.set(number, { ...rows.get(number), why, said: undefined });
@@ -120,7 +124,7 @@ export function advance(told) {
     const one = rows.get(told.job);
     if (one?.state !== "running" || !told.progress.text) return;
     const of = told.task === null ? "" : `task ${/\[(.*)\]$/.exec(told.id)[1]}: `;
-    rows.set(told.job, { ...one, why: of + told.progress.text, said: undefined });
+    rows.set(told.job, { ...one, why: of + told.progress.text, said: undefined, heard: (advances += 1) });
     version.value += 1;
   });
 }
