@@ -395,7 +395,10 @@ class Settings(Table):
         default="leave", description="what a stop does with running jobs: `leave` or `drain`"
     )
     idle_exit: Annotated[float | None, ANYWHERE] = Field(
-        default=None, gt=0, description="seconds without work after which the manager leaves"
+        default=None,
+        gt=0,
+        description="seconds without work after which the manager leaves, unless it listens for a"
+        " PyEDB handler",
     )
     port: Annotated[int | None, ANYWHERE] = Field(
         default=None,
