@@ -82,10 +82,10 @@ def submit(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     jobs = _submit_lines(place, source, lines) if source else submitted(place, wanted)
     for native in filter(None, map(words.native, jobs)):
         talk.say(native)
-    if jobs and not as_json:
-        talk.answer("\n".join(job.id for job in jobs))
     if wait:
-        jobs = _ended(place, jobs)
+        jobs = _ended(place, jobs, tell=not as_json)
+    elif not as_json:
+        _tell_ids(jobs)
     if as_json:
         talk.answer_json(jobs if source else jobs[0])
     return acting.verdict(jobs) if wait else 0
@@ -147,17 +147,30 @@ def run(  # noqa: PLR0913, PLR0917  a parameter is an option of the command
     return acting.verdict([job])
 
 
-def _ended(place: Here, jobs: Sequence[JobRecord]) -> list[JobRecord]:
-    """How they ended, once they have, which is told; or what goes on when the wait is stopped."""
+def _tell_ids(jobs: Sequence[JobRecord]) -> None:
+    if jobs:
+        talk.answer("\n".join(job.id for job in jobs))
+
+
+def _ended(place: Here, jobs: Sequence[JobRecord], *, tell: bool) -> list[JobRecord]:
+    """How they ended, once they have, which is told; or what goes on when the wait is stopped.
+
+    `tell`: their ids, at once.
+    """
     numbers = [job.number for job in jobs]
     try:
+        if tell:
+            _tell_ids(jobs)
         with place.client() as client:
             client.wait(numbers)
             ended = [client.job(number) for number in numbers]
     except KeyboardInterrupt:
-        some = ",".join(map(str, numbers[:_NAMED])) + (",..." if len(numbers) > _NAMED else "")
-        which = f"job {some} goes" if len(numbers) == 1 else f"jobs {some} go"
-        talk.say(f"{which} on (solveyard {place.options}cancel ends what is named)")
+        some = ",".join(map(str, numbers[:_NAMED]))
+        which, them = (
+            (f"job {some} goes", "it") if len(numbers) == 1 else (f"jobs {some} go", "them")
+        )
+        more = f", and so do {len(numbers) - _NAMED} more" if len(numbers) > _NAMED else ""
+        talk.say(f"{which} on (solveyard {place.options}cancel {some} ends {them}){more}")
         raise
     for job in ended:
         talk.say(words.ending(job))
